@@ -1,0 +1,145 @@
+"""The alert: what Falco says, parsed from what an engine was given."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
+
+from playbooks.core.claim import Claim
+from playbooks.core.errors import InvalidAlert
+from playbooks.core.instant import Instant
+from playbooks.core.priority import Priority
+
+T = TypeVar("T")
+
+# "13:22:11.153390386: Warning text" or, with time_format_iso_8601,
+# "2026-01-02T03:04:05.123456789+0000: Warning text".
+_OUTPUT_PREFIX = re.compile(
+    r"(?:\d{4}-\d{2}-\d{2}T)?\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?: "
+    r"(?:Emergency|Alert|Critical|Error|Warning|Notice|Informational|Debug) ",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One Falco alert. Only rule, priority and time are always there.
+
+    ``time`` keeps Falco's nanoseconds. ``fields`` are Falco's ``output_fields``, ``source`` is
+    ``syscall`` where the alert names none (Falco before 0.30), ``uuid`` is Falcosidekick's.
+    """
+
+    rule: str
+    priority: Priority
+    time: Instant
+    output: str = ""
+    source: str = "syscall"
+    hostname: str = ""
+    tags: Tuple[str, ...] = ()
+    uuid: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, body: Union[Mapping[str, Any], str, bytes, None]) -> Alert:
+        """Read an alert from a dict, or from its JSON as str or bytes.
+
+        Raises InvalidAlert, which names the key, its value and what was expected.
+        """
+        document = _document(body)
+        # Falcosidekick fills in the plural where Falco gave no source.
+        source = _text(document, "source") or "syscall"
+        return cls(
+            rule=_required(document, "rule", str.strip),
+            priority=_required(document, "priority", Priority.of),
+            time=_required(document, "time", Instant.parse),
+            output=_text(document, "output"),
+            source="syscall" if source == "syscalls" else source,
+            hostname=_text(document, "hostname"),
+            tags=_tags(document),
+            uuid=_text(document, "uuid"),
+            fields=_fields(document),
+        )
+
+    @property
+    def message(self) -> str:
+        """The output without Falco's time and priority in front."""
+        prefix = _OUTPUT_PREFIX.match(self.output)
+        return self.output[prefix.end() :] if prefix else self.output
+
+    @property
+    def claim(self) -> Claim:
+        """What the alert points at, as far as it says."""
+        return Claim.of(self.source, self.hostname, self.fields)
+
+
+def _document(body: Union[Mapping[str, Any], str, bytes, None]) -> Mapping[str, Any]:
+    parsed: Any = body
+    if isinstance(body, (bytes, bytearray)):
+        try:
+            parsed = bytes(body).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _invalid("the alert", _shown(body), f"UTF-8 text ({error.reason})") from None
+    if isinstance(parsed, str):
+        try:
+            parsed = json.loads(parsed)
+        except (ValueError, RecursionError):
+            raise _invalid("the alert", _shown(parsed), "a JSON object") from None
+    if not isinstance(parsed, Mapping):
+        raise _invalid("the alert", _shown(parsed), "a JSON object")
+    return parsed
+
+
+def _required(document: Mapping[str, Any], key: str, parse: Callable[[str], T]) -> T:
+    value = document.get(key)
+    if value is None or value == "<NA>":
+        raise _invalid(key, "missing" if value is None else _shown(value), "a value")
+    if not isinstance(value, str) or not value.strip():
+        raise _invalid(key, _shown(value), "text that is not empty")
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise _invalid(key, _shown(value), str(error)) from None
+
+
+def _text(document: Mapping[str, Any], key: str) -> str:
+    value = document.get(key)
+    if value is None or value == "<NA>":
+        return ""
+    if not isinstance(value, str):
+        raise _invalid(key, _shown(value), "text")
+    return value
+
+
+def _tags(document: Mapping[str, Any]) -> Tuple[str, ...]:
+    value = document.get("tags")
+    if value is None or value == "<NA>":
+        return ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(tag, str) for tag in value):
+        raise _invalid("tags", _shown(value), "a list of text")
+    return tuple(value)
+
+
+def _fields(document: Mapping[str, Any]) -> Dict[str, Any]:
+    value = document.get("output_fields")
+    if value is None or value == "<NA>":
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _invalid("output_fields", _shown(value), "an object")
+    return dict(value)
+
+
+def _invalid(key: str, found: str, expected: str) -> InvalidAlert:
+    return InvalidAlert(f"{key} is {found}, expected {expected}")
+
+
+def _shown(value: Any, longest: int = 80) -> str:
+    """A value as an error may show it: its repr, short, on one line."""
+    if isinstance(value, (str, bytes, bytearray)):
+        value = value[: longest + 1]
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = type(value).__name__
+    return text if len(text) <= longest else text[:longest] + "..."

@@ -1,0 +1,127 @@
+"""Everything that can go wrong, in two families: worth retrying, or not.
+
+::
+
+    PlaybookError
+     +-- RetryableError             the same alert may succeed later
+     |    +-- ClusterUnavailable    no answer, a timeout, or a 5xx of the API server
+     |    +-- Throttled             429, of the API server or of Slack
+     |    +-- Conflict              somebody else wrote the object first (409, resourceVersion)
+     |    +-- ContainerIdPending    the API does not know the container's id yet
+     |    +-- SlackUnavailable      no answer, a timeout, or a 5xx of Slack
+     +-- PermanentError             the same alert will fail again
+          +-- InvalidAlert          not an alert
+          +-- InvalidSetting        a setting is missing or malformed
+          +-- NotFound              the object is not there (404)
+          +-- NotTheSameObject      a uid precondition does not hold (409)
+          +-- AlreadyExists         an object of that name is there (409)
+          +-- NotPermitted          the account lacks the right (403), or is unknown (401)
+          +-- NamespaceTerminating  nothing can be created in it any more (a 403, no lack of rights)
+          +-- Refused               the API server does not accept the request (other 4xx)
+          +-- NoCluster             neither a service account nor a kubeconfig
+          +-- SlackRejected         Slack says no
+          +-- Unexpected            an error from outside this tree
+
+Every error survives pickling: Kubeless carries it from the process of the alert to its server.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class PlaybookError(Exception):
+    """The root. ``str(error)`` is one sentence; ``reason`` a stable code of its class."""
+
+    reason = "error"
+    retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class RetryableError(PlaybookError):
+    """Worth retrying.
+
+    ``retry_after``: seconds the other side asked us to wait, or None.
+    ``patience``: seconds after which trying again is pointless, or None for as long as there is
+    time.
+    """
+
+    retryable = True
+    patience: Optional[float] = None
+
+    def __init__(self, message: str, retry_after: Optional[float] = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(PlaybookError):
+    """Not worth retrying."""
+
+
+class ClusterUnavailable(RetryableError):
+    reason = "cluster-unavailable"
+
+
+class Throttled(RetryableError):
+    reason = "throttled"
+
+
+class Conflict(RetryableError):
+    reason = "conflict"
+
+
+class ContainerIdPending(RetryableError):
+    """The API learns a container's id up to a second after its process started."""
+
+    reason = "container-id-pending"
+    patience = 5.0
+
+
+class SlackUnavailable(RetryableError):
+    reason = "slack-unavailable"
+
+
+class InvalidAlert(PermanentError):
+    reason = "invalid-alert"
+
+
+class InvalidSetting(PermanentError):
+    reason = "invalid-setting"
+
+
+class NotFound(PermanentError):
+    reason = "not-found"
+
+
+class NotTheSameObject(PermanentError):
+    reason = "not-the-same-object"
+
+
+class AlreadyExists(PermanentError):
+    reason = "already-exists"
+
+
+class NotPermitted(PermanentError):
+    reason = "not-permitted"
+
+
+class NamespaceTerminating(PermanentError):
+    reason = "namespace-terminating"
+
+
+class Refused(PermanentError):
+    reason = "refused"
+
+
+class NoCluster(PermanentError):
+    reason = "no-cluster"
+
+
+class SlackRejected(PermanentError):
+    reason = "slack-rejected"
+
+
+class Unexpected(PermanentError):
+    reason = "unexpected"

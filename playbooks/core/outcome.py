@@ -1,0 +1,69 @@
+"""What a reaction did, or why it did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Dict, Mapping, Optional
+
+from playbooks.core.errors import PlaybookError
+
+
+class Status(str, Enum):
+    """``acted`` means that the other side said so; ``would act`` is a dry run's."""
+
+    ACTED = "acted"
+    SKIPPED = "skipped"
+    WOULD_ACT = "would act"
+    FAILED = "failed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``target`` names the object concerned (``pod shop/web-1``, ``node worker-3``), or is empty.
+
+    ``reason`` is a stable code, ``message`` the words for people, ``details`` JSON-safe facts.
+    ``error`` is what made it fail; it does not travel in the dict.
+    """
+
+    status: Status
+    reason: str
+    message: str
+    target: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def acted(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:
+        return cls(Status.ACTED, reason, message, target, details)
+
+    @classmethod
+    def skipped(cls, reason: str, message: str, target: str = "", **details: Any) -> Outcome:
+        return cls(Status.SKIPPED, reason, message, target, details)
+
+    @classmethod
+    def would_act(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:
+        return cls(Status.WOULD_ACT, reason, message, target, details)
+
+    @classmethod
+    def failed(cls, error: PlaybookError) -> Outcome:
+        return cls(
+            Status.FAILED,
+            error.reason,
+            str(error),
+            details={"error": type(error).__name__, "retryable": error.retryable},
+            error=error,
+        )
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The plain dict that goes over the wire."""
+        return {
+            "status": self.status.value,
+            "target": self.target,
+            "reason": self.reason,
+            "message": self.message,
+            "details": dict(self.details),
+        }

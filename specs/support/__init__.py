@@ -1,0 +1,1 @@
+"""Object mothers, fakes, matchers and recorded alerts that the specs share."""
