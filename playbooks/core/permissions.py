@@ -1,0 +1,16 @@
+"""What a playbook may ask of the Kubernetes API, declared beside its reaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace."""
+
+    resource: str
+    verbs: Tuple[str, ...]
+    group: str = ""
+    cluster_wide: bool = False

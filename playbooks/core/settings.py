@@ -1,0 +1,167 @@
+"""Settings: declared once, read once, checked before anything is deployed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+from urllib.parse import urlsplit
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.priority import Priority
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
+
+Settings = Mapping[str, Any]
+Kind = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable of a playbook.
+
+    ``kind`` turns its text into a value or raises ValueError that says what it expected.
+    ``default`` is written as a user would write it; None means that the setting is required.
+    A ``secret`` may come from a file instead, named by ``<NAME>_FILE``, and is never shown.
+    """
+
+    name: str
+    kind: Kind
+    default: Optional[str]
+    help: str
+    secret: bool = False
+
+    @property
+    def required(self) -> bool:
+        return self.default is None
+
+    @property
+    def file_variable(self) -> str:
+        return self.name + "_FILE"
+
+    def check(self, value: str) -> Any:
+        """The typed value. Raises InvalidSetting."""
+        try:
+            return self.kind(value)
+        except ValueError as error:
+            shown = "(not shown)" if self.secret else repr(value)
+            raise InvalidSetting(f"{self.name} is {shown}, expected {error}") from None
+
+
+def read(declared: Iterable[Setting], environ: Mapping[str, str]) -> Dict[str, Any]:
+    """Read every declared setting from the environment, secrets from their files too.
+
+    Raises InvalidSetting, which names the variable, its value and what was expected.
+    """
+    return {setting.name: _read(setting, environ) for setting in declared}
+
+
+def _read(setting: Setting, environ: Mapping[str, str]) -> Any:
+    value = environ.get(setting.name)
+    path = environ.get(setting.file_variable) if setting.secret else None
+    if value is not None and path is not None:
+        raise InvalidSetting(
+            f"{setting.name} and {setting.file_variable} are both set, expected one"
+        )
+    if path is not None:
+        value = _content(setting, path)
+    if value is None:
+        value = setting.default
+    if value is None:
+        also = f" (or {setting.file_variable})" if setting.secret else ""
+        raise InvalidSetting(f"{setting.name}{also} is not set, expected: {setting.help}")
+    return setting.check(value)
+
+
+def _content(setting: Setting, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidSetting(
+            f"{setting.file_variable} is {path!r}, expected a file that can be read: {why}"
+        ) from None
+
+
+def text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("text that is not empty")
+    return value
+
+
+def yes_or_no(value: str) -> bool:
+    answers = {"true": True, "false": False}
+    if value.lower() not in answers:
+        raise ValueError("true or false")
+    return answers[value.lower()]
+
+
+def whole_number(least: int, most: int) -> Kind:
+    def kind(value: str) -> int:
+        expected = ValueError(f"a whole number from {least} to {most}")
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise expected
+        if not least <= int(value) <= most:
+            raise expected
+        return int(value)
+
+    return kind
+
+
+def one_of(*choices: str) -> Kind:
+    def kind(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
+
+    return kind
+
+
+def names(value: str) -> Tuple[str, ...]:
+    """Names or globs, separated by commas or newlines; none means no limit."""
+    return tuple(part.strip() for part in value.replace("\n", ",").split(",") if part.strip())
+
+
+def networks(value: str) -> Tuple[str, ...]:
+    """Networks in CIDR notation, separated by commas."""
+    try:
+        return tuple(str(ip_network(part)) for part in names(value))
+    except ValueError as error:
+        raise ValueError(f"networks such as 10.0.0.0/8 ({error})") from None
+
+
+def qualified_name(value: str) -> str:
+    """A Kubernetes label or taint key: an optional DNS prefix, a slash, a name."""
+    prefix, slash, name = value.rpartition("/")
+    well_formed = _NAME.fullmatch(name) and (not slash or _DNS_NAME.fullmatch(prefix))
+    if not well_formed or len(prefix) > 253:
+        raise ValueError("a key such as falco/alert")
+    return value
+
+
+def label_value(value: str) -> str:
+    """A Kubernetes label or taint value, which may be empty."""
+    if value and not _NAME.fullmatch(value):
+        raise ValueError(
+            "at most 63 letters, digits, '-', '_' or '.', beginning and ending with"
+            " a letter or digit"
+        )
+    return value
+
+
+def priority(value: str) -> Priority:
+    return Priority.of(value)
+
+
+def http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and value.isprintable()
+    except ValueError:
+        usable = False
+    if not usable or " " in value:
+        raise ValueError("a URL that starts with https://")
+    return value
