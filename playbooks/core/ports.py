@@ -1,0 +1,98 @@
+"""What reactions ask of the world. ``playbooks.infrastructure`` answers on the real one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
+
+from playbooks.core.alert import Alert
+from playbooks.core.instant import Instant
+from playbooks.core.node import Node, Taint
+from playbooks.core.outcome import Outcome
+from playbooks.core.permissions import Permission
+from playbooks.core.pod import Owner, Pod
+from playbooks.core.selectors import Selector
+from playbooks.core.settings import Setting
+
+
+class Reaction(ABC):
+    """Answers one alert with one prescribed action, and declares what it takes to do so."""
+
+    SETTINGS: Tuple[Setting, ...] = ()
+    PERMISSIONS: Tuple[Permission, ...] = ()
+
+    @abstractmethod
+    def run(self, alert: Alert) -> Outcome:
+        """Act or say why not. Raises a PlaybookError."""
+
+
+class Clock(ABC):
+    @abstractmethod
+    def now(self) -> Instant:
+        """The current time."""
+
+
+class Cluster(ABC):
+    """The Kubernetes API, as far as reactions need it.
+
+    Every method makes one API call, unless it says otherwise, and raises a PlaybookError.
+    Manifests are plain dicts as the API has them.
+    """
+
+    @abstractmethod
+    def pod(self, name: str, *, namespace: str) -> Pod:
+        """Raises NotFound."""
+
+    @abstractmethod
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        """The pods of a node: one call, or one for each of ``namespaces`` where there are any."""
+
+    @abstractmethod
+    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
+        """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed."""
+
+    @abstractmethod
+    def patch_pod(
+        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+    ) -> None:
+        """Set labels and annotations of exactly this pod as it was read; None takes a label off.
+
+        Raises NotFound, NotTheSameObject, or Conflict when it was written since.
+        """
+
+    @abstractmethod
+    def node(self, name: str) -> Node:
+        """Raises NotFound."""
+
+    @abstractmethod
+    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
+        """Replace the node's list of taints. Raises Conflict when it was written since."""
+
+    @abstractmethod
+    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]: ...
+
+    @abstractmethod
+    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        """Raises AlreadyExists, or NamespaceTerminating."""
+
+    @abstractmethod
+    def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        """Raises Conflict when it was written since its resourceVersion."""
+
+    @abstractmethod
+    def service_selectors(self, namespace: str) -> List[Selector]:
+        """The selectors of the namespace's Services that have one."""
+
+    @abstractmethod
+    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
+        """The selector of a ReplicaSet or ReplicationController. Raises NotFound."""
+
+    @abstractmethod
+    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
+        """The access modes of a PersistentVolumeClaim. Raises NotFound."""
+
+
+class Slack(ABC):
+    @abstractmethod
+    def post(self, message: Mapping[str, Any]) -> None:
+        """Post one message. Raises SlackRejected, SlackUnavailable or Throttled."""

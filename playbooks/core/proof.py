@@ -1,0 +1,202 @@
+"""The proof of a target: which pod an alert is about, or why none can be named.
+
+A name proves nothing. A pod is the alert's when its uid is the alert's (for a static pod: its
+config hash), or when the alert's container id begins the id of one of its containers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from playbooks.core.alert import Alert
+from playbooks.core.claim import Claim
+from playbooks.core.errors import ContainerIdPending, NotFound
+from playbooks.core.globs import is_name, matches_any
+from playbooks.core.outcome import Outcome
+from playbooks.core.pod import Container, Pod
+from playbooks.core.ports import Clock, Cluster
+from playbooks.core.settings import Setting, Settings, one_of
+
+SETTINGS = (
+    Setting(
+        "IDENTITY",
+        one_of("strict", "name"),
+        "strict",
+        "What proves a pod: `strict`, its uid or a container id; `name`, also the name in an audit"
+        " alert whose response code says that the call succeeded, of a pod created before it",
+    ),
+)
+
+# Seconds during which the API may not have heard of a container that just started.
+LEARNING_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The alert's pod, what proved it, and the container in the alert, where it is known."""
+
+    pod: Pod
+    evidence: str
+    container: Optional[Container] = None
+
+    @property
+    def facts(self) -> Dict[str, Any]:
+        """What every outcome about the pod gives as details."""
+        container = self.container.name if self.container else ""
+        return {
+            "uid": self.pod.uid,
+            "node": self.pod.node,
+            "container": container,
+            "evidence": self.evidence,
+        }
+
+
+class Proof:
+    """``namespaces``: globs, the only ones in which a pod is looked up; none means all."""
+
+    def __init__(
+        self, cluster: Cluster, clock: Clock, *, identity: str, namespaces: Tuple[str, ...]
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._by_name = identity == "name"
+        self._namespaces = namespaces
+
+    @classmethod
+    def with_settings(cls, cluster: Cluster, clock: Clock, settings: Settings) -> Proof:
+        return cls(cluster, clock, identity=settings["IDENTITY"], namespaces=settings["NAMESPACES"])
+
+    def of(self, alert: Alert) -> Union[Proven, Outcome]:
+        """The proven pod, or the skipped outcome that says why there is none.
+
+        One API call where the alert gives the namespace. Raises ContainerIdPending where the API
+        may learn in a moment that the container is the pod's.
+        """
+        claim = alert.claim
+        if not claim.points_at_pod:
+            what = "a process of the host" if claim.host else "no pod"
+            return Outcome.skipped("no-pod", f"the alert is about {what}")
+        if claim.namespace and claim.pod:
+            return self._named(alert, claim)
+        if claim.container_id and claim.node:
+            return self._found_on_node(alert, claim)
+        missing = "names no pod" if claim.namespace else "gives no namespace"
+        needed = "container id and node name (hostname)"
+        return Outcome.skipped(
+            "unproven", f"the alert {missing}, and without {needed} the pod cannot be looked up"
+        )
+
+    def _named(self, alert: Alert, claim: Claim) -> Union[Proven, Outcome]:
+        target = f"pod {claim.namespace}/{claim.pod}"
+        if not claim.has_id and not self._accepts_name(alert, claim):
+            return Outcome.skipped("unproven", self._no_id(claim), target)
+        try:
+            pod = self._cluster.pod(claim.pod, namespace=claim.namespace)
+        except NotFound:
+            return Outcome.skipped("pod-gone", f"{target} is gone", target)
+        if not claim.has_id:
+            return self._by_its_name(alert, pod)
+        return self._judge(alert, claim, pod)
+
+    def _found_on_node(self, alert: Alert, claim: Claim) -> Union[Proven, Outcome]:
+        allowed = (claim.namespace,) if claim.namespace else self._namespaces
+        listed = self._cluster.pods_on(
+            claim.node, namespaces=allowed if all(map(is_name, allowed)) else ()
+        )
+        pods = [pod for pod in listed if matches_any(pod.namespace, self._namespaces)]
+        found = [pod for pod in pods if pod.container(claim.container_id)]
+        if len(found) == 1:
+            return self._judge(alert, claim, found[0])
+        if found:
+            return Outcome.skipped(
+                "ambiguous",
+                f"container {claim.container_id} is in {_listed(found)} on node {claim.node}",
+            )
+        if self._fresh(alert):
+            raise ContainerIdPending(
+                f"no pod on node {claim.node} has a container {claim.container_id} yet"
+            )
+        return Outcome.skipped(
+            "unproven",
+            f"the alert gives no namespace, and none of the {len(pods)} pods that may be looked at"
+            f" on node {claim.node} has a container {claim.container_id}",
+        )
+
+    def _judge(self, alert: Alert, claim: Claim, pod: Pod) -> Union[Proven, Outcome]:
+        """Whether the ids in the alert are those of the pod that was read."""
+        same_uid = bool(claim.uid) and claim.uid in (pod.uid, pod.config_hash)
+        container = pod.container(claim.container_id) if claim.container_id else None
+        contradictions = []
+        if claim.uid and not same_uid:
+            contradictions.append(f"its uid is {pod.uid}, the alert's is {claim.uid}")
+        if claim.pod and claim.pod != pod.name:
+            contradictions.append(f"the alert names pod {claim.pod}")
+        if claim.namespace and claim.namespace != pod.namespace:
+            contradictions.append(f"the alert names namespace {claim.namespace}")
+        if contradictions and container:
+            contradictions.append(f"but container {claim.container_id} is its {container.name}")
+        if contradictions:
+            return Outcome.skipped(
+                "not-the-same-pod", f"{pod}: {', '.join(contradictions)}", str(pod), uid=pod.uid
+            )
+        if container:
+            return Proven(
+                pod, f"container {claim.container_id} is {container.name} in {pod}", container
+            )
+        if same_uid:
+            return Proven(pod, f"uid {claim.uid} is that of {pod}")
+        if self._learning(alert, pod):
+            raise ContainerIdPending(
+                f"{pod} has no container {claim.container_id} yet: it has {_ids(pod)}"
+            )
+        return Outcome.skipped(
+            "not-the-same-pod",
+            f"{pod} has no container {claim.container_id}: it has {_ids(pod)}",
+            str(pod),
+            uid=pod.uid,
+        )
+
+    def _learning(self, alert: Alert, pod: Pod) -> bool:
+        """Whether the API may hear of another container of this pod in a moment."""
+        unknown = any(not container.ids for container in pod.containers)
+        return not pod.finished and (unknown or self._fresh(alert))
+
+    def _fresh(self, alert: Alert) -> bool:
+        return self._clock.now().seconds_since(alert.time) < LEARNING_SECONDS
+
+    def _accepts_name(self, alert: Alert, claim: Claim) -> bool:
+        return (
+            self._by_name and alert.source == "k8s_audit" and claim.succeeded and not claim.unusable
+        )
+
+    def _by_its_name(self, alert: Alert, pod: Pod) -> Union[Proven, Outcome]:
+        # The API writes whole seconds: created in the alert's own second may be after it.
+        if pod.created.seconds < alert.time.seconds:
+            return Proven(pod, f"the audit alert names {pod}, which was there before it")
+        return Outcome.skipped(
+            "unproven",
+            f"{pod} was created at {pod.created}, not before the alert of {alert.time}",
+            str(pod),
+            uid=pod.uid,
+        )
+
+    def _no_id(self, claim: Claim) -> str:
+        given = f" ({claim.unusable} cannot be one)" if claim.unusable else ""
+        advice = "; IDENTITY=name accepts names of successful audited calls" * (not self._by_name)
+        return (
+            f"the alert gives neither a pod uid nor a container id{given}, and a name alone proves"
+            f" nothing{advice}"
+        )
+
+
+def _ids(pod: Pod) -> str:
+    known = [
+        f"{container.name} {container.ids[0][:12] if container.ids else 'without an id'}"
+        for container in pod.containers
+    ]
+    return ", ".join(known) or "no containers"
+
+
+def _listed(pods: List[Pod]) -> str:
+    return ", ".join(str(pod) for pod in pods)

@@ -1,0 +1,175 @@
+"""Fakes of the ports. The in-memory cluster keeps one contract with the real client:
+``specs/support/cluster_contract.py``."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from playbooks.core.alert import Alert
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject
+from playbooks.core.instant import Instant
+from playbooks.core.node import Node, Taint
+from playbooks.core.outcome import Outcome
+from playbooks.core.pod import Owner, Pod
+from playbooks.core.ports import Clock, Cluster, Reaction, Slack
+from playbooks.core.selectors import Selector
+from specs.support.mothers import NOW
+
+
+class FixedClock(Clock):
+    def __init__(self, now: Instant = NOW) -> None:
+        self._now = now
+
+    def now(self) -> Instant:
+        return self._now
+
+
+class RecordingSlack(Slack):
+    def __init__(self) -> None:
+        self.messages: List[Mapping[str, Any]] = []
+
+    def post(self, message: Mapping[str, Any]) -> None:
+        self.messages.append(message)
+
+
+class FakeReaction(Reaction):
+    """Answers with each of the given outcomes or errors in turn, the last one for ever."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.alerts: List[Alert] = []
+
+    def run(self, alert: Alert) -> Outcome:
+        self.alerts.append(alert)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class InMemoryCluster(Cluster):
+    """``calls`` counts what each method was asked; ``failures`` makes a method raise once each."""
+
+    def __init__(self, *objects: Any) -> None:
+        self.pods: Dict[Tuple[str, str], Pod] = {}
+        self.nodes: Dict[str, Node] = {}
+        self.policies: Dict[str, Mapping[str, Any]] = {}
+        self.services: List[Mapping[str, str]] = []
+        self.owner_selectors: Dict[str, Selector] = {}
+        self.claims: Dict[str, Tuple[str, ...]] = {}
+        self.calls: List[str] = []
+        self.failures: Dict[str, List[Exception]] = {}
+        self.graces: List[int] = []
+        for thing in objects:
+            if isinstance(thing, Pod):
+                self.pods[thing.namespace, thing.name] = thing
+            elif isinstance(thing, Node):
+                self.nodes[thing.name] = thing
+            else:
+                self.policies[thing["metadata"]["name"]] = thing
+
+    @property
+    def writes(self) -> List[str]:
+        reads = ("pod", "pods_on", "node", "network_policies", "service_selectors")
+        return [call for call in self.calls if call not in (*reads, "owner_selector", "claim")]
+
+    def pod(self, name: str, *, namespace: str) -> Pod:
+        self._called("pod")
+        if (namespace, name) not in self.pods:
+            raise NotFound(f"no pod {namespace}/{name}")
+        return self.pods[namespace, name]
+
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        self._called("pods_on")
+        return [
+            pod
+            for pod in self.pods.values()
+            if pod.node == node and (not namespaces or pod.namespace in namespaces)
+        ]
+
+    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
+        self._called("delete_pod")
+        self._same(pod)
+        self.graces.append(grace_period_seconds)
+        del self.pods[pod.namespace, pod.name]
+
+    def patch_pod(
+        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+    ) -> None:
+        self._called("patch_pod")
+        stored = self._same(pod)
+        if stored.resource_version != pod.resource_version:
+            raise Conflict(f"{pod} was written")
+        manifest = copy.deepcopy(dict(stored.manifest))
+        merged = {**stored.labels, **labels}
+        metadata = manifest["metadata"]
+        metadata["labels"] = {key: value for key, value in merged.items() if value is not None}
+        metadata["annotations"] = {**stored.annotations, **annotations}
+        metadata["resourceVersion"] = _next(metadata)
+        self.pods[pod.namespace, pod.name] = Pod(manifest)
+
+    def node(self, name: str) -> Node:
+        self._called("node")
+        if name not in self.nodes:
+            raise NotFound(f"no node {name}")
+        return self.nodes[name]
+
+    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
+        self._called("set_taints")
+        manifest = copy.deepcopy(dict(self.nodes[node.name].manifest))
+        if manifest["metadata"]["resourceVersion"] != node.resource_version:
+            raise Conflict(f"{node} was written")
+        manifest["spec"]["taints"] = list(taints)
+        manifest["metadata"]["resourceVersion"] = _next(manifest["metadata"])
+        self.nodes[node.name] = Node(manifest)
+
+    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
+        self._called("network_policies")
+        return [p for p in self.policies.values() if p["metadata"]["namespace"] == namespace]
+
+    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        self._called("create_network_policy")
+        name = manifest["metadata"]["name"]
+        if name in self.policies:
+            raise AlreadyExists(name)
+        stored = copy.deepcopy(dict(manifest))
+        stored["metadata"]["resourceVersion"] = "1"
+        self.policies[name] = stored
+
+    def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        self._called("replace_network_policy")
+        self.policies[manifest["metadata"]["name"]] = manifest
+
+    def service_selectors(self, namespace: str) -> List[Selector]:
+        self._called("service_selectors")
+        return [Selector(labels) for labels in self.services]
+
+    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
+        self._called("owner_selector")
+        if str(owner) not in self.owner_selectors:
+            raise NotFound(f"no {owner}")
+        return self.owner_selectors[str(owner)]
+
+    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
+        self._called("claim")
+        if claim not in self.claims:
+            raise NotFound(f"no claim {claim}")
+        return self.claims[claim]
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if self.failures.get(method):
+            raise self.failures[method].pop(0)
+
+    def _same(self, pod: Pod) -> Pod:
+        stored = self.pods.get((pod.namespace, pod.name))
+        if stored is None:
+            raise NotFound(f"no {pod}")
+        if stored.uid != pod.uid:
+            raise NotTheSameObject(f"{pod} has another uid")
+        return stored
+
+
+def _next(metadata: Mapping[str, Any]) -> str:
+    return str(int(metadata["resourceVersion"]) + 1)
