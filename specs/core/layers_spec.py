@@ -1,0 +1,76 @@
+import ast
+import sys
+from pathlib import Path
+
+from expects import be_empty, equal, expect
+from mamba import description, it
+
+PACKAGE = Path(__file__).parents[2] / "playbooks"
+
+# Each layer may import itself and those after it.
+LAYERS = {
+    "core": (),
+    "reactions": ("core",),
+    "infrastructure": ("core",),
+    "engines": ("core",),
+}
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def imports_of_layer(layer):
+    for path in sorted((PACKAGE / layer).rglob("*.py")):
+        for name in imports_of(path):
+            yield f"{layer}/{path.name}", name
+
+
+def is_standard(name):
+    known = getattr(sys, "stdlib_module_names", None)
+    if known is not None:
+        return name.partition(".")[0] in known
+    return name.partition(".")[0] not in (
+        "kubernetes",
+        "requests",
+        "urllib3",
+        "nats",
+        "kmock",
+        "yaml",
+    )
+
+
+with description("The layers") as self:
+    with it("import one way"):
+        backwards = [
+            f"{file} imports {name}"
+            for layer, lower in LAYERS.items()
+            for file, name in imports_of_layer(layer)
+            if name.startswith("playbooks.") and name.split(".")[1] not in (layer, *lower)
+        ]
+
+        expect(backwards).to(be_empty)
+
+    with it("keep core and reactions to the standard library"):
+        foreign = [
+            f"{file} imports {name}"
+            for layer in ("core", "reactions")
+            for file, name in imports_of_layer(layer)
+            if not name.startswith("playbooks.") and not is_standard(name)
+        ]
+
+        expect(foreign).to(be_empty)
+
+    with it("import kubernetes and requests in infrastructure only"):
+        files = {
+            path.parent.name
+            for path in PACKAGE.rglob("*.py")
+            for name in imports_of(path)
+            if name.partition(".")[0] in ("kubernetes", "requests", "urllib3")
+        }
+
+        expect(files).to(equal({"infrastructure"}))
