@@ -1,0 +1,1 @@
+"""One pure class a file: collaborators and settings in, ``run(alert) -> Outcome``."""

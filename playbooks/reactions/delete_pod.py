@@ -1,0 +1,106 @@
+"""Delete the pod that an alert is about."""
+
+from __future__ import annotations
+
+from typing import List
+
+from playbooks.core import proof
+from playbooks.core.alert import Alert
+from playbooks.core.errors import NotFound, NotTheSameObject
+from playbooks.core.outcome import Outcome
+from playbooks.core.permissions import Permission
+from playbooks.core.ports import Clock, Cluster, Reaction
+from playbooks.core.proof import Proof, Proven
+from playbooks.core.settings import Setting, whole_number
+
+
+class DeletePod(Reaction):
+    """At most two API calls where the alert gives the namespace: read the pod, delete it.
+
+    ``grace_period_seconds``: what the containers get to end by themselves; 0 removes the object at
+    once, while the containers may run on for a moment.
+    """
+
+    SETTINGS = (
+        Setting(
+            "GRACE_PERIOD_SECONDS",
+            whole_number(0, 3600),
+            "1",
+            "Seconds between SIGTERM and SIGKILL; 0 removes the object at once, while its"
+            " containers may run on for a moment",
+        ),
+        *proof.SETTINGS,
+    )
+    PERMISSIONS = (Permission("pods", ("get", "list", "delete")),)
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        proof: Proof,
+        *,
+        grace_period_seconds: int,
+        dry_run: bool,
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._proof = proof
+        self._grace = grace_period_seconds
+        self._dry_run = dry_run
+
+    def run(self, alert: Alert) -> Outcome:
+        proven = self._proof.of(alert)
+        if isinstance(proven, Outcome):
+            return proven
+        pod = proven.pod
+        if pod.finished:
+            return self._skipped(proven, "finished", f"{pod} has {pod.phase.lower()} already")
+        if pod.terminates_at:
+            left = max(0.0, pod.terminates_at.seconds_since(self._clock.now()))
+            if left <= self._grace:
+                return self._skipped(
+                    proven, "terminating", f"{pod} is being deleted and has {left:.0f} s left"
+                )
+        return self._delete(proven)
+
+    def _delete(self, proven: Proven) -> Outcome:
+        pod = proven.pod
+        remarks = "".join(f"; {remark}" for remark in self._remarks(proven))
+        if self._dry_run:
+            return Outcome.would_act(
+                str(pod), "delete", f"would delete {pod}{remarks}", **proven.facts
+            )
+        try:
+            self._cluster.delete_pod(pod, grace_period_seconds=self._grace)
+        except NotFound:
+            return self._skipped(proven, "pod-gone", f"{pod} is gone")
+        except NotTheSameObject:
+            return self._skipped(
+                proven, "not-the-same-pod", f"{pod} of uid {pod.uid} is gone, another has its name"
+            )
+        return Outcome.acted(
+            str(pod),
+            "deletion-accepted",
+            f"deletion accepted of {pod}{remarks}",
+            grace_period_seconds=self._grace,
+            **proven.facts,
+        )
+
+    def _remarks(self, proven: Proven) -> List[str]:
+        """What somebody should know who reads only the message."""
+        pod, found = proven.pod, []
+        others = [c.name for c in pod.containers if c != proven.container]
+        if proven.container and others:
+            found.append(f"with {proven.container.name} go its containers {', '.join(others)}")
+        if pod.terminates_at:
+            found.append("it was being deleted with a longer grace period")
+        if self._grace == 0:
+            found.append("only the object is removed at once, its processes may run on a moment")
+        if pod.static:
+            found.append(f"it will come back: it is a static pod of node {pod.node}")
+        elif pod.owner and pod.owner.kind == "DaemonSet":
+            found.append(f"it will come back: it belongs to {pod.owner}")
+        return found
+
+    def _skipped(self, proven: Proven, reason: str, message: str) -> Outcome:
+        return Outcome.skipped(reason, message, str(proven.pod), **proven.facts)

@@ -1,0 +1,127 @@
+from expects import be_empty, contain, end_with, equal, expect, raise_error
+from mamba import description, it
+
+from playbooks.core.errors import NotFound, NotPermitted, NotTheSameObject
+from playbooks.core.outcome import Status
+from playbooks.core.proof import Proof
+from playbooks.reactions.delete_pod import DeletePod
+from specs.support.fakes import FixedClock, InMemoryCluster
+from specs.support.mothers import a_pod, a_static_pod, a_status, an_alert
+
+
+def a_terminating_pod(until, grace=600):
+    return a_pod(metadata={"deletionTimestamp": until, "deletionGracePeriodSeconds": grace})
+
+
+def run(cluster, alert=None, *, grace=1, dry_run=False):
+    clock = FixedClock()
+    proof = Proof(cluster, clock, identity="strict", namespaces=())
+    reaction = DeletePod(cluster, clock, proof, grace_period_seconds=grace, dry_run=dry_run)
+    return reaction.run(alert or an_alert())
+
+
+with description("Deleting a pod") as self:
+    with it("deletes the proven pod, in two calls"):
+        cluster = InMemoryCluster(a_pod())
+        outcome = run(cluster)
+
+        expect(cluster.pods).to(be_empty)
+        expect(cluster.calls).to(equal(["pod", "delete_pod"]))
+        expect(outcome.status).to(equal(Status.ACTED))
+        expect(outcome.target).to(equal("pod shop/web-0"))
+        expect(outcome.message).to(equal("deletion accepted of pod shop/web-0"))
+
+    with it("leaves a pod alone that is not proven"):
+        cluster = InMemoryCluster(a_pod(statuses=[a_status(container_id="f" * 64)]))
+        outcome = run(cluster)
+
+        expect(outcome.reason).to(equal("not-the-same-pod"))
+        expect(cluster.writes).to(be_empty)
+
+    with it("gives the containers their grace period"):
+        cluster = InMemoryCluster(a_pod())
+        run(cluster, grace=30)
+
+        expect(cluster.graces).to(equal([30]))
+
+    with it("says that without grace only the object is removed"):
+        outcome = run(InMemoryCluster(a_pod()), grace=0)
+
+        expect(outcome.message).to(contain("only the object is removed at once"))
+
+    with it("names the containers that go with the one in the alert"):
+        pod = a_pod(containers=("web", "proxy", "log"))
+        outcome = run(InMemoryCluster(pod))
+
+        expect(outcome.message).to(end_with("with web go its containers proxy, log"))
+
+    with description("that comes back"):
+        with it("says so of a DaemonSet's"):
+            outcome = run(InMemoryCluster(a_pod(owner="DaemonSet/agent")))
+
+            expect(outcome.message).to(end_with("it will come back: it belongs to DaemonSet agent"))
+
+        with it("says so of a static pod"):
+            outcome = run(InMemoryCluster(a_static_pod()))
+
+            expect(outcome.message).to(
+                end_with("it will come back: it is a static pod of node node-1")
+            )
+
+    with description("that is gone"):
+        with it("is skipped where it was never found"):
+            expect(run(InMemoryCluster()).reason).to(equal("pod-gone"))
+
+        with it("is skipped where it went meanwhile"):
+            cluster = InMemoryCluster(a_pod())
+            cluster.failures["delete_pod"] = [NotFound("gone")]
+
+            expect(run(cluster).reason).to(equal("pod-gone"))
+
+        with it("is skipped where another has its name meanwhile"):
+            cluster = InMemoryCluster(a_pod())
+            cluster.failures["delete_pod"] = [NotTheSameObject("uid")]
+
+            expect(run(cluster).reason).to(equal("not-the-same-pod"))
+
+    with description("that is being deleted already"):
+        with it("is skipped where what is left is no longer than our grace period"):
+            cluster = InMemoryCluster(a_terminating_pod("2026-01-02T03:04:06Z"))
+            outcome = run(cluster)
+
+            expect(outcome.reason).to(equal("terminating"))
+            expect(outcome.message).to(equal("pod shop/web-0 is being deleted and has 1 s left"))
+            expect(cluster.writes).to(be_empty)
+
+        with it("is skipped where its time is over"):
+            cluster = InMemoryCluster(a_terminating_pod("2026-01-02T03:00:00Z"))
+
+            expect(run(cluster, grace=0).reason).to(equal("terminating"))
+
+        with it("is deleted again where an intruder would have longer"):
+            cluster = InMemoryCluster(a_terminating_pod("2026-01-02T04:04:05Z"))
+            outcome = run(cluster)
+
+            expect(cluster.graces).to(equal([1]))
+            expect(outcome.message).to(end_with("it was being deleted with a longer grace period"))
+
+    with it("skips a finished pod"):
+        for phase in ("Succeeded", "Failed"):
+            cluster = InMemoryCluster(a_pod(phase=phase))
+
+            expect(run(cluster).reason).to(equal("finished"))
+            expect(cluster.writes).to(be_empty)
+
+    with it("only says what it would do in a dry run"):
+        cluster = InMemoryCluster(a_pod())
+        outcome = run(cluster, dry_run=True)
+
+        expect(outcome.status).to(equal(Status.WOULD_ACT))
+        expect(outcome.message).to(equal("would delete pod shop/web-0"))
+        expect(cluster.writes).to(be_empty)
+
+    with it("lets an error through"):
+        cluster = InMemoryCluster(a_pod())
+        cluster.failures["delete_pod"] = [NotPermitted("may not")]
+
+        expect(lambda: run(cluster)).to(raise_error(NotPermitted))
