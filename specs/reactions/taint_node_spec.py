@@ -1,0 +1,123 @@
+from expects import be_empty, contain, equal, expect, raise_error
+from mamba import description, it
+
+from playbooks.core.errors import Conflict
+from playbooks.core.outcome import Status
+from playbooks.core.proof import Proof
+from playbooks.reactions.taint_node import ATTEMPTS, TaintNode
+from specs.support.fakes import FixedClock, InMemoryCluster
+from specs.support.mothers import a_host_alert, a_node, a_pod, an_alert
+
+OURS = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
+THEIRS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+
+
+def run(cluster, alert=None, *, taint_host=False, dry_run=False, effect="NoSchedule"):
+    proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
+    reaction = TaintNode(
+        cluster,
+        proof,
+        key="falco/alert",
+        value="true",
+        effect=effect,
+        taint_host=taint_host,
+        dry_run=dry_run,
+    )
+    return reaction.run(alert or an_alert())
+
+
+def taints_of(cluster, node="node-1"):
+    return list(cluster.nodes[node].taints)
+
+
+with description("Tainting a node") as self:
+    with it("taints the node of the proven pod"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        outcome = run(cluster)
+
+        expect(taints_of(cluster)).to(equal([OURS]))
+        expect(outcome.status).to(equal(Status.ACTED))
+        expect(outcome.target).to(equal("node node-1"))
+        expect(outcome.message).to(equal("added taint falco/alert=true:NoSchedule to node node-1"))
+
+    with it("keeps all other taints"):
+        cluster = InMemoryCluster(a_pod(), a_node(taints=[THEIRS]))
+        run(cluster)
+
+        expect(taints_of(cluster)).to(equal([THEIRS, OURS]))
+
+    with it("adds its own beside one of the same key and another effect"):
+        other = {**OURS, "effect": "NoExecute"}
+        cluster = InMemoryCluster(a_pod(), a_node(taints=[other]))
+        run(cluster)
+
+        expect(taints_of(cluster)).to(equal([other, OURS]))
+
+    with it("skips a node that has the taint, and names its value"):
+        cluster = InMemoryCluster(a_pod(), a_node(taints=[{**OURS, "value": "other"}]))
+        outcome = run(cluster)
+
+        expect(outcome.reason).to(equal("already-tainted"))
+        expect(outcome.message).to(contain("falco/alert=other:NoSchedule"))
+        expect(cluster.writes).to(be_empty)
+
+    with it("reads the node again when somebody else wrote it first"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        cluster.failures["set_taints"] = [Conflict("written")]
+
+        expect(run(cluster).status).to(equal(Status.ACTED))
+        expect(cluster.calls).to(equal(["pod", "node", "set_taints", "node", "set_taints"]))
+
+    with it("gives up for now when somebody else always writes first"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        cluster.failures["set_taints"] = [Conflict("written")] * ATTEMPTS
+
+        expect(lambda: run(cluster)).to(raise_error(Conflict))
+
+    with it("skips a pod that is on no node"):
+        expect(run(InMemoryCluster(a_pod(node=""))).reason).to(equal("no-node"))
+
+    with it("skips a node that is gone"):
+        expect(run(InMemoryCluster(a_pod())).reason).to(equal("node-gone"))
+
+    with it("leaves the node of a pod alone that is not proven"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+
+        expect(run(cluster, an_alert(container_id="f" * 12)).reason).to(equal("not-the-same-pod"))
+        expect(cluster.writes).to(be_empty)
+
+    with it("only says what it would do in a dry run"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        outcome = run(cluster, dry_run=True)
+
+        expect(outcome.status).to(equal(Status.WOULD_ACT))
+        expect(outcome.message).to(contain("would add taint"))
+        expect(cluster.writes).to(be_empty)
+
+    with description("for a host alert"):
+        with it("does nothing unless it may"):
+            cluster = InMemoryCluster(a_node())
+
+            expect(run(cluster, a_host_alert()).reason).to(equal("host-alert"))
+            expect(cluster.calls).to(be_empty)
+
+        with it("taints the host where it may"):
+            cluster = InMemoryCluster(a_node())
+            outcome = run(cluster, a_host_alert(), taint_host=True)
+
+            expect(outcome.status).to(equal(Status.ACTED))
+            expect(taints_of(cluster)).to(equal([OURS]))
+
+        with it("does nothing for one of another source than syscall"):
+            alert = a_host_alert(source="k8s_audit")
+
+            expect(run(InMemoryCluster(a_node()), alert, taint_host=True).reason).to(
+                equal("no-pod")
+            )
+
+        with it("does nothing where the alert names no host"):
+            alert = a_host_alert(hostname=None)
+
+            expect(run(InMemoryCluster(a_node()), alert, taint_host=True).reason).to(
+                equal("no-node")
+            )
