@@ -1,0 +1,275 @@
+"""Cut the pod that an alert is about off the network, and keep it for forensics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+
+from playbooks.core import network_policy, proof
+from playbooks.core.alert import Alert
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
+from playbooks.core.network_policy import LABEL
+from playbooks.core.outcome import Outcome
+from playbooks.core.permissions import Permission
+from playbooks.core.pod import Pod
+from playbooks.core.ports import Cluster, Reaction
+from playbooks.core.proof import Proof, Proven
+from playbooks.core.selectors import Selector
+from playbooks.core.settings import Setting, networks, one_of, yes_or_no
+
+# Keeps the labels that were taken off, as JSON.
+DETACHED_ANNOTATION = "falco/detached-labels"
+
+# Controllers that start another replica for a pod they no longer select.
+_REPLACING = ("ReplicaSet", "ReplicationController")
+
+# Access modes with which the next replica could not mount what the pod still holds.
+_EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to a pod, and what it comes to.
+
+    ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
+    saying. ``allowing``: other policies that still let traffic through then.
+    """
+
+    pod: Pod
+    policy: Dict[str, Any]
+    stored: Optional[Mapping[str, Any]]
+    others: Tuple[Mapping[str, Any], ...]
+    types: Tuple[str, ...]
+    detached: Mapping[str, str] = field(default_factory=dict)
+    attached_because: str = ""
+
+    @property
+    def labels(self) -> Dict[str, str]:
+        """The labels that the pod then has."""
+        kept = {k: v for k, v in self.pod.labels.items() if k not in self.detached}
+        return {**kept, LABEL: self.pod.uid}
+
+    @property
+    def allowing(self) -> List[str]:
+        return [
+            policy["metadata"]["name"]
+            for policy in self.others
+            if network_policy.allows(policy, self.types, self.labels)
+        ]
+
+    @property
+    def done(self) -> bool:
+        return (
+            self.stored is not None
+            and network_policy.same(self.stored, self.policy)
+            and self.labels == self.pod.labels
+        )
+
+
+class IsolatePod(Reaction):
+    """Stores one NetworkPolicy for exactly this pod, then labels the pod so that it applies.
+
+    ``direction``: both, ingress or egress. ``allow_cidrs``: networks that stay reachable.
+    ``detach``: with both, take a replica's pod out of its Service and controller too. Policies of
+    others are never changed; since policies add up, those that still allow traffic are named.
+    """
+
+    SETTINGS = (
+        Setting(
+            "ISOLATE_DIRECTION",
+            one_of("both", "egress", "ingress"),
+            "both",
+            "Which traffic is denied: `both`, `egress` or `ingress`",
+        ),
+        Setting(
+            "ISOLATE_ALLOW_CIDRS",
+            networks,
+            "",
+            "Networks that stay reachable, such as `10.1.2.0/24`, comma-separated",
+        ),
+        Setting(
+            "ISOLATE_DETACH",
+            yes_or_no,
+            "true",
+            "With direction `both`, take a replica's pod out of its Service and its controller,"
+            " which then starts another",
+        ),
+        *proof.SETTINGS,
+    )
+    PERMISSIONS = (
+        Permission("pods", ("get", "list", "patch")),
+        Permission("services", ("list",)),
+        Permission("replicationcontrollers", ("get",)),
+        Permission("persistentvolumeclaims", ("get",)),
+        Permission("replicasets", ("get",), group="apps"),
+        Permission("networkpolicies", ("list", "create", "update"), group="networking.k8s.io"),
+    )
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        proof: Proof,
+        *,
+        direction: str,
+        allow_cidrs: Tuple[str, ...],
+        detach: bool,
+        dry_run: bool,
+    ) -> None:
+        self._cluster = cluster
+        self._proof = proof
+        self._types = network_policy.directions(direction)
+        self._allow_cidrs = allow_cidrs
+        self._detach = detach and direction == "both"
+        self._dry_run = dry_run
+
+    def run(self, alert: Alert) -> Outcome:
+        proven = self._proof.of(alert)
+        if isinstance(proven, Outcome):
+            return proven
+        pod = proven.pod
+        if pod.finished:
+            return _skipped(proven, "finished", f"{pod} has {pod.phase.lower()} already")
+        if pod.host_network:
+            return _skipped(
+                proven, "host-network", f"{pod} has the network of its node: no policy applies"
+            )
+        plan = self._plan(pod)
+        if plan.done:
+            return _skipped(proven, "already-isolated", f"{pod} is isolated already", plan)
+        if self._dry_run:
+            message = f"would store {_summary(plan)}"
+            return Outcome.would_act(str(pod), "isolate", message, **_facts(proven, plan))
+        return self._carry_out(proven, plan)
+
+    def _carry_out(self, proven: Proven, plan: Plan) -> Outcome:
+        pod = plan.pod
+        self._store(plan)
+        try:
+            plan = self._label(plan)
+        except NotFound:
+            return _skipped(proven, "pod-gone", f"{pod} is gone")
+        reason = "isolated-in-part" if plan.allowing else "isolated"
+        return Outcome.acted(
+            str(pod), reason, f"policy stored: {_summary(plan)}", **_facts(proven, plan)
+        )
+
+    def _plan(self, pod: Pod) -> Plan:
+        policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
+        stored, others = None, []
+        for found in self._cluster.network_policies(pod.namespace):
+            if found["metadata"]["name"] == policy["metadata"]["name"]:
+                stored = found
+            else:
+                others.append(found)
+        plan = Plan(pod, policy, stored, tuple(others), self._types)
+        if not self._detach or DETACHED_ANNOTATION in pod.annotations:
+            return plan
+        obstacle = self._obstacle(pod)
+        if obstacle:
+            return replace(plan, attached_because=obstacle)
+        keys = self._selecting_keys(plan)
+        return replace(plan, detached={key: pod.labels[key] for key in sorted(keys)})
+
+    def _obstacle(self, pod: Pod) -> str:
+        """Why the pod cannot be detached, or empty."""
+        if pod.owner is None:
+            return "it has no controller that would start another"
+        if pod.owner.kind not in _REPLACING:
+            return f"it belongs to {pod.owner}"
+        for claim in pod.volume_claims:
+            try:
+                modes = self._cluster.access_modes(claim, namespace=pod.namespace)
+            except NotFound:
+                continue
+            if set(modes) & set(_EXCLUSIVE):
+                return f"another replica could not mount its claim {claim} ({', '.join(modes)})"
+        return ""
+
+    def _selecting_keys(self, plan: Plan) -> Set[str]:
+        """The labels by which controller, Services and policies of others select the pod."""
+        pod, keys = plan.pod, set()
+        for selector in self._selectors(plan):
+            if selector.selects(pod.labels):
+                keys |= selector.keys_in(pod.labels)
+        return keys - {LABEL}
+
+    def _selectors(self, plan: Plan) -> List[Selector]:
+        pod = plan.pod
+        found = self._cluster.service_selectors(pod.namespace)
+        found += [network_policy.selector(policy) for policy in plan.others]
+        try:
+            if pod.owner:
+                found.append(self._cluster.owner_selector(pod.owner, namespace=pod.namespace))
+        except NotFound:
+            pass
+        return found
+
+    def _store(self, plan: Plan) -> None:
+        metadata = plan.policy["metadata"]
+        if plan.stored is None:
+            try:
+                return self._cluster.create_network_policy(plan.policy)
+            except AlreadyExists as error:
+                raise Conflict(str(error)) from error
+        if network_policy.same(plan.stored, plan.policy):
+            return None
+        stored = plan.stored["metadata"]
+        if (stored.get("labels") or {}).get(LABEL) != plan.pod.uid:
+            raise Refused(f"a NetworkPolicy {metadata['name']} is there that is not ours")
+        version = {**metadata, "resourceVersion": stored["resourceVersion"]}
+        return self._cluster.replace_network_policy({**plan.policy, "metadata": version})
+
+    def _label(self, plan: Plan) -> Plan:
+        """One patch; a second one, without taking labels off, where the API refuses that."""
+        try:
+            self._patch(plan)
+            return plan
+        except (NotPermitted, Refused) as error:
+            if not plan.detached:
+                raise
+            attached = replace(
+                plan, detached={}, attached_because=f"the API refused to take labels off ({error})"
+            )
+        self._patch(attached)
+        return attached
+
+    def _patch(self, plan: Plan) -> None:
+        labels: Dict[str, Optional[str]] = dict.fromkeys(plan.detached)
+        annotations = (
+            {DETACHED_ANNOTATION: json.dumps(plan.detached, sort_keys=True)}
+            if plan.detached
+            else {}
+        )
+        self._cluster.patch_pod(
+            plan.pod, labels={**labels, LABEL: plan.pod.uid}, annotations=annotations
+        )
+
+
+def _summary(plan: Plan) -> str:
+    traffic = " and ".join(kind.lower() for kind in plan.types)
+    name = plan.policy["metadata"]["name"]
+    words = [f"{name} denies all {traffic} of {plan.pod}"]
+    if plan.detached:
+        words.append(f"detached from {plan.pod.owner}: labels {', '.join(plan.detached)} taken off")
+    if plan.attached_because:
+        words.append(f"not detached: {plan.attached_because}")
+    if plan.allowing:
+        words.append(f"isolated in part: {', '.join(plan.allowing)} still allow traffic")
+    return "; ".join(words)
+
+
+def _facts(proven: Proven, plan: Plan) -> Dict[str, Any]:
+    return {
+        **proven.facts,
+        "policy": plan.policy["metadata"]["name"],
+        "detached_labels": dict(plan.detached),
+        "still_allowing": plan.allowing,
+    }
+
+
+def _skipped(proven: Proven, reason: str, message: str, plan: Optional[Plan] = None) -> Outcome:
+    facts = _facts(proven, plan) if plan else proven.facts
+    if plan and plan.allowing:
+        message += f"; {', '.join(plan.allowing)} still allow traffic"
+    return Outcome.skipped(reason, message, str(proven.pod), **facts)

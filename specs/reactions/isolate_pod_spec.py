@@ -1,0 +1,251 @@
+import json
+
+from expects import be_empty, contain, equal, expect, have_key, raise_error
+from mamba import before, description, it
+
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
+from playbooks.core.outcome import Status
+from playbooks.core.proof import Proof
+from playbooks.core.selectors import Selector
+from playbooks.reactions.isolate_pod import DETACHED_ANNOTATION, IsolatePod
+from specs.support.fakes import FixedClock, InMemoryCluster
+from specs.support.mothers import UID, a_pod, a_policy, an_alert
+
+NAME = f"falco-isolate-{UID}"
+LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
+ALLOW_ALL = {"policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+
+
+def a_replica(**changes):
+    return a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS}, **changes)
+
+
+def a_cluster(pod, *policies):
+    """With the pod's ReplicaSet, and a Service that selects by app."""
+    cluster = InMemoryCluster(pod, *policies)
+    cluster.owner_selectors["ReplicaSet web"] = Selector({"app": "web", "pod-template-hash": "abc"})
+    cluster.services = [{"app": "web"}, {"app": "another"}]
+    return cluster
+
+
+def run(cluster, *, direction="both", allow_cidrs=(), detach=True, dry_run=False):
+    proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
+    reaction = IsolatePod(
+        cluster,
+        proof,
+        direction=direction,
+        allow_cidrs=allow_cidrs,
+        detach=detach,
+        dry_run=dry_run,
+    )
+    return reaction.run(an_alert())
+
+
+def the_pod(cluster):
+    return cluster.pods["shop", "web-0"]
+
+
+with description("Isolating a pod") as self:
+    with description("that a ReplicaSet replaces"):
+        with before.each:
+            self.cluster = a_cluster(a_replica())
+            self.outcome = run(self.cluster)
+
+        with it("stores a policy first, then patches the pod once"):
+            expect(self.cluster.writes).to(equal(["create_network_policy", "patch_pod"]))
+
+        with it("denies all traffic to exactly this pod"):
+            expect(self.cluster.policies[NAME]["spec"]).to(
+                equal(
+                    {
+                        "podSelector": {"matchLabels": {"falco/isolated": UID}},
+                        "policyTypes": ["Ingress", "Egress"],
+                    }
+                )
+            )
+
+        with it("has the pod own the policy, so that they go together"):
+            expect(self.cluster.policies[NAME]["metadata"]["ownerReferences"]).to(
+                equal([{"apiVersion": "v1", "kind": "Pod", "name": "web-0", "uid": UID}])
+            )
+
+        with it("takes off the labels of its controller and its Service, and keeps the others"):
+            expect(the_pod(self.cluster).labels).to(equal({"team": "blue", "falco/isolated": UID}))
+
+        with it("keeps the labels that it takes off in an annotation"):
+            kept = the_pod(self.cluster).annotations[DETACHED_ANNOTATION]
+
+            expect(json.loads(kept)).to(equal({"app": "web", "pod-template-hash": "abc"}))
+
+        with it("says what it stored, not that it is enforced"):
+            expect(self.outcome.reason).to(equal("isolated"))
+            expect(self.outcome.message).to(
+                equal(
+                    f"policy stored: {NAME} denies all ingress and egress of pod shop/web-0;"
+                    " detached from ReplicaSet web: labels app, pod-template-hash taken off"
+                )
+            )
+
+        with it("is done when it is asked again"):
+            again = run(self.cluster)
+
+            expect(again.reason).to(equal("already-isolated"))
+            expect(self.cluster.writes).to(equal(["create_network_policy", "patch_pod"]))
+
+    with it("takes off the labels by which policies of others select the pod"):
+        policy = a_policy(
+            selector={"matchExpressions": [{"key": "team", "operator": "Exists"}]}, **ALLOW_ALL
+        )
+        cluster = a_cluster(a_replica(), policy)
+        outcome = run(cluster)
+
+        expect(the_pod(cluster).labels).to(equal({"falco/isolated": UID}))
+        expect(outcome.reason).to(equal("isolated"))
+
+    with description("while another policy allows traffic"):
+        with it("is isolated in part where that policy selects every pod"):
+            cluster = a_cluster(a_replica(), a_policy("allow-all", **ALLOW_ALL))
+            outcome = run(cluster)
+
+            expect(outcome.status).to(equal(Status.ACTED))
+            expect(outcome.reason).to(equal("isolated-in-part"))
+            expect(outcome.details["still_allowing"]).to(equal(["allow-all"]))
+            expect(outcome.message).to(contain("isolated in part: allow-all still allow traffic"))
+
+        with it("is isolated in part where taking labels off makes the policy select it"):
+            selector = {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}
+            cluster = a_cluster(a_replica(), a_policy("rest", selector=selector, **ALLOW_ALL))
+
+            expect(run(cluster).reason).to(equal("isolated-in-part"))
+
+        with it("never changes that policy"):
+            policy = a_policy("allow-all", **ALLOW_ALL)
+            cluster = a_cluster(a_replica(), policy)
+            run(cluster)
+
+            expect(cluster.policies["allow-all"]).to(equal(a_policy("allow-all", **ALLOW_ALL)))
+
+        with it("is isolated where that policy only denies"):
+            cluster = a_cluster(a_replica(), a_policy(policyTypes=["Ingress", "Egress"]))
+
+            expect(run(cluster).reason).to(equal("isolated"))
+
+        with it("minds no rule of a type that the policy does not declare"):
+            policy = a_policy(policyTypes=["Egress"], ingress=[{}])
+
+            expect(run(a_cluster(a_replica(), policy)).reason).to(equal("isolated"))
+
+        with it("takes a policy without types for one of ingress, and of egress if it has any"):
+            ingress = a_cluster(a_replica(), a_policy(ingress=[{}]))
+            egress = a_cluster(a_replica(), a_policy(egress=[{}]))
+
+            expect(run(ingress, direction="ingress").reason).to(equal("isolated-in-part"))
+            expect(run(ingress, direction="egress").reason).to(equal("isolated"))
+            expect(run(egress, direction="egress").reason).to(equal("isolated-in-part"))
+
+    with description("that cannot be detached"):
+        with it("keeps the labels of a StatefulSet's, and says so"):
+            cluster = a_cluster(a_pod(owner="StatefulSet/db"))
+            outcome = run(cluster)
+
+            expect(the_pod(cluster).labels).to(equal({"app": "web", "falco/isolated": UID}))
+            expect(outcome.message).to(contain("not detached: it belongs to StatefulSet db"))
+
+        with it("keeps the labels of a pod without a controller"):
+            expect(run(a_cluster(a_pod())).message).to(
+                contain("not detached: it has no controller that would start another")
+            )
+
+        with it("keeps the labels of a pod whose claim no other could mount"):
+            claim = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+            cluster = a_cluster(a_replica(spec=claim))
+            cluster.claims["data"] = ("ReadWriteOnce",)
+
+            expect(run(cluster).message).to(contain("could not mount its claim data"))
+            expect(the_pod(cluster).labels).to(have_key("app"))
+
+        with it("detaches a pod whose claim others can mount"):
+            claim = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+            cluster = a_cluster(a_replica(spec=claim))
+            cluster.claims["data"] = ("ReadWriteMany",)
+
+            expect(run(cluster).message).to(contain("detached from ReplicaSet web"))
+
+        with it("keeps the labels where the API refuses to take them off"):
+            cluster = a_cluster(a_replica())
+            cluster.failures["patch_pod"] = [Refused("denied by policy")]
+            outcome = run(cluster)
+
+            expect(outcome.status).to(equal(Status.ACTED))
+            expect(outcome.message).to(contain("not detached: the API refused"))
+            expect(the_pod(cluster).labels).to(equal({**LABELS, "falco/isolated": UID}))
+
+        with it("fails where the API refuses any patch"):
+            cluster = a_cluster(a_replica())
+            cluster.failures["patch_pod"] = [NotPermitted("may not")] * 2
+
+            expect(lambda: run(cluster)).to(raise_error(NotPermitted))
+
+    with it("keeps the labels when told to"):
+        cluster = a_cluster(a_replica())
+        run(cluster, detach=False)
+
+        expect(the_pod(cluster).labels).to(equal({**LABELS, "falco/isolated": UID}))
+
+    with description("in one direction"):
+        with it("denies only that, and does not detach"):
+            cluster = a_cluster(a_replica())
+            run(cluster, direction="egress")
+
+            expect(cluster.policies[NAME]["spec"]["policyTypes"]).to(equal(["Egress"]))
+            expect(the_pod(cluster).labels).to(equal({**LABELS, "falco/isolated": UID}))
+
+        with it("is widened by a later alert with more to deny"):
+            cluster = a_cluster(a_replica())
+            run(cluster, direction="egress")
+            outcome = run(cluster)
+
+            expect(outcome.status).to(equal(Status.ACTED))
+            expect(cluster.policies[NAME]["spec"]["policyTypes"]).to(equal(["Ingress", "Egress"]))
+
+    with it("leaves networks reachable that must be"):
+        cluster = a_cluster(a_replica())
+        run(cluster, allow_cidrs=("10.1.0.0/16", "fd00::/8"))
+        blocks = [{"ipBlock": {"cidr": "10.1.0.0/16"}}, {"ipBlock": {"cidr": "fd00::/8"}}]
+
+        expect(cluster.policies[NAME]["spec"]["ingress"]).to(equal([{"from": blocks}]))
+        expect(cluster.policies[NAME]["spec"]["egress"]).to(equal([{"to": blocks}]))
+
+    with it("skips a pod with the network of its node"):
+        cluster = a_cluster(a_pod(spec={"hostNetwork": True}))
+
+        expect(run(cluster).reason).to(equal("host-network"))
+        expect(cluster.writes).to(be_empty)
+
+    with it("skips a finished pod"):
+        expect(run(a_cluster(a_pod(phase="Succeeded"))).reason).to(equal("finished"))
+
+    with it("skips a pod that went meanwhile"):
+        cluster = a_cluster(a_replica())
+        cluster.failures["patch_pod"] = [NotFound("gone")]
+
+        expect(run(cluster).reason).to(equal("pod-gone"))
+
+    with it("tries again later where somebody else stored the policy meanwhile"):
+        cluster = a_cluster(a_replica())
+        cluster.failures["create_network_policy"] = [AlreadyExists("there")]
+
+        expect(lambda: run(cluster)).to(raise_error(Conflict))
+
+    with it("refuses to change a policy of its own name that is not its own"):
+        cluster = a_cluster(a_replica(), a_policy(NAME, **ALLOW_ALL))
+
+        expect(lambda: run(cluster)).to(raise_error(Refused))
+
+    with it("only says what it would do in a dry run"):
+        cluster = a_cluster(a_replica())
+        outcome = run(cluster, dry_run=True)
+
+        expect(outcome.status).to(equal(Status.WOULD_ACT))
+        expect(outcome.message).to(contain(f"would store {NAME}"))
+        expect(cluster.writes).to(be_empty)
