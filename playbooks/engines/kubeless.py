@@ -1,0 +1,44 @@
+"""Kubeless: a process per alert, ``handler(event, context)``, a plain dict or an error back."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, Mapping
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
+from playbooks.engines import retrying
+from playbooks.engines.records import record
+
+Event = Mapping[str, Any]
+Handler = Callable[[Event, Mapping[str, Any]], Dict[str, Any]]
+
+# Kubeless' own default for a function's timeout, in seconds.
+TIMEOUT = 180.0
+
+# No attempt starts after this share of the timeout, so that the last one has time to end.
+SHARE = 0.5
+
+
+def handler(playbook: Playbook) -> Handler:
+    """The function that Kubeless calls: ``delete.handler`` for ``playbooks/delete.py``.
+
+    Kubeless calls once and never again, so what is worth retrying is retried here. A failed
+    outcome is raised, so that Kubeless answers 500 and counts a failure; everything else is
+    returned as a plain dict.
+    """
+
+    def handler(event: Event, context: Mapping[str, Any]) -> Dict[str, Any]:
+        body = event.get("data")
+        timeout = float(context.get("timeout") or TIMEOUT)
+        try:
+            outcome = retrying.answer(playbook.responder(os.environ), body, seconds=timeout * SHARE)
+        except InvalidSetting as error:
+            outcome = Outcome.failed(error)
+        record(playbook.name, body, outcome, event_id=event.get("event-id") or "")
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.to_dict()
+
+    return handler

@@ -1,0 +1,45 @@
+"""Trying again, for engines that get an alert only once."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from typing import Any, Callable
+
+from playbooks.core.errors import RetryableError
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Responder
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+
+
+def answer(
+    responder: Responder,
+    body: Any,
+    *,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Answer, and answer again while the failure is worth it and ``seconds`` are not over.
+
+    Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
+    0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. An outcome
+    that took more than one attempt says how many.
+    """
+    started, attempts, pause = clock(), 1, FIRST_PAUSE
+    outcome = responder.answer(body)
+    while isinstance(outcome.error, RetryableError):
+        error = outcome.error
+        wait = pause * random.uniform(0.5, 1.0) if error.retry_after is None else error.retry_after
+        limit = seconds if error.patience is None else min(seconds, error.patience)
+        if clock() - started + wait > limit:
+            break
+        sleep(wait)
+        outcome = responder.answer(body)
+        attempts, pause = attempts + 1, min(pause * 2, LONGEST_PAUSE)
+    if attempts == 1:
+        return outcome
+    return dataclasses.replace(outcome, details={**outcome.details, "attempts": attempts})

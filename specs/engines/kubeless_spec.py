@@ -1,0 +1,133 @@
+import io
+import json
+import os
+import pickle
+from contextlib import redirect_stderr
+
+from expects import be_a, be_none, contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.core.errors import InvalidAlert, InvalidSetting, NotPermitted, Unexpected
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
+from playbooks.core.ports import Reaction
+from playbooks.core.settings import Setting, whole_number
+from playbooks.engines import kubeless
+from specs.support.fakes import FakeReaction
+from specs.support.mothers import a_document
+
+DONE = Outcome.acted("pod shop/web-0", "done", "done")
+CONTEXT = {"function-name": "handler", "timeout": 180.0, "runtime": "python3.8"}
+
+
+class Declared(Reaction):
+    SETTINGS = (Setting("ANSWER", whole_number(0, 9), "1", "An answer"),)
+
+    def run(self, alert):
+        raise NotImplementedError
+
+
+def a_handler(*answers):
+    reaction = FakeReaction(*answers)
+    playbook = Playbook("fake", Declared, lambda settings: reaction, packages=())
+    return kubeless.handler(playbook), reaction
+
+
+def an_event(data, **headers):
+    return {"data": data, "event-id": "e1", "event-type": "application/json", **headers}
+
+
+def call(handler, event):
+    """What the handler returned or raised, and what it logged."""
+    log = io.StringIO()
+    with redirect_stderr(log):
+        try:
+            result = handler(event, CONTEXT)
+        except Exception as error:
+            result = error
+    return result, log.getvalue()
+
+
+with description("On Kubeless, a playbook") as self:
+    with before.each:
+        os.environ.pop("ANSWER", None)
+
+    with after.each:
+        os.environ.pop("ANSWER", None)
+
+    with it("returns its outcome as a plain dict"):
+        handler, _ = a_handler(DONE)
+        result, _ = call(handler, an_event(a_document()))
+
+        expect(result).to(equal(DONE.to_dict()))
+        expect(pickle.loads(pickle.dumps(result))).to(equal(result))
+
+    with it("takes the data as dict, bytes and text"):
+        handler, reaction = a_handler(DONE)
+        text = json.dumps(a_document())
+        for data in (a_document(), text, text.encode()):
+            call(handler, an_event(data))
+
+        expect(reaction.alerts).to(have_len(3))
+
+    with it("raises what failed again, so that Kubeless counts it"):
+        handler, _ = a_handler(NotPermitted("may not"))
+        result, _ = call(handler, an_event(a_document()))
+
+        expect(result).to(be_a(NotPermitted))
+        expect(pickle.loads(pickle.dumps(result))).to(be_a(NotPermitted))
+
+    with it("raises one of its own errors for a bug, which survives pickling"):
+        handler, _ = a_handler(KeyError(lambda: None))
+        result, _ = call(handler, an_event(a_document()))
+
+        expect(pickle.loads(pickle.dumps(result))).to(be_a(Unexpected))
+
+    with it("raises for what is no alert"):
+        handler, _ = a_handler(DONE)
+        for data in (None, b"", b"\xff", [], "{"):
+            result, _ = call(handler, an_event(data))
+
+            expect(result).to(be_a(InvalidAlert))
+
+    with it("raises for an invalid setting"):
+        os.environ["ANSWER"] = "42"
+        handler, _ = a_handler(DONE)
+        result, _ = call(handler, an_event(a_document()))
+
+        expect(result).to(be_a(InvalidSetting))
+
+    with description("its log"):
+        with it("has one JSON line an outcome, which names the alert"):
+            handler, _ = a_handler(DONE)
+            _, log = call(handler, an_event(a_document(uuid="u1")))
+            line = json.loads(log)
+
+            expect(line["playbook"]).to(equal("fake"))
+            expect(line["event_id"]).to(equal("e1"))
+            expect(line["status"]).to(equal("acted"))
+            expect(line["alert"]).to(
+                equal(
+                    {
+                        "rule": "Terminal shell in container",
+                        "priority": "Notice",
+                        "time": "2026-01-02T03:00:00.000000000Z",
+                        "hostname": "node-1",
+                        "uuid": "u1",
+                    }
+                )
+            )
+
+        with it("has a traceback for every error, down to its cause"):
+            handler, _ = a_handler(KeyError("the bug"))
+            _, log = call(handler, an_event(a_document()))
+
+            expect(log).to(contain("Traceback (most recent call last)"))
+            expect(log).to(contain("KeyError: 'the bug'"))
+            expect(json.loads(log.splitlines()[-1])["reason"]).to(equal("unexpected"))
+
+        with it("says that there was no alert where there was none"):
+            handler, _ = a_handler(DONE)
+            _, log = call(handler, an_event(b"nonsense"))
+
+            expect(json.loads(log.splitlines()[-1])["alert"]).to(be_none)

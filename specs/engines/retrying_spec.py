@@ -1,0 +1,87 @@
+from expects import be_empty, equal, expect, have_len
+from mamba import before, description, it
+
+from playbooks.core.errors import (
+    ClusterUnavailable,
+    ContainerIdPending,
+    NotPermitted,
+    Throttled,
+)
+from playbooks.core.outcome import Outcome, Status
+from playbooks.core.playbook import Responder
+from playbooks.engines import retrying
+from specs.support.fakes import FakeReaction
+from specs.support.mothers import a_document
+
+DONE = Outcome.acted("pod shop/web-0", "done", "done")
+
+
+class FakeTime:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.sleeps = []
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+
+def answer(time, *answers, seconds=60):
+    responder = Responder(FakeReaction(*answers), [])
+    return retrying.answer(
+        responder, a_document(), seconds=seconds, clock=time.clock, sleep=time.sleep
+    )
+
+
+with description("Trying again") as self:
+    with before.each:
+        self.time = FakeTime()
+
+    with it("does not, where the first answer is final"):
+        expect(answer(self.time, DONE)).to(equal(DONE))
+        expect(self.time.sleeps).to(be_empty)
+
+    with it("does not, where the failure will stay"):
+        expect(answer(self.time, NotPermitted("no"), DONE).reason).to(equal("not-permitted"))
+
+    with it("ends with the answer, and says how many attempts it took"):
+        outcome = answer(self.time, ClusterUnavailable("away"), ClusterUnavailable("away"), DONE)
+
+        expect(outcome.status).to(equal(Status.ACTED))
+        expect(outcome.details["attempts"]).to(equal(3))
+
+    with it("waits longer each time, up to five seconds"):
+        answer(self.time, ClusterUnavailable("away"))
+
+        expect(self.time.sleeps[0] <= 0.2).to(equal(True))
+        expect(max(self.time.sleeps) <= 5.0).to(equal(True))
+        expect(sum(self.time.sleeps[:3]) < sum(self.time.sleeps[-3:])).to(equal(True))
+
+    with it("waits as long as the other side asks"):
+        answer(self.time, Throttled("slow down", retry_after=7.0), DONE)
+
+        expect(self.time.sleeps).to(equal([7.0]))
+
+    with it("does not wait longer than there is time"):
+        outcome = answer(self.time, Throttled("slow down", retry_after=61.0), DONE)
+
+        expect(outcome.reason).to(equal("throttled"))
+        expect(self.time.sleeps).to(be_empty)
+
+    with it("fails with the last error when the time is over"):
+        outcome = answer(self.time, ClusterUnavailable("away"), seconds=30)
+
+        expect(outcome.reason).to(equal("cluster-unavailable"))
+        expect(self.time.now <= 30).to(equal(True))
+
+    with it("waits no more than five seconds for a container's id"):
+        outcome = answer(self.time, ContainerIdPending("not yet"), seconds=60)
+
+        expect(outcome.reason).to(equal("container-id-pending"))
+        expect(self.time.now <= 5).to(equal(True))
+        expect(self.time.sleeps).not_to(have_len(0))
