@@ -1,0 +1,1 @@
+"""The only place that imports kubernetes and requests: clients behind the ports of core."""

@@ -1,0 +1,102 @@
+"""The cluster that a playbook acts on, by the Kubernetes API."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from playbooks.core.node import Node, Taint
+from playbooks.core.pod import Owner, Pod
+from playbooks.core.ports import Cluster
+from playbooks.core.selectors import Selector
+from playbooks.infrastructure.kubernetes_api import KubernetesApi
+
+_CORE = ("api", "v1")
+_APPS = ("apis", "apps", "v1")
+_NETWORKING = ("apis", "networking.k8s.io", "v1")
+
+
+class KubernetesCluster(Cluster):
+    def __init__(self, api: Optional[KubernetesApi] = None) -> None:
+        self._api = api or KubernetesApi()
+
+    def pod(self, name: str, *, namespace: str) -> Pod:
+        return Pod(self._api.get(*_CORE, "namespaces", namespace, "pods", name))
+
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        on_node = f"spec.nodeName={node}"
+        places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
+        return [
+            Pod(item)
+            for place in places or [("pods",)]
+            for item in self._api.get(*_CORE, *place, fieldSelector=on_node)["items"]
+        ]
+
+    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "gracePeriodSeconds": grace_period_seconds,
+            "preconditions": {"uid": pod.uid},
+        }
+        self._api.delete(*_pod_path(pod), body=body)
+
+    def patch_pod(
+        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+    ) -> None:
+        metadata = {**_as_read(pod), "labels": labels, "annotations": annotations}
+        self._api.patch(*_pod_path(pod), body={"metadata": metadata})
+
+    def node(self, name: str) -> Node:
+        return Node(self._api.get(*_CORE, "nodes", name))
+
+    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
+        body = {
+            "metadata": {"resourceVersion": node.resource_version},
+            "spec": {"taints": list(taints)},
+        }
+        self._api.patch(*_CORE, "nodes", node.name, body=body)
+
+    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
+        items = self._api.get(*_NETWORKING, "namespaces", namespace, "networkpolicies")["items"]
+        return list(items)
+
+    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        namespace = manifest["metadata"]["namespace"]
+        self._api.post(*_NETWORKING, "namespaces", namespace, "networkpolicies", body=manifest)
+
+    def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        self._api.put(
+            *_NETWORKING,
+            "namespaces",
+            metadata["namespace"],
+            "networkpolicies",
+            metadata["name"],
+            body=manifest,
+        )
+
+    def service_selectors(self, namespace: str) -> List[Selector]:
+        items = self._api.get(*_CORE, "namespaces", namespace, "services")["items"]
+        selectors = (item.get("spec", {}).get("selector") for item in items)
+        return [Selector(selector) for selector in selectors if selector]
+
+    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
+        inside = ("namespaces", namespace)
+        if owner.kind == "ReplicationController":
+            found = self._api.get(*_CORE, *inside, "replicationcontrollers", owner.name)
+            return Selector(found["spec"]["selector"])
+        found = self._api.get(*_APPS, *inside, "replicasets", owner.name)
+        return Selector.of(found["spec"]["selector"])
+
+    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
+        path = (*_CORE, "namespaces", namespace, "persistentvolumeclaims", claim)
+        return tuple(self._api.get(*path)["spec"].get("accessModes") or ())
+
+
+def _pod_path(pod: Pod) -> Tuple[str, ...]:
+    return (*_CORE, "namespaces", pod.namespace, "pods", pod.name)
+
+
+def _as_read(pod: Pod) -> Dict[str, str]:
+    """Preconditions of a patch: the same pod, and nobody wrote it since."""
+    return {"uid": pod.uid, "resourceVersion": pod.resource_version}

@@ -1,0 +1,58 @@
+"""A Slack incoming webhook over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Union
+
+import requests
+
+from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable, Throttled
+from playbooks.core.ports import Slack
+
+# Seconds to connect and to wait for an answer.
+TIMEOUT = (3.05, 10.0)
+
+# Characters of Slack's answer that an error repeats.
+LONGEST_ANSWER = 200
+
+
+class SlackWebhook(Slack):
+    """``url`` is a secret: whoever has it can post. No error of this class holds it.
+
+    Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def post(self, message: Mapping[str, Any]) -> None:
+        failure = self._failure(self._send(message))
+        # Raised outside of any except block: the error of requests holds the URL.
+        if failure is not None:
+            raise failure
+
+    def _send(self, message: Mapping[str, Any]) -> Union[requests.Response, PlaybookError]:
+        try:
+            return requests.post(self._url, json=message, timeout=TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            return SlackUnavailable(f"Slack did not answer: {type(error).__name__}")
+
+    def _failure(self, answer: Union[requests.Response, PlaybookError]) -> Optional[PlaybookError]:
+        if isinstance(answer, PlaybookError):
+            return answer
+        words = answer.text[:LONGEST_ANSWER].replace(self._url, "(webhook URL)").strip()
+        said = f"Slack answered {answer.status_code}: {words or 'nothing'}"
+        if answer.status_code == 429:
+            return Throttled(said, retry_after=_seconds(answer.headers.get("Retry-After")))
+        if answer.status_code >= 500:
+            return SlackUnavailable(said)
+        if answer.status_code != 200 or words != "ok":
+            return SlackRejected(said)
+        return None
+
+
+def _seconds(header: Optional[str]) -> Optional[float]:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="playbooks",
+    version="0.1.0",
+    description="Playbooks that answer a Falco alert as serverless functions",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.8",
+    packages=find_packages(include=["playbooks", "playbooks.*"]),
+    package_data={"playbooks.deployment": ["*.json", "requirements/*.txt"]},
+    install_requires=["kubernetes>=29,<36", "requests>=2.31"],
+    extras_require={"local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"']},
+)

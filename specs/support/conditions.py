@@ -1,0 +1,39 @@
+"""What a spec needs of the machine it runs on. Without it, its examples are reported as not run.
+
+Written at the end of a spec file::
+
+    not_run_unless(CLUSTER, globals())
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any, Dict
+
+
+@dataclass(frozen=True)
+class Condition:
+    holds: bool
+    otherwise: str
+
+
+def program(name: str) -> Condition:
+    return Condition(shutil.which(name) is not None, f"{name} is not on the PATH")
+
+
+CLUSTER = Condition(
+    os.environ.get("KUBERNETES_LOAD_KUBE_CONFIG") == "1",
+    "it changes the cluster of the current kubeconfig and wants KUBERNETES_LOAD_KUBE_CONFIG=1",
+)
+
+
+def not_run_unless(condition: Condition, module: Dict[str, Any]) -> None:
+    """Make every example group of a spec module pending, and its title say why."""
+    if condition.holds:
+        return
+    for value in list(module.values()):
+        if getattr(value, "_example_group", False):
+            value._pending = True
+            value._example_name += f" [not run: {condition.otherwise}]"
