@@ -1,0 +1,193 @@
+"""Mutated alerts against parsing and all four reactions.
+
+``python -m specs.fuzzing.alerts [COUNT]``, 10,000 unless told otherwise.
+
+Starts from the recorded alerts and from alerts about the pods of a small cluster, breaks them in
+places that matter, and holds every answer to two rules: no error from outside our own tree, and no
+action on anything but the pod (or its node) that the alert's own ids prove.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, List
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert
+from playbooks.core.guards import MinimumPriority
+from playbooks.core.outcome import Status
+from playbooks.core.playbook import Responder
+from playbooks.core.pod import Pod
+from playbooks.core.priority import Priority
+from playbooks.core.proof import Proof
+from playbooks.reactions.delete_pod import DeletePod
+from playbooks.reactions.isolate_pod import IsolatePod
+from playbooks.reactions.notify_slack import NotifySlack
+from playbooks.reactions.taint_node import TaintNode
+from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack
+from specs.support.mothers import (
+    CONTAINER,
+    OTHER_CONTAINER,
+    OTHER_UID,
+    UID,
+    a_document,
+    a_node,
+    a_pod,
+    a_status,
+)
+
+RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+
+FIELDS = [
+    *("k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id", "container.id"),
+    *("k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid", "container.name"),
+    *("ka.target.resource", "ka.target.namespace", "ka.target.name", "ka.response.code"),
+]
+VALUES = [
+    *("shop", "kube-system", "web-0", "db-0", "node-1", UID, OTHER_UID, "pods", "200", "host"),
+    *(CONTAINER, CONTAINER[:12], CONTAINER[:11], OTHER_CONTAINER[:12], CONTAINER[:12].upper()),
+    *("", "<NA>", None, "0" * 12, "../../nodes/node-1", "a,b=c", "syscall", "k8s_audit"),
+    *("internal", "Emergency", "info", "2026-01-02T03:04:04Z", "9999-12-31T23:59:59+23:59"),
+]
+KEYS = ["rule", "priority", "time", "output", "source", "hostname", "tags", "output_fields", "uuid"]
+
+
+def about_a_pod() -> Dict[str, Any]:
+    fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": CONTAINER[:12]}
+    return a_document(output_fields=fields)
+
+
+def recorded() -> List[Dict[str, Any]]:
+    return [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+
+
+anything = st.one_of(
+    st.sampled_from(VALUES),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=5,
+    ),
+)
+
+
+@st.composite
+def alerts(draw: Any) -> Any:
+    """A document with a few of its keys and fields replaced or taken out, or its broken JSON."""
+    document = dict(draw(st.sampled_from([about_a_pod()] * 30 + recorded())))
+    fields = dict(document.get("output_fields") or {})
+    for _ in range(draw(st.integers(0, 3))):
+        fields[draw(st.sampled_from(FIELDS))] = draw(anything)
+    document["output_fields"] = fields
+    for _ in range(draw(st.integers(0, 2))):
+        key = draw(st.sampled_from(KEYS))
+        if draw(st.booleans()):
+            document[key] = draw(anything)
+        else:
+            document.pop(key, None)
+    body: Any = document
+    if draw(st.integers(0, 9)) == 0:
+        text = json.dumps(document).encode()
+        start = draw(st.integers(0, len(text)))
+        body = text[:start] + draw(st.binary(max_size=3)) + text[start + 1 :]
+    return body
+
+
+def a_cluster() -> InMemoryCluster:
+    return InMemoryCluster(
+        a_pod(owner="ReplicaSet/web"),
+        a_pod("db-0", uid=OTHER_UID, statuses=[a_status(container_id=OTHER_CONTAINER)]),
+        a_pod(
+            "web-0",
+            namespace="kube-system",
+            uid="decoy",
+            statuses=[a_status(container_id="e" * 64)],
+        ),
+        a_node(),
+    )
+
+
+def proves(body: Any, pod: Pod) -> bool:
+    """The rule again, written down a second time: the alert's uid or container id is the pod's."""
+    fields = (body if isinstance(body, dict) else json.loads(body))["output_fields"]
+    uids = [fields.get(key) for key in ("k8s.pod.uid", "k8s.pod.id", "k8smeta.pod.uid")]
+    given = fields.get("container.id")
+    usable = isinstance(given, str) and re.fullmatch("[0-9a-fA-F]{12,64}", given)
+    ids = [known for container in pod.containers for known in container.ids]
+    return pod.uid in uids or bool(usable and any(known.startswith(given.lower()) for known in ids))
+
+
+def reactions(cluster: InMemoryCluster) -> Dict[str, Any]:
+    clock = FixedClock()
+    proof = Proof(cluster, clock, identity="strict", namespaces=())
+    taint = {"key": "falco/alert", "value": "true", "effect": "NoExecute", "taint_host": False}
+    isolate = {"direction": "both", "allow_cidrs": (), "detach": True}
+    return {
+        "delete": DeletePod(cluster, clock, proof, grace_period_seconds=1, dry_run=False),
+        "isolate": IsolatePod(cluster, proof, **isolate, dry_run=False),
+        "taint": TaintNode(cluster, proof, **taint, dry_run=False),
+        "slack": NotifySlack(RecordingSlack(), dry_run=False),
+    }
+
+
+def check(body: Any, seen: Counter) -> None:
+    try:
+        Alert.parse(body)
+    except InvalidAlert:
+        seen["no alert"] += 1
+    for name in ("delete", "isolate", "taint", "slack"):
+        cluster = a_cluster()
+        before = dict(cluster.pods)
+        responder = Responder(reactions(cluster)[name], [MinimumPriority(Priority.DEBUG)])
+        outcome = responder.answer(body)
+        seen[f"{name} {outcome.status}"] += 1
+        assert outcome.reason != "unexpected", (name, outcome, body)
+        json.dumps(outcome.to_dict())
+        changed = [pod for key, pod in before.items() if cluster.pods.get(key) is not pod]
+        if name == "taint" and cluster.writes:
+            changed = [pod for pod in before.values() if proves(body, pod)]
+            assert changed, (name, outcome, body)
+        assert all(proves(body, pod) for pod in changed), (name, outcome, body)
+        if name != "slack" and outcome.status == Status.ACTED:
+            assert changed, (name, outcome, body)
+        if outcome.status in (Status.SKIPPED, Status.FAILED):
+            assert not cluster.writes, (name, outcome, body)
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seen: Counter = Counter()
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(alerts())
+    def fuzz(body: Any) -> None:
+        seen["alerts"] += 1
+        check(body, seen)
+
+    fuzz()
+    print(f"{seen.pop('alerts')} mutated alerts; of these {seen.pop('no alert', 0)} were none")
+    for what, times in sorted(seen.items()):
+        print(f"  {what}: {times}")
+    acted = [seen[f"{name} acted"] for name in ("delete", "isolate", "taint", "slack")]
+    if min(acted) < count // 100:
+        print("too few were acted upon for this to prove anything", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
