@@ -163,7 +163,8 @@ class IsolatePod(Reaction):
             else:
                 others.append(found)
         plan = Plan(pod, policy, stored, tuple(others), self._types)
-        if not self._detach or DETACHED_ANNOTATION in pod.annotations:
+        was_detached = pod.owner is None and DETACHED_ANNOTATION in pod.annotations
+        if not self._detach or was_detached:
             return plan
         obstacle = self._obstacle(pod)
         if obstacle:

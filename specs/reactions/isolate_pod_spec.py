@@ -92,6 +92,12 @@ with description("Isolating a pod") as self:
             expect(again.reason).to(equal("already-isolated"))
             expect(self.cluster.writes).to(equal(["create_network_policy", "patch_pod"]))
 
+    with it("detaches a pod that only claims to have been detached before"):
+        claims = {"labels": LABELS, "annotations": {DETACHED_ANNOTATION: "{}"}}
+        cluster = a_cluster(a_pod(owner="ReplicaSet/web", metadata=claims))
+
+        expect(run(cluster).message).to(contain("detached from ReplicaSet web"))
+
     with it("takes off the labels by which policies of others select the pod"):
         policy = a_policy(
             selector={"matchExpressions": [{"key": "team", "operator": "Exists"}]}, **ALLOW_ALL
