@@ -67,10 +67,7 @@ def message(alert: Alert) -> Dict[str, Any]:
             {
                 "color": _COLOURS[alert.priority],
                 "blocks": [
-                    {
-                        "type": "section",
-                        "text": _text("", alert.message or alert.rule, LONGEST_TEXT),
-                    },
+                    {"type": "section", "text": words},
                     {"type": "section", "fields": fields[:MOST_FIELDS]},
                 ],
             }
