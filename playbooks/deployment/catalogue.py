@@ -1,0 +1,31 @@
+"""Which playbooks there are: every module at the top of the package, and nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import List
+
+import playbooks
+from playbooks.core.playbook import Playbook
+from playbooks.deployment.errors import UsageError
+
+PACKAGE = Path(playbooks.__file__).parent
+
+
+def names() -> List[str]:
+    return sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+
+def load(name: str) -> Playbook:
+    """The declaration of a playbook. Raises UsageError with the list of those there are."""
+    if name not in names():
+        raise UsageError([f"there is no playbook {name!r}: one of {', '.join(names())}"])
+    declared = import_module(f"playbooks.{name}").playbook
+    assert isinstance(declared, Playbook)
+    return declared
+
+
+def summary(name: str) -> str:
+    """The first line of its docstring."""
+    return (import_module(f"playbooks.{name}").__doc__ or "").strip().partition("\n")[0]

@@ -1,0 +1,136 @@
+"""The command line of ``deploy_playbook``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import NoReturn, Optional, Sequence, Tuple
+
+from playbooks.deployment.errors import UsageError
+
+ENGINES = ("kubeless", "local")
+DEFAULT_RUNTIME = "python3.8"
+
+_EXAMPLES = """\
+examples:
+  deploy_playbook -p slack -e SLACK_WEBHOOK_URL="https://..." -t "falco.error.*"
+  deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -N audit -t "falco.>"
+  deploy_playbook -p delete -e NAMESPACES=shop -t "falco.critical.*" -n responders
+  deploy_playbook -x -p delete -n responders
+  deploy_playbook -E local -p delete -t "falco.>" alerts.jsonl
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed, not checked yet. ``files`` and ``http_port`` are for ``-E local`` only."""
+
+    playbook: Optional[str] = None
+    values: Tuple[str, ...] = ()
+    references: Tuple[str, ...] = ()
+    topics: Tuple[str, ...] = ()
+    namespace: Optional[str] = None
+    name: Optional[str] = None
+    runtime: str = DEFAULT_RUNTIME
+    engine: str = "kubeless"
+    show: bool = False
+    remove: bool = False
+    list: bool = False
+    files: Tuple[str, ...] = ()
+    http_port: Optional[int] = None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError([f"{message} (deploy_playbook -h shows how it is used)"])
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Raises UsageError; ``-h`` prints and exits."""
+    typed = _parser().parse_intermixed_args(arguments)
+    options = Options(
+        playbook=typed.playbook,
+        values=tuple(typed.values),
+        references=tuple(typed.references),
+        topics=tuple(typed.topics),
+        namespace=typed.namespace,
+        name=typed.name,
+        runtime=typed.runtime,
+        engine=typed.engine,
+        show=typed.show,
+        remove=typed.remove,
+        list=typed.list,
+        files=tuple(typed.files),
+        http_port=typed.http_port,
+    )
+    if options.engine != "local" and (options.files or options.http_port is not None):
+        given = " ".join(options.files) or "--http"
+        raise UsageError([f"{given}: only -E local reads alerts from files or by HTTP"])
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="deploy_playbook",
+        description="Deploy a playbook that answers the Falco alerts of some NATS topics.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-p", dest="playbook", metavar="PLAYBOOK", help="which one; -l lists them")
+    add(
+        "-t",
+        dest="topics",
+        metavar="TOPIC",
+        action="append",
+        default=[],
+        help="NATS topic to answer, such as 'falco.error.*'; again for more",
+    )
+    add(
+        "-e",
+        dest="values",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a setting; NAME=@FILE reads its value from a file, as UTF-8 text without the line"
+        " ends at its end; again for more",
+    )
+    add(
+        "-s",
+        dest="references",
+        metavar="NAME=SECRET/KEY",
+        action="append",
+        default=[],
+        help="a setting from a Secret that is in the namespace already; again for more",
+    )
+    add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
+    add(
+        "-N",
+        dest="name",
+        metavar="NAME",
+        help="deploys falco-NAME, so that a playbook can be deployed twice; default: PLAYBOOK",
+    )
+    add(
+        "-r", dest="runtime", default=DEFAULT_RUNTIME, help="Kubeless runtime (default %(default)s)"
+    )
+    add(
+        "-E",
+        dest="engine",
+        choices=ENGINES,
+        default="kubeless",
+        help="what calls the playbook: kubeless (default), or local: this machine, in the"
+        " foreground",
+    )
+    add("-d", dest="show", action="store_true", help="print the objects as YAML, change nothing")
+    add("-x", dest="remove", action="store_true", help="remove what was deployed")
+    add("-l", dest="list", action="store_true", help="list the playbooks with their settings")
+    add(
+        "--http",
+        dest="http_port",
+        metavar="PORT",
+        type=int,
+        help="with -E local: take alerts by HTTP POST on this port of the loopback",
+    )
+    add("files", metavar="FILE", nargs="*", help="with -E local: alerts, one a line; - for stdin")
+    return parser

@@ -1,0 +1,1 @@
+"""The objects of a deployment, as plain dicts."""

@@ -1,0 +1,78 @@
+"""Who a function is, and what it may do: exactly what its playbook declares."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+from playbooks.core.permissions import Permission
+from playbooks.deployment.manifests.manifest import FUNCTION_NAMESPACE, Manifest, labels
+from playbooks.deployment.request import Request
+
+GROUP = "rbac.authorization.k8s.io"
+API = f"{GROUP}/v1"
+
+
+def service_account(request: Request, namespace: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {
+            "name": request.function,
+            "namespace": namespace,
+            "labels": labels(request.function),
+        },
+        "automountServiceAccountToken": bool(request.playbook.permissions),
+    }
+
+
+def roles(request: Request, namespace: str) -> List[Manifest]:
+    """Roles and their bindings: in NAMESPACES where these are names, else in the whole cluster.
+
+    What belongs to no namespace, such as nodes, always takes a ClusterRole. Names tell the
+    function and its namespace, so that two functions never share a role.
+    """
+    limited = request.namespaces
+    in_cluster = [p for p in request.playbook.permissions if p.cluster_wide or not limited]
+    in_namespaces = [p for p in request.playbook.permissions if p not in in_cluster]
+    found: List[Manifest] = []
+    if in_cluster:
+        found += _granted(request, namespace, "", in_cluster)
+    for place in limited if in_namespaces else ():
+        found += _granted(request, namespace, place, in_namespaces)
+    return found
+
+
+def _granted(
+    request: Request, namespace: str, place: str, permissions: Sequence[Permission]
+) -> List[Manifest]:
+    """A role and its binding, in a namespace or, where ``place`` is empty, in the cluster."""
+    prefix = "" if place else "Cluster"
+    metadata: Dict[str, Any] = {
+        "name": f"{request.function}.{namespace}",
+        "labels": {**labels(request.function), FUNCTION_NAMESPACE: namespace},
+    }
+    if place:
+        metadata["namespace"] = place
+    role = {
+        "apiVersion": API,
+        "kind": f"{prefix}Role",
+        "metadata": metadata,
+        "rules": [_rule(permission) for permission in permissions],
+    }
+    account = {"kind": "ServiceAccount", "name": request.function, "namespace": namespace}
+    binding = {
+        "apiVersion": API,
+        "kind": f"{prefix}RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": GROUP, "kind": role["kind"], "name": metadata["name"]},
+        "subjects": [account],
+    }
+    return [role, binding]
+
+
+def _rule(permission: Permission) -> Manifest:
+    return {
+        "apiGroups": [permission.group],
+        "resources": [permission.resource],
+        "verbs": list(permission.verbs),
+    }

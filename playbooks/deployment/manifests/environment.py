@@ -1,0 +1,77 @@
+"""How settings reach a function: variables, and files of mounted Secrets."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from playbooks.deployment.manifests.manifest import Manifest
+from playbooks.deployment.request import Request
+
+# Where keys of Secrets that existed before are mounted.
+REFERENCED = "/falco-secrets"
+
+
+def variables(request: Request) -> List[Manifest]:
+    """The container's env, by name. A secret setting is the path of its file."""
+    found: Dict[str, Manifest] = {}
+    for name, text in request.values.items():
+        if name in request.secrets:
+            found[f"{name}_FILE"] = {"value": f"{_own_path(request)}/{name}"}
+        else:
+            found[name] = {"value": escaped(text)}
+    for reference in request.references:
+        setting = request.setting(reference.name)
+        if setting and setting.secret:
+            path = f"{REFERENCED}/{reference.secret}/{reference.key}"
+            found[setting.file_variable] = {"value": path}
+        else:
+            key = {"name": reference.secret, "key": reference.key}
+            found[reference.name] = {"valueFrom": {"secretKeyRef": key}}
+    return [{"name": name, **found[name]} for name in sorted(found)]
+
+
+def volumes(request: Request) -> List[Manifest]:
+    """Our own Secret as the kubeless CLI mounts one, and keys of those that existed."""
+    found: List[Manifest] = []
+    if request.secrets:
+        name = request.function
+        found.append({"name": f"{name}-vol", "secret": {"secretName": name}})
+    for index, (secret, keys) in enumerate(_mounted(request).items()):
+        items = [{"key": key, "path": key} for key in keys]
+        volume = {"secretName": secret, "items": items}
+        found.append({"name": f"secret-{index}", "secret": volume})
+    return found
+
+
+def mounts(request: Request) -> List[Manifest]:
+    """Where the volumes are in the container."""
+    found: List[Manifest] = []
+    if request.secrets:
+        found.append({"name": f"{request.function}-vol", "mountPath": _own_path(request)})
+    for index, secret in enumerate(_mounted(request)):
+        found.append({"name": f"secret-{index}", "mountPath": f"{REFERENCED}/{secret}"})
+    return found
+
+
+def escaped(text: str) -> str:
+    """The text such that it arrives unchanged: the kubelet expands $(NAME), and reads $$ as $.
+
+    Source: k8s.io/kubernetes, third_party/forked/golang/expansion/expand.go.
+    """
+    return text.replace("$", "$$")
+
+
+def _own_path(request: Request) -> str:
+    return f"/{request.function}"
+
+
+def _mounted(request: Request) -> Dict[str, List[str]]:
+    """The keys to mount of each Secret that existed, both sorted."""
+    found: Dict[str, Any] = {}
+    for reference in sorted(request.references, key=lambda r: (r.secret, r.key)):
+        setting = request.setting(reference.name)
+        if setting and setting.secret:
+            keys = found.setdefault(reference.secret, [])
+            if reference.key not in keys:
+                keys.append(reference.key)
+    return found

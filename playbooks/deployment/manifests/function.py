@@ -1,0 +1,79 @@
+"""The Function, as ``kubeless function deploy`` makes it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any, Dict
+
+from playbooks.deployment.archive import archive
+from playbooks.deployment.command_line import DEFAULT_RUNTIME
+from playbooks.deployment.dependencies import requirements
+from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, labels
+from playbooks.deployment.request import Request
+
+# Seconds; the kubeless CLI's default.
+TIMEOUT = "180"
+PORT = 8080
+
+
+def function(request: Request, namespace: str) -> Manifest:
+    """Without the zero values that the CLI also writes, which mean the same."""
+    name = request.playbook.name
+    code = archive(name)
+    return {
+        "apiVersion": KUBELESS_API,
+        "kind": "Function",
+        "metadata": {
+            "name": request.function,
+            "namespace": namespace,
+            "labels": labels(request.function),
+        },
+        "spec": {
+            "checksum": f"sha256:{hashlib.sha256(code).hexdigest()}",
+            "deployment": _deployment(request),
+            "deps": requirements(request.playbook.packages),
+            "function": base64.b64encode(code).decode("ascii"),
+            "function-content-type": "base64+zip",
+            "handler": f"{name}.handler",
+            "runtime": request.runtime,
+            "service": {
+                "ports": [
+                    {
+                        "name": "http-function-port",
+                        "port": PORT,
+                        "protocol": "TCP",
+                        "targetPort": PORT,
+                    }
+                ],
+                "selector": labels(request.function),
+                "type": "ClusterIP",
+            },
+            "timeout": TIMEOUT,
+        },
+    }
+
+
+def _deployment(request: Request) -> Dict[str, Any]:
+    """Kubeless rolls out no change of the runtime alone, but one of the Deployment's template."""
+    made: Dict[str, Any] = {"spec": {"template": {"spec": _pod(request)}}}
+    if request.runtime != DEFAULT_RUNTIME:
+        made["metadata"] = {"annotations": {"falco/runtime": request.runtime}}
+    return made
+
+
+def _pod(request: Request) -> Dict[str, Any]:
+    container: Dict[str, Any] = {
+        "env": environment.variables(request),
+        "imagePullPolicy": "IfNotPresent",
+        "name": "",
+        "resources": {},
+        "volumeMounts": environment.mounts(request),
+    }
+    pod: Dict[str, Any] = {
+        "containers": [{key: part for key, part in container.items() if part != []}],
+        "serviceAccountName": request.function,
+        "volumes": environment.volumes(request),
+    }
+    return {key: part for key, part in pod.items() if part != []}

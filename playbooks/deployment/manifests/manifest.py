@@ -1,0 +1,69 @@
+"""What every object of ours has: an identity, our labels, and mostly the Function as its owner."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+Manifest = Dict[str, Any]
+Identity = Tuple[str, str, str]
+
+CREATED_BY = "created-by"
+FUNCTION = "function"
+
+# On roles and bindings: the namespace of the Function they serve, which cannot own them elsewhere.
+FUNCTION_NAMESPACE = "falco/function-namespace"
+
+KUBELESS_API = "kubeless.io/v1beta1"
+
+
+def labels(function: str) -> Dict[str, str]:
+    """Those that the kubeless CLI gives a function."""
+    return {CREATED_BY: "kubeless", FUNCTION: function}
+
+
+def identity(manifest: Mapping[str, Any]) -> Identity:
+    """Kind, namespace (empty where it has none) and name."""
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def shown(manifest: Mapping[str, Any]) -> str:
+    kind, namespace, name = identity(manifest)
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def reference(api: str, kind: str, name: str, namespace: str = "") -> Manifest:
+    """Enough of an object to ask for it."""
+    metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata}
+
+
+def label(manifest: Mapping[str, Any], key: str) -> Optional[str]:
+    found = (manifest["metadata"].get("labels") or {}).get(key)
+    return str(found) if found is not None else None
+
+
+def without_zeros(value: Any) -> Any:
+    """Without keys whose value means the same as none: null, empty, 0; but not false.
+
+    Kubeless' controllers write such keys into every Function when they put their finalizer on it.
+    """
+    if isinstance(value, dict):
+        kept = {key: without_zeros(part) for key, part in value.items()}
+        return {key: part for key, part in kept.items() if part or part is False}
+    if isinstance(value, list):
+        return [without_zeros(part) for part in value]
+    return value
+
+
+def owned_by(function: Mapping[str, Any], manifest: Manifest) -> Manifest:
+    """The same object with the Function as its owner, where an owner can be: in its namespace."""
+    if manifest["metadata"].get("namespace") != function["metadata"]["namespace"]:
+        return manifest
+    owner = {
+        "apiVersion": function["apiVersion"],
+        "kind": function["kind"],
+        "name": function["metadata"]["name"],
+        "uid": function["metadata"]["uid"],
+    }
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}

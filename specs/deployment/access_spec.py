@@ -1,0 +1,141 @@
+from expects import be_empty, be_false, be_true, equal, expect
+from mamba import description, it
+
+from playbooks.deployment.manifests.access import roles, service_account
+from playbooks.deployment.manifests.network_policy import network_policy
+from specs.deployment.mothers import a_request, a_slack_request
+
+
+def granted(made):
+    """Kind, namespace and rules of every role, rules as group/resource: verbs."""
+    return [
+        (
+            role["kind"],
+            role["metadata"].get("namespace"),
+            {
+                "/".join(filter(None, (*rule["apiGroups"], *rule["resources"]))): rule["verbs"]
+                for rule in role["rules"]
+            },
+        )
+        for role in made
+        if "rules" in role
+    ]
+
+
+PODS = {"pods": ["get", "list", "delete"]}
+
+
+with description("The rights of a function") as self:
+    with it("are its playbook's verbs, in the whole cluster where nothing limits it"):
+        expect(granted(roles(a_request("delete"), "default"))).to(
+            equal([("ClusterRole", None, PODS)])
+        )
+
+    with it("are those in each namespace of NAMESPACES, where these are names"):
+        made = roles(a_request("delete", "-e", "NAMESPACES=shop, bank,shop"), "default")
+
+        expect(granted(made)).to(equal([("Role", "shop", PODS), ("Role", "bank", PODS)]))
+
+    with it("are in the whole cluster when one of NAMESPACES is a glob"):
+        made = roles(a_request("delete", "-e", "NAMESPACES=shop,team-*"), "default")
+
+        expect(granted(made)).to(equal([("ClusterRole", None, PODS)]))
+
+    with it("are in the whole cluster for what belongs to no namespace"):
+        made = roles(a_request("taint", "-e", "NAMESPACES=shop"), "default")
+
+        expect(granted(made)).to(
+            equal(
+                [
+                    ("ClusterRole", None, {"nodes": ["get", "patch"]}),
+                    ("Role", "shop", {"pods": ["get", "list"]}),
+                ]
+            )
+        )
+
+    with it("are exactly those of isolating a pod"):
+        made = roles(a_request("isolate"), "default")
+
+        expect(granted(made)[0][2]).to(
+            equal(
+                {
+                    "pods": ["get", "list", "patch"],
+                    "services": ["list"],
+                    "replicationcontrollers": ["get"],
+                    "persistentvolumeclaims": ["get"],
+                    "apps/replicasets": ["get"],
+                    "networking.k8s.io/networkpolicies": ["list", "create", "update"],
+                }
+            )
+        )
+
+    with it("are none for a playbook that asks nothing of the cluster"):
+        expect(roles(a_slack_request(), "default")).to(be_empty)
+
+    with it("are bound to its own account"):
+        binding = roles(a_request("delete", "-N", "quick"), "ops")[1]
+
+        expect(binding["subjects"]).to(
+            equal([{"kind": "ServiceAccount", "name": "falco-quick", "namespace": "ops"}])
+        )
+        expect(binding["roleRef"]["name"]).to(equal("falco-quick.ops"))
+
+    with it("have names that tell function and namespace"):
+        mine, other = roles(a_request(), "a")[0], roles(a_request(), "b")[0]
+
+        expect([mine["metadata"]["name"], other["metadata"]["name"]]).to(
+            equal(["falco-delete.a", "falco-delete.b"])
+        )
+
+    with it("have labels that tell function and namespace"):
+        expect(roles(a_request(), "ops")[1]["metadata"]["labels"]).to(
+            equal(
+                {
+                    "created-by": "kubeless",
+                    "function": "falco-delete",
+                    "falco/function-namespace": "ops",
+                }
+            )
+        )
+
+
+with description("The account of a function") as self:
+    with it("has a token when it has rights"):
+        account = service_account(a_request(), "default")
+
+        expect(account["automountServiceAccountToken"]).to(be_true)
+
+    with it("has no token when it has none"):
+        account = service_account(a_slack_request(), "default")
+
+        expect(account["automountServiceAccountToken"]).to(be_false)
+
+
+with description("The network policy of a function") as self:
+    with it("lets only Kubeless' namespace call it"):
+        spec = network_policy("falco-delete", "default", "kubeless")["spec"]
+
+        expect(spec["podSelector"]["matchLabels"]).to(
+            equal({"created-by": "kubeless", "function": "falco-delete"})
+        )
+        expect(spec["ingress"]).to(
+            equal(
+                [
+                    {
+                        "from": [
+                            {
+                                "namespaceSelector": {
+                                    "matchLabels": {"kubernetes.io/metadata.name": "kubeless"}
+                                }
+                            }
+                        ],
+                        "ports": [{"protocol": "TCP", "port": 8080}],
+                    }
+                ]
+            )
+        )
+
+    with it("does not restrict where the function connects to"):
+        spec = network_policy("falco-delete", "default", "kubeless")["spec"]
+
+        expect(spec["policyTypes"]).to(equal(["Ingress"]))

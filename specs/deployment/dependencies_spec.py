@@ -1,0 +1,49 @@
+import tempfile
+from pathlib import Path
+
+from expects import contain, end_with, equal, expect, match, raise_error
+from mamba import after, before, description, it
+
+from playbooks.deployment import catalogue
+from playbooks.deployment.dependencies import requirements
+from playbooks.deployment.errors import DeploymentError
+
+with description("The requirements of a function") as self:
+    with it("are pinned, every one"):
+        for name in catalogue.names():
+            for line in requirements(catalogue.load(name).packages).splitlines():
+                expect(line).to(match(r"^[a-z0-9-]+==[0-9.]+$"))
+
+    with it("have what the packages need too"):
+        expect(requirements(["requests"])).to(
+            contain("certifi==", "charset-normalizer==", "idna==", "requests==", "urllib3==")
+        )
+
+    with it("name each distribution once"):
+        expect(requirements(["kubernetes", "requests"])).to(equal(requirements(["kubernetes"])))
+
+    with it("end with a line end"):
+        expect(requirements(["requests"])).to(end_with("\n"))
+
+    with it("never hold a distribution of a playbook's name, which would hide it"):
+        for name in catalogue.names():
+            expect(requirements(catalogue.load(name).packages)).not_to(contain(f"\n{name}=="))
+
+    with description("from other lists"):
+        with before.each:
+            self.directory = tempfile.TemporaryDirectory()
+            for name, text in (("a", "a==1\nc==1\n"), ("b", "b==1\nc==2\n")):
+                Path(self.directory.name, f"{name}.txt").write_text(text)
+
+        with after.each:
+            self.directory.cleanup()
+
+        with it("are refused when two packages want different versions"):
+            expect(lambda: requirements(["a", "b"], Path(self.directory.name))).to(
+                raise_error(DeploymentError, "the playbook's packages want c 1 and 2")
+            )
+
+        with it("are refused when nothing says what a package needs"):
+            expect(lambda: requirements(["d"], Path(self.directory.name))).to(
+                raise_error(DeploymentError, contain("nothing says what d needs"))
+            )

@@ -1,0 +1,133 @@
+"""A cluster in memory behind the port of kubectl."""
+
+from __future__ import annotations
+
+import copy
+from itertools import count
+
+from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, NotThere
+from playbooks.deployment.manifests.manifest import identity
+
+SERVED = ("functions", "natstriggers")
+
+
+class FakeKubectl(Kubectl):
+    """``calls``: what was asked for in turn, such as ("create", "Function falco-delete").
+
+    ``failures``: the error that a verb on a kind raises; "dry-run create" is a verb of its own.
+    ``finalizer``: deleted objects stay, marked for deletion. ``before`` is called before each call.
+    """
+
+    def __init__(self, *objects, served=SERVED, namespace="default"):
+        self.objects = {}
+        self.served = served
+        self.namespace = namespace
+        self.calls = []
+        self.failures = {}
+        self.finalizer = False
+        self.before_call = lambda verb, manifest: None
+        self._numbers = count(1)
+        for manifest in objects:
+            self._store(manifest, uid=f"uid-{next(self._numbers)}")
+
+    def current_namespace(self):
+        return self.namespace
+
+    def raw(self, path):
+        if path in self.failures:
+            raise self.failures[path]
+        if path == "/version":
+            return {"gitVersion": "v1.34.4"}
+        if not self.served:
+            raise NotThere("Error from server (NotFound)")
+        return {"resources": [{"name": name} for name in self.served]}
+
+    def get(self, manifests):
+        known = [self.objects.get(identity(manifest)) for manifest in manifests]
+        return [copy.deepcopy(found) for found in known if found]
+
+    def list(self, resources, *, namespace="", selector=""):
+        if resources[0] in self.failures:
+            raise self.failures[resources[0]]
+        kinds = [resource.partition(".")[0].rstrip("s") for resource in resources]
+        return [
+            copy.deepcopy(manifest)
+            for (kind, place, _), manifest in self.objects.items()
+            if kind.lower() in kinds
+            and namespace in ("", place)
+            and self._selected(manifest, selector)
+        ]
+
+    def create(self, manifests, *, dry_run=False):
+        return [self._create(manifest, dry_run) for manifest in manifests]
+
+    def replace(self, manifests, *, dry_run=False):
+        return [self._replace(manifest, dry_run) for manifest in manifests]
+
+    def delete(self, manifest, *, dry_run=False):
+        self._called("delete", manifest, dry_run)
+        stored = self.objects.get(identity(manifest))
+        if dry_run or not stored:
+            return
+        if self.finalizer:
+            stored["metadata"]["deletionTimestamp"] = "2026-11-21T09:00:00Z"
+            return
+        del self.objects[identity(manifest)]
+        self._collect(stored["metadata"]["uid"])
+
+    @property
+    def changes(self):
+        """The calls that changed something."""
+        return [call for call in self.calls if not call[0].startswith("dry-run")]
+
+    @property
+    def names(self):
+        return sorted(f"{kind} {name}" for kind, _, name in self.objects)
+
+    def the(self, kind, name):
+        return next(m for (k, _, n), m in self.objects.items() if (k, n) == (kind, name))
+
+    def _create(self, manifest, dry_run):
+        self._called("create", manifest, dry_run)
+        if identity(manifest) in self.objects:
+            raise Exists(f"{identity(manifest)} is there")
+        uid = f"uid-{next(self._numbers)}"
+        return manifest if dry_run else self._store(manifest, uid=uid)
+
+    def _replace(self, manifest, dry_run):
+        self._called("replace", manifest, dry_run)
+        stored = self.objects.get(identity(manifest))
+        if not stored:
+            raise NotThere(f"{identity(manifest)} is not there")
+        version = manifest["metadata"]["resourceVersion"]
+        if version != stored["metadata"]["resourceVersion"]:
+            raise Conflicting("written since")
+        return manifest if dry_run else self._store(manifest, uid=stored["metadata"]["uid"])
+
+    def _called(self, verb, manifest, dry_run):
+        verb = f"dry-run {verb}" if dry_run else verb
+        self.before_call(verb, manifest)
+        self.calls.append((verb, f"{manifest['kind']} {manifest['metadata']['name']}"))
+        error = self.failures.get((verb, manifest["kind"]))
+        if error:
+            raise error
+
+    def _store(self, manifest, *, uid):
+        stored = copy.deepcopy(manifest)
+        stored["metadata"]["uid"] = uid
+        stored["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.objects[identity(stored)] = stored
+        return copy.deepcopy(stored)
+
+    def _collect(self, uid):
+        """What the garbage collector does with objects whose owner is gone."""
+        self.objects = {
+            key: manifest
+            for key, manifest in self.objects.items()
+            if uid not in [o["uid"] for o in manifest["metadata"].get("ownerReferences", [])]
+        }
+
+    def _selected(self, manifest, selector):
+        labels = manifest["metadata"].get("labels") or {}
+        parts = [part.partition("=") for part in selector.split(",") if part]
+        return all(key in labels and value in ("", labels[key]) for key, _, value in parts)

@@ -1,0 +1,262 @@
+import base64
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import yaml
+from expects import be_empty, contain, equal, expect, have_len, start_with
+from mamba import before, description, it
+
+from playbooks.deployment import catalogue
+from playbooks.deployment.kubectl import KubectlError
+from playbooks.engines import local
+from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.mothers import WEBHOOK, run
+
+DELETE = ("-p", "delete", "-t", "falco.error.*")
+SLACK = ("-p", "slack", "-t", "falco.error.*")
+
+
+def a_secret(name, **data):
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
+
+
+def a_namespace(name, **labels):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+with description("deploy_playbook") as self:
+    with before.each:
+        self.kubectl = FakeKubectl()
+
+    with it("says what it did, what answers which topic, and how to see and remove it"):
+        answer = run(*DELETE, "-n", "ops", kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(
+            contain(
+                "created   Function ops/falco-delete\n",
+                "falco-delete-trigger-0 answers falco.error.*\n",
+                "kubeless function list falco-delete -n ops\n",
+                "kubeless function logs falco-delete -n ops\n",
+                "deploy_playbook -x -N delete -n ops\n",
+            )
+        )
+
+    with it("says that nothing changed"):
+        run(*DELETE, kubectl=self.kubectl)
+        answer = run(*DELETE, kubectl=self.kubectl)
+
+        expect(answer.out).to(contain("unchanged Function default/falco-delete\n"))
+        expect(answer.out).not_to(contain("changed   "))
+
+    with it("warns when no controller takes up what it deployed"):
+        expect(run(*DELETE, kubectl=self.kubectl).err).to(
+            contain("no controller of Kubeless has taken up Function default/falco-delete")
+        )
+
+    with it("deploys into the namespace of the kubeconfig's context"):
+        self.kubectl.namespace = "mine"
+        run(*DELETE, kubectl=self.kubectl)
+
+        expect(list(self.kubectl.objects)).to(contain(("Function", "mine", "falco-delete")))
+
+    with it("never says a secret"):
+        answer = run(*SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}", kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out + answer.err).not_to(contain("hunter2"))
+
+    with it("removes what it deployed"):
+        run(*DELETE, kubectl=self.kubectl)
+        answer = run("-p", "delete", "-x", kubectl=self.kubectl)
+
+        expect(answer.out).to(contain("removed   Function default/falco-delete\n"))
+        expect(self.kubectl.names).to(be_empty)
+
+    with it("removes by name, whatever else is typed"):
+        run(*DELETE, "-N", "quick", kubectl=self.kubectl)
+        run("-x", *DELETE, "-N", "quick", kubectl=self.kubectl)
+
+        expect(self.kubectl.names).to(be_empty)
+
+    with it("says that there was nothing to remove"):
+        answer = run("-x", "-p", "delete", kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(equal("nothing of falco-delete was in namespace default\n"))
+
+    with it("wants to know what to remove"):
+        expect(run("-x").err).to(contain("-p PLAYBOOK, or -N NAME"))
+
+    with it("sweeps what functions left behind"):
+        run("-p", "taint", "-t", "falco.>", kubectl=self.kubectl)
+        self.kubectl.delete(self.kubectl.the("Function", "falco-taint"))
+
+        expect(run(*DELETE, kubectl=self.kubectl).out).to(
+            contain("swept     ClusterRole falco-taint.default, whose function is gone\n")
+        )
+
+    with it("lists the playbooks with their settings"):
+        listed = run("-l").out
+
+        for name in catalogue.names():
+            expect(listed).to(contain(f"{name}\n    {catalogue.summary(name)}\n"))
+        expect(listed).to(
+            contain(
+                "    SLACK_WEBHOOK_URL: required, secret\n",
+                "    TAINT_EFFECT: default NoSchedule\n",
+                "    RULES: default (empty)\n",
+            )
+        )
+
+    with description("before it touches the cluster"):
+        with it("wants kubectl"):
+            answer = run(*DELETE, has_kubectl=False)
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(contain("kubectl is not on the PATH"))
+
+        with it("wants the cluster to answer, and says what to look at"):
+            self.kubectl.failures["/version"] = KubectlError("connection refused")
+            answer = run(*DELETE, kubectl=self.kubectl)
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(
+                contain("does not answer: connection refused", "kubectl cluster-info")
+            )
+
+        with it("wants Kubeless' definitions, and says what to do"):
+            answer = run(*DELETE, kubectl=FakeKubectl(served=()))
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(
+                contain("does not serve kubeless.io/v1beta1", "kubeless/releases", "-E local")
+            )
+
+        with it("says which of Kubeless' definitions is missing"):
+            answer = run(*DELETE, kubectl=FakeKubectl(served=("functions",)))
+
+            expect(answer.err).to(contain("kubeless.io/v1beta1 (natstriggers)"))
+
+        with it("wants the Secrets that are referred to"):
+            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url")
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(contain("-s SLACK_WEBHOOK_URL: there is no Secret default/hooks"))
+
+        with it("wants their keys"):
+            kubectl = FakeKubectl(a_secret("hooks", link=WEBHOOK))
+            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl)
+
+            expect(answer.err).to(contain("has no key 'url', only link"))
+
+        with it("wants their values to be valid, and does not show them"):
+            kubectl = FakeKubectl(a_secret("hooks", url="hunter2"))
+            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl)
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(contain("is (not shown), expected a URL"))
+
+        with it("takes a value with a line end, as kubectl stores files"):
+            kubectl = FakeKubectl(a_secret("hooks", url=WEBHOOK + "\n"))
+
+            expect(run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl).code).to(
+                equal(0)
+            )
+
+        with it("warns where Kubeless' namespace is missing, and takes another one"):
+            expect(run(*DELETE).err).to(
+                contain("there is no namespace kubeless", "KUBELESS_NAMESPACE names another")
+            )
+            expect(run(*DELETE, environ={"KUBELESS_NAMESPACE": "faas"}).err).to(
+                contain("there is no namespace faas")
+            )
+
+        with it("warns where an old cluster has not labelled it"):
+            expect(run(*DELETE, kubectl=FakeKubectl(a_namespace("kubeless"))).err).to(
+                contain("kubectl label namespace kubeless kubernetes.io/metadata.name=kubeless")
+            )
+
+        with it("changes nothing when any of that fails"):
+            kubectl = FakeKubectl(a_secret("hooks", url="hunter2"))
+            run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl)
+
+            expect(kubectl.calls).to(be_empty)
+
+    with description("asked to print"):
+        with it("prints every object, each after what it refers to"):
+            answer = run("-d", *DELETE)
+            kinds = [document["kind"] for document in yaml.safe_load_all(answer.out)]
+
+            expect(kinds).to(
+                equal(
+                    [
+                        "ServiceAccount",
+                        "ClusterRole",
+                        "ClusterRoleBinding",
+                        "NetworkPolicy",
+                        "Function",
+                        "NATSTrigger",
+                    ]
+                )
+            )
+
+        with it("needs neither cluster nor kubectl"):
+            self.kubectl.failures["/version"] = KubectlError("connection refused")
+            answer = run("-d", *DELETE, kubectl=self.kubectl, has_kubectl=False)
+
+            expect(answer.code).to(equal(0))
+            expect(self.kubectl.calls).to(be_empty)
+
+        with it("names no owner, whose uid nobody knows yet"):
+            expect(run("-d", *DELETE).out).not_to(contain("ownerReferences"))
+
+        with it("prints values such that they are read unchanged"):
+            texts = ["1e3", "007", "true", "a: b", "#x", "a\n  b\n\n", "é", "'", '"', " x ", "*a"]
+            values = [part for i, text in enumerate(texts) for part in ("-e", f"V{i:02}={text}")]
+            documents = list(yaml.safe_load_all(run("-d", *DELETE, *values).out))
+            function = next(each for each in documents if each["kind"] == "Function")
+            pod = function["spec"]["deployment"]["spec"]["template"]["spec"]
+
+            expect([entry["value"] for entry in pod["containers"][0]["env"]]).to(equal(texts))
+
+        with it("quotes what another YAML would take for a number"):
+            expect(run("-d", *DELETE, "-e", "V=1e3").out).to(contain('value: "1e3"\n'))
+
+        with it("says that the output holds a secret"):
+            answer = run("-d", *SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
+
+            expect(answer.err).to(contain("whoever reads this output has SLACK_WEBHOOK_URL"))
+
+    with description("asked for the local engine"):
+        with it("calls it with playbook, topics, settings and sources"):
+            with patch.object(local, "main", return_value=7) as main:
+                answer = run(
+                    *("-E", "local", "-p", "delete", "-t", "falco.>", "-e", "DRY_RUN=true"),
+                    *("one.jsonl", "--http", "8080", "-"),
+                    environ={"HOME": "/root"},
+                )
+
+            arguments, options = main.call_args
+            expect(answer.code).to(equal(7))
+            expect(arguments).to(
+                equal(("delete", ("falco.>",), {"HOME": "/root", "DRY_RUN": "true"}))
+            )
+            expect([options["source"], options["http_port"]]).to(equal([("one.jsonl", "-"), 8080]))
+
+        with it("reads values from files and checks them as for any engine"):
+            with tempfile.TemporaryDirectory() as directory:
+                path = Path(directory, "seconds")
+                path.write_text("soon")
+                answer = run(
+                    *("-E", "local", *DELETE, "-e", f"GRACE_PERIOD_SECONDS=@{path}"),
+                )
+
+            expect(answer.code).to(equal(2))
+            expect(answer.err.splitlines()).to(have_len(1))
+            expect(answer.err).to(
+                start_with("deploy_playbook: error: GRACE_PERIOD_SECONDS is 'soon'")
+            )

@@ -1,0 +1,182 @@
+import tempfile
+from pathlib import Path
+
+from expects import contain, equal, expect, start_with
+from mamba import after, before, description, it
+
+from specs.deployment.mothers import WEBHOOK, a_request, run
+
+SLACK = ("-p", "slack", "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
+DELETE = ("-p", "delete", "-t", "falco.error.*")
+
+
+def the_error_of(*arguments):
+    answer = run(*arguments)
+    expect(answer.code).to(equal(2))
+    return answer.err
+
+
+with description("What was typed") as self:
+    with description("about the playbook"):
+        with it("is refused without one, with a list of those there are"):
+            expect(the_error_of("-t", "falco.>")).to(contain("-p with one of delete, isolate"))
+
+        with it("is refused for one that is not there, with a list of those there are"):
+            expect(the_error_of("-p", "demisto", "-t", "falco.>")).to(
+                contain("there is no playbook 'demisto': one of delete, isolate, slack, taint")
+            )
+
+        with it("is refused for a path"):
+            expect(the_error_of("-p", "core/alert", "-t", "falco.>")).to(contain("no playbook"))
+
+    with description("about topics"):
+        with it("is refused without one"):
+            expect(the_error_of("-p", "delete")).to(contain("no topic is given"))
+
+        with it("is refused when it is malformed"):
+            expect(the_error_of("-p", "delete", "-t", "falco..x")).to(
+                contain("topic 'falco..x' is malformed: it has an empty token")
+            )
+
+        with it("is refused when it is given twice"):
+            expect(the_error_of(*DELETE, "-t", "falco.error.*")).to(
+                contain("topic 'falco.error.*' is given twice")
+            )
+
+        with it("is warned of when it can never match"):
+            expect(run("-d", "-p", "delete", "-t", "falco.info.*").err).to(
+                contain("'falco.info.*' never matches an alert: Falco spells this priority inf")
+            )
+
+        with it("is warned of when a rule of Falco's has another priority"):
+            expect(run("-d", "-p", "delete", "-t", "falco.notice.write_below_etc").err).to(
+                contain("priority Error: falco.error.write_below_etc")
+            )
+
+        with it("is warned of when two topics would answer the same alert"):
+            expect(run("-d", *DELETE, "-t", "falco.*.write_below_etc").err).to(
+                contain("'falco.error.*' and 'falco.*.write_below_etc' overlap")
+            )
+
+    with description("about settings"):
+        with before.each:
+            self.directory = tempfile.TemporaryDirectory()
+            self.file = Path(self.directory.name, "value")
+
+        with after.each:
+            self.directory.cleanup()
+
+        with it("is refused when a required one is missing, and says how to give it"):
+            expect(the_error_of("-p", "slack", "-t", "falco.>")).to(
+                contain("SLACK_WEBHOOK_URL is not set", "-s SLACK_WEBHOOK_URL=SECRET/KEY")
+            )
+
+        with it("is refused when a value is invalid"):
+            expect(the_error_of(*DELETE, "-e", "GRACE_PERIOD_SECONDS=soon")).to(
+                contain("GRACE_PERIOD_SECONDS is 'soon', expected a whole number from 0 to 3600")
+            )
+
+        with it("does not show the value of a secret"):
+            error = the_error_of("-p", "slack", "-t", "falco.>", "-e", "SLACK_WEBHOOK_URL=hunter2")
+
+            expect(error).to(contain("SLACK_WEBHOOK_URL is (not shown)"))
+            expect(error).not_to(contain("hunter2"))
+
+        with it("is refused without an equals sign, and not repeated"):
+            error = the_error_of(*DELETE, "-e", "hunter2")
+
+            expect(error).to(contain("-e wants NAME=VALUE or NAME=@FILE"))
+            expect(error).not_to(contain("hunter2"))
+
+        with it("is refused when the name cannot be a variable's"):
+            expect(the_error_of(*DELETE, "-e", "1 A=x")).to(contain("'1 A' cannot be the name"))
+
+        with it("is refused when Kubeless sets the variable"):
+            expect(the_error_of(*DELETE, "-e", "MOD_NAME=x")).to(contain("Kubeless sets itself"))
+
+        with it("is refused when one is given twice"):
+            expect(the_error_of(*DELETE, "-e", "RULES=a", "-s", "RULES=secret/key")).to(
+                contain("RULES is given twice")
+            )
+
+        with it("is refused when it looks like a slip of the pen"):
+            for name in ("NAMESPACE", "namespaces", "GRACE_PERIOD"):
+                expect(the_error_of(*DELETE, "-e", f"{name}=1")).to(contain("did you mean"))
+
+        with it("takes any other name as a plain variable"):
+            expect(run("-d", *DELETE, "-e", "HTTPS_PROXY=http://proxy:3128").out).to(
+                contain("name: HTTPS_PROXY")
+            )
+
+        with it("is refused when it names the file of a secret inside the function"):
+            expect(
+                the_error_of("-p", "slack", "-t", "falco.>", "-e", "SLACK_WEBHOOK_URL_FILE=/x")
+            ).to(contain("SLACK_WEBHOOK_URL=@FILE"))
+
+        with it("is read from a file, without the line end at its end"):
+            self.file.write_bytes(b"a\nb\n")
+
+            expect(a_request("delete", "-e", f"RULES=@{self.file}").values["RULES"]).to(
+                equal("a\nb")
+            )
+
+        with it("is refused when the file cannot be read"):
+            expect(the_error_of(*DELETE, "-e", "RULES=@/nowhere")).to(
+                contain("-e RULES: cannot read '/nowhere': No such file or directory")
+            )
+
+        with it("is refused when the file is not text"):
+            self.file.write_bytes(b"\xff")
+
+            expect(the_error_of(*DELETE, "-e", f"RULES=@{self.file}")).to(contain("not UTF-8 text"))
+
+        with it("is refused when a namespace cannot be one"):
+            expect(the_error_of(*DELETE, "-e", "NAMESPACES=Shop")).to(
+                contain("'Shop' cannot be a namespace")
+            )
+
+        with it("is refused when a reference is no SECRET/KEY"):
+            expect(the_error_of(*DELETE, "-s", "RULES=key")).to(contain("-s wants NAME=SECRET/KEY"))
+
+        with it("is refused when NAMESPACES comes from a Secret"):
+            expect(the_error_of(*DELETE, "-s", "NAMESPACES=a/b")).to(contain("by -e only"))
+
+        with it("is refused when a reference is to the Secret that is made by deploying"):
+            expect(the_error_of(*DELETE, "-s", "RULES=falco-delete/RULES")).to(
+                contain("deploy_playbook itself makes")
+            )
+
+    with description("about names and the runtime"):
+        with it("is refused when the name cannot be one"):
+            expect(the_error_of(*DELETE, "-N", "Delete_2")).to(contain("cannot be a name"))
+
+        with it("is refused when the triggers' names would be too long"):
+            expect(the_error_of(*DELETE, "-N", "x" * 50)).to(contain("has 66 of 63 letters"))
+
+        with it("is refused when the namespace cannot be one"):
+            expect(the_error_of(*DELETE, "-n", "a.b")).to(contain("'a.b' cannot be a namespace"))
+
+        with it("is refused for a Python that is too old, and says which is not"):
+            expect(the_error_of(*DELETE, "-r", "python3.6")).to(contain("Python 3.8 or later"))
+
+        with it("is refused for another language"):
+            expect(the_error_of(*DELETE, "-r", "go1.14")).to(contain("none of Kubeless' Pythons"))
+
+    with it("is refused for all its problems at once"):
+        error = the_error_of(
+            "-p", "slack", "-t", "falco..x", "-N", "X", "-r", "python2.7", "-e", "A"
+        )
+
+        expect(error.splitlines()).to(contain(start_with("deploy_playbook: error: topic")))
+        expect(len(error.splitlines())).to(equal(5))
+
+    with it("is refused when nobody knows an option"):
+        expect(the_error_of(*DELETE, "--force")).to(contain("unrecognized arguments: --force"))
+
+    with it("is refused when a file of alerts is for no local engine"):
+        expect(the_error_of(*DELETE, "alerts.jsonl")).to(contain("only -E local reads alerts"))
+
+    with it("is refused when the local engine would need a Secret of a cluster"):
+        expect(
+            the_error_of("-E", "local", "-p", "slack", "-t", "a", "-s", "SLACK_WEBHOOK_URL=a/b")
+        ).to(contain("-s needs a cluster"))
