@@ -1,0 +1,36 @@
+"""The kinds of objects that the stand-in knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    plural: str
+    short: str
+    group: str = ""
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/v1" if self.group else "v1"
+
+    @property
+    def resource(self) -> str:
+        """As the API's messages write it: ``networkpolicies.networking.k8s.io``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+KINDS = (
+    Kind("Pod", "pods", "po"),
+    Kind("Node", "nodes", "no", namespaced=False),
+    Kind("Service", "services", "svc"),
+    Kind("PersistentVolumeClaim", "persistentvolumeclaims", "pvc"),
+    Kind("ReplicationController", "replicationcontrollers", "rc"),
+    Kind("ReplicaSet", "replicasets", "rs", group="apps"),
+    Kind("NetworkPolicy", "networkpolicies", "netpol", group="networking.k8s.io"),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
+BY_RESOURCE = {(kind.group, kind.plural): kind for kind in KINDS}

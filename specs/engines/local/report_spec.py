@@ -1,0 +1,77 @@
+import io
+import json
+
+from expects import be_below_or_equal, contain, equal, expect, have_len
+from mamba import before, description, it
+
+from playbooks.core.errors import InvalidAlert, NotPermitted
+from playbooks.core.outcome import Outcome
+from playbooks.engines.local.report import Report
+from specs.support.mothers import a_document
+
+ACTED = Outcome.acted("pod shop/web-0", "done", "deletion accepted of pod shop/web-0")
+BODY = json.dumps(a_document()).encode()
+
+
+with description("The report") as self:
+    with before.each:
+        self.output = io.StringIO()
+        self.report = Report(self.output, 120)
+
+    def lines(self):
+        return self.output.getvalue().splitlines()
+
+    with it("has time, priority, rule, status and target, then the message"):
+        self.report.tell(BODY, "a:1", ACTED)
+
+        expect(self.lines()[-2].split()[:2]).to(equal(["2026-01-02", "03:00:00"]))
+        expect(self.lines()[-2]).to(contain("Notice", "Terminal shell in container", "acted"))
+        expect(self.lines()[-2]).to(contain("pod shop/web-0"))
+        expect(self.lines()[-1].strip()).to(equal("deletion accepted of pod shop/web-0"))
+
+    with it("has one line where there is no target and little to say"):
+        self.report.tell(BODY, "a:1", Outcome.skipped("no-pod", "the alert is about no pod"))
+
+        expect(self.lines()[1:]).to(have_len(2))
+        expect(self.lines()[-1]).to(contain("the alert is about no pod"))
+
+    with it("wraps a long message under its line"):
+        self.report.tell(BODY, "a:1", Outcome.skipped("why", "a reason " * 40))
+
+        for line in self.lines():
+            expect(len(line)).to(be_below_or_equal(120))
+
+    with it("says where a line stands that is no alert"):
+        self.report.tell(b"{", "alerts.jsonl:7", Outcome.failed(InvalidAlert("not JSON")))
+
+        expect(self.lines()[-2]).to(contain("(no alert)", "failed", "alerts.jsonl:7"))
+
+    with it("lets no alert steer the terminal"):
+        body = json.dumps(a_document(rule="\x1b[2Jrule\nacted")).encode()
+        self.report.tell(body, "a:1", Outcome.skipped("why", "\x1b[31mred\u202e"))
+
+        expect("\x1b" in self.output.getvalue()).to(equal(False))
+        expect("\u202e" in self.output.getvalue()).to(equal(False))
+
+    with it("counts, and tells alerts that failed from lines that are none"):
+        self.report.tell(BODY, "a:1", ACTED)
+        self.report.tell(BODY, "a:2", Outcome.failed(NotPermitted("no")))
+        self.report.tell(b"{", "a:3", Outcome.failed(InvalidAlert("not JSON")))
+        self.report.summary()
+
+        expect(self.lines()[-1]).to(contain("3 alerts in", "1 acted, 2 failed (1 no alert)"))
+
+    with it("has colours only where it is told to"):
+        self.report.tell(BODY, "a:1", ACTED)
+        coloured = io.StringIO()
+        Report(coloured, 120, colours=True).tell(BODY, "a:1", ACTED)
+
+        expect("\033[" in self.output.getvalue()).to(equal(False))
+        expect(coloured.getvalue()).to(contain("\033[1;32macted"))
+
+    with it("can be written where letters are ASCII only"):
+        raw = io.BytesIO()
+        output = io.TextIOWrapper(raw, "ascii")
+        Report(output, 120).say("détection")
+
+        expect(raw.getvalue()).to(equal(b"d?tection\n"))
