@@ -1,0 +1,97 @@
+import pickle
+import time
+import traceback
+from unittest.mock import patch
+
+from expects import be_a, be_empty, contain, equal, expect
+from mamba import after, before, description, it
+
+from playbooks.core.errors import SlackRejected, SlackUnavailable, Throttled
+from playbooks.infrastructure import slack_webhook
+from playbooks.infrastructure.slack_webhook import SlackWebhook
+from specs.support import slack_server
+from specs.support.slack_server import SlackServer
+
+MESSAGE = {"text": "hello"}
+NOBODY_LISTENS = "http://127.0.0.1:9/services/T0/B0/secret"
+
+
+def the_error_of(url):
+    try:
+        SlackWebhook(url).post(MESSAGE)
+    except Exception as error:
+        return error
+    return None
+
+
+with description("Slack's webhook") as self:
+    with before.each:
+        self.slack = SlackServer()
+        self.slack.__enter__()
+
+    with after.each:
+        self.slack.__exit__()
+
+    with it("takes a message"):
+        SlackWebhook(self.slack.url).post(MESSAGE)
+
+        expect(self.slack.messages).to(equal([MESSAGE]))
+
+    with it("rejects in its own words"):
+        self.slack.refusals.append((404, "channel_not_found", {}))
+        error = the_error_of(self.slack.url)
+
+        expect(error).to(be_a(SlackRejected))
+        expect(str(error)).to(equal("Slack answered 404: channel_not_found"))
+
+    with it("rejects with anything but ok"):
+        self.slack.refusals.append((200, "<html>a proxy's page</html>", {}))
+
+        expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
+
+    with it("is not followed to where it redirects"):
+        self.slack.refusals.append((302, "moved", {"Location": "http://127.0.0.1:9/"}))
+
+        expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
+
+    with it("says how long to wait"):
+        self.slack.refusals.append(slack_server.rate_limited(30))
+        error = the_error_of(self.slack.url)
+
+        expect(error).to(be_a(Throttled))
+        expect(error.retry_after).to(equal(30.0))
+
+    with it("may be back later when it is broken"):
+        self.slack.refusals.append((503, "down", {}))
+
+        expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
+
+    with it("may be back later when nobody listens"):
+        expect(the_error_of(NOBODY_LISTENS)).to(be_a(SlackUnavailable))
+
+    with it("is given up after a deadline"):
+        with patch.object(slack_webhook, "TIMEOUT", (0.2, 0.2)):
+            with patch.object(SlackServer, "answer", lambda *_: time.sleep(0.5)):
+                expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
+
+    with description("its URL"):
+        with it("is in no error, nor in what caused it"):
+            self.slack.refusals.append((404, f"no {self.slack.url}", {}))
+            for error in (the_error_of(self.slack.url), the_error_of(NOBODY_LISTENS)):
+                told = "".join(traceback.format_exception(None, error, error.__traceback__))
+
+                expect([error.__cause__, error.__context__]).to(equal([None, None]))
+                for secret in ("spec-webhook", "B0/secret"):
+                    expect(told).not_to(contain(secret))
+
+        with it("is in no error that was pickled"):
+            expect(str(pickle.loads(pickle.dumps(the_error_of(NOBODY_LISTENS))))).not_to(
+                contain("secret")
+            )
+
+        with it("is in no log of the HTTP library"):
+            with patch("logging.Logger.handle") as handle:
+                the_error_of(NOBODY_LISTENS)
+                said = [call.args[0].getMessage() for call in handle.call_args_list]
+
+            expect([line for line in said if "secret" in line]).to(be_empty)
