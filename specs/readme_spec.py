@@ -1,0 +1,48 @@
+import re
+from importlib import import_module
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import description, it
+
+from playbooks.core import guards
+from playbooks.deployment import catalogue
+from playbooks.deployment.settings_table import settings_table
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def table_of(name):
+    """The settings table that the README has for a playbook, or for ``all`` of them."""
+    match = re.search(f"<!-- settings of {name} -->\n(.*?)<!-- end -->", README, re.DOTALL)
+    return match[1] if match else ""
+
+
+def python_blocks():
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+with description("The README") as self:
+    with it("has the settings that all playbooks share, as they are declared"):
+        expect(table_of("all")).to(equal(settings_table(guards.SETTINGS)))
+
+    with it("has the settings of every playbook, as they are declared"):
+        for name in catalogue.names():
+            reaction = import_module(f"playbooks.{name}").playbook.reaction
+
+            expect(table_of(name)).to(equal(settings_table(reaction.SETTINGS)))
+
+    with it("gives the test command that the continuous check runs"):
+        commands = [line for line in README.splitlines() if "pipenv run mamba" in line]
+
+        expect(commands[0]).to(contain("python3 -m venv .venv", "pipenv sync -q --dev"))
+
+    with it("shows a reaction of one's own that passes the spec shown for it"):
+        reaction, spec = python_blocks()
+        module = {}
+        exec(compile(reaction, "label_pod.py", "exec"), module)
+        example = re.search(r'with it\("labels the proven pod"\):\n(.*)', spec, re.DOTALL)[1]
+        imports = re.sub(r".*(mamba|label_pod).*\n", "", spec.partition("\nwith ")[0])
+        exec(imports, module)
+        exec(re.sub(r"(?m)^ {8}", "", example), module)
