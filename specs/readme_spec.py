@@ -8,6 +8,7 @@ from mamba import description, it
 from playbooks.core import guards
 from playbooks.deployment import catalogue
 from playbooks.deployment.settings_table import settings_table
+from specs.support import fakes, mothers
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,5 @@ with description("The README") as self:
         module = {}
         exec(compile(reaction, "label_pod.py", "exec"), module)
         example = re.search(r'with it\("labels the proven pod"\):\n(.*)', spec, re.DOTALL)[1]
-        imports = re.sub(r".*(mamba|label_pod).*\n", "", spec.partition("\nwith ")[0])
-        exec(imports, module)
+        module.update({**vars(fakes), **vars(mothers), "expect": expect, "equal": equal})
         exec(re.sub(r"(?m)^ {8}", "", example), module)
