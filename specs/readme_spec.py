@@ -6,6 +6,7 @@ from expects import contain, equal, expect
 from mamba import description, it
 
 from playbooks.core import guards
+from playbooks.core.proof import Proof
 from playbooks.deployment import catalogue
 from playbooks.deployment.settings_table import settings_table
 from specs.support import fakes, mothers
@@ -44,5 +45,6 @@ with description("The README") as self:
         module = {}
         exec(compile(reaction, "label_pod.py", "exec"), module)
         example = re.search(r'with it\("labels the proven pod"\):\n(.*)', spec, re.DOTALL)[1]
-        module.update({**vars(fakes), **vars(mothers), "expect": expect, "equal": equal})
+        module.update({"expect": expect, "equal": equal})
+        module.update({**vars(fakes), **vars(mothers), "Proof": Proof})
         exec(re.sub(r"(?m)^ {8}", "", example), module)
