@@ -7,12 +7,14 @@ from mamba import description, it
 
 PACKAGE = Path(__file__).parents[2] / "playbooks"
 
-# Each layer may import itself and those after it.
+# Each layer may import itself and these. A program (__main__) wires what it runs, and so may
+# import infrastructure, as entrypoints do.
 LAYERS = {
     "core": (),
     "reactions": ("core",),
     "infrastructure": ("core",),
     "engines": ("core",),
+    "deployment": ("core", "infrastructure", "engines"),
 }
 
 
