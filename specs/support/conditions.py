@@ -25,7 +25,7 @@ def program(name: str) -> Condition:
 
 CLUSTER = Condition(
     os.environ.get("KUBERNETES_LOAD_KUBE_CONFIG") == "1",
-    "it changes the cluster of the current kubeconfig and wants KUBERNETES_LOAD_KUBE_CONFIG=1",
+    "real servers, and the cluster of the kubeconfig: only with KUBERNETES_LOAD_KUBE_CONFIG=1",
 )
 
 

@@ -1,0 +1,294 @@
+"""The whole way on real Kubeless: its CLI, its controllers, its Python runtime, a real NATS server.
+
+Wants the kubeless CLI on the PATH, controllers that answer, and NATS at ``NATS_URL`` (default
+nats://127.0.0.1:4222), where the trigger controller subscribes. Functions run in the cluster.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nats
+from expects import be_empty, contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from specs.support.conditions import CLUSTER, Condition, not_run_unless
+from specs.support.real_cluster import (
+    a_namespace,
+    container_id,
+    delete_namespace,
+    eventually,
+    gone,
+    kubectl,
+    kubectl_json,
+    node_address,
+    running_pods,
+    start_deployment,
+    stored,
+    untainted,
+    untainted_at_the_end,
+)
+from specs.support.slack_server import SlackServer
+
+RECORDED = Path(__file__).resolve().parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+DEPLOY = str(Path(__file__).resolve().parents[2] / "deploy_playbook")
+NATS_URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
+SUBJECT = "falco.notice.terminal_shell_in_container"
+TAINT_KEY = "falco-spec/kubeless"
+PROBE = "falco-spec-probe"
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert not done.returncode, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def deploy(namespace, playbook, *arguments):
+    """Deploy, and wait until Kubeless has its function ready."""
+    run(DEPLOY, "-n", namespace, "-p", playbook, "-t", "falco.notice.*", *arguments)
+    eventually(lambda: "1/1 READY" in listed(namespace, playbook), 90)
+
+
+def remove(namespace, playbook):
+    run(DEPLOY, "-n", namespace, "-p", playbook, "-x")
+
+
+def listed(namespace, playbook):
+    return run("kubeless", "function", "list", f"falco-{playbook}", "-n", namespace)
+
+
+def alert_about(pod):
+    """A recorded shell in a container, rewritten to name a pod that runs."""
+    alert = json.loads(RECORDED.read_text(encoding="utf-8").splitlines()[26])
+    about = {
+        "k8s.ns.name": pod["metadata"]["namespace"],
+        "k8s.pod.name": pod["metadata"]["name"],
+        "container.id": container_id(pod),
+    }
+    fields = {**alert["output_fields"], **about}
+    return {**alert, "hostname": pod["spec"]["nodeName"], "output_fields": fields}
+
+
+def publish(alert):
+    async def connect_and_publish():
+        client = await nats.connect(NATS_URL)
+        await client.publish(SUBJECT, json.dumps(alert).encode())
+        await client.close()
+
+    asyncio.run(connect_and_publish())
+
+
+def publish_until(check, alert, seconds=60):
+    """Core NATS keeps nothing for a subscriber that is not there yet, so it is said again."""
+
+    def said():
+        publish(alert)
+        return eventually(check, 3)
+
+    return eventually(said, seconds)
+
+
+def has_our_taint(node):
+    return any(t["key"] == TAINT_KEY for t in stored("node", node)["spec"].get("taints") or [])
+
+
+def outcomes(namespace, playbook):
+    log = run("kubeless", "function", "logs", f"falco-{playbook}", "-n", namespace)
+    return [json.loads(line) for line in log.splitlines() if line.startswith('{"playbook"')]
+
+
+def controllers_answer():
+    """Whether Kubeless takes care of a Function: its controller puts a finalizer on it."""
+    if not (CLUSTER.holds and shutil.which("kubeless")):
+        return False
+    probe = {
+        "apiVersion": "kubeless.io/v1beta1",
+        "kind": "Function",
+        "metadata": {"name": PROBE, "namespace": "default"},
+        "spec": {},
+    }
+    try:
+        kubectl("create", "-f", "-", stdin=json.dumps(probe))
+        eventually(lambda: "finalizers" in stored("function", PROBE, "default")["metadata"], 5)
+        return True
+    except AssertionError:
+        return False
+    finally:
+        subprocess.run(
+            ["kubectl", "delete", "function", PROBE, "-n", "default", "--wait=false"],
+            capture_output=True,
+            check=False,
+        )
+
+
+with description("On real Kubeless") as self:
+    with description("the delete playbook"):
+        with before.all:
+            self.namespace = a_namespace()
+            self.pods = start_deployment(self.namespace, replicas=2)
+            deploy(self.namespace, "delete", "-t", "falco.critical.*")
+            publish_until(lambda: gone(self.pods[0], 2), alert_about(self.pods[0]))
+
+        with after.all:
+            remove(self.namespace, "delete")
+            delete_namespace(self.namespace)
+
+        with it("deletes the running pod that a published alert names"):
+            expect(gone(self.pods[0])).to(equal(True))
+
+        with it("leaves its sibling alone, and the ReplicaSet starts another"):
+            names = [
+                pod["metadata"]["uid"] for pod in running_pods(self.namespace, app="web", count=2)
+            ]
+
+            expect(names).to(contain(self.pods[1]["metadata"]["uid"]))
+
+        with it("is listed by the kubeless CLI, with its triggers"):
+            triggers = run("kubeless", "trigger", "nats", "list", "-n", self.namespace)
+
+            expect(listed(self.namespace, "delete")).to(contain("1/1 READY"))
+            expect(triggers).to(contain("falco-delete-trigger-0", "falco.notice.*"))
+            expect(triggers).to(contain("falco-delete-trigger-1", "falco.critical.*"))
+
+        with it("logs its outcome for the kubeless CLI"):
+            acted = [o for o in outcomes(self.namespace, "delete") if o["status"] == "acted"]
+
+            expect(acted).to(have_len(1))
+            expect(acted[0]["reason"]).to(equal("deletion-accepted"))
+
+        with it("is counted by the kubeless CLI"):
+            top = run("kubeless", "function", "top", "-n", self.namespace, "-o", "json")
+
+            expect(top).to(contain('"falco-delete"'))
+
+        with it("is not changed by deploying it again"):
+            before_that = stored("function", "falco-delete", self.namespace)["metadata"]
+            deploy(self.namespace, "delete", "-t", "falco.critical.*")
+            after_that = stored("function", "falco-delete", self.namespace)["metadata"]
+
+            expect(after_that["resourceVersion"]).to(equal(before_that["resourceVersion"]))
+
+    with description("the taint playbook"):
+        with before.all:
+            self.namespace = a_namespace()
+            self.pods = start_deployment(self.namespace)
+            self.node = self.pods[0]["spec"]["nodeName"]
+            untainted_at_the_end(self.node, TAINT_KEY)
+            self.taints = stored("node", self.node)["spec"].get("taints") or []
+            deploy(self.namespace, "taint", "-e", f"TAINT_KEY={TAINT_KEY}")
+            publish_until(lambda: has_our_taint(self.node), alert_about(self.pods[0]))
+
+        with after.all:
+            untainted(self.node, TAINT_KEY)
+            remove(self.namespace, "taint")
+            delete_namespace(self.namespace)
+
+        with it("taints the node of the pod, and keeps its other taints"):
+            taints = stored("node", self.node)["spec"]["taints"]
+            ours = {"key": TAINT_KEY, "value": "true", "effect": "NoSchedule"}
+
+            expect(taints).to(equal([*self.taints, ours]))
+
+    with description("the isolate playbook"):
+        with before.all:
+            self.namespace = a_namespace()
+            self.pods = start_deployment(self.namespace)
+            deploy(self.namespace, "isolate")
+            publish_until(
+                lambda: (
+                    kubectl_json(
+                        "get", "networkpolicy", "-n", self.namespace, "-l", "falco/isolated"
+                    )["items"]
+                    != []
+                ),
+                alert_about(self.pods[0]),
+            )
+
+        with after.all:
+            remove(self.namespace, "isolate")
+            delete_namespace(self.namespace)
+
+        with it("cuts the pod off and detaches it, and the ReplicaSet starts another"):
+            pod = self.pods[0]["metadata"]
+            others = running_pods(self.namespace, app="web")
+
+            expect(stored("pod", pod["name"], self.namespace)["metadata"]["labels"]).to(
+                equal({"falco/isolated": pod["uid"]})
+            )
+            expect([other["metadata"]["uid"] for other in others]).not_to(contain(pod["uid"]))
+
+    with description("the slack playbook"):
+        with before.all:
+            self.namespace = a_namespace()
+            self.pods = start_deployment(self.namespace)
+            self.slack = SlackServer(address=node_address())
+            self.slack.__enter__()
+            deploy(self.namespace, "slack", "-e", f"SLACK_WEBHOOK_URL={self.slack.url}")
+            publish_until(lambda: self.slack.messages != [], alert_about(self.pods[0]))
+
+        with after.all:
+            self.slack.__exit__()
+            remove(self.namespace, "slack")
+            delete_namespace(self.namespace)
+
+        with it("posts the alert"):
+            expect(json.dumps(self.slack.messages[0])).to(contain(self.pods[0]["metadata"]["name"]))
+
+        with it("keeps the webhook URL out of the Function and of its log"):
+            function = json.dumps(stored("function", "falco-slack", self.namespace))
+            log = run("kubeless", "function", "logs", "falco-slack", "-n", self.namespace)
+
+            expect(function + log).not_to(contain(self.slack.url))
+
+    with description("a function that the kubeless CLI deletes"):
+        with before.all:
+            self.namespace = a_namespace()
+            deploy(self.namespace, "delete")
+            run(
+                "kubeless",
+                "trigger",
+                "nats",
+                "delete",
+                "falco-delete-trigger-0",
+                "-n",
+                self.namespace,
+            )
+            run("kubeless", "function", "delete", "falco-delete", "-n", self.namespace)
+
+        with after.all:
+            delete_namespace(self.namespace)
+
+        with it("takes with it what it owns"):
+            kinds = "function,natstrigger,deployment,service,serviceaccount,secret,networkpolicy"
+
+            def left():
+                found = kubectl_json(
+                    "get", kinds, "-n", self.namespace, "-l", "function=falco-delete"
+                )
+                return found["items"]
+
+            expect(eventually(lambda: left() == [], 60)).to(equal(True))
+
+        with it("leaves a role and a binding, which -x removes"):
+            remove(self.namespace, "delete")
+            roles = kubectl_json(
+                "get",
+                "clusterrole,clusterrolebinding",
+                "-l",
+                f"falco/function-namespace={self.namespace}",
+            )
+
+            expect(roles["items"]).to(be_empty)
+
+
+not_run_unless(
+    Condition(
+        controllers_answer(),
+        "kubeless is not on the PATH, or no Kubeless controller answers in the cluster",
+    ),
+    globals(),
+)
