@@ -1,0 +1,138 @@
+import json
+import secrets
+from pathlib import Path
+
+from expects import be_none, contain, equal, expect, have_key, have_len
+from mamba import after, before, description, it
+
+from playbooks.core.network_policy import LABEL
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.local_engine import LocalEngine
+from specs.support.nats_server import NATS_SERVER, NatsServer
+from specs.support.real_cluster import (
+    a_namespace,
+    container_id,
+    delete_namespace,
+    gone,
+    kubectl_json,
+    running_pods,
+    start_deployment,
+    stored,
+    untainted,
+    untainted_at_the_end,
+)
+from specs.support.slack_server import SlackServer, rate_limited
+
+RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+
+# "Terminal shell in container", of November 2025.
+NUMBER, SUBJECT = 27, "falco.notice.terminal_shell_in_container"
+
+
+def recorded(pod):
+    """The recorded alert, rewritten to name a running pod; its words and time are as they were."""
+    alert = json.loads(RECORDED.read_text().splitlines()[NUMBER - 1])
+    alert["output_fields"].update(
+        {
+            "container.id": container_id(pod),
+            "k8s.ns.name": pod["metadata"]["namespace"],
+            "k8s.pod.name": pod["metadata"]["name"],
+        }
+    )
+    return {**alert, "hostname": pod["spec"]["nodeName"]}
+
+
+with description("./deploy_playbook -E local, on a NATS server and the real cluster,") as self:
+    with before.each:
+        self.nats = NatsServer().__enter__()
+        self.namespace = a_namespace()
+        (self.pod,) = start_deployment(self.namespace)
+        self.name = f"{self.namespace}/{self.pod['metadata']['name']}"
+        self.engine = None
+
+    with after.each:
+        if self.engine:
+            self.engine.__exit__(None, None, None)
+        self.nats.__exit__(None, None, None)
+        delete_namespace(self.namespace)
+
+    def start(self, playbook, **settings):
+        words = ["-p", playbook, "-t", "falco.notice.*", "-e", f"NATS_URL={self.nats.url}"]
+        for name, value in {"NAMESPACES": self.namespace, **settings}.items():
+            words += ["-e", f"{name}={value}"]
+        self.engine = LocalEngine(*words)
+        self.engine.said("listening on")
+        return self.engine
+
+    def publish(self, alert):
+        self.nats.publish((SUBJECT, json.dumps(alert).encode()))
+
+    with it("deletes the running pod of the alert, which its ReplicaSet replaces"):
+        engine = self.start("delete")
+        self.publish(recorded(self.pod))
+        engine.said(f"deletion accepted of pod {self.name}")
+        gone(self.pod)
+        (other,) = running_pods(self.namespace, app="web")
+        code = engine.ended(interrupted=True)
+
+        expect(other["metadata"]["uid"] == self.pod["metadata"]["uid"]).to(equal(False))
+        expect(engine.output).to(contain("This acts on the cluster of", "read again", "gone"))
+        expect(code).to(equal(0))
+
+    with it("leaves a pod alone that is not the one in the alert"):
+        engine = self.start("delete")
+        alert = recorded(self.pod)
+        alert["output_fields"]["container.id"] = "0123456789ab"
+        self.publish(alert)
+        engine.said("has no container 0123456789ab")
+
+        expect(stored("pod", self.pod["metadata"]["name"], self.namespace)).not_to(be_none)
+
+    with it("taints the node of the pod, and keeps its other taints"):
+        key, node = f"falco-spec/{secrets.token_hex(4)}", self.pod["spec"]["nodeName"]
+        untainted_at_the_end(node, key)
+        before_it = stored("node", node)["spec"].get("taints") or []
+        engine = self.start("taint", TAINT_KEY=key)
+        self.publish(recorded(self.pod))
+        engine.said(f"added taint {key}=true:NoSchedule to node {node}")
+        taints = stored("node", node)["spec"]["taints"]
+        untainted(node, key)
+
+        added = {"key": key, "value": "true", "effect": "NoSchedule"}
+        expect(taints).to(contain(added, *[t for t in before_it if "falco-spec" not in t["key"]]))
+
+    with it("isolates the pod, which stays while its ReplicaSet starts another"):
+        engine = self.start("isolate")
+        self.publish(recorded(self.pod))
+        engine.said("policy stored: falco-isolate-")
+        uid = self.pod["metadata"]["uid"]
+        policies = kubectl_json("get", "networkpolicies", "-n", self.namespace)["items"]
+        pod = stored("pod", self.pod["metadata"]["name"], self.namespace)
+        (other,) = running_pods(self.namespace, app="web")
+        engine.ended(interrupted=True)
+
+        expect(policies).to(have_len(1))
+        expect(policies[0]["spec"]["podSelector"]["matchLabels"]).to(equal({LABEL: uid}))
+        expect(pod["metadata"]["labels"]).to(equal({LABEL: uid}))
+        expect(pod["metadata"]).not_to(have_key("deletionTimestamp"))
+        expect(other["metadata"]["uid"] == uid).to(equal(False))
+        expect(engine.output).to(
+            contain(f"no ingress and no egress for pod {pod['metadata']['name']}")
+        )
+
+    with it("tells Slack, also where Slack asks for patience first"):
+        with_slack = SlackServer(rate_limited(1)).__enter__()
+        try:
+            engine = self.start("slack", SLACK_WEBHOOK_URL=with_slack.url)
+            self.publish(recorded(self.pod))
+            engine.said("told Slack about Terminal shell in container")
+        finally:
+            with_slack.__exit__(None, None, None)
+
+        expect(with_slack.requests).to(equal(2))
+        expect(json.dumps(with_slack.messages)).to(contain(self.pod["metadata"]["name"]))
+        expect(with_slack.url in engine.output).to(equal(False))
+
+
+not_run_unless(CLUSTER, globals())
+not_run_unless(NATS_SERVER, globals())

@@ -1,0 +1,105 @@
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import after, before, description, it
+
+from specs.support.conditions import CLUSTER, Condition, not_run_unless
+from specs.support.local_engine import NO_CLUSTER, LocalEngine
+from specs.support.nats_server import NATS_SERVER, NatsServer
+
+RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+SUBJECT = "falco.warning.read_sensitive_file_untrusted"
+KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
+
+
+def recorded(number):
+    """One of the recorded alerts, counted from 1."""
+    return RECORDED.read_bytes().splitlines()[number - 1]
+
+
+with description("The local engine, on a NATS server and a stand-in,") as self:
+    with before.each:
+        self.nats = NatsServer().__enter__()
+        self.engine = None
+
+    with after.each:
+        if self.engine:
+            self.engine.__exit__(None, None, None)
+        self.nats.__exit__(None, None, None)
+
+    def start(self, playbook, *topics, **settings):
+        given = [word for topic in topics for word in ("-t", topic)]
+        for name, value in {"NATS_URL": self.nats.url, **settings}.items():
+            given += ["-e", f"{name}={value}"]
+        self.engine = LocalEngine("-p", playbook, *given, environ=NO_CLUSTER)
+        self.engine.said("listening on")
+        return self.engine
+
+    with it("answers the alerts of its topics, and no others"):
+        engine = self.start("delete", "falco.warning.*")
+        self.nats.publish((SUBJECT, recorded(26)), ("falco.notice.other", recorded(27)))
+        engine.said("deletion accepted of pod default/hellofalco")
+        code = engine.ended(interrupted=True)
+
+        expect(engine.output).to(
+            contain("1 alert in", "1 acted", "pod   default/hellofalco", " gone")
+        )
+        expect(code).to(equal(0))
+
+    with it("answers twice where two topics match, as Kubeless does"):
+        engine = self.start("taint", "falco.warning.*", "falco.>")
+        self.nats.publish((SUBJECT, recorded(26)))
+        engine.said("has the taint falco/alert=true:NoSchedule already")
+        engine.ended(interrupted=True)
+
+        expect(engine.output).to(contain("2 alerts in", "1 acted, 1 skipped"))
+
+    with it("goes on after a message that is no alert"):
+        engine = self.start("delete", "falco.>")
+        self.nats.publish((SUBJECT, b"nonsense"), (SUBJECT, recorded(26)))
+        engine.said("deletion accepted")
+
+        expect(engine.output).to(contain("(no alert)", SUBJECT))
+        expect(engine.ended(interrupted=True)).to(equal(0))
+
+    with it("connects again after the server was away"):
+        engine = self.start("delete", "falco.>")
+        self.nats.__exit__(None, None, None)
+        engine.said("is lost, trying again for ever")
+        self.nats.__enter__()
+        engine.said("again")
+        engine.said("connected to")
+        self.nats.publish((SUBJECT, recorded(26)))
+
+        expect(engine.said("deletion accepted")).to(contain("hellofalco"))
+
+    with it("does not show the credentials of the server"):
+        with_password = self.nats.url.replace("//", "//user:secret@")
+        engine = self.start("delete", "falco.>", NATS_URL=with_password)
+        engine.ended(interrupted=True)
+
+        expect("secret" in engine.output).to(equal(False))
+
+    with it("does not start where no server answers"):
+        self.nats.__exit__(None, None, None)
+        self.engine = LocalEngine(
+            "-p", "delete", "-t", "falco.>", "-e", f"NATS_URL={self.nats.url}", environ=NO_CLUSTER
+        )
+
+        expect(self.engine.ended()).to(equal(2))
+        expect(self.engine.output).to(contain("did not answer in 5 s"))
+
+    with it("isolates what a message from the wild names"):
+        engine = self.start("isolate", "falco.>")
+        alert = {**json.loads(recorded(7)), "uuid": "spec"}
+        self.nats.publish((SUBJECT, json.dumps(alert).encode()))
+        engine.said("detached from ReplicaSet mysql-db-7d59548d75")
+        engine.ended(interrupted=True)
+
+        expect(engine.output).to(contain("no ingress and no egress for pod mysql-db"))
+
+
+not_run_unless(NATS_SERVER, globals())
+not_run_unless(KMOCK, globals())
