@@ -101,5 +101,6 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
         expect(engine.output).to(contain("no ingress and no egress for pod mysql-db"))
 
 
+not_run_unless(CLUSTER, globals())
 not_run_unless(NATS_SERVER, globals())
 not_run_unless(KMOCK, globals())
