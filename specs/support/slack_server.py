@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -86,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(words.encode())
+        with suppress(BrokenPipeError):  # the caller gave up
+            self.wfile.write(words.encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Specs print nothing."""
