@@ -57,7 +57,7 @@ class Cluster(ABC):
     ) -> None:
         """Set labels and annotations of exactly this pod as it was read; None takes a label off.
 
-        Raises NotFound, NotTheSameObject, or Conflict when it was written since.
+        Raises NotFound, or Conflict when it was written, or replaced by another, since.
         """
 
     @abstractmethod
@@ -66,7 +66,10 @@ class Cluster(ABC):
 
     @abstractmethod
     def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
-        """Replace the node's list of taints. Raises Conflict when it was written since."""
+        """Replace the node's list of taints.
+
+        Raises NotFound, or Conflict when it was written since.
+        """
 
     @abstractmethod
     def network_policies(self, namespace: str) -> List[Mapping[str, Any]]: ...
@@ -77,7 +80,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        """Raises Conflict when it was written since its resourceVersion."""
+        """Raises NotFound, or Conflict when it was written since its resourceVersion."""
 
     @abstractmethod
     def service_selectors(self, namespace: str) -> List[Selector]:

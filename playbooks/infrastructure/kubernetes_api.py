@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+import re
+import threading
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -29,6 +31,7 @@ from playbooks.core.errors import (
     Refused,
     Throttled,
 )
+from playbooks.infrastructure.api_limits import LIMITS
 
 # Seconds to connect, and between two bytes of an answer.
 TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
@@ -40,10 +43,21 @@ KUBECONFIG_VARIABLE = "KUBERNETES_LOAD_KUBE_CONFIG"
 
 
 class KubernetesApi:
-    """Connects at the first call, and keeps its connections."""
+    """Connects at the first call, and keeps its connections. Threads may share it.
 
-    def __init__(self) -> None:
+    ``connect`` finds the cluster: the pod's own, or that of the kubeconfig.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Optional[Callable[[], ApiClient]] = None,
+        timeout: urllib3.Timeout = TIMEOUT,
+    ) -> None:
+        self._connect = connect or _connect
+        self._timeout = timeout
         self._client: Optional[ApiClient] = None
+        self._lock = threading.Lock()
 
     def get(self, *path: str, **query: str) -> Dict[str, Any]:
         return self._call("GET", path, query=query)
@@ -70,8 +84,52 @@ class KubernetesApi:
         query: Optional[Mapping[str, str]] = None,
         content_type: str = "application/json",
     ) -> Dict[str, Any]:
-        if self._client is None:
-            self._client = _connect()
+        try:
+            response = self._request(method, path, body, query, content_type, self._timeout)
+            document = json.loads(response.data)
+        except urllib3.exceptions.HTTPError as error:
+            raise _silent(method, path, error) from error
+        except ValueError:
+            document = None
+        if not 200 <= response.status <= 299 or not isinstance(document, dict):
+            raise _error(response.status, document, response.headers, f"{method} {_shown(path)}")
+        return document
+
+    def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
+        """The events of a watch, for as long as the API server is asked to keep it open."""
+        # It ends a watch by itself; one that is silent for longer is a connection that is lost.
+        timeout = urllib3.Timeout(connect=3.0, read=seconds + 5.0)
+        asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
+        try:
+            response = self._request(
+                "GET", path, None, asked, "application/json", timeout, preload_content=False
+            )
+            try:
+                if response.status != 200:
+                    document = _object(response.read())
+                    call = f"GET {_shown(path)}"
+                    raise _error(response.status, document, response.headers, call)
+                yield from map(_object, _lines(response.stream(65536)))
+            finally:
+                # Closed, not given back to the pool: the rest of the stream is still to come.
+                response.close()
+        except urllib3.exceptions.HTTPError as error:
+            raise _silent("GET", path, error) from error
+
+    def _request(
+        self,
+        method: str,
+        path: Tuple[str, ...],
+        body: Optional[Mapping[str, Any]],
+        query: Optional[Mapping[str, str]],
+        content_type: str,
+        timeout: urllib3.Timeout,
+        preload_content: bool = True,
+    ) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+        LIMITS.wait()
         headers = {
             "Accept": "application/json",
             "Content-Type": content_type,
@@ -80,26 +138,16 @@ class KubernetesApi:
         signed: List[Tuple[str, str]] = list((query or {}).items())
         self._client.update_params_for_auth(headers, signed, ["BearerToken"])
         url = self._client.configuration.host + "/" + "/".join(quote(p, safe="") for p in path)
-        try:
-            response = self._client.rest_client.pool_manager.request(
-                method,
-                f"{url}?{urlencode(signed)}" if signed else url,
-                body=json.dumps(body) if body is not None else None,
-                headers=headers,
-                timeout=TIMEOUT,
-                retries=False,
-                redirect=False,
-            )
-            document = json.loads(response.data)
-        except urllib3.exceptions.HTTPError as error:
-            raise ClusterUnavailable(
-                f"the API server did not answer {method} {_shown(path)}: {error}"
-            ) from error
-        except ValueError:
-            document = {}
-        if not 200 <= response.status <= 299 or not isinstance(document, dict):
-            raise _error(response.status, document, response.headers, f"{method} {_shown(path)}")
-        return document
+        return self._client.rest_client.pool_manager.request(
+            method,
+            f"{url}?{urlencode(signed)}" if signed else url,
+            body=json.dumps(body) if body is not None else None,
+            headers=headers,
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+            preload_content=preload_content,
+        )
 
 
 def _connect() -> ApiClient:
@@ -114,6 +162,9 @@ def _connect() -> ApiClient:
             f"no cluster to act on: {error} (in a pod its service account is used; elsewhere"
             f" {KUBECONFIG_VARIABLE}=1 uses the kubeconfig)"
         ) from error
+    configuration.connection_pool_maxsize = max(
+        configuration.connection_pool_maxsize, LIMITS.connections
+    )
     return ApiClient(configuration)
 
 
@@ -131,8 +182,9 @@ def _error(status: int, document: Any, headers: Mapping[str, str], call: str) ->
     if status == 409:
         if answer.get("reason") == "AlreadyExists":
             return AlreadyExists(said)
-        # One reason for both, and only the message tells them apart.
-        other_uid = "UID in precondition" in str(answer.get("message"))
+        # One reason for both, and only the message tells them apart. It has two wordings:
+        # rest.BeforeDelete's, and that of the storage when the object changes meanwhile.
+        other_uid = re.search(r"UID in (the )?precondition", str(answer.get("message")))
         return NotTheSameObject(said) if other_uid else Conflict(said)
     if status == 403 and any(c.get("reason") == "NamespaceTerminating" for c in causes):
         return NamespaceTerminating(said)
@@ -148,6 +200,25 @@ def _error(status: int, document: Any, headers: Mapping[str, str], call: str) ->
 def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
     value = headers.get("Retry-After") or ""
     return float(value) if value.isdigit() else None
+
+
+def _silent(method: str, path: Tuple[str, ...], error: Exception) -> ClusterUnavailable:
+    return ClusterUnavailable(f"the API server did not answer {method} {_shown(path)}: {error}")
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, whole)
+
+
+def _object(text: bytes) -> Dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _shown(path: Tuple[str, ...]) -> str:

@@ -98,8 +98,8 @@ class InMemoryCluster(Cluster):
         self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
     ) -> None:
         self._called("patch_pod")
-        stored = self._same(pod)
-        if stored.resource_version != pod.resource_version:
+        stored = self._there(pod)
+        if (stored.uid, stored.resource_version) != (pod.uid, pod.resource_version):
             raise Conflict(f"{pod} was written")
         manifest = copy.deepcopy(dict(stored.manifest))
         merged = {**stored.labels, **labels}
@@ -117,6 +117,8 @@ class InMemoryCluster(Cluster):
 
     def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
         self._called("set_taints")
+        if node.name not in self.nodes:
+            raise NotFound(f"no {node}")
         manifest = copy.deepcopy(dict(self.nodes[node.name].manifest))
         if manifest["metadata"]["resourceVersion"] != node.resource_version:
             raise Conflict(f"{node} was written")
@@ -139,7 +141,15 @@ class InMemoryCluster(Cluster):
 
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
         self._called("replace_network_policy")
-        self.policies[manifest["metadata"]["name"]] = manifest
+        metadata = manifest["metadata"]
+        stored = self.policies.get(metadata["name"])
+        if stored is None:
+            raise NotFound(f"no policy {metadata['name']}")
+        if stored["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Conflict(f"{metadata['name']} was written")
+        replaced = copy.deepcopy(dict(manifest))
+        replaced["metadata"]["resourceVersion"] = _next(metadata)
+        self.policies[metadata["name"]] = replaced
 
     def service_selectors(self, namespace: str) -> List[Selector]:
         self._called("service_selectors")
@@ -162,10 +172,14 @@ class InMemoryCluster(Cluster):
         if self.failures.get(method):
             raise self.failures[method].pop(0)
 
-    def _same(self, pod: Pod) -> Pod:
+    def _there(self, pod: Pod) -> Pod:
         stored = self.pods.get((pod.namespace, pod.name))
         if stored is None:
             raise NotFound(f"no {pod}")
+        return stored
+
+    def _same(self, pod: Pod) -> Pod:
+        stored = self._there(pod)
         if stored.uid != pod.uid:
             raise NotTheSameObject(f"{pod} has another uid")
         return stored

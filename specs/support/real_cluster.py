@@ -11,8 +11,10 @@ import atexit
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -372,6 +374,11 @@ def api_of(token: str) -> KubernetesApi:
         return ApiClient(configuration)
 
     return KubernetesApi(connect=connect)
+
+
+# CI ends what takes too long with SIGTERM, which would not get as far as cleaning up.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 @atexit.register

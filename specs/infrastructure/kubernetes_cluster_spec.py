@@ -1,0 +1,350 @@
+"""The client of the Kubernetes API, on a real one.
+
+Its first group is the contract that it shares with the fake: specs/core/fake_cluster_spec.py.
+"""
+
+import os
+import subprocess
+import sys
+
+from expects import contain, equal, expect, raise_error
+from mamba import after, before, description, it
+
+from playbooks.core.errors import NamespaceTerminating, NotPermitted, Refused
+from playbooks.core.node import Node
+from playbooks.core.outcome import Status
+from playbooks.core.pod import Owner, Pod
+from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from specs.support import cluster_contract as contract
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.real_cluster import (
+    a_controller,
+    a_fake_node,
+    a_name,
+    a_namespace,
+    a_pod_manifest,
+    alert_about,
+    answer,
+    api_of,
+    create,
+    delete,
+    delete_namespace,
+    eventually,
+    kubectl,
+    settled,
+    stored,
+    token_of,
+)
+
+
+def long_name():
+    """The longest that an object can have."""
+    return f"{a_name()}.".ljust(253, "x")
+
+
+class RealWorld(contract.World):
+    """Its pods are never scheduled, or bound to a node that does not run: the API alone acts."""
+
+    def __init__(self):
+        self.cluster, self.namespace = KubernetesCluster(), a_namespace()
+        self._nodes = []
+
+    def name(self):
+        return a_name()
+
+    def pod(self, *, labels=None, node="", name=None):
+        place = {"nodeName": node} if node else {"gated": True}
+        manifest = a_pod_manifest(name or a_name(), self.namespace, labels=labels, **place)
+        return Pod(create(manifest)[0])
+
+    def another_in_place_of(self, pod):
+        kubectl("delete", "pod", pod.name, "-n", pod.namespace)
+        return self.pod(name=pod.name)
+
+    def node(self):
+        self._nodes.append(a_fake_node())
+        return Node(settled(self._nodes[-1]))
+
+    def service(self, selector):
+        spec = {"ports": [{"port": 80}], **({"selector": selector} if selector else {})}
+        self._create("v1", "Service", spec)
+
+    def owner(self, kind, labels):
+        manifest = a_controller(kind, a_name(), self.namespace, replicas=0)
+        selector = labels if kind == "ReplicationController" else {"matchLabels": labels}
+        manifest["spec"]["selector"] = selector
+        manifest["spec"]["template"]["metadata"]["labels"] = labels
+        return Owner(kind, create(manifest)[0]["metadata"]["name"])
+
+    def claim(self, mode):
+        storage = {"requests": {"storage": "1Mi"}}
+        # No such class: nothing is ever provisioned for it.
+        spec = {"accessModes": [mode], "resources": storage, "storageClassName": a_name()}
+        return self._create("v1", "PersistentVolumeClaim", spec)
+
+    def removed(self):
+        for node in self._nodes:
+            delete("node", node)
+        delete_namespace(self.namespace)
+
+    def _create(self, version, kind, spec):
+        metadata = {"name": a_name(), "namespace": self.namespace}
+        create({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
+        return metadata["name"]
+
+
+with description("A cluster behind the Kubernetes API") as self:
+    with before.all:
+        self.world = RealWorld()
+
+    with after.all:
+        self.world.removed()
+
+    with it("reads a pod"):
+        contract.reads_a_pod(self.world)
+
+    with it("finds no pod"):
+        contract.finds_no_pod(self.world)
+
+    with it("finds no pod in a missing namespace"):
+        contract.finds_no_pod_in_a_missing_namespace(self.world)
+
+    with it("lists the pods of a node"):
+        contract.lists_the_pods_of_a_node(self.world)
+
+    with it("deletes a pod"):
+        contract.deletes_a_pod(self.world)
+
+    with it("does not delete a pod twice"):
+        contract.does_not_delete_a_pod_twice(self.world)
+
+    with it("does not delete a pod of another uid"):
+        contract.does_not_delete_a_pod_of_another_uid(self.world)
+
+    with it("does not delete a pod that took its place"):
+        contract.does_not_delete_a_pod_that_took_its_place(self.world)
+
+    with it("deletes a pod that was written since"):
+        contract.deletes_a_pod_that_was_written_since(self.world)
+
+    with it("sets labels and annotations"):
+        contract.sets_labels_and_annotations(self.world)
+
+    with it("keeps other annotations"):
+        contract.keeps_other_annotations(self.world)
+
+    with it("does not patch a pod that was written since"):
+        contract.does_not_patch_a_pod_that_was_written_since(self.world)
+
+    with it("does not patch a pod that took its place"):
+        contract.does_not_patch_a_pod_that_took_its_place(self.world)
+
+    with it("does not patch a pod that is gone"):
+        contract.does_not_patch_a_pod_that_is_gone(self.world)
+
+    with it("finds no node"):
+        contract.finds_no_node(self.world)
+
+    with it("sets taints"):
+        contract.sets_taints(self.world)
+
+    with it("does not set taints of a node that was written since"):
+        contract.does_not_set_taints_of_a_node_that_was_written_since(self.world)
+
+    with it("does not set taints of a missing node"):
+        contract.does_not_set_taints_of_a_missing_node(self.world)
+
+    with it("stores a policy"):
+        contract.stores_a_policy(self.world)
+
+    with it("does not store a policy twice"):
+        contract.does_not_store_a_policy_twice(self.world)
+
+    with it("replaces a policy"):
+        contract.replaces_a_policy(self.world)
+
+    with it("does not replace a policy that was written since"):
+        contract.does_not_replace_a_policy_that_was_written_since(self.world)
+
+    with it("does not replace a missing policy"):
+        contract.does_not_replace_a_missing_policy(self.world)
+
+    with it("lists the selectors of services"):
+        contract.lists_the_selectors_of_services(self.world)
+
+    with it("reads the selector of a replica set"):
+        contract.reads_the_selector_of_a_replica_set(self.world)
+
+    with it("reads the selector of a replication controller"):
+        contract.reads_the_selector_of_a_replication_controller(self.world)
+
+    with it("finds no owner"):
+        contract.finds_no_owner(self.world)
+
+    with it("reads the access modes of a claim"):
+        contract.reads_the_access_modes_of_a_claim(self.world)
+
+    with it("finds no claim"):
+        contract.finds_no_claim(self.world)
+
+
+def a_call_without_configuration(**environ):
+    """What a process of its own says of a first call in an environment without a cluster."""
+    code = (
+        "from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster\n"
+        "try: KubernetesCluster().node('any')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    bare = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**bare, "HOME": "/nonexistent", **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return done.stdout
+
+
+with description("Without a cluster to act on, a call") as self:
+    with it("says that there is neither a service account nor a kubeconfig"):
+        said = a_call_without_configuration()
+
+        expect(said).to(contain("NoCluster no cluster to act on"))
+        expect(said).to(contain("KUBERNETES_LOAD_KUBE_CONFIG=1 uses the kubeconfig"))
+
+    with it("says that the kubeconfig which it was told to use is not there"):
+        said = a_call_without_configuration(
+            KUBERNETES_LOAD_KUBE_CONFIG="1", KUBECONFIG="/nonexistent/kubeconfig"
+        )
+
+        expect(said).to(contain("NoCluster no cluster to act on"))
+
+
+with description("With a token that has no rights, a call") as self:
+    with before.all:
+        self.namespace = a_namespace()
+        self.pod = Pod(create(a_pod_manifest("web", self.namespace, gated=True))[0])
+        self.cluster = KubernetesCluster(api_of(token_of("default", self.namespace)))
+
+    with after.all:
+        delete_namespace(self.namespace)
+
+    with it("is not permitted to read"):
+        expect(lambda: self.cluster.pod("web", namespace=self.namespace)).to(
+            raise_error(NotPermitted)
+        )
+
+    with it("is not permitted to change anything"):
+        expect(lambda: self.cluster.delete_pod(self.pod, grace_period_seconds=1)).to(
+            raise_error(NotPermitted)
+        )
+        expect(lambda: self.cluster.patch_pod(self.pod, labels={"a": "b"}, annotations={})).to(
+            raise_error(NotPermitted)
+        )
+        policy = contract.a_manifest(a_name(), self.namespace)
+        expect(lambda: self.cluster.create_network_policy(policy)).to(raise_error(NotPermitted))
+
+    with it("makes a reaction fail, with the API server's words"):
+        outcome = answer("delete", alert_about(self.pod.manifest), self.cluster)
+
+        expect(outcome.reason).to(equal("not-permitted"))
+        expect(outcome.message).to(contain(f"system:serviceaccount:{self.namespace}:default"))
+        expect(outcome.details["retryable"]).to(equal(False))
+
+    with it("is not permitted either with a token that nobody issued"):
+        cluster = KubernetesCluster(api_of("nonsense"))
+
+        expect(lambda: cluster.pod("web", namespace=self.namespace)).to(raise_error(NotPermitted))
+
+
+with description("A namespace that is being deleted") as self:
+    with before.all:
+        self.namespace, self.node = a_namespace(), a_fake_node()
+        # No kubelet ever ends this one, so that the namespace stays as it is.
+        self.pod = create(a_pod_manifest("web", self.namespace, nodeName=self.node))[0]
+        kubectl("delete", "namespace", self.namespace, "--wait=false")
+        eventually(lambda: "deletionTimestamp" in stored("pod", "web", self.namespace)["metadata"])
+
+    with after.all:
+        delete_namespace(self.namespace)
+        delete("node", self.node)
+
+    with it("takes nothing new, which is no lack of rights"):
+        policy = contract.a_manifest(a_name(), self.namespace)
+
+        expect(lambda: KubernetesCluster().create_network_policy(policy)).to(
+            raise_error(NamespaceTerminating)
+        )
+
+    with it("keeps a pod from being isolated, and nothing is left half done"):
+        outcome = answer("isolate", alert_about(self.pod))
+
+        expect(outcome.reason).to(equal("namespace-terminating"))
+        expect(outcome.details["retryable"]).to(equal(False))
+        labels = stored("pod", "web", self.namespace)["metadata"].get("labels") or {}
+        expect(list(labels)).not_to(contain("falco/isolated"))
+
+    with it("does not keep the node of a pod from being tainted"):
+        outcome = answer("taint", alert_about(self.pod), TAINT_KEY="falco-spec/terminating")
+
+        expect(outcome.status).to(equal(Status.ACTED))
+
+    with it("has a pod left to the deletion that is under way"):
+        outcome = answer("delete", alert_about(self.pod), GRACE_PERIOD_SECONDS="30")
+
+        expect(outcome.reason).to(equal("terminating"))
+
+
+with description("A name of 253 characters") as self:
+    with before.all:
+        self.namespace = a_namespace()
+        self.long = long_name()
+        self.node = a_fake_node(long_name())
+        self.pod, self.bound = create(
+            a_pod_manifest(self.long, self.namespace, gated=True, labels={"app": "web"}),
+            a_pod_manifest(long_name(), self.namespace, nodeName=self.node),
+        )
+        policy = contract.a_manifest(long_name(), self.namespace)
+        self.policy = create({**policy, "spec": {"podSelector": {}, "ingress": [{}]}})[0]
+
+    with after.all:
+        delete_namespace(self.namespace)
+        delete("node", self.node)
+
+    with it("is no obstacle to isolating a pod, nor to naming a policy that still allows traffic"):
+        outcome = answer("isolate", alert_about(self.pod))
+
+        expect(outcome.reason).to(equal("isolated-in-part"))
+        expect(outcome.details["still_allowing"]).to(equal([self.policy["metadata"]["name"]]))
+        owner = stored("networkpolicy", outcome.details["policy"], self.namespace)["metadata"]
+        expect(owner["ownerReferences"][0]["name"]).to(equal(self.long))
+
+    with it("is no obstacle to tainting a node"):
+        outcome = answer("taint", alert_about(self.bound), TAINT_KEY="falco-spec/long")
+
+        expect(outcome.target).to(equal(f"node {self.node}"))
+        expect(outcome.status).to(equal(Status.ACTED))
+
+    with it("is no obstacle to deleting a pod"):
+        outcome = answer("delete", alert_about(self.pod))
+
+        expect(outcome.status).to(equal(Status.ACTED))
+        expect(stored("pod", self.long, self.namespace)).to(equal(None))
+
+
+with description("What the API server does not accept") as self:
+    with it("is refused, in its own words"):
+        namespace = a_namespace()
+        try:
+            policy = contract.a_manifest(a_name(), namespace)
+            wrong = {**policy, "spec": {"podSelector": {"matchLabels": {"a": "not a value"}}}}
+            expect(lambda: KubernetesCluster().create_network_policy(wrong)).to(
+                raise_error(Refused, contain("a valid label must be"))
+            )
+        finally:
+            delete_namespace(namespace)
+
+
+not_run_unless(CLUSTER, globals())

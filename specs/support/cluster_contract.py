@@ -1,0 +1,333 @@
+"""What every Cluster does, the fake one and the real one: one check a function.
+
+Each takes a World, in which it makes what it needs. specs/core/fake_cluster_spec.py runs all of
+them in memory, specs/infrastructure/kubernetes_cluster_spec.py on the Kubernetes API.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type
+
+from expects import be_empty, contain, equal, expect, have_keys, raise_error
+
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, PlaybookError
+from playbooks.core.node import Node, Taint
+from playbooks.core.pod import Owner, Pod
+from playbooks.core.ports import Cluster
+from playbooks.core.selectors import Selector
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+THEIRS: Taint = {"key": "falco-spec/theirs", "value": "a", "effect": "NoSchedule"}
+OURS: Taint = {"key": "falco-spec/ours", "value": "b", "effect": "PreferNoSchedule"}
+
+
+class World(ABC):
+    """Where the objects of a check come from. Names are new ones each time."""
+
+    cluster: Cluster
+    namespace: str
+
+    @abstractmethod
+    def pod(self, *, labels: Optional[Mapping[str, str]] = None, node: str = "") -> Pod:
+        """A stored pod, as it was stored; it may well have no containers that run."""
+
+    @abstractmethod
+    def another_in_place_of(self, pod: Pod) -> Pod:
+        """A stored pod of the same name, after the pod was removed."""
+
+    @abstractmethod
+    def node(self) -> Node:
+        """A stored node, as it was stored."""
+
+    @abstractmethod
+    def service(self, selector: Optional[Mapping[str, str]]) -> None: ...
+
+    @abstractmethod
+    def owner(self, kind: str, labels: Mapping[str, str]) -> Owner: ...
+
+    @abstractmethod
+    def claim(self, mode: str) -> str:
+        """The name of a PersistentVolumeClaim."""
+
+    @abstractmethod
+    def name(self) -> str: ...
+
+
+def _changed(thing: Any, **metadata: str) -> Dict[str, Any]:
+    return {**thing.manifest, "metadata": {**thing.manifest["metadata"], **metadata}}
+
+
+def _raises(error: Type[PlaybookError], call: Callable[[], Any]) -> None:
+    expect(call).to(raise_error(error))
+
+
+def _stored(world: World, pod: Pod) -> Pod:
+    return world.cluster.pod(pod.name, namespace=pod.namespace)
+
+
+def _labelled(world: World, pod: Pod, value: str) -> None:
+    world.cluster.patch_pod(pod, labels={"written": value}, annotations={})
+
+
+def a_manifest(name: str, namespace: str) -> Dict[str, Any]:
+    """A NetworkPolicy."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"]},
+    }
+
+
+def a_policy(world: World) -> Dict[str, Any]:
+    return a_manifest(world.name(), world.namespace)
+
+
+def _policy(world: World, name: str) -> Mapping[str, Any]:
+    found = world.cluster.network_policies(world.namespace)
+    return next(policy for policy in found if policy["metadata"]["name"] == name)
+
+
+# Pods
+
+
+def reads_a_pod(world: World) -> None:
+    pod = world.pod(labels={"app": "web"})
+    found = _stored(world, pod)
+
+    expect([found.uid, found.name, found.labels]).to(equal([pod.uid, pod.name, {"app": "web"}]))
+    expect(found.resource_version).not_to(be_empty)
+
+
+def finds_no_pod(world: World) -> None:
+    _raises(NotFound, lambda: world.cluster.pod(world.name(), namespace=world.namespace))
+
+
+def finds_no_pod_in_a_missing_namespace(world: World) -> None:
+    _raises(NotFound, lambda: world.cluster.pod(world.name(), namespace=world.name()))
+
+
+def lists_the_pods_of_a_node(world: World) -> None:
+    node = world.node().name
+    here = world.pod(node=node)
+    world.pod()
+
+    for namespaces in ((), (world.namespace,)):
+        found = world.cluster.pods_on(node, namespaces=namespaces)
+        expect([pod.uid for pod in found if pod.namespace == world.namespace]).to(equal([here.uid]))
+    expect(world.cluster.pods_on(node, namespaces=(world.name(),))).to(be_empty)
+
+
+def deletes_a_pod(world: World) -> None:
+    pod = world.pod()
+    world.cluster.delete_pod(pod, grace_period_seconds=1)
+
+    _raises(NotFound, lambda: _stored(world, pod))
+
+
+def does_not_delete_a_pod_twice(world: World) -> None:
+    pod = world.pod()
+    world.cluster.delete_pod(pod, grace_period_seconds=1)
+
+    _raises(NotFound, lambda: world.cluster.delete_pod(pod, grace_period_seconds=1))
+
+
+def does_not_delete_a_pod_of_another_uid(world: World) -> None:
+    pod = world.pod()
+    other = Pod(_changed(pod, uid=NOBODY))
+
+    _raises(NotTheSameObject, lambda: world.cluster.delete_pod(other, grace_period_seconds=1))
+    expect(_stored(world, pod).uid).to(equal(pod.uid))
+
+
+def does_not_delete_a_pod_that_took_its_place(world: World) -> None:
+    pod = world.pod()
+    other = world.another_in_place_of(pod)
+
+    _raises(NotTheSameObject, lambda: world.cluster.delete_pod(pod, grace_period_seconds=0))
+    expect(_stored(world, pod).uid).to(equal(other.uid))
+
+
+def deletes_a_pod_that_was_written_since(world: World) -> None:
+    pod = world.pod()
+    _labelled(world, pod, "since")
+    world.cluster.delete_pod(pod, grace_period_seconds=1)
+
+    _raises(NotFound, lambda: _stored(world, pod))
+
+
+def sets_labels_and_annotations(world: World) -> None:
+    pod = world.pod(labels={"app": "web", "team": "blue"})
+    world.cluster.patch_pod(pod, labels={"app": None, "new": "1"}, annotations={"kept": "{}"})
+    found = _stored(world, pod)
+
+    expect(found.labels).to(equal({"team": "blue", "new": "1"}))
+    expect(found.annotations).to(have_keys(kept="{}"))
+    expect(found.resource_version).not_to(equal(pod.resource_version))
+
+
+def keeps_other_annotations(world: World) -> None:
+    pod = world.pod()
+    world.cluster.patch_pod(pod, labels={}, annotations={"first": "1"})
+    world.cluster.patch_pod(_stored(world, pod), labels={}, annotations={"second": "2"})
+
+    expect(_stored(world, pod).annotations).to(have_keys(first="1", second="2"))
+
+
+def does_not_patch_a_pod_that_was_written_since(world: World) -> None:
+    pod = world.pod()
+    _labelled(world, pod, "first")
+
+    _raises(Conflict, lambda: _labelled(world, pod, "second"))
+    expect(_stored(world, pod).labels["written"]).to(equal("first"))
+
+
+def does_not_patch_a_pod_that_took_its_place(world: World) -> None:
+    pod = world.pod()
+    world.another_in_place_of(pod)
+
+    _raises(Conflict, lambda: _labelled(world, pod, "wrong"))
+    expect(list(_stored(world, pod).labels)).not_to(contain("written"))
+
+
+def does_not_patch_a_pod_that_is_gone(world: World) -> None:
+    pod = world.pod()
+    world.cluster.delete_pod(pod, grace_period_seconds=1)
+
+    _raises(NotFound, lambda: _labelled(world, pod, "late"))
+
+
+# Nodes
+
+
+def finds_no_node(world: World) -> None:
+    _raises(NotFound, lambda: world.cluster.node(world.name()))
+
+
+def sets_taints(world: World) -> None:
+    node = world.node()
+    before = list(node.taints)
+    world.cluster.set_taints(node, taints=[*before, THEIRS])
+    again = world.cluster.node(node.name)
+    world.cluster.set_taints(again, taints=[*again.taints, OURS])
+
+    expect(list(world.cluster.node(node.name).taints)).to(equal([*before, THEIRS, OURS]))
+
+
+def does_not_set_taints_of_a_node_that_was_written_since(world: World) -> None:
+    node = world.node()
+    world.cluster.set_taints(node, taints=[THEIRS])
+
+    _raises(Conflict, lambda: world.cluster.set_taints(node, taints=[OURS]))
+    expect(world.cluster.node(node.name).taints).to(contain(THEIRS))
+
+
+def does_not_set_taints_of_a_missing_node(world: World) -> None:
+    missing = Node({"metadata": {"name": world.name(), "resourceVersion": "1"}})
+
+    _raises(NotFound, lambda: world.cluster.set_taints(missing, taints=[OURS]))
+
+
+# Policies
+
+
+def stores_a_policy(world: World) -> None:
+    policy = a_policy(world)
+    world.cluster.create_network_policy(policy)
+    found = _policy(world, policy["metadata"]["name"])
+
+    expect(found["spec"]["podSelector"]).to(equal(policy["spec"]["podSelector"]))
+    expect(found["metadata"]["resourceVersion"]).not_to(be_empty)
+
+
+def does_not_store_a_policy_twice(world: World) -> None:
+    policy = a_policy(world)
+    world.cluster.create_network_policy(policy)
+
+    _raises(AlreadyExists, lambda: world.cluster.create_network_policy(policy))
+
+
+def replaces_a_policy(world: World) -> None:
+    policy = a_policy(world)
+    world.cluster.create_network_policy(policy)
+    found = _policy(world, policy["metadata"]["name"])
+    world.cluster.replace_network_policy(_with_types(found, ["Ingress", "Egress"]))
+
+    found = _policy(world, policy["metadata"]["name"])
+    expect(found["spec"]["policyTypes"]).to(equal(["Ingress", "Egress"]))
+
+
+def does_not_replace_a_policy_that_was_written_since(world: World) -> None:
+    policy = a_policy(world)
+    world.cluster.create_network_policy(policy)
+    stale = _policy(world, policy["metadata"]["name"])
+    world.cluster.replace_network_policy(_with_types(stale, ["Ingress"]))
+
+    _raises(Conflict, lambda: world.cluster.replace_network_policy(_with_types(stale, ["Egress"])))
+
+
+def does_not_replace_a_missing_policy(world: World) -> None:
+    policy = a_policy(world)
+    metadata = {**policy["metadata"], "resourceVersion": "1"}
+
+    _raises(
+        NotFound, lambda: world.cluster.replace_network_policy({**policy, "metadata": metadata})
+    )
+
+
+def _with_types(policy: Mapping[str, Any], types: List[str]) -> Dict[str, Any]:
+    return {**policy, "spec": {**policy["spec"], "policyTypes": types}}
+
+
+# What selects pods, and what they mount
+
+
+def lists_the_selectors_of_services(world: World) -> None:
+    world.service({"app": "web"})
+    world.service(None)
+    found = world.cluster.service_selectors(world.namespace)
+
+    expect(found).to(contain(Selector({"app": "web"})))
+    expect(found).not_to(contain(Selector()))
+
+
+def reads_the_selector_of_a_replica_set(world: World) -> None:
+    owner = world.owner("ReplicaSet", {"app": "web"})
+    found = world.cluster.owner_selector(owner, namespace=world.namespace)
+
+    expect(found.labels).to(equal({"app": "web"}))
+
+
+def reads_the_selector_of_a_replication_controller(world: World) -> None:
+    owner = world.owner("ReplicationController", {"app": "old"})
+    found = world.cluster.owner_selector(owner, namespace=world.namespace)
+
+    expect(found.labels).to(equal({"app": "old"}))
+
+
+def finds_no_owner(world: World) -> None:
+    owner = Owner("ReplicaSet", world.name())
+
+    _raises(NotFound, lambda: world.cluster.owner_selector(owner, namespace=world.namespace))
+
+
+def reads_the_access_modes_of_a_claim(world: World) -> None:
+    claim = world.claim("ReadWriteMany")
+    found = world.cluster.access_modes(claim, namespace=world.namespace)
+
+    expect(found).to(equal(("ReadWriteMany",)))
+
+
+def finds_no_claim(world: World) -> None:
+    _raises(NotFound, lambda: world.cluster.access_modes(world.name(), namespace=world.namespace))
+
+
+CHECKS = [
+    name
+    for name, check in list(globals().items())
+    if callable(check)
+    and getattr(check, "__module__", "") == __name__
+    and not name.startswith("_")
+    and name not in ("World", "a_manifest", "a_policy")
+]
