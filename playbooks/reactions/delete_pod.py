@@ -93,7 +93,11 @@ class DeletePod(Reaction):
         if proven.container and others:
             found.append(f"with {proven.container.name} go its containers {', '.join(others)}")
         if pod.terminates_at:
-            found.append("it was being deleted with a longer grace period")
+            # Tried on 1.34: a kubelet that has begun to stop a container cannot be hurried.
+            found.append(
+                "it was being deleted with a longer grace period, which its kubelet may still"
+                " wait for"
+            )
         if self._grace == 0:
             found.append("only the object is removed at once, its processes may run on a moment")
         if pod.static:

@@ -103,7 +103,12 @@ with description("Deleting a pod") as self:
             outcome = run(cluster)
 
             expect(cluster.graces).to(equal([1]))
-            expect(outcome.message).to(end_with("it was being deleted with a longer grace period"))
+            expect(outcome.message).to(
+                end_with(
+                    "it was being deleted with a longer grace period, which its kubelet may still"
+                    " wait for"
+                )
+            )
 
     with it("skips a finished pod"):
         for phase in ("Succeeded", "Failed"):
