@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from playbooks.core import network_policy, proof
 from playbooks.core.alert import Alert
@@ -17,6 +17,7 @@ from playbooks.core.ports import Cluster, Reaction
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.selectors import Selector
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
+from playbooks.reactions.isolation_plan import Plan
 
 # Keeps the labels that were taken off, as JSON.
 DETACHED_ANNOTATION = "falco/detached-labels"
@@ -26,45 +27,6 @@ _REPLACING = ("ReplicaSet", "ReplicationController")
 
 # Access modes with which the next replica could not mount what the pod still holds.
 _EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be done to a pod, and what it comes to.
-
-    ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
-    saying. ``allowing``: other policies that still let traffic through then.
-    """
-
-    pod: Pod
-    policy: Dict[str, Any]
-    stored: Optional[Mapping[str, Any]]
-    others: Tuple[Mapping[str, Any], ...]
-    types: Tuple[str, ...]
-    detached: Mapping[str, str] = field(default_factory=dict)
-    attached_because: str = ""
-
-    @property
-    def labels(self) -> Dict[str, str]:
-        """The labels that the pod then has."""
-        kept = {k: v for k, v in self.pod.labels.items() if k not in self.detached}
-        return {**kept, LABEL: self.pod.uid}
-
-    @property
-    def allowing(self) -> List[str]:
-        return [
-            policy["metadata"]["name"]
-            for policy in self.others
-            if network_policy.allows(policy, self.types, self.labels)
-        ]
-
-    @property
-    def done(self) -> bool:
-        return (
-            self.stored is not None
-            and network_policy.same(self.stored, self.policy)
-            and self.labels == self.pod.labels
-        )
 
 
 class IsolatePod(Reaction):
@@ -138,7 +100,7 @@ class IsolatePod(Reaction):
         if plan.done:
             return _skipped(proven, "already-isolated", f"{pod} is isolated already", plan)
         if self._dry_run:
-            message = f"would store {_summary(plan)}"
+            message = f"would store {plan.summary}"
             return Outcome.would_act(str(pod), "isolate", message, **_facts(proven, plan))
         return self._carry_out(proven, plan)
 
@@ -151,7 +113,7 @@ class IsolatePod(Reaction):
             return _skipped(proven, "pod-gone", f"{pod} is gone")
         reason = "isolated-in-part" if plan.allowing else "isolated"
         return Outcome.acted(
-            str(pod), reason, f"policy stored: {_summary(plan)}", **_facts(proven, plan)
+            str(pod), reason, f"policy stored: {plan.summary}", **_facts(proven, plan)
         )
 
     def _plan(self, pod: Pod) -> Plan:
@@ -162,7 +124,7 @@ class IsolatePod(Reaction):
                 stored = found
             else:
                 others.append(found)
-        plan = Plan(pod, policy, stored, tuple(others), self._types)
+        plan = Plan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
         was_detached = pod.owner is None and DETACHED_ANNOTATION in pod.annotations
         if not self._detach or was_detached:
             return plan
@@ -245,19 +207,6 @@ class IsolatePod(Reaction):
         self._cluster.patch_pod(
             plan.pod, labels={**labels, LABEL: plan.pod.uid}, annotations=annotations
         )
-
-
-def _summary(plan: Plan) -> str:
-    traffic = " and ".join(kind.lower() for kind in plan.types)
-    name = plan.policy["metadata"]["name"]
-    words = [f"{name} denies all {traffic} of {plan.pod}"]
-    if plan.detached:
-        words.append(f"detached from {plan.pod.owner}: labels {', '.join(plan.detached)} taken off")
-    if plan.attached_because:
-        words.append(f"not detached: {plan.attached_because}")
-    if plan.allowing:
-        words.append(f"isolated in part: {', '.join(plan.allowing)} still allow traffic")
-    return "; ".join(words)
 
 
 def _facts(proven: Proven, plan: Plan) -> Dict[str, Any]:

@@ -216,11 +216,12 @@ with description("Isolating a pod") as self:
 
     with it("leaves networks reachable that must be"):
         cluster = a_cluster(a_replica())
-        run(cluster, allow_cidrs=("10.1.0.0/16", "fd00::/8"))
+        outcome = run(cluster, allow_cidrs=("10.1.0.0/16", "fd00::/8"))
         blocks = [{"ipBlock": {"cidr": "10.1.0.0/16"}}, {"ipBlock": {"cidr": "fd00::/8"}}]
 
         expect(cluster.policies[NAME]["spec"]["ingress"]).to(equal([{"from": blocks}]))
         expect(cluster.policies[NAME]["spec"]["egress"]).to(equal([{"to": blocks}]))
+        expect(outcome.message).to(contain("of pod shop/web-0 but 10.1.0.0/16, fd00::/8"))
 
     with it("skips a pod with the network of its node"):
         cluster = a_cluster(a_pod(spec={"hostNetwork": True}))

@@ -1,0 +1,67 @@
+"""What isolating a pod will do to it, and what that comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from playbooks.core import network_policy
+from playbooks.core.network_policy import LABEL
+from playbooks.core.pod import Pod
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to a pod, and what it comes to.
+
+    ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
+    saying. ``allowing``: other policies that still let traffic through then.
+    """
+
+    pod: Pod
+    policy: Dict[str, Any]
+    stored: Optional[Mapping[str, Any]]
+    others: Tuple[Mapping[str, Any], ...]
+    types: Tuple[str, ...]
+    allow_cidrs: Tuple[str, ...] = ()
+    detached: Mapping[str, str] = field(default_factory=dict)
+    attached_because: str = ""
+
+    @property
+    def labels(self) -> Dict[str, str]:
+        """The labels that the pod then has."""
+        kept = {k: v for k, v in self.pod.labels.items() if k not in self.detached}
+        return {**kept, LABEL: self.pod.uid}
+
+    @property
+    def allowing(self) -> List[str]:
+        return [
+            policy["metadata"]["name"]
+            for policy in self.others
+            if network_policy.allows(policy, self.types, self.labels)
+        ]
+
+    @property
+    def done(self) -> bool:
+        return (
+            self.stored is not None
+            and network_policy.same(self.stored, self.policy)
+            and self.labels == self.pod.labels
+        )
+
+    @property
+    def summary(self) -> str:
+        """What is stored and what it comes to, in words."""
+        traffic = " and ".join(kind.lower() for kind in self.types)
+        name = self.policy["metadata"]["name"]
+        but = f" but {', '.join(self.allow_cidrs)}" if self.allow_cidrs else ""
+        words = [f"{name} denies all {traffic} of {self.pod}{but}"]
+        if self.detached:
+            words.append(
+                f"detached from {self.pod.owner}: labels {', '.join(self.detached)} taken off"
+            )
+        if self.attached_because:
+            words.append(f"not detached: {self.attached_because}")
+        if self.allowing:
+            words.append(f"isolated in part: {', '.join(self.allowing)} still allow traffic")
+        return "; ".join(words)
