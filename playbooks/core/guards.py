@@ -19,7 +19,12 @@ SETTINGS = (
         "Debug",
         "Alerts below this priority are skipped",
     ),
-    Setting("RULES", names, "", "Only alerts of these rules: names or globs, comma-separated"),
+    Setting(
+        "RULES",
+        names,
+        "",
+        "Only alerts of these rules: names or globs, case-sensitive, comma-separated",
+    ),
     Setting(
         "NAMESPACES", names, "", "Only pods of these namespaces: names or globs, comma-separated"
     ),

@@ -21,8 +21,12 @@ def load(name: str) -> Playbook:
     """The declaration of a playbook. Raises UsageError with the list of those there are."""
     if name not in names():
         raise UsageError([f"there is no playbook {name!r}: one of {', '.join(names())}"])
-    declared = import_module(f"playbooks.{name}").playbook
-    assert isinstance(declared, Playbook)
+    try:
+        declared = import_module(f"playbooks.{name}").playbook
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise UsageError([f"playbooks/{name}.py cannot be used: {error}"]) from error
+    if not isinstance(declared, Playbook) or declared.name != name:
+        raise UsageError([f"playbooks/{name}.py declares no Playbook of the name {name!r}"])
     return declared
 
 

@@ -36,18 +36,22 @@ def problems(topics: Sequence[str]) -> List[str]:
 def warnings(topics: Sequence[str]) -> List[str]:
     """What is odd about topics that are well formed."""
     rules = known_rules()
-    never = [
-        f"topic {topic!r} never matches an alert: {reason}"
-        for topic in topics
-        for reason in [advice(topic, rules)]
-        if reason
-    ]
+    idle = [f"topic {topic!r} {why}" for topic in topics for why in [_idle(topic, rules)] if why]
     twice = [
         f"topics {one!r} and {other!r} overlap: an alert on both is answered twice"
         for one, other in combinations(topics, 2)
         if overlap(one, other)
     ]
-    return never + twice
+    return idle + twice
+
+
+def _idle(topic: str, rules: Tuple[KnownRule, ...]) -> str:
+    """Why a topic may wait for ever; people do change the priorities of Falco's own rules."""
+    reason = advice(topic)
+    if reason:
+        return f"never matches an alert: {reason}"
+    reason = advice(topic, rules)
+    return f"matches only where you changed Falco's rules: {reason}" if reason else ""
 
 
 def overlap(one: str, other: str) -> bool:

@@ -100,7 +100,7 @@ class IsolatePod(Reaction):
         if plan.done:
             return _skipped(proven, "already-isolated", f"{pod} is isolated already", plan)
         if self._dry_run:
-            message = f"would store {plan.summary}"
+            message = f"would store a policy: {plan.summary}"
             return Outcome.would_act(str(pod), "isolate", message, **_facts(proven, plan))
         return self._carry_out(proven, plan)
 

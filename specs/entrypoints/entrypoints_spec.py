@@ -28,8 +28,8 @@ def build(name, **environ):
 
 
 with description("The playbooks") as self:
-    with it("are delete, isolate, slack and taint"):
-        expect(NAMES).to(equal(["delete", "isolate", "slack", "taint"]))
+    with it("are at least delete, isolate, slack and taint"):
+        expect(NAMES).to(contain("delete", "isolate", "slack", "taint"))
 
     with it("are wired from their settings, without connecting anywhere"):
         expect(build("delete")).to(be_a(DeletePod))

@@ -254,5 +254,5 @@ with description("Isolating a pod") as self:
         outcome = run(cluster, dry_run=True)
 
         expect(outcome.status).to(equal(Status.WOULD_ACT))
-        expect(outcome.message).to(contain(f"would store {NAME}"))
+        expect(outcome.message).to(contain(f"would store a policy: {NAME}"))
         expect(cluster.writes).to(be_empty)
