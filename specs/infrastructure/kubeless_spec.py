@@ -49,7 +49,9 @@ def run(*command):
 
 def deploy(namespace, playbook, *arguments):
     """Deploy, and wait until Kubeless has its function ready."""
-    run(DEPLOY, "-n", namespace, "-p", playbook, "-t", "falco.notice.*", *arguments)
+    # Its controllers may run outside of the cluster, where -E auto would not see them.
+    engine = ("-E", "kubeless", "-n", namespace)
+    run(DEPLOY, *engine, "-p", playbook, "-t", "falco.notice.*", *arguments)
     eventually(lambda: "1/1 READY" in listed(namespace, playbook), 90)
 
 
