@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config import load_incluster_config, load_kube_config
 
 from playbooks.core.errors import (
     AlreadyExists,
@@ -95,6 +95,14 @@ class KubernetesApi:
             raise _error(response.status, document, response.headers, f"{method} {_shown(path)}")
         return document
 
+    def status(self, *path: str) -> int:
+        """The HTTP status of a GET, whatever the answer says: health endpoints say plain words."""
+        try:
+            response = self._request("GET", path, None, None, "application/json", self._timeout)
+        except urllib3.exceptions.HTTPError as error:
+            raise _silent("GET", path, error) from error
+        return int(response.status)
+
     def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
         """The events of a watch, for as long as the API server is asked to keep it open."""
         # It ends a watch by itself; one that is silent for longer is a connection that is lost.
@@ -157,7 +165,7 @@ def _connect() -> ApiClient:
             load_kube_config(client_configuration=configuration)
         else:
             load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError) as error:
+    except Exception as error:  # a malformed kubeconfig makes it raise anything
         raise NoCluster(
             f"no cluster to act on: {error} (in a pod its service account is used; elsewhere"
             f" {KUBECONFIG_VARIABLE}=1 uses the kubeconfig)"
