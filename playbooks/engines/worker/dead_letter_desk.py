@@ -1,0 +1,260 @@
+"""``python -m playbooks.engines.worker.dead_letter_desk list|redeliver``: run in a worker's pod.
+
+``falco-playbook dead`` runs it there, because only the worker has the way to NATS, its settings and
+its credentials. It prints one JSON object a line on standard output, of which the last is
+``{"end": COUNT}``, or ``{"error": WHY}``: an answer without it broke off.
+
+Beyond what the worker needs, its NATS user must be allowed to publish on
+``$JS.API.STREAM.MSG.GET.FALCO_DEAD`` and, to put letters back, on
+``$JS.API.STREAM.MSG.DELETE.FALCO_DEAD``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import sys
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from typing import Any, AsyncIterator, Dict, List, Mapping, Optional, Sequence
+
+from playbooks.core.errors import PlaybookError
+from playbooks.core.instant import Instant
+from playbooks.core.settings import Settings, read
+from playbooks.engines.worker import nats_connection
+from playbooks.engines.worker.dead_letters import carried
+from playbooks.engines.worker.jetstream import NOT_FOUND, ApiError, JetStream, NoJetStream, Unusable
+from playbooks.engines.worker.names import (
+    DEAD_LETTER_STREAM,
+    DEAD_LETTERS,
+    INBOX_STREAM,
+    INBOXES,
+    Function,
+)
+from playbooks.engines.worker.settings import IDENTITY, NATS
+
+# Seconds for the connection: the worker itself waits for ever.
+CONNECT = 15.0
+
+
+class Undone(Exception):
+    """What was asked for cannot be done. The words say why."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """``sequence`` in the stream of dead letters is its id. ``stored``: when it was given up."""
+
+    sequence: int
+    stored: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Letter:
+        """Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference"""
+        _, _, lines = base64.b64decode(message.get("hdrs", "")).partition(b"\r\n")
+        headers = dict(BytesHeaderParser().parsebytes(lines).items())
+        body = base64.b64decode(message.get("data", ""))
+        return cls(message["seq"], message["time"], headers, body)
+
+    def says(self, name: str) -> str:
+        return self.headers.get(f"Falco-{name}", "")
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {
+            "id": self.sequence,
+            "stored": self.stored,
+            "headers": dict(self.headers),
+            "body": base64.b64encode(self.body).decode("ascii"),
+        }
+
+
+class Desk:
+    """The dead letters of one function, oldest first.
+
+    The subject holds its name alone: letters of another namespace's are passed over. Those of
+    another uid are of an earlier Function of this name, or of another cluster's: they are shown,
+    and put back only when they are named.
+    """
+
+    def __init__(self, jetstream: JetStream, function: Function) -> None:
+        self._jetstream = jetstream
+        self._function = function
+        self._stream = ""
+
+    async def open(self) -> None:
+        self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
+
+    async def letters(self) -> AsyncIterator[Letter]:
+        sequence, subject = 1, self._function.dead_letters
+        while True:
+            letter = await self._get({"seq": sequence, "next_by_subj": subject})
+            if letter is None:
+                return
+            if letter.says("Function") == f"{self._function.namespace}/{self._function.name}":
+                yield letter
+            sequence = letter.sequence + 1
+
+    def is_own(self, letter: Letter) -> bool:
+        return letter.says("Function-Uid") == self._function.uid
+
+    async def put_back(self, sequences: Sequence[int]) -> AsyncIterator[Dict[str, Any]]:
+        """What became of each: of those, or of all where there are none.
+
+        They are looked for first: what dies again meanwhile stays dead.
+        """
+        found = {letter.sequence: self.is_own(letter) async for letter in self.letters()}
+        unknown = sorted(set(sequences) - set(found))
+        if unknown:
+            name = f"{self._function.namespace}/{self._function.name}"
+            raise Undone(
+                f"{', '.join(map(str, unknown))}: no dead letter of {name}, expected ids as they"
+                " are listed; nothing was put back"
+            )
+        await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        for sequence in sorted(set(sequences or found)):
+            wanted = found[sequence] or bool(sequences)
+            yield {"id": sequence, **await self._settle(sequence, wanted)}
+
+    async def _settle(self, sequence: int, wanted: bool) -> Dict[str, str]:
+        if not wanted:
+            why = "of an earlier Function of this name, or of another cluster's: name its id"
+            return {"status": "kept", "why": why}
+        letter = await self._get({"seq": sequence})
+        if letter is None:
+            return {"status": "gone", "why": "somebody else put it back, or its time was over"}
+        if letter.says("Cut"):
+            why = f"cut, because its {letter.says('Cut')} did not fit: it is no alert any more"
+            return {"status": "kept", "why": why}
+        return {"status": "redelivered", "as": await self._store(letter)}
+
+    async def _store(self, letter: Letter) -> str:
+        """Store it again, then remove it: the stream, and the sequence that it got."""
+        # One message, also where it was stored before and then could not be removed.
+        name = f"dead-{self._stream}-{letter.sequence}-{letter.stored}"
+        headers = {**carried(letter.headers), "Nats-Msg-Id": name}
+        stored = await self._jetstream.store(self._function.inbox, letter.body, headers)
+        if "seq" not in stored:
+            raise Undone(f"{letter.sequence} is not put back: no stream keeps it, but {stored}")
+        place = f"{stored['stream']}:{stored['seq']}"
+        try:
+            await self._remove(letter.sequence)
+        except Exception as error:
+            raise Undone(
+                f"{letter.sequence} is put back as {place}, and is a dead letter still, because it"
+                f" cannot be removed: {error}"
+            ) from error
+        return place
+
+    async def _remove(self, sequence: int) -> None:
+        try:
+            await self._jetstream.call(
+                f"STREAM.MSG.DELETE.{self._stream}", {"seq": sequence, "no_erase": True}
+            )
+        except ApiError:
+            # The server has several words for one that is gone already.
+            if await self._get({"seq": sequence}) is not None:
+                raise
+
+    async def _get(self, which: Mapping[str, Any]) -> Optional[Letter]:
+        try:
+            found = await self._jetstream.call(f"STREAM.MSG.GET.{self._stream}", which)
+        except ApiError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        return Letter.of(found["message"])
+
+
+async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    count = 0
+    try:
+        settings = read(IDENTITY + NATS, environ)
+        connection = await _connect(settings)
+        desk = Desk(_jetstream(connection, settings), _function(settings, asked.uid))
+        await desk.open()
+        if asked.what == "list":
+            async for letter in desk.letters():
+                _print({**letter.to_dict(), "own": desk.is_own(letter)})
+                count += 1
+        else:
+            async for done in desk.put_back(asked.ids):
+                _print(done)
+                count += 1
+    except NoJetStream as error:
+        return _fail(f"this NATS keeps nothing, so that there are no dead letters: {error}")
+    except BrokenPipeError:
+        raise
+    except (Undone, Unusable, ApiError, PlaybookError) as error:
+        return _fail(str(error))
+    except Exception as error:
+        return _fail(repr(error))
+    _print({"end": count})
+    return 0
+
+
+async def _connect(settings: Settings) -> Any:
+    async def nothing() -> None: ...
+
+    try:
+        return await asyncio.wait_for(
+            nats_connection.connect(
+                settings, name="falco-playbook dead", back=nothing, closed=nothing
+            ),
+            CONNECT,
+        )
+    except asyncio.TimeoutError:
+        shown = nats_connection.shown(settings)
+        raise Undone(f"no connection to NATS ({shown}) within {CONNECT:.0f} s") from None
+
+
+def _jetstream(connection: Any, settings: Settings) -> JetStream:
+    return JetStream(
+        connection,
+        max_age_hours=settings["STREAM_MAX_AGE_HOURS"],
+        max_megabytes=settings["STREAM_MAX_MEGABYTES"],
+        replicas=int(settings["STREAM_REPLICAS"]),
+    )
+
+
+def _function(settings: Settings, uid: str) -> Function:
+    return Function(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"], uid, Instant(0), {})
+
+
+def _parser() -> argparse.ArgumentParser:
+    """``uid``: the Function's, which the caller has from the API server."""
+    parser = argparse.ArgumentParser(prog="dead_letter_desk", allow_abbrev=False)
+    parser.add_argument("what", choices=("list", "redeliver"))
+    parser.add_argument("--uid", required=True)
+    parser.add_argument("--ids", nargs="*", type=int, default=[], help="none: all")
+    return parser
+
+
+def _fail(why: str) -> int:
+    _print({"error": why})
+    return 1
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    print(json.dumps(document), flush=True)
+
+
+def main(arguments: Optional[List[str]] = None) -> None:
+    try:
+        code = asyncio.run(run(sys.argv[1:] if arguments is None else arguments, os.environ))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever asked is gone. What was put back by now is removed from the dead letters.
+        code = 1
+    # Without waiting for a connection that is of no use any more.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

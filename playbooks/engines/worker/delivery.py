@@ -1,0 +1,75 @@
+"""One delivery of a message, from a stream or without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Protocol, Tuple
+
+from playbooks.core.instant import Instant
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where in a stream a message lies.
+
+    The time belongs to it: a server that lost its data counts from 1 again.
+    """
+
+    stream: str
+    sequence: int
+    stored: Instant
+    number: int
+    pending: int = 0
+
+    @classmethod
+    def of(cls, reply: str) -> Optional[Origin]:
+        """Read from the reply subject of a message; None where it is not JetStream's.
+
+        Nine tokens, or with the domain and account in front of the stream eleven and more. Source:
+        https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
+        """
+        tokens = reply.split(".")
+        if tokens[:2] != ["$JS", "ACK"]:
+            return None
+        if len(tokens) == 9:
+            tokens = tokens[2:]
+        elif len(tokens) >= 11:
+            tokens = tokens[4:]
+        else:
+            return None
+        try:
+            number, sequence, _, stored, pending = (int(token) for token in tokens[2:7])
+        except ValueError:
+            return None
+        return cls(tokens[0], sequence, Instant(stored), number, pending)
+
+    @property
+    def key(self) -> Tuple[str, int, int]:
+        return self.stream, self.sequence, self.stored.nanoseconds
+
+    def __str__(self) -> str:
+        return f"{self.stream}:{self.sequence}"
+
+
+class Channel(Protocol):
+    """How the server is told. Each may raise an error of the connection: the server then delivers
+    the message again."""
+
+    async def acknowledge(self) -> None: ...
+
+    async def give_back(self, delay: float) -> None: ...
+
+    async def keep(self) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """``topic``: that of the consumer which delivered it, empty for the inbox of the function."""
+
+    topic: str
+    subject: str
+    body: bytes
+    origin: Origin
+    channel: Channel
+    headers: Mapping[str, str] = field(default_factory=dict)
+    durable: bool = True

@@ -1,0 +1,154 @@
+"""HTTP: ``POST /`` takes one alert; ``/healthz``, ``/readyz`` and ``/metrics`` tell."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
+
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert, InvalidSetting
+from playbooks.core.outcome import Outcome, Status
+from playbooks.engines.worker import log
+from playbooks.engines.worker.http_connection import Request, Response
+from playbooks.engines.worker.proxied import EXPLANATION, looks_proxied
+from playbooks.engines.worker.rate import Rate
+
+# Alerts that are taken in at the same time, and dry runs a second and at once.
+AT_ONCE = 64
+DRY_RUNS = (1.0, 5.0)
+
+# What becomes of an alert: its id, and its outcome where that is known in time.
+Taken = Tuple[str, Optional[Outcome]]
+
+
+class NotTaken(Exception):
+    """An alert that could be neither done nor stored."""
+
+
+class Alerts(Protocol):
+    async def take(self, body: bytes) -> Taken:
+        """Store or answer an alert. Raises NotTaken."""
+
+    async def try_out(self, body: bytes) -> Outcome:
+        """A dry run."""
+
+
+class Door:
+    """``token`` None: it is closed. ``ready`` says what is missing, or None.
+
+    200 with the outcome; 202 with an id when it is stored and not done yet; 400, 401, 413, 429;
+    503 only when it could be neither done nor stored.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: Optional[Callable[[], str]],
+        namespace: str,
+        function: str,
+        ready: Callable[[], Optional[str]],
+        page: Callable[[], bytes],
+    ) -> None:
+        self._token = token
+        self._namespace, self._function = namespace, function
+        self._reception: Optional[Alerts] = None
+        self._ready = ready
+        self._page = page
+        self._inside = 0
+        self._dry_runs = Rate(*DRY_RUNS)
+
+    def open(self, reception: Alerts) -> None:
+        """From now on alerts can be taken. Before, the answer is 503."""
+        self._reception = reception
+
+    async def answer(self, request: Request) -> Response:
+        if request.path == "/" and self._token is not None:
+            return await self._alert(request)
+        if request.path not in ("/healthz", "/readyz", "/metrics"):
+            closed = "alerts are not taken by HTTP (HTTP=off)"
+            return _error(404, closed if request.path == "/" else "alerts are posted to /")
+        if request.method not in ("GET", "HEAD"):
+            return _error(405, "this is only read", Allow="GET")
+        return self._told(request.path)
+
+    def _told(self, path: str) -> Response:
+        if path == "/metrics":
+            return Response(200, self._page(), "text/plain; version=0.0.4; charset=utf-8")
+        if path == "/healthz":
+            # That this is answered at all says that the loop turns.
+            return Response(200, b"OK\n", "text/plain")
+        missing = self._ready()
+        return _error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
+
+    async def _alert(self, request: Request) -> Response:
+        if request.method != "POST":
+            return _error(405, "alerts are posted", Allow="POST")
+        allowed = self._allowed(request.headers.get("authorization", ""))
+        here = {"namespace": self._namespace, "function": self._function}
+        proxied = not allowed and looks_proxied(request.headers, **here)
+        if not allowed and not proxied:
+            return _error(
+                401,
+                "the bearer token is missing or wrong: Authorization: Bearer TOKEN",
+                **{"WWW-Authenticate": "Bearer"},
+            )
+        if self._inside >= AT_ONCE or (proxied and not self._dry_runs.take()):
+            said = "too many dry runs" if proxied else f"{AT_ONCE} alerts are being taken in"
+            return _error(429, said, **{"Retry-After": "1"})
+        self._inside += 1
+        try:
+            return await self._taken_in(await request.body(), proxied)
+        finally:
+            self._inside -= 1
+
+    async def _taken_in(self, body: bytes, proxied: bool) -> Response:
+        try:
+            Alert.parse(body)
+        except InvalidAlert as error:
+            return _error(400, f"this is no alert: {error}")
+        if self._reception is None:
+            return _error(503, f"not yet: {self._ready()}", **{"Retry-After": "5"})
+        if proxied:
+            return _json(200, _tried_out(await self._reception.try_out(body)))
+        try:
+            name, outcome = await self._reception.take(body)
+        except NotTaken as error:
+            return _error(503, str(error), **{"Retry-After": "5"})
+        if outcome is None:
+            return _json(202, {"id": name, "message": "stored, and not done yet"})
+        return _json(200, {"id": name, **outcome.to_dict()})
+
+    def _allowed(self, authorization: str) -> bool:
+        assert self._token is not None
+        kind, _, given = authorization.partition(" ")
+        try:
+            expected = self._token()
+        except InvalidSetting as error:
+            log.complain(f"nobody is let in: {error}")
+            return False
+        same = hmac.compare_digest(given.strip().encode("utf-8"), expected.encode("utf-8"))
+        return same and kind.lower() == "bearer" and bool(expected)
+
+
+def _tried_out(outcome: Outcome) -> Dict[str, Any]:
+    """What a caller may hear that nobody knows: not which ids a pod has, nor its node."""
+    said = outcome.message if outcome.status is Status.WOULD_ACT else ""
+    return {
+        "dry_run": True,
+        "status": outcome.status.value,
+        "reason": outcome.reason,
+        "target": outcome.target,
+        "message": said or "the worker's log says more",
+        "explanation": EXPLANATION,
+    }
+
+
+def _error(status: int, why: str, **headers: str) -> Response:
+    return _json(status, {"error": why}, headers)
+
+
+def _json(
+    status: int, document: Mapping[str, Any], headers: Optional[Mapping[str, str]] = None
+) -> Response:
+    return Response(status, json.dumps(document).encode() + b"\n", headers=headers or {})

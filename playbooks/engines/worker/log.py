@@ -1,0 +1,25 @@
+"""What the worker says beside the outcomes: one JSON line each, on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def say(level: str, message: str, **facts: Any) -> None:
+    """``level``: info, warning or error. Outcomes have lines of their own (engines/records)."""
+    line = {"level": level, "message": message, **facts}
+    print(json.dumps(line, default=str), file=sys.stderr, flush=True)
+
+
+def info(message: str, **facts: Any) -> None:
+    say("info", message, **facts)
+
+
+def warn(message: str, **facts: Any) -> None:
+    say("warning", message, **facts)
+
+
+def complain(message: str, **facts: Any) -> None:
+    say("error", message, **facts)

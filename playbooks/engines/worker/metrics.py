@@ -1,0 +1,139 @@
+"""What Prometheus sees. The first three are Kubeless' own: ``kubeless function top`` reads them."""
+
+from __future__ import annotations
+
+import time
+from typing import Optional
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert
+from playbooks.core.instant import Instant
+from playbooks.core.outcome import Outcome, Status
+
+# Seconds. From a millisecond, for skipped alerts, to the deadline of Kubeless' functions.
+DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
+
+# Seconds. Up to the hour that an outage may last.
+AGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+
+
+class Metrics:
+    """A registry of its own, so that a process can have several workers (specs do)."""
+
+    def __init__(self, playbook: str) -> None:
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._playbook = playbook
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        into = self.registry
+        self.calls = Counter("function_calls_total", "Alerts answered", ["method"], registry=into)
+        self.failures = Counter(
+            "function_failures_total", "Alerts whose answer failed", ["method"], registry=into
+        )
+        self.duration = Histogram(
+            "function_duration_seconds",
+            "Time that an answer took",
+            ["method"],
+            buckets=DURATIONS,
+            registry=into,
+        )
+        self.outcomes = Counter(
+            "playbook_outcomes_total",
+            "Outcomes; a failure that is tried again counts each time",
+            ["playbook", "status", "reason"],
+            registry=into,
+        )
+        self.redeliveries = Counter(
+            "playbook_redeliveries_total",
+            "Deliveries of an alert after its first",
+            ["playbook"],
+            registry=into,
+        )
+        self.dead_letters = Counter(
+            "playbook_dead_letters_total",
+            "Alerts that were given up",
+            ["playbook", "reason"],
+            registry=into,
+        )
+        self.dropped = Counter(
+            "playbook_dropped_total",
+            "Messages acknowledged without an outcome: from before their trigger (not-wanted),"
+            " another topic's (other-topic), or delivered again after they were done (done)",
+            ["playbook", "reason"],
+            registry=into,
+        )
+        self.action_age = Histogram(
+            "playbook_alert_to_action_seconds",
+            "From the alert's time to the action that was accepted",
+            ["playbook"],
+            buckets=AGES,
+            registry=into,
+        )
+        self.queued = Gauge(
+            "playbook_queue_depth",
+            "Alerts stored and not yet done, by topic",
+            ["playbook", "topic"],
+            registry=into,
+        )
+        self.in_flight = Gauge("playbook_in_flight", "Alerts claimed", ["playbook"], registry=into)
+        self.paused = Gauge(
+            "playbook_paused", "1 while the API server is away", ["playbook"], registry=into
+        )
+        self.lost = Counter(
+            "playbook_lost_total",
+            "Alerts lost for want of JetStream",
+            ["playbook"],
+            registry=into,
+        )
+        for counter in (self.redeliveries, self.in_flight, self.paused, self.lost):
+            counter.labels(playbook)
+
+    def answered(self, method: str, seconds: float, body: bytes, outcome: Outcome) -> None:
+        failed = outcome.status is Status.FAILED
+        self.calls.labels(method).inc()
+        self.failures.labels(method).inc(1 if failed else 0)
+        self.duration.labels(method).observe(seconds)
+        self.outcomes.labels(self._playbook, str(outcome.status), outcome.reason).inc()
+        age = _age(body) if outcome.status is Status.ACTED else None
+        if age is not None:
+            self.action_age.labels(self._playbook).observe(age)
+
+    def redelivered(self) -> None:
+        self.redeliveries.labels(self._playbook).inc()
+
+    def gave_up(self, reason: str) -> None:
+        self.dead_letters.labels(self._playbook, reason).inc()
+
+    def drop(self, reason: str) -> None:
+        self.dropped.labels(self._playbook, reason).inc()
+
+    def lose(self) -> None:
+        self.lost.labels(self._playbook).inc()
+
+    def claimed(self, count: int) -> None:
+        self.in_flight.labels(self._playbook).set(count)
+
+    def pause(self, away: bool) -> None:
+        self.paused.labels(self._playbook).set(1 if away else 0)
+
+    def depth(self, topic: str, messages: int) -> None:
+        self.queued.labels(self._playbook, topic).set(messages)
+
+    def forget(self, topic: str) -> None:
+        self.queued.remove(self._playbook, topic)
+
+    def page(self) -> bytes:
+        """In Prometheus' text format."""
+        return prometheus_client.generate_latest(self.registry)
+
+
+def _age(body: bytes) -> Optional[float]:
+    """Seconds since the alert's own time; never below zero, for clocks that disagree."""
+    try:
+        alert = Alert.parse(body)
+    except InvalidAlert:
+        return None
+    return max(0.0, Instant(time.time_ns()).seconds_since(alert.time))

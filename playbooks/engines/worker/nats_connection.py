@@ -1,0 +1,159 @@
+"""The connection to NATS, configured as NATS' own clients are."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, Awaitable, Callable, Dict, List, Optional
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.settings import Settings
+from playbooks.engines.worker import log
+
+# Seconds to connect, between two tries, and between two pings; two unanswered pings are a lost
+# connection.
+CONNECT = 5
+RECONNECT = 1
+PING = 10
+
+OPEN_DOOR = (
+    "this NATS server lets anybody in: whoever reaches it and publishes an alert can set this"
+    " playbook off. Give it users, and let only Falco's publisher publish on falco.>"
+)
+
+
+class Encrypted(Client):
+    """Sends its credentials over TLS or not at all, where TLS was asked for.
+
+    nats-py uses TLS when the server asks for it, and else sends a password in the clear, even to
+    ``tls://``.
+    """
+
+    def _connect_command(self) -> bytes:
+        if not self._server_info.get("tls_required"):
+            raise nats.errors.Error("NATS settings ask for TLS, and the server offers none")
+        return bytes(super()._connect_command())
+
+
+def options(settings: Settings) -> Dict[str, Any]:
+    """Arguments of ``connect``. Raises InvalidSetting."""
+    chosen: Dict[str, Any] = {
+        "servers": list(settings["NATS_URL"]),
+        "connect_timeout": CONNECT,
+        "reconnect_time_wait": RECONNECT,
+        "max_reconnect_attempts": -1,
+        "ping_interval": PING,
+        "max_outstanding_pings": 2,
+    }
+    if settings["NATS_USER"]:
+        chosen["user"], chosen["password"] = settings["NATS_USER"], settings["NATS_PASSWORD"]
+    if settings["NATS_TOKEN"]:
+        chosen["token"] = settings["NATS_TOKEN"]
+    if settings["NATS_CREDS"]:
+        chosen["user_credentials"] = settings["NATS_CREDS"]
+    context = _tls(settings)
+    if context is not None:
+        chosen["tls"] = context
+    return chosen
+
+
+async def connect(
+    settings: Settings,
+    *,
+    name: str,
+    back: Callable[[], Awaitable[None]],
+    closed: Callable[[], Awaitable[None]],
+) -> Client:
+    """Tries until it is there, and says what is in the way; connects again for ever.
+
+    ``name`` shows in NATS' own monitoring. ``closed``: given up for good, by nats-py itself.
+    """
+    chosen = options(settings)
+    client = Encrypted() if _wants_tls(settings) else Client()
+    said: List[str] = []
+
+    async def complain(error: Exception) -> None:
+        words = f"{type(error).__name__}: {error}".rstrip(": ")
+        # Once a cause, not once a try.
+        if said[-1:] != [words]:
+            said[:] = [words]
+            log.warn(f"NATS ({shown(settings)}): {words}")
+
+    async def found() -> None:
+        said.clear()
+        log.info(f"connected to NATS ({shown(settings)}) again")
+        await back()
+
+    async def gone() -> None:
+        if client.is_closed:
+            return
+        log.warn(f"the connection to NATS ({shown(settings)}) is lost, trying again for ever")
+
+    await client.connect(
+        name=name,
+        error_cb=complain,
+        reconnected_cb=found,
+        disconnected_cb=gone,
+        closed_cb=closed,
+        **chosen,
+    )
+    said.clear()
+    if lets_anybody_in(client._server_info):
+        log.warn(OPEN_DOOR)
+    return client
+
+
+def has_jetstream(client: Any) -> bool:
+    """Whether the server that it is connected to says so of itself."""
+    return bool(client._server_info.get("jetstream"))
+
+
+def lets_anybody_in(server_info: Dict[str, Any]) -> bool:
+    """Whether the server asks for neither credentials nor a client certificate.
+
+    Source: https://docs.nats.io/reference/reference-protocols/nats-protocol#info
+    """
+    return not server_info.get("auth_required") and not server_info.get("tls_verify")
+
+
+def shown(settings: Settings) -> str:
+    """The servers without their credentials."""
+    parts = [urlsplit(url) for url in settings["NATS_URL"]]
+    return ", ".join(f"{part.scheme}://{part.hostname}:{_port(part)}" for part in parts)
+
+
+def _port(part: Any) -> Any:
+    try:
+        return part.port or 4222
+    except ValueError:
+        return "(no port)"
+
+
+def _wants_tls(settings: Settings) -> bool:
+    schemes = {urlsplit(url).scheme for url in settings["NATS_URL"]}
+    asked = settings["NATS_CA"] or settings["NATS_CERT"] or schemes & {"tls"}
+    return bool(asked) and not schemes & {"ws", "wss"}
+
+
+def _tls(settings: Settings) -> Optional[ssl.SSLContext]:
+    authorities, certificate, key = (
+        settings["NATS_CA"],
+        settings["NATS_CERT"],
+        settings["NATS_KEY"],
+    )
+    if not (authorities or certificate or key):
+        return None
+    if bool(certificate) != bool(key):
+        raise InvalidSetting("NATS_CERT and NATS_KEY are a pair, and only one of them is set")
+    try:
+        context = ssl.create_default_context(cafile=authorities or None)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidSetting(
+            f"NATS_CA, NATS_CERT and NATS_KEY are expected to be PEM files: {error}"
+        ) from None
+    return context

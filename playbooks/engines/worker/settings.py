@@ -1,0 +1,136 @@
+"""What can be set about the worker, beside the settings of its playbook."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Mapping, Tuple
+
+from playbooks.core.settings import Setting, Settings, one_of, read, text, whole_number
+
+_PLAYBOOK = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+
+
+def playbook_name(value: str) -> str:
+    if not _PLAYBOOK.fullmatch(value):
+        raise ValueError("the name of a playbook such as delete")
+    return value
+
+
+def namespace_name(value: str) -> str:
+    if not _DNS_LABEL.fullmatch(value):
+        raise ValueError("the name of a namespace")
+    return value
+
+
+def object_name(value: str) -> str:
+    if not _DNS_NAME.fullmatch(value):
+        raise ValueError("the name of a Function")
+    return value
+
+
+def servers(value: str) -> Tuple[str, ...]:
+    """NATS servers, separated by commas. Credentials may stand in them: they are never shown."""
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    schemes = ("nats://", "tls://", "ws://", "wss://")
+    if not found or not all(part.startswith(schemes) for part in found):
+        raise ValueError("URLs such as nats://user:password@host:4222, separated by commas")
+    return found
+
+
+def optional_file(value: str) -> str:
+    """A file that can be read, or nothing."""
+    if value and not Path(value).is_file():
+        raise ValueError("a file that exists")
+    return value
+
+
+def optional_text(value: str) -> str:
+    return value
+
+
+def bearer_token(value: str) -> str:
+    """At least 16 characters, so that it cannot be guessed, of those that a header can carry."""
+    if len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("at least 16 printable ASCII characters without a space")
+    return value
+
+
+# What the function is: written by deploy_playbook, not by people.
+IDENTITY = (
+    Setting("PLAYBOOK", playbook_name, None, "The playbook to run"),
+    Setting("FUNCTION_NAME", object_name, None, "The Function that this worker serves"),
+    Setting("FUNCTION_NAMESPACE", namespace_name, None, "Its namespace"),
+)
+
+NATS = (
+    Setting(
+        "NATS_URL",
+        servers,
+        "nats://nats.nats-io.svc.cluster.local:4222",
+        "NATS servers, separated by commas; may hold `user:password@` or `token@`",
+        secret=True,
+    ),
+    Setting("NATS_USER", optional_text, "", "User name, where NATS_URL has none"),
+    Setting("NATS_PASSWORD", optional_text, "", "Password of NATS_USER", secret=True),
+    Setting("NATS_TOKEN", optional_text, "", "Token, instead of a user", secret=True),
+    Setting("NATS_CREDS", optional_file, "", "Credentials file (JWT and NKey) of a user"),
+    Setting("NATS_CA", optional_file, "", "CA certificates (PEM) that sign the server's"),
+    Setting("NATS_CERT", optional_file, "", "Client certificate (PEM)"),
+    Setting("NATS_KEY", optional_file, "", "Private key (PEM) of NATS_CERT"),
+    Setting(
+        "STREAM_MAX_AGE_HOURS",
+        whole_number(1, 8760),
+        "72",
+        "Hours that alerts are kept in a stream which the worker creates",
+    ),
+    Setting(
+        "STREAM_MAX_MEGABYTES",
+        whole_number(1, 1048576),
+        "1024",
+        "Size of a stream which the worker creates; the oldest alerts go first",
+    ),
+    Setting("STREAM_REPLICAS", one_of("1", "3", "5"), "1", "Copies of such a stream"),
+)
+
+WORK = (
+    Setting("CONCURRENCY", whole_number(1, 256), "8", "Alerts answered at the same time"),
+    Setting("MAX_API_QPS", whole_number(1, 10000), "50", "Kubernetes API calls a second, at most"),
+    Setting(
+        "MAX_DELIVERIES",
+        whole_number(1, 100),
+        "5",
+        "Times an alert is delivered before it goes to the dead letters",
+    ),
+    Setting(
+        "SHUTDOWN_SECONDS",
+        whole_number(1, 3600),
+        "25",
+        "Seconds after SIGTERM to finish what is under way; less than the pod's grace period",
+    ),
+)
+
+# Read only where HTTP is on, and anew for every request: it can be rotated.
+HTTP_TOKEN = Setting("HTTP_TOKEN", bearer_token, None, "The bearer token of `POST /`", secret=True)
+
+HTTP = (
+    Setting("HTTP", one_of("on", "off"), "on", "Whether alerts are taken by `POST /`"),
+    HTTP_TOKEN,
+    Setting("HTTP_PORT", whole_number(0, 65535), "8080", "Port of HTTP; 0 takes a free one"),
+    Setting("HTTP_HOST", text, "0.0.0.0", "Address to listen on"),
+)
+
+SETTINGS = IDENTITY + NATS + WORK + HTTP
+
+#: The settings that make sense on deploying with ``-e``.
+FOR_USERS = NATS + WORK + HTTP[:2]
+
+
+def worker_settings(environ: Mapping[str, str]) -> Settings:
+    """All but the token, which is only checked where the door is open. Raises InvalidSetting."""
+    found = read([setting for setting in SETTINGS if setting is not HTTP_TOKEN], environ)
+    if found["HTTP"] == "on":
+        read((HTTP_TOKEN,), environ)
+    return found

@@ -1,0 +1,81 @@
+"""What becomes of a message once its outcome is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from playbooks.core.errors import ClusterUnavailable, InvalidAlert, RetryableError
+from playbooks.core.outcome import Outcome, Status
+
+# Seconds until an alert is delivered again: 1, 4, 16, 64, ... at most 5 minutes; 85 seconds in all
+# for the 5 deliveries that are the default.
+FIRST_DELAY = 1.0
+GROWTH = 4.0
+LONGEST_DELAY = 300.0
+
+# Errors that are over soon, or for good, are tried again sooner: 0.5, 1, 2, 4 seconds.
+IMPATIENT_DELAY = 0.5
+IMPATIENT_GROWTH = 2.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """Acknowledge."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """Deliver again after ``delay`` seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True)
+class Dead:
+    """Keep as a dead letter, then acknowledge."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Keep it and answer again once the API server is back: costs no delivery."""
+
+
+Verdict = Union[Done, Again, Dead, Hold]
+
+
+def verdict(outcome: Outcome, *, delivery: int, most: int, api_away: bool) -> Verdict:
+    """``delivery``: which one this was, from 1. ``api_away``: the API server says nothing at all.
+
+    Final failures are dead letters only where somebody can do something about them: what is no
+    alert, and what the playbook could not do. An alert that was skipped is done.
+    """
+    error = outcome.error
+    if outcome.status is not Status.FAILED or error is None:
+        return Done()
+    if isinstance(error, ClusterUnavailable) and api_away:
+        return Hold()
+    if not isinstance(error, RetryableError):
+        words = "is no alert" if isinstance(error, InvalidAlert) else "will fail again"
+        return Dead(error.reason, f"{words}: {error}")
+    if delivery >= most:
+        return Dead(error.reason, f"failed at delivery {delivery} of {most}: {error}")
+    return Again(delay(error, delivery))
+
+
+def delay(error: RetryableError, delivery: int) -> float:
+    """Grows with every delivery; never shorter than the other side asked for."""
+    if error.patience is not None:
+        own = min(IMPATIENT_DELAY * IMPATIENT_GROWTH ** (delivery - 1), error.patience)
+    else:
+        own = min(FIRST_DELAY * GROWTH ** (delivery - 1), LONGEST_DELAY)
+    return max(own, error.retry_after or 0.0)
+
+
+def exhausted(delivery: int, most: int) -> bool:
+    """Whether a message comes once more than it may: its last delivery ended without a verdict,
+    most likely because the worker was killed over it."""
+    return delivery > most

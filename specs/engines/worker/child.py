@@ -1,0 +1,111 @@
+"""The worker as a process of its own, with a fake cluster in a directory.
+
+``cluster.json`` holds the Function and its triggers; the file ``away`` stands for an API server
+that is away. The reaction does what an alert's rule says, and writes ``actions`` a line each.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from playbooks.engines.worker import consumers
+
+# What takes half a minute at work takes two seconds here.
+consumers.ACK_WAIT = 2
+
+from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted, SlackUnavailable
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
+from playbooks.core.ports import Reaction
+from playbooks.engines.worker import durable, reception
+from playbooks.engines.worker.worker import Ended, Worker
+
+durable.FAREWELL = durable.LOOK = 1.0
+reception.PATIENCE = reception.ANSWER = 2.0
+
+DIRECTORY = Path(os.environ.get("WORKER_SPEC_DIRECTORY", "."))
+
+
+class FakeObjects:
+    def _read(self):
+        if (DIRECTORY / "away").exists():
+            raise ClusterUnavailable("away")
+        return json.loads((DIRECTORY / "cluster.json").read_text())
+
+    def function(self):
+        found = self._read()["function"]
+        if found is None:
+            raise NotFound("no Function")
+        return found
+
+    def triggers(self):
+        return self._read()["triggers"], "1"
+
+    def watch(self, version, seconds):
+        before = self._read()["triggers"]
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            if self._read()["triggers"] != before:
+                yield {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
+                return
+
+    def answers(self):
+        return not (DIRECTORY / "away").exists()
+
+
+class Told(Reaction):
+    """Does what the rule says."""
+
+    def __init__(self, dry_run):
+        self._dry_run = dry_run
+
+    def run(self, alert):
+        rule, _, rest = alert.rule.partition(" ")
+        if (DIRECTORY / "away").exists():
+            raise ClusterUnavailable("away")
+        if self._dry_run:
+            return Outcome.would_act(f"pod {alert.output}", "act", "would act")
+        if rule == "slow":
+            self._write("began", alert)
+            time.sleep(float(rest))
+        if rule == "crash":
+            os.kill(os.getpid(), 9)
+        if rule == "forbidden":
+            raise NotPermitted("not allowed")
+        if rule == "unavailable":
+            self._write("tries", alert)
+            raise SlackUnavailable("not now")
+        if rule == "bug":
+            raise KeyError("a bug")
+        if rule == "once" and self._write("tries", alert) == 1:
+            raise SlackUnavailable("not now")
+        self._write("actions", alert)
+        return Outcome.acted(f"pod {alert.output}", "done", "done")
+
+    def _write(self, name, alert):
+        path = DIRECTORY / name
+        with path.open("a") as file:
+            file.write(f"{alert.output}\n")
+        return path.read_text().splitlines().count(alert.output)
+
+
+def playbook():
+    return Playbook("fake", Told, lambda settings: Told(settings["DRY_RUN"]), packages=())
+
+
+async def run():
+    await Worker(playbook(), FakeObjects(), os.environ).run()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(run())
+        code = 0
+    except Ended:
+        code = 1
+    sys.stderr.flush()
+    os._exit(code)

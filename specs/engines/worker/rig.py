@@ -1,0 +1,331 @@
+"""What the worker's specs run it with: NATS servers of their own, and workers as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import nats
+
+ROOT = Path(__file__).parents[3]
+UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
+TOKEN = "a-token-of-the-specs"
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def eventually(check: Any, seconds: float = 20.0, every: float = 0.05) -> Any:
+    """What ``check`` returns, once that is true; AssertionError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s")
+        time.sleep(every)
+
+
+def moment(seconds_ago: float = 0.0) -> str:
+    """As the API writes times."""
+    now = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds_ago)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def alerts(count: int, rule: str = "ok", subject: str = "falco.error.x", prefix: str = "n") -> Any:
+    """Subjects and bodies, and the names in them."""
+    names = [f"{prefix}{number}" for number in range(count)]
+    return [(subject, an_alert(name, rule)) for name in names], names
+
+
+def an_alert(name: str, rule: str = "ok", priority: str = "Error") -> bytes:
+    """``name`` is what the reaction writes down when it acts."""
+    return json.dumps(
+        {"rule": rule, "priority": priority, "time": moment()[:-1] + ".000000000Z", "output": name}
+    ).encode()
+
+
+def a_trigger(topic: str, name: str = "", *, created: str = "", **metadata: Any) -> Dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name or f"t-{abs(hash(topic))}",
+            "namespace": "specs",
+            "creationTimestamp": created or moment(),
+            "resourceVersion": "1",
+            **metadata,
+        },
+        "spec": {
+            "topic": topic,
+            "functionSelector": {"matchLabels": {"function": "falco-fake"}},
+        },
+    }
+
+
+class Nats:
+    """A server with file storage, which can be killed and started again on the same port."""
+
+    def __init__(
+        self, *, jetstream: bool = True, config: str = "", user: str = "", port: int = 0
+    ) -> None:
+        self.port = port or free_port()
+        self.directory = tempfile.mkdtemp(prefix="worker-nats-")
+        self.url = f"nats://{user + '@' if user else ''}127.0.0.1:{self.port}"
+        self.jetstream = jetstream
+        self.config = config
+        self.process: Optional[subprocess.Popen[bytes]] = None
+
+    def start(self) -> Nats:
+        words = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
+        if self.jetstream:
+            words += ["-js", "-sd", self.directory]
+        if self.config:
+            path = Path(self.directory) / "nats.conf"
+            path.write_text(self.config)
+            words += ["-c", str(path)]
+        log = (Path(self.directory) / "log").open("ab")
+        self.process = subprocess.Popen(words, stdout=log, stderr=log)
+
+        def there() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                return False
+            return True
+
+        eventually(there, 10)
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(10)
+            self.process = None
+
+    def remove(self) -> None:
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def run(self, use: Any, **options: Any) -> Any:
+        """Await ``use(connection)`` on a connection of its own."""
+
+        async def go() -> Any:
+            connection = await nats.connect(
+                self.url, connect_timeout=5, allow_reconnect=False, **options
+            )
+            try:
+                return await use(connection)
+            finally:
+                await connection.flush()
+                await connection.close()
+
+        return asyncio.run(go())
+
+    def publish(self, *messages: Any, **options: Any) -> None:
+        """Subjects and bodies, as plain publishers do."""
+
+        async def use(connection: Any) -> None:
+            for subject, body in messages:
+                await connection.publish(subject, body)
+
+        self.run(use, **options)
+
+    def alert(self, name: str, rule: str = "ok", subject: str = "falco.error.x") -> None:
+        self.publish((subject, an_alert(name, rule)))
+
+    def call(self, what: str, body: Any = None) -> Dict[str, Any]:
+        """Ask JetStream's API."""
+
+        async def use(connection: Any) -> Any:
+            asked = json.dumps(body or {}).encode()
+            answer = await connection.request(f"$JS.API.{what}", asked, timeout=5)
+            return json.loads(answer.data)
+
+        return dict(self.run(use))
+
+    def stream(self, name: str, *subjects: str, **config: Any) -> Dict[str, Any]:
+        wanted = {"name": name, "subjects": list(subjects), "storage": "file", **config}
+        return self.call(f"STREAM.CREATE.{name}", {"retention": "limits", **wanted})
+
+    def messages(self, stream: str) -> List[Dict[str, Any]]:
+        """Everything in a stream: subject, headers, body."""
+
+        async def use(connection: Any) -> List[Dict[str, Any]]:
+            jetstream = connection.jetstream()
+            try:
+                state = (await jetstream.stream_info(stream)).state
+            except nats.js.errors.NotFoundError:
+                return []
+            found = []
+            if not state.messages:
+                return found
+            for sequence in range(state.first_seq, state.last_seq + 1):
+                message = await jetstream.get_msg(stream, sequence)
+                headers = dict(message.headers or {})
+                found.append({"subject": message.subject, "headers": headers, "body": message.data})
+            return found
+
+        return list(self.run(use))
+
+    def consumers(self, stream: str = "FALCO") -> List[Dict[str, Any]]:
+        return list(self.call(f"CONSUMER.LIST.{stream}").get("consumers") or [])
+
+
+class World:
+    """A fake cluster in a directory, and the workers that run on it."""
+
+    def __init__(self, url: str, **settings: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="worker-spec-"))
+        self.url = url
+        self.settings = settings
+        self.workers: List[WorkerProcess] = []
+        self.triggers: List[Dict[str, Any]] = []
+        self.function: Any = {
+            "metadata": {
+                "name": "falco-fake",
+                "namespace": "specs",
+                "uid": UID,
+                "creationTimestamp": moment(3600),
+                "labels": {"created-by": "kubeless", "function": "falco-fake"},
+            }
+        }
+        self.serve()
+
+    def serve(self, *triggers: Any) -> None:
+        """From now on these are the triggers: topics, or whole manifests."""
+        self.triggers = [a_trigger(t) if isinstance(t, str) else t for t in triggers]
+        document = json.dumps({"function": self.function, "triggers": self.triggers})
+        temporary = self.directory / "new"
+        temporary.write_text(document)
+        temporary.rename(self.directory / "cluster.json")
+
+    def away(self, away: bool) -> None:
+        path = self.directory / "away"
+        if away:
+            path.touch()
+        else:
+            path.unlink()
+
+    def start(self, **settings: str) -> WorkerProcess:
+        worker = WorkerProcess(self, {**self.settings, **settings})
+        self.workers.append(worker)
+        return worker
+
+    def lines(self, name: str) -> List[str]:
+        path = self.directory / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def actions(self) -> List[str]:
+        return self.lines("actions")
+
+    def acted(self, *names: str, seconds: float = 20.0) -> List[str]:
+        """Wait until all of these were acted upon; every action there was."""
+        eventually(lambda: set(names) <= set(self.actions), seconds)
+        return self.actions
+
+    def remove(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class WorkerProcess:
+    def __init__(self, world: World, settings: Dict[str, str]) -> None:
+        self.port = free_port()
+        self.path = world.directory / f"log-{self.port}"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "WORKER_SPEC_DIRECTORY": str(world.directory),
+            "PLAYBOOK": "fake",
+            "FUNCTION_NAME": "falco-fake",
+            "FUNCTION_NAMESPACE": "specs",
+            "NATS_URL": world.url,
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(self.port),
+            "HTTP_TOKEN": TOKEN,
+            **settings,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "specs.engines.worker.child"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=self.path.open("wb"),
+        )
+
+    @property
+    def log(self) -> str:
+        return self.path.read_text()
+
+    @property
+    def outcomes(self) -> List[Dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [line for line in lines if "status" in line]
+
+    def says(self, words: str, seconds: float = 20.0) -> WorkerProcess:
+        try:
+            eventually(lambda: words in self.log, seconds)
+        except AssertionError:
+            raise AssertionError(f"it never said {words!r}, but:\n{self.log}") from None
+        return self
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    def end(self, seconds: float = 30.0) -> int:
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def get(self, path: str) -> Any:
+        """The status and the text."""
+        return self.ask("GET", path)
+
+    def post(self, body: bytes, token: Optional[str] = TOKEN, **headers: str) -> Any:
+        allowed = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.ask("POST", "/", body, **allowed, **headers)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(url, data=body, headers=named, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str) -> float:
+        """The value of a sample, 0 where there is none; ``name`` with its labels."""
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith(name + " "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+    def ready(self, seconds: float = 20.0) -> WorkerProcess:
+        try:
+            eventually(lambda: self.get("/readyz")[0] == 200, seconds)
+        except AssertionError:
+            raise AssertionError(f"it is not ready: {self.get('/readyz')}\n{self.log}") from None
+        return self

@@ -1,0 +1,111 @@
+import tempfile
+from pathlib import Path
+
+from expects import contain, equal, expect, raise_error
+from mamba import description, it
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.engines.worker.nats_connection import lets_anybody_in, options, shown
+from playbooks.engines.worker.settings import SETTINGS, worker_settings
+
+IDENTITY = {"PLAYBOOK": "delete", "FUNCTION_NAME": "falco-delete", "FUNCTION_NAMESPACE": "shop"}
+TOKEN = {"HTTP_TOKEN": "0123456789abcdef"}
+
+
+def settings(**changes):
+    return worker_settings({**IDENTITY, **TOKEN, **changes})
+
+
+def error(**changes):
+    try:
+        worker_settings({**IDENTITY, **TOKEN, **changes})
+    except InvalidSetting as error:
+        return str(error)
+    return ""
+
+
+with description("The settings of the worker") as self:
+    with it("are pinned, with their defaults"):
+        expect({setting.name: setting.default for setting in SETTINGS}).to(
+            equal(
+                {
+                    "PLAYBOOK": None,
+                    "FUNCTION_NAME": None,
+                    "FUNCTION_NAMESPACE": None,
+                    "NATS_URL": "nats://nats.nats-io.svc.cluster.local:4222",
+                    "NATS_USER": "",
+                    "NATS_PASSWORD": "",
+                    "NATS_TOKEN": "",
+                    "NATS_CREDS": "",
+                    "NATS_CA": "",
+                    "NATS_CERT": "",
+                    "NATS_KEY": "",
+                    "STREAM_MAX_AGE_HOURS": "72",
+                    "STREAM_MAX_MEGABYTES": "1024",
+                    "STREAM_REPLICAS": "1",
+                    "CONCURRENCY": "8",
+                    "MAX_API_QPS": "50",
+                    "MAX_DELIVERIES": "5",
+                    "SHUTDOWN_SECONDS": "25",
+                    "HTTP": "on",
+                    "HTTP_TOKEN": None,
+                    "HTTP_PORT": "8080",
+                    "HTTP_HOST": "0.0.0.0",
+                }
+            )
+        )
+
+    with it("keep to themselves what is secret"):
+        expect({setting.name for setting in SETTINGS if setting.secret}).to(
+            equal({"NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "HTTP_TOKEN"})
+        )
+
+    with it("refuse an empty token, and one that can be guessed"):
+        expect(error(HTTP_TOKEN="")).to(contain("HTTP_TOKEN"))
+        expect(error(HTTP_TOKEN="short")).to(contain("at least 16"))
+        expect(error(HTTP_TOKEN="short")).not_to(contain("short,"))
+
+    with it("want no token where HTTP is off"):
+        expect(worker_settings({**IDENTITY, "HTTP": "off"})["HTTP"]).to(equal("off"))
+
+    with it("name what is wrong"):
+        expect(error(CONCURRENCY="0")).to(contain("CONCURRENCY is '0', expected"))
+        expect(error(NATS_URL="localhost")).to(contain("URLs such as nats://"))
+        expect(error(NATS_CA="/nowhere")).to(contain("a file that exists"))
+
+with description("The connection to NATS") as self:
+    with it("takes several servers, with credentials in them"):
+        chosen = options(settings(NATS_URL="nats://a:b@one:4222, nats://two"))
+
+        expect(chosen["servers"]).to(equal(["nats://a:b@one:4222", "nats://two"]))
+
+    with it("never shows the credentials"):
+        expect(shown(settings(NATS_URL="nats://a:b@one:4222,nats://token@two"))).to(
+            equal("nats://one:4222, nats://two:4222")
+        )
+
+    with it("takes a user, a token or a credentials file beside the URL"):
+        with tempfile.NamedTemporaryFile() as file:
+            chosen = options(settings(NATS_USER="u", NATS_PASSWORD="p", NATS_CREDS=file.name))
+
+            expect(chosen["user"]).to(equal("u"))
+            expect(chosen["password"]).to(equal("p"))
+            expect(chosen["user_credentials"]).to(equal(file.name))
+        expect(options(settings(NATS_TOKEN="t"))["token"]).to(equal("t"))
+
+    with it("connects again for ever"):
+        expect(options(settings())["max_reconnect_attempts"]).to(equal(-1))
+
+    with it("refuses half a pair, and what is no certificate"):
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory) / "file.pem"
+            file.write_text("no certificate")
+            for wrong in ({"NATS_CERT": str(file)}, {"NATS_CA": str(file)}):
+                expect(lambda wrong=wrong: options(settings(**wrong))).to(
+                    raise_error(InvalidSetting)
+                )
+
+    with it("knows a server that lets anybody in"):
+        expect(lets_anybody_in({})).to(equal(True))
+        expect(lets_anybody_in({"auth_required": True})).to(equal(False))
+        expect(lets_anybody_in({"tls_required": True, "tls_verify": True})).to(equal(False))

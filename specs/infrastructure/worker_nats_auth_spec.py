@@ -1,0 +1,277 @@
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import after, before, description, it
+
+from specs.engines.worker.rig import Nats, World, an_alert
+from specs.support.conditions import CLUSTER, not_run_unless, program
+
+# What workers need, and nothing else: the README's configuration. Wildcards of NATS are whole
+# tokens, so that a user can be held to the consumers of a stream, but not to a prefix of names.
+PERMISSIONS = """
+  publish: [
+    "$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.FALCO",
+    "$JS.API.CONSUMER.CREATE.FALCO.*.>", "$JS.API.CONSUMER.CREATE.FALCO_INBOX.*.>",
+    "$JS.API.CONSUMER.INFO.FALCO.*", "$JS.API.CONSUMER.INFO.FALCO_INBOX.*",
+    "$JS.API.CONSUMER.DELETE.FALCO.*",
+    "$JS.API.CONSUMER.MSG.NEXT.FALCO.*", "$JS.API.CONSUMER.MSG.NEXT.FALCO_INBOX.*",
+    "$JS.ACK.FALCO.>", "$JS.ACK.FALCO_INBOX.>",
+    "falco-dead.*", "falco-inbox.*", "falco-outcome.>"
+  ]
+  subscribe: ["_INBOX.>", "falco-outcome.>"]
+"""
+
+
+def a_server(self, config="", user="", **changes):
+    self.nats = Nats(config=config, user=user, **changes).start()
+    self.rest.append(self.nats)
+    return self.nats
+
+
+def a_worker(self, url="", **settings):
+    self.world = World(url or self.nats.url, **settings)
+    self.rest.insert(0, self.world)
+    self.world.serve("falco.error.*")
+    return self.world.start()
+
+
+def works(self, worker, **options):
+    """An alert that is published comes through."""
+    worker.ready().says("subscribed to falco.error.*")
+    self.nats.publish(("falco.error.x", an_alert("a")), **options)
+    return self.world.acted("a")
+
+
+def certificates(directory):
+    """A CA, a server's certificate for 127.0.0.1 and a client's, by openssl."""
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=directory)
+
+    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=specs")
+    Path(directory, "ext").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl("req", *key[:3], "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=x")
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "ext")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-days", "2", "-out", f"{name}.pem")
+
+
+def tls(directory, verify=False):
+    return f"""tls {{
+      cert_file: "{directory}/server.pem", key_file: "{directory}/server.key"
+      ca_file: "{directory}/ca.pem", verify: {str(verify).lower()}
+    }}"""
+
+
+def key_pair(kind):
+    import nkeys
+
+    seed = nkeys.encode_seed(os.urandom(32), kind)
+    return nkeys.from_seed(bytearray(seed)), seed.decode()
+
+
+def signed(issuer, subject, name, claims):
+    """A JWT as NATS has them: ed25519-nkey, the id a hash of the claims."""
+
+    def text(value):
+        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+    payload = {
+        "iat": int(time.time()),
+        "iss": issuer.public_key.decode(),
+        "sub": subject,
+        "name": name,
+        "nats": {"version": 2, **claims},
+    }
+    digest = hashlib.sha256(json.dumps(payload).encode()).digest()
+    payload["jti"] = base64.b32encode(digest).rstrip(b"=").decode()
+    head = text(json.dumps({"typ": "JWT", "alg": "ed25519-nkey"}).encode())
+    body = f"{head}.{text(json.dumps(payload).encode())}"
+    return f"{body}.{text(issuer.sign(body.encode()))}"
+
+
+def credentials(directory):
+    """A server's configuration with accounts by JWT, and a user's credentials file."""
+    import nkeys
+
+    operator, _ = key_pair(nkeys.PREFIX_BYTE_OPERATOR)
+    limits = ("subs", "data", "payload", "imports", "exports", "conn", "leaf")
+    storage = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
+    everything = {**dict.fromkeys(limits, -1), "wildcards": True}
+    accounts = {}
+    for name, more in (("SYS", {}), ("FALCO", storage)):
+        account, _ = key_pair(nkeys.PREFIX_BYTE_ACCOUNT)
+        public = account.public_key.decode()
+        claims = {"type": "account", "limits": {**everything, **more}}
+        accounts[name] = (account, public, signed(operator, public, name, claims))
+    user, seed = key_pair(nkeys.PREFIX_BYTE_USER)
+    claims = {"type": "user", "pub": {}, "sub": {}, "subs": -1, "data": -1, "payload": -1}
+    token = signed(accounts["FALCO"][0], user.public_key.decode(), "worker", claims)
+    path = Path(directory, "worker.creds")
+    path.write_text(
+        f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    )
+    preload = "\n".join(f"{public}: {jwt}" for _, public, jwt in accounts.values())
+    root = signed(operator, operator.public_key.decode(), "specs", {"type": "operator"})
+    system = accounts["SYS"][1]
+    config = f"operator: {root}\nsystem_account: {system}\nresolver: MEMORY\n"
+    return config + f"resolver_preload: {{\n{preload}\n}}\n", str(path)
+
+
+with description("The worker's connection to NATS") as self:
+    with before.each:
+        self.rest = []
+        self.directory = tempfile.mkdtemp(prefix="worker-auth-")
+
+    with after.each:
+        for thing in self.rest:
+            thing.remove()
+
+    with it("takes a user and a password in the URL, and shows neither"):
+        nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")
+        worker = a_worker(self)
+
+        expect(works(self, worker)).to(equal(["a"]))
+        expect(worker.log).not_to(contain("secret1"))
+        expect(worker.log).not_to(contain("lets anybody in"))
+        expect(worker.log).to(contain(f"nats://127.0.0.1:{nats.port}"))
+
+    with it("takes them from settings of their own"):
+        nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")
+        url = f"nats://127.0.0.1:{nats.port}"
+        worker = a_worker(self, url, NATS_USER="u", NATS_PASSWORD="secret1")
+
+        expect(works(self, worker)).to(equal(["a"]))
+
+    with it("takes a token in the URL"):
+        a_server(self, "authorization { token: secret2 }", "secret2")
+
+        expect(works(self, a_worker(self))).to(equal(["a"]))
+
+    with it("takes a token from a file"):
+        nats = a_server(self, "authorization { token: secret2 }", "secret2")
+        path = Path(self.directory, "token")
+        path.write_text("secret2\n")
+        worker = a_worker(self, f"nats://127.0.0.1:{nats.port}", NATS_TOKEN_FILE=str(path))
+
+        expect(works(self, worker)).to(equal(["a"]))
+
+    with it("takes a credentials file"):
+        config, path = credentials(self.directory)
+        a_server(self, config)
+        worker = a_worker(self, NATS_CREDS=path)
+
+        expect(works(self, worker, user_credentials=path)).to(equal(["a"]))
+
+    with it("says what is wrong with its credentials, is not ready, and goes on trying"):
+        nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")
+        worker = a_worker(self, f"nats://u:wrong@127.0.0.1:{nats.port}")
+        worker.says("Authorization Violation")
+
+        expect(worker.get("/readyz")[0]).to(equal(503))
+        expect(worker.get("/healthz")[0]).to(equal(200))
+        expect(worker.log).not_to(contain("wrong"))
+
+    with it("waits for a server that is not there yet"):
+        nats = Nats()
+        self.nats = nats
+        self.rest.append(nats)
+        worker = a_worker(self, nats.url)
+        worker.says("Connect")
+        nats.start()
+
+        expect(works(self, worker)).to(equal(["a"]))
+
+    with it("warns where the server lets anybody in"):
+        a_server(self)
+
+        a_worker(self).ready().says("lets anybody in")
+
+    with it("needs no more rights than the documented ones, and Falcosidekick but one"):
+        sidekick = 'permissions: { publish: "falco.>", subscribe: { deny: ">" } }'
+        nats = a_server(
+            self,
+            f"""authorization {{ users: [
+              {{user: admin, password: a}}
+              {{user: worker, password: w, permissions: {{ {PERMISSIONS} }}}}
+              {{user: sidekick, password: s, {sidekick} }}
+            ] }}""",
+            "admin:a",
+        )
+        limits = {"max_age": 72 * 3600 * 10**9}
+        nats.stream("FALCO", "falco.>", **limits)
+        nats.stream("FALCO_DEAD", "falco-dead.>")
+        nats.stream("FALCO_INBOX", "falco-inbox.>")
+        worker = a_worker(self, f"nats://worker:w@127.0.0.1:{nats.port}")
+        worker.ready().says("subscribed to falco.error.*")
+        nats.url = f"nats://sidekick:s@127.0.0.1:{nats.port}"
+        nats.alert("a")
+        nats.alert("b", rule="forbidden")
+        self.world.acted("a")
+
+        expect(worker.post(an_alert("posted"))[0]).to(equal(200))
+        nats.url = f"nats://admin:a@127.0.0.1:{nats.port}"
+        expect(nats.messages("FALCO_DEAD")[0]["body"]).to(contain(b"forbidden"))
+        self.world.serve("falco.debug.*")
+        worker.says("unsubscribed from falco.error.*")
+        expect(worker.log.lower()).not_to(contain("permissions violation"))
+
+with description("The worker's connection to NATS, with TLS") as self:
+    with before.all:
+        self.directory = tempfile.mkdtemp(prefix="worker-tls-")
+        certificates(self.directory)
+        self.ca = f"{self.directory}/ca.pem"
+        self.pair = {
+            "NATS_CERT": f"{self.directory}/client.pem",
+            "NATS_KEY": f"{self.directory}/client.key",
+        }
+
+    with before.each:
+        self.rest = []
+
+    with after.each:
+        for thing in self.rest:
+            thing.remove()
+
+    with it("trusts the CA that it was given"):
+        nats = a_server(self, tls(self.directory))
+        worker = a_worker(self, f"tls://127.0.0.1:{nats.port}", NATS_CA=self.ca)
+
+        worker.ready().says("subscribed to falco.error.*")
+
+    with it("trusts no other"):
+        nats = a_server(self, tls(self.directory))
+        worker = a_worker(self, f"tls://127.0.0.1:{nats.port}")
+        worker.says("CERTIFICATE_VERIFY_FAILED")
+
+        expect(worker.get("/readyz")[0]).to(equal(503))
+
+    with it("shows its own certificate, and needs no warning then"):
+        nats = a_server(self, tls(self.directory, verify=True))
+        url = f"tls://127.0.0.1:{nats.port}"
+        worker = a_worker(self, url, NATS_CA=self.ca, **self.pair)
+        worker.ready().says("subscribed to falco.error.*")
+
+        expect(worker.log).not_to(contain("lets anybody in"))
+
+    with it("sends no password in the clear where TLS was asked for and the server has none"):
+        nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")
+        worker = a_worker(self, f"tls://u:secret1@127.0.0.1:{nats.port}", NATS_CA=self.ca)
+        worker.says("the server offers none")
+
+        expect(worker.get("/readyz")[0]).to(equal(503))
+
+
+# Needs no cluster, but real servers and two minutes.
+not_run_unless(CLUSTER, globals())
+not_run_unless(program("nats-server"), globals())
+not_run_unless(program("openssl"), globals())

@@ -1,0 +1,359 @@
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import yaml
+from expects import be_below, be_empty, be_none, contain, equal, expect, have_key, have_len
+from mamba import after, before, description, it
+
+from specs.engines.worker.rig import ROOT, TOKEN, Nats, WorkerProcess, eventually, free_port
+from specs.support import real_cluster as cluster
+from specs.support.conditions import CLUSTER, not_run_unless, program
+
+FUNCTION = "falco-delete"
+RIGHTS = (
+    (["kubeless.io"], ["functions"], ["get"]),
+    (["kubeless.io"], ["natstriggers"], ["list", "watch"]),
+    ([""], ["pods"], ["get", "list", "delete"]),
+)
+
+
+class Proxy:
+    """Forwards a port to the API server, unless it is cut."""
+
+    def __init__(self, host, port):
+        self.target = (host, port)
+        self.port = free_port()
+        self.listening = None
+        self.open = []
+        self.restore()
+
+    def restore(self):
+        self.listening = socket.socket()
+        self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listening.bind(("127.0.0.1", self.port))
+        self.listening.listen(64)
+        threading.Thread(target=self._accept, args=(self.listening,), daemon=True).start()
+
+    def cut(self):
+        """Nobody listens any more, and no connection is left."""
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        for one in self.open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self.open = []
+
+    def _accept(self, listening):
+        while True:
+            try:
+                near, _ = listening.accept()
+                far = socket.create_connection(self.target)
+            except OSError:
+                return
+            for one in (near, far):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    def _copy(self, source, sink):
+        with contextlib.suppress(OSError):
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+def an_account(namespace):
+    """A service account with exactly the rights of a worker that deletes pods; its token."""
+    name = "worker"
+    rules = [
+        {"apiGroups": groups, "resources": resources, "verbs": verbs}
+        for groups, resources, verbs in RIGHTS
+    ]
+    inside = {"name": name, "namespace": namespace}
+    role = {"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1"}
+    cluster.create(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": inside},
+        {**role, "metadata": inside, "rules": rules},
+        {
+            **role,
+            "kind": "RoleBinding",
+            "metadata": inside,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", **inside}],
+        },
+    )
+    return cluster.kubectl("create", "token", name, "-n", namespace).strip()
+
+
+def a_kubeconfig(directory, namespace, proxy_of):
+    """The current cluster behind a proxy, as the worker's own account."""
+    view = json.loads(
+        cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
+    )
+    server = view["clusters"][0]["cluster"]
+    host, _, port = server["server"].partition("//")[2].rstrip("/").partition(":")
+    proxy = proxy_of(host, int(port or 443))
+    server["server"] = f"https://127.0.0.1:{proxy.port}"
+    if host != "127.0.0.1":
+        server["tls-server-name"] = host
+    view["users"][0]["user"] = {"token": an_account(namespace)}
+    path = Path(directory) / "kubeconfig"
+    path.write_text(yaml.safe_dump(view))
+    return path, proxy
+
+
+def a_function(namespace):
+    return {
+        "apiVersion": "kubeless.io/v1beta1",
+        "kind": "Function",
+        "metadata": {
+            "name": FUNCTION,
+            "namespace": namespace,
+            "labels": {"created-by": "kubeless", "function": FUNCTION},
+        },
+        "spec": {},
+    }
+
+
+class OnCluster(WorkerProcess):
+    """The worker itself, as ``python -m playbooks.engines.worker``, on this machine."""
+
+    def __init__(self, directory, **settings):
+        self.port = free_port()
+        self.path = Path(directory) / f"log-{self.port}"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PLAYBOOK": "delete",
+            "FUNCTION_NAME": FUNCTION,
+            "HTTP_PORT": str(self.port),
+            "HTTP_TOKEN": TOKEN,
+            "KUBERNETES_LOAD_KUBE_CONFIG": "1",
+            **settings,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "playbooks.engines.worker"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=self.path.open("wb"),
+        )
+
+
+def trigger(namespace, name, topic):
+    """``kubeless trigger nats create`` makes the same object."""
+    selector = {"matchLabels": {"created-by": "kubeless", "function": FUNCTION}}
+    return {
+        "apiVersion": "kubeless.io/v1beta1",
+        "kind": "NATSTrigger",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"created-by": "kubeless"}},
+        "spec": {"topic": topic, "functionSelector": selector},
+    }
+
+
+def edit(namespace, name, topic):
+    patch = json.dumps({"spec": {"topic": topic}})
+    cluster.kubectl("patch", "natstrigger", name, "-n", namespace, "--type=merge", "-p", patch)
+
+
+def begin(self, **settings):
+    """A worker for a Function of its own, with the topic falco.error.*."""
+    self.directory = tempfile.mkdtemp(prefix="worker-spec-")
+    self.namespace = cluster.a_namespace()
+    self.nats = Nats().start()
+    path, self.proxy = a_kubeconfig(self.directory, self.namespace, Proxy)
+    cluster.create(a_function(self.namespace))
+    cluster.create(trigger(self.namespace, "falco-delete-trigger-0", "falco.error.*"))
+    self.worker = OnCluster(
+        self.directory,
+        KUBECONFIG=str(path),
+        FUNCTION_NAMESPACE=self.namespace,
+        NATS_URL=self.nats.url,
+        **settings,
+    )
+    self.worker.ready().says("subscribed to falco.error.*")
+
+
+def finish(self):
+    self.worker.kill()
+    self.proxy.cut()
+    self.nats.remove()
+    shutil.rmtree(self.directory, ignore_errors=True)
+    cluster.delete_namespace(self.namespace)
+
+
+def publish(self, pod, subject="falco.error.x"):
+    self.nats.publish((subject, json.dumps(cluster.alert_about(pod)).encode()))
+
+
+def gated(namespace, *names):
+    """Pods that are never scheduled: proven by their uid."""
+    return cluster.create(*[cluster.a_pod_manifest(name, namespace, gated=True) for name in names])
+
+
+def seconds_until(words, worker, act):
+    begun = time.monotonic()
+    act()
+    worker.says(words, 10)
+    return time.monotonic() - begun
+
+
+with description("The worker on a real cluster") as self:
+    with before.all:
+        begin(self)
+
+    with after.all:
+        finish(self)
+
+    with it("deletes the running pod that an alert proves, and no other of its name"):
+        elsewhere = cluster.a_namespace()
+        cluster.create(
+            cluster.a_pod_manifest("web", self.namespace),
+            cluster.a_pod_manifest("web", elsewhere),
+        )
+        pod = cluster.running_pod("web", self.namespace)
+        publish(self, pod)
+
+        expect(cluster.gone(pod)).to(equal(True))
+        expect(cluster.stored("pod", "web", elsewhere)["metadata"]).not_to(
+            have_key("deletionTimestamp")
+        )
+        outcome = self.worker.outcomes[-1]
+        expect(outcome["status"]).to(equal("acted"))
+        expect(outcome["reason"]).to(equal("deletion-accepted"))
+
+    with it("follows a trigger that is created, edited and deleted, within 5 seconds"):
+        name = "falco-delete-trigger-1"
+        made = seconds_until(
+            "subscribed to falco.notice.*",
+            self.worker,
+            lambda: cluster.create(trigger(self.namespace, name, "falco.notice.*")),
+        )
+        one, two, three = gated(self.namespace, "one", "two", "three")
+        publish(self, one, "falco.notice.x")
+        cluster.gone(one)
+        edited = seconds_until(
+            "subscribed to falco.debug.*",
+            self.worker,
+            lambda: edit(self.namespace, name, "falco.debug.*"),
+        )
+        publish(self, two, "falco.debug.x")
+        cluster.gone(two)
+        cluster.kubectl("delete", "natstrigger", name, "-n", self.namespace)
+        eventually(lambda: "falco.debug.*" not in self.worker.log.rpartition("topics of")[2], 5)
+        publish(self, three, "falco.debug.x")
+        time.sleep(1)
+
+        expect(made).to(be_below(5))
+        expect(edited).to(be_below(5))
+        expect(cluster.stored("pod", "three", self.namespace)).not_to(be_none)
+
+    with it("does not act on history when a trigger is created or its topic edited"):
+        (old,) = gated(self.namespace, "old")
+        publish(self, old, "falco.warning.x")
+        time.sleep(1.1)
+        name = "falco-delete-trigger-2"
+        cluster.create(trigger(self.namespace, name, "falco.alert.*"))
+        self.worker.says("subscribed to falco.alert.*", 5)
+        publish(self, old, "falco.warning.y")
+        time.sleep(1.1)
+        edit(self.namespace, name, "falco.warning.*")
+        self.worker.says("subscribed to falco.warning.*", 5)
+        time.sleep(2)
+
+        expect(cluster.stored("pod", "old", self.namespace)).not_to(be_none)
+        publish(self, old, "falco.warning.x")
+        expect(cluster.gone(old)).to(equal(True))
+
+    with it("answers a posted alert with what it did"):
+        (pod,) = gated(self.namespace, "posted")
+        status, said = self.worker.post(json.dumps(cluster.alert_about(pod)).encode())
+
+        expect(status).to(equal(200))
+        expect(said).to(contain("deletion-accepted"))
+
+    with it("gives a call through the API server's proxy a dry run, never an action"):
+        (pod,) = gated(self.namespace, "proxied")
+        # The API server calls pods only: one on the node's own network stands for the worker,
+        # which listens there. Where Kubeless' controllers run, they make a Service of the
+        # Function's own name.
+        port, door = self.worker.port, f"{FUNCTION}-door"
+        labels = {"app": door}
+        cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": door, "namespace": self.namespace},
+                "spec": {
+                    "selector": labels,
+                    "ports": [{"name": "http-function-port", "port": 8080, "targetPort": port}],
+                },
+            },
+            cluster.a_pod_manifest(door, self.namespace, labels=labels, hostNetwork=True),
+        )
+        cluster.running_pod(door, self.namespace)
+        alert = json.dumps(cluster.alert_about(pod))
+        where = f"/api/v1/namespaces/{self.namespace}/services/{door}:8080/proxy/"
+        said = cluster.eventually(
+            lambda: cluster.kubectl("create", "--raw", where, "-f", "-", stdin=alert), 10
+        )
+
+        expect(json.loads(said)["dry_run"]).to(equal(True))
+        expect(json.loads(said)["status"]).to(equal("would act"))
+        expect(cluster.stored("pod", "proxied", self.namespace)).not_to(be_none)
+
+    with it("needs no more than the rights that it has"):
+        expect(self.worker.log).not_to(contain("forbidden"))
+
+with description("The worker, while the API server is away") as self:
+    with before.all:
+        begin(self, MAX_DELIVERIES="1")
+
+    with after.all:
+        finish(self)
+
+    with it("keeps every alert, costs none a delivery, and goes on when it is back"):
+        pods = gated(self.namespace, *[f"pod-{number}" for number in range(20)])
+        self.proxy.cut()
+        for pod in pods:
+            publish(self, pod)
+        self.worker.says("the API server is away", 20)
+        time.sleep(20)
+        expect(self.worker.get("/readyz")[0]).to(equal(200))
+        begun = time.monotonic()
+        self.proxy.restore()
+        for pod in pods:
+            cluster.gone(pod)
+
+        expect(time.monotonic() - begun).to(be_below(20))
+        expect(self.nats.messages("FALCO_DEAD")).to(be_empty)
+        acted = [line for line in self.worker.outcomes if line["status"] == "acted"]
+        expect(acted).to(have_len(20))
+        expect({line["details"]["delivery"] for line in acted}).to(equal({1}))
+
+    with it("follows its triggers again afterwards"):
+        self.proxy.cut()
+        time.sleep(2)
+        cluster.create(trigger(self.namespace, "falco-delete-trigger-9", "falco.notice.*"))
+        self.proxy.restore()
+
+        self.worker.says("subscribed to falco.notice.*", 10)
+
+
+not_run_unless(CLUSTER, globals())
+not_run_unless(program("nats-server"), globals())
