@@ -1,4 +1,4 @@
-"""The archive of a function: its entrypoint at the top, and what that imports of the package."""
+"""The archive of a function or of a worker: what runs, and what that imports of the package."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import ast
 import io
 import zipfile
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, Optional, Sequence
 
 from playbooks.deployment.catalogue import PACKAGE
 from playbooks.deployment.errors import DeploymentError
 
 # A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.
 LARGEST_KIB = 700
+
+# The worker's archive is a ConfigMap's binary data, which counts as it is; its requirements too.
+LARGEST_WORKER_KIB = 1000
+
+WORKER = "engines/worker"
 
 # The earliest that a zip file can say.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
@@ -27,31 +32,38 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
     implementation of zlib (zlib-ng, say) may make other bytes of the same sources.
     """
     files = {f"{playbook}.py": package / f"{playbook}.py"}
-    files.update(_reached(files[f"{playbook}.py"], package))
-    content = _zipped({name: path.read_bytes() for name, path in files.items()})
-    size = len(content) / 1024
-    if size > LARGEST_KIB:
-        raise DeploymentError(
-            f"the archive of {playbook} has {size:.0f} KiB, and a Function can hold {LARGEST_KIB}"
-        )
-    return content
+    files.update(_reached([files[f"{playbook}.py"]], package))
+    return _zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
 
 
-def _zipped(files: Dict[str, bytes]) -> bytes:
+def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
+    """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
+    worker = package / WORKER
+    entries = [package / f"{playbook}.py", worker / "__init__.py", worker / "__main__.py"]
+    files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
+    files.update(_reached(entries, package))
+    return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
+
+
+def _zipped(files: Dict[str, Path], what: str, where: str, largest: int) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIMESTAMP)
             entry.external_attr = _PERMISSIONS << 16
             entry.create_system = _UNIX
-            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+            content = files[name].read_bytes()
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
+    size = buffer.tell() / 1024
+    if size > largest:
+        raise DeploymentError(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
     return buffer.getvalue()
 
 
-def _reached(entrypoint: Path, package: Path) -> Dict[str, Path]:
-    """The modules of the package that the entrypoint imports, and what these import."""
+def _reached(entrypoints: Sequence[Path], package: Path) -> Dict[str, Path]:
+    """The modules of the package that the entrypoints import, and what these import."""
     found: Dict[str, Path] = {}
-    waiting = [entrypoint]
+    waiting = [*entrypoints]
     while waiting:
         for module in _imports(waiting.pop(), package.name):
             path = _file(module, package)

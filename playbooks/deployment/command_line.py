@@ -8,7 +8,7 @@ from typing import NoReturn, Optional, Sequence, Tuple
 
 from playbooks.deployment.errors import UsageError
 
-ENGINES = ("kubeless", "local")
+ENGINES = ("auto", "kubeless", "kubernetes", "local")
 DEFAULT_RUNTIME = "python3.8"
 
 _EXAMPLES = """\
@@ -16,6 +16,7 @@ examples:
   deploy_playbook -p slack -e SLACK_WEBHOOK_URL="https://..." -t "falco.error.*"
   deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -N audit -t "falco.>"
   deploy_playbook -p delete -e NAMESPACES=shop -t "falco.critical.*" -n responders
+  deploy_playbook -E kubernetes -i registry.example/falco-playbooks:1 -R 2 -p delete -t "falco.>"
   deploy_playbook -x -p delete -n responders
   deploy_playbook -E local -p delete -t "falco.>" alerts.jsonl
 """
@@ -23,7 +24,8 @@ examples:
 
 @dataclass(frozen=True)
 class Options:
-    """What was typed, not checked yet. ``files`` and ``http_port`` are for ``-E local`` only."""
+    """What was typed, not checked yet. ``files`` and ``http_port`` are for ``-E local`` only,
+    ``image``, ``replicas`` and ``patch`` for ``-E kubernetes``."""
 
     playbook: Optional[str] = None
     values: Tuple[str, ...] = ()
@@ -32,7 +34,11 @@ class Options:
     namespace: Optional[str] = None
     name: Optional[str] = None
     runtime: str = DEFAULT_RUNTIME
-    engine: str = "kubeless"
+    engine: str = "auto"
+    image: Optional[str] = None
+    replicas: Optional[int] = None
+    patch: Optional[str] = None
+    set_up: bool = False
     show: bool = False
     remove: bool = False
     list: bool = False
@@ -57,6 +63,10 @@ def parse(arguments: Sequence[str]) -> Options:
         name=typed.name,
         runtime=typed.runtime,
         engine=typed.engine,
+        image=typed.image,
+        replicas=typed.replicas,
+        patch=typed.patch,
+        set_up=typed.set_up,
         show=typed.show,
         remove=typed.remove,
         list=typed.list,
@@ -118,9 +128,36 @@ def _parser() -> argparse.ArgumentParser:
         "-E",
         dest="engine",
         choices=ENGINES,
-        default="kubeless",
-        help="what calls the playbook: kubeless (default), or local: this machine, in the"
-        " foreground",
+        default="auto",
+        help="what calls the playbook: kubeless; kubernetes, a worker of its own; auto (default),"
+        " kubeless where its controller is ready in the cluster and else kubernetes; local, this"
+        " machine, in the foreground",
+    )
+    add(
+        "-i",
+        dest="image",
+        metavar="IMAGE",
+        help="with -E kubernetes: an image that has everything (Containerfile builds it); without"
+        " it a stock Python image installs the packages when a pod starts",
+    )
+    add(
+        "-R",
+        dest="replicas",
+        metavar="REPLICAS",
+        type=int,
+        help="with -E kubernetes: how many workers share the alerts; default 1",
+    )
+    add(
+        "-P",
+        dest="patch",
+        metavar="FILE",
+        help="with -E kubernetes: a patch of the pod template, as YAML or JSON",
+    )
+    add(
+        "-S",
+        dest="set_up",
+        action="store_true",
+        help="set the cluster up for -E kubernetes, and sweep what functions left that are gone",
     )
     add("-d", dest="show", action="store_true", help="print the objects as YAML, change nothing")
     add("-x", dest="remove", action="store_true", help="remove what was deployed")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl
-from playbooks.deployment.kubeless import Objects
 from playbooks.deployment.manifests.manifest import (
     FUNCTION,
     FUNCTION_NAMESPACE,
@@ -16,15 +15,15 @@ from playbooks.deployment.manifests.manifest import (
     Manifest,
     identity,
     label,
-    owned_by,
-    reference,
     shown,
     without_zeros,
 )
 from playbooks.deployment.manifests.triggers import is_trigger_of
-from playbooks.deployment.steps import Remove, Step, dry_run, step
+from playbooks.deployment.objects import Objects
+from playbooks.deployment.onlooker import Onlooker
+from playbooks.deployment.steps import Keep, Remove, Step, dry_run, step, without_idle
 from playbooks.deployment.sweep import cannot_look, labelled_roles, roles_of
-from playbooks.deployment.transaction import Transaction
+from playbooks.deployment.transaction import Said, Transaction, unheard
 from playbooks.deployment.waiting import Check, Sleep, nothing, until_gone
 
 TRIGGERS = ("natstriggers.kubeless.io",)
@@ -50,18 +49,22 @@ def deploy(
     *,
     check: Check = nothing,
     sleep: Sleep = time.sleep,
+    onlooker: Optional[Onlooker] = None,
+    said: Said = unheard,
 ) -> Deployed:
-    """Raises DeploymentError, after everything is as it was before."""
+    """Raises DeploymentError, after everything is as it was before. ``said`` hears what is done."""
+    onlooker = onlooker or Onlooker()
     found, warnings = _look(kubectl, objects)
     found = _without_orphans(kubectl, objects, found, check, sleep)
     _refuse(objects, found)
     owner = found.get(identity(objects.function))
-    accessories = [owned_by(owner, m) for m in objects.accessories] if owner else []
-    rest = [*_trigger_steps(objects, found), *_stale(objects, found)]
-    function = step(objects.function, owner)
-    beside = _steps(accessories or objects.accessories, found)
-    dry_run(kubectl, [function, *beside, *rest])
-    transaction = Transaction(kubectl, check=check, sleep=sleep)
+    onlooker.found(owner)
+    wanted = objects.owned_by(owner) if owner else objects
+    function = step(wanted.function, owner)
+    beside, rest = _plan(kubectl, wanted, found)
+    stale = _stale(objects, found)
+    dry_run(kubectl, [function, *beside, *rest, *stale])
+    transaction = Transaction(kubectl, check=check, sleep=sleep, said=said)
     try:
         if owner:
             _do(transaction, beside)
@@ -69,9 +72,14 @@ def deploy(
         else:
             # First, because what lies beside it needs the uid of its owner.
             stored = transaction.do(function)
-            owned = [owned_by(stored, m) for m in objects.accessories]
-            _do(transaction, _steps(owned, found))
+            onlooker.created(stored)
+            wanted = objects.owned_by(stored)
+            beside, rest = _plan(kubectl, wanted, found)
+            _do(transaction, beside)
         _do(transaction, rest)
+        onlooker.stored()
+        # Only now: what ran before may have needed it until what was asked for runs.
+        _do(transaction, [*_last(kubectl, wanted), *stale])
         check()
     except BaseException as error:
         _undo(transaction, error)
@@ -79,10 +87,22 @@ def deploy(
     return Deployed(transaction.report, warnings, stored)
 
 
+def _plan(kubectl: Kubectl, objects: Objects, found: Found) -> Tuple[List[Step], List[Step]]:
+    """What lies beside the function, and its triggers."""
+    beside = [step(m, found.get(identity(m))) for m in objects.accessories]
+    return without_idle(kubectl, beside), _trigger_steps(objects, found)
+
+
+def _last(kubectl: Kubectl, objects: Objects) -> List[Step]:
+    there = {identity(manifest): manifest for manifest in kubectl.get(objects.afterwards)}
+    steps = [step(m, there.get(identity(m))) for m in objects.afterwards]
+    return [each for each in steps if not isinstance(each, Keep)]
+
+
 def _look(kubectl: Kubectl, objects: Objects) -> Tuple[Found, List[str]]:
     """Everything that is there of this function, by identity."""
     namespace, name = _place(objects)
-    possible = [objects.function, *objects.accessories, reference("v1", "Secret", name, namespace)]
+    possible = [objects.function, *objects.accessories, *objects.earlier]
     wanted = {identity(manifest): manifest for manifest in possible}
     found = kubectl.get(list(wanted.values()))
     triggers = kubectl.list(TRIGGERS, namespace=namespace)
@@ -158,10 +178,6 @@ def _stale(objects: Objects, found: Found) -> List[Step]:
         if key not in wanted
         and (manifest["kind"] == "NATSTrigger" or _is_ours(manifest, namespace, name))
     ]
-
-
-def _steps(manifests: Sequence[Manifest], found: Mapping[Identity, Manifest]) -> List[Step]:
-    return [step(manifest, found.get(identity(manifest))) for manifest in manifests]
 
 
 def _do(transaction: Transaction, steps: Sequence[Step]) -> None:

@@ -60,6 +60,12 @@ class Kubectl(ABC):
         """Objects of some resources, in one namespace or, where it is empty, in all."""
 
     @abstractmethod
+    def logs(
+        self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False
+    ) -> str:
+        """The last lines of a container's log, or of the container it was before a restart."""
+
+    @abstractmethod
     def create(self, manifests: Sequence[Manifest], *, dry_run: bool = False) -> List[Manifest]:
         """Create objects. A dry run asks the API server whether it would. Raises Exists."""
 

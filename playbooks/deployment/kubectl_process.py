@@ -65,6 +65,12 @@ class KubectlProcess(Kubectl):
         command = ("get", ",".join(resources), *where, *which, "--output", "json")
         return self._objects(self._run(*command))
 
+    def logs(
+        self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False
+    ) -> str:
+        options = ("--namespace", namespace, "--container", container, f"--tail={lines}")
+        return self._run("logs", pod, *options, f"--previous={str(previous).lower()}")
+
     def create(self, manifests: Sequence[Manifest], *, dry_run: bool = False) -> List[Manifest]:
         return self._write("create", manifests, dry_run)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import List
 
 from playbooks.deployment.manifests import access, triggers
 from playbooks.deployment.manifests.function import function
-from playbooks.deployment.manifests.manifest import Manifest
+from playbooks.deployment.manifests.manifest import reference
 from playbooks.deployment.manifests.network_policy import network_policy
 from playbooks.deployment.manifests.secret import secrets
+from playbooks.deployment.objects import Objects
 from playbooks.deployment.request import Request
 
 # The variables that Kubeless sets after those of the user.
@@ -29,20 +29,6 @@ _ITS_OWN = (
 CALLER = "kubeless"
 
 
-@dataclass(frozen=True)
-class Objects:
-    """``accessories``: what the function needs beside it."""
-
-    function: Manifest
-    accessories: List[Manifest]
-    triggers: List[Manifest]
-
-    @property
-    def in_order(self) -> List[Manifest]:
-        """Such that each finds what it refers to."""
-        return [*self.accessories, self.function, *self.triggers]
-
-
 def problems(request: Request) -> List[str]:
     """What this engine cannot do of a request that is otherwise in order."""
     given = [*request.values, *(reference.name for reference in request.references)]
@@ -59,6 +45,7 @@ def objects(request: Request, namespace: str, caller: str = CALLER) -> Objects:
             network_policy(request.function, namespace, caller),
         ],
         triggers=triggers.triggers(request.function, namespace, request.topics),
+        earlier=[reference("v1", "Secret", request.function, namespace)],
     )
 
 

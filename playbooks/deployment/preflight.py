@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import List
+from typing import Dict, List
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.deployment import kubectl_process
@@ -19,10 +19,11 @@ _KINDS = {"functions", "natstriggers"}
 
 _NOT_SERVED = f"""\
 this cluster does not serve {KUBELESS_API} ({{missing}}).
-Up to Kubernetes 1.21, install Kubeless: https://github.com/vmware-archive/kubeless/releases
+deploy_playbook -S sets it up for -E kubernetes, which needs nothing else of Kubeless.
+Up to Kubernetes 1.21, Kubeless itself can be installed:
+https://github.com/vmware-archive/kubeless/releases
 and its NATS trigger: https://github.com/kubeless/nats-trigger/releases
-Later ones only take its two resource definitions written for apiextensions.k8s.io/v1.
-Without Kubeless, deploy_playbook -E local runs a playbook on this machine."""
+Without any of it, deploy_playbook -E local runs a playbook on this machine."""
 
 
 def check_kubectl() -> None:
@@ -32,8 +33,8 @@ def check_kubectl() -> None:
         )
 
 
-def check_cluster(kubectl: Kubectl) -> None:
-    """It answers, and knows Functions and NATSTriggers."""
+def check_answers(kubectl: Kubectl) -> None:
+    """There is a cluster."""
     try:
         kubectl.raw("/version")
     except KubectlError as error:
@@ -42,6 +43,11 @@ def check_cluster(kubectl: Kubectl) -> None:
             "'kubectl cluster-info' shows which one is asked; KUBECONFIG or 'kubectl config"
             " use-context' choose another"
         ) from error
+
+
+def check_cluster(kubectl: Kubectl) -> None:
+    """It answers, and knows Functions and NATSTriggers."""
+    check_answers(kubectl)
     try:
         resources = kubectl.raw(f"/apis/{KUBELESS_API}")["resources"]
     except NotThere:
@@ -51,8 +57,11 @@ def check_cluster(kubectl: Kubectl) -> None:
         raise DeploymentError(_NOT_SERVED.format(missing=", ".join(missing)))
 
 
-def check_references(kubectl: Kubectl, request: Request, namespace: str) -> None:
-    """Every ``-s`` names a key that is there, with a value that its setting takes."""
+def check_references(kubectl: Kubectl, request: Request, namespace: str) -> Dict[str, str]:
+    """Every ``-s`` names a key that is there, with a value that its setting takes.
+
+    The answer has the values by setting.
+    """
     wanted = {r.secret: reference("v1", "Secret", r.secret, namespace) for r in request.references}
     stored = {found["metadata"]["name"]: found for found in kubectl.get(list(wanted.values()))}
     problems = []
@@ -63,6 +72,10 @@ def check_references(kubectl: Kubectl, request: Request, namespace: str) -> None
             problems += _value_problems(request, given, stored[given.secret])
     if problems:
         raise DeploymentError("\n".join(problems))
+    return {
+        given.name: base64.b64decode(stored[given.secret]["data"][given.key]).decode("utf-8")
+        for given in request.references
+    }
 
 
 def _value_problems(request: Request, given: Reference, secret: Manifest) -> List[str]:

@@ -9,9 +9,11 @@ from playbooks.deployment.deploy import TRIGGERS
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl, KubectlError
 from playbooks.deployment.manifests.manifest import (
+    CREATED_BY,
     FUNCTION,
     KUBELESS_API,
     Manifest,
+    identity,
     label,
     reference,
     shown,
@@ -20,21 +22,37 @@ from playbooks.deployment.manifests.triggers import is_trigger_of
 from playbooks.deployment.sweep import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.waiting import Sleep, stuck, until_gone
 
+# What may lie beside a function, by its labels.
+_BESIDE = (
+    "configmaps",
+    "networkpolicies.networking.k8s.io",
+    "poddisruptionbudgets.policy",
+    "rolebindings.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "secrets",
+    "serviceaccounts",
+    "services",
+)
+
+# Seconds that workers have to finish what is under way.
+ENDED_WITHIN = 60.0
+
 
 def remove(
     kubectl: Kubectl, function: str, namespace: str, *, sleep: Sleep = time.sleep
 ) -> Tuple[List[str], List[str]]:
-    """What was removed, in this order: triggers, what the function may do, the function, the rest.
+    """What was removed, in this order: triggers, workers, what the function may do, the function,
+    the rest.
 
     Also warnings. Raises DeploymentError when something is still there in the end.
     """
-    found, warnings = _look(kubectl, function, namespace)
-    failed = []
-    for manifest in found:
-        try:
-            kubectl.delete(manifest)
-        except KubectlError as error:
-            failed.append(f"{shown(manifest)}: {error}")
+    triggers, workers, rest, warnings = _look(kubectl, function, namespace)
+    failed = _delete(kubectl, [*triggers, *workers])
+    if workers and not failed:
+        # They need their rights until they are gone.
+        _wait_for_pods(kubectl, function, namespace, sleep)
+    failed += _delete(kubectl, rest)
+    found = [*triggers, *workers, *rest]
     left = until_gone(kubectl, found, sleep=sleep) if not failed else []
     failed += [stuck(manifest) for manifest in left]
     if failed:
@@ -42,19 +60,58 @@ def remove(
     return [shown(manifest) for manifest in found], warnings
 
 
-def _look(kubectl: Kubectl, function: str, namespace: str) -> Tuple[List[Manifest], List[str]]:
-    triggers = kubectl.list(TRIGGERS, namespace=namespace)
-    found = [trigger for trigger in triggers if is_trigger_of(function, trigger)]
-    warnings = []
+def _delete(kubectl: Kubectl, manifests: List[Manifest]) -> List[str]:
+    failed = []
+    for manifest in manifests:
+        try:
+            kubectl.delete(manifest)
+        except KubectlError as error:
+            failed.append(f"{shown(manifest)}: {error}")
+    return failed
+
+
+def _wait_for_pods(kubectl: Kubectl, function: str, namespace: str, sleep: Sleep) -> None:
+    selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
     try:
-        found += roles_of(function, namespace, labelled_roles(kubectl))
+        pods = kubectl.list(("pods",), namespace=namespace, selector=selector)
+        until_gone(kubectl, pods, sleep=sleep, seconds=ENDED_WITHIN)
+    except Forbidden:
+        return
+
+
+def _look(
+    kubectl: Kubectl, function: str, namespace: str
+) -> Tuple[List[Manifest], List[Manifest], List[Manifest], List[str]]:
+    """Triggers, workers, everything else, and warnings."""
+    triggers = kubectl.list(TRIGGERS, namespace=namespace)
+    warnings = []
+    roles: List[Manifest] = []
+    try:
+        roles = roles_of(function, namespace, labelled_roles(kubectl))
     except Forbidden as error:
         warnings.append(cannot_look(error))
-    found += kubectl.get([reference(KUBELESS_API, "Function", function, namespace)])
-    beside = [
+    functions = kubectl.get([reference(KUBELESS_API, "Function", function, namespace)])
+    workers, beside = [], []
+    selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
+    try:
+        workers = kubectl.list(("deployments.apps",), namespace=namespace, selector=selector)
+        beside = kubectl.list(_BESIDE, namespace=namespace, selector=selector)
+    except Forbidden:
+        beside = _few(kubectl, function, namespace)
+    if any(f["metadata"].get("finalizers") for f in functions):
+        # What Kubeless' controller made is its to remove.
+        workers = []
+        beside = [m for m in beside if m["kind"] not in ("ConfigMap", "Service")]
+    known = {identity(manifest) for manifest in roles}
+    rest = [*roles, *functions, *(m for m in beside if identity(m) not in known)]
+    return [t for t in triggers if is_trigger_of(function, t)], workers, rest, warnings
+
+
+def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
+    """What the Kubeless engine makes, for who may not list anything."""
+    possible = [
         reference("v1", "ServiceAccount", function, namespace),
         reference("v1", "Secret", function, namespace),
         reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace),
     ]
-    ours = [m for m in kubectl.get(beside) if label(m, FUNCTION) == function]
-    return found + ours, warnings
+    return [m for m in kubectl.get(possible) if label(m, FUNCTION) == function]

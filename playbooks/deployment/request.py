@@ -11,7 +11,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.globs import is_name
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, names
-from playbooks.deployment import assignments, catalogue, topics
+from playbooks.deployment import assignments, catalogue, topics, worker_settings
 from playbooks.deployment.assignments import Reference, Value
 from playbooks.deployment.command_line import Options
 from playbooks.deployment.errors import UsageError
@@ -34,7 +34,8 @@ T = TypeVar("T")
 class Request:
     """``function``: falco-<name>. ``secrets``: which of the ``values`` nobody else may see.
 
-    ``namespaces``: the only ones in which the playbook acts; empty for all.
+    ``namespaces``: the only ones in which the playbook acts; empty for all. ``settings``: those
+    of the playbook and of what calls it.
     """
 
     playbook: Playbook
@@ -45,9 +46,10 @@ class Request:
     secrets: Tuple[str, ...]
     references: Tuple[Reference, ...]
     namespaces: Tuple[str, ...]
+    settings: Tuple[Setting, ...]
 
     def setting(self, name: str) -> Optional[Setting]:
-        return next((known for known in self.playbook.settings if known.name == name), None)
+        return next((known for known in self.settings if known.name == name), None)
 
 
 def check(options: Options) -> Request:
@@ -61,7 +63,10 @@ def check(options: Options) -> Request:
     problems += name_problems(name, len(options.topics)) + _runtime_problems(options.runtime)
     if not playbook:
         raise UsageError(problems)
-    problems += _setting_problems(playbook.settings, given, references)
+    settings = playbook.settings
+    if options.engine in ("auto", "kubernetes"):
+        settings += worker_settings.SETTINGS
+    problems += _setting_problems(settings, given, references)
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"
         for r in references
@@ -76,9 +81,10 @@ def check(options: Options) -> Request:
         topics=options.topics,
         runtime=options.runtime,
         values=values,
-        secrets=tuple(s.name for s in playbook.settings if s.secret and s.name in values),
+        secrets=tuple(s.name for s in settings if s.name in values and _hidden(s, values[s.name])),
         references=tuple(references),
         namespaces=_plain(values.get(NAMESPACES, "")),
+        settings=settings,
     )
 
 
@@ -173,6 +179,11 @@ def _value_problems(setting: Setting, text: str) -> List[str]:
     if setting.name != NAMESPACES:
         return []
     return [p for name in names(text) if is_name(name) for p in namespace_problems(name)]
+
+
+def _hidden(setting: Setting, text: str) -> bool:
+    """Whether the text belongs into a Secret."""
+    return setting.secret and not worker_settings.is_path(setting, text)
 
 
 def _plain(text: str) -> Tuple[str, ...]:

@@ -34,6 +34,12 @@ class Remove:
     waits: bool = False
 
 
+# Kinds whose objects the API server stores with much that nobody gave.
+_WITH_DEFAULTS = ("CustomResourceDefinition", "Deployment", "PodDisruptionBudget", "Service")
+
+# What changes with every write.
+_COUNTED = ("generation", "managedFields", "resourceVersion")
+
 Step = Union[Create, Replace, Keep, Remove]
 
 
@@ -45,13 +51,41 @@ def step(wanted: Manifest, previous: Optional[Manifest]) -> Step:
     return Keep(previous) if same else Replace(wanted, previous)
 
 
+def without_idle(kubectl: Kubectl, steps: Sequence[Step]) -> List[Step]:
+    """The same, where replacing an object by ours and the API server's defaults changes nothing.
+
+    Which defaults these are, only the API server knows: it is asked.
+    """
+    return [_idle(kubectl, each) or each for each in steps]
+
+
+def _idle(kubectl: Kubectl, one: Step) -> Optional[Keep]:
+    if not isinstance(one, Replace) or one.wanted["kind"] not in _WITH_DEFAULTS:
+        return None
+    try:
+        answer = kubectl.replace([merged(one.wanted, one.previous)], dry_run=True)
+    except KubectlError:
+        return None  # dry_run asks again, and says what is wrong.
+    same = bool(answer) and _compared(answer[0]) == _compared(one.previous)
+    return Keep(one.previous) if same else None
+
+
+def _compared(manifest: Manifest) -> Manifest:
+    metadata = {k: v for k, v in manifest["metadata"].items() if k not in _COUNTED}
+    stored = {key: part for key, part in manifest.items() if key != "status"}
+    return dict(without_zeros({**stored, "metadata": metadata}))
+
+
 def merged(wanted: Manifest, previous: Manifest) -> Manifest:
     """The stored object with what we declare in it: others keep their labels, annotations and
     finalizers, and its resourceVersion tells the API server what was read."""
     metadata = _without_managed(previous)
     metadata.update(wanted["metadata"])
-    old = previous["metadata"].get("labels") or {}
-    metadata["labels"] = {**old, **(wanted["metadata"].get("labels") or {})}
+    for part in ("annotations", "labels"):
+        old = previous["metadata"].get(part) or {}
+        new = wanted["metadata"].get(part) or {}
+        if old or new:
+            metadata[part] = {**old, **new}
     return {**previous, **wanted, "metadata": metadata}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, KubectlError
@@ -28,16 +28,30 @@ _SERVER_SET = (
 )
 
 
+Said = Callable[[str, str], None]
+
+
+def unheard(_verb: str, _shown: str) -> None:
+    """For whom the report in the end is enough."""
+
+
 class Transaction:
     """``check`` is called before every step and raises to stop.
 
     ``report``: what was done to which object, such as ("created", "Function shop/falco-delete").
+    ``said`` hears the same at once.
     """
 
     def __init__(
-        self, kubectl: Kubectl, *, check: Check = nothing, sleep: Sleep = time.sleep
+        self,
+        kubectl: Kubectl,
+        *,
+        check: Check = nothing,
+        sleep: Sleep = time.sleep,
+        said: Said = unheard,
     ) -> None:
         self._kubectl = kubectl
+        self._told = said
         self._check = check
         self._sleep = sleep
         self._created: List[Manifest] = []
@@ -75,6 +89,7 @@ class Transaction:
 
     def _said(self, verb: str, manifest: Manifest) -> Manifest:
         self.report.append((verb, shown(manifest)))
+        self._told(verb, shown(manifest))
         return manifest
 
     def _create(self, wanted: Manifest) -> Manifest:

@@ -11,11 +11,21 @@ from playbooks.deployment.manifests.manifest import identity
 SERVED = ("functions", "natstriggers")
 
 
+def singular(plural):
+    return f"{plural[:-3]}y" if plural.endswith("ies") else plural[:-1]
+
+
+def rolled_out(deployment):
+    replicas = deployment["spec"].get("replicas", 1)
+    return dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), replicas)
+
+
 class FakeKubectl(Kubectl):
     """``calls``: what was asked for in turn, such as ("create", "Function falco-delete").
 
     ``failures``: the error that a verb on a kind raises; "dry-run create" is a verb of its own.
     ``finalizer``: deleted objects stay, marked for deletion. ``before`` is called before each call.
+    ``status``: what a stored Deployment's becomes. ``logged``: logs by pod and container.
     """
 
     def __init__(self, *objects, served=SERVED, namespace="default"):
@@ -25,6 +35,8 @@ class FakeKubectl(Kubectl):
         self.calls = []
         self.failures = {}
         self.finalizer = False
+        self.logged = {}
+        self.status = rolled_out
         self.before_call = lambda verb, manifest: None
         self._numbers = count(1)
         for manifest in objects:
@@ -49,7 +61,7 @@ class FakeKubectl(Kubectl):
     def list(self, resources, *, namespace="", selector=""):
         if resources[0] in self.failures:
             raise self.failures[resources[0]]
-        kinds = [resource.partition(".")[0].rstrip("s") for resource in resources]
+        kinds = [singular(resource.partition(".")[0]) for resource in resources]
         return [
             copy.deepcopy(manifest)
             for (kind, place, _), manifest in self.objects.items()
@@ -57,6 +69,9 @@ class FakeKubectl(Kubectl):
             and namespace in ("", place)
             and self._selected(manifest, selector)
         ]
+
+    def logs(self, namespace, pod, container, *, lines, previous=False):
+        return self.logged.get((pod, container), "")
 
     def create(self, manifests, *, dry_run=False):
         return [self._create(manifest, dry_run) for manifest in manifests]
@@ -116,6 +131,8 @@ class FakeKubectl(Kubectl):
         stored = copy.deepcopy(manifest)
         stored["metadata"]["uid"] = uid
         stored["metadata"]["resourceVersion"] = str(next(self._numbers))
+        if stored["kind"] == "Deployment":
+            stored["status"] = self.status(stored)
         self.objects[identity(stored)] = stored
         return copy.deepcopy(stored)
 

@@ -13,8 +13,8 @@ from playbooks.engines import local
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import WEBHOOK, run
 
-DELETE = ("-p", "delete", "-t", "falco.error.*")
-SLACK = ("-p", "slack", "-t", "falco.error.*")
+DELETE = ("-E", "kubeless", "-p", "delete", "-t", "falco.error.*")
+SLACK = ("-E", "kubeless", "-p", "slack", "-t", "falco.error.*")
 
 
 def a_secret(name, **data):

@@ -4,10 +4,11 @@ from pathlib import Path
 from expects import contain, equal, expect, start_with
 from mamba import after, before, description, it
 
+from playbooks.deployment import catalogue
 from specs.deployment.mothers import WEBHOOK, a_request, run
 
-SLACK = ("-p", "slack", "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
-DELETE = ("-p", "delete", "-t", "falco.error.*")
+SLACK = ("-E", "kubeless", "-p", "slack", "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
+DELETE = ("-E", "kubeless", "-p", "delete", "-t", "falco.error.*")
 
 
 def the_error_of(*arguments):
@@ -23,7 +24,7 @@ with description("What was typed") as self:
 
         with it("is refused for one that is not there, with a list of those there are"):
             expect(the_error_of("-p", "demisto", "-t", "falco.>")).to(
-                contain("there is no playbook 'demisto': one of delete, isolate, slack, taint")
+                contain("there is no playbook 'demisto': one of ", *catalogue.names())
             )
 
         with it("is refused for a path"):

@@ -15,8 +15,9 @@ def variables(request: Request) -> List[Manifest]:
     """The container's env, by name. A secret setting is the path of its file."""
     found: Dict[str, Manifest] = {}
     for name, text in request.values.items():
-        if name in request.secrets:
-            found[f"{name}_FILE"] = {"value": f"{_own_path(request)}/{name}"}
+        setting = request.setting(name)
+        if setting and name in request.secrets:
+            found[setting.file_variable] = {"value": f"{_own_path(request)}/{name}"}
         else:
             found[name] = {"value": escaped(text)}
     for reference in request.references:

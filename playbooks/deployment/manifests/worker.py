@@ -1,0 +1,100 @@
+"""The Deployment of a worker and what belongs to it, named so that the kubeless CLI finds them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any, Dict, List, Mapping
+
+from playbooks.deployment.manifests.function import PORT
+from playbooks.deployment.manifests.manifest import Manifest, labels
+from playbooks.deployment.manifests.worker_pod import REQUIREMENTS, ZIP
+
+#: On the pod template: another value is another rollout.
+REVISION = "falco/revision"
+
+
+def deployment(
+    function: str, namespace: str, template: Mapping[str, Any], replicas: int
+) -> Manifest:
+    """While it rolls, never fewer workers than asked for."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(function, namespace),
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": labels(function)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
+            "template": dict(template),
+        },
+    }
+
+
+def template(
+    function: str, pod: Mapping[str, Any], contents: Mapping[str, Any], hash_key: str
+) -> Dict[str, Any]:
+    """A pod template with a hash of ``contents``, which lie outside of it.
+
+    Keyed, because whoever may read pods sees it, and passwords can be guessed from plain hashes.
+    """
+    whole = json.dumps([pod, contents], sort_keys=True)
+    revision = hmac.new(hash_key.encode(), whole.encode(), hashlib.sha256).hexdigest()[:16]
+    annotations = {
+        "prometheus.io/path": "/metrics",
+        "prometheus.io/port": str(PORT),
+        "prometheus.io/scrape": "true",
+        REVISION: revision,
+    }
+    return {"metadata": {"annotations": annotations, "labels": labels(function)}, "spec": dict(pod)}
+
+
+def service(function: str, namespace: str) -> Manifest:
+    """As Kubeless makes one."""
+    port = {"name": "http-function-port", "port": PORT, "protocol": "TCP", "targetPort": PORT}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(function, namespace),
+        "spec": {"ports": [port], "selector": labels(function), "type": "ClusterIP"},
+    }
+
+
+def disruption_budget(function: str, namespace: str, replicas: int) -> List[Manifest]:
+    """None for a single worker: it would keep its node from being drained."""
+    if replicas < 2:
+        return []
+    return [
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": _metadata(function, namespace),
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels(function)}},
+        }
+    ]
+
+
+def config_map_name(function: str) -> str:
+    """Not the function's own name: Kubeless' controller writes a ConfigMap of that."""
+    return f"{function}-worker"
+
+
+def config_map(function: str, namespace: str, archive: bytes, requirements: str) -> Manifest:
+    metadata = {**_metadata(function, namespace), "name": config_map_name(function)}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "binaryData": {ZIP: base64.b64encode(archive).decode("ascii")},
+        "data": {REQUIREMENTS: requirements},
+    }
+
+
+def _metadata(function: str, namespace: str) -> Dict[str, Any]:
+    return {"name": function, "namespace": namespace, "labels": labels(function)}

@@ -1,0 +1,161 @@
+"""The pod of a worker: passes the Pod Security profile ``restricted``, and its probes mean it.
+
+Without an image that has everything, an init container unpacks the archive and installs what it
+needs, as Kubeless does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from playbooks.deployment import worker_settings
+from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests.environment import escaped
+from playbooks.deployment.manifests.function import PORT
+from playbooks.deployment.manifests.manifest import Manifest, labels
+from playbooks.deployment.request import Request
+
+#: Has Python and pip, and nothing of ours.
+STOCK_IMAGE = "python:3.13-slim"
+
+COMMAND = ["python3", "-m", "playbooks.engines.worker"]
+USER = 1000
+
+CODE, PACKAGES, ARCHIVE = "/falco/code", "/falco/packages", "/falco/archive"
+ZIP, REQUIREMENTS = "worker.zip", "requirements.txt"
+
+# The setting that says how many seconds the worker takes to finish.
+SHUTDOWN = "SHUTDOWN_SECONDS"
+
+# Seconds from SIGTERM to SIGKILL beyond those that the worker takes to finish.
+SPARE = 10
+
+_INSTALL = f"""\
+set -e
+python3 -m zipfile -e {ARCHIVE}/{ZIP} {CODE}
+python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet \
+--target {PACKAGES} -r {ARCHIVE}/{REQUIREMENTS}"""
+
+
+def pod(request: Request, namespace: str, *, image: str, config_map: str) -> Dict[str, Any]:
+    """A pod's spec. ``image`` empty: the stock one, with the archive of ``config_map``."""
+    spec: Dict[str, Any] = {
+        "automountServiceAccountToken": True,
+        "containers": [_worker(request, namespace, image)],
+        "enableServiceLinks": False,
+        "securityContext": {
+            "fsGroup": USER,
+            "runAsGroup": USER,
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "serviceAccountName": request.function,
+        "terminationGracePeriodSeconds": _shutdown(request) + SPARE,
+        "topologySpreadConstraints": [
+            {
+                "labelSelector": {"matchLabels": labels(request.function)},
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+            }
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *environment.volumes(request)],
+    }
+    if not image:
+        spec["initContainers"] = [_install(request)]
+        spec["volumes"] += [
+            {"name": "code", "emptyDir": {}},
+            {"name": "archive", "configMap": {"name": config_map}},
+        ]
+    return spec
+
+
+def _worker(request: Request, namespace: str, image: str) -> Manifest:
+    own = {
+        "PLAYBOOK": request.playbook.name,
+        "FUNCTION_NAME": request.function,
+        "FUNCTION_NAMESPACE": namespace,
+        **_SURROUNDINGS,
+    }
+    if not image:
+        own["PYTHONPATH"] = f"{CODE}:{PACKAGES}"
+    mounted = [{"name": "code", "mountPath": "/falco", "readOnly": True}] if not image else []
+    return {
+        "name": request.function,
+        **_common(image),
+        "command": COMMAND,
+        "env": sorted([*_plain(own), *environment.variables(request)], key=_name),
+        "ports": [{"containerPort": PORT, "name": "http", "protocol": "TCP"}],
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": PORT},
+            "initialDelaySeconds": 5,
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": PORT},
+            "periodSeconds": 3,
+            "timeoutSeconds": 3,
+            "failureThreshold": 2,
+        },
+        "resources": _resources(cpu="1", memory="512Mi"),
+        "volumeMounts": [_TMP, *mounted, *environment.mounts(request)],
+    }
+
+
+def _install(request: Request) -> Manifest:
+    """It has the variables that are no settings of ours: proxies, and pip's own."""
+    others = {k: v for k, v in request.values.items() if request.setting(k) is None}
+    return {
+        "name": "install",
+        **_common(""),
+        "command": ["sh", "-c", _INSTALL],
+        "env": sorted(_plain({**others, **_SURROUNDINGS}), key=_name),
+        "resources": _resources(cpu="1", memory="512Mi"),
+        "volumeMounts": [
+            _TMP,
+            {"name": "code", "mountPath": "/falco"},
+            {"name": "archive", "mountPath": ARCHIVE, "readOnly": True},
+        ],
+    }
+
+
+def _common(image: str) -> Dict[str, Any]:
+    return {
+        "image": image or STOCK_IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+
+
+def _resources(cpu: str, memory: str) -> Manifest:
+    return {
+        "limits": {"cpu": cpu, "memory": memory},
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+    }
+
+
+def _plain(values: Dict[str, str]) -> List[Manifest]:
+    return [{"name": name, "value": escaped(text)} for name, text in values.items()]
+
+
+def _name(variable: Manifest) -> str:
+    return str(variable["name"])
+
+
+def _shutdown(request: Request) -> int:
+    setting = request.setting(SHUTDOWN)
+    assert setting is not None and setting.default is not None
+    return int(request.values.get(setting.name, setting.default))
+
+
+_SURROUNDINGS = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+_TMP = {"name": "tmp", "mountPath": "/tmp"}
+
+assert set(_SURROUNDINGS) < set(worker_settings.ITS_OWN)

@@ -1,0 +1,109 @@
+"""``-P FILE``: what users set on a pod beside what deploy_playbook sets, laid over its template.
+
+The file holds a part of a pod template, ``metadata`` and ``spec``, as YAML or JSON::
+
+    spec:
+      priorityClassName: system-cluster-critical
+      nodeSelector: {pool: security}
+      tolerations: [{key: dedicated, operator: Exists}]
+      imagePullSecrets: [{name: registry}]
+      containers:
+      - env: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
+        resources: {limits: {memory: 1Gi}}
+
+Objects are merged key by key, and null removes a key. Lists whose items have a key are merged by
+it: ``mountPath`` for volumeMounts, ``topologyKey`` for topologySpreadConstraints, ``containerPort``
+for ports, else ``name`` (containers, env, volumes, imagePullSecrets, ...). Every other list, such
+as tolerations, is replaced. A container without a name is each of those there are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+import yaml
+
+from playbooks.deployment.errors import UsageError
+
+_KEYS = {
+    "containers": "name",
+    "env": "name",
+    "imagePullSecrets": "name",
+    "initContainers": "name",
+    "ports": "containerPort",
+    "topologySpreadConstraints": "topologyKey",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
+}
+_CONTAINERS = ("containers", "initContainers")
+
+
+def read(path: str) -> Mapping[str, Any]:
+    """Raises UsageError."""
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise UsageError([f"-P: cannot read {path!r}: {error.strerror}"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError([f"-P: {path!r} is neither YAML nor JSON: {error}"]) from None
+    if not isinstance(found, dict) or not set(found) <= {"metadata", "spec"}:
+        raise UsageError(
+            [f"-P: {path!r} is no part of a pod template: at its top are metadata and spec"]
+        )
+    problems = [f"-P: {name} in {path!r} is no object" for name in found if _odd(found[name])]
+    problems += _list_problems(path, found.get("spec") or {})
+    if problems:
+        raise UsageError(problems)
+    return found
+
+
+def patched(template: Mapping[str, Any], patch: Mapping[str, Any]) -> Dict[str, Any]:
+    """The template with the patch laid over it."""
+    return {**_merged_object(template, patch)}
+
+
+def _odd(part: Any) -> bool:
+    return not isinstance(part, dict)
+
+
+def _list_problems(path: str, spec: Any, where: str = "spec") -> List[str]:
+    """Lists that are merged and hold something else than objects."""
+    found: List[str] = []
+    for key, part in spec.items() if isinstance(spec, dict) else ():
+        if key not in _KEYS or part is None:
+            continue
+        if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
+            found.append(f"-P: {where}.{key} in {path!r} is no list of objects")
+            continue
+        for item in part:
+            if _KEYS[key] not in item and key not in _CONTAINERS:
+                found.append(f"-P: an item of {where}.{key} in {path!r} has no {_KEYS[key]}")
+            found += _list_problems(path, item, f"{where}.{key}")
+    return found
+
+
+def _merged(key: str, old: Any, new: Any) -> Any:
+    if isinstance(new, Mapping):
+        return _merged_object(old if isinstance(old, Mapping) else {}, new)
+    if isinstance(new, list) and key in _KEYS:
+        return _merged_list(key, old or [], new)
+    return new
+
+
+def _merged_object(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
+    merged = {**old, **{key: _merged(key, old.get(key), part) for key, part in new.items()}}
+    return {key: part for key, part in merged.items() if part is not None}
+
+
+def _merged_list(key: str, old: List[Any], new: List[Any]) -> List[Any]:
+    by = _KEYS[key]
+    merged = list(old)
+    for item in new:
+        name: Optional[Any] = item.get(by)
+        same = [i for i, there in enumerate(merged) if name in (None, there.get(by))]
+        for index in same:
+            merged[index] = _merged_object(merged[index], item)
+        if not same and name is not None:
+            merged.append(_merged_object({}, item))
+    return merged

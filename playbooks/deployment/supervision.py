@@ -1,0 +1,44 @@
+"""The kubernetes engine's onlooker: no controller of Kubeless interferes, and the workers start."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Optional
+
+from playbooks.deployment import controllers, rollout
+from playbooks.deployment.kubectl import Kubectl
+from playbooks.deployment.manifests.manifest import Manifest
+from playbooks.deployment.objects import Objects
+from playbooks.deployment.onlooker import Onlooker
+from playbooks.deployment.waiting import Check, Sleep, nothing
+
+
+class Supervision(Onlooker):
+    """``tell``: takes lines of progress."""
+
+    def __init__(
+        self,
+        kubectl: Kubectl,
+        objects: Objects,
+        *,
+        tell: Callable[[str], None],
+        check: Check = nothing,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        self._kubectl = kubectl
+        self._function = objects.function
+        self.deployment = next(m for m in objects.accessories if m["kind"] == "Deployment")
+        self._tell, self._check, self._sleep = tell, check, sleep
+
+    def found(self, function: Optional[Manifest]) -> None:
+        if function:
+            controllers.refuse_finalizer(function)
+
+    def created(self, function: Manifest) -> None:
+        controllers.refuse_interest(self._kubectl, function, check=self._check, sleep=self._sleep)
+
+    def stored(self) -> None:
+        rollout.wait(
+            self._kubectl, self.deployment, tell=self._tell, check=self._check, sleep=self._sleep
+        )
+        controllers.refuse_any(self._kubectl.get([self._function]))

@@ -1,0 +1,149 @@
+import re
+
+import yaml
+from expects import be_empty, contain, equal, expect, have_keys
+from mamba import before, description, it
+
+from playbooks.deployment.kubectl import Forbidden
+from playbooks.deployment.manifests.definitions import definitions
+from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.mothers import run
+
+DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
+MADE = [
+    "ClusterRole falco-playbook-worker",
+    "CustomResourceDefinition functions.kubeless.io",
+    "CustomResourceDefinition natstriggers.kubeless.io",
+]
+
+
+class NewCluster(FakeKubectl):
+    """Serves Functions and triggers once they are defined."""
+
+    def __init__(self):
+        super().__init__(served=())
+
+    def create(self, manifests, *, dry_run=False):
+        for manifest in manifests:
+            if manifest["kind"] == "CustomResourceDefinition" and not dry_run:
+                self.served = (*self.served, manifest["metadata"]["name"].partition(".")[0])
+        return super().create(manifests, dry_run=dry_run)
+
+
+def schema(kind):
+    (found,) = [d for d in definitions() if d["spec"]["names"]["kind"] == kind]
+    (version,) = found["spec"]["versions"]
+    return version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+
+
+def takes(kind, key, text):
+    return re.search(schema(kind)[key]["pattern"], text) is not None
+
+
+with description("Setting a cluster up") as self:
+    with before.each:
+        self.kubectl = NewCluster()
+
+    with it("makes two definitions and the shared role"):
+        answer = run("-S", kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(self.kubectl.names).to(equal(MADE))
+        expect(answer.out).to(contain("created   CustomResourceDefinition functions.kubeless.io\n"))
+
+    with it("changes nothing when it is done again"):
+        run("-S", kubectl=self.kubectl)
+        self.kubectl.calls.clear()
+        answer = run("-S", kubectl=self.kubectl)
+
+        expect(self.kubectl.changes).to(be_empty)
+        expect(answer.out).to(contain("unchanged ClusterRole falco-playbook-worker\n"))
+
+    with it("brings what it made up to date"):
+        run("-S", kubectl=self.kubectl)
+        role = self.kubectl.the("ClusterRole", "falco-playbook-worker")
+        rules, role["rules"] = role["rules"], []
+        run("-S", kubectl=self.kubectl)
+
+        expect(self.kubectl.the("ClusterRole", "falco-playbook-worker")["rules"]).to(equal(rules))
+
+    with it("leaves alone what others made, such as Kubeless' own definitions"):
+        theirs = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "functions.kubeless.io"},
+            "spec": {"theirs": True},
+        }
+        kubectl = FakeKubectl(theirs)
+        answer = run("-S", kubectl=kubectl)
+
+        expect(answer.out).to(
+            contain("unchanged CustomResourceDefinition functions.kubeless.io, which others made")
+        )
+        expect(kubectl.the("CustomResourceDefinition", "functions.kubeless.io")["spec"]).to(
+            equal({"theirs": True})
+        )
+
+    with it("sweeps what functions left that are gone"):
+        run("-S", kubectl=self.kubectl)
+        run(*DELETE, kubectl=self.kubectl)
+        self.kubectl.delete(self.kubectl.the("Function", "falco-delete"))
+        answer = run("-S", kubectl=self.kubectl)
+
+        expect(answer.out).to(contain("swept     ClusterRole falco-delete.default"))
+        expect(self.kubectl.names).to(equal(MADE))
+
+    with it("prints what it would make"):
+        documents = list(yaml.safe_load_all(run("-S", "-d", has_kubectl=False).out))
+
+        expect(sorted(f"{d['kind']} {d['metadata']['name']}" for d in documents)).to(equal(MADE))
+
+    with it("is done by deploying, where anything is missing"):
+        answer = run(*DELETE, kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(self.kubectl.names).to(contain(*MADE, "Deployment falco-delete"))
+
+    with it("is asked of an administrator by who may not, in their words"):
+        refused = Forbidden("customresourcedefinitions is forbidden")
+        self.kubectl.failures["create", "CustomResourceDefinition"] = refused
+        answer = run(*DELETE, kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(1))
+        expect(answer.err).to(
+            contain(
+                "this cluster lacks CustomResourceDefinition functions.kubeless.io",
+                "customresourcedefinitions is forbidden",
+                "An administrator has to set the cluster up once",
+                "deploy_playbook -S -d > set-up.yaml; kubectl apply -f set-up.yaml",
+            )
+        )
+        expect(self.kubectl.names).to(be_empty)
+
+
+with description("The definitions") as self:
+    with it("are of apiextensions v1, with columns to look at"):
+        for definition in definitions():
+            (version,) = definition["spec"]["versions"]
+
+            expect(definition["apiVersion"]).to(equal("apiextensions.k8s.io/v1"))
+            expect([c["name"] for c in version["additionalPrinterColumns"]]).to(contain("Age"))
+
+    with it("take the topics that NATS takes, and no others"):
+        good = ("falco.>", ">", "*", "falco.*.shell", "falco.error.a_b-c")
+        bad = ("", "falco..x", "falco.>.x", "falco.e*", ".x", "x.", "a b", "a\n")
+
+        expect([t for t in good if not takes("NATSTrigger", "topic", t)]).to(be_empty)
+        expect([t for t in bad if takes("NATSTrigger", "topic", t)]).to(equal(["a\n"]))
+
+    with it("take what the kubeless CLI says of content, and no others"):
+        good = ("", "text", "base64+zip", "url+zip", "base64+compressedtar", "base64+zip+deps")
+
+        expect([t for t in good if not takes("Function", "function-content-type", t)]).to(be_empty)
+        expect(takes("Function", "function-content-type", "zip")).to(equal(False))
+
+    with it("want a trigger's topic and selector"):
+        (trigger,) = [d for d in definitions() if d["spec"]["names"]["kind"] == "NATSTrigger"]
+        spec = trigger["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+        expect(spec["properties"]["spec"]).to(have_keys(required=["functionSelector", "topic"]))
