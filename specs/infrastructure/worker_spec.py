@@ -174,6 +174,7 @@ def edit(namespace, name, topic):
 def begin(self, **settings):
     """A worker for a Function of its own, with the topic falco.error.*."""
     self.directory = tempfile.mkdtemp(prefix="worker-spec-")
+    cluster.kubeless_definitions()
     self.namespace = cluster.a_namespace()
     self.nats = Nats().start()
     path, self.proxy = a_kubeconfig(self.directory, self.namespace, Proxy)

@@ -29,6 +29,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Responder
 from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster
+from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 from specs.support.mothers import a_document
 
@@ -165,6 +166,16 @@ def settled(node: str) -> Manifest:
         return dict(found)
 
     return dict(eventually(unchanged, 20))
+
+
+def kubeless_definitions() -> None:
+    """Those of Function and NATSTrigger; where they were missing, only for as long as we run."""
+    for definition in definitions():
+        name = definition["metadata"]["name"]
+        if stored("crd", name) is None:
+            cleaned_up(name, "crd")
+            create(definition)
+        kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{name}")
 
 
 def cleaned_up(name: str, kind: str) -> None:
