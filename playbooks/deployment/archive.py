@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import io
 import zipfile
+from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 from playbooks.deployment.catalogue import PACKAGE
 from playbooks.deployment.errors import DeploymentError
@@ -73,8 +74,10 @@ def _reached(entrypoints: Sequence[Path], package: Path) -> Dict[str, Path]:
     return {str(path.relative_to(package.parent).as_posix()): path for path in found.values()}
 
 
-def _imports(path: Path, package: str) -> Iterator[str]:
+@lru_cache(maxsize=None)
+def _imports(path: Path, package: str) -> Tuple[str, ...]:
     """Every name that may be a module of the package, and the packages around it."""
+    found = []
     for node in ast.walk(ast.parse(path.read_bytes())):
         names = []
         if isinstance(node, ast.Import):
@@ -84,7 +87,8 @@ def _imports(path: Path, package: str) -> Iterator[str]:
         for name in names:
             parts = name.split(".")
             if parts[0] == package:
-                yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+                found += [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return tuple(found)
 
 
 def _file(module: str, package: Path) -> Optional[Path]:
