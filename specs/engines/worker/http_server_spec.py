@@ -111,8 +111,8 @@ with description("The HTTP server") as self:
 
     with it("gives a slow sender up, however steadily it trickles"):
         begun = time.monotonic()
-        trickle = [POST + "Content-Length: 1000\r\n\r\n", *["x"] * 30]
-        answer = said(*trickle, patience=0.5, pause=0.05)
+        trickle = [POST + "Content-Length: 1000\r\n\r\n", *["x"] * 20]
+        answer = said(*trickle, patience=0.2, pause=0.02)
 
         expect(answer == "" or "HTTP/1.1 408" in answer).to(equal(True))
         expect(time.monotonic() - begun < 5).to(equal(True))
