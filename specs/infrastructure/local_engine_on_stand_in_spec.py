@@ -9,10 +9,10 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support.conditions import Condition, not_run_unless
+from specs.support.conditions import CLUSTER, Condition, not_run_unless
 from specs.support.mothers import a_document
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "specs" / "support" / "alerts" / "falco_alerts.jsonl"
 KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
 
@@ -76,4 +76,5 @@ with description("The local engine, on a stand-in,") as self:
         expect(ran.returncode).to(equal(1))
 
 
+not_run_unless(CLUSTER, globals())
 not_run_unless(KMOCK, globals())
