@@ -8,6 +8,7 @@ from mamba import description, it
 from playbooks.core import guards
 from playbooks.core.proof import Proof
 from playbooks.deployment.settings_table import settings_table
+from playbooks.engines.worker.settings import FOR_USERS
 from specs.support import fakes, mothers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,9 @@ with description("The README") as self:
             reaction = import_module(f"playbooks.{name}").playbook.reaction
 
             expect(table_of(name)).to(equal(settings_table(reaction.SETTINGS)))
+
+    with it("has the settings of the worker, as they are declared"):
+        expect(table_of("the worker")).to(equal(settings_table(FOR_USERS)))
 
     with it("gives the test command that the continuous check runs"):
         commands = [line for line in README.splitlines() if "pipenv run mamba" in line]
