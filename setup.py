@@ -12,6 +12,10 @@ setup(
     python_requires=">=3.8",
     packages=find_packages(include=["playbooks", "playbooks.*"]),
     package_data={"playbooks.deployment": ["*.json", "requirements/*.txt"]},
+    entry_points={"console_scripts": ["falco-playbook = playbooks.commands.__main__:run"]},
     install_requires=["kubernetes>=29,<36", "requests>=2.31"],
-    extras_require={"local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"']},
+    extras_require={
+        "local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"'],
+        "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14"],
+    },
 )

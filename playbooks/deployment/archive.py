@@ -40,7 +40,8 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
 def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     worker = package / WORKER
-    entries = [package / f"{playbook}.py", worker / "__init__.py", worker / "__main__.py"]
+    programs = ("__init__.py", "__main__.py", "dead_letter_desk.py")
+    entries = [package / f"{playbook}.py", *(worker / name for name in programs)]
     files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
     files.update(_reached(entries, package))
     return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)

@@ -15,6 +15,7 @@ LAYERS = {
     "infrastructure": ("core",),
     "engines": ("core",),
     "deployment": ("core", "infrastructure", "engines"),
+    "commands": ("core", "deployment", "engines", "infrastructure"),
 }
 
 

@@ -152,9 +152,7 @@ class Desk:
 
     async def _remove(self, sequence: int) -> None:
         try:
-            await self._jetstream.call(
-                f"STREAM.MSG.DELETE.{self._stream}", {"seq": sequence, "no_erase": True}
-            )
+            await self._call("DELETE", {"seq": sequence, "no_erase": True})
         except ApiError:
             # The server has several words for one that is gone already.
             if await self._get({"seq": sequence}) is not None:
@@ -162,12 +160,20 @@ class Desk:
 
     async def _get(self, which: Mapping[str, Any]) -> Optional[Letter]:
         try:
-            found = await self._jetstream.call(f"STREAM.MSG.GET.{self._stream}", which)
+            found = await self._call("GET", which)
         except ApiError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
         return Letter.of(found["message"])
+
+    async def _call(self, verb: str, body: Mapping[str, Any]) -> Dict[str, Any]:
+        what = f"STREAM.MSG.{verb}.{self._stream}"
+        try:
+            return await self._jetstream.call(what, body)
+        except Unusable as error:
+            # A right that the worker itself does without.
+            raise Undone(f"{error} ($JS.API.{what})") from error
 
 
 async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

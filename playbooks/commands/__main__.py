@@ -1,0 +1,52 @@
+"""``falco-playbook``, or ``python -m playbooks.commands``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Optional, Sequence
+
+from playbooks.commands.bearer_token import token
+from playbooks.commands.cluster import Cluster, ClusterProcess
+from playbooks.commands.command_line import parse
+from playbooks.commands.dead import dead
+from playbooks.commands.deployed import find
+from playbooks.commands.telling import tell
+from playbooks.deployment import preflight
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.waiting import Sleep
+
+
+def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.sleep) -> int:
+    """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
+    try:
+        options = parse(arguments)
+        preflight.check_kubectl()
+        namespace = options.namespace or cluster.current_namespace()
+        deployed = find(cluster, namespace, options.function)
+        if options.command == "dead":
+            return dead(options, cluster, deployed)
+        return token(options, cluster, deployed, sleep)
+    except DeploymentError as error:
+        tell("error", str(error).splitlines())
+        return error.exit_code
+    except KeyboardInterrupt:
+        tell("error", ["interrupted"])
+        return 130
+
+
+def run(arguments: Optional[Sequence[str]] = None) -> None:
+    """What the console script calls."""
+    try:
+        code = main(sys.argv[1:] if arguments is None else arguments, ClusterProcess())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has had enough of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,62 @@
+"""The cluster as falco-playbook sees it: kubectl, with two verbs more than deploy_playbook needs.
+
+kubectl and not the stream client of the kubernetes package: deploy_playbook wants kubectl anyway,
+it finds the same cluster with the same credentials, speaks SPDY to API servers and proxies that
+refuse WebSockets, and gives standard output, standard error and the exit code apart. The stream
+client needs one package more, and cuts UTF-8 between its frames.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Sequence
+
+from playbooks.deployment.kubectl import Kubectl, KubectlError
+from playbooks.deployment.kubectl_process import KubectlProcess
+
+# Seconds for a command in a pod, which may read thousands of messages.
+TIMEOUT = 600
+
+
+@dataclass(frozen=True)
+class Executed:
+    code: int
+    out: str
+    err: str
+
+
+class Cluster(Kubectl):
+    @abstractmethod
+    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
+        """Run a command in a container. kubectl's own failures look like the command's."""
+
+    @abstractmethod
+    def annotate(self, namespace: str, pod: str, annotation: str) -> None:
+        """``annotation``: KEY=VALUE, which replaces one of that key."""
+
+
+class ClusterProcess(KubectlProcess, Cluster):
+    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
+        place = ("--namespace", namespace, "--container", container, "--pod-running-timeout=10s")
+        try:
+            done = subprocess.run(
+                # Without --request-timeout: it ends the stream too.
+                ("kubectl", "exec", *place, pod, "--", *command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=TIMEOUT,
+                start_new_session=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise KubectlError(f"kubectl exec did not end within {TIMEOUT} seconds") from None
+        except OSError as error:
+            raise KubectlError(f"kubectl cannot be run: {error.strerror}") from error
+        return Executed(done.returncode, done.stdout, done.stderr)
+
+    def annotate(self, namespace: str, pod: str, annotation: str) -> None:
+        self._run("annotate", "--overwrite", "--namespace", namespace, "pod", pod, annotation)

@@ -1,0 +1,108 @@
+"""The command line of ``falco-playbook``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import List, NoReturn, Optional, Sequence, Tuple
+
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.request import name_problems, namespace_problems
+
+_EXAMPLES = """\
+examples:
+  falco-playbook dead -p delete -n responders
+  falco-playbook dead -p delete -o json | jq '.[] | select(.reason == "invalid-alert") | .body'
+  falco-playbook dead -p delete --redeliver
+  falco-playbook dead -p delete --redeliver 17 18
+  curl -H "Authorization: Bearer $(falco-playbook token -p delete)" ...
+  falco-playbook token -p delete --rotate
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed, checked as far as that is possible without a cluster.
+
+    ``command``: dead or token. ``function``: falco-<name>. ``namespace`` None: the kubeconfig's.
+    ``ids`` empty: all of them.
+    """
+
+    command: str
+    function: str
+    namespace: Optional[str] = None
+    json: bool = False
+    redeliver: bool = False
+    ids: Tuple[int, ...] = ()
+    rotate: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError([f"{message} ({self.prog} -h shows how it is used)"])
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Raises UsageError with everything that is wrong; ``-h`` prints and exits."""
+    typed = _parser().parse_args(arguments)
+    given = getattr(typed, "redeliver", None)
+    name = typed.name or typed.playbook or ""
+    problems = [] if name else ["no playbook is given: -p PLAYBOOK, or -N NAME as on deploying"]
+    problems += name_problems(name)
+    if typed.namespace is not None:
+        problems += namespace_problems(typed.namespace)
+    problems += [p for text in given or () for p in _id_problems(text)]
+    if problems:
+        raise UsageError(problems)
+    return Options(
+        command=typed.command,
+        function=f"falco-{name}",
+        namespace=typed.namespace,
+        json=typed.output == "json",
+        redeliver=given is not None,
+        ids=tuple(sorted({int(text) for text in given or ()})),
+        rotate=getattr(typed, "rotate", False),
+    )
+
+
+def _id_problems(text: str) -> List[str]:
+    if text.isascii() and text.isdigit() and len(text) < 20 and int(text):
+        return []
+    return [f"--redeliver {text!r} is no id, expected a number as 'dead' lists them"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="falco-playbook",
+        description="What one does with a playbook after deploying it with -E kubernetes.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    dead = _command(commands, "dead", "list the alerts that were given up, or put them back")
+    dead.add_argument(
+        "--redeliver",
+        metavar="ID",
+        nargs="*",
+        help="put these back, or all without an ID: the worker answers them anew, and they are"
+        " dead letters no more",
+    )
+    token = _command(commands, "token", "print the bearer token of the playbook's HTTP")
+    token.add_argument(
+        "--rotate",
+        action="store_true",
+        help="make a new one, wait until every worker takes it, and print it; the one before is"
+        " worth nothing then",
+    )
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> _Parser:
+    command = commands.add_parser(name, help=text, description=f"{text}.", allow_abbrev=False)
+    add = command.add_argument
+    add("-p", dest="playbook", metavar="PLAYBOOK", help="the one that was deployed")
+    add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
+    add("-N", dest="name", metavar="NAME", help="as on deploying: falco-NAME; default: PLAYBOOK")
+    add("-o", dest="output", choices=("text", "json"), default="text", help="default: text")
+    return command

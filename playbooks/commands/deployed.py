@@ -1,0 +1,97 @@
+"""What is there of a playbook that was deployed: its Function, its Deployment and its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Sequence
+
+from playbooks.commands.cluster import Cluster
+from playbooks.deployment import preflight
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.manifest import FUNCTION, KUBELESS_API, Manifest, reference
+from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.symptoms import of_pod
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """``template``: the spec of its pods."""
+
+    namespace: str
+    function: str
+    uid: str
+    template: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.function}"
+
+    @property
+    def container(self) -> Mapping[str, Any]:
+        """The worker's own."""
+        return next(c for c in self.template["containers"] if c["name"] == self.function)
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        """The plain values only."""
+        return {v["name"]: v.get("value", "") for v in self.container.get("env") or ()}
+
+
+def find(cluster: Cluster, namespace: str, function: str) -> Deployed:
+    """Raises DeploymentError where no worker of ours is deployed under this name."""
+    preflight.check_cluster(cluster)
+    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    if not found:
+        raise DeploymentError(_nothing(cluster, namespace, function))
+    made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
+    template = made[0]["spec"]["template"] if made else {}
+    if REVISION not in _annotations(template):
+        raise DeploymentError(
+            f"Function {namespace}/{function} has no worker of deploy_playbook -E kubernetes:"
+            " what Kubeless serves has neither dead letters nor a token"
+        )
+    return Deployed(namespace, function, found[0]["metadata"]["uid"], template["spec"])
+
+
+def workers(cluster: Cluster, deployed: Deployed) -> List[str]:
+    """The pods whose worker runs, ready ones first."""
+    running = [p for p in _pods(cluster, deployed) if _runs(p, deployed.function)]
+    return [p["metadata"]["name"] for p in sorted(running, key=lambda p: of_pod(p) is not None)]
+
+
+def a_worker(cluster: Cluster, deployed: Deployed) -> str:
+    """Raises DeploymentError with what its pods say, where none runs."""
+    running = workers(cluster, deployed)
+    if running:
+        return running[0]
+    symptoms = [(p["metadata"]["name"], of_pod(p)) for p in _pods(cluster, deployed)]
+    said = "; ".join(f"{name}: {s.says if s else 'it ends'}" for name, s in symptoms)
+    raise DeploymentError(
+        f"no worker of {deployed} runs, and only from inside of one NATS is reached"
+        f" ({said or 'it has no pods: is it scaled to 0?'})"
+    )
+
+
+def _pods(cluster: Cluster, deployed: Deployed) -> Sequence[Manifest]:
+    selector = f"{FUNCTION}={deployed.function}"
+    found = cluster.list(("pods",), namespace=deployed.namespace, selector=selector)
+    return [pod for pod in found if REVISION in _annotations(pod)]
+
+
+def _runs(pod: Manifest, container: str) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    running = any(s["name"] == container and "running" in s.get("state", {}) for s in statuses)
+    return running and "deletionTimestamp" not in pod["metadata"]
+
+
+def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    return (manifest.get("metadata") or {}).get("annotations") or {}
+
+
+def _nothing(cluster: Cluster, namespace: str, function: str) -> str:
+    others = cluster.list(("functions.kubeless.io",), namespace=namespace)
+    names = sorted(other["metadata"]["name"] for other in others)
+    there = f"there are {', '.join(names)}" if names else "there are no Functions"
+    return (
+        f"there is no Function {namespace}/{function}, expected one that was deployed with the"
+        f" same -p, -N and -n; in namespace {namespace} {there}"
+    )

@@ -1,0 +1,166 @@
+import json
+
+from expects import be_empty, contain, equal, expect, start_with
+from mamba import before, description, it
+
+from playbooks.commands.cluster import Executed
+from specs.commands.fake_cluster import a_cluster, a_line, a_pod, answer, run
+
+DEAD = ("dead", "-p", "delete")
+PUT_BACK = {"id": 17, "status": "redelivered", "as": "FALCO_INBOX:4"}
+KEPT = {"id": 18, "status": "kept", "why": "cut"}
+
+
+with description("falco-playbook dead") as self:
+    with before.each:
+        self.cluster = a_cluster()
+
+    def saying(self, *lines, **how):
+        self.cluster.says = answer(*lines, **how)
+        return self.cluster
+
+    with it("asks a worker, inside its pod, for the letters of the Function that is there now"):
+        run(*DEAD, cluster=self.cluster)
+        uid = self.cluster.the("Function", "falco-delete")["metadata"]["uid"]
+
+        expect(self.cluster.executed).to(
+            equal(
+                [
+                    (
+                        "falco-delete-1",
+                        "python3",
+                        "-m",
+                        "playbooks.engines.worker.dead_letter_desk",
+                        "list",
+                        "--uid",
+                        uid,
+                    )
+                ]
+            )
+        )
+
+    with it("lists them readably"):
+        said = run(*DEAD, cluster=self.saying(a_line(17), a_line(18)))
+
+        expect(said.code).to(equal(0))
+        expect(said.out).to(contain("TIME", "DELIVERIES", "not-permitted", "17\n", "18\n"))
+
+    with it("lists them for machines, none too"):
+        said = run(*DEAD, "-o", "json", cluster=self.saying(a_line(17)))
+        none = run(*DEAD, "-o", "json")
+
+        expect([letter["id"] for letter in json.loads(said.out)]).to(equal([17]))
+        expect(json.loads(none.out)).to(be_empty)
+
+    with it("says that there are none on standard error"):
+        said = run(*DEAD)
+
+        expect((said.code, said.out)).to(equal((0, "")))
+        expect(said.err).to(contain("there are no dead letters of default/falco-delete"))
+
+    with it("puts back all, or those that are named"):
+        run(*DEAD, "--redeliver", cluster=self.cluster)
+        run(*DEAD, "--redeliver", "18", "17", cluster=self.cluster)
+
+        expect([words[4:] for words in (e[:5] + e[7:] for e in self.cluster.executed)]).to(
+            equal([("redeliver",), ("redeliver", "--ids", "17", "18")])
+        )
+
+    with it("says what became of each"):
+        said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK))
+        gone = {"id": 3, "status": "gone", "why": "somebody else put it back"}
+
+        expect((said.code, said.out)).to(equal((0, "redelivered  17 as FALCO_INBOX:4\n")))
+        expect(run(*DEAD, "--redeliver", cluster=self.saying(gone)).code).to(equal(0))
+
+    with it("fails where one is kept, and says why"):
+        said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK, KEPT))
+
+        expect(said.code).to(equal(1))
+        expect(said.out).to(contain("kept         18: cut\n"))
+
+    with it("says what was put back before it failed"):
+        self.saying(PUT_BACK, {"error": "NATS is gone"}, end=False, code=1)
+        for how in ((), ("-o", "json")):
+            said = run(*DEAD, "--redeliver", *how, cluster=self.cluster)
+
+            expect(said.code).to(equal(1))
+            expect(said.out).to(contain("FALCO_INBOX:4"))
+            expect(said.err).to(equal("falco-playbook: error: NATS is gone\n"))
+
+    with it("lists nothing where the answer broke off, rather than a part"):
+        said = run(*DEAD, cluster=self.saying(a_line(17), end=False))
+
+        expect((said.code, said.out)).to(equal((1, "")))
+        expect(said.err).to(contain("the answer of pod falco-delete-1 broke off"))
+
+    with it("fails with what kubectl says where one may not run anything in the pod"):
+        self.cluster.says = Executed(1, "", "Error from server (Forbidden): pods/exec is forbidden")
+        said = run(*DEAD, cluster=self.cluster)
+
+        expect(said.code).to(equal(1))
+        expect(said.err).to(contain("pod falco-delete-1 gave no answer: Error from server (Forbid"))
+
+    with it("knows a worker that is too old for it"):
+        no_module = (
+            "/usr/local/bin/python3: No module named playbooks.engines.worker.dead_letter_desk"
+        )
+        self.cluster.says = Executed(1, "", f"{no_module}\ncommand terminated with exit code 1")
+        said = run(*DEAD, cluster=self.cluster)
+
+        expect(said.err).to(contain("is of another version, which has no", "deploy it again"))
+
+with description("What falco-playbook finds") as self:
+    with it("is in the namespace that is given, else in the kubeconfig's"):
+        cluster = a_cluster(namespace="shop")
+
+        expect(run(*DEAD, cluster=cluster).code).to(equal(0))
+        expect(run(*DEAD, "-n", "shop", cluster=cluster).code).to(equal(0))
+        expect(run(*DEAD, "-n", "other", cluster=cluster).err).to(
+            contain("there is no Function other/falco-delete", "there are no Functions")
+        )
+
+    with it("is named where it is not what was asked for"):
+        said = run("dead", "-p", "slack")
+
+        expect(said.code).to(equal(1))
+        expect(said.err).to(
+            contain("there is no Function default/falco-slack", "same -p, -N and -n")
+        )
+        expect(said.err).to(contain("in namespace default there are falco-delete"))
+
+    with it("is refused where Kubeless serves it"):
+        cluster = a_cluster()
+        cluster.objects = {k: m for k, m in cluster.objects.items() if k[0] != "Deployment"}
+
+        expect(run(*DEAD, cluster=cluster).err).to(
+            contain("has no worker of deploy_playbook -E kubernetes", "neither dead letters nor")
+        )
+
+    with it("is explained where the cluster does not know Functions"):
+        expect(run(*DEAD, cluster=a_cluster(served=())).err).to(
+            contain("does not serve kubeless.io/v1beta1")
+        )
+
+    with it("is a worker that is ready, before one that only runs"):
+        cluster = a_cluster(pods=())
+        for pod in (
+            a_pod("ending", deletionTimestamp="2026-11-21T10:00:00Z"),
+            a_pod("crashing", ready=False, state="waiting"),
+            a_pod("unready", ready=False),
+            a_pod("ready"),
+        ):
+            cluster._store(pod, uid=pod["metadata"]["name"])
+        run(*DEAD, cluster=cluster)
+
+        expect([words[0] for words in cluster.executed]).to(equal(["ready"]))
+
+    with it("is explained by its pods where no worker runs"):
+        none = run(*DEAD, cluster=a_cluster(pods=())).err
+        cluster = a_cluster(pods=())
+        cluster._store(a_pod("falco-delete-1", ready=False, state="waiting"), uid="1")
+        waiting = run(*DEAD, cluster=cluster).err
+
+        expect(none).to(contain("no worker of default/falco-delete runs", "scaled to 0"))
+        expect(waiting).to(contain("no worker of default/falco-delete runs", "falco-delete-1: "))
+        expect(waiting).to(start_with("falco-playbook: error: "))

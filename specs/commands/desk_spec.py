@@ -1,0 +1,189 @@
+import asyncio
+import base64
+
+from expects import be_empty, contain, equal, expect, raise_error, start_with
+from mamba import before, description, it
+
+from playbooks.core.instant import Instant
+from playbooks.engines.worker.dead_letter_desk import Desk, Letter, Undone
+from playbooks.engines.worker.jetstream import ApiError
+from playbooks.engines.worker.names import Function
+
+FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
+
+
+class FakeJetStream:
+    """``dead``: messages of the stream of dead letters by sequence. ``calls``: changes in turn."""
+
+    def __init__(self):
+        self.dead = {}
+        self.calls = []
+        self.failures = {}
+
+    def letter(self, sequence, subject="falco-dead.falco-delete", **headers):
+        said = {"Function": "shop/falco-delete", "Function-Uid": "uid-1", **headers}
+        lines = "".join(f"Falco-{key}: {value}\r\n" for key, value in said.items())
+        text = f"NATS/1.0\r\ntraceparent: 00-1\r\n{lines}\r\n"
+        self.dead[sequence] = {
+            "subject": subject,
+            "seq": sequence,
+            "time": "2026-11-21T10:00:01.25Z",
+            "hdrs": base64.b64encode(text.encode()).decode(),
+            "data": base64.b64encode(f"body {sequence}".encode()).decode(),
+        }
+
+    async def stream(self, subjects, name):
+        return name
+
+    async def call(self, what, body):
+        if what == "STREAM.MSG.DELETE.FALCO_DEAD":
+            self._fail("delete")
+            self.calls.append(("delete", body["seq"]))
+            del self.dead[body["seq"]]
+            return {}
+        assert what == "STREAM.MSG.GET.FALCO_DEAD"
+        subject = body.get("next_by_subj")
+        found = [
+            n
+            for n in sorted(self.dead)
+            if (n >= body["seq"] and self.dead[n]["subject"] == subject)
+            or (n == body["seq"] and subject is None)
+        ]
+        if not found:
+            raise ApiError({"code": 404, "err_code": 10037})
+        return {"message": self.dead[found[0]]}
+
+    async def store(self, subject, body, headers):
+        self._fail("store")
+        self.calls.append(("store", subject, body, dict(headers)))
+        return {"stream": "FALCO_INBOX", "seq": len(self.calls)}
+
+    def _fail(self, verb):
+        if verb in self.failures:
+            raise self.failures[verb]
+
+
+with description("The desk of dead letters in a worker's pod") as self:
+    with before.each:
+        self.jetstream = FakeJetStream()
+        self.desk = Desk(self.jetstream, FUNCTION)
+
+    def listed(self):
+        async def go():
+            await self.desk.open()
+            return [letter async for letter in self.desk.letters()]
+
+        return asyncio.run(go())
+
+    def put_back(self, *sequences):
+        async def go():
+            await self.desk.open()
+            return [done async for done in self.desk.put_back(sequences)]
+
+        return asyncio.run(go())
+
+    with it("lists the letters of its function, oldest first"):
+        self.jetstream.letter(4, Reason="b")
+        self.jetstream.letter(2, Reason="a")
+        self.jetstream.letter(3, subject="falco-dead.falco-slack")
+
+        expect([(letter.sequence, letter.says("Reason")) for letter in self.listed()]).to(
+            equal([(2, "a"), (4, "b")])
+        )
+
+    with it("passes over a function of the same name in another namespace"):
+        self.jetstream.letter(2, Function="other/falco-delete")
+        self.jetstream.letter(3)
+
+        expect([letter.sequence for letter in self.listed()]).to(equal([3]))
+
+    with it("has the letter as it is"):
+        self.jetstream.letter(2, Message="a: b")
+        (letter,) = self.listed()
+
+        expect(letter).to(
+            equal(
+                Letter(
+                    2,
+                    "2026-11-21T10:00:01.25Z",
+                    {
+                        "traceparent": "00-1",
+                        "Falco-Function": "shop/falco-delete",
+                        "Falco-Function-Uid": "uid-1",
+                        "Falco-Message": "a: b",
+                    },
+                    b"body 2",
+                )
+            )
+        )
+
+    with it("stores an alert again in the function's inbox, and only then removes the letter"):
+        self.jetstream.letter(2)
+
+        expect(self.put_back()).to(
+            equal([{"id": 2, "status": "redelivered", "as": "FALCO_INBOX:1"}])
+        )
+        stored, removed = self.jetstream.calls
+        expect(stored[:3]).to(equal(("store", "falco-inbox.uid-1", b"body 2")))
+        expect(removed).to(equal(("delete", 2)))
+
+    with it("gives it a name by which it is stored once, and the alert's own headers"):
+        self.jetstream.letter(2)
+        self.put_back()
+
+        expect(self.jetstream.calls[0][3]).to(
+            equal(
+                {
+                    "traceparent": "00-1",
+                    "Nats-Msg-Id": "dead-FALCO_DEAD-2-2026-11-21T10:00:01.25Z",
+                }
+            )
+        )
+
+    with it("removes nothing that is not stored"):
+        self.jetstream.letter(2)
+        self.jetstream.failures["store"] = ApiError({"description": "maximum bytes exceeded"})
+
+        expect(lambda: self.put_back()).to(raise_error(ApiError))
+        expect(self.jetstream.calls).to(be_empty)
+        expect(list(self.jetstream.dead)).to(equal([2]))
+
+    with it("stops at a letter that is stored again and cannot be removed, and says so"):
+        self.jetstream.letter(2)
+        self.jetstream.letter(3)
+        self.jetstream.failures["delete"] = ApiError({"description": "not allowed"})
+
+        expect(lambda: self.put_back()).to(
+            raise_error(Undone, start_with("2 is put back as FALCO_INBOX:1, and is a dead letter"))
+        )
+        expect([call[0] for call in self.jetstream.calls]).to(equal(["store"]))
+
+    with it("puts back those that are named alone"):
+        for sequence in (2, 3, 4):
+            self.jetstream.letter(sequence)
+        self.put_back(4, 2)
+
+        expect(list(self.jetstream.dead)).to(equal([3]))
+
+    with it("puts nothing back where one that is named is not there"):
+        self.jetstream.letter(2)
+        self.jetstream.letter(3, Function="other/falco-delete")
+
+        expect(lambda: self.put_back(2, 3, 99)).to(
+            raise_error(Undone, start_with("3, 99: no dead letter of shop/falco-delete, expected"))
+        )
+        expect(self.jetstream.calls).to(be_empty)
+
+    with it("keeps what was cut: it is no alert any more"):
+        self.jetstream.letter(2, Cut="9000000 bytes")
+        (done,) = self.put_back()
+
+        expect(done["status"]).to(equal("kept"))
+        expect(done["why"]).to(contain("9000000 bytes"))
+        expect(self.jetstream.calls).to(be_empty)
+
+    with it("puts back letters of an earlier Function only where they are named"):
+        self.jetstream.letter(2, **{"Function-Uid": "uid-0"})
+
+        expect([done["status"] for done in self.put_back()]).to(equal(["kept"]))
+        expect([done["status"] for done in self.put_back(2)]).to(equal(["redelivered"]))

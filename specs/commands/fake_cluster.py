@@ -1,0 +1,121 @@
+"""A cluster in memory with one playbook deployed, whose worker answers what it is told to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
+
+from playbooks.commands import __main__ as program
+from playbooks.commands.cluster import Cluster, Executed
+from playbooks.deployment import kubectl_process
+from playbooks.deployment.manifests.manifest import labels
+from playbooks.deployment.manifests.worker import REVISION
+from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.mothers import Run, a_worker_request, worker_objects
+from specs.support.mothers import a_document
+
+NAME = "falco-delete"
+
+
+class FakeCluster(FakeKubectl, Cluster):
+    """``executed``: pods and commands in turn. ``says``: what a command of the desk answers.
+
+    ``stale``: the pods whose kubelet is slow; it renews their files when they are annotated, or
+    never where ``stuck``. ``annotated``: pods.
+    """
+
+    def __init__(self, *objects, **options):
+        super().__init__(*objects, **options)
+        self.executed = []
+        self.says = answer()
+        self.stale = {}
+        self.stuck = False
+        self.annotated = []
+
+    def execute(self, namespace, pod, container, command):
+        self.executed.append((pod, *command))
+        if "-c" in command:
+            return Executed(0, f"{self._digest(pod)}\n", "")
+        return self.says
+
+    def annotate(self, namespace, pod, annotation):
+        self.annotated.append(pod)
+        if "annotate" in self.failures:
+            raise self.failures["annotate"]
+        if not self.stuck:
+            self.stale.pop(pod, None)
+
+    def _digest(self, pod):
+        text = self.stale.get(pod) or token_of(self)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def answer(*lines, code=0, err="", end=True):
+    """What the module in the pod prints."""
+    said = [*lines, {"end": len(lines)}] if end else lines
+    return Executed(code, "".join(f"{json.dumps(line)}\n" for line in said), err)
+
+
+def a_cluster(*typed, pods=("falco-delete-1",), namespace="default", kind=FakeCluster, **options):
+    made = worker_objects(a_worker_request("delete", *typed), namespace=namespace, image="image:1")
+    function = made.function["metadata"]["name"]
+    running = [a_pod(name, namespace, function=function) for name in pods]
+    return kind(*made.in_order, *running, namespace=namespace, **options)
+
+
+def a_pod(name, namespace="default", *, function=NAME, ready=True, state="running", **metadata):
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels(function),
+            "annotations": {REVISION: "1"},
+            **metadata,
+        },
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [
+                {"name": function, "ready": ready, "restartCount": 0, "state": {state: {}}}
+            ],
+        },
+    }
+
+
+def token_of(cluster, secret=NAME):
+    return base64.b64decode(cluster.the("Secret", secret)["data"]["HTTP_TOKEN"]).decode()
+
+
+def a_line(number=17, body=None, *, own=True, **headers):
+    """A letter as the worker prints it. Headers without their prefix, as ``Reason="..."``."""
+    said = {
+        "Reason": "not-permitted",
+        "Message": "will fail again: GET /pods: forbidden (403)",
+        "Deliveries": "1",
+        "Stored": "2026-11-21T10:00:00.500000000Z",
+        "Origin": "FALCO:5",
+        **headers,
+    }
+    text = json.dumps(a_document()).encode() if body is None else body
+    return {
+        "id": number,
+        "stored": "2026-11-21T10:00:01.25Z",
+        "headers": {f"Falco-{key}": value for key, value in said.items()},
+        "body": base64.b64encode(text).decode(),
+        "own": own,
+    }
+
+
+def run(*arguments, cluster=None, has_kubectl=True):
+    """falco-playbook in this process, without waiting."""
+    out, err = io.StringIO(), io.StringIO()
+    found = mock.patch.object(kubectl_process, "available", lambda: has_kubectl)
+    with redirect_stdout(out), redirect_stderr(err), found:
+        code = program.main(arguments, cluster or a_cluster(), sleep=lambda seconds: None)
+    return Run(code, out.getvalue(), err.getvalue())

@@ -1,0 +1,428 @@
+"""``falco-playbook`` with real servers: NATS and workers on this machine, and, where the node has
+the worker's image ``SPEC_WORKER_IMAGE`` (default local/falco-playbooks:dev) and no controller of
+Kubeless is at work, the whole way through a real API server.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nats
+from expects import be_empty, contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.commands.cluster import ClusterProcess, Executed
+from specs.commands.fake_cluster import FakeCluster, a_cluster, run
+from specs.engines.worker.rig import ROOT, Nats, World, a_trigger, an_alert, eventually, moment
+from specs.support import real_cluster as cluster
+from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+
+IMAGE = os.environ.get("SPEC_WORKER_IMAGE", "local/falco-playbooks:dev")
+DEAD = ("dead", "-N", "fake", "-n", "specs")
+FUNCTION, NAMESPACE = "falco-fake", "specs"
+
+
+class PodsHere(FakeCluster):
+    """Runs what is to run in a pod on this machine, with the environment of a worker."""
+
+    url = ""
+
+    def execute(self, namespace, pod, container, command):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PLAYBOOK": "fake",
+            "FUNCTION_NAME": FUNCTION,
+            "FUNCTION_NAMESPACE": NAMESPACE,
+            "NATS_URL": self.url,
+        }
+        done = subprocess.run(
+            [sys.executable, *command[1:]],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return Executed(done.returncode, done.stdout, done.stderr)
+
+
+def start(self, *topics, config="", user="", **settings):
+    """A NATS server and a worker that gives up at its first failure."""
+    self.nats = Nats(config=config, user=user).start()
+    self.world = World(self.nats.url, MAX_DELIVERIES="1", **settings)
+    self.rest = [self.world, self.nats]
+    self.cluster = a_cluster("-N", "fake", namespace=NAMESPACE, kind=PodsHere)
+    self.cluster.url = self.nats.url
+    uid = self.cluster.the("Function", FUNCTION)["metadata"]["uid"]
+    self.world.function["metadata"]["uid"] = uid
+    self.world.serve("falco.error.*")
+    return self.world.start().ready().says("subscribed to falco.error.*")
+
+
+def remove(self):
+    for thing in self.rest:
+        thing.remove()
+
+
+def listed(self):
+    said = run(*DEAD, "-o", "json", cluster=self.cluster)
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def given_up(self, count):
+    """The dead letters, once there are so many."""
+    eventually(lambda: len(self.nats.messages("FALCO_DEAD")) == count)
+    return listed(self)
+
+
+with description("falco-playbook dead, with a real worker on a real NATS,") as self:
+    with before.each:
+        self.worker = start(self)
+
+    with after.each:
+        remove(self)
+
+    def redeliver(self, *ids):
+        return run(*DEAD, "--redeliver", *map(str, ids), cluster=self.cluster)
+
+    with it("lists what the worker gave up"):
+        self.nats.alert("a", rule="forbidden")
+        self.nats.publish(("falco.error.x", b"nonsense"))
+        first, second = sorted(given_up(self, 2), key=lambda letter: letter["reason"])
+
+        expect((first["reason"], first["rule"], first["body"])).to(
+            equal(("invalid-alert", None, "nonsense"))
+        )
+        expect((second["reason"], second["rule"])).to(equal(("not-permitted", "forbidden")))
+        expect((second["deliveries"], second["subject"])).to(equal((1, "falco.error.x")))
+        expect(second["origin"]).to(contain("FALCO:"))
+
+    with it("puts an alert back: the worker takes it again, and it is a dead letter no more"):
+        self.nats.alert("a", rule="once")
+        given_up(self, 1)
+        said = self.redeliver()
+
+        expect(said.code).to(equal(0))
+        expect(said.out).to(contain("redelivered  1 as FALCO_INBOX:1"))
+        expect(self.world.acted("a")).to(equal(["a"]))
+        expect(listed(self)).to(be_empty)
+
+    with it("puts back those that are named, and leaves the others"):
+        for name in ("a", "b", "c"):
+            self.nats.alert(name, rule="once")
+        numbers = {json.loads(n["body"])["output"]: n["id"] for n in given_up(self, 3)}
+        self.redeliver(numbers["b"])
+
+        expect(self.world.acted("b")).to(equal(["b"]))
+        expect({letter["id"] for letter in listed(self)}).to(equal({numbers["a"], numbers["c"]}))
+
+    with it("gives what dies again another id, and does not run in circles"):
+        self.nats.alert("a", rule="forbidden")
+        given_up(self, 1)
+        said = self.redeliver()
+        eventually(lambda: [m["id"] for m in listed(self)] == [2])
+
+        expect(said.out.splitlines()).to(have_len(1))
+
+    with it("puts an alert back while no worker listens: the next one takes it"):
+        self.nats.alert("a", rule="once")
+        given_up(self, 1)
+        self.worker.kill()
+        self.redeliver()
+        self.world.start().ready()
+
+        expect(self.world.acted("a")).to(equal(["a"]))
+
+    with it("puts each back once where two people do it at the same time"):
+        for number in range(20):
+            self.nats.alert(f"n{number}", rule="once")
+        given_up(self, 20)
+        uid = self.cluster.the("Function", FUNCTION)["metadata"]["uid"]
+        module = "playbooks.engines.worker.dead_letter_desk"
+        words = ("python3", "-m", module, "redeliver", "--uid", uid)
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(self.cluster.execute, "", "", "", words) for _ in range(2)]
+            codes = [one.result().code for one in both]
+        names = [f"n{number}" for number in range(20)]
+
+        expect(codes).to(equal([0, 0]))
+        expect(sorted(self.world.acted(*names))).to(equal(sorted(names)))
+        expect(self.nats.messages("FALCO_INBOX")).to(have_len(20))
+        expect(listed(self)).to(be_empty)
+
+    with it("keeps an alert that was cut, and puts back one that just fits"):
+        largest = 1024 * 1024
+        padding = b" " * (largest - 20_000)
+        self.nats.publish(("falco.error.x", b"x" * (largest - 100)))
+        self.nats.publish(("falco.error.x", an_alert("a", "once") + padding))
+        letters = given_up(self, 2)
+        cut = next(letter["id"] for letter in letters if letter["cut"])
+        said = self.redeliver()
+
+        expect(said.code).to(equal(1))
+        expect(said.out).to(contain(f"kept         {cut}: cut"))
+        expect(self.world.acted("a")).to(equal(["a"]))
+
+    with it("puts back nothing where an id is none"):
+        self.nats.alert("a", rule="forbidden")
+        given_up(self, 1)
+        said = self.redeliver(1, 7)
+
+        expect((said.code, said.out)).to(equal((1, "")))
+        expect(said.err).to(contain("7: no dead letter of specs/falco-fake"))
+        expect(listed(self)).to(have_len(1))
+
+    with it("shows letters of an earlier Function of that name, and puts them back when named"):
+        self.nats.alert("a", rule="once")
+        given_up(self, 1)
+        self.worker.end()
+        for manifest in (self.cluster.the("Function", FUNCTION), self.world.function):
+            manifest["metadata"]["uid"] = "another-uid"
+        # Times of objects have no fractions: it must not be of the alert's own second.
+        self.world.serve(a_trigger("falco.error.*", created=moment(-2)))
+        self.world.start().ready()
+
+        expect([letter["own"] for letter in listed(self)]).to(equal([False]))
+        expect(self.redeliver().out).to(contain("kept         1: of an earlier Function"))
+        expect(self.redeliver(1).out).to(contain("redelivered  1 as FALCO_INBOX"))
+        expect(self.world.acted("a")).to(equal(["a"]))
+
+    with it("says so where NATS is away"):
+        self.nats.stop()
+        said = run(*DEAD, cluster=self.cluster)
+
+        expect((said.code, said.out)).to(equal((1, "")))
+        expect(said.err).to(contain(f"no connection to NATS ({self.nats.url}) within 15 s"))
+
+
+with description("falco-playbook dead, as a NATS user who may not remove dead letters,") as self:
+    with before.each:
+        self.worker = start(
+            self,
+            config="""authorization { users: [
+              { user: worker, password: w, permissions: { publish: {
+                  deny: "$JS.API.STREAM.MSG.DELETE.>" } } } ] }""",
+            user="worker:w",
+        )
+
+    with after.each:
+        remove(self)
+
+    with it("lists them; says what was put back and not removed; and stores nothing twice"):
+        self.nats.alert("a", rule="once")
+        given_up(self, 1)
+        both = [run(*DEAD, "--redeliver", cluster=self.cluster) for _ in range(2)]
+
+        expect([said.code for said in both]).to(equal([1, 1]))
+        expect(both[0].err).to(
+            contain("1 is put back as FALCO_INBOX:1, and is a dead letter still")
+        )
+        expect(both[0].err).to(contain("may not publish", "$JS.API.STREAM.MSG.DELETE.FALCO_DEAD"))
+        expect(self.nats.messages("FALCO_INBOX")).to(have_len(1))
+
+
+with description("A command in a pod of a real cluster") as self:
+    with before.all:
+        self.namespace = cluster.a_namespace()
+        cluster.create(cluster.a_pod_manifest("web", self.namespace))
+        cluster.running_pod("web", self.namespace)
+        self.process = ClusterProcess()
+
+    with after.all:
+        cluster.delete_namespace(self.namespace)
+
+    def execute(self, *command, container="main"):
+        return self.process.execute(self.namespace, "web", container, command)
+
+    with it("gives what it prints, what it complains about and its exit code, apart"):
+        done = self.execute("sh", "-c", "echo 'é \"$0\"'; echo why >&2; exit 3")
+
+        expect(done.out).to(equal('é "$0"\n'))
+        expect(done.err).to(contain("why"))
+        expect(done.code).to(equal(3))
+
+    with it("gives all of it, however much that is"):
+        done = self.execute("sh", "-c", "yes 0123456789 | head -n 500000")
+
+        expect(len(done.out)).to(equal(5_500_000))
+
+    with it("is not there in a pod or a container that is not"):
+        expect(self.process.execute(self.namespace, "none", "main", ["true"]).err).to(
+            contain("NotFound")
+        )
+        expect(self.execute("true", container="other").code).to(equal(1))
+
+    with it("leaves an annotation"):
+        self.process.annotate(self.namespace, "web", "falco/x=1")
+        self.process.annotate(self.namespace, "web", "falco/x=2")
+
+        expect(cluster.stored("pod", "web", self.namespace)["metadata"]["annotations"]).to(
+            equal({"falco/x": "2"})
+        )
+
+
+class Reachable:
+    """A NATS server at an address of the node that pods reach, while it is entered."""
+
+    def __enter__(self):
+        self.directory = tempfile.TemporaryDirectory()
+        address = cluster.node_address()
+        with socket.socket() as listening:
+            listening.bind((address, 0))
+            port = listening.getsockname()[1]
+        self.url = f"nats://{address}:{port}"
+        words = ["-js", "-sd", self.directory.name, "-a", address, "-p", str(port)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(["nats-server", *words], **quiet)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+        self.directory.cleanup()
+
+    def publish(self, subject, body):
+        async def connect_and_publish():
+            client = await nats.connect(self.url)
+            await client.publish(subject, body)
+            await client.flush()
+            await client.close()
+
+        asyncio.run(connect_and_publish())
+
+
+def program_of(*words):
+    """falco-playbook or deploy_playbook as a process of its own."""
+    # A Python that has what is needed, which may lie in a virtual environment.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        words,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+
+
+def controller_at_work():
+    """Whether Kubeless' controller puts its finalizer on a Function."""
+    probe = {
+        "apiVersion": "kubeless.io/v1beta1",
+        "kind": "Function",
+        "metadata": {"name": cluster.a_name(), "namespace": "default"},
+        "spec": {},
+    }
+    name = probe["metadata"]["name"]
+
+    def taken_up():
+        found = cluster.stored("function", name, "default")
+        return bool(found) and "finalizers" in found["metadata"]
+
+    try:
+        cluster.create(probe)
+        return bool(cluster.eventually(taken_up, 4))
+    except AssertionError:
+        return False
+    finally:
+        cluster.kubectl(
+            "delete", "function", name, "-n", "default", "--wait=false", "--ignore-not-found"
+        )
+
+
+def on_the_node(image):
+    nodes = cluster.kubectl_json("get", "nodes")["items"]
+    found = [i for node in nodes for i in node["status"].get("images") or ()]
+    return any(name.endswith(image) for i in found for name in i.get("names") or ())
+
+
+with description("falco-playbook, through the API server to a worker that was deployed,") as self:
+    with before.all:
+        self.server = Reachable().__enter__()
+        self.namespace = cluster.a_namespace()
+        script = str(ROOT / "deploy_playbook")
+        engine = ("-E", "kubernetes", "-i", IMAGE, "-R", "2", "-e", f"NATS_URL={self.server.url}")
+        topic = ("-t", "falco.error.*")
+        done = program_of(script, "-n", self.namespace, "-p", "delete", *topic, *engine)
+        assert done.returncode == 0, done.stderr
+
+    with after.all:
+        program_of(str(ROOT / "deploy_playbook"), "-n", self.namespace, "-p", "delete", "-x")
+        cluster.delete_namespace(self.namespace)
+        self.server.__exit__()
+
+    def falco_playbook(self, command, *words):
+        place = ("-p", "delete", "-n", self.namespace)
+        return program_of(sys.executable, "-m", "playbooks.commands", command, *place, *words)
+
+    def letters(self):
+        done = self.falco_playbook("dead", "-o", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def answer_with(self, token):
+        """The status of an alert that is none, posted from inside of a worker."""
+        pods = cluster.kubectl_json(
+            "get", "pods", "-n", self.namespace, "-l", "function=falco-delete"
+        )["items"]
+        script = (
+            "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8080);"
+            f" c.request('POST', '/', b'x', {{'Authorization': 'Bearer {token}'}});"
+            " print(c.getresponse().status)"
+        )
+        return {
+            cluster.kubectl(
+                "exec", "-n", self.namespace, pod["metadata"]["name"], "--", "python3", "-c", script
+            ).strip()
+            for pod in pods
+        }
+
+    with it("lists the dead letters, and puts them back"):
+        self.server.publish("falco.error.x", b"nonsense")
+        eventually(lambda: len(self.letters()) == 1, 60)
+        (before_it,) = self.letters()
+        done = self.falco_playbook("dead", "--redeliver")
+
+        expect(before_it["reason"]).to(equal("invalid-alert"))
+        expect(done.stdout).to(contain(f"redelivered  {before_it['id']} as FALCO_INBOX:1"))
+        # Nonsense still, it dies again.
+        eventually(lambda: [n["id"] for n in self.letters()] == [before_it["id"] + 1], 30)
+        expect(self.falco_playbook("dead").stdout).to(contain("invalid-alert"))
+
+    with it("prints the token that the workers take"):
+        token = self.falco_playbook("token").stdout.strip()
+
+        expect(self.answer_with(token)).to(equal({"400"}))
+        expect(self.answer_with("not-the-token-at-all")).to(equal({"401"}))
+
+    with it("rotates it: afterwards every worker takes the new one, and not the one before"):
+        old = self.falco_playbook("token").stdout.strip()
+        was = cluster.stored("deployment", "falco-delete", self.namespace)
+        done = self.falco_playbook("token", "--rotate")
+        new = done.stdout.strip()
+        now = cluster.stored("deployment", "falco-delete", self.namespace)
+
+        expect(done.returncode).to(equal(0))
+        expect((self.answer_with(new), self.answer_with(old))).to(equal(({"400"}, {"401"})))
+        expect(now["metadata"]["generation"]).to(equal(was["metadata"]["generation"]))
+
+
+# Real servers, and a minute; the last two want a cluster as well.
+not_run_unless(CLUSTER, globals())
+not_run_unless(program("nats-server"), globals())
+if CLUSTER.holds:
+    THE_WHOLE_WAY = {
+        name: group
+        for name, group in globals().items()
+        if getattr(group, "_example_group", False) and "through the API" in group._example_name
+    }
+    not_run_unless(Condition(on_the_node(IMAGE), f"no node has the image {IMAGE}"), THE_WHOLE_WAY)
+    not_run_unless(
+        Condition(not controller_at_work(), "a controller of Kubeless is at work"), THE_WHOLE_WAY
+    )
