@@ -63,11 +63,11 @@ class Door:
         self._reception = reception
 
     async def answer(self, request: Request) -> Response:
-        if request.path == "/" and self._token is not None:
-            return await self._alert(request)
         if request.path not in ("/healthz", "/readyz", "/metrics"):
-            closed = "alerts are not taken by HTTP (HTTP=off)"
-            return _error(404, closed if request.path == "/" else "alerts are posted to /")
+            # On any other path, as on Kubeless: its CLI posts to the path of the proxy, twice.
+            if self._token is None:
+                return _error(404, "alerts are not taken by HTTP (HTTP=off)")
+            return await self._alert(request)
         if request.method not in ("GET", "HEAD"):
             return _error(405, "this is only read", Allow="GET")
         return self._told(request.path)

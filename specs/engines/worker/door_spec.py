@@ -124,6 +124,11 @@ with description("POST /") as self:
             expect(post(a_door(token=unreadable)[0])[0]).to(equal(401))
         expect(post(a_door(token=lambda: "")[0], "")[0]).to(equal(401))
 
+    with it("takes an alert on any path but those that tell, as Kubeless does"):
+        twice = "/namespaces/shop/services/falco-delete:http-function-port/proxy"
+
+        expect(ask(a_door()[0], "POST", twice)[0]).to(equal(401))
+
     with it("answers 405 to other methods"):
         expect(ask(a_door()[0], "GET")[0]).to(equal(405))
         expect(ask(a_door()[0], "PUT")[0]).to(equal(405))
@@ -195,6 +200,5 @@ with description("What needs no token") as self:
         expect(status).to(equal(200))
         expect(document).to(be_none)
 
-    with it("is nothing else"):
-        expect(ask(a_door()[0], "GET", "/other")[0]).to(equal(404))
+    with it("is only read"):
         expect(ask(a_door()[0], "POST", "/metrics")[0]).to(equal(405))
