@@ -1,12 +1,9 @@
-import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from mamba import after, before, description, it
 from specs.engines.worker.rig import ROOT, TOKEN, Nats, WorkerProcess, eventually, free_port
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.worker_on_cluster import Proxy
 
 FUNCTION = "falco-delete"
 RIGHTS = (
@@ -24,57 +22,6 @@ RIGHTS = (
     (["kubeless.io"], ["natstriggers"], ["list", "watch"]),
     ([""], ["pods"], ["get", "list", "delete"]),
 )
-
-
-class Proxy:
-    """Forwards a port to the API server, unless it is cut."""
-
-    def __init__(self, host, port):
-        self.target = (host, port)
-        self.port = free_port()
-        self.listening = None
-        self.open = []
-        self.restore()
-
-    def restore(self):
-        self.listening = socket.socket()
-        self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listening.bind(("127.0.0.1", self.port))
-        self.listening.listen(64)
-        threading.Thread(target=self._accept, args=(self.listening,), daemon=True).start()
-
-    def cut(self):
-        """Nobody listens any more, and no connection is left."""
-        self.listening.shutdown(socket.SHUT_RDWR)
-        self.listening.close()
-        for one in self.open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self.open = []
-
-    def _accept(self, listening):
-        while True:
-            try:
-                near, _ = listening.accept()
-                far = socket.create_connection(self.target)
-            except OSError:
-                return
-            for one in (near, far):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.open += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
-
-    def _copy(self, source, sink):
-        with contextlib.suppress(OSError):
-            while True:
-                data = source.recv(65536)
-                if not data:
-                    break
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_RDWR)
 
 
 def an_account(namespace):
