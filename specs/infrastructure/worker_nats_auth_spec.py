@@ -13,20 +13,9 @@ from mamba import after, before, description, it
 from specs.engines.worker.rig import Nats, World, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
-# What workers need, and nothing else: the README's configuration. Wildcards of NATS are whole
-# tokens, so that a user can be held to the consumers of a stream, but not to a prefix of names.
-PERMISSIONS = """
-  publish: [
-    "$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.FALCO",
-    "$JS.API.CONSUMER.CREATE.FALCO.*.>", "$JS.API.CONSUMER.CREATE.FALCO_INBOX.*.>",
-    "$JS.API.CONSUMER.INFO.FALCO.*", "$JS.API.CONSUMER.INFO.FALCO_INBOX.*",
-    "$JS.API.CONSUMER.DELETE.FALCO.*",
-    "$JS.API.CONSUMER.MSG.NEXT.FALCO.*", "$JS.API.CONSUMER.MSG.NEXT.FALCO_INBOX.*",
-    "$JS.ACK.FALCO.>", "$JS.ACK.FALCO_INBOX.>",
-    "falco-dead.*", "falco-inbox.*", "falco-outcome.>"
-  ]
-  subscribe: ["_INBOX.>", "falco-outcome.>"]
-"""
+# What workers need, and nothing else, as the documentation has it.
+DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs" / "nats.md").read_text(encoding="utf-8")
+PERMISSIONS = DOCUMENTED.partition("$WORKER, permissions: {")[2].partition("\n    } }")[0]
 
 
 def a_server(self, config="", user="", **changes):
