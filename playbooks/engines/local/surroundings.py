@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from playbooks.core.alert import Alert
+from playbooks.core.errors import NoCluster, PlaybookError, RetryableError
 from playbooks.core.node import Node
 from playbooks.core.outcome import Outcome
 from playbooks.core.pod import Pod
@@ -113,10 +114,23 @@ def surroundings(
         yield Surroundings()
     elif found:
         os.environ.update(found.environ)
-        yield Real(found, cluster())
+        chosen = cluster()
+        if chosen:
+            _check(chosen, found)
+        yield Real(found, chosen)
     else:
         with _stand_in(environ, files) as made:
             yield made
+
+
+def _check(cluster: Cluster, found: RealCluster) -> None:
+    """Better no alert than each of them tried in vain for as long as a function may take."""
+    try:
+        cluster.node("falco-playbooks-is-anybody-there")
+    except (RetryableError, NoCluster) as error:
+        raise CannotStart(f"{error}\nthis would act on {found.words}") from error
+    except PlaybookError:
+        pass  # It answers: there is no such node, or we may not know.
 
 
 @contextmanager
