@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Mapping, Sequence
 
-from playbooks.deployment import on_cluster, preflight, request, set_up, topics, yaml_output
+from playbooks.deployment import on_cluster, preflight, request, set_up, yaml_output
 from playbooks.deployment.command_line import Options, parse
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.kubectl import Kubectl
@@ -86,7 +86,7 @@ def _local(options: Options, wanted: Request, environ: Mapping[str, str]) -> int
         raise UsageError(["-s needs a cluster: -E local takes -e NAME=@FILE"])
     if options.show:
         raise UsageError(["-E local has no objects that -d could print"])
-    tell("warning", topics.warnings(wanted.topics))
+    tell("warning", wanted.warnings)
     # Only here: it wants packages that deploying to a cluster does not.
     from playbooks.engines import local
     from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster

@@ -16,7 +16,6 @@ from playbooks.deployment import (
     set_up,
     surroundings,
     taken_up,
-    topics,
     yaml_output,
 )
 from playbooks.deployment.command_line import Options
@@ -43,7 +42,7 @@ def deploy(
         _refuse(_kubeless_problems(options, wanted))
     else:
         _refuse(kubernetes.problems(wanted, options))
-    tell("warning", topics.warnings(wanted.topics))
+    tell("warning", wanted.warnings)
     caller = environ.get("KUBELESS_NAMESPACE", kubeless.CALLER)
     place = namespace(options, kubectl, cluster=not options.show)
     if not options.show:

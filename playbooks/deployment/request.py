@@ -27,6 +27,12 @@ _LONGEST = 63
 # How alike an unknown name and a setting's must be to be taken for a slip of the pen.
 _ALIKE = 0.75
 
+# Variables that are no settings, and that people set on purpose.
+_VARIABLES = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("NATS_URL", "FUNC_TIMEOUT", "KUBECONFIG", "STANDIN_OBJECTS", "TZ"),
+)
+
 T = TypeVar("T")
 
 
@@ -50,6 +56,15 @@ class Request:
 
     def setting(self, name: str) -> Optional[Setting]:
         return next((known for known in self.settings if known.name == name), None)
+
+    @property
+    def warnings(self) -> List[str]:
+        """What is odd about it, and may be meant."""
+        plain = [name for name in self.values if name not in _VARIABLES and not self.setting(name)]
+        return topics.warnings(self.topics) + [
+            f"{name} is no setting of {self.playbook.name}: it is passed on as a variable"
+            for name in plain
+        ]
 
 
 def check(options: Options) -> Request:

@@ -60,6 +60,14 @@ with description("What was typed") as self:
             )
 
     with description("about settings"):
+        with it("is warned of a name that is no setting, and may be meant as a variable"):
+            answer = run("-d", *DELETE, "-e", "DRY=true", "-e", "HTTPS_PROXY=http://proxy:3128")
+
+            expect(answer.err).to(
+                contain("DRY is no setting of delete: it is passed on as a variable")
+            )
+            expect(answer.err).not_to(contain("HTTPS_PROXY"))
+
         with before.each:
             self.directory = tempfile.TemporaryDirectory()
             self.file = Path(self.directory.name, "value")
