@@ -34,7 +34,7 @@ class SlackServer:
         handler = type("Handler", (_Handler,), {"slack": self})
         self._server = ThreadingHTTPServer((address, 0), handler)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
+            target=self._server.serve_forever, args=(0.005,), daemon=True
         )
 
     @property
