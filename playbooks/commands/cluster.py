@@ -8,12 +8,11 @@ client needs one package more, and cuts UTF-8 between its frames.
 
 from __future__ import annotations
 
-import subprocess
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Sequence
 
-from playbooks.deployment.kubectl import Kubectl, KubectlError
+from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.kubectl_process import KubectlProcess
 
 # Seconds for a command in a pod, which may read thousands of messages.
@@ -40,22 +39,8 @@ class Cluster(Kubectl):
 class ClusterProcess(KubectlProcess, Cluster):
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
         place = ("--namespace", namespace, "--container", container, "--pod-running-timeout=10s")
-        try:
-            done = subprocess.run(
-                # Without --request-timeout: it ends the stream too.
-                ("kubectl", "exec", *place, pod, "--", *command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=TIMEOUT,
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise KubectlError(f"kubectl exec did not end within {TIMEOUT} seconds") from None
-        except OSError as error:
-            raise KubectlError(f"kubectl cannot be run: {error.strerror}") from error
+        # Without --request-timeout: it ends the stream too.
+        done = self._ended("exec", *place, pod, "--", *command)
         return Executed(done.returncode, done.stdout, done.stderr)
 
     def annotate(self, namespace: str, pod: str, annotation: str) -> None:

@@ -89,12 +89,20 @@ class KubectlProcess(Kubectl):
         return self._objects(written)
 
     def _run(self, *arguments: str, stdin: Sequence[Any] = ()) -> str:
-        """What kubectl prints. It has a session of its own: Ctrl-C is for us to handle."""
+        """What kubectl prints."""
         given = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(stdin)})
+        timeout = f"--request-timeout={REQUEST_TIMEOUT}s"
+        done = self._ended(*arguments, timeout, given=given if stdin else "")
+        if done.returncode:
+            raise _error(done.stderr or f"kubectl {arguments[0]} exited with {done.returncode}")
+        return done.stdout
+
+    def _ended(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """kubectl, however it ended. It has a session of its own: Ctrl-C is for us to handle."""
         try:
-            done = subprocess.run(
-                ("kubectl", *arguments, f"--request-timeout={REQUEST_TIMEOUT}s"),
-                input=given if stdin else "",
+            return subprocess.run(
+                ("kubectl", *arguments),
+                input=given,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
@@ -108,9 +116,6 @@ class KubectlProcess(Kubectl):
             ) from None
         except OSError as error:
             raise KubectlError(f"kubectl cannot be run: {error.strerror}") from error
-        if done.returncode:
-            raise _error(done.stderr or f"kubectl {arguments[0]} exited with {done.returncode}")
-        return done.stdout
 
     def _objects(self, printed: str) -> List[Manifest]:
         """kubectl prints a List, or one object, or several one after another."""

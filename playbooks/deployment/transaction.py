@@ -54,7 +54,6 @@ class Transaction:
         self._told = said
         self._check = check
         self._sleep = sleep
-        self._created: List[Manifest] = []
         self._undo: List[Tuple[bool, Manifest]] = []
         self.report: List[Tuple[str, str]] = []
 

@@ -1,116 +1,13 @@
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-import yaml
 from expects import be_below, be_empty, be_none, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import ROOT, TOKEN, Nats, WorkerProcess, eventually, free_port
+from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.worker_on_cluster import Proxy
-
-FUNCTION = "falco-delete"
-RIGHTS = (
-    (["kubeless.io"], ["functions"], ["get"]),
-    (["kubeless.io"], ["natstriggers"], ["list", "watch"]),
-    ([""], ["pods"], ["get", "list", "delete"]),
-)
-
-
-def an_account(namespace):
-    """A service account with exactly the rights of a worker that deletes pods; its token."""
-    name = "worker"
-    rules = [
-        {"apiGroups": groups, "resources": resources, "verbs": verbs}
-        for groups, resources, verbs in RIGHTS
-    ]
-    inside = {"name": name, "namespace": namespace}
-    role = {"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1"}
-    cluster.create(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": inside},
-        {**role, "metadata": inside, "rules": rules},
-        {
-            **role,
-            "kind": "RoleBinding",
-            "metadata": inside,
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", **inside}],
-        },
-    )
-    return cluster.kubectl("create", "token", name, "-n", namespace).strip()
-
-
-def a_kubeconfig(directory, namespace, proxy_of):
-    """The current cluster behind a proxy, as the worker's own account."""
-    view = json.loads(
-        cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
-    )
-    server = view["clusters"][0]["cluster"]
-    host, _, port = server["server"].partition("//")[2].rstrip("/").partition(":")
-    proxy = proxy_of(host, int(port or 443))
-    server["server"] = f"https://127.0.0.1:{proxy.port}"
-    if host != "127.0.0.1":
-        server["tls-server-name"] = host
-    view["users"][0]["user"] = {"token": an_account(namespace)}
-    path = Path(directory) / "kubeconfig"
-    path.write_text(yaml.safe_dump(view))
-    return path, proxy
-
-
-def a_function(namespace):
-    return {
-        "apiVersion": "kubeless.io/v1beta1",
-        "kind": "Function",
-        "metadata": {
-            "name": FUNCTION,
-            "namespace": namespace,
-            "labels": {"created-by": "kubeless", "function": FUNCTION},
-        },
-        "spec": {},
-    }
-
-
-class OnCluster(WorkerProcess):
-    """The worker itself, as ``python -m playbooks.engines.worker``, on this machine."""
-
-    def __init__(self, directory, **settings):
-        self.port = free_port()
-        self.path = Path(directory) / f"log-{self.port}"
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PLAYBOOK": "delete",
-            "FUNCTION_NAME": FUNCTION,
-            "HTTP_PORT": str(self.port),
-            "HTTP_TOKEN": TOKEN,
-            "KUBERNETES_LOAD_KUBE_CONFIG": "1",
-            **settings,
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "playbooks.engines.worker"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=self.path.open("wb"),
-        )
-
-
-def trigger(namespace, name, topic):
-    """``kubeless trigger nats create`` makes the same object."""
-    selector = {"matchLabels": {"created-by": "kubeless", "function": FUNCTION}}
-    return {
-        "apiVersion": "kubeless.io/v1beta1",
-        "kind": "NATSTrigger",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"created-by": "kubeless"}},
-        "spec": {"topic": topic, "functionSelector": selector},
-    }
+from specs.support.worker_on_cluster import FUNCTION, Served, trigger
 
 
 def edit(namespace, name, topic):
@@ -120,29 +17,15 @@ def edit(namespace, name, topic):
 
 def begin(self, **settings):
     """A worker for a Function of its own, with the topic falco.error.*."""
-    self.directory = tempfile.mkdtemp(prefix="worker-spec-")
-    cluster.kubeless_definitions()
-    self.namespace = cluster.a_namespace()
-    self.nats = Nats().start()
-    path, self.proxy = a_kubeconfig(self.directory, self.namespace, Proxy)
-    cluster.create(a_function(self.namespace))
-    cluster.create(trigger(self.namespace, "falco-delete-trigger-0", "falco.error.*"))
-    self.worker = OnCluster(
-        self.directory,
-        KUBECONFIG=str(path),
-        FUNCTION_NAMESPACE=self.namespace,
-        NATS_URL=self.nats.url,
-        **settings,
-    )
-    self.worker.ready().says("subscribed to falco.error.*")
+    self.served = Served("falco.error.*")
+    self.served.begin()
+    self.namespace = self.served.namespace
+    self.nats, self.proxy = self.served.nats, self.served.proxy
+    self.worker = self.served.start_serving(HTTP_HOST="0.0.0.0", **settings)
 
 
 def finish(self):
-    self.worker.kill()
-    self.proxy.cut()
-    self.nats.remove()
-    shutil.rmtree(self.directory, ignore_errors=True)
-    cluster.delete_namespace(self.namespace)
+    self.served.end()
 
 
 def publish(self, pod, subject="falco.error.x"):
@@ -190,7 +73,7 @@ with description("The worker on a real cluster") as self:
         made = seconds_until(
             "subscribed to falco.notice.*",
             self.worker,
-            lambda: cluster.create(trigger(self.namespace, name, "falco.notice.*")),
+            lambda: cluster.create(trigger(self.namespace, "falco.notice.*", 1)),
         )
         one, two, three = gated(self.namespace, "one", "two", "three")
         publish(self, one, "falco.notice.x")
@@ -216,7 +99,7 @@ with description("The worker on a real cluster") as self:
         publish(self, old, "falco.warning.x")
         time.sleep(1.1)
         name = "falco-delete-trigger-2"
-        cluster.create(trigger(self.namespace, name, "falco.alert.*"))
+        cluster.create(trigger(self.namespace, "falco.alert.*", 2))
         self.worker.says("subscribed to falco.alert.*", 5)
         publish(self, old, "falco.warning.y")
         time.sleep(1.1)
@@ -297,7 +180,7 @@ with description("The worker, while the API server is away") as self:
     with it("follows its triggers again afterwards"):
         self.proxy.cut()
         time.sleep(2)
-        cluster.create(trigger(self.namespace, "falco-delete-trigger-9", "falco.notice.*"))
+        cluster.create(trigger(self.namespace, "falco.notice.*", 9))
         self.proxy.restore()
 
         self.worker.says("subscribed to falco.notice.*", 10)

@@ -118,7 +118,7 @@ class Served:
         self.namespace = self.namespaces[0]
         self.nats.start()
         cluster.create(*self._account())
-        cluster.create(_function(self.namespace), _trigger(self.namespace, self.topic))
+        cluster.create(_function(self.namespace), trigger(self.namespace, self.topic))
         self.kubeconfig = self._kubeconfig()
 
     def start(self, **settings: str) -> OnCluster:
@@ -245,14 +245,14 @@ def _function(namespace: str) -> Dict[str, Any]:
     }
 
 
-def _trigger(namespace: str, topic: str) -> Dict[str, Any]:
+def trigger(namespace: str, topic: str, index: int = 0) -> Dict[str, Any]:
     """``kubeless trigger nats create`` makes the same object."""
     selector = {"matchLabels": {"created-by": "kubeless", "function": FUNCTION}}
     return {
         "apiVersion": "kubeless.io/v1beta1",
         "kind": "NATSTrigger",
         "metadata": {
-            "name": f"{FUNCTION}-trigger-0",
+            "name": f"{FUNCTION}-trigger-{index}",
             "namespace": namespace,
             "labels": {"created-by": "kubeless"},
         },

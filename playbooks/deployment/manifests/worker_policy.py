@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Iterable, List
 
 from playbooks.deployment.manifests.function import PORT
-from playbooks.deployment.manifests.manifest import Manifest, labels
+from playbooks.deployment.manifests.manifest import Manifest
+from playbooks.deployment.manifests.network_policy import policy
 
 DNS = 53
 
@@ -17,17 +18,13 @@ def worker_policy(function: str, namespace: str, outward: Iterable[int]) -> Mani
     NetworkPolicy for long.
     """
     dns = [{"protocol": protocol, "port": DNS} for protocol in ("UDP", "TCP")]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": function, "namespace": namespace, "labels": labels(function)},
-        "spec": {
-            "podSelector": {"matchLabels": labels(function)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": _tcp([PORT])}],
-            "egress": [{"ports": [*dns, *_tcp(set(outward) - {DNS})]}],
-        },
-    }
+    return policy(
+        function,
+        namespace,
+        policyTypes=["Ingress", "Egress"],
+        ingress=[{"ports": _tcp([PORT])}],
+        egress=[{"ports": [*dns, *_tcp(set(outward) - {DNS})]}],
+    )
 
 
 def outward_ports(policy: Manifest) -> List[int]:

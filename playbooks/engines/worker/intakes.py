@@ -6,8 +6,7 @@ import asyncio
 from typing import Any, Callable
 
 from playbooks.engines.worker import log, nats_connection
-from playbooks.engines.worker.delivery import Delivery
-from playbooks.engines.worker.durable import DurableIntake
+from playbooks.engines.worker.durable import DurableIntake, Take
 from playbooks.engines.worker.intake import Intake
 from playbooks.engines.worker.jetstream import JetStream, NoJetStream
 from playbooks.engines.worker.metrics import Metrics
@@ -16,8 +15,6 @@ from playbooks.engines.worker.volatile import WARNING, VolatileIntake
 
 # Seconds between two tries of what the worker cannot do without.
 RETRY = 2.0
-
-Take = Callable[[Delivery, Callable[[], None]], None]
 
 
 async def intake_of(
