@@ -4,22 +4,20 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
+from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
-from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure import worlds
 from playbooks.reactions.delete_pod import DeletePod
 
 
-def build(settings: Settings) -> Reaction:
-    cluster, clock = KubernetesCluster(), SystemClock()
+def build(settings: Settings, world: ClusterWorld) -> Reaction:
     return DeletePod(
-        cluster,
-        clock,
-        Proof.with_settings(cluster, clock, settings),
+        world.cluster,
+        world.clock,
+        Proof.with_settings(world.cluster, world.clock, settings),
         grace_period_seconds=settings["GRACE_PERIOD_SECONDS"],
-        dry_run=settings["DRY_RUN"],
     )
 
 
-playbook = Playbook("delete", DeletePod, build, packages=("kubernetes",))
+playbook = Playbook("delete", DeletePod, build, worlds.kubernetes, packages=("kubernetes",))
 handler = kubeless.handler(playbook)

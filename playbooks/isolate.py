@@ -4,23 +4,21 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
+from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
-from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure import worlds
 from playbooks.reactions.isolate_pod import IsolatePod
 
 
-def build(settings: Settings) -> Reaction:
-    cluster = KubernetesCluster()
+def build(settings: Settings, world: ClusterWorld) -> Reaction:
     return IsolatePod(
-        cluster,
-        Proof.with_settings(cluster, SystemClock(), settings),
+        world.cluster,
+        Proof.with_settings(world.cluster, world.clock, settings),
         direction=settings["ISOLATE_DIRECTION"],
         allow_cidrs=settings["ISOLATE_ALLOW_CIDRS"],
         detach=settings["ISOLATE_DETACH"],
-        dry_run=settings["DRY_RUN"],
     )
 
 
-playbook = Playbook("isolate", IsolatePod, build, packages=("kubernetes",))
+playbook = Playbook("isolate", IsolatePod, build, worlds.kubernetes, packages=("kubernetes",))
 handler = kubeless.handler(playbook)

@@ -3,14 +3,21 @@
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.settings import Settings
+from playbooks.core.world import World
 from playbooks.engines import kubeless
+from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.home import ThisPod
 from playbooks.infrastructure.slack_webhook import SlackWebhook
 from playbooks.reactions.notify_slack import NotifySlack
 
 
-def build(settings: Settings) -> Reaction:
-    return NotifySlack(SlackWebhook(settings["SLACK_WEBHOOK_URL"]), dry_run=settings["DRY_RUN"])
+def world(_name: str, _settings: Settings) -> World:
+    return World(SystemClock(), ThisPod())
 
 
-playbook = Playbook("slack", NotifySlack, build, packages=("requests",))
+def build(settings: Settings, _world: World) -> Reaction:
+    return NotifySlack(SlackWebhook(settings["SLACK_WEBHOOK_URL"]))
+
+
+playbook = Playbook("slack", NotifySlack, build, world, packages=("requests",))
 handler = kubeless.handler(playbook)

@@ -4,24 +4,22 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
+from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
-from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure import worlds
 from playbooks.reactions.taint_node import TaintNode
 
 
-def build(settings: Settings) -> Reaction:
-    cluster = KubernetesCluster()
+def build(settings: Settings, world: ClusterWorld) -> Reaction:
     return TaintNode(
-        cluster,
-        Proof.with_settings(cluster, SystemClock(), settings),
+        world.cluster,
+        Proof.with_settings(world.cluster, world.clock, settings),
         key=settings["TAINT_KEY"],
         value=settings["TAINT_VALUE"],
         effect=settings["TAINT_EFFECT"],
         taint_host=settings["TAINT_HOST"],
-        dry_run=settings["DRY_RUN"],
     )
 
 
-playbook = Playbook("taint", TaintNode, build, packages=("kubernetes",))
+playbook = Playbook("taint", TaintNode, build, worlds.kubernetes, packages=("kubernetes",))
 handler = kubeless.handler(playbook)

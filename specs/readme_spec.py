@@ -7,6 +7,7 @@ from mamba import description, it
 
 from playbooks.core import guards
 from playbooks.core.proof import Proof
+from playbooks.deployment.guards_table import guards_table
 from playbooks.deployment.settings_table import settings_table
 from playbooks.engines.worker.settings import FOR_USERS
 from specs.support import fakes, mothers
@@ -27,7 +28,16 @@ def python_blocks():
 
 with description("The README") as self:
     with it("has the settings that all playbooks share, as they are declared"):
-        expect(table_of("all")).to(equal(settings_table(guards.SETTINGS)))
+        expect(table_of("all")).to(equal(settings_table(guards.settings(acts=False))))
+
+    with it("has the further settings of playbooks that act on the cluster, as they are declared"):
+        shared = guards.settings(acts=False)
+        further = [one for one in guards.settings(acts=True) if one not in shared]
+
+        expect(table_of("those that act")).to(equal(settings_table(further)))
+
+    with it("has the guards in their order, as they are declared"):
+        expect(table_of("the guards")).to(equal(guards_table()))
 
     with it("has the settings of every playbook, as they are declared"):
         for name in re.findall(r"^\| \[`(\w+)`\]\(#", README, re.MULTILINE):

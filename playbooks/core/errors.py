@@ -9,6 +9,7 @@
      |    +-- Conflict              somebody else wrote the object first (409, resourceVersion)
      |    +-- ContainerIdPending    the API does not know the container's id yet
      |    +-- SlackUnavailable      no answer, a timeout, or a 5xx of Slack
+     |    +-- GuardUnanswered       a guard could not be evaluated
      +-- PermanentError             the same alert will fail again
           +-- InvalidAlert          not an alert
           +-- InvalidSetting        a setting is missing or malformed
@@ -81,6 +82,10 @@ class ContainerIdPending(RetryableError):
 
 class SlackUnavailable(RetryableError):
     reason = "slack-unavailable"
+
+
+class GuardUnanswered(RetryableError):
+    reason = "guard-unanswered"
 
 
 class InvalidAlert(PermanentError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from playbooks.core.errors import PlaybookError
 
@@ -26,7 +26,9 @@ class Outcome:
     """``target`` names the object concerned (``pod shop/web-1``, ``node worker-3``), or is empty.
 
     ``reason`` is a stable code, ``message`` the words for people, ``details`` JSON-safe facts.
-    ``error`` is what made it fail; it does not travel in the dict.
+    ``why``: the checks on the way to it and their answers, in order. ``held``: skipped for now, to
+    be released or dropped by a person. ``error`` is what made it fail; it does not travel in the
+    dict.
     """
 
     status: Status
@@ -34,6 +36,8 @@ class Outcome:
     message: str
     target: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    why: Tuple[str, ...] = ()
+    held: bool = False
     error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -41,8 +45,10 @@ class Outcome:
         return cls(Status.ACTED, reason, message, target, details)
 
     @classmethod
-    def skipped(cls, reason: str, message: str, target: str = "", **details: Any) -> Outcome:
-        return cls(Status.SKIPPED, reason, message, target, details)
+    def skipped(
+        cls, reason: str, message: str, target: str = "", *, held: bool = False, **details: Any
+    ) -> Outcome:
+        return cls(Status.SKIPPED, reason, message, target, details, held=held)
 
     @classmethod
     def would_act(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:
@@ -58,6 +64,19 @@ class Outcome:
             error=error,
         )
 
+    @classmethod
+    def of_dict(cls, document: Mapping[str, Any]) -> Outcome:
+        """What ``to_dict`` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(
+            Status(document["status"]),
+            document["reason"],
+            document["message"],
+            document["target"],
+            dict(document["details"]),
+            tuple(document["why"]),
+            document["held"],
+        )
+
     def to_dict(self) -> Dict[str, Any]:
         """The plain dict that goes over the wire."""
         return {
@@ -66,4 +85,6 @@ class Outcome:
             "reason": self.reason,
             "message": self.message,
             "details": dict(self.details),
+            "why": list(self.why),
+            "held": self.held,
         }

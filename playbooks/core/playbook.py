@@ -1,66 +1,133 @@
-"""A playbook: a reaction wired to its collaborators and settings, behind the guards."""
+"""A playbook: a reaction wired to its world and settings, behind the guards."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence, Tuple, Type
+from dataclasses import dataclass, replace
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 
 from playbooks.core import guards
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.errors import PlaybookError, Unexpected
-from playbooks.core.guards import Guard
+from playbooks.core.errors import GuardUnanswered, PermanentError, PlaybookError, Unexpected
+from playbooks.core.guards.guard import Answer, Case, Guard
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
-from playbooks.core.ports import Reaction
+from playbooks.core.ports import Clock, Reaction
 from playbooks.core.settings import Setting, Settings, read
+from playbooks.core.world import ClusterWorld, World
+
+# What the guards read, beside what each reaction declares.
+_NAMESPACES = (Permission("namespaces", ("get",)),)
+_WORKLOADS = (
+    Permission("replicationcontrollers", ("get",)),
+    Permission("replicasets", ("get",), group="apps"),
+    Permission("statefulsets", ("get",), group="apps"),
+    Permission("daemonsets", ("get",), group="apps"),
+    Permission("jobs", ("get",), group="batch"),
+)
 
 
 @dataclass(frozen=True)
 class Playbook:
     """The declaration that an entrypoint makes.
 
-    ``reaction`` declares its own ``SETTINGS`` and ``PERMISSIONS``; ``build`` makes one from the
-    typed settings, without connecting anywhere yet. ``packages``: the distributions that a
-    function of it installs.
+    ``reaction`` declares its own ``SETTINGS`` and ``PERMISSIONS``; ``world`` makes what it is
+    wired to, given the playbook's name, and ``build`` a reaction of the typed settings, both
+    without connecting anywhere yet. ``packages``: the distributions that a function of it installs.
     """
 
     name: str
     reaction: Type[Reaction]
-    build: Callable[[Settings], Reaction]
+    build: Callable[[Settings, Any], Reaction]
+    world: Callable[[str, Settings], World]
     packages: Tuple[str, ...]
 
     @property
+    def acts(self) -> bool:
+        """Whether it acts on the cluster."""
+        return bool(self.reaction.STRIKES)
+
+    @property
     def settings(self) -> Tuple[Setting, ...]:
-        return self.reaction.SETTINGS + guards.SETTINGS
+        return self.reaction.SETTINGS + guards.settings(acts=self.acts)
 
     @property
     def permissions(self) -> Tuple[Permission, ...]:
-        return self.reaction.PERMISSIONS
+        read = {"pods": _NAMESPACES + _WORKLOADS, "nodes": _NAMESPACES}
+        needed = self.reaction.PERMISSIONS + read.get(self.reaction.STRIKES, ())
+        return tuple(dict.fromkeys(needed))
 
-    def responder(self, environ: Mapping[str, str]) -> Responder:
+    def responder(self, environ: Mapping[str, str], world: Optional[World] = None) -> Responder:
         """The playbook with its settings read. Raises InvalidSetting."""
         settings = read(self.settings, environ)
-        looked_up = bool(self.permissions)
-        return Responder(self.build(settings), guards.guards(settings, looked_up=looked_up))
+        world = world or self.world(self.name, settings)
+        if isinstance(world, ClusterWorld):
+            asked = guards.guards(self.name, settings, world)
+        else:
+            asked = guards.filters(settings, world, looked_up=False)
+        return Responder(
+            self.build(settings, world), asked, world.clock, dry_run=settings["DRY_RUN"]
+        )
 
 
 class Responder:
     """Alert in, outcome out. The one place that turns an error into a failed outcome."""
 
-    def __init__(self, reaction: Reaction, guards: Sequence[Guard]) -> None:
+    def __init__(
+        self, reaction: Reaction, guards: Sequence[Guard], clock: Clock, *, dry_run: bool
+    ) -> None:
         self._reaction = reaction
         self._guards = guards
+        self._clock = clock
+        self._dry_run = dry_run
 
-    def answer(self, body: Any) -> Outcome:
-        """Never raises an Exception: what went wrong is the failed outcome's ``error``."""
+    def answer(self, body: Any, *, recorded: bool = False, released_by: str = "") -> Outcome:
+        """Never raises an Exception: what went wrong is the failed outcome's ``error``.
+
+        ``recorded``: the alert comes from a file, and its own time is the clock. ``released_by``:
+        the person who let a held alert go on.
+        """
+        why: List[str] = []
         try:
             alert = Alert.parse(body)
-            refusals = (guard.refusal(alert) for guard in self._guards)
-            refused = next((refusal for refusal in refusals if refusal), None)
-            return refused or self._reaction.run(alert)
+            now = alert.time if recorded else self._clock.now()
+            case = Case(alert, now, released_by, dry_run=self._dry_run)
+            outcome = self._decide(case, why)
         except PlaybookError as error:
-            return Outcome.failed(error)
+            outcome = Outcome.failed(error)
         except Exception as error:
             unexpected = Unexpected(f"{type(error).__name__}: {error}")
             unexpected.__cause__ = error
-            return Outcome.failed(unexpected)
+            outcome = Outcome.failed(unexpected)
+        return replace(outcome, why=(*why, outcome.message))
+
+    def _decide(self, case: Case, why: List[str]) -> Outcome:
+        if case.released_by:
+            why.append(f"released by {case.released_by}")
+        for guard in self._guards:
+            answer = _noted(guard.of_alert(case), why)
+            if answer.reason:
+                return answer.outcome()
+        planned = self._reaction.plan(case.alert)
+        why.extend(planned.why)
+        if isinstance(planned, Outcome):
+            return planned
+        for guard in self._guards:
+            answer = _noted(_answer(guard, case, planned), why)
+            if answer.reason:
+                return answer.outcome(planned)
+        return planned.would() if self._dry_run else planned.carry_out()
+
+
+def _answer(guard: Guard, case: Case, action: Action) -> Answer:
+    try:
+        return guard.of_action(case, action)
+    except PermanentError as error:
+        raise GuardUnanswered(f"{type(guard).__name__} cannot be asked: {error}") from error
+
+
+def _noted(answer: Answer, why: List[str]) -> Answer:
+    """A refusal's words are the message of its outcome, which ends the list."""
+    if answer.words and not answer.reason:
+        why.append(answer.words)
+    return answer

@@ -26,6 +26,21 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class Workload:
+    """What owns pods in the end (a Deployment, not its ReplicaSets), and how many it wants.
+
+    ``replicas`` None: nothing says how many.
+    """
+
+    kind: str
+    name: str
+    replicas: Optional[int]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
 class Container:
     """``ids``: the current one and that of the last terminated run, without the runtime's name."""
 
@@ -79,6 +94,10 @@ class Pod:
         return str(self._spec.get("nodeName") or "")
 
     @property
+    def service_account(self) -> str:
+        return str(self._spec.get("serviceAccountName") or "")
+
+    @property
     def host_network(self) -> bool:
         return bool(self._spec.get("hostNetwork"))
 
@@ -109,10 +128,7 @@ class Pod:
     @property
     def owner(self) -> Optional[Owner]:
         """Its controller, or None."""
-        for reference in self._metadata.get("ownerReferences") or ():
-            if reference.get("controller"):
-                return Owner(reference["kind"], reference["name"])
-        return None
+        return controller(self._metadata)
 
     @property
     def containers(self) -> List[Container]:
@@ -144,6 +160,14 @@ class Pod:
     @property
     def _status(self) -> Mapping[str, Any]:
         return self.manifest.get("status") or {}
+
+
+def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:
+    """The controller of any object, or None."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return Owner(reference["kind"], reference["name"])
+    return None
 
 
 def _container(name: str, status: Mapping[str, Any]) -> Container:

@@ -3,33 +3,81 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
 from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
-from playbooks.core.pod import Owner, Pod
+from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.core.selectors import Selector
 from playbooks.core.settings import Setting
 
 
 class Reaction(ABC):
-    """Answers one alert with one prescribed action, and declares what it takes to do so."""
+    """Answers one alert with one prescribed action, and declares what it takes to do so.
 
+    ``STRIKES``: what of the cluster it changes, ``pods`` or ``nodes``, or empty.
+    """
+
+    STRIKES = ""
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
 
     @abstractmethod
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        """What to do, with the target proven, or the skipped outcome that says why nothing.
+
+        Makes reads and no change. Raises a PlaybookError.
+        """
+
     def run(self, alert: Alert) -> Outcome:
-        """Act or say why not. Raises a PlaybookError."""
+        """Act or say why not, with no guard in between. Raises a PlaybookError."""
+        planned = self.plan(alert)
+        return planned.carry_out() if isinstance(planned, Action) else planned
 
 
 class Clock(ABC):
     @abstractmethod
     def now(self) -> Instant:
         """The current time."""
+
+
+class Home(ABC):
+    """Where the playbook itself runs."""
+
+    @property
+    @abstractmethod
+    def namespace(self) -> str:
+        """The namespace of its pod; outside of a cluster that of the kubeconfig's context."""
+
+    @property
+    @abstractmethod
+    def pod(self) -> str:
+        """The name of its pod; empty outside of a cluster."""
+
+    @property
+    @abstractmethod
+    def node(self) -> str:
+        """The name of its node; empty where nothing tells."""
+
+    @property
+    @abstractmethod
+    def in_cluster(self) -> bool: ...
+
+
+class LedgerStore(ABC):
+    """Where the ledger of a playbook is kept: one text, with optimistic locking."""
+
+    @abstractmethod
+    def read(self) -> Tuple[str, str]:
+        """The text, and the version of it. An empty ledger is an empty text. Raises NotFound."""
+
+    @abstractmethod
+    def write(self, text: str, *, version: str) -> str:
+        """Replace the text; the new version. Raises Conflict where somebody wrote it since."""
 
 
 class Cluster(ABC):
@@ -63,6 +111,17 @@ class Cluster(ABC):
     @abstractmethod
     def node(self, name: str) -> Node:
         """Raises NotFound."""
+
+    @abstractmethod
+    def nodes(self) -> List[Node]: ...
+
+    @abstractmethod
+    def namespace_annotations(self, name: str) -> Mapping[str, str]:
+        """Raises NotFound."""
+
+    @abstractmethod
+    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+        """What an owner of pods belongs to. A kind that it does not know is its own workload."""
 
     @abstractmethod
     def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from playbooks.deployment.manifests import access, triggers
+from playbooks.deployment.manifests import access, ledger, triggers
 from playbooks.deployment.manifests.function import function
 from playbooks.deployment.manifests.manifest import reference
 from playbooks.deployment.manifests.network_policy import network_policy
@@ -42,6 +42,7 @@ def objects(request: Request, namespace: str, caller: str = CALLER) -> Objects:
             access.service_account(request, namespace),
             *secrets(request, namespace),
             *access.roles(request, namespace),
+            *ledger.ledger(request, namespace),
             network_policy(request.function, namespace, caller),
         ],
         triggers=triggers.triggers(request.function, namespace, request.topics),

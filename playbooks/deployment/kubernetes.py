@@ -9,7 +9,7 @@ from playbooks.deployment import outward, pod_patch, worker_settings
 from playbooks.deployment.archive import worker_archive
 from playbooks.deployment.command_line import Options
 from playbooks.deployment.dependencies import requirements
-from playbooks.deployment.manifests import access, shared_role, triggers, worker
+from playbooks.deployment.manifests import access, ledger, shared_role, triggers, worker
 from playbooks.deployment.manifests.function import function
 from playbooks.deployment.manifests.manifest import Manifest, labels, reference
 from playbooks.deployment.manifests.secret import secrets
@@ -93,6 +93,7 @@ def objects(request: Request, namespace: str, chosen: Pods, surroundings: Surrou
             _secret(request_with_token, namespace, surroundings.hash_key),
             *config_map,
             *access.roles(request, namespace),
+            *ledger.ledger(request, namespace),
             shared_role.binding(*place),
             # While it rolls, workers of before reach what they need, too.
             worker_policy(*place, {*ports, *surroundings.ports_before}),

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from playbooks.core.errors import NotFound
 from playbooks.core.node import Node, Taint
-from playbooks.core.pod import Owner, Pod
+from playbooks.core.pod import Owner, Pod, Workload, controller
 from playbooks.core.ports import Cluster
 from playbooks.core.selectors import Selector
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.recent import Recent
 
 _CORE = ("api", "v1")
 _APPS = ("apis", "apps", "v1")
 _NETWORKING = ("apis", "networking.k8s.io", "v1")
 
+# Where an owner of pods is found, and where it says how many it wants.
+_WORKLOADS = {
+    "ReplicaSet": (_APPS, "replicasets", "spec", "replicas"),
+    "StatefulSet": (_APPS, "statefulsets", "spec", "replicas"),
+    "DaemonSet": (_APPS, "daemonsets", "status", "desiredNumberScheduled"),
+    "ReplicationController": (_CORE, "replicationcontrollers", "spec", "replicas"),
+    "Job": (("apis", "batch", "v1"), "jobs", "spec", "parallelism"),
+}
+
+# Seconds for which an answer about namespaces and workloads, and one about nodes, is kept.
+RECENT, RECENT_NODES = 10.0, 2.0
+
 
 class KubernetesCluster(Cluster):
+    """What a guard reads of namespaces, workloads and nodes may be some seconds old."""
+
     def __init__(self, api: Optional[KubernetesApi] = None) -> None:
         self._api = api or KubernetesApi()
+        self._recent = Recent()
 
     def pod(self, name: str, *, namespace: str) -> Pod:
         return Pod(self._api.get(*_CORE, "namespaces", namespace, "pods", name))
@@ -48,6 +65,17 @@ class KubernetesCluster(Cluster):
 
     def node(self, name: str) -> Node:
         return Node(self._api.get(*_CORE, "nodes", name))
+
+    def nodes(self) -> List[Node]:
+        return self._recent.get("nodes", RECENT_NODES, self._nodes)
+
+    def namespace_annotations(self, name: str) -> Mapping[str, str]:
+        return self._recent.get(("namespace", name), RECENT, lambda: self._annotations(name))
+
+    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+        return self._recent.get(
+            (namespace, owner), RECENT, lambda: self._workload(owner, namespace)
+        )
 
     def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
         body = {
@@ -91,6 +119,24 @@ class KubernetesCluster(Cluster):
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         path = (*_CORE, "namespaces", namespace, "persistentvolumeclaims", claim)
         return tuple(self._api.get(*path)["spec"].get("accessModes") or ())
+
+    def _nodes(self) -> List[Node]:
+        return [Node(item) for item in self._api.get(*_CORE, "nodes")["items"]]
+
+    def _annotations(self, namespace: str) -> Mapping[str, str]:
+        found = self._api.get(*_CORE, "namespaces", namespace)
+        return found["metadata"].get("annotations") or {}
+
+    def _workload(self, owner: Owner, namespace: str) -> Workload:
+        if owner.kind not in _WORKLOADS:
+            return Workload(owner.kind, owner.name, None)
+        api, resource, part, number = _WORKLOADS[owner.kind]
+        try:
+            found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
+        except NotFound:
+            return Workload(owner.kind, owner.name, None)
+        above = controller(found["metadata"]) or owner
+        return Workload(above.kind, above.name, (found.get(part) or {}).get(number))
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Union
 
 from playbooks.core import proof
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.errors import NotFound, NotTheSameObject
 from playbooks.core.outcome import Outcome
@@ -21,6 +22,7 @@ class DeletePod(Reaction):
     once, while the containers may run on for a moment.
     """
 
+    STRIKES = "pods"
     SETTINGS = (
         Setting(
             "GRACE_PERIOD_SECONDS",
@@ -40,15 +42,13 @@ class DeletePod(Reaction):
         proof: Proof,
         *,
         grace_period_seconds: int,
-        dry_run: bool,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._proof = proof
         self._grace = grace_period_seconds
-        self._dry_run = dry_run
 
-    def run(self, alert: Alert) -> Outcome:
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
         proven = self._proof.of(alert)
         if isinstance(proven, Outcome):
             return proven
@@ -61,15 +61,19 @@ class DeletePod(Reaction):
                 return self._skipped(
                     proven, "terminating", f"{pod} is being deleted and has {left:.0f} s left"
                 )
-        return self._delete(proven)
-
-    def _delete(self, proven: Proven) -> Outcome:
-        pod = proven.pod
         remarks = "".join(f"; {remark}" for remark in self._remarks(proven))
-        if self._dry_run:
-            return Outcome.would_act(
-                str(pod), "delete", f"would delete {pod}{remarks}", **proven.facts
-            )
+        return Action(
+            "delete",
+            str(pod),
+            f"delete {pod}{remarks}",
+            lambda: self._delete(proven, remarks),
+            pod=pod,
+            facts=proven.facts,
+            why=(proven.evidence,),
+        )
+
+    def _delete(self, proven: Proven, remarks: str) -> Outcome:
+        pod = proven.pod
         try:
             self._cluster.delete_pod(pod, grace_period_seconds=self._grace)
         except NotFound:

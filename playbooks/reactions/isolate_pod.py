@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from playbooks.core import network_policy, proof
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.network_policy import LABEL
@@ -37,6 +38,7 @@ class IsolatePod(Reaction):
     others are never changed; since policies add up, those that still allow traffic are named.
     """
 
+    STRIKES = "pods"
     SETTINGS = (
         Setting(
             "ISOLATE_DIRECTION",
@@ -76,16 +78,14 @@ class IsolatePod(Reaction):
         direction: str,
         allow_cidrs: Tuple[str, ...],
         detach: bool,
-        dry_run: bool,
     ) -> None:
         self._cluster = cluster
         self._proof = proof
         self._types = network_policy.directions(direction)
         self._allow_cidrs = allow_cidrs
         self._detach = detach and direction == "both"
-        self._dry_run = dry_run
 
-    def run(self, alert: Alert) -> Outcome:
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
         proven = self._proof.of(alert)
         if isinstance(proven, Outcome):
             return proven
@@ -99,10 +99,15 @@ class IsolatePod(Reaction):
         plan = self._plan(pod)
         if plan.done:
             return _skipped(proven, "already-isolated", f"{pod} is isolated already", plan)
-        if self._dry_run:
-            message = f"would store a policy: {plan.summary}"
-            return Outcome.would_act(str(pod), "isolate", message, **_facts(proven, plan))
-        return self._carry_out(proven, plan)
+        return Action(
+            "isolate",
+            str(pod),
+            f"store a policy: {plan.summary}",
+            lambda: self._carry_out(proven, plan),
+            pod=pod,
+            facts=_facts(proven, plan),
+            why=(proven.evidence,),
+        )
 
     def _carry_out(self, proven: Proven, plan: Plan) -> Outcome:
         pod = plan.pod

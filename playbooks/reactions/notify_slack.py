@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
 
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Reaction, Slack
@@ -40,13 +41,14 @@ class NotifySlack(Reaction):
         ),
     )
 
-    def __init__(self, slack: Slack, *, dry_run: bool) -> None:
+    def __init__(self, slack: Slack) -> None:
         self._slack = slack
-        self._dry_run = dry_run
 
-    def run(self, alert: Alert) -> Outcome:
-        if self._dry_run:
-            return Outcome.would_act("Slack", "notify", f"would tell Slack: {alert.message}")
+    def plan(self, alert: Alert) -> Action:
+        said = f"tell Slack: {alert.message}"
+        return Action("notify", "Slack", said, lambda: self._notify(alert))
+
+    def _notify(self, alert: Alert) -> Outcome:
         self._slack.post(message(alert))
         return Outcome.acted("Slack", "notified", f"told Slack about {alert.rule}")
 

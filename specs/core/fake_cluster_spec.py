@@ -38,7 +38,7 @@ class InMemoryWorld(contract.World):
 
     def node(self):
         node = a_node(self.name())
-        self.cluster.nodes[node.name] = node
+        self.cluster.known_nodes[node.name] = node
         return node
 
     def service(self, selector):

@@ -18,6 +18,8 @@ with description("An outcome") as self:
                     "reason": "deletion-accepted",
                     "message": "deleted",
                     "details": {"uid": "u"},
+                    "why": [],
+                    "held": False,
                 }
             )
         )
@@ -33,6 +35,8 @@ with description("An outcome") as self:
                     "reason": "throttled",
                     "message": "slow down",
                     "details": {"error": "Throttled", "retryable": True},
+                    "why": [],
+                    "held": False,
                 }
             )
         )

@@ -1,24 +1,32 @@
+from dataclasses import replace
+
 from expects import be, be_a, be_empty, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted, Unexpected
-from playbooks.core.guards import MinimumPriority
+from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Responder
 from playbooks.core.priority import Priority
-from specs.support.fakes import FakeReaction
+from specs.support.fakes import FakeReaction, FixedClock
 from specs.support.mothers import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 
 
+def a_responder(reaction, *guards, dry_run=False):
+    return Responder(reaction, guards, FixedClock(), dry_run=dry_run)
+
+
 with description("A responder") as self:
     with before.each:
         self.reaction = FakeReaction(DONE)
-        self.responder = Responder(self.reaction, [MinimumPriority(Priority.ERROR)])
+        self.responder = a_responder(self.reaction, MinimumPriority(Priority.ERROR))
 
     with it("answers with what the reaction did"):
-        expect(self.responder.answer(a_document(priority="Error"))).to(be(DONE))
+        outcome = self.responder.answer(a_document(priority="Error"))
+
+        expect(outcome).to(equal(replace(DONE, why=("priority Error is not below Error", "done"))))
 
     with it("does not run the reaction when a guard refuses"):
         outcome = self.responder.answer(a_document(priority="Notice"))
@@ -36,14 +44,14 @@ with description("A responder") as self:
 
     with it("turns an error of ours into a failed outcome that keeps it"):
         error = NotPermitted("may not")
-        outcome = Responder(FakeReaction(error), []).answer(a_document())
+        outcome = a_responder(FakeReaction(error)).answer(a_document())
 
         expect(outcome.reason).to(equal("not-permitted"))
         expect(outcome.error).to(be(error))
 
     with it("turns any other error into one of ours that keeps its cause"):
         bug = KeyError("x")
-        outcome = Responder(FakeReaction(bug), []).answer(a_document())
+        outcome = a_responder(FakeReaction(bug)).answer(a_document())
 
         expect(outcome.error).to(be_a(Unexpected))
         expect(outcome.error.__cause__).to(be(bug))

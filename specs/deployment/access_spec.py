@@ -22,7 +22,15 @@ def granted(made):
     ]
 
 
-PODS = {"pods": ["get", "list", "delete"]}
+GUARDS = {
+    "namespaces": ["get"],
+    "replicationcontrollers": ["get"],
+    "apps/replicasets": ["get"],
+    "apps/statefulsets": ["get"],
+    "apps/daemonsets": ["get"],
+    "batch/jobs": ["get"],
+}
+PODS = {"pods": ["get", "list", "delete"], **GUARDS}
 
 
 with description("The rights of a function") as self:
@@ -47,8 +55,8 @@ with description("The rights of a function") as self:
         expect(granted(made)).to(
             equal(
                 [
-                    ("ClusterRole", None, {"nodes": ["get", "patch"]}),
-                    ("Role", "shop", {"pods": ["get", "list"]}),
+                    ("ClusterRole", None, {"nodes": ["get", "list", "patch"]}),
+                    ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"]}),
                 ]
             )
         )
@@ -63,8 +71,8 @@ with description("The rights of a function") as self:
                     "services": ["list"],
                     "replicationcontrollers": ["get"],
                     "persistentvolumeclaims": ["get"],
-                    "apps/replicasets": ["get"],
                     "networking.k8s.io/networkpolicies": ["list", "create", "update"],
+                    **GUARDS,
                 }
             )
         )

@@ -12,8 +12,9 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.settings import Setting, whole_number
+from playbooks.core.world import World
 from playbooks.engines import kubeless
-from specs.support.fakes import FakeReaction
+from specs.support.fakes import FakeHome, FakeReaction, FixedClock
 from specs.support.mothers import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
@@ -23,13 +24,19 @@ CONTEXT = {"function-name": "handler", "timeout": 180.0, "runtime": "python3.8"}
 class Declared(Reaction):
     SETTINGS = (Setting("ANSWER", whole_number(0, 9), "1", "An answer"),)
 
-    def run(self, alert):
+    def plan(self, alert):
         raise NotImplementedError
 
 
 def a_handler(*answers):
     reaction = FakeReaction(*answers)
-    playbook = Playbook("fake", Declared, lambda settings: reaction, packages=())
+    playbook = Playbook(
+        "fake",
+        Declared,
+        lambda settings, world: reaction,
+        lambda *_: World(FixedClock(), FakeHome()),
+        packages=(),
+    )
     return kubeless.handler(playbook), reaction
 
 
@@ -59,7 +66,7 @@ with description("On Kubeless, a playbook") as self:
         handler, _ = a_handler(DONE)
         result, _ = call(handler, an_event(a_document()))
 
-        expect(result).to(equal(DONE.to_dict()))
+        expect(result).to(equal({**DONE.to_dict(), "why": ["done"]}))
         expect(pickle.loads(pickle.dumps(result))).to(equal(result))
 
     with it("takes the data as dict, bytes and text"):

@@ -24,7 +24,8 @@ def load(name):
 
 def build(name, **environ):
     playbook = load(name).playbook
-    return playbook.build(read(playbook.settings, environ))
+    settings = read(playbook.settings, environ)
+    return playbook.build(settings, playbook.world(name, settings))
 
 
 with description("The playbooks") as self:

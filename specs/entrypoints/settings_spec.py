@@ -11,6 +11,31 @@ GUARDS = {
     "CLUSTER_FIELD": "cluster",
     "DRY_RUN": "false",
 }
+ACTING = {
+    **GUARDS,
+    "PROTECTED_NAMESPACES": (
+        "kube-system,kube-public,kube-node-lease,falco,nats,nats-io,calico-system,"
+        "tigera-operator,cert-manager,ingress-nginx,gke-*,gatekeeper-system"
+    ),
+    "ALLOW_OWNERS": "",
+    "MAX_ALERT_AGE": "10m",
+    "EXEMPT_PODS": "false",
+    "MAX_ACTIONS": "10",
+    "MAX_ACTIONS_ALL": "30",
+    "MAX_PER_OWNER": "50%",
+    "MAX_NODES": "1",
+    "WINDOW": "10m",
+    "LEDGER": "",
+}
+# What the guards of a playbook that acts read.
+READS = {
+    "namespaces": "get",
+    "replicationcontrollers": "get",
+    "apps/replicasets": "get",
+    "apps/statefulsets": "get",
+    "apps/daemonsets": "get",
+    "batch/jobs": "get",
+}
 
 
 def declared(name):
@@ -34,9 +59,9 @@ def verbs(name):
 with description("The settings and rights of a playbook") as self:
     with it("are pinned for delete"):
         expect(declared("delete")).to(
-            equal({"GRACE_PERIOD_SECONDS": "1", "IDENTITY": "strict", **GUARDS})
+            equal({"GRACE_PERIOD_SECONDS": "1", "IDENTITY": "strict", **ACTING})
         )
-        expect(verbs("delete")).to(equal({"pods": "get list delete"}))
+        expect(verbs("delete")).to(equal({"pods": "get list delete", **READS}))
 
     with it("are pinned for taint"):
         expect(declared("taint")).to(
@@ -47,11 +72,13 @@ with description("The settings and rights of a playbook") as self:
                     "TAINT_EFFECT": "NoSchedule",
                     "TAINT_HOST": "false",
                     "IDENTITY": "strict",
-                    **GUARDS,
+                    **ACTING,
                 }
             )
         )
-        expect(verbs("taint")).to(equal({"pods": "get list", "nodes": "get patch"}))
+        expect(verbs("taint")).to(
+            equal({"pods": "get list", "nodes": "get list patch", "namespaces": "get"})
+        )
 
     with it("are pinned for isolate"):
         expect(declared("isolate")).to(
@@ -61,7 +88,7 @@ with description("The settings and rights of a playbook") as self:
                     "ISOLATE_ALLOW_CIDRS": "",
                     "ISOLATE_DETACH": "true",
                     "IDENTITY": "strict",
-                    **GUARDS,
+                    **ACTING,
                 }
             )
         )
@@ -74,6 +101,7 @@ with description("The settings and rights of a playbook") as self:
                     "persistentvolumeclaims": "get",
                     "apps/replicasets": "get",
                     "networking.k8s.io/networkpolicies": "list create update",
+                    **READS,
                 }
             )
         )

@@ -21,11 +21,9 @@ from hypothesis import strategies as st
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
-from playbooks.core.guards import MinimumPriority
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Responder
 from playbooks.core.pod import Pod
-from playbooks.core.priority import Priority
 from playbooks.core.proof import Proof
 from playbooks.reactions.delete_pod import DeletePod
 from playbooks.reactions.isolate_pod import IsolatePod
@@ -132,10 +130,10 @@ def reactions(cluster: InMemoryCluster) -> Dict[str, Any]:
     taint = {"key": "falco/alert", "value": "true", "effect": "NoExecute", "taint_host": False}
     isolate = {"direction": "both", "allow_cidrs": (), "detach": True}
     return {
-        "delete": DeletePod(cluster, clock, proof, grace_period_seconds=1, dry_run=False),
-        "isolate": IsolatePod(cluster, proof, **isolate, dry_run=False),
-        "taint": TaintNode(cluster, proof, **taint, dry_run=False),
-        "slack": NotifySlack(RecordingSlack(), dry_run=False),
+        "delete": DeletePod(cluster, clock, proof, grace_period_seconds=1),
+        "isolate": IsolatePod(cluster, proof, **isolate),
+        "taint": TaintNode(cluster, proof, **taint),
+        "slack": NotifySlack(RecordingSlack()),
     }
 
 
@@ -147,7 +145,7 @@ def check(body: Any, seen: Counter) -> None:
     for name in ("delete", "isolate", "taint", "slack"):
         cluster = a_cluster()
         before = dict(cluster.pods)
-        responder = Responder(reactions(cluster)[name], [MinimumPriority(Priority.DEBUG)])
+        responder = Responder(reactions(cluster)[name], [], FixedClock(), dry_run=False)
         outcome = responder.answer(body)
         seen[f"{name} {outcome.status}"] += 1
         assert outcome.reason != "unexpected", (name, outcome, body)

@@ -6,18 +6,25 @@ from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.delete_pod import DeletePod
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import a_pod, a_static_pod, a_status, an_alert
+from specs.support.mothers import UID, a_pod, a_static_pod, a_status, an_alert
 
 
 def a_terminating_pod(until, grace=600):
     return a_pod(metadata={"deletionTimestamp": until, "deletionGracePeriodSeconds": grace})
 
 
-def run(cluster, alert=None, *, grace=1, dry_run=False):
+def delete_pod(cluster, grace=1):
     clock = FixedClock()
     proof = Proof(cluster, clock, identity="strict", namespaces=())
-    reaction = DeletePod(cluster, clock, proof, grace_period_seconds=grace, dry_run=dry_run)
-    return reaction.run(alert or an_alert())
+    return DeletePod(cluster, clock, proof, grace_period_seconds=grace)
+
+
+def run(cluster, alert=None, *, grace=1):
+    return delete_pod(cluster, grace).run(alert or an_alert())
+
+
+def plan(cluster):
+    return delete_pod(cluster).plan(an_alert())
 
 
 with description("Deleting a pod") as self:
@@ -117,12 +124,12 @@ with description("Deleting a pod") as self:
             expect(run(cluster).reason).to(equal("finished"))
             expect(cluster.writes).to(be_empty)
 
-    with it("only says what it would do in a dry run"):
+    with it("plans it with reads alone"):
         cluster = InMemoryCluster(a_pod())
-        outcome = run(cluster, dry_run=True)
+        action = plan(cluster)
 
-        expect(outcome.status).to(equal(Status.WOULD_ACT))
-        expect(outcome.message).to(equal("would delete pod shop/web-0"))
+        expect(action.message).to(equal("delete pod shop/web-0"))
+        expect(action.uid).to(equal(UID))
         expect(cluster.writes).to(be_empty)
 
     with it("lets an error through"):

@@ -28,17 +28,19 @@ def a_cluster(pod, *policies):
     return cluster
 
 
-def run(cluster, *, direction="both", allow_cidrs=(), detach=True, dry_run=False):
+def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
-    reaction = IsolatePod(
+    return IsolatePod(
         cluster,
         proof,
         direction=direction,
         allow_cidrs=allow_cidrs,
         detach=detach,
-        dry_run=dry_run,
     )
-    return reaction.run(an_alert())
+
+
+def run(cluster, **settings):
+    return isolate_pod(cluster, **settings).run(an_alert())
 
 
 def the_pod(cluster):
@@ -249,10 +251,9 @@ with description("Isolating a pod") as self:
 
         expect(lambda: run(cluster)).to(raise_error(Refused))
 
-    with it("only says what it would do in a dry run"):
+    with it("plans it with reads alone"):
         cluster = a_cluster(a_replica())
-        outcome = run(cluster, dry_run=True)
+        action = isolate_pod(cluster).plan(an_alert())
 
-        expect(outcome.status).to(equal(Status.WOULD_ACT))
-        expect(outcome.message).to(contain(f"would store a policy: {NAME}"))
+        expect(action.message).to(contain(f"store a policy: {NAME}"))
         expect(cluster.writes).to(be_empty)

@@ -14,7 +14,7 @@ from specs.support.mothers import CONTAINER, a_document, a_host_alert, an_alert
 
 def posted(alert):
     slack = RecordingSlack()
-    NotifySlack(slack, dry_run=False).run(alert)
+    NotifySlack(slack).run(alert)
     return slack.messages[0]
 
 
@@ -31,7 +31,7 @@ with description("Telling Slack") as self:
     with it("posts once"):
         with Spy(Slack) as slack:
             pass
-        outcome = NotifySlack(slack, dry_run=False).run(an_alert())
+        outcome = NotifySlack(slack).run(an_alert())
 
         assert_that(slack.post, called().times(1))
         expect(outcome.status).to(equal(Status.ACTED))
@@ -103,9 +103,9 @@ with description("Telling Slack") as self:
 
         expect(json.loads(json.dumps(posted(an_alert(document["output_fields"]))))).not_to(be_empty)
 
-    with it("posts nothing in a dry run"):
+    with it("plans without a word to Slack"):
         slack = RecordingSlack()
-        outcome = NotifySlack(slack, dry_run=True).run(an_alert())
+        action = NotifySlack(slack).plan(an_alert())
 
-        expect(outcome.status).to(equal(Status.WOULD_ACT))
+        expect(action.message).to(equal("tell Slack: A shell was spawned"))
         expect(slack.messages).to(be_empty)

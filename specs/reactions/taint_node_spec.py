@@ -12,22 +12,24 @@ OURS = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 THEIRS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
-def run(cluster, alert=None, *, taint_host=False, dry_run=False, effect="NoSchedule"):
+def taint_node(cluster, *, taint_host=False, effect="NoSchedule"):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
-    reaction = TaintNode(
+    return TaintNode(
         cluster,
         proof,
         key="falco/alert",
         value="true",
         effect=effect,
         taint_host=taint_host,
-        dry_run=dry_run,
     )
-    return reaction.run(alert or an_alert())
+
+
+def run(cluster, alert=None, **settings):
+    return taint_node(cluster, **settings).run(alert or an_alert())
 
 
 def taints_of(cluster, node="node-1"):
-    return list(cluster.nodes[node].taints)
+    return list(cluster.known_nodes[node].taints)
 
 
 with description("Tainting a node") as self:
@@ -86,12 +88,12 @@ with description("Tainting a node") as self:
         expect(run(cluster, an_alert(container_id="f" * 12)).reason).to(equal("not-the-same-pod"))
         expect(cluster.writes).to(be_empty)
 
-    with it("only says what it would do in a dry run"):
+    with it("plans it with reads alone"):
         cluster = InMemoryCluster(a_pod(), a_node())
-        outcome = run(cluster, dry_run=True)
+        action = taint_node(cluster).plan(an_alert())
 
-        expect(outcome.status).to(equal(Status.WOULD_ACT))
-        expect(outcome.message).to(contain("would add taint"))
+        expect(action.message).to(contain("add taint falco/alert=true:NoSchedule to node node-1"))
+        expect(action.node.name).to(equal("node-1"))
         expect(cluster.writes).to(be_empty)
 
     with description("for a host alert"):

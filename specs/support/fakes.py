@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject
 from playbooks.core.instant import Instant
 from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
-from playbooks.core.pod import Owner, Pod
-from playbooks.core.ports import Clock, Cluster, Reaction, Slack
+from playbooks.core.pod import Owner, Pod, Workload
+from playbooks.core.ports import Clock, Cluster, Home, LedgerStore, Reaction, Slack
 from playbooks.core.selectors import Selector
+from playbooks.core.world import ClusterWorld
 from specs.support.mothers import NOW
 
 
@@ -23,6 +25,72 @@ class FixedClock(Clock):
 
     def now(self) -> Instant:
         return self._now
+
+
+class FakeHome(Home):
+    """A pod of the function falco-delete, unless told otherwise."""
+
+    def __init__(
+        self,
+        namespace: str = "playbooks",
+        pod: str = "falco-delete-6d5f-abcde",
+        node: str = "node-9",
+        in_cluster: bool = True,
+    ) -> None:
+        self._facts = (namespace, pod, node, in_cluster)
+
+    @property
+    def namespace(self) -> str:
+        return self._facts[0]
+
+    @property
+    def pod(self) -> str:
+        return self._facts[1]
+
+    @property
+    def node(self) -> str:
+        return self._facts[2]
+
+    @property
+    def in_cluster(self) -> bool:
+        return self._facts[3]
+
+
+class InMemoryLedger(LedgerStore):
+    """``calls`` says what was asked; ``failures`` makes the next calls raise."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+        self.calls: List[str] = []
+        self.failures: List[Exception] = []
+        self._version = 1
+
+    def read(self) -> Tuple[str, str]:
+        self._called("read")
+        return self.text, str(self._version)
+
+    def write(self, text: str, *, version: str) -> str:
+        self._called("write")
+        if version != str(self._version):
+            raise Conflict("the ledger was written")
+        self.text, self._version = text, self._version + 1
+        return str(self._version)
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+def a_world(cluster: Optional[Cluster] = None, **changes: Any) -> ClusterWorld:
+    """A world of fakes."""
+    fakes = {
+        "clock": FixedClock(),
+        "home": FakeHome(),
+        "cluster": cluster or InMemoryCluster(),
+        "ledger": InMemoryLedger(),
+    }
+    return ClusterWorld(**{**fakes, **changes})
 
 
 class RecordingSlack(Slack):
@@ -40,7 +108,7 @@ class FakeReaction(Reaction):
         self._answers = list(answers)
         self.alerts: List[Alert] = []
 
-    def run(self, alert: Alert) -> Outcome:
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
         self.alerts.append(alert)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
@@ -53,10 +121,12 @@ class InMemoryCluster(Cluster):
 
     def __init__(self, *objects: Any) -> None:
         self.pods: Dict[Tuple[str, str], Pod] = {}
-        self.nodes: Dict[str, Node] = {}
+        self.known_nodes: Dict[str, Node] = {}
         self.policies: Dict[str, Mapping[str, Any]] = {}
         self.services: List[Mapping[str, str]] = []
         self.owner_selectors: Dict[str, Selector] = {}
+        self.namespaces: Dict[str, Mapping[str, str]] = {}
+        self.workloads: Dict[str, Workload] = {}
         self.claims: Dict[str, Tuple[str, ...]] = {}
         self.calls: List[str] = []
         self.failures: Dict[str, List[Exception]] = {}
@@ -65,14 +135,13 @@ class InMemoryCluster(Cluster):
             if isinstance(thing, Pod):
                 self.pods[thing.namespace, thing.name] = thing
             elif isinstance(thing, Node):
-                self.nodes[thing.name] = thing
+                self.known_nodes[thing.name] = thing
             else:
                 self.policies[thing["metadata"]["name"]] = thing
 
     @property
     def writes(self) -> List[str]:
-        reads = ("pod", "pods_on", "node", "network_policies", "service_selectors")
-        return [call for call in self.calls if call not in (*reads, "owner_selector", "claim")]
+        return [call for call in self.calls if call not in _READS]
 
     def pod(self, name: str, *, namespace: str) -> Pod:
         self._called("pod")
@@ -111,20 +180,32 @@ class InMemoryCluster(Cluster):
 
     def node(self, name: str) -> Node:
         self._called("node")
-        if name not in self.nodes:
+        if name not in self.known_nodes:
             raise NotFound(f"no node {name}")
-        return self.nodes[name]
+        return self.known_nodes[name]
+
+    def nodes(self) -> List[Node]:
+        self._called("list_nodes")
+        return list(self.known_nodes.values())
+
+    def namespace_annotations(self, name: str) -> Mapping[str, str]:
+        self._called("namespace")
+        return self.namespaces.get(name, {})
+
+    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+        self._called("workload")
+        return self.workloads.get(str(owner), Workload(owner.kind, owner.name, None))
 
     def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
         self._called("set_taints")
-        if node.name not in self.nodes:
+        if node.name not in self.known_nodes:
             raise NotFound(f"no {node}")
-        manifest = copy.deepcopy(dict(self.nodes[node.name].manifest))
+        manifest = copy.deepcopy(dict(self.known_nodes[node.name].manifest))
         if manifest["metadata"]["resourceVersion"] != node.resource_version:
             raise Conflict(f"{node} was written")
         manifest["spec"]["taints"] = list(taints)
         manifest["metadata"]["resourceVersion"] = _next(manifest["metadata"])
-        self.nodes[node.name] = Node(manifest)
+        self.known_nodes[node.name] = Node(manifest)
 
     def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
         self._called("network_policies")
@@ -183,6 +264,12 @@ class InMemoryCluster(Cluster):
         if stored.uid != pod.uid:
             raise NotTheSameObject(f"{pod} has another uid")
         return stored
+
+
+_READS = (
+    *("pod", "pods_on", "node", "list_nodes", "namespace", "workload", "network_policies"),
+    *("service_selectors", "owner_selector", "claim"),
+)
 
 
 def _next(metadata: Mapping[str, Any]) -> str:

@@ -17,18 +17,19 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
-from unittest import mock
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.playbook import Responder
+from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster
+from playbooks.core.settings import read
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 from specs.support.mothers import a_document
@@ -355,11 +356,9 @@ def alert_about(
 
 def responder(playbook: str, cluster: Optional[Cluster] = None, **settings: str) -> Responder:
     """The playbook as its entrypoint wires it, on the real cluster or on ``cluster``."""
-    entrypoint = import_module(f"playbooks.{playbook}")
-    if cluster is None:
-        return entrypoint.playbook.responder(settings)  # type: ignore[no-any-return]
-    with mock.patch.object(entrypoint, "KubernetesCluster", return_value=cluster):
-        return entrypoint.playbook.responder(settings)  # type: ignore[no-any-return]
+    declared: Playbook = import_module(f"playbooks.{playbook}").playbook
+    world = declared.world(playbook, read(declared.settings, settings))
+    return declared.responder(settings, replace(world, **({"cluster": cluster} if cluster else {})))
 
 
 def answer(

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from playbooks.deployment.manifests import ledger
 from playbooks.deployment.manifests.manifest import Manifest
 from playbooks.deployment.request import Request
 
 # Where keys of Secrets that existed before are mounted.
 REFERENCED = "/falco-secrets"
 
+# What a pod is told of itself.
+# Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
+_FIELDS = {"POD_NAMESPACE": "metadata.namespace", "NODE_NAME": "spec.nodeName"}
+
 
 def variables(request: Request) -> List[Manifest]:
     """The container's env, by name. A secret setting is the path of its file."""
-    found: Dict[str, Manifest] = {}
+    found: Dict[str, Manifest] = {name: _field(path) for name, path in _FIELDS.items()}
+    if request.playbook.acts:
+        found[ledger.SETTING] = {"value": ledger.name(request.function)}
     for name, text in request.values.items():
         setting = request.setting(name)
         if setting and name in request.secrets:
@@ -29,6 +36,10 @@ def variables(request: Request) -> List[Manifest]:
             key = {"name": reference.secret, "key": reference.key}
             found[reference.name] = {"valueFrom": {"secretKeyRef": key}}
     return [{"name": name, **found[name]} for name in sorted(found)]
+
+
+def _field(path: str) -> Manifest:
+    return {"valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def volumes(request: Request) -> List[Manifest]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 from playbooks.core.errors import PermanentError, PlaybookError, Unexpected
-from playbooks.core.outcome import Outcome, Status
+from playbooks.core.outcome import Outcome
 
 # Seconds between two looks at whether the process is still there.
 PULSE = 0.1
@@ -169,13 +169,7 @@ def _outcome(answer: Any) -> Outcome:
     if isinstance(answer, Exception):
         return Outcome.failed(Unexpected(f"{type(answer).__name__}: {answer}"))
     try:
-        return Outcome(
-            Status(answer["status"]),
-            answer["reason"],
-            answer["message"],
-            answer["target"],
-            answer["details"],
-        )
+        return Outcome.of_dict(answer)
     except (KeyError, TypeError, ValueError):
         return Outcome.failed(NoAnswer(f"it returned {answer!r:.80}, expected an outcome"))
 

@@ -8,7 +8,7 @@ import json
 from collections import OrderedDict
 from typing import Any, Dict, Optional
 
-from playbooks.core.outcome import Outcome, Status
+from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.delivery import Delivery
 from playbooks.engines.worker.names import Function
 
@@ -50,14 +50,7 @@ class Outcomes:
     async def _receive(self, message: Any) -> None:
         key = message.subject.rpartition(".")[2]
         try:
-            said = json.loads(message.data)
-            outcome = Outcome(
-                Status(said["status"]),
-                said["reason"],
-                said["message"],
-                said["target"],
-                said["details"],
-            )
+            outcome = Outcome.of_dict(json.loads(message.data))
         except (ValueError, KeyError, TypeError):
             return
         future = self._waiting.get(key)

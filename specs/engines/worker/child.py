@@ -16,12 +16,16 @@ from playbooks.engines.worker import consumers
 # What takes half a minute at work takes two seconds here.
 consumers.ACK_WAIT = 2
 
+from playbooks.core.action import Action
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted, SlackUnavailable
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
+from playbooks.core.world import World
 from playbooks.engines.worker import durable, reception
 from playbooks.engines.worker.worker import Ended, Worker
+from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.home import ThisPod
 
 durable.FAREWELL = durable.LOOK = 1.0
 reception.PATIENCE = reception.ANSWER = 2.0
@@ -60,15 +64,13 @@ class FakeObjects:
 class Told(Reaction):
     """Does what the rule says."""
 
-    def __init__(self, dry_run):
-        self._dry_run = dry_run
-
-    def run(self, alert):
-        rule, _, rest = alert.rule.partition(" ")
+    def plan(self, alert):
         if (DIRECTORY / "away").exists():
             raise ClusterUnavailable("away")
-        if self._dry_run:
-            return Outcome.would_act(f"pod {alert.output}", "act", "would act")
+        return Action("act", f"pod {alert.output}", "act", lambda: self._act(alert))
+
+    def _act(self, alert):
+        rule, _, rest = alert.rule.partition(" ")
         if rule == "slow":
             self._write("began", alert)
             time.sleep(float(rest))
@@ -94,7 +96,13 @@ class Told(Reaction):
 
 
 def playbook():
-    return Playbook("fake", Told, lambda settings: Told(settings["DRY_RUN"]), packages=())
+    return Playbook(
+        "fake",
+        Told,
+        lambda settings, world: Told(),
+        lambda name, settings: World(SystemClock(), ThisPod({})),
+        packages=(),
+    )
 
 
 async def run():

@@ -1,0 +1,37 @@
+"""What a reaction is about to do: planned, its target proven, and not yet done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+from playbooks.core.node import Node
+from playbooks.core.outcome import Outcome
+from playbooks.core.pod import Pod
+
+
+@dataclass(frozen=True)
+class Action:
+    """``verb`` is the code of the action (``delete``), ``message`` says it in words after
+    "would". ``pod`` is the alert's, ``node`` the one that is changed. ``why``: what was found out
+    on the way. ``carry_out`` does it, and raises a PlaybookError.
+    """
+
+    verb: str
+    target: str
+    message: str
+    carry_out: Callable[[], Outcome]
+    pod: Optional[Pod] = None
+    node: Optional[Node] = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    why: Tuple[str, ...] = ()
+
+    @property
+    def uid(self) -> str:
+        """The uid of the object that is changed; empty where it is none of the cluster's."""
+        changed = self.node or self.pod
+        return changed.uid if changed else ""
+
+    def would(self) -> Outcome:
+        """The outcome of a dry run."""
+        return Outcome.would_act(self.target, self.verb, f"would {self.message}", **self.facts)

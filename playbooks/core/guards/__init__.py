@@ -1,0 +1,84 @@
+"""Guards: rules that can stop a playbook before it acts, each with a stable reason code.
+
+Every playbook asks ``FILTERS``. One that acts on the cluster asks all of ``ORDER``, in that order:
+first those that the alert alone answers, then, once the target is proven, the others.
+"""
+
+from __future__ import annotations
+
+from typing import Tuple, Type
+
+from playbooks.core.guards.blast_radius import BlastRadius
+from playbooks.core.guards.exempt import Exemptions
+from playbooks.core.guards.filters import MinimumPriority, OnlyNamespaces, OnlyRules, ThisCluster
+from playbooks.core.guards.guard import Guard
+from playbooks.core.guards.itself import OwnAccount, OwnNode, OwnPods
+from playbooks.core.guards.nodes import LastNodes
+from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
+from playbooks.core.guards.stale import StaleAlerts
+from playbooks.core.ledger.ledger import Ledger
+from playbooks.core.ledger.limits import Limits
+from playbooks.core.settings import Setting, Settings, yes_or_no
+from playbooks.core.world import ClusterWorld, World
+
+FILTERS: Tuple[Type[Guard], ...] = (
+    ThisCluster,
+    MinimumPriority,
+    OnlyRules,
+    OnlyNamespaces,
+    OwnAccount,
+    OwnPods,
+)
+
+ORDER: Tuple[Type[Guard], ...] = (
+    *FILTERS,
+    ProtectedNamespaces,
+    StaleAlerts,
+    ProtectedOwners,
+    OwnNode,
+    LastNodes,
+    Exemptions,
+    BlastRadius,
+)
+
+DRY_RUN = Setting(
+    "DRY_RUN", yes_or_no, "false", "Make every read and no change, and say what would be done"
+)
+
+
+def settings(*, acts: bool) -> Tuple[Setting, ...]:
+    """Those of the guards of a playbook. ``acts``: it acts on the cluster."""
+    asked = ORDER if acts else FILTERS
+    return (*(setting for guard in asked for setting in guard.SETTINGS), DRY_RUN)
+
+
+def filters(settings: Settings, world: World, *, looked_up: bool) -> Tuple[Guard, ...]:
+    return (
+        ThisCluster(settings["CLUSTER"], settings["CLUSTER_FIELD"]),
+        MinimumPriority(settings["MINIMUM_PRIORITY"]),
+        OnlyRules(settings["RULES"]),
+        OnlyNamespaces(settings["NAMESPACES"], looked_up),
+        OwnAccount(world.home),
+        OwnPods(world.home, looked_up),
+    )
+
+
+def guards(playbook: str, settings: Settings, world: ClusterWorld) -> Tuple[Guard, ...]:
+    """All of them, for a playbook that acts on the cluster."""
+    limits = Limits.of(settings)
+    effect = settings.get("TAINT_EFFECT", "")
+    return (
+        *filters(settings, world, looked_up=True),
+        ProtectedNamespaces(settings["PROTECTED_NAMESPACES"]),
+        StaleAlerts(settings["MAX_ALERT_AGE"]),
+        ProtectedOwners(settings["ALLOW_OWNERS"]),
+        OwnNode(world.home, effect),
+        LastNodes(world.cluster),
+        Exemptions(playbook, world.cluster, settings["EXEMPT_PODS"]),
+        BlastRadius(
+            Ledger(world.ledger, limits),
+            world.cluster,
+            limits,
+            taint=(settings["TAINT_KEY"], effect) if effect else None,
+        ),
+    )

@@ -1,0 +1,71 @@
+"""The last guard: the brake, and the budget of a playbook, both from its ledger."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+from playbooks.core.action import Action
+from playbooks.core.guards.guard import Answer, Case, Guard
+from playbooks.core.ledger import limits
+from playbooks.core.ledger.book import Request
+from playbooks.core.ledger.ledger import Ledger
+from playbooks.core.ledger.limits import Limits
+from playbooks.core.pod import Workload
+from playbooks.core.ports import Cluster
+
+
+class BlastRadius(Guard):
+    """The brake, and at most so many actions within a window: in a namespace, in all, of the pods
+    of a workload, and so many nodes at a time.
+
+    ``taint``: key and effect of the taint that counts towards MAX_NODES, where the playbook taints.
+    """
+
+    REASONS = ("paused", "undone", "budget-used-up", "before-reset", "owner-limit", "node-limit")
+    SETTINGS = limits.SETTINGS
+    OFF = (
+        "`MAX_ACTIONS=off`, `MAX_ACTIONS_ALL=off`, `MAX_PER_OWNER=off`, `MAX_NODES=off`;"
+        " the brake is always there"
+    )
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        cluster: Cluster,
+        limits: Limits,
+        taint: Optional[Tuple[str, str]] = None,
+    ) -> None:
+        self._ledger = ledger
+        self._cluster = cluster
+        self._limits = limits
+        self._taint = taint
+
+    def of_action(self, case: Case, action: Action) -> Answer:
+        request = self._request(action, case)
+        if case.dry_run:
+            return self._ledger.look(request, case.now)
+        return self._ledger.ask(request, case.now)
+
+    def _request(self, action: Action, case: Case) -> Request:
+        workload = self._workload(action)
+        return Request(
+            uid=action.uid,
+            namespace=action.pod.namespace if action.pod else "",
+            alert_time=case.alert.time,
+            workload=str(workload) if workload else "",
+            replicas=workload.replicas if workload else None,
+            node=action.node.name if action.node else "",
+            tainted=self._tainted(action),
+            released=bool(case.released_by),
+        )
+
+    def _workload(self, action: Action) -> Optional[Workload]:
+        pod = action.pod
+        if self._limits.per_owner is None or action.node or pod is None or pod.owner is None:
+            return None
+        return self._cluster.workload(pod.owner, namespace=pod.namespace)
+
+    def _tainted(self, action: Action) -> Tuple[str, ...]:
+        if self._taint is None or self._limits.nodes is None or action.node is None:
+            return ()
+        return tuple(n.name for n in self._cluster.nodes() if n.has_taint(*self._taint))

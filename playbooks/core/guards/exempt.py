@@ -1,0 +1,94 @@
+"""The guard of what somebody has exempted, for a time and a reason."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Dict, Mapping, Optional
+
+from playbooks.core.action import Action
+from playbooks.core.durations import shown
+from playbooks.core.errors import NotFound
+from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.instant import Instant
+from playbooks.core.ports import Cluster
+from playbooks.core.settings import Setting, names, yes_or_no
+
+EXEMPT, UNTIL, REASON = "falco/exempt", "falco/exempt-until", "falco/exempt-reason"
+
+# Seconds for which an exemption may be given at most.
+LONGEST = 7 * 86400
+
+
+@dataclass(frozen=True)
+class Exemptions(Guard):
+    """Nothing of a namespace, and no node, whose annotation ``falco/exempt`` names the playbook.
+
+    It counts until ``falco/exempt-until`` (RFC 3339, at most 7 days away). Read from the API, never
+    from the alert. ``pods``: the annotations of a pod count too.
+    """
+
+    playbook: str
+    cluster: Cluster
+    pods: bool
+
+    REASONS = ("exempt",)
+    SETTINGS = (
+        Setting(
+            "EXEMPT_PODS",
+            yes_or_no,
+            "false",
+            "Whether a pod's own annotation `falco/exempt` counts: whoever makes a pod can then"
+            " exempt it",
+        ),
+    )
+    OFF = "takes no effect without the annotation"
+
+    def of_action(self, case: Case, action: Action) -> Answer:
+        remarks = []
+        for what, given in self._annotated(action).items():
+            answer = self._exemption(what, given, case.now)
+            if answer.reason:
+                return answer
+            if answer.words:
+                remarks.append(answer.words)
+        return Answer("; ".join(remarks) or "nothing exempts it")
+
+    def _annotated(self, action: Action) -> Mapping[str, Mapping[str, str]]:
+        found: Dict[str, Mapping[str, str]] = {}
+        if action.node:
+            found[str(action.node)] = action.node.annotations
+        if action.pod:
+            name = action.pod.namespace
+            with suppress(NotFound):
+                found[f"namespace {name}"] = self.cluster.namespace_annotations(name)
+            if self.pods:
+                found[str(action.pod)] = action.pod.annotations
+        return found
+
+    def _exemption(self, what: str, given: Mapping[str, str], now: Instant) -> Answer:
+        """The refusal, or why the annotation does not count."""
+        listed = names(given.get(EXEMPT, ""))
+        if self.playbook not in listed and "*" not in listed:
+            return PASSED
+        until = _instant(given.get(UNTIL, ""))
+        if until is None:
+            return Answer(f"{what} is exempted without a time in {UNTIL}, which does not count")
+        left = until.seconds_since(now)
+        if left <= 0:
+            return Answer(f"{what} was exempted until {until}")
+        if left > LONGEST:
+            return Answer(
+                f"{what} is exempted for more than {shown(LONGEST)}, which does not count"
+            )
+        why = given.get(REASON) or "no reason given"
+        return Answer.refused(
+            "exempt", f"{what} is exempted from {self.playbook} until {until}: {why:.200}"
+        )
+
+
+def _instant(text: str) -> Optional[Instant]:
+    try:
+        return Instant.parse(text)
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""Guards that hold an alert to what the playbook was set up for. They need the alert alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+from playbooks.core.globs import matches_any
+from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.priority import Priority
+from playbooks.core.settings import Setting, names, priority, text
+
+
+@dataclass(frozen=True)
+class ThisCluster(Guard):
+    """Only alerts of this cluster."""
+
+    clusters: Tuple[str, ...]
+    field: str
+
+    REASONS = ("another-cluster",)
+    SETTINGS = (
+        Setting("CLUSTER", names, "", "Only alerts whose `CLUSTER_FIELD` is one of these names"),
+        Setting(
+            "CLUSTER_FIELD",
+            text,
+            "cluster",
+            "The output field that names the alert's cluster, as Falcosidekick's `customfields`"
+            " set it",
+        ),
+    )
+    OFF = "`CLUSTER` empty"
+
+    def of_alert(self, case: Case) -> Answer:
+        if not self.clusters:
+            return PASSED
+        found = case.alert.fields.get(self.field)
+        if found in self.clusters:
+            return Answer(f"{self.field} is {found}")
+        said = f"{self.field} is {found!r:.80}" if found else f"the alert has no field {self.field}"
+        return Answer.refused(
+            "another-cluster", f"{said}, only CLUSTER ({', '.join(self.clusters)})"
+        )
+
+
+@dataclass(frozen=True)
+class MinimumPriority(Guard):
+    """Only alerts of some weight."""
+
+    least: Priority
+
+    REASONS = ("below-minimum-priority",)
+    SETTINGS = (
+        Setting("MINIMUM_PRIORITY", priority, "Debug", "Alerts below this priority are skipped"),
+    )
+    OFF = "`MINIMUM_PRIORITY=Debug`"
+
+    def of_alert(self, case: Case) -> Answer:
+        found = case.alert.priority
+        if found < self.least:
+            return Answer.refused(
+                "below-minimum-priority", f"priority {found} is below {self.least}"
+            )
+        if self.least is Priority.DEBUG:
+            return PASSED
+        return Answer(f"priority {found} is not below {self.least}")
+
+
+@dataclass(frozen=True)
+class OnlyRules(Guard):
+    """Only alerts of the listed rules."""
+
+    globs: Tuple[str, ...]
+
+    REASONS = ("rule-not-listed",)
+    SETTINGS = (
+        Setting(
+            "RULES",
+            names,
+            "",
+            "Only alerts of these rules: names or globs, case-sensitive, comma-separated",
+        ),
+    )
+    OFF = "`RULES` empty"
+
+    def of_alert(self, case: Case) -> Answer:
+        rule = case.alert.rule
+        if not self.globs:
+            return PASSED
+        if matches_any(rule, self.globs):
+            return Answer(f"rule {rule!r} is listed")
+        return Answer.refused(
+            "rule-not-listed", f"rule {rule!r} is none of RULES ({', '.join(self.globs)})"
+        )
+
+
+@dataclass(frozen=True)
+class OnlyNamespaces(Guard):
+    """Only pods of the listed namespaces.
+
+    An alert with a container id but no namespace may pass where the pod is ``looked_up``: the
+    proof then holds what it finds to the same globs.
+    """
+
+    globs: Tuple[str, ...]
+    looked_up: bool
+
+    REASONS = ("namespace-not-listed",)
+    SETTINGS = (
+        Setting(
+            "NAMESPACES",
+            names,
+            "",
+            "Only pods of these namespaces: names or globs, comma-separated",
+        ),
+    )
+    OFF = "`NAMESPACES` empty"
+
+    def of_alert(self, case: Case) -> Answer:
+        claim = case.alert.claim
+        if not self.globs or (self.looked_up and claim.container_id and not claim.namespace):
+            return PASSED
+        if claim.namespace and matches_any(claim.namespace, self.globs):
+            return Answer(f"namespace {claim.namespace} is listed")
+        found = f"namespace {claim.namespace}" if claim.namespace else "no namespace in the alert"
+        return Answer.refused(
+            "namespace-not-listed", f"{found}, only NAMESPACES ({', '.join(self.globs)})"
+        )

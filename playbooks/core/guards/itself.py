@@ -1,0 +1,93 @@
+"""Guards against loops: no playbook acts on playbooks, nor answers what one has caused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from playbooks.core.action import Action
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.ports import Home
+
+# What every function of ours, and its account, is called.
+_OURS = re.compile(r"falco-[a-z0-9-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class OwnAccount(Guard):
+    """No alert that a playbook's own account caused (of the audit log)."""
+
+    home: Home
+
+    REASONS = ("own-account",)
+    OFF = "always on"
+
+    def of_alert(self, case: Case) -> Answer:
+        user = case.alert.fields.get("ka.user.name")
+        if case.alert.source != "k8s_audit" or not isinstance(user, str):
+            return PASSED
+        prefix = f"system:serviceaccount:{self.home.namespace}:"
+        account = user[len(prefix) :] if user.startswith(prefix) else ""
+        if not _OURS.fullmatch(account):
+            return Answer("the caller is no account of a playbook")
+        return Answer.refused(
+            "own-account", f"{user}, the account of a playbook, caused the alert itself"
+        )
+
+
+@dataclass(frozen=True)
+class OwnPods(Guard):
+    """No pod of a function of ours.
+
+    A name or a label proves nothing: whoever makes a pod chooses them. A pod in the functions' own
+    namespace that runs as the account of a function is one of ours: to make one, somebody must have
+    that account already. Where none is ``looked_up``: a pod of this function's own ReplicaSet.
+    """
+
+    home: Home
+    looked_up: bool
+
+    REASONS = ("own-pod",)
+    OFF = "always on"
+
+    def of_alert(self, case: Case) -> Answer:
+        claim = case.alert.claim
+        own, _, _ = self.home.pod.rpartition("-")
+        same = own and claim.pod.rpartition("-")[0] == own
+        if self.looked_up or not same or claim.namespace != self.home.namespace:
+            return PASSED
+        return _own(f"pod {claim.namespace}/{claim.pod}")
+
+    def of_action(self, case: Case, action: Action) -> Answer:
+        pod = action.pod
+        if pod is None or pod.namespace != self.home.namespace:
+            return PASSED
+        return _own(str(pod)) if _OURS.fullmatch(pod.service_account) else PASSED
+
+
+@dataclass(frozen=True)
+class OwnNode(Guard):
+    """The node on which the playbook runs is not tainted with NoExecute."""
+
+    home: Home
+    effect: str
+
+    REASONS = ("own-node",)
+    OFF = "always on"
+
+    def of_action(self, case: Case, action: Action) -> Answer:
+        node = action.node
+        if node is None or self.effect != "NoExecute" or not self.home.in_cluster:
+            return PASSED
+        if not self.home.node:
+            raise InvalidSetting("NODE_NAME is not set, expected the node of this pod")
+        if node.name != self.home.node:
+            return Answer(f"the playbook does not run on {node}")
+        return Answer.refused(
+            "own-node", f"the playbook itself runs on {node}: it would be evicted"
+        )
+
+
+def _own(pod: str) -> Answer:
+    return Answer.refused("own-pod", f"{pod} is one of a playbook itself")

@@ -1,0 +1,139 @@
+"""The ledger: the book, kept in the cluster with optimistic locking.
+
+It holds across replicas, restarts and processes: what is not written has not been granted.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Tuple, TypeVar
+
+from playbooks.core.errors import Conflict, PlaybookError, Unexpected
+from playbooks.core.guards.guard import Answer
+from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.limits import Limits
+from playbooks.core.ports import LedgerStore
+
+T = TypeVar("T")
+
+# Times the book is read again because somebody else wrote it first, and the longest pause before.
+ATTEMPTS = 12
+PAUSE = 0.2
+
+# Seconds for which the book that was read may be answered from where nothing has to be written.
+FRESH = 2.0
+
+
+@dataclass
+class _Asked:
+    request: Request
+    now: Instant
+    answer: Optional[Answer] = None
+    error: Optional[PlaybookError] = None
+
+
+class Ledger:
+    """Threads may share it: requests that come while the book is being written are then written
+    together, in one go."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._clock = clock
+        self._sleep = sleep
+        self._waiting: List[_Asked] = []
+        self._queue, self._writing = threading.Lock(), threading.Lock()
+        self._known: Optional[Tuple[str, str]] = None
+        self._read_at = 0.0
+
+    def ask(self, request: Request, now: Instant) -> Answer:
+        """A place for one action, or the refusal. Granted only once it is written.
+
+        Raises a PlaybookError where the book cannot be read or written.
+        """
+        asked = _Asked(request, now)
+        with self._queue:
+            self._waiting.append(asked)
+        with self._writing:
+            if asked.answer is None and asked.error is None:
+                with self._queue:
+                    together, self._waiting = self._waiting, []
+                self._settle(together)
+        if asked.error is not None:
+            raise asked.error
+        assert asked.answer is not None
+        return asked.answer
+
+    def look(self, request: Request, now: Instant) -> Answer:
+        """What the answer would be. Nothing is written."""
+        with self._writing:
+            return self._book().ask(request, self._limits, now)
+
+    def _settle(self, together: List[_Asked]) -> None:
+        try:
+            for asked, answer in zip(together, self._answers(together)):
+                asked.answer = answer
+        except PlaybookError as error:
+            self._known = None
+            for asked in together:
+                asked.error = error
+
+    def _answers(self, together: List[_Asked]) -> List[Answer]:
+        for attempt in range(ATTEMPTS):
+            book = self._book()
+            answers = [book.ask(asked.request, self._limits, asked.now) for asked in together]
+            if not book.changed or self._written(book):
+                return answers
+            self._sleep(random.uniform(0, PAUSE) * attempt / ATTEMPTS)
+        raise Conflict(f"the ledger was written by others, {ATTEMPTS} times")
+
+    def _written(self, book: Book) -> bool:
+        assert self._known is not None
+        text = book.text()
+        try:
+            version = self._store.write(text, version=self._known[1])
+        except Conflict:
+            self._known = None
+            return False
+        self._known, self._read_at = (text, version), self._clock()
+        return True
+
+    def _book(self) -> Book:
+        if self._known is None or self._clock() - self._read_at > FRESH:
+            self._known, self._read_at = self._store.read(), self._clock()
+        return read(self._known[0])
+
+
+def read(text: str) -> Book:
+    """Raises Unexpected where the text is no book."""
+    try:
+        return Book(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unexpected(f"the ledger cannot be read: {error}") from error
+
+
+def change(store: LedgerStore, what: Callable[[Book], T]) -> T:
+    """Write the book as a person asks for. Raises Conflict where others keep writing it."""
+    for _ in range(ATTEMPTS):
+        text, version = store.read()
+        book = read(text)
+        result = what(book)
+        if not book.changed:
+            return result
+        try:
+            store.write(book.text(), version=version)
+            return result
+        except Conflict:
+            time.sleep(random.uniform(0, PAUSE))
+    raise Conflict(f"the ledger was written by others, {ATTEMPTS} times")

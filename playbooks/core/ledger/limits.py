@@ -1,0 +1,111 @@
+"""The blast radius: how much a playbook may do within a window."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from playbooks.core.durations import duration
+from playbooks.core.settings import Kind, Setting, Settings, whole_number
+
+
+def count_or_off(least: int, most: int) -> Kind:
+    number = whole_number(least, most)
+
+    def kind(value: str) -> Optional[int]:
+        if value == "off":
+            return None
+        try:
+            return int(number(value))
+        except ValueError as error:
+            raise ValueError(f"{error}, or off") from None
+
+    return kind
+
+
+def share_or_off(value: str) -> Optional[float]:
+    digits, percent = value[:-1], value[-1:]
+    if value == "off":
+        return None
+    if percent != "%" or not digits.isdigit() or not 1 <= int(digits) <= 100:
+        raise ValueError("a share from 1% to 100%, or off")
+    return int(digits) / 100
+
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+
+# The book is one object of the cluster, of at most 1 MiB.
+_MOST = 10_000
+
+
+def object_name(value: str) -> Optional[Tuple[str, str]]:
+    """``namespace/name`` or a name, or nothing. The namespace is empty where none is given."""
+    namespace, slash, name = value.rpartition("/")
+    if value and not (_NAME.fullmatch(name) and (_NAME.fullmatch(namespace) or not slash)):
+        raise ValueError("the name of a ConfigMap, or namespace/name")
+    return (namespace, name) if value else None
+
+
+SETTINGS = (
+    Setting(
+        "MAX_ACTIONS",
+        count_or_off(1, _MOST),
+        "10",
+        "Actions within `WINDOW` in one namespace, at most; then its budget has tripped, until"
+        " `falco-playbook reset`. Or `off`",
+    ),
+    Setting(
+        "MAX_ACTIONS_ALL",
+        count_or_off(1, _MOST),
+        "30",
+        "The same in all namespaces together. Or `off`",
+    ),
+    Setting("WINDOW", duration(60, 86400), "10m", "The time over which actions are counted"),
+    Setting(
+        "MAX_PER_OWNER",
+        share_or_off,
+        "50%",
+        "Share of the pods of one workload that is deleted or isolated within `WINDOW`, at most;"
+        " one is always allowed. Or `off`",
+    ),
+    Setting(
+        "MAX_NODES",
+        count_or_off(1, _MOST),
+        "1",
+        "Nodes that have the taint at a time, at most. Or `off`",
+    ),
+    Setting(
+        "LEDGER",
+        object_name,
+        "",
+        "ConfigMap that keeps brake and budget, as a name or `namespace/name`; by default"
+        " `falco-<playbook>-ledger` beside the function",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``window`` in seconds; None: no limit."""
+
+    in_namespace: Optional[int]
+    in_all: Optional[int]
+    per_owner: Optional[float]
+    nodes: Optional[int]
+    window: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        return cls(
+            settings["MAX_ACTIONS"],
+            settings["MAX_ACTIONS_ALL"],
+            settings["MAX_PER_OWNER"],
+            settings["MAX_NODES"],
+            settings["WINDOW"],
+        )
+
+    @property
+    def counting(self) -> bool:
+        """Whether anything has to be written down."""
+        return any(v is not None for v in (self.in_namespace, self.in_all, self.per_owner))

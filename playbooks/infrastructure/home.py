@@ -1,0 +1,36 @@
+"""Where this process runs: what a pod is told of itself."""
+
+from __future__ import annotations
+
+import os
+from typing import Mapping
+
+from playbooks.core.ports import Home
+
+# Set by the deployment from the pod's own fields.
+# Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
+NAMESPACE_VARIABLE, NODE_VARIABLE = "POD_NAMESPACE", "NODE_NAME"
+
+
+class ThisPod(Home):
+    """Outside of a pod: the namespace ``default``, unless the variable says another."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+
+    @property
+    def namespace(self) -> str:
+        return self._environ.get(NAMESPACE_VARIABLE) or "default"
+
+    @property
+    def pod(self) -> str:
+        return self._environ.get("HOSTNAME", "") if self.in_cluster else ""
+
+    @property
+    def node(self) -> str:
+        return self._environ.get(NODE_VARIABLE, "")
+
+    @property
+    def in_cluster(self) -> bool:
+        """Source: https://kubernetes.io/docs/tutorials/services/connect-applications-service/"""
+        return "KUBERNETES_SERVICE_HOST" in self._environ
