@@ -22,6 +22,7 @@ from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, World, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.kubeless import controller_at_work
 
 IMAGE = os.environ.get("SPEC_WORKER_IMAGE", "local/falco-playbooks:dev")
 DEAD = ("dead", "-N", "fake", "-n", "specs")
@@ -309,31 +310,6 @@ def program_of(*words):
         text=True,
         timeout=400,
     )
-
-
-def controller_at_work():
-    """Whether Kubeless' controller puts its finalizer on a Function."""
-    probe = {
-        "apiVersion": "kubeless.io/v1beta1",
-        "kind": "Function",
-        "metadata": {"name": cluster.a_name(), "namespace": "default"},
-        "spec": {},
-    }
-    name = probe["metadata"]["name"]
-
-    def taken_up():
-        found = cluster.stored("function", name, "default")
-        return bool(found) and "finalizers" in found["metadata"]
-
-    try:
-        cluster.create(probe)
-        return bool(cluster.eventually(taken_up, 4))
-    except AssertionError:
-        return False
-    finally:
-        cluster.kubectl(
-            "delete", "function", name, "-n", "default", "--wait=false", "--ignore-not-found"
-        )
 
 
 def on_the_node(image):

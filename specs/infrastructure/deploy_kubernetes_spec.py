@@ -8,7 +8,6 @@ nats-server on the PATH. Where Kubeless' controllers are at work, only that it i
 import asyncio
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from mamba import after, before, description, it
 
 from playbooks.deployment.manifests.definitions import definitions
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.kubeless import KUBELESS, controller_at_work
 from specs.support.real_cluster import (
     a_name,
     a_namespace,
@@ -159,31 +159,6 @@ def reaches(pod, port):
 def kubeless(*words):
     done = subprocess.run(["kubeless", *words], capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr
-
-
-def controller_at_work():
-    """Whether Kubeless' controller puts its finalizer on a Function."""
-    if not CLUSTER.holds:
-        return False
-    probe = {
-        "apiVersion": "kubeless.io/v1beta1",
-        "kind": "Function",
-        "metadata": {"name": a_name(), "namespace": "default"},
-        "spec": {},
-    }
-    name = probe["metadata"]["name"]
-
-    def taken_up():
-        found = stored("function", name, "default")
-        return bool(found) and "finalizers" in found["metadata"]
-
-    try:
-        create(probe)
-        return bool(eventually(taken_up, 4))
-    except AssertionError:
-        return False
-    finally:
-        kubectl("delete", "function", name, "-n", "default", "--wait=false", "--ignore-not-found")
 
 
 def on_the_node(image):
@@ -487,10 +462,7 @@ if CLUSTER.holds:
         Condition(on_the_node(IMAGE), f"no node has the image {IMAGE} (Containerfile builds it)"),
         _only("Deploying with an image", "A worker"),
     )
-    not_run_unless(
-        Condition(bool(shutil.which("kubeless")), "kubeless is not on the PATH"),
-        _only("A worker"),
-    )
+    not_run_unless(KUBELESS, _only("A worker"))
     not_run_unless(
         Condition(bool(INDEX), "it wants SPEC_PIP_INDEX_URL, a package index that pods reach"),
         _only("Deploying without an image"),

@@ -7,7 +7,6 @@ nats://127.0.0.1:4222), where the trigger controller subscribes. Functions run i
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,14 +14,14 @@ import nats
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.support.conditions import CLUSTER, Condition, not_run_unless
+from specs.support.conditions import Condition, not_run_unless
+from specs.support.kubeless import KUBELESS, controller_at_work
 from specs.support.real_cluster import (
     a_namespace,
     container_id,
     delete_namespace,
     eventually,
     gone,
-    kubectl,
     kubectl_json,
     node_address,
     running_pods,
@@ -38,7 +37,6 @@ DEPLOY = str(Path(__file__).resolve().parents[2] / "deploy_playbook")
 NATS_URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 SUBJECT = "falco.notice.terminal_shell_in_container"
 TAINT_KEY = "falco-spec/kubeless"
-PROBE = "falco-spec-probe"
 
 
 def run(*command):
@@ -101,30 +99,6 @@ def has_our_taint(node):
 def outcomes(namespace, playbook):
     log = run("kubeless", "function", "logs", f"falco-{playbook}", "-n", namespace)
     return [json.loads(line) for line in log.splitlines() if line.startswith('{"playbook"')]
-
-
-def controllers_answer():
-    """Whether Kubeless takes care of a Function: its controller puts a finalizer on it."""
-    if not (CLUSTER.holds and shutil.which("kubeless")):
-        return False
-    probe = {
-        "apiVersion": "kubeless.io/v1beta1",
-        "kind": "Function",
-        "metadata": {"name": PROBE, "namespace": "default"},
-        "spec": {},
-    }
-    try:
-        kubectl("create", "-f", "-", stdin=json.dumps(probe))
-        eventually(lambda: "finalizers" in stored("function", PROBE, "default")["metadata"], 5)
-        return True
-    except AssertionError:
-        return False
-    finally:
-        subprocess.run(
-            ["kubectl", "delete", "function", PROBE, "-n", "default", "--wait=false"],
-            capture_output=True,
-            check=False,
-        )
 
 
 with description("On real Kubeless") as self:
@@ -289,7 +263,7 @@ with description("On real Kubeless") as self:
 
 not_run_unless(
     Condition(
-        controllers_answer(),
+        KUBELESS.holds and controller_at_work(),
         "kubeless is not on the PATH, or no Kubeless controller answers in the cluster",
     ),
     globals(),
