@@ -31,7 +31,13 @@ def record(
         traceback.print_exception(
             type(outcome.error), outcome.error, outcome.error.__traceback__, file=stream
         )
-    print(json.dumps(line), file=stream, flush=True)
+    write_line(json.dumps(line), stream)
+
+
+def write_line(line: str, stream: TextIO) -> None:
+    """In one piece: threads and processes that share a log would tear what is written in two."""
+    stream.write(line + "\n")
+    stream.flush()
 
 
 def _named(body: Union[Mapping[str, Any], str, bytes, None]) -> Any:

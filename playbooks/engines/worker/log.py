@@ -6,11 +6,13 @@ import json
 import sys
 from typing import Any
 
+from playbooks.engines.records import write_line
+
 
 def say(level: str, message: str, **facts: Any) -> None:
     """``level``: info, warning or error. Outcomes have lines of their own (engines/records)."""
     line = {"level": level, "message": message, **facts}
-    print(json.dumps(line, default=str), file=sys.stderr, flush=True)
+    write_line(json.dumps(line, default=str), sys.stderr)
 
 
 def info(message: str, **facts: Any) -> None:
