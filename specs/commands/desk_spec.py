@@ -5,8 +5,8 @@ from expects import be_empty, contain, equal, expect, raise_error, start_with
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker.dead_letter_desk import Desk, Letter, Undone
 from playbooks.engines.worker.jetstream import ApiError
+from playbooks.engines.worker.letters import Desk, Letter, Undone
 from playbooks.engines.worker.names import Function
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
