@@ -38,7 +38,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         settings = read(IDENTITY + NATS, environ)
         connection = await _connect(settings)
-        desk = Desk(_jetstream(connection, settings), _function(settings, asked.uid))
+        desk = Desk(_jetstream(connection, settings), _function(settings, asked.uid), by=asked.by)
         await desk.open()
         if asked.what == "list":
             async for letter in desk.letters():
@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dead_letter_desk", allow_abbrev=False)
     parser.add_argument("what", choices=("list", "redeliver"))
     parser.add_argument("--uid", required=True)
+    parser.add_argument("--by", default="somebody", help="who asks, for the record")
     parser.add_argument("--ids", nargs="*", type=int, default=[], help="none: all")
     return parser
 

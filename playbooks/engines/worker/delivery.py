@@ -7,6 +7,9 @@ from typing import Mapping, Optional, Protocol, Tuple
 
 from playbooks.core.instant import Instant
 
+# The header of a message that a person let go on.
+RELEASED_BY = "Falco-Released-By"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -73,3 +76,8 @@ class Delivery:
     channel: Channel
     headers: Mapping[str, str] = field(default_factory=dict)
     durable: bool = True
+
+    @property
+    def released_by(self) -> str:
+        """Who put it back from the dead letters: into the inbox, where only this function looks."""
+        return "" if self.topic else self.headers.get(RELEASED_BY, "")

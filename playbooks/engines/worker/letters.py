@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from typing import Any, AsyncIterator, Dict, Mapping, Optional, Sequence
 
-from playbooks.engines.worker.dead_letters import carried
+from playbooks.engines.worker.dead_letters import carried, plain
+from playbooks.engines.worker.delivery import RELEASED_BY
 from playbooks.engines.worker.jetstream import NOT_FOUND, ApiError, JetStream, Unusable
 from playbooks.engines.worker.names import (
     DEAD_LETTER_STREAM,
@@ -56,10 +57,11 @@ class Desk:
 
     The subject holds its name alone: letters of another namespace's are passed over. Those of
     another uid are of an earlier Function of this name, or of another cluster's: they are shown,
-    and put back only when they are named.
+    and put back only when they are named. ``by``: the person who asks, for the record.
     """
 
-    def __init__(self, jetstream: JetStream, function: Function) -> None:
+    def __init__(self, jetstream: JetStream, function: Function, *, by: str) -> None:
+        self._by = by
         self._jetstream = jetstream
         self._function = function
         self._stream = ""
@@ -114,7 +116,7 @@ class Desk:
         """Store it again, then remove it: the stream, and the sequence that it got."""
         # One message, also where it was stored before and then could not be removed.
         name = f"dead-{self._stream}-{letter.sequence}-{letter.stored}"
-        headers = {**carried(letter.headers), "Nats-Msg-Id": name}
+        headers = {**carried(letter.headers), RELEASED_BY: plain(self._by), "Nats-Msg-Id": name}
         stored = await self._jetstream.store(self._function.inbox, letter.body, headers)
         if "seq" not in stored:
             raise Undone(f"{letter.sequence} is not put back: no stream keeps it, but {stored}")

@@ -33,10 +33,11 @@ class Again:
 
 @dataclass(frozen=True)
 class Dead:
-    """Keep as a dead letter, then acknowledge."""
+    """Keep as a dead letter, then acknowledge. ``held``: for a person to decide, not given up."""
 
     reason: str
     message: str
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,12 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, api_away: bool) -> Ve
     """``delivery``: which one this was, from 1. ``api_away``: the API server says nothing at all.
 
     Final failures are dead letters only where somebody can do something about them: what is no
-    alert, and what the playbook could not do. An alert that was skipped is done.
+    alert, and what the playbook could not do. An alert that was skipped is done, unless a guard
+    holds it for a person.
     """
     error = outcome.error
+    if outcome.held:
+        return Dead(outcome.reason, f"held: {outcome.message}", held=True)
     if outcome.status is not Status.FAILED or error is None:
         return Done()
     if isinstance(error, ClusterUnavailable) and api_away:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import time
 import traceback
 from collections import OrderedDict
@@ -33,7 +34,7 @@ REMEMBERED = 20_000
 INBOX_METHOD, TOPIC_METHOD = "POST", "NATS"
 
 
-Answer = Callable[[bytes], Outcome]
+Answer = Callable[..., Outcome]
 
 
 class DeadLetters(Protocol):
@@ -47,7 +48,8 @@ class Announcer(Protocol):
 
 
 class Work:
-    """``answer`` is the playbook's, and blocks. ``subscriptions`` gives those of the moment."""
+    """``answer`` is the playbook's (a body, and who released it, where somebody did), and blocks.
+    ``subscriptions`` gives those of the moment."""
 
     def __init__(
         self,
@@ -187,7 +189,7 @@ class Work:
                     continue
                 self._running.add(delivery)
                 started = time.monotonic()
-                outcome = await loop.run_in_executor(self._pool, self._answer, delivery.body)
+                outcome = await loop.run_in_executor(self._pool, self._answer_of(delivery))
                 took = time.monotonic() - started
             away = outcome.reason == "cluster-unavailable" and await self._gate.away()
             number = delivery.origin.number
@@ -201,6 +203,10 @@ class Work:
             self._metrics.answered(method, took, delivery.body, outcome)
             return outcome, decided
 
+    def _answer_of(self, delivery: Delivery) -> Callable[[], Outcome]:
+        by = {"released_by": delivery.released_by} if delivery.released_by else {}
+        return functools.partial(self._answer, delivery.body, **by)
+
     async def _bury(self, delivery: Delivery, dead: Dead) -> None:
         if delivery.durable:
             try:
@@ -212,7 +218,8 @@ class Work:
             where = "kept as a dead letter"
         else:
             where = "lost, without JetStream there are no dead letters"
-        log.warn(f"{delivery.origin} is given up and {where}: {dead.message}", reason=dead.reason)
+        ended = "is held" if dead.held else "is given up"
+        log.warn(f"{delivery.origin} {ended} and {where}: {dead.message}", reason=dead.reason)
         self._metrics.gave_up(dead.reason)
         self._remember(delivery)
         await delivery.channel.acknowledge()

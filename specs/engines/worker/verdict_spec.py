@@ -24,6 +24,11 @@ with description("The verdict on an outcome") as self:
         expect(decided(Outcome.skipped("pod-gone", "gone"))).to(equal(Done()))
         expect(decided(Outcome.would_act("pod a", "delete", "would"))).to(equal(Done()))
 
+    with it("is to keep at once what a guard holds, for a person"):
+        held = Outcome.skipped("budget-used-up", "10 actions in 10m", held=True)
+
+        expect(decided(held)).to(equal(Dead("budget-used-up", "held: 10 actions in 10m", True)))
+
     with it("is again, later each time, for what may succeed"):
         delays = [decided(SlackUnavailable("no"), delivery=n).delay for n in (1, 2, 3, 4)]
 

@@ -11,7 +11,7 @@ from mamba import description, it
 from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.engines.worker.delivery import Delivery, Origin
+from playbooks.engines.worker.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.gate import Gate
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.subscriptions import Subscription
@@ -55,9 +55,10 @@ class FakeAnnouncer:
         self.announced.append((str(delivery.origin), outcome.reason))
 
 
-def a_delivery(sequence=1, number=1, topic="falco.>", durable=True):
+def a_delivery(sequence=1, number=1, topic="falco.>", durable=True, headers=None):
     origin = Origin("FALCO", sequence, Instant(sequence), number)
-    return Delivery(topic, "falco.error.x", BODY, origin, FakeChannel(), durable=durable)
+    channel = FakeChannel()
+    return Delivery(topic, "falco.error.x", BODY, origin, channel, headers or {}, durable)
 
 
 class Bench:
@@ -74,8 +75,9 @@ class Bench:
         self.metrics = Metrics("fake")
         self.log = io.StringIO()
 
-    def answer(self, body):
+    def answer(self, body, released_by=""):
         self.answered += 1
+        self.released_by = released_by
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if callable(answer):
             answer = answer()
@@ -150,6 +152,20 @@ with description("The work on a message") as self:
         expect(bench.take(a_delivery())).to(equal([["ack"]]))
         expect(bench.letters.written).to(equal([("FALCO:1", "not-permitted")]))
         expect(bench.sample("playbook_dead_letters_total", reason="not-permitted")).to(equal(1))
+
+    with it("keeps what a guard holds with the dead letters, at once"):
+        bench = Bench(Outcome.skipped("paused", "paused by alice", held=True))
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+        expect(bench.letters.written).to(equal([("FALCO:1", "paused")]))
+        expect(bench.log.getvalue()).to(contain("is held and kept as a dead letter"))
+
+    with it("tells the playbook who released it, which only the inbox may say"):
+        bench = Bench()
+        for topic, by in (("", "alice"), ("falco.>", "")):
+            bench.take(a_delivery(3 + len(topic), topic=topic, headers={RELEASED_BY: "alice"}))
+
+            expect((topic, bench.released_by)).to(equal((topic, by)))
 
     with it("does not acknowledge where the dead letter was not stored"):
         bench = Bench(NotPermitted("no"), letters=FakeLetters(OSError("NATS is away")))
