@@ -8,6 +8,7 @@ import time
 from typing import Optional, Sequence
 
 from playbooks.commands.bearer_token import token
+from playbooks.commands.brake import brake
 from playbooks.commands.cluster import Cluster, ClusterProcess
 from playbooks.commands.command_line import parse
 from playbooks.commands.dead import dead
@@ -16,6 +17,7 @@ from playbooks.commands.telling import tell
 from playbooks.deployment import preflight
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.waiting import Sleep
+from playbooks.infrastructure.clock import SystemClock
 
 
 def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.sleep) -> int:
@@ -24,6 +26,8 @@ def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.slee
         options = parse(arguments)
         preflight.check_kubectl()
         namespace = options.namespace or cluster.current_namespace()
+        if options.command in ("pause", "resume", "reset"):
+            return brake(options, cluster, namespace, SystemClock().now)
         deployed = find(cluster, namespace, options.function)
         if options.command == "dead":
             return dead(options, cluster, deployed)

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Sequence
 
-from playbooks.deployment.kubectl import Kubectl
+from playbooks.deployment.kubectl import Kubectl, KubectlError
 from playbooks.deployment.kubectl_process import KubectlProcess
 
 # Seconds for a command in a pod, which may read thousands of messages.
@@ -35,6 +35,10 @@ class Cluster(Kubectl):
     def annotate(self, namespace: str, pod: str, annotation: str) -> None:
         """``annotation``: KEY=VALUE, which replaces one of that key."""
 
+    @abstractmethod
+    def user(self) -> str:
+        """The name by which the API server knows us; empty where it does not tell."""
+
 
 class ClusterProcess(KubectlProcess, Cluster):
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
@@ -45,3 +49,11 @@ class ClusterProcess(KubectlProcess, Cluster):
 
     def annotate(self, namespace: str, pod: str, annotation: str) -> None:
         self._run("annotate", "--overwrite", "--namespace", namespace, "pod", pod, annotation)
+
+    def user(self) -> str:
+        try:
+            (found,) = self._objects(self._run("auth", "whoami", "--output", "json"))
+        except (KubectlError, ValueError):
+            # Kubernetes before 1.28, or a kubectl before it.
+            return ""
+        return str(found["status"]["userInfo"].get("username") or "")

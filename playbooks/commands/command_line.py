@@ -17,6 +17,9 @@ examples:
   falco-playbook dead -p delete --redeliver 17 18
   curl -H "Authorization: Bearer $(falco-playbook token -p delete)" ...
   falco-playbook token -p delete --rotate
+  falco-playbook pause --all --why "maintenance of the nodes"
+  falco-playbook resume -p delete
+  falco-playbook reset -p delete --budget-of shop
 """
 
 
@@ -24,8 +27,8 @@ examples:
 class Options:
     """What was typed, checked as far as that is possible without a cluster.
 
-    ``command``: dead or token. ``function``: falco-<name>. ``namespace`` None: the kubeconfig's.
-    ``ids`` empty: all of them.
+    ``function``: falco-<name>; empty with ``all``. ``namespace`` None: the kubeconfig's, with
+    ``all`` every one. ``ids`` empty: all of them. ``budget_of`` empty: of every namespace.
     """
 
     command: str
@@ -35,6 +38,9 @@ class Options:
     redeliver: bool = False
     ids: Tuple[int, ...] = ()
     rotate: bool = False
+    all: bool = False
+    why: str = ""
+    budget_of: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,8 +53,11 @@ def parse(arguments: Sequence[str]) -> Options:
     typed = _parser().parse_args(arguments)
     given = getattr(typed, "redeliver", None)
     name = typed.name or typed.playbook or ""
-    problems = [] if name else ["no playbook is given: -p PLAYBOOK, or -N NAME as on deploying"]
-    problems += name_problems(name)
+    everything = getattr(typed, "all", False)
+    problems = _which_problems(name, everything) + name_problems(name)
+    budget_of = getattr(typed, "budget_of", None)
+    if budget_of is not None:
+        problems += namespace_problems(budget_of)
     if typed.namespace is not None:
         problems += namespace_problems(typed.namespace)
     problems += [p for text in given or () for p in _id_problems(text)]
@@ -56,13 +65,22 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UsageError(problems)
     return Options(
         command=typed.command,
-        function=f"falco-{name}",
+        function=f"falco-{name}" if name else "",
         namespace=typed.namespace,
         json=typed.output == "json",
         redeliver=given is not None,
         ids=tuple(sorted({int(text) for text in given or ()})),
         rotate=getattr(typed, "rotate", False),
+        all=everything,
+        why=getattr(typed, "why", ""),
+        budget_of=budget_of or "",
     )
+
+
+def _which_problems(name: str, everything: bool) -> List[str]:
+    if everything:
+        return ["--all is every playbook: neither -p nor -N goes with it"] if name else []
+    return [] if name else ["no playbook is given: -p PLAYBOOK, or -N NAME as on deploying"]
 
 
 def _id_problems(text: str) -> List[str]:
@@ -74,7 +92,7 @@ def _id_problems(text: str) -> List[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="falco-playbook",
-        description="What one does with a playbook after deploying it with -E kubernetes.",
+        description="What one does with a playbook after deploying it.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -95,7 +113,24 @@ def _parser() -> argparse.ArgumentParser:
         help="make a new one, wait until every worker takes it, and print it; the one before is"
         " worth nothing then",
     )
+    _add_brake(commands)
     return parser
+
+
+def _add_brake(commands: argparse._SubParsersAction[_Parser]) -> None:
+    pause = _command(commands, "pause", "let a playbook act no more, and hold its alerts")
+    resume = _command(commands, "resume", "let a paused playbook act again")
+    reset = _command(commands, "reset", "let a budget that is used up begin anew")
+    pause.add_argument("--why", metavar="WORDS", default="", help="for the record")
+    reset.add_argument(
+        "--budget-of",
+        metavar="NAMESPACE",
+        help="of this namespace alone; default: of all, and the one that they share",
+    )
+    for command in (pause, resume, reset):
+        command.add_argument(
+            "--all", action="store_true", help="every playbook that has a ledger, instead of -p"
+        )
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> _Parser:

@@ -10,6 +10,7 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.deployed import Deployed
 from playbooks.commands.letter import letter
+from playbooks.commands.person import who
 from playbooks.commands.table import plain, table
 from playbooks.commands.telling import tell
 from playbooks.deployment.errors import DeploymentError
@@ -38,7 +39,7 @@ def _list(options: Options, cluster: Cluster, deployed: Deployed) -> int:
 
 def _redeliver(options: Options, cluster: Cluster, deployed: Deployed) -> int:
     """1 where one that was wanted is not put back."""
-    answer = desk.ask(cluster, deployed, "redeliver", *desk.ids(options.ids))
+    answer = desk.ask(cluster, deployed, "redeliver", "--by", who(cluster), *desk.ids(options.ids))
     if options.json:
         _print([dict(line) for line in answer.lines])
     else:

@@ -8,8 +8,9 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 from playbooks.core import guards
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.answer import Answer
 from playbooks.core.errors import GuardUnanswered, PermanentError, PlaybookError, Unexpected
-from playbooks.core.guards.guard import Answer, Case, Guard
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
 from playbooks.core.ports import Clock, Reaction

@@ -62,9 +62,14 @@ with description("falco-playbook dead") as self:
         run(*DEAD, "--redeliver", cluster=self.cluster)
         run(*DEAD, "--redeliver", "18", "17", cluster=self.cluster)
 
-        expect([words[4:] for words in (e[:5] + e[7:] for e in self.cluster.executed)]).to(
-            equal([("redeliver",), ("redeliver", "--ids", "17", "18")])
-        )
+        asked = [[*e[4:5], *e[9:]] for e in self.cluster.executed]
+        expect(asked).to(equal([["redeliver"], ["redeliver", "--ids", "17", "18"]]))
+
+    with it("says who puts them back, as the cluster and this machine know them"):
+        run(*DEAD, "--redeliver", cluster=self.cluster)
+        words = self.cluster.executed[0]
+
+        expect(words[words.index("--by") + 1]).to(start_with("kubernetes-admin ("))
 
     with it("says what became of each"):
         said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK))

@@ -66,7 +66,7 @@ class FakeJetStream:
 with description("The desk of dead letters in a worker's pod") as self:
     with before.each:
         self.jetstream = FakeJetStream()
-        self.desk = Desk(self.jetstream, FUNCTION)
+        self.desk = Desk(self.jetstream, FUNCTION, by="alice")
 
     def listed(self):
         async def go():
@@ -127,7 +127,7 @@ with description("The desk of dead letters in a worker's pod") as self:
         expect(stored[:3]).to(equal(("store", "falco-inbox.uid-1", b"body 2")))
         expect(removed).to(equal(("delete", 2)))
 
-    with it("gives it a name by which it is stored once, and the alert's own headers"):
+    with it("gives it a name by which it is stored once, who released it, and the alert's headers"):
         self.jetstream.letter(2)
         self.put_back()
 
@@ -135,6 +135,7 @@ with description("The desk of dead letters in a worker's pod") as self:
             equal(
                 {
                     "traceparent": "00-1",
+                    "Falco-Released-By": "alice",
                     "Nats-Msg-Id": "dead-FALCO_DEAD-2-2026-11-21T10:00:01.25Z",
                 }
             )

@@ -42,6 +42,9 @@ class FakeCluster(FakeKubectl, Cluster):
             return Executed(0, f"{self._digest(pod)}\n", "")
         return self.says
 
+    def user(self):
+        return "kubernetes-admin"
+
     def annotate(self, namespace, pod, annotation):
         self.annotated.append(pod)
         if "annotate" in self.failures:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from playbooks.core.action import Action
-from playbooks.core.guards.guard import Answer, Case, Guard
+from playbooks.core.answer import Answer
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.ledger import Ledger

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Dict, Mapping, Optional
 
 from playbooks.core.action import Action
+from playbooks.core.answer import PASSED, Answer
 from playbooks.core.durations import shown
 from playbooks.core.errors import NotFound
-from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import Setting, names, yes_or_no

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
+from playbooks.core.answer import PASSED, Answer
 from playbooks.core.globs import matches_any
-from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.priority import Priority
 from playbooks.core.settings import Setting, names, priority, text
 

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from playbooks.core.action import Action
+from playbooks.core.answer import PASSED, Answer
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.ports import Home
 
 # What every function of ours, and its account, is called.

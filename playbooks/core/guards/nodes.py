@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from playbooks.core.action import Action
-from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.answer import PASSED, Answer
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.node import Node
 from playbooks.core.ports import Cluster
 

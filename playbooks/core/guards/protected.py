@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Tuple
 
 from playbooks.core.action import Action
+from playbooks.core.answer import PASSED, Answer
 from playbooks.core.globs import matching
-from playbooks.core.guards.guard import PASSED, Answer, Case, Guard
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.settings import Setting, names
 
 _PROTECTED = (

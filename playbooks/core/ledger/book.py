@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from playbooks.core.answer import Answer
 from playbooks.core.durations import shown
-from playbooks.core.guards.guard import Answer
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.limits import Limits
 

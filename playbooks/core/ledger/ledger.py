@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import Callable, List, Optional, Tuple, TypeVar
 
+from playbooks.core.answer import Answer
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
-from playbooks.core.guards.guard import Answer
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits

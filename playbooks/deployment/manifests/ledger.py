@@ -8,6 +8,9 @@ from playbooks.deployment.manifests.access import API, GROUP
 from playbooks.deployment.manifests.manifest import Manifest, labels
 from playbooks.deployment.request import Request
 
+# On every ledger, so that all of them can be found.
+LABEL = "falco/ledger"
+
 # The setting that names it; given by a person, it is theirs to make.
 SETTING = "LEDGER"
 
@@ -23,7 +26,7 @@ def ledger(request: Request, namespace: str) -> List[Manifest]:
     metadata: Dict[str, Any] = {
         "name": name(request.function),
         "namespace": namespace,
-        "labels": labels(request.function),
+        "labels": {**labels(request.function), LABEL: "true"},
     }
     rule = {
         "apiGroups": [""],

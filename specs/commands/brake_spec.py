@@ -1,0 +1,98 @@
+import json
+
+from expects import be_none, contain, equal, expect, have_len
+from mamba import before, description, it
+
+from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.limits import Limits
+from playbooks.deployment.manifests.ledger import ledger
+from specs.commands.fake_cluster import a_cluster, run
+from specs.deployment.mothers import a_request
+
+WHO = "kubernetes-admin ("
+LEDGER = "falco-delete-ledger"
+NOW = Instant.parse("2026-01-02T03:04:05Z")
+
+
+def stored(cluster, name=LEDGER):
+    data = cluster.the("ConfigMap", name).get("data") or {}
+    return Book(data.get("ledger.json", ""))
+
+
+def tripped():
+    """A book whose namespace shop has had its one action, and wanted another."""
+    book, limits = Book(), Limits(1, None, None, None, 600.0)
+    for uid in ("a", "b"):
+        book.ask(Request(uid, "shop", NOW), limits, NOW)
+    return book
+
+
+with description("The brake of falco-playbook") as self:
+    with before.each:
+        self.cluster = a_cluster()
+
+    with it("pauses a playbook, and writes down who did, and why"):
+        answer = run("pause", "-p", "delete", "--why", "nodes move", cluster=self.cluster)
+        paused = stored(self.cluster).paused
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(contain("default/falco-delete-ledger: paused by kubernetes-admin"))
+        expect(paused["by"]).to(contain(WHO))
+        expect(paused["why"]).to(equal("nodes move"))
+
+    with it("resumes it, and says since when it was paused"):
+        run("pause", "-p", "delete", cluster=self.cluster)
+        answer = run("resume", "-p", "delete", cluster=self.cluster)
+
+        expect(answer.out).to(contain("resumed, paused since 20", WHO))
+        expect(stored(self.cluster).paused).to(be_none)
+
+    with it("resumes what is not paused without a write"):
+        before = self.cluster.the("ConfigMap", LEDGER)["metadata"].get("resourceVersion")
+        answer = run("resume", "-p", "delete", cluster=self.cluster)
+        after = self.cluster.the("ConfigMap", LEDGER)["metadata"].get("resourceVersion")
+
+        expect((answer.code, answer.out)).to(equal((0, f"default/{LEDGER}: not paused\n")))
+        expect(after).to(equal(before))
+
+    with it("resets the budget of a namespace alone, and says that it had tripped"):
+        self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": tripped().text()}
+        answer = run("reset", "-p", "delete", "--budget-of", "shop", cluster=self.cluster)
+        book = stored(self.cluster)
+
+        expect(answer.out).to(contain("of namespace shop begins anew (shop had tripped)"))
+        expect(book.tripped).to(equal({}))
+        expect(book.resets["shop"]["by"]).to(contain(WHO))
+
+    with it("resets all budgets where none is named"):
+        self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": tripped().text()}
+        run("reset", "-p", "delete", cluster=self.cluster)
+        book = stored(self.cluster)
+
+        expect(book.tripped).to(equal({}))
+        expect(sorted(book.resets)).to(equal(["*", "shop"]))
+
+    with it("pauses every playbook of the cluster with --all"):
+        (other, *_) = ledger(a_request("taint"), "ops")
+        self.cluster.create([json.loads(json.dumps(other))])
+        answer = run("pause", "--all", cluster=self.cluster)
+
+        expect(answer.out.splitlines()).to(have_len(2))
+        for name in (LEDGER, "falco-taint-ledger"):
+            expect(stored(self.cluster, name).paused["by"]).to(contain(WHO))
+
+    with it("says that nothing was written where a ledger is missing"):
+        answer = run("pause", "-p", "isolate", cluster=self.cluster)
+
+        expect(answer.code).to(equal(1))
+        expect(answer.err).to(contain("there is no ledger default/falco-isolate-ledger"))
+
+    with it("is refused for a playbook together with --all, and without either"):
+        expect(run("pause", "--all", "-p", "delete").err).to(contain("neither -p nor -N"))
+        expect(run("resume").err).to(contain("no playbook is given"))
+
+    with it("is refused for a budget of what cannot be a namespace"):
+        expect(run("reset", "-p", "delete", "--budget-of", "My_shop").err).to(
+            contain("'My_shop' cannot be a namespace")
+        )
