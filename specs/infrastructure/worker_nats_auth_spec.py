@@ -13,9 +13,10 @@ from mamba import after, before, description, it
 from specs.engines.worker.rig import Nats, World, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
-# What workers need, and nothing else, as the documentation has it.
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs" / "nats.md").read_text(encoding="utf-8")
-PERMISSIONS = DOCUMENTED.partition("$WORKER, permissions: {")[2].partition("\n    } }")[0]
+# The users that the documentation has, with the passwords of this spec.
+USERS = (Path(__file__).resolve().parents[2] / "docs" / "nats-users.conf").read_text("utf-8")
+for _name, _password in (("ADMIN", "a"), ("FALCOSIDEKICK", "s"), ("WORKER", "w")):
+    USERS = USERS.replace(f"password: ${_name}", f"password: {_password}")
 
 
 def a_server(self, config="", user="", **changes):
@@ -186,23 +187,14 @@ with description("The worker's connection to NATS") as self:
         a_worker(self).ready().says("lets anybody in")
 
     with it("needs no more rights than the documented ones, and Falcosidekick but one"):
-        sidekick = 'permissions: { publish: "falco.>", subscribe: { deny: ">" } }'
-        nats = a_server(
-            self,
-            f"""authorization {{ users: [
-              {{user: admin, password: a}}
-              {{user: worker, password: w, permissions: {{ {PERMISSIONS} }}}}
-              {{user: sidekick, password: s, {sidekick} }}
-            ] }}""",
-            "admin:a",
-        )
+        nats = a_server(self, USERS, "admin:a")
         limits = {"max_age": 72 * 3600 * 10**9}
         nats.stream("FALCO", "falco.>", **limits)
         nats.stream("FALCO_DEAD", "falco-dead.>")
         nats.stream("FALCO_INBOX", "falco-inbox.>")
         worker = a_worker(self, f"nats://worker:w@127.0.0.1:{nats.port}")
         worker.ready().says("subscribed to falco.error.*")
-        nats.url = f"nats://sidekick:s@127.0.0.1:{nats.port}"
+        nats.url = f"nats://falcosidekick:s@127.0.0.1:{nats.port}"
         nats.alert("a")
         nats.alert("b", rule="forbidden")
         self.world.acted("a")
