@@ -177,9 +177,12 @@ with description("The worker's connection to NATS") as self:
         self.rest.append(nats)
         worker = a_worker(self, nats.url)
         worker.says("Connect")
+        ready = 'playbook_ready{playbook="fake"}'
+        before = worker.metric(ready)
         nats.start()
 
         expect(works(self, worker)).to(equal(["a"]))
+        expect([before, worker.metric(ready)]).to(equal([0, 1]))
 
     with it("warns where the server lets anybody in"):
         a_server(self)

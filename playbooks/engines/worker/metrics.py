@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Optional
+from typing import Callable, Optional
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -82,14 +82,17 @@ class Metrics:
         self.paused = Gauge(
             "playbook_paused", "1 while the API server is away", ["playbook"], registry=into
         )
+        self.ready = Gauge(
+            "playbook_ready", "1 while alerts are taken in, as /readyz", ["playbook"], registry=into
+        )
         self.lost = Counter(
             "playbook_lost_total",
             "Alerts lost for want of JetStream",
             ["playbook"],
             registry=into,
         )
-        for counter in (self.redeliveries, self.in_flight, self.paused, self.lost):
-            counter.labels(playbook)
+        for metric in (self.redeliveries, self.in_flight, self.paused, self.ready, self.lost):
+            metric.labels(playbook)
 
     def answered(self, method: str, seconds: float, body: bytes, outcome: Outcome) -> None:
         failed = outcome.status is Status.FAILED
@@ -118,6 +121,10 @@ class Metrics:
 
     def pause(self, away: bool) -> None:
         self.paused.labels(self._playbook).set(1 if away else 0)
+
+    def readiness(self, missing: Callable[[], Optional[str]]) -> None:
+        """``missing`` says each time what keeps it from taking alerts in, or None."""
+        self.ready.labels(self._playbook).set_function(lambda: 0 if missing() else 1)
 
     def depth(self, topic: str, messages: int) -> None:
         self.queued.labels(self._playbook, topic).set(messages)

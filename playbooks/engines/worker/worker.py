@@ -63,6 +63,7 @@ class Worker:
             "function": self._settings["FUNCTION_NAME"],
         }
         self._wishes = Wishes(**here, changed=self._changed.set)
+        self._metrics.readiness(self._not_ready)
         open_door = self._settings["HTTP"] == "on"
         self._door = Door(
             token=self._token if open_door else None,

@@ -345,6 +345,12 @@ with description("The metrics of the work") as self:
 
         expect(bench.sample("playbook_redeliveries_total")).to(equal(1))
 
+    with it("say whether alerts are taken in"):
+        bench, missing = Bench(), ["the connection to NATS is lost", None]
+        bench.metrics.readiness(lambda: missing.pop(0))
+
+        expect([bench.sample("playbook_ready"), bench.sample("playbook_ready")]).to(equal([0, 1]))
+
     with it("have no series of their creation"):
         expect(Bench().metrics.page().decode()).not_to(contain("_created"))
 
