@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -24,6 +25,11 @@ LATE = 'playbook_alert_to_action_seconds_bucket{playbook="delete",le="%s",pod="a
 def promtool(*words):
     done = subprocess.run(["promtool", *words], capture_output=True, encoding="utf-8", check=False)
     return done.stdout + done.stderr if done.returncode else ""
+
+
+def shown(expression):
+    """As Grafana asks it, its variables filled in."""
+    return re.sub(r"\$__(rate_interval|range)", "1h", expression).replace("$playbook", ".*")
 
 
 def expected(alert, value, labels):
@@ -140,5 +146,20 @@ with description("An alert rule, tried by promtool") as self:
 
         expect(complaint("PlaybookLate", series, moments, "57s", playbook="delete")).to(equal(""))
 
+
+with description("An expression of the dashboard") as self:
+    with it("is one that Prometheus takes"):
+        dashboard = json.loads(PATH.with_name("grafana-dashboard.json").read_text("utf-8"))
+        targets = [target for panel in dashboard["panels"] for target in panel["targets"]]
+        asked = [t["expr"] for t in targets if t["datasource"]["type"] == "prometheus"]
+        rules = [
+            {"record": "asked", "labels": {"number": str(number)}, "expr": shown(expression)}
+            for number, expression in enumerate(asked)
+        ]
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "rules.yaml")
+            path.write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
+
+            expect(promtool("check", "rules", str(path))).to(equal(""))
 
 not_run_unless(program("promtool"), globals())

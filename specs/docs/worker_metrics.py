@@ -23,7 +23,7 @@ WORDS = {
     "or",
     "rate",
 }
-WORDS |= {"sum", "unless", "label_values"}
+WORDS |= {"sum", "unless", "vector", "label_values"}
 
 
 def metrics() -> List[MetricWrapperBase]:

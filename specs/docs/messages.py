@@ -1,0 +1,55 @@
+"""Every text that the source of playbooks/ has, with a mark for each part that differs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Iterator, List, Set
+
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "\0"
+
+
+def templates() -> Set[str]:
+    """Line by line. Docstrings are no texts that anybody is shown."""
+    found: Set[str] = set()
+    for path in sorted((ROOT / "playbooks").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for text in _texts(tree, _docstrings(tree)):
+            found |= {line.strip() for line in text.split("\n")}
+    return found
+
+
+def is_printed(message: str, texts: Set[str]) -> bool:
+    """Whether the source has this message: ``<...>`` stands for a part that differs, ``…`` for
+    what is left out, which may be nothing."""
+    pieces = re.split(r"(<[^<>]*>|…)", message)
+    pattern = "".join(
+        f"{MARK}+" if piece.startswith("<") else ".*" if piece == "…" else re.escape(piece)
+        for piece in pieces
+    )
+    return any(re.fullmatch(pattern, text, re.DOTALL) for text in texts)
+
+
+def _texts(tree: ast.AST, skipped: Set[int]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in node.values}
+            yield "".join(_parts(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # What str.format fills in is marked too. Parts come after the whole.
+            yield "" if id(node) in skipped else re.sub(r"\{\w*\}", MARK, node.value)
+
+
+def _parts(joined: ast.JoinedStr) -> List[str]:
+    return [str(p.value) if isinstance(p, ast.Constant) else MARK for p in joined.values]
+
+
+def _docstrings(tree: ast.AST) -> Set[int]:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found: Set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and node.body and isinstance(node.body[0], ast.Expr):
+            found.add(id(node.body[0].value))
+    return found

@@ -1,0 +1,49 @@
+import re
+from pathlib import Path
+
+from expects import be_above, be_false, be_true, equal, expect
+from mamba import description, it
+
+from specs.docs.messages import MARK, is_printed, templates
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+
+# The first cell of each row that has a message, and the messages that texts quote.
+MESSAGES = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
+QUOTED = (
+    "connected to NATS (<servers>)",
+    "the API server is back",
+    "what was done until then is undone: everything is as it was before",
+)
+
+with description("The page about troubleshooting") as self:
+    with it("has messages that the software prints, and no others"):
+        texts = templates()
+
+        expect([m for m in MESSAGES if not is_printed(m, texts)]).to(equal([]))
+        expect(len(MESSAGES)).to(be_above(25))
+
+    with it("quotes what the software prints elsewhere, too"):
+        texts = templates()
+
+        expect([m for m in QUOTED if not is_printed(m, texts)]).to(equal([]))
+
+    with it("has no message twice"):
+        expect(sorted(set(MESSAGES))).to(equal(sorted(MESSAGES)))
+
+with description("A message of the documentation") as self:
+    with it("is held to the text around what differs"):
+        texts = {f"topic {MARK} is not served: {MARK}"}
+
+        expect(is_printed("topic <topic> is not served: <why>", texts)).to(be_true)
+        expect(is_printed("topic <topic> is served: <why>", texts)).to(be_false)
+        expect(is_printed("is not served", texts)).to(be_false)
+        expect(is_printed("topic falco is not served: <why>", texts)).to(be_false)
+
+    with it("may leave something out where it says so"):
+        texts = {f"stream {MARK} covers {MARK} with retention {MARK}: and what to do"}
+
+        expect(is_printed("stream <s> covers <t> with retention <r>: …", texts)).to(be_true)
+        expect(is_printed("stream <s> covers <t> with retention <r>:", texts)).to(be_false)
+        expect(is_printed("stream <s> … with retention <r>: …", texts)).to(be_true)

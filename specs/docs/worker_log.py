@@ -1,0 +1,54 @@
+"""What a worker logs of an alert: lines that its own code wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from types import SimpleNamespace
+from typing import Any, Dict, Mapping, Set
+
+from playbooks.core.errors import SlackUnavailable
+from playbooks.core.instant import Instant
+from playbooks.core.outcome import Outcome
+from playbooks.core.proof import Proven
+from playbooks.engines.worker.delivery import Delivery, Origin
+from playbooks.engines.worker.verdict import Again, Dead, Done, Verdict
+from playbooks.engines.worker.work import Work
+from specs.support.mothers import a_pod
+
+BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'
+
+
+def line() -> Dict[str, Any]:
+    """One with everything that a line can have, of three: acted, tried again and given up."""
+    proven = Proven(a_pod(), "its uid")
+    acted = Outcome.acted(str(proven.pod), "deletion-accepted", "done", **proven.facts)
+    failed = Outcome.failed(SlackUnavailable("no answer"))
+    lines = [_logged(acted, Done()), _logged(failed, Again(1.0)), _logged(failed, Dead("r", "m"))]
+    details = {key: value for each in lines for key, value in each["details"].items()}
+    return {**lines[0], "details": details}
+
+
+def fields() -> Set[str]:
+    """As Loki's ``json`` names them: nested ones joined by an underscore."""
+    return _flat(line())
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> Set[str]:
+    found: Set[str] = set()
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        found |= _flat(value, f"{name}_") if isinstance(value, dict) else {name}
+    return found
+
+
+def _logged(outcome: Outcome, decided: Verdict) -> Dict[str, Any]:
+    origin = Origin("FALCO", 1, Instant(0), 1)
+    channel: Any = None
+    delivery = Delivery("falco.>", "falco.error.r", BODY, origin, channel)
+    work: Any = SimpleNamespace(_playbook="delete")
+    with contextlib.redirect_stderr(io.StringIO()) as log:
+        Work._record(work, delivery, outcome, decided)
+    found: Dict[str, Any] = json.loads(log.getvalue().splitlines()[-1])
+    return found
