@@ -1,0 +1,108 @@
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import yaml
+from expects import be_above, contain, equal, expect
+from mamba import description, it
+
+from playbooks.commands import command_line as falco_playbook
+from playbooks.deployment import command_line, request
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = {
+    path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *DOCS.glob("*.md")]
+}
+TRY_IT = PAGES[DOCS / "try-it.md"]
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(program):
+    """Every command line of this program that a page shows, as words."""
+    shell = "\n".join(block for text in PAGES.values() for block in blocks(text, "sh"))
+    lines = shell.replace("\\\n", " ").splitlines()
+    found = [shlex.split(line, comments=True) for line in lines if line.startswith(program)]
+    return [words[1:] for words in found]
+
+
+def anchors(text):
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def values(name):
+    return yaml.safe_load((DOCS / name).read_text(encoding="utf-8"))
+
+
+with description("The pages") as self:
+    with it("lead to files and headings that are there"):
+        broken = []
+        for path, text in PAGES.items():
+            for place, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+                target = path.parent / place if place else path
+                there = target.exists()
+                if not there or (anchor and anchor not in anchors(target.read_text("utf-8"))):
+                    broken.append(f"{path.name}: {place}#{anchor}")
+
+        expect(broken).to(equal([]))
+
+    with it("show shell that bash can read"):
+        for text in PAGES.values():
+            for block in blocks(text, "sh"):
+                done = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True)
+
+                expect(done.stderr).to(equal(""))
+
+    with it("show command lines of deploy_playbook that it takes"):
+        shown = [words for words in commands("./deploy_playbook") if "local" not in words]
+        deployed = [words for words in shown if "-t" in words]
+
+        expect(len(deployed)).to(be_above(2))
+        for words in shown:
+            command_line.parse(words)
+        for words in deployed:
+            request.check(command_line.parse(words))
+
+    with it("show command lines of falco-playbook that it takes"):
+        shown = commands("falco-playbook")
+
+        expect(len(shown)).to(be_above(4))
+        for words in shown:
+            falco_playbook.parse(words)
+
+with description("The values of Helm charts") as self:
+    with it("give NATS the users' file under the name that it includes"):
+        chosen = values("nats-values.yaml")
+        name = chosen["config"]["merge"]["$include"]
+        escaped = name.replace(".", "\\.")
+
+        expect(TRY_IT).to(contain(f"'configMap.merge.data.{escaped}=docs/{name}'"))
+        expect((DOCS / name).exists()).to(equal(True))
+
+    with it("give NATS each password that the users' file names, from the Secret that is made"):
+        users = (DOCS / "nats-users.conf").read_text(encoding="utf-8")
+        given = values("nats-values.yaml")["container"]["env"]
+        made = re.findall(r"--from-literal=([A-Z]+)=", TRY_IT)[:3]
+
+        expect(sorted(given)).to(equal(sorted(re.findall(r"password: \$(\w+)", users))))
+        expect(sorted(made)).to(equal(sorted(given)))
+        for name, value in given.items():
+            key = {"name": "nats-users", "key": name}
+            expect(value).to(equal({"valueFrom": {"secretKeyRef": key}}))
+
+    with it("let Falco say of a pod what the README asks for"):
+        asked = yaml.safe_load(blocks(PAGES[ROOT / "README.md"], "yaml")[0])["append_output"][0]
+
+        expect(values("falco-values.yaml")["falco"]["append_output"]).to(contain(asked))
+
+    with it("take Falcosidekick's NATS URL from the Secret that is made"):
+        name = values("falco-values.yaml")["falcosidekick"]["config"]["existingSecret"]
+
+        expect(TRY_IT).to(
+            contain(f"secret generic {name} -n falco", "--from-literal=NATS_HOSTPORT=")
+        )
