@@ -9,6 +9,8 @@ from mamba import description, it
 
 from playbooks.commands import command_line as falco_playbook
 from playbooks.deployment import command_line, request
+from playbooks.engines.worker.consumers import ACK_WAIT
+from playbooks.engines.worker.names import DEAD_LETTER_HOURS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -67,6 +69,12 @@ with description("The pages") as self:
             command_line.parse(words)
         for words in deployed:
             request.check(command_line.parse(words))
+
+    with it("say for how long claims and dead letters are kept, as the worker does"):
+        upgrading = PAGES[DOCS / "upgrading.md"]
+
+        expect(upgrading).to(contain(f"to another worker {ACK_WAIT} seconds after"))
+        expect(upgrading).to(contain(f"kept for {DEAD_LETTER_HOURS // 24} days"))
 
     with it("show command lines of falco-playbook that it takes"):
         shown = commands("falco-playbook")

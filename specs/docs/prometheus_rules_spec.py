@@ -5,6 +5,8 @@ import yaml
 from expects import be_above, be_empty, equal, expect, have_keys
 from mamba import description, it
 
+from playbooks.core import errors
+from playbooks.core.outcome import Status
 from specs.docs.worker_metrics import unknown
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "prometheus-rules.yaml"
@@ -22,6 +24,15 @@ with description("Every alert rule") as self:
             expect(rule["labels"]).to(have_keys("severity"))
             expect(len(rule["annotations"]["summary"])).to(be_above(20))
             expect(len(rule["annotations"]["description"])).to(be_above(100))
+
+    with it("asks for reasons and statuses that outcomes have"):
+        asked = re.findall(r'(reason|status)="([^"]*)"', " ".join(rule["expr"] for rule in RULES))
+        reasons = {value.reason for value in vars(errors).values() if hasattr(value, "reason")}
+
+        expect({value for key, value in asked if key == "reason"} - reasons).to(be_empty)
+        expect({value for key, value in asked if key == "status"} - set(map(str, Status))).to(
+            be_empty
+        )
 
     with it("names only labels in its texts that its expression has"):
         for rule in RULES:
