@@ -16,6 +16,7 @@ setup(
     install_requires=["kubernetes>=29,<36", "requests>=2.31"],
     extras_require={
         "local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"'],
+        "simulate": ["rich>=13"],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14"],
     },
 )

@@ -13,6 +13,7 @@ from playbooks.commands.cluster import Cluster, ClusterProcess
 from playbooks.commands.command_line import parse
 from playbooks.commands.dead import dead
 from playbooks.commands.deployed import find
+from playbooks.commands.simulate import simulate
 from playbooks.commands.telling import tell
 from playbooks.deployment import preflight
 from playbooks.deployment.errors import DeploymentError
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.slee
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
     try:
         options = parse(arguments)
+        if options.command == "simulate":
+            return simulate(options)
         preflight.check_kubectl()
         namespace = options.namespace or cluster.current_namespace()
         if options.command in ("pause", "resume", "reset"):

@@ -20,6 +20,7 @@ examples:
   falco-playbook pause --all --why "maintenance of the nodes"
   falco-playbook resume -p delete
   falco-playbook reset -p delete --budget-of shop
+  falco-playbook simulate -p isolate -t "falco.critical.*" -f alerts.jsonl
 """
 
 
@@ -28,19 +29,29 @@ class Options:
     """What was typed, checked as far as that is possible without a cluster.
 
     ``function``: falco-<name>; empty with ``all``. ``namespace`` None: the kubeconfig's, with
-    ``all`` every one. ``ids`` empty: all of them. ``budget_of`` empty: of every namespace.
+    ``all`` every one. ``playbook``: as ``-p`` gave it. ``ids`` empty: all of them. ``budget_of``
+    empty: of every namespace. What follows that is for ``simulate``.
     """
 
     command: str
     function: str
+    playbook: str = ""
     namespace: Optional[str] = None
-    json: bool = False
+    output: str = "text"
     redeliver: bool = False
     ids: Tuple[int, ...] = ()
     rotate: bool = False
     all: bool = False
     why: str = ""
     budget_of: str = ""
+    topics: Tuple[str, ...] = ("falco.>",)
+    files: Tuple[str, ...] = ()
+    values: Tuple[str, ...] = ()
+    replicas: Optional[int] = None
+
+    @property
+    def json(self) -> bool:
+        return self.output == "json"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,14 +77,19 @@ def parse(arguments: Sequence[str]) -> Options:
     return Options(
         command=typed.command,
         function=f"falco-{name}" if name else "",
+        playbook=typed.playbook or "",
         namespace=typed.namespace,
-        json=typed.output == "json",
+        output=typed.output,
         redeliver=given is not None,
         ids=tuple(sorted({int(text) for text in given or ()})),
         rotate=getattr(typed, "rotate", False),
         all=everything,
         why=getattr(typed, "why", ""),
         budget_of=budget_of or "",
+        topics=tuple(getattr(typed, "topics", None) or ("falco.>",)),
+        files=tuple(getattr(typed, "files", ())),
+        values=tuple(getattr(typed, "values", ())),
+        replicas=getattr(typed, "replicas", None),
     )
 
 
@@ -114,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         " worth nothing then",
     )
     _add_brake(commands)
+    _add_simulate(commands)
     return parser
 
 
@@ -133,11 +150,41 @@ def _add_brake(commands: argparse._SubParsersAction[_Parser]) -> None:
         )
 
 
-def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> _Parser:
+def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    add = _command(
+        commands,
+        "simulate",
+        "run past alerts through a playbook, and tell what it would have done",
+        outputs=("text", "json", "html"),
+    ).add_argument
+    add("-t", dest="topics", metavar="TOPIC", action="append", help='default: "falco.>"')
+    add(
+        "-f",
+        dest="files",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="alerts, one JSON object a line; - for standard input",
+    )
+    add("-e", dest="values", metavar="NAME=VALUE", action="append", default=[], help="a setting")
+    add(
+        "--replicas",
+        type=int,
+        metavar="NUMBER",
+        help="how many pods each workload is taken to have; without it MAX_PER_OWNER is left out",
+    )
+
+
+def _command(
+    commands: argparse._SubParsersAction[_Parser],
+    name: str,
+    text: str,
+    outputs: Sequence[str] = ("text", "json"),
+) -> _Parser:
     command = commands.add_parser(name, help=text, description=f"{text}.", allow_abbrev=False)
     add = command.add_argument
     add("-p", dest="playbook", metavar="PLAYBOOK", help="the one that was deployed")
     add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
     add("-N", dest="name", metavar="NAME", help="as on deploying: falco-NAME; default: PLAYBOOK")
-    add("-o", dest="output", choices=("text", "json"), default="text", help="default: text")
+    add("-o", dest="output", choices=outputs, default="text", help="default: text")
     return command

@@ -15,7 +15,8 @@ LAYERS = {
     "infrastructure": ("core",),
     "engines": ("core",),
     "deployment": ("core", "infrastructure", "engines"),
-    "commands": ("core", "deployment", "engines", "infrastructure"),
+    "simulation": ("core",),
+    "commands": ("core", "deployment", "engines", "infrastructure", "simulation"),
 }
 
 
@@ -43,6 +44,7 @@ def is_standard(name):
         "urllib3",
         "nats",
         "kmock",
+        "rich",
         "yaml",
     )
 

@@ -1,0 +1,69 @@
+import json
+import tempfile
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import before, description, it
+
+from specs.commands.fake_cluster import run
+from specs.simulation.mothers import bodies
+
+with description("falco-playbook simulate") as self:
+    with before.all:
+        self.file = str(Path(tempfile.mkdtemp()) / "alerts.jsonl")
+        Path(self.file).write_bytes(b"\n\n".join(bodies(12)) + b"\n")
+
+    with it("prints tables of what would have happened"):
+        answer = run("simulate", "-p", "delete", "-f", self.file)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(
+            contain(
+                "12 alerts from 2026-01-02T03:00:00",
+                "would have acted 10 times, held 2, skipped 0, failed 0",
+                "What something stricter would have changed",
+            )
+        )
+
+    with it("prints JSON, and a page"):
+        answer = run("simulate", "-p", "isolate", "-f", self.file, "-o", "json")
+
+        expect(json.loads(answer.out)["acted"]).to(equal(10))
+        expect(run("simulate", "-p", "delete", "-f", self.file, "-o", "html").out).to(
+            contain("<!doctype html>", "What delete would have done")
+        )
+
+    with it("takes settings and topics"):
+        strict = run(
+            "simulate", "-p", "delete", "-f", self.file, "-e", "MAX_ACTIONS=3", "-o", "json"
+        )
+        none = run("simulate", "-p", "delete", "-f", self.file, "-t", "falco.error.*", "-o", "json")
+
+        expect(json.loads(strict.out)["acted"]).to(equal(3))
+        expect(json.loads(none.out)["elsewhere"]).to(equal(12))
+
+    with it("says everything that is wrong with what was typed"):
+        answer = run("simulate", "-p", "slack", "-t", "falco..x", "--replicas", "0")
+
+        expect(answer.code).to(equal(2))
+        expect(answer.err).to(
+            contain(
+                "slack changes nothing in a cluster",
+                "topic 'falco..x' is malformed",
+                "no alerts are given: -f FILE",
+                "--replicas is 0",
+            )
+        )
+
+    with it("names a setting that cannot be, and a file that cannot be read"):
+        wrong = run("simulate", "-p", "delete", "-f", self.file, "-e", "WINDOW=soon")
+        missing = run("simulate", "-p", "delete", "-f", "/nowhere.jsonl")
+
+        expect((wrong.code, missing.code)).to(equal((2, 1)))
+        expect(wrong.err).to(contain("WINDOW is 'soon', expected a time"))
+        expect(missing.err).to(contain("/nowhere.jsonl cannot be read: No such file"))
+
+    with it("needs no cluster and no kubectl"):
+        answer = run("simulate", "-p", "delete", "-f", self.file, has_kubectl=False)
+
+        expect(answer.code).to(equal(0))

@@ -1,0 +1,107 @@
+import json
+from importlib import import_module
+from pathlib import Path
+
+from expects import be_empty, contain, equal, expect, have_len
+from mamba import description, it
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.outcome import Status
+from playbooks.simulation.replay import replay
+from specs.simulation.mothers import DEPLOYED, a_body, bodies
+
+ALERTS = Path("specs/support/alerts/falco_alerts.jsonl")
+
+
+def replayed(name, given, topics=("falco.>",), replicas=None, progress=lambda *_: None, **environ):
+    playbook = import_module(f"playbooks.{name}").playbook
+    return replay(playbook, environ, topics, given, replicas=replicas, progress=progress)
+
+
+def reasons(found):
+    return [one.reason for one in found.answered]
+
+
+with description("A replay of past alerts") as self:
+    with it("takes for granted that each alert's pod existed as it is named"):
+        (one,) = replayed("delete", [a_body(pod="db-0", uid="u-1")]).answered
+
+        expect((one.status, one.reason)).to(equal((Status.ACTED, "deletion-accepted")))
+        expect((one.namespace, one.workload, one.uid)).to(equal(("shop", "StatefulSet db", "u-1")))
+
+    with it("runs every playbook that acts"):
+        for name, reason in (("isolate", "isolated"), ("taint", "tainted")):
+            expect(reasons(replayed(name, [a_body()]))).to(equal([reason]))
+
+    with it("keeps to what proves a pod: a name alone proves nothing"):
+        expect(reasons(replayed("delete", [a_body(container_id=None)]))).to(equal(["unproven"]))
+
+    with it("has the alert's own time for a clock"):
+        expect(reasons(replayed("delete", [a_body(time="2019-05-01T00:00:00Z")]))).to(
+            equal(["deletion-accepted"])
+        )
+
+    with it("deletes a pod once"):
+        twice = [a_body(uid="u-1"), a_body(uid="u-1", time="2026-01-02T03:00:01Z")]
+
+        expect(reasons(replayed("delete", twice))).to(equal(["deletion-accepted", "pod-gone"]))
+
+    with it("goes by the alerts' times, whatever their order in the file"):
+        found = replayed("delete", reversed(bodies(3)))
+
+        expect([one.uid for one in found.answered]).to(equal(["u-0", "u-1", "u-2"]))
+
+    with it("holds what is over a cap, and knows that it was wanted"):
+        found = replayed("delete", bodies(12))
+        over = found.answered[10]
+
+        expect(reasons(found)[9:]).to(equal(["deletion-accepted", *["budget-used-up"] * 2]))
+        expect((over.wanted, over.status)).to(equal((True, Status.SKIPPED)))
+
+    with it("asks the guards: a protected namespace stays untouched, and was not wanted"):
+        (one,) = replayed("delete", [a_body(namespace="kube-system")]).answered
+
+        expect((one.reason, one.wanted)).to(equal(("protected-namespace", False)))
+
+    with it("answers what a topic matches, and counts the rest"):
+        found = replayed("delete", [*bodies(2), a_body(priority="Error")], ["falco.error.*"])
+
+        expect(found.answered).to(have_len(1))
+        expect(found.elsewhere).to(equal(2))
+
+    with it("counts what is no alert"):
+        expect(replayed("delete", [b"{}", b"no JSON", a_body()]).unreadable).to(equal(2))
+
+    with it("holds to MAX_PER_OWNER only where it is told how many pods a workload has"):
+        pods = [a_body(pod=DEPLOYED + end, uid=end) for end in ("x2x4k", "b7c9d")]
+
+        expect(reasons(replayed("delete", pods))).not_to(contain("owner-limit"))
+        expect(reasons(replayed("delete", pods, replicas=2))).to(
+            equal(["deletion-accepted", "owner-limit"])
+        )
+        expect(reasons(replayed("delete", pods, replicas=4))).not_to(contain("owner-limit"))
+
+    with it("says how far it is"):
+        told = []
+        replayed("delete", bodies(600), progress=lambda done, of: told.append((done, of)))
+
+        expect(told).to(equal([(500, 600), (600, 600)]))
+
+    with it("refuses settings that are none before it begins"):
+        try:
+            replayed("delete", [a_body()], MAX_ACTIONS="many")
+        except InvalidSetting as error:
+            expect(str(error)).to(contain("MAX_ACTIONS is 'many'"))
+        else:
+            raise AssertionError("it was accepted")
+
+    with it("is of nothing where there are no alerts"):
+        expect(replayed("delete", []).answered).to(be_empty)
+
+    with it("acts on what the real recorded alerts prove"):
+        lines = ALERTS.read_bytes().splitlines()
+        found = replayed("delete", lines)
+
+        expect(sum(one.status is Status.ACTED for one in found.answered)).to(equal(9))
+        expect(len(found.answered) + found.unreadable).to(equal(len(lines)))
+        expect(json.loads(lines[0])["rule"]).to(equal("Terminal shell in container"))
