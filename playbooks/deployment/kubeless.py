@@ -46,7 +46,10 @@ def objects(request: Request, namespace: str, caller: str = CALLER) -> Objects:
             network_policy(request.function, namespace, caller),
         ],
         triggers=triggers.triggers(request.function, namespace, request.topics),
-        earlier=[reference("v1", "Secret", request.function, namespace)],
+        earlier=[
+            reference("v1", "Secret", request.function, namespace),
+            ledger.earlier(request.function, namespace),
+        ],
     )
 
 

@@ -105,6 +105,7 @@ def objects(request: Request, namespace: str, chosen: Pods, surroundings: Surrou
         earlier=[
             reference("v1", "ConfigMap", worker.config_map_name(name), namespace),
             reference("policy/v1", "PodDisruptionBudget", name, namespace),
+            ledger.earlier(*place),
         ],
         afterwards=[worker_policy(*place, ports)],
         owns_triggers=True,

@@ -8,6 +8,7 @@ from typing import List, Tuple
 from playbooks.deployment.deploy import TRIGGERS
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl, KubectlError
+from playbooks.deployment.manifests import ledger
 from playbooks.deployment.manifests.manifest import (
     CREATED_BY,
     FUNCTION,
@@ -101,10 +102,14 @@ def _look(
     if any(f["metadata"].get("finalizers") for f in functions):
         # What Kubeless' controller made is its to remove.
         workers = []
-        beside = [m for m in beside if m["kind"] not in ("ConfigMap", "Service")]
+        beside = [m for m in beside if not _made_by_kubeless(m, function)]
     known = {identity(manifest) for manifest in roles}
     rest = [*roles, *functions, *(m for m in beside if identity(m) not in known)]
     return [t for t in triggers if is_trigger_of(function, t)], workers, rest, warnings
+
+
+def _made_by_kubeless(manifest: Manifest, function: str) -> bool:
+    return manifest["kind"] in ("ConfigMap", "Service") and manifest["metadata"]["name"] == function
 
 
 def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
@@ -113,5 +118,6 @@ def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
         reference("v1", "ServiceAccount", function, namespace),
         reference("v1", "Secret", function, namespace),
         reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace),
+        ledger.earlier(function, namespace),
     ]
     return [m for m in kubectl.get(possible) if label(m, FUNCTION) == function]

@@ -15,6 +15,7 @@ from playbooks.deployment import assignments, catalogue, topics, worker_settings
 from playbooks.deployment.assignments import Reference, Value
 from playbooks.deployment.command_line import Options
 from playbooks.deployment.errors import UsageError
+from playbooks.infrastructure import home
 
 # The setting that says where a playbook may act, and so where it gets a Role.
 NAMESPACES = "NAMESPACES"
@@ -176,6 +177,8 @@ def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:
     known: Dict[str, Setting] = {setting.name: setting for setting in settings}
     if name in known:
         return []
+    if name in home.VARIABLES:
+        return [f"{name} is a variable that deploy_playbook sets itself"]
     for setting in settings:
         if setting.secret and name == setting.file_variable:
             return [

@@ -10,6 +10,7 @@ from playbooks.core.ports import Home
 # Set by the deployment from the pod's own fields.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
 NAMESPACE_VARIABLE, NODE_VARIABLE = "POD_NAMESPACE", "NODE_NAME"
+VARIABLES = (NAMESPACE_VARIABLE, NODE_VARIABLE)
 
 
 class ThisPod(Home):

@@ -12,9 +12,12 @@ from specs.deployment.mothers import a_request, a_slack_request, objects
 ALL = [
     "ClusterRole falco-delete.default",
     "ClusterRoleBinding falco-delete.default",
+    "ConfigMap falco-delete-ledger",
     "Function falco-delete",
     "NATSTrigger falco-delete-trigger-0",
     "NetworkPolicy falco-delete",
+    "Role falco-delete-ledger",
+    "RoleBinding falco-delete-ledger",
     "ServiceAccount falco-delete",
 ]
 
@@ -232,7 +235,14 @@ with description("Deploying") as self:
             deployed(self.kubectl, a_request("delete", "-e", "NAMESPACES=shop"))
 
             expect([name for name in self.kubectl.names if "Role" in name]).to(
-                equal(["Role falco-delete.default", "RoleBinding falco-delete.default"])
+                equal(
+                    [
+                        "Role falco-delete-ledger",
+                        "Role falco-delete.default",
+                        "RoleBinding falco-delete-ledger",
+                        "RoleBinding falco-delete.default",
+                    ]
+                )
             )
 
         with it("removes the triggers of topics that are no longer given"):

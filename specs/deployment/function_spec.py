@@ -20,6 +20,9 @@ from specs.deployment.mothers import WEBHOOK, a_request, a_slack_request
 GOLDEN = Path(__file__).with_name("golden")
 CONTENT = ("checksum", "deps", "function")
 
+# What every function is told of itself, beside what is given.
+TOLD = ("LEDGER", "NODE_NAME", "POD_NAMESPACE")
+
 
 def golden(name):
     return without_zeros(yaml.safe_load((GOLDEN / name).read_text(encoding="utf-8")))
@@ -28,6 +31,17 @@ def golden(name):
 def but_for_content(manifest):
     spec = {key: part for key, part in manifest["spec"].items() if key not in CONTENT}
     return {**manifest, "spec": spec}
+
+
+def but_for_told(made):
+    """As if the function had only what is given."""
+    copied = json.loads(json.dumps(made))
+    container(copied)["env"] = given(container(copied))
+    return copied
+
+
+def given(container):
+    return [entry for entry in container["env"] if entry["name"] not in TOLD]
 
 
 def container(manifest):
@@ -52,7 +66,7 @@ with description("The Function") as self:
     with it("is the one that the kubeless CLI makes"):
         made = function(a_request("delete", "-e", "A=1", "-e", "B=x y"), "default")
 
-        expect(but_for_content(without_zeros(made))).to(
+        expect(but_for_content(without_zeros(but_for_told(made)))).to(
             equal(but_for_content(golden("deploy.yaml")))
         )
 
@@ -87,8 +101,30 @@ with description("The Function") as self:
         expect(made[0]).not_to(equal(made[1]))
         expect(made[1]).not_to(equal(made[2]))
 
-    with it("has no env where nothing is set"):
-        expect(container(function(a_request(), "default"))).not_to(have_key("env"))
+    with it("is told its namespace, its node and its ledger"):
+        expect(list(env().values())).to(
+            equal(
+                [
+                    {"name": "LEDGER", "value": "falco-delete-ledger"},
+                    {
+                        "name": "NODE_NAME",
+                        "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}},
+                    },
+                    {
+                        "name": "POD_NAMESPACE",
+                        "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+                    },
+                ]
+            )
+        )
+
+    with it("is told no ledger where it acts on nothing"):
+        expect(env("-s", "SLACK_WEBHOOK_URL=hooks/url", playbook="slack")).not_to(
+            have_key("LEDGER")
+        )
+
+    with it("keeps the ledger that is given"):
+        expect(env("-e", "LEDGER=ops/ours")["LEDGER"]["value"]).to(equal("ops/ours"))
 
     with description("given values"):
         with it("has them unchanged"):
@@ -116,7 +152,7 @@ with description("The Function") as self:
         with it("names the file that holds it"):
             made = container(function(self.request, "default"))
 
-            expect(made["env"]).to(
+            expect(given(made)).to(
                 equal(
                     [{"name": "SLACK_WEBHOOK_URL_FILE", "value": "/falco-slack/SLACK_WEBHOOK_URL"}]
                 )
@@ -155,7 +191,7 @@ with description("The Function") as self:
             expect(made["containers"][0]["volumeMounts"]).to(
                 equal([{"name": "secret-0", "mountPath": "/falco-secrets/team.hooks"}])
             )
-            expect(made["containers"][0]["env"]).to(
+            expect(given(made["containers"][0])).to(
                 equal(
                     [{"name": "SLACK_WEBHOOK_URL_FILE", "value": "/falco-secrets/team.hooks/url"}]
                 )

@@ -197,6 +197,9 @@ with description("deploy_playbook") as self:
                         "ServiceAccount",
                         "ClusterRole",
                         "ClusterRoleBinding",
+                        "ConfigMap",
+                        "Role",
+                        "RoleBinding",
                         "NetworkPolicy",
                         "Function",
                         "NATSTrigger",
@@ -221,7 +224,8 @@ with description("deploy_playbook") as self:
             function = next(each for each in documents if each["kind"] == "Function")
             pod = function["spec"]["deployment"]["spec"]["template"]["spec"]
 
-            expect([entry["value"] for entry in pod["containers"][0]["env"]]).to(equal(texts))
+            env = {entry["name"]: entry.get("value") for entry in pod["containers"][0]["env"]}
+            expect([env[f"V{i:02}"] for i in range(len(texts))]).to(equal(texts))
 
         with it("quotes what another YAML would take for a number"):
             expect(run("-d", *DELETE, "-e", "V=1e3").out).to(contain('value: "1e3"\n'))

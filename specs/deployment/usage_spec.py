@@ -103,6 +103,13 @@ with description("What was typed") as self:
         with it("is refused when Kubeless sets the variable"):
             expect(the_error_of(*DELETE, "-e", "MOD_NAME=x")).to(contain("Kubeless sets itself"))
 
+        with it("is refused when deploy_playbook sets the variable"):
+            for name in ("NODE_NAME", "POD_NAMESPACE"):
+                for engine in ("kubeless", "kubernetes", "local"):
+                    expect(the_error_of("-E", engine, *DELETE, "-e", f"{name}=x")).to(
+                        contain(f"{name} is a variable that deploy_playbook sets itself")
+                    )
+
         with it("is refused when one is given twice"):
             expect(the_error_of(*DELETE, "-e", "RULES=a", "-s", "RULES=secret/key")).to(
                 contain("RULES is given twice")

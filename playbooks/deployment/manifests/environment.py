@@ -7,13 +7,14 @@ from typing import Any, Dict, List
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.manifests.manifest import Manifest
 from playbooks.deployment.request import Request
+from playbooks.infrastructure import home
 
 # Where keys of Secrets that existed before are mounted.
 REFERENCED = "/falco-secrets"
 
 # What a pod is told of itself.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
-_FIELDS = {"POD_NAMESPACE": "metadata.namespace", "NODE_NAME": "spec.nodeName"}
+_FIELDS = {home.NAMESPACE_VARIABLE: "metadata.namespace", home.NODE_VARIABLE: "spec.nodeName"}
 
 
 def variables(request: Request) -> List[Manifest]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from playbooks.deployment.manifests.access import API, GROUP
-from playbooks.deployment.manifests.manifest import Manifest, labels
+from playbooks.deployment.manifests.manifest import (
+    FUNCTION_NAMESPACE,
+    Manifest,
+    labels,
+    reference,
+)
 from playbooks.deployment.request import Request
 
 # On every ledger, so that all of them can be found.
@@ -21,7 +26,8 @@ def name(function: str) -> str:
 
 def ledger(request: Request, namespace: str) -> List[Manifest]:
     """Without data: deploying again leaves what is written in it."""
-    if not request.playbook.acts or SETTING in request.values:
+    named = (*request.values, *(given.name for given in request.references))
+    if not request.playbook.acts or SETTING in named:
         return []
     metadata: Dict[str, Any] = {
         "name": name(request.function),
@@ -35,14 +41,21 @@ def ledger(request: Request, namespace: str) -> List[Manifest]:
         "verbs": ["get", "patch"],
     }
     account = {"kind": "ServiceAccount", "name": request.function, "namespace": namespace}
+    # As all roles of ours have it, so that this one is found when it is no longer needed.
+    of_role = {**metadata, "labels": {**metadata["labels"], FUNCTION_NAMESPACE: namespace}}
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata},
-        {"apiVersion": API, "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {"apiVersion": API, "kind": "Role", "metadata": of_role, "rules": [rule]},
         {
             "apiVersion": API,
             "kind": "RoleBinding",
-            "metadata": metadata,
+            "metadata": of_role,
             "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": metadata["name"]},
             "subjects": [account],
         },
     ]
+
+
+def earlier(function: str, namespace: str) -> Manifest:
+    """What another deployment of the function may have left of it, beside roles."""
+    return reference("v1", "ConfigMap", name(function), namespace)
