@@ -6,7 +6,8 @@ from mamba import description, it
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
-from playbooks.core.pod import Pod
+from playbooks.core.node import Node
+from playbooks.core.pod import Owner, Pod, controller
 from playbooks.engines.local.standin.scene import scene
 from specs.support.mothers import a_host_alert, an_alert, an_audit_alert
 
@@ -51,7 +52,7 @@ with description("The scene of alerts") as self:
 
         expect(str(pod.created)).to(equal("2026-01-02T00:30:00.000000000Z"))
 
-    with it("gives a replica its ReplicaSet and a Service"):
+    with it("gives a replica its ReplicaSet, of a Deployment, and a Service"):
         alert = an_alert(pod="mysql-db-7d59548d75-wh44s")
         pod, (owner,), (service,) = (
             the_pod(alert),
@@ -60,6 +61,7 @@ with description("The scene of alerts") as self:
         )
 
         expect(str(pod.owner)).to(equal("ReplicaSet mysql-db-7d59548d75"))
+        expect(controller(owner["metadata"])).to(equal(Owner("Deployment", "mysql-db")))
         expect(owner["spec"]["selector"]["matchLabels"]).to(equal(pod.labels))
         expect(service["spec"]["selector"]).to(equal({"app": "mysql-db"}))
 
@@ -68,13 +70,27 @@ with description("The scene of alerts") as self:
             expect(the_pod(an_alert(pod=name)).owner).to(be_none)
 
     with it("has each node with a taint of somebody else"):
-        (node,) = of_kind("Node", an_alert(), an_alert(pod="web-1"))
+        node, _ = of_kind("Node", an_alert(), an_alert(pod="web-1"))
 
         expect(node["metadata"]["name"]).to(equal("node-1"))
         expect(node["spec"]["taints"][0]["key"]).to(equal("dedicated"))
 
+    with it("has nodes that are ready and take pods, and more than one of them"):
+        nodes = [Node(each) for each in of_kind("Node", an_alert())]
+
+        expect([node.name for node in nodes]).to(equal(["node-1", "node-2"]))
+        for node in nodes:
+            expect([node.ready, node.schedulable, node.control_plane]).to(
+                equal([True, True, False])
+            )
+
+    with it("has the namespaces of its pods"):
+        (namespace,) = of_kind("Namespace", an_alert(), an_alert(pod="web-1"))
+
+        expect(namespace["metadata"]["name"]).to(equal("shop"))
+
     with it("has the node of a host alert"):
-        (node,) = of_kind("Node", a_host_alert(hostname="worker-3"))
+        node, _ = of_kind("Node", a_host_alert(hostname="worker-3"))
 
         expect(node["metadata"]["name"]).to(equal("worker-3"))
 

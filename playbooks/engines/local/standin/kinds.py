@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import List
 
 
 @dataclass(frozen=True)
 class Kind:
     name: str
     plural: str
-    short: str
+    short: str = ""
     group: str = ""
     namespaced: bool = True
+
+    @property
+    def short_names(self) -> List[str]:
+        return [self.short] if self.short else []
 
     @property
     def api_version(self) -> str:
@@ -26,10 +31,15 @@ class Kind:
 KINDS = (
     Kind("Pod", "pods", "po"),
     Kind("Node", "nodes", "no", namespaced=False),
+    Kind("Namespace", "namespaces", "ns", namespaced=False),
+    Kind("ConfigMap", "configmaps", "cm"),
     Kind("Service", "services", "svc"),
     Kind("PersistentVolumeClaim", "persistentvolumeclaims", "pvc"),
     Kind("ReplicationController", "replicationcontrollers", "rc"),
     Kind("ReplicaSet", "replicasets", "rs", group="apps"),
+    Kind("StatefulSet", "statefulsets", "sts", group="apps"),
+    Kind("DaemonSet", "daemonsets", "ds", group="apps"),
+    Kind("Job", "jobs", group="batch"),
     Kind("NetworkPolicy", "networkpolicies", "netpol", group="networking.k8s.io"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

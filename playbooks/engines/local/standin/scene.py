@@ -21,8 +21,11 @@ Manifest = Dict[str, Any]
 # The node of a pod whose alert does not say where it runs.
 NODE = "node-1"
 
-# A taint of somebody else, that must be there afterwards too.
-OTHERS_TAINT = {"key": "dedicated", "value": "workloads", "effect": "NoSchedule"}
+# Another one, which takes pods when that is tainted.
+SPARE = "node-2"
+
+# A taint of somebody else, that must be there afterwards too. It keeps no pods away for good.
+OTHERS_TAINT = {"key": "dedicated", "value": "workloads", "effect": "PreferNoSchedule"}
 
 # <deployment>-<hash of the template>-<random>, in the letters that Kubernetes generates names of.
 _REPLICA = re.compile(
@@ -32,7 +35,7 @@ _UID_SPACE = uuid.UUID("6b1f5c1e-5b0a-4d6e-9d0c-0f41c0fa1c00")
 
 
 def scene(alerts: Iterable[Alert]) -> List[Manifest]:
-    """Nodes, then ReplicaSets and Services, then pods: each once."""
+    """Namespaces and nodes, then ReplicaSets and Services, then pods."""
     latest: Dict[Tuple[str, str], Alert] = {}
     hosts: Dict[str, Manifest] = {}
     for alert in sorted(alerts, key=lambda alert: alert.time):
@@ -45,7 +48,14 @@ def scene(alerts: Iterable[Alert]) -> List[Manifest]:
     pods = [_pod(alert) for alert in latest.values()]
     for pod in pods:
         hosts[pod["spec"]["nodeName"]] = _node(pod["spec"]["nodeName"])
-    return [*hosts.values(), *owners, *pods]
+    if hosts:
+        hosts[SPARE] = _node(SPARE)
+    namespaces = [_namespace(name) for name in dict.fromkeys(name for name, _ in latest)]
+    return [*namespaces, *hosts.values(), *owners, *pods]
+
+
+def _namespace(name: str) -> Manifest:
+    return {"kind": "Namespace", "metadata": {"name": name, "uid": _uid("namespace", name)}}
 
 
 def _node(name: str) -> Manifest:
@@ -53,6 +63,7 @@ def _node(name: str) -> Manifest:
         "kind": "Node",
         "metadata": {"name": name, "uid": _uid("node", name)},
         "spec": {"taints": [OTHERS_TAINT]},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     }
 
 
@@ -104,18 +115,27 @@ def _owners(claim: Claim) -> List[Manifest]:
         return []
     labels = _labels(claim)
     app = {"app": labels["app"]}
+    name = labels["app"]
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": name,
+        "uid": _uid(claim.namespace, "deployment", name),
+        "controller": True,
+    }
     replica_set = {
         "kind": "ReplicaSet",
         "metadata": {
             "name": owner,
             "namespace": claim.namespace,
             "uid": _uid(claim.namespace, "replicaset", owner),
+            "ownerReferences": [deployment],
         },
         "spec": {"replicas": 1, "selector": {"matchLabels": labels}},
     }
     service = {
         "kind": "Service",
-        "metadata": {"name": labels["app"], "namespace": claim.namespace},
+        "metadata": {"name": name, "namespace": claim.namespace},
         "spec": {"selector": app, "ports": [{"port": 80}]},
     }
     return [replica_set, service]

@@ -13,16 +13,18 @@ import re
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 import kmock
 
 from playbooks.engines.local.standin import status
-from playbooks.engines.local.standin.kinds import BY_RESOURCE, KINDS, Kind
+from playbooks.engines.local.standin.kinds import BY_NAME, BY_RESOURCE, KINDS, Kind
 from playbooks.engines.local.standin.objects import Objects
 
 # Paths of objects and lists; shorter ones are discovery, which is kmock's.
 _OBJECTS = re.compile(r"/api/v1/.+|/apis/[^/]+/[^/]+/.+")
+
+_NAMESPACE = re.compile(r"/api/v1/namespaces/[^/]+/?")
 
 _MERGE_PATCH = "application/merge-patch+json"
 
@@ -36,7 +38,7 @@ _CORE = {
         {
             "name": kind.plural,
             "singularName": kind.name.lower(),
-            "shortNames": [kind.short],
+            "shortNames": kind.short_names,
             "namespaced": kind.namespaced,
             "kind": kind.name,
             "verbs": list(VERBS),
@@ -106,7 +108,7 @@ class StandIn:
             handler.resources[kmock.resource(kind.group, "v1", kind.plural)] = kmock.ResourceInfo(
                 kind=kind.name,
                 singular=kind.name.lower(),
-                shortnames={kind.short},
+                shortnames=set(kind.short_names),
                 namespaced=kind.namespaced,
                 verbs=set(VERBS),
             )
@@ -131,11 +133,9 @@ class StandIn:
 
     def _carry_out(self, request: kmock.Request) -> Dict[str, Any]:
         """Source: https://kubernetes.io/docs/reference/using-api/api-concepts/."""
-        found = request.resource
-        kind = BY_RESOURCE.get((str(found.group), str(found.plural))) if found else None
+        kind, namespace, name = _place(request)
         if kind is None or request.subresource:
             raise status.no_such_path()
-        namespace, name = request.namespace or "", request.name or ""
         method = request.method.value
         if not name:
             return self._on_list(kind, method, namespace, request)
@@ -172,6 +172,15 @@ class StandIn:
             "metadata": {"resourceVersion": self._objects.version},
             "items": items,
         }
+
+
+def _place(request: kmock.Request) -> Tuple[Optional[Kind], str, str]:
+    """Kind, namespace and name. kmock takes the path of a namespace for that of its objects."""
+    if _NAMESPACE.fullmatch(request.url.path):
+        return BY_NAME["Namespace"], "", request.namespace or ""
+    found = request.resource
+    kind = BY_RESOURCE.get((str(found.group), str(found.plural))) if found else None
+    return kind, request.namespace or "", request.name or ""
 
 
 def _body(request: kmock.Request, *, empty: bool = False) -> Dict[str, Any]:
