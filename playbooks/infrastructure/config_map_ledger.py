@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Tuple
+from typing import Any, Dict, Mapping, Tuple
 
 from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
 from playbooks.core.ports import LedgerStore
@@ -10,13 +10,22 @@ from playbooks.infrastructure.kubernetes_api import KubernetesApi
 
 KEY = "ledger.json"
 
+# With the name of the function, those of everything that is made for one.
+LABELS = {"created-by": "kubeless"}
+
 
 class ConfigMapLedger(LedgerStore):
     """Deploying makes it, and the playbook may get and patch this one ConfigMap only. Where it is
-    missing and may be made, as by a person on the command line, reading makes it."""
+    missing and may be made, as by a person on the command line, reading makes it.
 
-    def __init__(self, api: KubernetesApi, *, namespace: str, name: str) -> None:
+    ``function``: whose ledger it is, so that deploying that takes over what was made here.
+    """
+
+    def __init__(
+        self, api: KubernetesApi, *, namespace: str, name: str, function: str = ""
+    ) -> None:
         self._api = api
+        self._function = function
         self._namespace, self._name = namespace, name
         self._all = ("api", "v1", "namespaces", namespace, "configmaps")
 
@@ -33,7 +42,9 @@ class ConfigMapLedger(LedgerStore):
         return str(written["metadata"]["resourceVersion"])
 
     def _made(self, missing: NotFound) -> Mapping[str, Any]:
-        metadata = {"name": self._name, "namespace": self._namespace}
+        metadata: Dict[str, Any] = {"name": self._name, "namespace": self._namespace}
+        if self._function:
+            metadata["labels"] = {**LABELS, "function": self._function}
         manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
         try:
             return self._api.post(*self._all, body=manifest)

@@ -14,6 +14,9 @@ from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 def kubernetes(playbook: str, settings: Settings) -> ClusterWorld:
     """The cluster of the pod, or that of the kubeconfig. Nothing is connected yet."""
     api, home = KubernetesApi(), ThisPod()
-    namespace, name = settings["LEDGER"] or ("", f"falco-{playbook}-ledger")
-    ledger = ConfigMapLedger(api, namespace=namespace or home.namespace, name=name)
+    function = "" if settings["LEDGER"] else f"falco-{playbook}"
+    namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
+    ledger = ConfigMapLedger(
+        api, namespace=namespace or home.namespace, name=name, function=function
+    )
     return ClusterWorld(SystemClock(), home, KubernetesCluster(api), ledger)

@@ -154,6 +154,33 @@ with description("A cluster behind the Kubernetes API") as self:
     with it("does not set taints of a missing node"):
         contract.does_not_set_taints_of_a_missing_node(self.world)
 
+    with it("lists the nodes"):
+        contract.lists_the_nodes(self.world)
+
+    with it("reads the annotations of a namespace"):
+        contract.reads_the_annotations_of_a_namespace(self.world)
+
+    with it("finds no namespace"):
+        contract.finds_no_namespace(self.world)
+
+    with it("reads the deployment of a replica set"):
+        contract.reads_the_deployment_of_a_replica_set(self.world)
+
+    with it("reads a stateful set"):
+        contract.reads_a_stateful_set(self.world)
+
+    with it("reads a replication controller"):
+        contract.reads_a_replication_controller(self.world)
+
+    with it("reads a job"):
+        contract.reads_a_job(self.world)
+
+    with it("takes an owner of an unknown kind for the workload"):
+        contract.takes_an_owner_of_an_unknown_kind_for_the_workload(self.world)
+
+    with it("takes an owner that is gone for the workload"):
+        contract.takes_an_owner_that_is_gone_for_the_workload(self.world)
+
     with it("stores a policy"):
         contract.stores_a_policy(self.world)
 

@@ -7,13 +7,13 @@ them in memory, specs/infrastructure/kubernetes_cluster_spec.py on the Kubernete
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from expects import be_empty, contain, equal, expect, have_keys, raise_error
 
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, PlaybookError
 from playbooks.core.node import Node, Taint
-from playbooks.core.pod import Owner, Pod
+from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.core.ports import Cluster
 from playbooks.core.selectors import Selector
 
@@ -49,6 +49,14 @@ class World(ABC):
     @abstractmethod
     def claim(self, mode: str) -> str:
         """The name of a PersistentVolumeClaim."""
+
+    @abstractmethod
+    def annotated_namespace(self, annotations: Mapping[str, str]) -> str:
+        """The name of a further namespace."""
+
+    @abstractmethod
+    def workload(self, kind: str, replicas: int) -> Tuple[Owner, Workload]:
+        """The controller of the pods of a stored workload, and what is to be found of it."""
 
     @abstractmethod
     def name(self) -> str: ...
@@ -227,6 +235,63 @@ def does_not_set_taints_of_a_missing_node(world: World) -> None:
     missing = Node({"metadata": {"name": world.name(), "resourceVersion": "1"}})
 
     _raises(NotFound, lambda: world.cluster.set_taints(missing, taints=[OURS]))
+
+
+def lists_the_nodes(world: World) -> None:
+    node = world.node()
+    found = {each.name: each.uid for each in world.cluster.nodes()}
+
+    expect(found[node.name]).to(equal(node.uid))
+
+
+# Namespaces and workloads
+
+
+def reads_the_annotations_of_a_namespace(world: World) -> None:
+    name = world.annotated_namespace({"falco-spec/a": "1"})
+
+    expect(world.cluster.namespace_annotations(name)).to(have_keys({"falco-spec/a": "1"}))
+
+
+def finds_no_namespace(world: World) -> None:
+    _raises(NotFound, lambda: world.cluster.namespace_annotations(world.name()))
+
+
+def reads_the_deployment_of_a_replica_set(world: World) -> None:
+    _finds_the_workload(world, "Deployment", 3)
+
+
+def reads_a_stateful_set(world: World) -> None:
+    _finds_the_workload(world, "StatefulSet", 2)
+
+
+def reads_a_replication_controller(world: World) -> None:
+    _finds_the_workload(world, "ReplicationController", 2)
+
+
+def reads_a_job(world: World) -> None:
+    _finds_the_workload(world, "Job", 2)
+
+
+def takes_an_owner_of_an_unknown_kind_for_the_workload(world: World) -> None:
+    owner = Owner("Rollout", world.name())
+    found = world.cluster.workload(owner, namespace=world.namespace)
+
+    expect(found).to(equal(Workload("Rollout", owner.name, None)))
+
+
+def takes_an_owner_that_is_gone_for_the_workload(world: World) -> None:
+    owner = Owner("StatefulSet", world.name())
+    found = world.cluster.workload(owner, namespace=world.namespace)
+
+    expect(found).to(equal(Workload("StatefulSet", owner.name, None)))
+
+
+def _finds_the_workload(world: World, kind: str, replicas: int) -> None:
+    owner, workload = world.workload(kind, replicas)
+    found = world.cluster.workload(owner, namespace=world.namespace)
+
+    expect([found, found.kind, found.replicas]).to(equal([workload, kind, replicas]))
 
 
 # Policies

@@ -190,7 +190,9 @@ class InMemoryCluster(Cluster):
 
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         self._called("namespace")
-        return self.namespaces.get(name, {})
+        if name not in self.namespaces:
+            raise NotFound(f"no namespace {name}")
+        return self.namespaces[name]
 
     def workload(self, owner: Owner, *, namespace: str) -> Workload:
         self._called("workload")

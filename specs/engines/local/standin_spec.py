@@ -11,11 +11,12 @@ from mamba import after, before, description, it
 
 from playbooks.core.errors import Refused
 from playbooks.core.node import Node
-from playbooks.core.pod import Owner, Pod
+from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.engines.local.standin.kinds import BY_NAME
 from playbooks.engines.local.standin.objects import Objects
 from playbooks.engines.local.standin.scene import scene
 from specs.support import cluster_contract as contract
+from specs.support import ledger_contract
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.mothers import CONTAINER, an_alert
 
@@ -26,6 +27,7 @@ if KMOCK.holds:
     from kubernetes.config import load_kube_config
 
     from playbooks.engines.local.standin.server import StandIn
+    from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
     from playbooks.infrastructure.kubernetes_api import KubernetesApi
     from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 
@@ -62,6 +64,22 @@ class StandInWorld(contract.World):
         selector = {"matchLabels": labels} if kind == "ReplicaSet" else labels
         self.stored(kind, name, spec={"selector": selector})
         return Owner(kind, name)
+
+    def annotated_namespace(self, annotations):
+        name = self.name()
+        self.stored("Namespace", name, namespace="", annotations=annotations)
+        return name
+
+    def workload(self, kind, replicas):
+        workload = Workload(kind, self.name(), replicas)
+        number = "parallelism" if kind == "Job" else "replicas"
+        if kind != "Deployment":
+            self.stored(kind, workload.name, spec={number: replicas})
+            return Owner(kind, workload.name), workload
+        above = {"kind": kind, "name": workload.name, "controller": True}
+        name = f"{workload.name}-6d5f"
+        self.stored("ReplicaSet", name, spec={number: replicas}, ownerReferences=[above])
+        return Owner("ReplicaSet", name), workload
 
     def claim(self, mode):
         return self.stored("PersistentVolumeClaim", self.name(), spec={"accessModes": [mode]})[
@@ -115,6 +133,18 @@ with description("The stand-in, to the client of the Kubernetes API,") as self:
         expect(pod.container(CONTAINER[:12]).name).to(equal("main"))
         expect(self.cluster.node(pod.node).taints[0]["key"]).to(equal("dedicated"))
 
+    with it("does what every ledger does"):
+        broken = []
+        for number, name in enumerate(ledger_contract.CHECKS):
+            place = {"namespace": "shop", "name": f"ledger-{number}"}
+            store, other = (ConfigMapLedger(self.cluster._api, **place) for _ in range(2))
+            try:
+                getattr(ledger_contract, name)(store, other)
+            except Exception as error:
+                broken.append(f"{name}: {error}")
+
+        expect(broken).to(be_empty)
+
     with it("refuses what the API refuses"):
         pod = StandInWorld(self.objects, self.cluster).pod(name="web-6")
         pod.manifest["metadata"]["uid"] = "another"
@@ -125,11 +155,12 @@ with description("The stand-in, to the client of the Kubernetes API,") as self:
 
     with it("tells what it serves, as kubectl asks"):
         core = get(f"{self.stand_in.url}/api/v1")
+        named = ["pods", "nodes", "namespaces", "configmaps"]
         groups = [each["name"] for each in get(f"{self.stand_in.url}/apis")["groups"]]
 
         expect(core["groupVersion"]).to(equal("v1"))
-        expect([each["name"] for each in core["resources"]]).to(contain("pods", "nodes"))
-        expect(groups).to(contain("apps", "networking.k8s.io"))
+        expect([each["name"] for each in core["resources"]]).to(contain(*named))
+        expect(groups).to(contain("apps", "batch", "networking.k8s.io"))
 
 
 not_run_unless(KMOCK, globals())

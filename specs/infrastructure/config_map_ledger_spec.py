@@ -1,0 +1,136 @@
+"""The ledger in a ConfigMap, on a real API server.
+
+Its first group is the contract that it shares with the fake: specs/core/fake_ledger_spec.py.
+"""
+
+from expects import be_a, contain, equal, expect, have_key
+from mamba import after, before, description, it
+
+from playbooks.core.errors import NotFound
+from playbooks.infrastructure.config_map_ledger import KEY, ConfigMapLedger
+from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from specs.support import ledger_contract as contract
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.real_cluster import (
+    a_name,
+    a_namespace,
+    api_of,
+    at_once,
+    create,
+    delete_namespace,
+    kubectl,
+    stored,
+    token_of,
+)
+
+GROUP = "rbac.authorization.k8s.io"
+
+
+def granted(namespace, name):
+    """The API as an account sees it that may get and patch one ConfigMap only."""
+    metadata = {"name": "keeper", "namespace": namespace}
+    rule = {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": [name],
+        "verbs": ["get", "patch"],
+    }
+    create(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": f"{GROUP}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {
+            "apiVersion": f"{GROUP}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": "keeper"},
+            "subjects": [{"kind": "ServiceAccount", **metadata}],
+        },
+    )
+    return api_of(token_of("keeper", namespace))
+
+
+def what_it_raises(call):
+    try:
+        call()
+    except Exception as error:
+        return error
+    return None
+
+
+with description("A ledger in a ConfigMap") as self:
+    with before.all:
+        self.namespace = a_namespace()
+
+    with after.all:
+        delete_namespace(self.namespace)
+
+    with before.each:
+        self.name = a_name()
+        self.stores = tuple(self.ledger(KubernetesApi()) for _ in range(2))
+
+    def ledger(self, api, **changes):
+        return ConfigMapLedger(api, **{"namespace": self.namespace, "name": self.name, **changes})
+
+    with it("is empty at first"):
+        contract.is_empty_at_first(*self.stores)
+
+    with it("keeps what is written"):
+        contract.keeps_what_is_written(*self.stores)
+
+    with it("has a version for each text"):
+        contract.has_a_version_for_each_text(*self.stores)
+
+    with it("keeps its version while nobody writes"):
+        contract.keeps_its_version_while_nobody_writes(*self.stores)
+
+    with it("is not written by who read it before somebody else wrote"):
+        contract.is_not_written_by_who_read_it_before_somebody_else_wrote(*self.stores)
+
+    with it("can be written after it was read again"):
+        contract.can_be_written_after_it_was_read_again(*self.stores)
+
+    with it("is made by whoever may make it, with the labels of its function"):
+        self.ledger(KubernetesApi(), function="falco-delete").read()
+
+        metadata = stored("configmap", self.name, self.namespace)["metadata"]
+        expect(metadata["labels"]).to(equal({"created-by": "kubeless", "function": "falco-delete"}))
+
+    with it("is made once where several find it missing at the same time"):
+        found = at_once(*(self.ledger(KubernetesApi()).read for _ in range(4)))
+
+        expect({text for text, _ in found}).to(equal({""}))
+        expect({version for _, version in found}).to(
+            equal({stored("configmap", self.name, self.namespace)["metadata"]["resourceVersion"]})
+        )
+
+    with it("keeps what else somebody put beside the text"):
+        kubectl("create", "configmap", self.name, "-n", self.namespace, "--from-literal=a=b")
+        store = self.stores[0]
+        store.write("text", version=store.read()[1])
+
+        expect(stored("configmap", self.name, self.namespace)["data"]).to(
+            equal({"a": "b", KEY: "text"})
+        )
+
+    with it("is not written, nor made anew, where it is gone"):
+        store = self.stores[0]
+        _, version = store.read()
+        kubectl("delete", "configmap", self.name, "-n", self.namespace)
+
+        expect(what_it_raises(lambda: store.write("text", version=version))).to(be_a(NotFound))
+        expect(stored("configmap", self.name, self.namespace)).to(equal(None))
+
+    with it("is all that its function may read and write; what to do where it is missing, is said"):
+        store = self.ledger(granted(self.namespace, self.name))
+        error = what_it_raises(store.read)
+
+        expect(error).to(be_a(NotFound))
+        expect(str(error)).to(
+            contain(f"{self.namespace}/{self.name}, is not there: deploying again makes it")
+        )
+        kubectl("create", "configmap", self.name, "-n", self.namespace)
+        store.write("text", version=store.read()[1])
+        expect(stored("configmap", self.name, self.namespace)).to(have_key("data"))
+
+
+not_run_unless(CLUSTER, globals())
