@@ -14,9 +14,10 @@ from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.kubectl_process import KubectlProcess
 from playbooks.deployment.listing import listing
 from playbooks.deployment.remove import remove
-from playbooks.deployment.request import Request, name_problems
+from playbooks.deployment.request import Request, name_problems, namespace_problems
 from playbooks.deployment.telling import done, sweep_unless, tell
 from playbooks.deployment.waiting import Sleep
+from playbooks.infrastructure import home
 
 
 def main(
@@ -84,9 +85,12 @@ def _remove(options: Options, kubectl: Kubectl, sleep: Sleep) -> int:
 def _local(options: Options, wanted: Request, environ: Mapping[str, str]) -> int:
     if wanted.references:
         raise UsageError(["-s needs a cluster: -E local takes -e NAME=@FILE"])
+    if options.namespace is not None and namespace_problems(options.namespace):
+        raise UsageError(namespace_problems(options.namespace))
     if options.show:
         raise UsageError(["-E local has no objects that -d could print"])
     tell("warning", wanted.warnings)
+    place = {} if options.namespace is None else {home.NAMESPACE_VARIABLE: options.namespace}
     # Only here: it wants packages that deploying to a cluster does not.
     from playbooks.engines import local
     from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
@@ -94,7 +98,7 @@ def _local(options: Options, wanted: Request, environ: Mapping[str, str]) -> int
     return local.main(
         wanted.playbook.name,
         wanted.topics,
-        {**environ, **wanted.values},
+        {**environ, **wanted.values, **place},
         source=options.files,
         http_port=options.http_port,
         cluster=KubernetesCluster,

@@ -21,19 +21,21 @@ TIMEOUT = 180.0
 SHARE = 0.5
 
 
-def handler(playbook: Playbook) -> Handler:
+def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
     """The function that Kubeless calls: ``delete.handler`` for ``playbooks/delete.py``.
 
     Kubeless calls once and never again, so what is worth retrying is retried here. A failed
     outcome is raised, so that Kubeless answers 500 and counts a failure; everything else is
-    returned as a plain dict.
+    returned as a plain dict. ``recorded``: for alerts of a file, whose own time is the clock.
     """
 
     def handler(event: Event, context: Mapping[str, Any]) -> Dict[str, Any]:
         body = event.get("data")
         timeout = float(context.get("timeout") or TIMEOUT)
         try:
-            outcome = retrying.answer(playbook.responder(os.environ), body, seconds=timeout * SHARE)
+            outcome = retrying.answer(
+                playbook.responder(os.environ), body, seconds=timeout * SHARE, recorded=recorded
+            )
         except InvalidSetting as error:
             outcome = Outcome.failed(error)
         record(playbook.name, body, outcome, event_id=event.get("event-id") or "")

@@ -251,6 +251,18 @@ with description("deploy_playbook") as self:
             )
             expect([options["source"], options["http_port"]]).to(equal([("one.jsonl", "-"), 8080]))
 
+        with it("takes the namespace that is given for the playbook's own"):
+            with patch.object(local, "main", return_value=0) as main:
+                run(*DELETE, "-E", "local", "-n", "ops", environ={"POD_NAMESPACE": "x"})
+
+            expect(main.call_args[0][2]).to(equal({"POD_NAMESPACE": "ops"}))
+
+        with it("refuses a namespace that cannot be one"):
+            answer = run(*DELETE, "-E", "local", "-n", "Ops")
+
+            expect(answer.code).to(equal(2))
+            expect(answer.err).to(contain("'Ops' cannot be a namespace"))
+
         with it("reads values from files and checks them as for any engine"):
             with tempfile.TemporaryDirectory() as directory:
                 path = Path(directory, "seconds")

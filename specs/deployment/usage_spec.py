@@ -106,7 +106,7 @@ with description("What was typed") as self:
         with it("is refused when deploy_playbook sets the variable"):
             for name in ("NODE_NAME", "POD_NAMESPACE"):
                 for engine in ("kubeless", "kubernetes", "local"):
-                    expect(the_error_of("-E", engine, *DELETE, "-e", f"{name}=x")).to(
+                    expect(the_error_of(*DELETE, "-E", engine, "-e", f"{name}=x")).to(
                         contain(f"{name} is a variable that deploy_playbook sets itself")
                     )
 

@@ -49,8 +49,9 @@ def main(
     """Call the playbook for every alert that its topics match, and report what became of each.
 
     ``environ``: the settings over the process's environment; ``FUNC_TIMEOUT`` are the seconds an
-    alert may take (180). ``source``: files of JSON lines, ``-`` for standard input. ``http_port``:
-    alerts are POSTed to it, on the loopback. With neither, they come from the NATS server of
+    alert may take (180). ``source``: files of JSON lines, ``-`` for standard input: recorded
+    alerts, whose own time is the clock. ``http_port``: alerts are POSTed to it, on the loopback.
+    With neither, they come from the NATS server of
     ``NATS_URL``. ``cluster`` makes what reads a real cluster afterwards.
 
     Returns 0 when the source ended, or somebody ended it, and 1 when an alert failed for another
@@ -126,7 +127,9 @@ class _Run:
         self._report.say(*place.words)
 
     def _feed(self, place: Surroundings, log: Path) -> None:
-        processes = Processes(self._module, timeout=self._timeout, log=log)
+        processes = Processes(
+            self._module, timeout=self._timeout, log=log, recorded=bool(self._files)
+        )
         processes.warm_up()
         with Interruption(give_up=processes.give_up) as interruption:
             place.expect(self._foreseen())

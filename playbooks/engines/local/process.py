@@ -17,10 +17,12 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Tuple
 
 from playbooks.core.errors import PermanentError, PlaybookError, Unexpected
 from playbooks.core.outcome import Outcome
+from playbooks.engines import kubeless
+from playbooks.engines.kubeless import Handler
 
 # Seconds between two looks at whether the process is still there.
 PULSE = 0.1
@@ -42,11 +44,20 @@ class NoAnswer(PermanentError):
 
 
 class Processes:
-    """Calls ``handler`` of a module. ``timeout`` in seconds; ``log`` gets what it writes."""
+    """Calls ``handler`` of a module; for ``recorded`` alerts, of a file, the one of its playbook
+    that takes their own time for the clock. ``timeout`` in seconds; ``log`` gets what it writes.
+    """
 
-    def __init__(self, module: str, *, timeout: float, log: Path, handler: str = "handler") -> None:
-        self._module = module
-        self._handler = handler
+    def __init__(
+        self,
+        module: str,
+        *,
+        timeout: float,
+        log: Path,
+        handler: str = "handler",
+        recorded: bool = False,
+    ) -> None:
+        self._function = (module, handler, recorded)
         self._timeout = timeout
         self._log = log
         self._running: Any = None
@@ -68,7 +79,7 @@ class Processes:
         answers = self._context.Queue()
         process = self._context.Process(
             target=_answer,
-            args=(answers, self._module, self._handler, event(body), self._described, self._log),
+            args=(answers, self._function, event(body), self._described, self._log),
         )
         process.start()
         self._running = process
@@ -92,7 +103,7 @@ class Processes:
     @property
     def _described(self) -> Dict[str, Any]:
         return {
-            "function-name": self._handler,
+            "function-name": self._function[1],
             "timeout": self._timeout,
             "runtime": f"python{sys.version_info[0]}.{sys.version_info[1]}",
             "memory-limit": "0",
@@ -145,8 +156,7 @@ def _decoded(body: bytes) -> Any:
 
 def _answer(
     answers: Any,
-    module: str,
-    handler: str,
+    function: Tuple[str, str, bool],
     event: Mapping[str, Any],
     context: Mapping[str, Any],
     log: Path,
@@ -158,9 +168,17 @@ def _answer(
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
     try:
-        answers.put(getattr(importlib.import_module(module), handler)(event, context))
+        answers.put(_handler(*function)(event, context))
     except Exception as error:
         answers.put(error)
+
+
+def _handler(module: str, name: str, recorded: bool) -> Handler:
+    loaded: Any = importlib.import_module(module)
+    if recorded:
+        return kubeless.handler(loaded.playbook, recorded=True)
+    handler: Handler = getattr(loaded, name)
+    return handler
 
 
 def _outcome(answer: Any) -> Outcome:

@@ -6,8 +6,26 @@ import time
 
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
+from playbooks.engines import kubeless
+from playbooks.infrastructure.clock import SystemClock
+from specs.support.fakes import FakeReaction, a_world
 
 calls = 0
+
+
+class Planning(FakeReaction):
+    STRIKES = "pods"
+
+
+playbook = Playbook(
+    "planning",
+    Planning,
+    lambda settings, world: Planning(Outcome.skipped("planned", "planned")),
+    lambda name, settings: a_world(clock=SystemClock()),
+    packages=(),
+)
+handler = kubeless.handler(playbook)
 
 
 def answering(event, context):

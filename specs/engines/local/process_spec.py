@@ -1,3 +1,4 @@
+import json
 import os
 import tempfile
 import threading
@@ -10,6 +11,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import NotPermitted, Unexpected
 from playbooks.core.outcome import Status
 from playbooks.engines.local.process import NoAnswer, Processes, TimedOut, event
+from specs.support.mothers import a_document
 
 HANDLERS = "specs.engines.local.handlers"
 
@@ -51,6 +53,15 @@ with description("The process of an alert") as self:
         expect(set(details["context"])).to(
             equal({"function-name", "timeout", "runtime", "memory-limit"})
         )
+
+    with it("takes the time of a recorded alert for the clock"):
+        body = json.dumps(a_document()).encode()
+        answers = [
+            Processes(HANDLERS, timeout=30, log=self.log, recorded=recorded).call(body).reason
+            for recorded in (False, True)
+        ]
+
+        expect(answers).to(equal(["stale-alert", "planned"]))
 
     with it("carries an error of the playbook back"):
         outcome = call("refusing", self.log)
