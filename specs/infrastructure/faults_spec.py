@@ -36,6 +36,9 @@ MODIFIED = (
     "Operation cannot be fulfilled: the object has been modified; please apply your changes to the"
     " latest version and try again"
 )
+# The path of a namespace itself.
+A_NAMESPACE = "/namespaces/[^/]+$"
+
 IMPATIENT = urllib3.Timeout(connect=0.5, read=0.5)
 
 
@@ -92,7 +95,8 @@ with description("An alert that the API server answers badly") as self:
         answered = deleted(self.pod)
 
         expect(answered.outcome.status).to(equal(Status.ACTED))
-        expect(answered.proxy.seen).to(have_len(2))
+        # The pod, the exemptions of its namespace, and the deletion.
+        expect(answered.proxy.seen).to(have_len(3))
         expect(is_stored(self.pod)).to(equal(False))
 
     with it("is retried after 429, and not before it was asked to"):
@@ -110,7 +114,8 @@ with description("An alert that the API server answers badly") as self:
 
         expect(answered.outcome.status).to(equal(Status.ACTED))
         expect(answered.outcome.details["attempts"]).to(equal(3))
-        expect([answered.proxy.calls("GET"), answered.proxy.calls("DELETE")]).to(equal([3, 3]))
+        pods = [call for call in answered.proxy.seen if "/pods/" in call]
+        expect([call.partition(" ")[0] for call in pods]).to(equal(["GET", "DELETE"] * 3))
         expect(is_stored(self.pod)).to(equal(False))
 
     with it("is retried after the 503 of a load balancer, which is no JSON"):
@@ -175,6 +180,21 @@ with description("An alert that the API server answers badly") as self:
 
         expect(answered.outcome.reason).to(equal("not-permitted"))
         expect(answered.proxy.calls("DELETE")).to(equal(1))
+
+    with it("is retried where a guard cannot be asked, and acted upon once it can"):
+        forbidden = says(403, "Forbidden", "namespaces is forbidden", path=A_NAMESPACE)
+        answered = deleted(self.pod, forbidden)
+
+        expect(answered.outcome.status).to(equal(Status.ACTED))
+        expect(answered.outcome.details["attempts"]).to(equal(2))
+
+    with it("fails where a guard cannot be asked, and nothing is done"):
+        forbidden = says(403, "Forbidden", "namespaces is forbidden", path=A_NAMESPACE, times=99)
+        answered = deleted(self.pod, forbidden, seconds=1)
+
+        expect(answered.outcome.reason).to(equal("guard-unanswered"))
+        expect(answered.proxy.calls("DELETE")).to(equal(0))
+        expect(is_stored(self.pod)).to(equal(True))
 
     with it("fails where no answer comes within the client's own ten seconds"):
         silent = Fault(hangs=12.0)

@@ -14,9 +14,11 @@ import nats
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
+from playbooks.infrastructure.clock import SystemClock
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.kubeless import KUBELESS, controller_at_work
 from specs.support.real_cluster import (
+    ReadyNode,
     a_namespace,
     container_id,
     delete_namespace,
@@ -62,7 +64,7 @@ def listed(namespace, playbook):
 
 
 def alert_about(pod):
-    """A recorded shell in a container, rewritten to name a pod that runs."""
+    """A recorded shell in a container, as if it were of now and of a pod that runs."""
     alert = json.loads(RECORDED.read_text(encoding="utf-8").splitlines()[26])
     about = {
         "k8s.ns.name": pod["metadata"]["namespace"],
@@ -70,7 +72,8 @@ def alert_about(pod):
         "container.id": container_id(pod),
     }
     fields = {**alert["output_fields"], **about}
-    return {**alert, "hostname": pod["spec"]["nodeName"], "output_fields": fields}
+    now = {"time": str(SystemClock().now()), "hostname": pod["spec"]["nodeName"]}
+    return {**alert, **now, "output_fields": fields}
 
 
 def publish(alert):
@@ -153,6 +156,7 @@ with description("On real Kubeless") as self:
             self.namespace = a_namespace()
             self.pods = start_deployment(self.namespace)
             self.node = self.pods[0]["spec"]["nodeName"]
+            self.another = ReadyNode().__enter__()
             untainted_at_the_end(self.node, TAINT_KEY)
             self.taints = stored("node", self.node)["spec"].get("taints") or []
             deploy(self.namespace, "taint", "-e", f"TAINT_KEY={TAINT_KEY}")
@@ -160,6 +164,7 @@ with description("On real Kubeless") as self:
 
         with after.all:
             untainted(self.node, TAINT_KEY)
+            self.another.__exit__()
             remove(self.namespace, "taint")
             delete_namespace(self.namespace)
 

@@ -13,7 +13,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import NamespaceTerminating, NotPermitted, Refused
 from playbooks.core.node import Node
 from playbooks.core.outcome import Status
-from playbooks.core.pod import Owner, Pod
+from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 from specs.support import cluster_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
@@ -31,6 +31,7 @@ from specs.support.real_cluster import (
     delete_namespace,
     eventually,
     kubectl,
+    kubectl_json,
     settled,
     stored,
     token_of,
@@ -42,12 +43,27 @@ def long_name():
     return f"{a_name()}.".ljust(253, "x")
 
 
+def a_job(name, namespace, *, parallelism):
+    """One that starts no pods."""
+    pod = a_pod_manifest("", namespace, restartPolicy="Never")
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "parallelism": parallelism,
+            "suspend": True,
+            "template": {"spec": pod["spec"]},
+        },
+    }
+
+
 class RealWorld(contract.World):
     """Its pods are never scheduled, or bound to a node that does not run: the API alone acts."""
 
     def __init__(self):
         self.cluster, self.namespace = KubernetesCluster(), a_namespace()
-        self._nodes = []
+        self._nodes, self._namespaces = [], [self.namespace]
 
     def name(self):
         return a_name()
@@ -76,6 +92,23 @@ class RealWorld(contract.World):
         manifest["spec"]["template"]["metadata"]["labels"] = labels
         return Owner(kind, create(manifest)[0]["metadata"]["name"])
 
+    def annotated_namespace(self, annotations):
+        self._namespaces.append(a_namespace())
+        given = [f"{key}={value}" for key, value in annotations.items()]
+        kubectl("annotate", "namespace", self._namespaces[-1], *given)
+        return self._namespaces[-1]
+
+    def workload(self, kind, replicas):
+        workload = Workload(kind, a_name(), replicas)
+        if kind == "Job":
+            create(a_job(workload.name, self.namespace, parallelism=replicas))
+        else:
+            size = {"replicas": replicas, "gated": True}
+            create(a_controller(kind, workload.name, self.namespace, **size))
+        if kind != "Deployment":
+            return Owner(kind, workload.name), workload
+        return Owner("ReplicaSet", eventually(lambda: self._replica_set(workload.name))), workload
+
     def claim(self, mode):
         storage = {"requests": {"storage": "1Mi"}}
         # No such class: nothing is ever provisioned for it.
@@ -85,7 +118,13 @@ class RealWorld(contract.World):
     def removed(self):
         for node in self._nodes:
             delete("node", node)
-        delete_namespace(self.namespace)
+        for namespace in self._namespaces:
+            delete_namespace(namespace)
+
+    def _replica_set(self, deployment):
+        selected = ("-n", self.namespace, "-l", f"app={deployment}")
+        found = kubectl_json("get", "replicasets", *selected)["items"]
+        return found[0]["metadata"]["name"] if found else False
 
     def _create(self, version, kind, spec):
         metadata = {"name": a_name(), "namespace": self.namespace}

@@ -6,10 +6,12 @@ from expects import be_none, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.network_policy import LABEL
+from playbooks.infrastructure.clock import SystemClock
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer
 from specs.support.real_cluster import (
+    ReadyNode,
     a_namespace,
     container_id,
     delete_namespace,
@@ -30,7 +32,7 @@ NUMBER, SUBJECT = 27, "falco.notice.terminal_shell_in_container"
 
 
 def recorded(pod):
-    """The recorded alert, rewritten to name a running pod; its words and time are as they were."""
+    """The recorded alert, as if it were of now and of a running pod; its words are as they were."""
     alert = json.loads(RECORDED.read_text().splitlines()[NUMBER - 1])
     alert["output_fields"].update(
         {
@@ -39,7 +41,7 @@ def recorded(pod):
             "k8s.pod.name": pod["metadata"]["name"],
         }
     )
-    return {**alert, "hostname": pod["spec"]["nodeName"]}
+    return {**alert, "hostname": pod["spec"]["nodeName"], "time": str(SystemClock().now())}
 
 
 with description("./deploy_playbook -E local, on a NATS server and the real cluster,") as self:
@@ -58,6 +60,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
 
     def start(self, playbook, **settings):
         words = ["-p", playbook, "-t", "falco.notice.*", "-e", f"NATS_URL={self.nats.url}"]
+        words += ["-n", self.namespace]
         for name, value in {"NAMESPACES": self.namespace, **settings}.items():
             words += ["-e", f"{name}={value}"]
         self.engine = LocalEngine(*words)
@@ -91,12 +94,14 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
     with it("taints the node of the pod, and keeps its other taints"):
         key, node = f"falco-spec/{secrets.token_hex(4)}", self.pod["spec"]["nodeName"]
         untainted_at_the_end(node, key)
+        another = ReadyNode().__enter__()
         before_it = stored("node", node)["spec"].get("taints") or []
         engine = self.start("taint", TAINT_KEY=key)
         self.publish(recorded(self.pod))
         engine.said(f"added taint {key}=true:NoSchedule to node {node}")
         taints = stored("node", node)["spec"]["taints"]
         untainted(node, key)
+        another.__exit__()
 
         added = {"key": key, "value": "true", "effect": "NoSchedule"}
         expect(taints).to(contain(added, *[t for t in before_it if "falco-spec" not in t["key"]]))

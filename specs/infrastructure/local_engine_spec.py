@@ -5,6 +5,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
+from playbooks.infrastructure.clock import SystemClock
 from specs.support.conditions import CLUSTER, Condition, not_run_unless
 from specs.support.local_engine import NO_CLUSTER, LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer
@@ -15,8 +16,9 @@ KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Pytho
 
 
 def recorded(number):
-    """One of the recorded alerts, counted from 1."""
-    return RECORDED.read_bytes().splitlines()[number - 1]
+    """One of the recorded alerts, counted from 1, as if it were of now."""
+    alert = json.loads(RECORDED.read_bytes().splitlines()[number - 1])
+    return json.dumps({**alert, "time": str(SystemClock().now())}).encode()
 
 
 with description("The local engine, on a NATS server and a stand-in,") as self:

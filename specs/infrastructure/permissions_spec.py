@@ -12,7 +12,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.outcome import Status
 from playbooks.deployment import catalogue
-from playbooks.deployment.manifests import access
+from playbooks.deployment.manifests import access, ledger
+from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
@@ -37,6 +38,9 @@ from specs.support.real_cluster import (
 
 CONTAINER = "1376fe875695"
 
+# Of one ConfigMap alone, where the function is.
+LEDGERS = {("", "configmaps", "get"), ("", "configmaps", "patch")}
+
 # What everybody may ask about oneself.
 REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
 
@@ -46,19 +50,24 @@ class Account:
 
     def __init__(self, playbook, namespace, *, only_in=()):
         declared = catalogue.load(playbook)
-        request = SimpleNamespace(playbook=declared, function=a_name(), namespaces=only_in)
+        request = SimpleNamespace(
+            playbook=declared, function=a_name(), namespaces=only_in, values={}, references=()
+        )
         self.permissions, self._namespace = declared.permissions, namespace
-        roles = access.roles(request, namespace)
+        kept = ledger.ledger(request, namespace)
+        roles = [*access.roles(request, namespace), *kept[1:]]
         for role in roles:
             # By these, deploy_playbook would find that no Function is there, and sweep them.
             role["metadata"].pop("labels", None)
         self._cluster_wide = [r for r in roles if r["kind"].startswith("Cluster")]
         for role in self._cluster_wide:
             cleaned_up(role["metadata"]["name"], role["kind"])
-        create(access.service_account(request, namespace), *roles)
+        create(access.service_account(request, namespace), *kept[:1], *roles)
         self._name = request.function
         self._api = api_of(token_of(self._name, namespace))
         self.cluster = KubernetesCluster(self._api)
+        place_of_ledger = {"namespace": namespace, "name": ledger.name(self._name)}
+        self.ledger = ConfigMapLedger(self._api, **place_of_ledger)
         place = only_in[0] if only_in else namespace
         eventually(lambda: bool(self.rights(place)) == bool(self.permissions))
 
@@ -93,7 +102,13 @@ class Account:
 
 
 def declared_by(account):
-    return {(p.group, p.resource, verb) for p in account.permissions for verb in p.verbs}
+    declared = {(p.group, p.resource, verb) for p in account.permissions for verb in p.verbs}
+    return declared | LEDGERS if declared else declared
+
+
+def by(playbook, alert, account, **settings):
+    """What the playbook answers as that account, with its ledger."""
+    return answer(playbook, alert, account.cluster, account.ledger, **settings)
 
 
 def on_a_node(name, namespace, node):
@@ -188,7 +203,7 @@ with description("A playbook with a service account of its own") as self:
 
     with it("deletes a pod with delete's"):
         pod = create(a_pod_manifest("deleted", self.namespace, gated=True))[0]
-        outcome = answer("delete", alert_about(pod), self.accounts["delete"].cluster)
+        outcome = by("delete", alert_about(pod), self.accounts["delete"])
 
         expect(outcome.status).to(equal(Status.ACTED))
         expect(stored("pod", "deleted", self.namespace)).to(equal(None))
@@ -201,10 +216,10 @@ with description("A playbook with a service account of its own") as self:
         expect(outcome.status).to(equal(Status.WOULD_ACT))
 
     with it("taints a node with taint's"):
-        outcome = answer(
+        outcome = by(
             "taint",
             without_names(self.pod),
-            self.accounts["taint"].cluster,
+            self.accounts["taint"],
             TAINT_KEY="falco-spec/permitted",
         )
 
@@ -215,7 +230,7 @@ with description("A playbook with a service account of its own") as self:
     with it("isolates a replica with isolate's, whatever has to be read for that"):
         volume = {"name": "data", "persistentVolumeClaim": {"claimName": a_claim(self.namespace)}}
         pod = a_replica("Deployment", self.namespace, volumes=[volume])
-        outcome = answer("isolate", alert_about(pod), self.accounts["isolate"].cluster)
+        outcome = by("isolate", alert_about(pod), self.accounts["isolate"])
 
         expect(outcome.reason).to(equal("isolated"))
         expect(outcome.message).to(contain("detached from ReplicaSet"))
@@ -285,16 +300,16 @@ with description("A playbook whose NAMESPACES are names") as self:
         settings = {**self.settings, "DRY_RUN": "true"}
         found = answer("delete", without_names(self.pod), self.delete.cluster, **settings)
         pod = create(a_pod_manifest("deleted", self.namespace, gated=True))[0]
-        outcome = answer("delete", alert_about(pod), self.delete.cluster, **self.settings)
+        outcome = by("delete", alert_about(pod), self.delete, **self.settings)
 
         expect(found.status).to(equal(Status.WOULD_ACT))
         expect(outcome.status).to(equal(Status.ACTED))
 
     with it("taints the nodes of pods in these, although nodes are in none"):
-        outcome = answer(
+        outcome = by(
             "taint",
             alert_about(self.pod),
-            self.taint.cluster,
+            self.taint,
             TAINT_KEY="falco-spec/limited",
             **self.settings,
         )
@@ -305,7 +320,7 @@ with description("A playbook whose NAMESPACES are names") as self:
         outcome = answer("delete", alert_about(self.outside), self.delete.cluster)
 
         expect(outcome.reason).to(equal("not-permitted"))
-        expect(self.delete.rights(self.elsewhere)).to(be_empty)
+        expect(self.delete.rights(self.elsewhere)).to(equal(LEDGERS))
         expect(self.delete.can_i("delete", "pods", self.elsewhere)).to(equal(False))
         expect(self.delete.can_i("delete", "pods", self.namespace)).to(equal(True))
 

@@ -12,6 +12,7 @@ from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
+    ReadyNode,
     a_fake_node,
     a_namespace,
     a_pod_manifest,
@@ -159,6 +160,7 @@ with description("Tainting a node with NoExecute") as self:
 with description("Tainting the real node of a running pod") as self:
     with before.all:
         self.namespace = a_namespace()
+        self.another = ReadyNode().__enter__()
         self.key = f"falco-spec/{self.namespace}"
         create(a_pod_manifest("web", self.namespace))
         self.pod = running_pod("web", self.namespace)
@@ -174,6 +176,7 @@ with description("Tainting the real node of a running pod") as self:
 
     with after.all:
         untainted(self.node, self.key)
+        self.another.__exit__()
         delete_namespace(self.namespace)
 
     with it("adds the taint to those that are there"):

@@ -25,13 +25,16 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.node import Node
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.pod import Pod
-from playbooks.core.ports import Cluster
+from playbooks.core.ports import Cluster, LedgerStore
 from playbooks.core.settings import read
+from playbooks.core.world import ClusterWorld
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import a_document
 
 Manifest = Dict[str, Any]
@@ -153,6 +156,41 @@ def a_fake_node(name: Optional[str] = None) -> str:
         }
     )
     return name
+
+
+class ReadyNode:
+    """A Node object that no machine stands behind, ready and open to all pods while it is entered,
+    so that another one is not the last. No pod comes to it, because it has room for none.
+    """
+
+    def __enter__(self) -> ReadyNode:
+        self._name = a_name()
+        self._over = threading.Event()
+        cleaned_up(self._name, "node")
+        create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._name}})
+        self._beat()
+        # Else the control plane takes it for dead after 40 seconds.
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+        eventually(lambda: Node(stored("node", self._name)).schedulable)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        delete("node", self._name)
+
+    def _keep(self) -> None:
+        while not self._over.wait(10):
+            self._beat()
+
+    def _beat(self) -> None:
+        now = f"{str(Instant(time.time_ns())).partition('.')[0]}Z"
+        ready = {"type": "Ready", "status": "True", "reason": "Spec", "message": ""}
+        ready.update(lastHeartbeatTime=now, lastTransitionTime=now)
+        patch = json.dumps({"status": {"conditions": [ready]}})
+        how = ("--subresource=status", "--type=strategic")
+        kubectl("patch", "node", self._name, *how, "-p", patch)
 
 
 def settled(node: str) -> Manifest:
@@ -354,18 +392,32 @@ def alert_about(
     )
 
 
-def responder(playbook: str, cluster: Optional[Cluster] = None, **settings: str) -> Responder:
-    """The playbook as its entrypoint wires it, on the real cluster or on ``cluster``."""
+def responder(
+    playbook: str,
+    cluster: Optional[Cluster] = None,
+    ledger: Optional[LedgerStore] = None,
+    **settings: str,
+) -> Responder:
+    """The playbook as its entrypoint wires it, on the real cluster or on ``cluster``.
+
+    With a ``ledger`` of its own, lest specs use up each other's budgets: a new one in memory.
+    """
     declared: Playbook = import_module(f"playbooks.{playbook}").playbook
     world = declared.world(playbook, read(declared.settings, settings))
-    return declared.responder(settings, replace(world, **({"cluster": cluster} if cluster else {})))
+    if isinstance(world, ClusterWorld):
+        world = replace(world, cluster=cluster or world.cluster, ledger=ledger or InMemoryLedger())
+    return declared.responder(settings, world)
 
 
 def answer(
-    playbook: str, alert: Any, cluster: Optional[Cluster] = None, **settings: str
+    playbook: str,
+    alert: Any,
+    cluster: Optional[Cluster] = None,
+    ledger: Optional[LedgerStore] = None,
+    **settings: str,
 ) -> Outcome:
     """What the playbook answers, at its first attempt."""
-    return responder(playbook, cluster, **settings).answer(alert)
+    return responder(playbook, cluster, ledger, **settings).answer(alert)
 
 
 def token_of(account: str, namespace: str) -> str:

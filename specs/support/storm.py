@@ -27,6 +27,9 @@ SUBJECT = "falco.notice.terminal_shell_in_container"
 
 CREATORS = 8
 
+# Every pod of a storm is to go.
+NO_CAPS = dict.fromkeys(("MAX_ACTIONS", "MAX_ACTIONS_ALL", "MAX_PER_OWNER"), "off")
+
 # Seconds until a storm that makes no end is a failure.
 PATIENCE = 180.0
 
@@ -62,6 +65,9 @@ class Storm(Served):
             self._alert(self.misled, pod, decoy)
         # Those that mislead come among the others.
         secrets.SystemRandom().shuffle(self._messages)
+
+    def start(self, **settings: str) -> OnCluster:
+        return super().start(**NO_CAPS, **settings)
 
     def publish(self) -> None:
         """All of it; returns when the server has stored it."""

@@ -27,7 +27,25 @@ OBJECTS = (
     {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]},
     {"apiGroups": ["kubeless.io"], "resources": ["natstriggers"], "verbs": ["list", "watch"]},
 )
-PODS = ({"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "delete"]},)
+PODS = (
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "delete"]},
+    {"apiGroups": [""], "resources": ["namespaces", "replicationcontrollers"], "verbs": ["get"]},
+    {
+        "apiGroups": ["apps"],
+        "resources": ["replicasets", "statefulsets", "daemonsets"],
+        "verbs": ["get"],
+    },
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
+)
+LEDGER = f"{FUNCTION}-ledger"
+LEDGERS = (
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": [LEDGER],
+        "verbs": ["get", "patch"],
+    },
+)
 
 
 class Proxy:
@@ -127,6 +145,7 @@ class Served:
             self.directory,
             KUBECONFIG=str(self.kubeconfig),
             FUNCTION_NAMESPACE=self.namespace,
+            POD_NAMESPACE=self.namespace,
             NATS_URL=self.nats.url,
             **settings,
         )
@@ -158,14 +177,16 @@ class Served:
             cluster.delete_namespace(namespace)
 
     def _account(self) -> List[Dict[str, Any]]:
-        """A service account with the rights of a worker that deletes pods, and no others."""
+        """A ledger, and a service account with the rights of a worker that deletes pods only."""
         group = "rbac.authorization.k8s.io"
         account = {"name": "worker", "namespace": self.namespace}
+        ledger = {"name": LEDGER, "namespace": self.namespace}
         made: List[Dict[str, Any]] = [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": ledger},
         ]
         for namespace in self.namespaces:
-            rules = [*PODS, *(OBJECTS if namespace == self.namespace else ())]
+            rules = [*PODS, *((*OBJECTS, *LEDGERS) if namespace == self.namespace else ())]
             role = {
                 "apiVersion": f"{group}/v1",
                 "metadata": {"name": "worker", "namespace": namespace},
