@@ -7,7 +7,7 @@ from mamba import after, before, description, it
 from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.worker_on_cluster import FUNCTION, Served, trigger
+from specs.support.worker_on_cluster import FUNCTION, NO_CAPS, Served, trigger
 
 
 def edit(namespace, name, topic):
@@ -153,7 +153,7 @@ with description("The worker on a real cluster") as self:
 
 with description("The worker, while the API server is away") as self:
     with before.all:
-        begin(self, MAX_DELIVERIES="1")
+        begin(self, MAX_DELIVERIES="1", **NO_CAPS)
 
     with after.all:
         finish(self)

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
-from specs.support.worker_on_cluster import OnCluster, Served
+from specs.support.worker_on_cluster import NO_CAPS, OnCluster, Served
 
 Manifest = Dict[str, Any]
 
@@ -26,9 +26,6 @@ TOPIC = "falco.notice.*"
 SUBJECT = "falco.notice.terminal_shell_in_container"
 
 CREATORS = 8
-
-# Every pod of a storm is to go.
-NO_CAPS = dict.fromkeys(("MAX_ACTIONS", "MAX_ACTIONS_ALL", "MAX_PER_OWNER"), "off")
 
 # Seconds until a storm that makes no end is a failure.
 PATIENCE = 180.0

@@ -37,6 +37,10 @@ PODS = (
     },
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
 )
+
+# For workers that are to delete many pods.
+NO_CAPS = dict.fromkeys(("MAX_ACTIONS", "MAX_ACTIONS_ALL", "MAX_PER_OWNER"), "off")
+
 LEDGER = f"{FUNCTION}-ledger"
 LEDGERS = (
     {
