@@ -1,11 +1,15 @@
 import io
-from contextlib import redirect_stderr
+import os
+import tempfile
+from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
+from unittest.mock import patch
 
-from expects import contain, equal, expect
+from expects import be_false, be_true, contain, equal, expect
 from mamba import description, it
 
-from playbooks.engines.local import main
+from playbooks.core.outcome import Outcome
+from playbooks.engines.local import engine, main, subscriber
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "specs" / "support" / "alerts" / "falco_alerts.jsonl"
@@ -17,6 +21,31 @@ def refusal(playbook="delete", topics=("falco.>",), environ=None, **where):
     with redirect_stderr(said):
         code = main(playbook, topics, environ or {}, output=io.StringIO(), **where)
     return code, said.getvalue()
+
+
+def taken_for_recorded(environ=None, **where):
+    """Whether the playbook is told so of the alerts of a source."""
+    settings = {"SLACK_WEBHOOK_URL": "http://127.0.0.1:1/", **(environ or {})}
+    with tempfile.TemporaryDirectory() as logs, ExitStack() as patched:
+        processes = patched.enter_context(patch.object(engine, "Processes", autospec=True))
+        patched.enter_context(patch.dict(os.environ))
+        patched.enter_context(patch.object(tempfile, "tempdir", logs))
+        processes.return_value.call.return_value = Outcome.skipped("none", "none")
+        main("slack", ("falco.>",), settings, output=io.StringIO(), **where)
+    return processes.call_args[1]["recorded"]
+
+
+with description("The local engine") as self:
+    with it("takes the alerts of a file for recorded ones"):
+        expect(taken_for_recorded(source=str(RECORDED))).to(be_true)
+
+    with it("takes those of a NATS server for alerts of now"):
+        with patch.object(subscriber, "subscribe"):
+            expect(taken_for_recorded({"NATS_URL": "nats://127.0.0.1"})).to(be_false)
+
+    with it("takes those by HTTP for alerts of now"):
+        with patch.object(engine, "Endpoint"):
+            expect(taken_for_recorded(http_port=0)).to(be_false)
 
 
 with description("The local engine does not start") as self:
