@@ -1,4 +1,4 @@
-"""The cluster as falco-playbook sees it: kubectl, with two verbs more than deploy_playbook needs.
+"""The cluster as falco-playbook sees it: kubectl, with three verbs more than deploy_playbook needs.
 
 kubectl and not the stream client of the kubernetes package: deploy_playbook wants kubectl anyway,
 it finds the same cluster with the same credentials, speaks SPDY to API servers and proxies that
@@ -12,7 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Sequence
 
-from playbooks.deployment.kubectl import Kubectl, KubectlError
+from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.kubectl_process import KubectlProcess
 
 # Seconds for a command in a pod, which may read thousands of messages.
@@ -36,8 +36,8 @@ class Cluster(Kubectl):
         """``annotation``: KEY=VALUE, which replaces one of that key."""
 
     @abstractmethod
-    def user(self) -> str:
-        """The name by which the API server knows us; empty where it does not tell."""
+    def whoami(self) -> str:
+        """The name that the API server has for who asks, or "" where it does not tell."""
 
 
 class ClusterProcess(KubectlProcess, Cluster):
@@ -50,10 +50,7 @@ class ClusterProcess(KubectlProcess, Cluster):
     def annotate(self, namespace: str, pod: str, annotation: str) -> None:
         self._run("annotate", "--overwrite", "--namespace", namespace, "pod", pod, annotation)
 
-    def user(self) -> str:
-        try:
-            (found,) = self._objects(self._run("auth", "whoami", "--output", "json"))
-        except (KubectlError, ValueError):
-            # Kubernetes before 1.28, or a kubectl before it.
-            return ""
-        return str(found["status"]["userInfo"].get("username") or "")
+    def whoami(self) -> str:
+        """Since Kubernetes 1.28."""
+        done = self._ended("auth", "whoami", "--output", "jsonpath={.status.userInfo.username}")
+        return "" if done.returncode else done.stdout.strip()

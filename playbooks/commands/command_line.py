@@ -15,6 +15,7 @@ examples:
   falco-playbook dead -p delete -o json | jq '.[] | select(.reason == "invalid-alert") | .body'
   falco-playbook dead -p delete --redeliver
   falco-playbook dead -p delete --redeliver 17 18
+  falco-playbook dead -p delete --drop 17
   curl -H "Authorization: Bearer $(falco-playbook token -p delete)" ...
   falco-playbook token -p delete --rotate
   falco-playbook pause --all --why "maintenance of the nodes"
@@ -39,6 +40,7 @@ class Options:
     namespace: Optional[str] = None
     output: str = "text"
     redeliver: bool = False
+    drop: bool = False
     ids: Tuple[int, ...] = ()
     rotate: bool = False
     all: bool = False
@@ -62,7 +64,8 @@ class _Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str]) -> Options:
     """Raises UsageError with everything that is wrong; ``-h`` prints and exits."""
     typed = _parser().parse_args(arguments)
-    given = getattr(typed, "redeliver", None)
+    redeliver, drop = getattr(typed, "redeliver", None), getattr(typed, "drop", None)
+    given = redeliver or drop or ()
     name = typed.name or typed.playbook or ""
     everything = getattr(typed, "all", False)
     problems = _which_problems(name, everything) + name_problems(name)
@@ -71,7 +74,8 @@ def parse(arguments: Sequence[str]) -> Options:
         problems += namespace_problems(budget_of)
     if typed.namespace is not None:
         problems += namespace_problems(typed.namespace)
-    problems += [p for text in given or () for p in _id_problems(text)]
+    option = "--drop" if drop else "--redeliver"
+    problems += [p for text in given for p in _id_problems(option, text)]
     if problems:
         raise UsageError(problems)
     return Options(
@@ -80,8 +84,9 @@ def parse(arguments: Sequence[str]) -> Options:
         playbook=typed.playbook or "",
         namespace=typed.namespace,
         output=typed.output,
-        redeliver=given is not None,
-        ids=tuple(sorted({int(text) for text in given or ()})),
+        redeliver=redeliver is not None,
+        drop=drop is not None,
+        ids=tuple(sorted({int(text) for text in given})),
         rotate=getattr(typed, "rotate", False),
         all=everything,
         why=getattr(typed, "why", ""),
@@ -99,10 +104,10 @@ def _which_problems(name: str, everything: bool) -> List[str]:
     return [] if name else ["no playbook is given: -p PLAYBOOK, or -N NAME as on deploying"]
 
 
-def _id_problems(text: str) -> List[str]:
+def _id_problems(option: str, text: str) -> List[str]:
     if text.isascii() and text.isdigit() and len(text) < 20 and int(text):
         return []
-    return [f"--redeliver {text!r} is no id, expected a number as 'dead' lists them"]
+    return [f"{option} {text!r} is no id, expected a number as 'dead' lists them"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,13 +119,23 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    dead = _command(commands, "dead", "list the alerts that were given up, or put them back")
-    dead.add_argument(
+    dead = _command(
+        commands, "dead", "list the alerts that were given up, put them back or drop them"
+    )
+    what = dead.add_mutually_exclusive_group()
+    what.add_argument(
         "--redeliver",
         metavar="ID",
         nargs="*",
         help="put these back, or all without an ID: the worker answers them anew, and they are"
         " dead letters no more",
+    )
+    what.add_argument(
+        "--drop",
+        metavar="ID",
+        nargs="*",
+        help="remove these, or all without an ID: nobody answers them any more; the worker's log"
+        " says who dropped what",
     )
     token = _command(commands, "token", "print the bearer token of the playbook's HTTP")
     token.add_argument(

@@ -1,4 +1,4 @@
-"""``falco-playbook dead``: lists the dead letters of a playbook, or puts them back."""
+"""``falco-playbook dead``: lists a playbook's dead letters, puts them back or drops them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from playbooks.deployment.errors import DeploymentError
 def dead(options: Options, cluster: Cluster, deployed: Deployed) -> int:
     """The exit code. Raises DeploymentError."""
     if options.redeliver:
-        return _redeliver(options, cluster, deployed)
+        return _settle(options, cluster, deployed, "redeliver")
+    if options.drop:
+        return _settle(options, cluster, deployed, "drop")
     return _list(options, cluster, deployed)
 
 
@@ -37,9 +39,9 @@ def _list(options: Options, cluster: Cluster, deployed: Deployed) -> int:
     return 0
 
 
-def _redeliver(options: Options, cluster: Cluster, deployed: Deployed) -> int:
-    """1 where one that was wanted is not put back."""
-    answer = desk.ask(cluster, deployed, "redeliver", "--by", who(cluster), *desk.ids(options.ids))
+def _settle(options: Options, cluster: Cluster, deployed: Deployed, what: str) -> int:
+    """1 where one that was wanted is kept."""
+    answer = desk.ask(cluster, deployed, what, "--by", who(cluster), *desk.ids(options.ids))
     if options.json:
         _print([dict(line) for line in answer.lines])
     else:

@@ -15,5 +15,5 @@ def who(cluster: Cluster) -> str:
     except (KeyError, OSError):
         local = "somebody"
     here = f"{local}@{socket.gethostname()}"
-    known = cluster.user()
+    known = cluster.whoami()
     return f"{known} ({here})" if known else here

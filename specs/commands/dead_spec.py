@@ -58,18 +58,21 @@ with description("falco-playbook dead") as self:
         expect((said.code, said.out)).to(equal((0, "")))
         expect(said.err).to(contain("there are no dead letters of default/falco-delete"))
 
-    with it("puts back all, or those that are named"):
-        run(*DEAD, "--redeliver", cluster=self.cluster)
-        run(*DEAD, "--redeliver", "18", "17", cluster=self.cluster)
+    with it("puts back or drops all, or those that are named"):
+        for option, verb in (("--redeliver", "redeliver"), ("--drop", "drop")):
+            self.cluster.executed.clear()
+            run(*DEAD, option, cluster=self.cluster)
+            run(*DEAD, option, "18", "17", cluster=self.cluster)
 
-        asked = [[*e[4:5], *e[9:]] for e in self.cluster.executed]
-        expect(asked).to(equal([["redeliver"], ["redeliver", "--ids", "17", "18"]]))
+            asked = [[*words[4:5], *words[9:]] for words in self.cluster.executed]
+            expect(asked).to(equal([[verb], [verb, "--ids", "17", "18"]]))
 
-    with it("says who puts them back, as the cluster and this machine know them"):
-        run(*DEAD, "--redeliver", cluster=self.cluster)
-        words = self.cluster.executed[0]
+    with it("says who does it, as the cluster and this machine know them"):
+        for option in ("--redeliver", "--drop"):
+            run(*DEAD, option, cluster=self.cluster)
+            words = self.cluster.executed[-1]
 
-        expect(words[words.index("--by") + 1]).to(start_with("kubernetes-admin ("))
+            expect(words[words.index("--by") + 1]).to(start_with("kubernetes-admin ("))
 
     with it("says what became of each"):
         said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK))

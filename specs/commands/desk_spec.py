@@ -82,6 +82,13 @@ with description("The desk of dead letters in a worker's pod") as self:
 
         return asyncio.run(go())
 
+    def drop(self, *sequences, note=lambda letter: None):
+        async def go():
+            await self.desk.open()
+            return [done async for done in self.desk.drop(sequences, note)]
+
+        return asyncio.run(go())
+
     with it("lists the letters of its function, oldest first"):
         self.jetstream.letter(4, Reason="b")
         self.jetstream.letter(2, Reason="a")
@@ -188,3 +195,39 @@ with description("The desk of dead letters in a worker's pod") as self:
 
         expect([done["status"] for done in self.put_back()]).to(equal(["kept"]))
         expect([done["status"] for done in self.put_back(2)]).to(equal(["redelivered"]))
+
+    with it("drops those that are named alone, whatever they are, and puts nothing back"):
+        self.jetstream.letter(2, Reason="invalid-alert")
+        self.jetstream.letter(3, Cut="9000000 bytes", **{"Function-Uid": "uid-0"})
+        self.jetstream.letter(4)
+
+        expect(self.drop(2, 3)[0]).to(
+            equal({"id": 2, "status": "dropped", "why": "it was invalid-alert"})
+        )
+        expect(self.jetstream.calls).to(equal([("delete", 2), ("delete", 3)]))
+
+    with it("drops all of its Function's, and none of an earlier one's, where none is named"):
+        self.jetstream.letter(2)
+        self.jetstream.letter(3, **{"Function-Uid": "uid-0"})
+
+        expect([done["status"] for done in self.drop()]).to(equal(["dropped", "kept"]))
+        expect(list(self.jetstream.dead)).to(equal([3]))
+
+    with it("drops nothing where one that is named is not there"):
+        self.jetstream.letter(2)
+
+        expect(lambda: self.drop(2, 99)).to(raise_error(Undone, start_with("99: no dead letter")))
+        expect(self.jetstream.calls).to(be_empty)
+
+    with it("drops what is on record only, and puts it there first"):
+        self.jetstream.letter(2)
+        noted = []
+        self.drop(2, note=lambda letter: noted.append((letter.sequence, *self.jetstream.calls)))
+        self.jetstream.letter(3)
+
+        def no_log(letter):
+            raise Undone("no log")
+
+        expect(noted).to(equal([(2,)]))
+        expect(lambda: self.drop(3, note=no_log)).to(raise_error(Undone, "no log"))
+        expect(list(self.jetstream.dead)).to(equal([3]))

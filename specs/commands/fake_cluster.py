@@ -42,15 +42,15 @@ class FakeCluster(FakeKubectl, Cluster):
             return Executed(0, f"{self._digest(pod)}\n", "")
         return self.says
 
-    def user(self):
-        return "kubernetes-admin"
-
     def annotate(self, namespace, pod, annotation):
         self.annotated.append(pod)
         if "annotate" in self.failures:
             raise self.failures["annotate"]
         if not self.stuck:
             self.stale.pop(pod, None)
+
+    def whoami(self):
+        return "kubernetes-admin"
 
     def _digest(self, pod):
         text = self.stale.get(pod) or token_of(self)

@@ -53,6 +53,15 @@ with description("What was typed to falco-playbook") as self:
             equal((3, 18))
         )
 
+    with it("drops, where --drop is given, and does not put back as well"):
+        typed = parse(["dead", "-p", "delete", "--drop", "18", "3"])
+        expect((typed.drop, typed.redeliver, typed.ids)).to(equal((True, False, (3, 18))))
+        expect(parse(["dead", "--drop", "-p", "delete"]).drop).to(equal(True))
+        expect(the_error_of("dead", "-p", "delete", "--drop", "x")).to(contain("--drop 'x' is no"))
+        expect(the_error_of("dead", "-p", "delete", "--drop", "3", "--redeliver", "4")).to(
+            contain("--redeliver", "not allowed with", "--drop")
+        )
+
     with it("is of no use without kubectl"):
         answer = run("dead", "-p", "delete", has_kubectl=False)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import nats
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
+from specs.support.deployed import IMAGE, WORKER_IMAGE
 
 from playbooks.commands.cluster import ClusterProcess, Executed
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
@@ -24,7 +25,6 @@ from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.kubeless import controller_at_work
 
-IMAGE = os.environ.get("SPEC_WORKER_IMAGE", "local/falco-playbooks:dev")
 DEAD = ("dead", "-N", "fake", "-n", "specs")
 FUNCTION, NAMESPACE = "falco-fake", "specs"
 
@@ -32,7 +32,7 @@ FUNCTION, NAMESPACE = "falco-fake", "specs"
 class PodsHere(FakeCluster):
     """Runs what is to run in a pod on this machine, with the environment of a worker."""
 
-    url = ""
+    url = log = ""
 
     def execute(self, namespace, pod, container, command):
         environment = {
@@ -44,7 +44,7 @@ class PodsHere(FakeCluster):
             "NATS_URL": self.url,
         }
         done = subprocess.run(
-            [sys.executable, *command[1:]],
+            [sys.executable, *command[1:], "--log", self.log],
             env=environment,
             capture_output=True,
             text=True,
@@ -60,6 +60,7 @@ def start(self, *topics, config="", user="", **settings):
     self.rest = [self.world, self.nats]
     self.cluster = a_cluster("-N", "fake", namespace=NAMESPACE, kind=PodsHere)
     self.cluster.url = self.nats.url
+    self.cluster.log = str(self.world.directory / "log-of-the-worker")
     uid = self.cluster.the("Function", FUNCTION)["metadata"]["uid"]
     self.world.function["metadata"]["uid"] = uid
     self.world.serve("falco.error.*")
@@ -170,6 +171,30 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         expect(said.code).to(equal(1))
         expect(said.out).to(contain(f"kept         {cut}: cut"))
         expect(self.world.acted("a")).to(equal(["a"]))
+
+    with it("drops those that are named, and has on record who did"):
+        for name in ("a", "b"):
+            self.nats.alert(name, rule="forbidden")
+        numbers = {json.loads(n["body"])["output"]: n["id"] for n in given_up(self, 2)}
+        said = run(*DEAD, "--drop", str(numbers["a"]), cluster=self.cluster)
+        (line,) = map(json.loads, Path(self.cluster.log).read_text().splitlines())
+
+        expect(said.code).to(equal(0))
+        expect(said.out).to(equal(f"dropped      {numbers['a']}: it was not-permitted\n"))
+        expect([letter["id"] for letter in listed(self)]).to(equal([numbers["b"]]))
+        expect(line["message"]).to(equal(f"dead letter {numbers['a']} is dropped"))
+        expect(line["by"]).to(equal(self.cluster.user))
+        expect(json.loads(line["body"])["output"]).to(equal("a"))
+
+    with it("drops nothing that cannot be put on record"):
+        self.nats.alert("a", rule="forbidden")
+        given_up(self, 1)
+        self.cluster.log = "/nowhere/log"
+        said = run(*DEAD, "--drop", cluster=self.cluster)
+
+        expect(said.code).to(equal(1))
+        expect(said.err).to(contain("1 is not dropped, since that cannot be put on record"))
+        expect(listed(self)).to(have_len(1))
 
     with it("puts back nothing where an id is none"):
         self.nats.alert("a", rule="forbidden")
@@ -312,12 +337,6 @@ def program_of(*words):
     )
 
 
-def on_the_node(image):
-    nodes = cluster.kubectl_json("get", "nodes")["items"]
-    found = [i for node in nodes for i in node["status"].get("images") or ()]
-    return any(name.endswith(image) for i in found for name in i.get("names") or ())
-
-
 with description("falco-playbook, through the API server to a worker that was deployed,") as self:
     with before.all:
         self.server = Reachable().__enter__()
@@ -371,6 +390,18 @@ with description("falco-playbook, through the API server to a worker that was de
         eventually(lambda: [n["id"] for n in self.letters()] == [before_it["id"] + 1], 30)
         expect(self.falco_playbook("dead").stdout).to(contain("invalid-alert"))
 
+    with it("drops them, and the log of a worker says who did"):
+        done = self.falco_playbook("dead", "--drop")
+        logs = cluster.kubectl(
+            "logs", "-n", self.namespace, "-l", "function=falco-delete", "--tail=-1"
+        )
+        (line,) = [json.loads(n) for n in logs.splitlines() if "is dropped" in n]
+
+        expect(done.stdout).to(contain("dropped ", ": it was invalid-alert"))
+        expect(self.letters()).to(equal([]))
+        expect(line["by"]).to(equal(ClusterProcess().whoami()))
+        expect(line["by"]).not_to(be_empty)
+
     with it("prints the token that the workers take"):
         token = self.falco_playbook("token").stdout.strip()
 
@@ -398,7 +429,7 @@ if CLUSTER.holds:
         for name, group in globals().items()
         if getattr(group, "_example_group", False) and "through the API" in group._example_name
     }
-    not_run_unless(Condition(on_the_node(IMAGE), f"no node has the image {IMAGE}"), THE_WHOLE_WAY)
+    not_run_unless(WORKER_IMAGE, THE_WHOLE_WAY)
     not_run_unless(
         Condition(not controller_at_work(), "a controller of Kubeless is at work"), THE_WHOLE_WAY
     )

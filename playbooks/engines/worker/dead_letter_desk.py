@@ -1,11 +1,11 @@
-"""``python -m playbooks.engines.worker.dead_letter_desk list|redeliver``: run in a worker's pod.
+"""``python -m playbooks.engines.worker.dead_letter_desk list|redeliver|drop``, in a worker's pod.
 
 ``falco-playbook dead`` runs it there, because only the worker has the way to NATS, its settings and
 its credentials. It prints one JSON object a line on standard output, of which the last is
 ``{"end": COUNT}``, or ``{"error": WHY}``: an answer without it broke off.
 
 Beyond what the worker needs, its NATS user must be allowed to publish on
-``$JS.API.STREAM.MSG.GET.FALCO_DEAD`` and, to put letters back, on
+``$JS.API.STREAM.MSG.GET.FALCO_DEAD`` and, to put letters back or drop them, on
 ``$JS.API.STREAM.MSG.DELETE.FALCO_DEAD``.
 """
 
@@ -16,19 +16,27 @@ import asyncio
 import json
 import os
 import sys
-from typing import Any, List, Mapping, Optional, Sequence
+from pathlib import Path
+from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings, read
+from playbooks.engines.records import write_line
 from playbooks.engines.worker import nats_connection
 from playbooks.engines.worker.jetstream import ApiError, JetStream, NoJetStream, Unusable
-from playbooks.engines.worker.letters import Desk, Undone
+from playbooks.engines.worker.letters import Desk, Letter, Undone
 from playbooks.engines.worker.names import Function
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
 # Seconds for the connection: the worker itself waits for ever.
 CONNECT = 15.0
+
+# Characters of an alert that is dropped which are put on record.
+SHOWN = 4096
+
+# Standard error of the worker, whose log a container's log is. Ours goes to who asked.
+WORKERS_LOG = "/proc/1/fd/2"
 
 
 async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -45,7 +53,9 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
                 _print({**letter.to_dict(), "own": desk.is_own(letter)})
                 count += 1
         else:
-            async for done in desk.put_back(asked.ids):
+            note = _note(asked.log, asked.by)
+            doing = desk.drop(asked.ids, note) if asked.what == "drop" else desk.put_back(asked.ids)
+            async for done in doing:
                 _print(done)
                 count += 1
     except NoJetStream as error:
@@ -88,13 +98,37 @@ def _function(settings: Settings, uid: str) -> Function:
     return Function(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"], uid, Instant(0), {})
 
 
+def _note(path: str, who: str) -> Callable[[Letter], None]:
+    """Writes into the worker's log what is dropped, and by whom. Raises Undone."""
+
+    def note(letter: Letter) -> None:
+        line = {
+            "level": "warning",
+            "message": f"dead letter {letter.sequence} is dropped",
+            "by": who,
+            "reason": letter.says("Reason"),
+            "origin": letter.says("Origin"),
+            "body": letter.body.decode("utf-8", "replace")[:SHOWN],
+        }
+        try:
+            with Path(path).open("a", encoding="utf-8") as log:
+                write_line(json.dumps(line), log)
+        except OSError as error:
+            raise Undone(
+                f"{letter.sequence} is not dropped, since that cannot be put on record: {error}"
+            ) from error
+
+    return note
+
+
 def _parser() -> argparse.ArgumentParser:
     """``uid``: the Function's, which the caller has from the API server."""
     parser = argparse.ArgumentParser(prog="dead_letter_desk", allow_abbrev=False)
-    parser.add_argument("what", choices=("list", "redeliver"))
+    parser.add_argument("what", choices=("list", "redeliver", "drop"))
     parser.add_argument("--uid", required=True)
     parser.add_argument("--by", default="somebody", help="who asks, for the record")
     parser.add_argument("--ids", nargs="*", type=int, default=[], help="none: all")
+    parser.add_argument("--log", default=WORKERS_LOG, help="where that is put on record")
     return parser
 
 

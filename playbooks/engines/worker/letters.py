@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
-from typing import Any, AsyncIterator, Dict, Mapping, Optional, Sequence
+from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Optional, Sequence
 
 from playbooks.engines.worker.dead_letters import carried, plain
 from playbooks.engines.worker.delivery import RELEASED_BY
@@ -52,6 +52,9 @@ class Letter:
         }
 
 
+Settle = Callable[[Letter], Awaitable[Dict[str, str]]]
+
+
 class Desk:
     """The dead letters of one function, oldest first.
 
@@ -83,7 +86,27 @@ class Desk:
         return letter.says("Function-Uid") == self._function.uid
 
     async def put_back(self, sequences: Sequence[int]) -> AsyncIterator[Dict[str, Any]]:
-        """What became of each: of those, or of all where there are none.
+        """What became of each: of those, or of all where there are none."""
+        chosen = await self._chosen(sequences)
+        await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        for sequence, wanted in chosen.items():
+            yield {"id": sequence, **await self._settle(sequence, wanted, self._back)}
+
+    async def drop(
+        self, sequences: Sequence[int], note: Callable[[Letter], None]
+    ) -> AsyncIterator[Dict[str, Any]]:
+        """The same without putting anything back. Nothing is removed that ``note`` did not take."""
+
+        async def noted(letter: Letter) -> Dict[str, str]:
+            note(letter)
+            await self._remove(letter.sequence)
+            return {"status": "dropped", "why": f"it was {letter.says('Reason')}"}
+
+        for sequence, wanted in (await self._chosen(sequences)).items():
+            yield {"id": sequence, **await self._settle(sequence, wanted, noted)}
+
+    async def _chosen(self, sequences: Sequence[int]) -> Dict[int, bool]:
+        """In their order, and whether they are meant.
 
         They are looked for first: what dies again meanwhile stays dead.
         """
@@ -93,20 +116,21 @@ class Desk:
             name = f"{self._function.namespace}/{self._function.name}"
             raise Undone(
                 f"{', '.join(map(str, unknown))}: no dead letter of {name}, expected ids as they"
-                " are listed; nothing was put back"
+                " are listed; nothing was done"
             )
-        await self._jetstream.stream(INBOXES, INBOX_STREAM)
-        for sequence in sorted(set(sequences or found)):
-            wanted = found[sequence] or bool(sequences)
-            yield {"id": sequence, **await self._settle(sequence, wanted)}
+        return {one: found[one] or bool(sequences) for one in sorted(set(sequences or found))}
 
-    async def _settle(self, sequence: int, wanted: bool) -> Dict[str, str]:
+    async def _settle(self, sequence: int, wanted: bool, settle: Settle) -> Dict[str, str]:
         if not wanted:
             why = "of an earlier Function of this name, or of another cluster's: name its id"
             return {"status": "kept", "why": why}
         letter = await self._get({"seq": sequence})
         if letter is None:
-            return {"status": "gone", "why": "somebody else put it back, or its time was over"}
+            why = "somebody else put it back or dropped it, or its time was over"
+            return {"status": "gone", "why": why}
+        return await settle(letter)
+
+    async def _back(self, letter: Letter) -> Dict[str, str]:
         if letter.says("Cut"):
             why = f"cut, because its {letter.says('Cut')} did not fit: it is no alert any more"
             return {"status": "kept", "why": why}
