@@ -10,10 +10,8 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nats
 import yaml
@@ -22,10 +20,12 @@ from mamba import after, before, description, it
 
 from playbooks.deployment.manifests.definitions import definitions
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.deployed import IMAGE, ROOT, WORKER_IMAGE, deploy_playbook
 from specs.support.kubeless import KUBELESS, controller_at_work
 from specs.support.real_cluster import (
     a_name,
     a_namespace,
+    a_pod_manifest,
     alert_about,
     cleaned_up,
     create,
@@ -42,9 +42,7 @@ from specs.support.real_cluster import (
     stored,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "specs" / "deployment" / "golden"
-IMAGE = os.environ.get("SPEC_WORKER_IMAGE", "local/falco-playbooks:dev")
 INDEX = os.environ.get("SPEC_PIP_INDEX_URL", "")
 SUBJECT = "falco.critical.terminal_shell_in_container"
 TOPIC = "falco.critical.*"
@@ -83,21 +81,6 @@ class JetStreamServer:
             await client.close()
 
         asyncio.run(connect_and_publish())
-
-
-def deploy_playbook(*words):
-    """The exit code and what was said."""
-    # A Python that has what is needed, which may lie in a virtual environment.
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        [str(ROOT / "deploy_playbook"), *words],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def deploy(namespace, server, *words):
@@ -159,17 +142,6 @@ def reaches(pod, port):
 def kubeless(*words):
     done = subprocess.run(["kubeless", *words], capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr
-
-
-def on_the_node(image):
-    """Whether the node says that it has the image."""
-    if not CLUSTER.holds:
-        return False
-    nodes = kubectl_json("get", "nodes")["items"]
-    names = [
-        name for n in nodes for i in n["status"].get("images", []) for name in i.get("names") or ()
-    ]
-    return any(name.endswith(image) for name in names)
 
 
 with description("Deploying with an image, on a cluster without Kubeless,") as self:
@@ -293,19 +265,48 @@ with description("A worker, for the kubeless CLI,") as self:
         delete_namespace(self.namespace)
         self.server.__exit__()
 
+    def call(self, *words):
+        return kubeless("function", "call", NAME, "-n", self.namespace, *words)
+
+    def log(self):
+        return kubeless("function", "logs", NAME, "-n", self.namespace)
+
     with it("is listed as ready, with its triggers"):
         expect(kubeless("function", "list", NAME, "-n", self.namespace)).to(contain("1/1 READY"))
         expect(kubeless("trigger", "nats", "list", "-n", self.namespace)).to(contain(TOPIC))
 
     with it("has a log"):
-        expect(kubeless("function", "logs", NAME, "-n", self.namespace)).to(
-            contain("topics of falco-delete: falco.critical.*")
-        )
+        expect(self.log()).to(contain("topics of falco-delete: falco.critical.*"))
 
     with it("is counted"):
         found = kubeless("function", "top", "-n", self.namespace, "-o", "json")
 
         expect(found).to(contain(f'"{NAME}"'))
+
+    with it("answers a call that has data with a dry run, and why it is one"):
+        (pod,) = create(a_pod_manifest("web", self.namespace, gated=True))
+        called = self.call("--data", json.dumps(alert_about(pod)))
+
+        expect(called).to(contain('"dry_run": true', '"status": "would act"', "explanation"))
+        expect(stored("pod", "web", self.namespace)["metadata"]["uid"]).to(
+            equal(pod["metadata"]["uid"])
+        )
+
+    with it("refuses a call that has none, which the CLI makes as a GET"):
+        expect(self.call()).to(contain("405", "alerts are posted"))
+
+    with it("follows a trigger that the CLI creates and deletes, within 5 seconds"):
+        selector = f"created-by=kubeless,function={NAME}"
+        words = ("--function-selector", selector, "--trigger-topic", "falco.notice.*")
+        place = ("by-hand", "-n", self.namespace)
+        kubeless("trigger", "nats", "create", *place, *words)
+        eventually(lambda: "subscribed to falco.notice.*" in self.log(), 5)
+        expect(kubeless("trigger", "nats", "list", "-n", self.namespace)).to(contain("by-hand"))
+        kubeless("trigger", "nats", "delete", *place)
+
+        expect(eventually(lambda: "unsubscribed from falco.notice.*" in self.log(), 5)).to(
+            equal(True)
+        )
 
     with it("goes with everything that it owns when the CLI deletes it"):
         expect(len(ours(self.namespace))).to(be_above(7))
@@ -458,10 +459,7 @@ if CLUSTER.holds:
         Condition(AT_WORK, "no controller of Kubeless is at work in this cluster"),
         _only("Where a controller"),
     )
-    not_run_unless(
-        Condition(on_the_node(IMAGE), f"no node has the image {IMAGE} (Containerfile builds it)"),
-        _only("Deploying with an image", "A worker"),
-    )
+    not_run_unless(WORKER_IMAGE, _only("Deploying with an image", "A worker"))
     not_run_unless(KUBELESS, _only("A worker"))
     not_run_unless(
         Condition(bool(INDEX), "it wants SPEC_PIP_INDEX_URL, a package index that pods reach"),
