@@ -5,17 +5,9 @@ from expects import be_above, be_empty, equal, expect, have_len
 from mamba import after, before, description, it
 
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.storm import API_AWAY, PODS, Storm
-
-
-def expect_all_well(storm):
-    """Every pod that was named is gone, and nothing else; and no alert was lost on the way."""
-    expect(storm.left()).to(be_empty)
-    expect(storm.touched()).to(be_empty)
-    expect(storm.unanswered()).to(be_empty)
-    expect(storm.dead()).to(be_empty)
-    expect(storm.wrong()).to(be_empty)
-
+from specs.support.deployed import WORKER_IMAGE
+from specs.support.deployed_storm import DeployedStorm
+from specs.support.storm import API_AWAY, PODS, Storm, expect_all_well
 
 with description("A storm of alerts, a pod each, among decoys") as self:
     with before.each:
@@ -101,5 +93,34 @@ with description("A storm of alerts, a pod each, among decoys") as self:
         expect_all_well(storm)
 
 
+with description("A storm of alerts upon a worker that was deployed") as self:
+    with before.each:
+        self.storm = DeployedStorm()
+        self.storm.begin()
+
+    with after.each:
+        self.storm.end()
+
+    with it("is weathered through two rollouts, in which each alert is acted upon once"):
+        storm = self.storm
+        storm.publish()
+        for part, rate in ((0.1, "7"), (0.3, "8")):
+            storm.reaches(part)
+            storm.deploy(MAX_API_QPS=rate)
+            expect(storm.left()).not_to(be_empty)
+        storm.blows_over("the worker's Deployment rolled out twice")
+        shares = [lines for lines in storm.by_pod().values() if lines]
+
+        expect(shares).to(have_len(6))
+        expect(sorted(storm.acted())).to(equal(sorted(storm.named)))
+        expect_all_well(storm)
+
+
+UPON_PODS = {
+    name: group
+    for name, group in globals().items()
+    if getattr(group, "_example_group", False) and "was deployed" in group._example_name
+}
+not_run_unless(WORKER_IMAGE, UPON_PODS)
 not_run_unless(CLUSTER, globals())
 not_run_unless(program("nats-server"), globals())

@@ -11,6 +11,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Set, Tuple
 
+from expects import be_empty, expect
+
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
@@ -40,8 +42,8 @@ class Storm(Served):
     namesake.
     """
 
-    def __init__(self, pods: int = PODS) -> None:
-        super().__init__(TOPIC, also=1)
+    def __init__(self, pods: int = PODS, **where: str) -> None:
+        super().__init__(TOPIC, also=1, **where)
         self.count = pods
         self.named: Dict[str, Manifest] = {}
         self.misled: Dict[str, Manifest] = {}
@@ -104,8 +106,9 @@ class Storm(Served):
     # What became of it
 
     def left(self) -> List[str]:
-        """The pods that were to be deleted, and are still there."""
-        return cluster.kubectl("get", "pods", "-n", self.namespace, "-o", "name").split()
+        """The pods that were to be deleted, and are still there: all but those of a worker."""
+        others = ("-l", "!function", "-o", "name")
+        return cluster.kubectl("get", "pods", "-n", self.namespace, *others).split()
 
     def touched(self) -> List[str]:
         """The decoys that are not as they were made."""
@@ -159,6 +162,15 @@ class Storm(Served):
         alert = cluster.alert_about(pod, fields=names, uuid=number)
         among[number] = named
         self._messages.append((SUBJECT, json.dumps(alert).encode()))
+
+
+def expect_all_well(storm: Storm) -> None:
+    """Every pod that was named is gone, and nothing else; and no alert was lost on the way."""
+    expect(storm.left()).to(be_empty)
+    expect(storm.touched()).to(be_empty)
+    expect(storm.unanswered()).to(be_empty)
+    expect(storm.dead()).to(be_empty)
+    expect(storm.wrong()).to(be_empty)
 
 
 def _pods(wanted: List[Tuple[int, str]]) -> List[Manifest]:

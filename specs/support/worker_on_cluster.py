@@ -123,22 +123,28 @@ class Served:
     """A Function with a trigger in a namespace of its own, a NATS server, and room for workers.
 
     ``also``: how many more namespaces there are in which the workers may delete pods.
+    ``address``: where NATS listens.
     """
 
-    def __init__(self, topic: str, *, also: int = 0) -> None:
+    def __init__(self, topic: str, *, also: int = 0, address: str = "127.0.0.1") -> None:
         self.topic = topic
         self.also = also
+        self.address = address
         self.workers: List[OnCluster] = []
         self.namespaces: List[str] = []
 
     def begin(self) -> None:
         self.directory = tempfile.mkdtemp(prefix="worker-spec-")
         cluster.kubeless_definitions()
-        self.nats = Nats()
+        self.nats = Nats(address=self.address)
         for _ in range(1 + self.also):
             self.namespaces.append(cluster.a_namespace())
         self.namespace = self.namespaces[0]
         self.nats.start()
+        self.admit()
+
+    def admit(self) -> None:
+        """What workers need before they can start."""
         cluster.create(*self._account())
         cluster.create(_function(self.namespace), trigger(self.namespace, self.topic))
         self.kubeconfig = self._kubeconfig()
@@ -251,10 +257,14 @@ class OnCluster(WorkerProcess):
 
     @property
     def outcomes(self) -> List[Dict[str, Any]]:
-        """Of whole lines only: the last one may be about to be written."""
-        whole = self.log.split("\n")[:-1]
-        lines = [json.loads(line) for line in whole if line.startswith("{")]
-        return [line for line in lines if "status" in line]
+        return outcomes_in(self.log)
+
+
+def outcomes_in(log: str) -> List[Dict[str, Any]]:
+    """Of whole lines only: the last one may be about to be written."""
+    whole = log.split("\n")[:-1]
+    lines = [json.loads(line) for line in whole if line.startswith("{")]
+    return [line for line in lines if "status" in line]
 
 
 def _function(namespace: str) -> Dict[str, Any]:

@@ -82,17 +82,24 @@ class Nats:
     """A server with file storage, which can be killed and started again on the same port."""
 
     def __init__(
-        self, *, jetstream: bool = True, config: str = "", user: str = "", port: int = 0
+        self,
+        *,
+        jetstream: bool = True,
+        config: str = "",
+        user: str = "",
+        port: int = 0,
+        address: str = "127.0.0.1",
     ) -> None:
+        self.address = address
         self.port = port or free_port()
         self.directory = tempfile.mkdtemp(prefix="worker-nats-")
-        self.url = f"nats://{user + '@' if user else ''}127.0.0.1:{self.port}"
+        self.url = f"nats://{user + '@' if user else ''}{address}:{self.port}"
         self.jetstream = jetstream
         self.config = config
         self.process: Optional[subprocess.Popen[bytes]] = None
 
     def start(self) -> Nats:
-        words = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
+        words = ["nats-server", "-a", self.address, "-p", str(self.port)]
         if self.jetstream:
             words += ["-js", "-sd", self.directory]
         if self.config:
@@ -104,7 +111,7 @@ class Nats:
 
         def there() -> bool:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection((self.address, self.port), timeout=1).close()
             except OSError:
                 return False
             return True
