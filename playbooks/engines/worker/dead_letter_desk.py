@@ -24,7 +24,8 @@ from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings, read
 from playbooks.engines.records import write_line
 from playbooks.engines.worker import nats_connection
-from playbooks.engines.worker.jetstream import ApiError, JetStream, NoJetStream, Unusable
+from playbooks.engines.worker.jetstream import JetStream
+from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.letters import Desk, Letter, Undone
 from playbooks.engines.worker.names import Function
 from playbooks.engines.worker.settings import IDENTITY, NATS

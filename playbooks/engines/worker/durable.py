@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import log, subscriptions
 from playbooks.engines.worker.consumers import Consumer
-from playbooks.engines.worker.delivery import Delivery
-from playbooks.engines.worker.jetstream import ApiError, JetStream, NoJetStream, Unusable, started
+from playbooks.engines.worker.jetstream import JetStream, started
+from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.names import (
     ALERT_STREAM,
@@ -21,7 +21,7 @@ from playbooks.engines.worker.names import (
     INBOXES,
     Function,
 )
-from playbooks.engines.worker.pulling import Puller
+from playbooks.engines.worker.pullers import Pullers, Take
 from playbooks.engines.worker.subscriptions import Subscription
 
 # Seconds: between two looks at the consumers' depths, between two tries of what went wrong, and
@@ -32,8 +32,6 @@ INBOX = ""
 
 # Why a topic is looked at again that nothing is known to be wrong with.
 RECONNECTED = "a new connection"
-
-Take = Callable[[Delivery, Callable[[], None]], None]
 
 
 class DurableIntake:
@@ -54,19 +52,15 @@ class DurableIntake:
         self._jetstream = jetstream
         self._connection = connection
         self._function = function
-        self._window = window
-        self._take = take
+        self._pullers = Pullers(connection, window=window, take=take, broken=self._fail)
         self._metrics = metrics
         self._stream = ""
         self._inbox_stream = ""
         self._subscriptions: Tuple[Subscription, ...] = ()
-        self._pullers: Dict[str, Puller] = {}
         self._failed: Dict[str, str] = {}
         self._retry_at = 0.0
         self._look_at = 0.0
         self._ended: Dict[str, float] = {}
-        self._away = False
-        self._stopped = False
 
     @property
     def subscriptions(self) -> Sequence[Subscription]:
@@ -100,8 +94,7 @@ class DurableIntake:
             await self._ensure(subscription.topic)
 
     async def tick(self) -> None:
-        for puller in list(self._pullers.values()):
-            puller.tick()
+        self._pullers.tick()
         now = time.monotonic()
         if self._failed and now >= self._retry_at:
             self._retry_at = now + RETRY
@@ -115,15 +108,13 @@ class DurableIntake:
                 await self._farewell(topic)
 
     async def renew(self) -> None:
-        for topic, puller in list(self._pullers.items()):
-            puller.renew()
+        for topic in self._pullers:
+            self._pullers.renew(topic)
             # A server that lost its data, or let a consumer go, is noticed now.
             self._failed.setdefault(topic, RECONNECTED)
 
     def pause(self, away: bool) -> None:
-        self._away = away
-        for puller in self._pullers.values():
-            (puller.pause if away else puller.resume)()
+        self._pullers.pause(away)
 
     async def keep(self, body: bytes) -> Tuple[str, int]:
         """Store an alert for this function alone."""
@@ -134,14 +125,12 @@ class DurableIntake:
 
     async def discard(self) -> None:
         """Undo ``prepare`` where it came half way."""
-        for topic in list(self._pullers):
-            await self._pullers.pop(topic).stop()
+        for topic in self._pullers:
+            await self._pullers.drop(topic)
 
     async def stop(self) -> None:
         """No more requests. What still comes is handed back by whoever takes it."""
-        self._stopped = True
-        for puller in self._pullers.values():
-            puller.pause()
+        self._pullers.stop()
 
     def _wanted(self, topic: str) -> Optional[Subscription]:
         return next((s for s in self._subscriptions if s.topic == topic), None)
@@ -158,8 +147,7 @@ class DurableIntake:
             failed = self._failed.pop(topic, None)
             if failed is None:
                 return
-            if topic in self._pullers:
-                self._pullers[topic].renew()
+            self._pullers.renew(topic)
             if failed != RECONNECTED:
                 log.info(f"{topic or '(inbox)'} is served again")
 
@@ -202,21 +190,8 @@ class DurableIntake:
             await self._pull(topic, stream, name, f"looking through what is left of {topic}")
 
     async def _pull(self, topic: str, stream: str, consumer: str, said: str) -> None:
-        if topic in self._pullers or self._stopped:
-            return
-        puller = self._pullers[topic] = Puller(
-            self._connection,
-            stream=stream,
-            consumer=consumer,
-            topic=topic,
-            window=self._window,
-            take=self._take,
-            broken=lambda why: self._fail(topic, why),
-        )
-        await puller.start()
-        if self._away:
-            puller.pause()
-        log.info(said)
+        if await self._pullers.begin(topic, stream, consumer):
+            log.info(said)
 
     async def _alert_stream(self, topic: str) -> str:
         """The stream, looked for again where something went wrong with the topic."""
@@ -225,11 +200,9 @@ class DurableIntake:
         return self._stream
 
     async def _drop_puller(self, topic: str) -> None:
-        puller = self._pullers.pop(topic, None)
         self._ended.pop(topic, None)
         self._subscriptions = tuple(s for s in self._subscriptions if s.topic != topic or s.active)
-        if puller is not None:
-            await puller.stop()
+        if await self._pullers.drop(topic):
             self._metrics.forget(topic)
 
     async def _farewell(self, topic: str) -> None:

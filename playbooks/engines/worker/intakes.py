@@ -6,11 +6,13 @@ import asyncio
 from typing import Any, Callable
 
 from playbooks.engines.worker import log, nats_connection
-from playbooks.engines.worker.durable import DurableIntake, Take
+from playbooks.engines.worker.durable import DurableIntake
 from playbooks.engines.worker.intake import Intake
-from playbooks.engines.worker.jetstream import JetStream, NoJetStream
+from playbooks.engines.worker.jetstream import JetStream
+from playbooks.engines.worker.jetstream_errors import NoJetStream
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.names import Function
+from playbooks.engines.worker.pullers import Take
 from playbooks.engines.worker.volatile import WARNING, VolatileIntake
 
 # Seconds between two tries of what the worker cannot do without.

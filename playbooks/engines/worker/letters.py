@@ -9,7 +9,8 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Optio
 
 from playbooks.engines.worker.dead_letters import carried, plain
 from playbooks.engines.worker.delivery import RELEASED_BY
-from playbooks.engines.worker.jetstream import NOT_FOUND, ApiError, JetStream, Unusable
+from playbooks.engines.worker.jetstream import JetStream
+from playbooks.engines.worker.jetstream_errors import NOT_FOUND, ApiError, Unusable
 from playbooks.engines.worker.names import (
     DEAD_LETTER_STREAM,
     DEAD_LETTERS,

@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import time
 import traceback
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Awaitable, Callable, Dict, Optional, Protocol, Sequence, Set, Tuple
 
@@ -15,9 +14,11 @@ from playbooks.core.outcome import Outcome
 from playbooks.engines.records import record
 from playbooks.engines.worker import admission, log
 from playbooks.engines.worker.admission import Drop
+from playbooks.engines.worker.burial import Burial, DeadLetters
 from playbooks.engines.worker.consumers import ACK_WAIT
 from playbooks.engines.worker.delivery import Delivery
 from playbooks.engines.worker.gate import Gate
+from playbooks.engines.worker.memory import Memory
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.subscriptions import Subscription
 from playbooks.engines.worker.verdict import Again, Dead, Done, Hold, Verdict, exhausted, verdict
@@ -25,21 +26,10 @@ from playbooks.engines.worker.verdict import Again, Dead, Done, Hold, Verdict, e
 # Seconds between two renewals of every claim: three of them fit into the wait of the server.
 RENEWAL = ACK_WAIT / 3
 
-# Seconds until a message whose dead letter could not be written comes again.
-BURIAL_DELAY = 30.0
-
-# Messages whose end is remembered, for those that come again because an acknowledgement was lost.
-REMEMBERED = 20_000
-
 INBOX_METHOD, TOPIC_METHOD = "POST", "NATS"
 
 
 Answer = Callable[..., Outcome]
-
-
-class DeadLetters(Protocol):
-    async def write(self, delivery: Delivery, reason: str, message: str) -> None:
-        """Returns when the server has stored it. Raises when it has not."""
 
 
 class Announcer(Protocol):
@@ -67,7 +57,7 @@ class Work:
         self._playbook = playbook
         self._answer = answer
         self._gate = gate
-        self._letters = letters
+        self._burial = Burial(letters, metrics)
         self._announcer = announcer
         self._subscriptions = subscriptions
         self._metrics = metrics
@@ -77,7 +67,7 @@ class Work:
         self._claimed: Dict[Delivery, asyncio.Task[None]] = {}
         self._running: Set[Delivery] = set()
         self._busy: Dict[Tuple[Any, ...], asyncio.Event] = {}
-        self._done: OrderedDict[Tuple[Any, ...], None] = OrderedDict()
+        self._done = Memory()
         self._stopping = False
 
     def take(self, delivery: Delivery, freed: Callable[[], None] = lambda: None) -> None:
@@ -165,7 +155,7 @@ class Work:
         if isinstance(decided, Dead):
             await self._bury(delivery, decided)
         else:
-            self._remember(delivery)
+            self._done.add(delivery.origin.key)
             await delivery.channel.acknowledge()
         await _attempt(self._announcer.announce(delivery, outcome))
 
@@ -208,26 +198,9 @@ class Work:
         return functools.partial(self._answer, delivery.body, **by)
 
     async def _bury(self, delivery: Delivery, dead: Dead) -> None:
-        if delivery.durable:
-            try:
-                await self._letters.write(delivery, dead.reason, dead.message)
-            except Exception as error:
-                log.complain(f"no dead letter for {delivery.origin}, it will come again: {error!r}")
-                await delivery.channel.give_back(BURIAL_DELAY)
-                return
-            where = "kept as a dead letter"
-        else:
-            where = "lost, without JetStream there are no dead letters"
-        ended = "is held" if dead.held else "is given up"
-        log.warn(f"{delivery.origin} {ended} and {where}: {dead.message}", reason=dead.reason)
-        self._metrics.gave_up(dead.reason)
-        self._remember(delivery)
-        await delivery.channel.acknowledge()
-
-    def _remember(self, delivery: Delivery) -> None:
-        self._done[delivery.origin.key] = None
-        if len(self._done) > REMEMBERED:
-            self._done.popitem(last=False)
+        if await self._burial.bury(delivery, dead):
+            self._done.add(delivery.origin.key)
+            await delivery.channel.acknowledge()
 
     def _record(self, delivery: Delivery, outcome: Outcome, decided: Verdict) -> None:
         facts = {"delivery": delivery.origin.number, "subject": delivery.subject}
