@@ -16,13 +16,13 @@ from pathlib import Path
 import nats
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
-from specs.support.deployed import IMAGE, WORKER_IMAGE
 
 from playbooks.commands.cluster import ClusterProcess, Executed
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, World, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
 
 DEAD = ("dead", "-N", "fake", "-n", "specs")

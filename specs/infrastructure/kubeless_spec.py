@@ -16,7 +16,7 @@ from mamba import after, before, description, it
 
 from playbooks.infrastructure.clock import SystemClock
 from specs.support.conditions import Condition, not_run_unless
-from specs.support.kubeless import KUBELESS, controller_at_work
+from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
 from specs.support.real_cluster import (
     ReadyNode,
     a_namespace,
@@ -145,9 +145,9 @@ with description("On real Kubeless") as self:
             expect(top).to(contain('"falco-delete"'))
 
         with it("is not changed by deploying it again"):
-            before_that = stored("function", "falco-delete", self.namespace)["metadata"]
+            before_that = stored(FUNCTIONS, "falco-delete", self.namespace)["metadata"]
             deploy(self.namespace, "delete", "-t", "falco.critical.*")
-            after_that = stored("function", "falco-delete", self.namespace)["metadata"]
+            after_that = stored(FUNCTIONS, "falco-delete", self.namespace)["metadata"]
 
             expect(after_that["resourceVersion"]).to(equal(before_that["resourceVersion"]))
 
@@ -220,7 +220,7 @@ with description("On real Kubeless") as self:
             expect(json.dumps(self.slack.messages[0])).to(contain(self.pods[0]["metadata"]["name"]))
 
         with it("keeps the webhook URL out of the Function and of its log"):
-            function = json.dumps(stored("function", "falco-slack", self.namespace))
+            function = json.dumps(stored(FUNCTIONS, "falco-slack", self.namespace))
             log = run("kubeless", "function", "logs", "falco-slack", "-n", self.namespace)
 
             expect(function + log).not_to(contain(self.slack.url))
@@ -244,7 +244,8 @@ with description("On real Kubeless") as self:
             delete_namespace(self.namespace)
 
         with it("takes with it what it owns"):
-            kinds = "function,natstrigger,deployment,service,serviceaccount,secret,networkpolicy"
+            others = "deployment,service,serviceaccount,secret,networkpolicy"
+            kinds = f"{FUNCTIONS},{TRIGGERS},{others}"
 
             def left():
                 found = kubectl_json(

@@ -7,12 +7,13 @@ from mamba import after, before, description, it
 from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.kubeless import TRIGGERS
 from specs.support.worker_on_cluster import FUNCTION, NO_CAPS, Served, trigger
 
 
 def edit(namespace, name, topic):
     patch = json.dumps({"spec": {"topic": topic}})
-    cluster.kubectl("patch", "natstrigger", name, "-n", namespace, "--type=merge", "-p", patch)
+    cluster.kubectl("patch", TRIGGERS, name, "-n", namespace, "--type=merge", "-p", patch)
 
 
 def begin(self, **settings):
@@ -85,7 +86,7 @@ with description("The worker on a real cluster") as self:
         )
         publish(self, two, "falco.debug.x")
         cluster.gone(two)
-        cluster.kubectl("delete", "natstrigger", name, "-n", self.namespace)
+        cluster.kubectl("delete", TRIGGERS, name, "-n", self.namespace)
         eventually(lambda: "falco.debug.*" not in self.worker.log.rpartition("topics of")[2], 5)
         publish(self, three, "falco.debug.x")
         time.sleep(1)

@@ -10,6 +10,9 @@ from specs.support.real_cluster import a_name, create, eventually, kubectl, stor
 
 KUBELESS = program("kubeless")
 
+# In full: another group may have functions too, and kubectl would take either.
+FUNCTIONS, TRIGGERS = "functions.kubeless.io", "natstriggers.kubeless.io"
+
 FINALIZER = "kubeless.io/function"
 
 # Seconds that a controller has on a busy machine. One that is at work takes a tenth of one.
@@ -20,7 +23,7 @@ PATIENCE = 15.0
 def controller_at_work() -> bool:
     """Whether a controller puts its finalizer on a new Function. Asked once a process, so that
     all spec files go by the same answer."""
-    if not CLUSTER.holds or stored("crd", "functions.kubeless.io") is None:
+    if not CLUSTER.holds or stored("crd", FUNCTIONS) is None:
         return False
     name = a_name()
     probe: Dict[str, Any] = {
@@ -31,7 +34,8 @@ def controller_at_work() -> bool:
     }
 
     def taken_up() -> bool:
-        return FINALIZER in stored("function", name, "default")["metadata"].get("finalizers", ())
+        found = stored(FUNCTIONS, name, "default")
+        return bool(found) and FINALIZER in found["metadata"].get("finalizers", ())
 
     create(probe)
     try:
@@ -39,4 +43,4 @@ def controller_at_work() -> bool:
     except AssertionError:
         return False
     finally:
-        kubectl("delete", "function", name, "-n", "default", "--wait=false", "--ignore-not-found")
+        kubectl("delete", FUNCTIONS, name, "-n", "default", "--wait=false", "--ignore-not-found")
