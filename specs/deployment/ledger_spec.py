@@ -25,7 +25,11 @@ with description("The ledger of a function") as self:
                 {
                     "name": "falco-quick-ledger",
                     "namespace": "ops",
-                    "labels": {"created-by": "kubeless", "function": "falco-quick"},
+                    "labels": {
+                        "created-by": "kubeless",
+                        "function": "falco-quick",
+                        "falco/ledger": "true",
+                    },
                 }
             )
         )
