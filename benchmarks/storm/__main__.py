@@ -1,0 +1,170 @@
+"""What the worker does in a storm of alerts, and when idle: ``python -m benchmarks.storm``.
+
+Run it on top of the checkout, with the kubeconfig of a cluster that has room for 5,000 pods which
+no node runs, and nats-server on the PATH. ``FALCO_TALON=/path/to/falco-talon`` puts Falco Talon
+beside it (as root: see talon.py). ``--pods 100 --many 500`` tries it in a minute; all of it takes
+about eight. One table of one run on one cluster: quote the ratios, not the figures.
+
+- worker: the delete playbook, its cap on API calls off (MAX_API_QPS=10000), else as it comes.
+- API server: the same two calls a pod, from as many connections, by clients that do nothing else.
+- Falco Talon: kubernetes:terminate; no notifiers, no leader election. Its storm is cut off after
+  --talon-seconds: it counts what is gone by then.
+- naive way: list every pod of the cluster, find the name, delete; at --many pods, as an admin.
+
+How it is measured:
+
+- reactions a second: pods gone, from before the first alert is published to the last pod's end, as
+  one watch of the API tells it, the same for everybody.
+- CPU of a reaction: user and system time of the whole process, divided by the pods gone.
+- skipped a second: from the first publication until JetStream has every alert acknowledged; alerts
+  about processes of a host (without a call), and about pods that are gone (one call each).
+- idle: one alert at a time, after a pause, everybody through the same small proxy of ours. To the
+  API request: the first byte that comes to the proxy for the API server.
+- memory: of the process, from /proc/PID/smaps_rollup, in 1,048,576 bytes; RSS, and PSS, which
+  counts shared pages in parts; at rest 3 s after it is ready, under storm the highest of four looks
+  a second. Talon has its NATS server inside, the worker beside it: its memory is told below.
+- start to ready: from the start of the process until it says that it takes alerts in (/readyz with
+  a subscription, /healthz), the median of 5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from typing import Optional, Sequence
+
+os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
+
+from benchmarks.storm import bare_api, naive
+from benchmarks.storm.contender import Contender, Figures, at_rest, idle, starts, storm
+from benchmarks.storm.ground import Ground, alert
+from benchmarks.storm.measures import memory
+from benchmarks.storm.ours import Ours, host_alerts
+from benchmarks.storm.table import printed
+from benchmarks.storm.talon import Skipped, Talon
+
+# Seconds that anything may take that has an end.
+PATIENCE = 120.0
+
+
+def main() -> int:
+    chosen = arguments()
+    asking = ["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"]
+    try:
+        subprocess.run(asking, check=True, capture_output=True, text=True, timeout=15)
+    except FileNotFoundError:
+        return refused("kubectl is not on the PATH")
+    except subprocess.TimeoutExpired:
+        return refused("the cluster of the kubeconfig does not answer")
+    except subprocess.CalledProcessError as error:
+        return refused(f"the cluster of the kubeconfig does not answer: {error.stderr.strip()}")
+    ground = Ground()
+    try:
+        ground.begin()
+        measure(ground, chosen)
+    except KeyboardInterrupt:
+        return refused("interrupted, cleaning up")
+    finally:
+        ground.end()
+    return 0
+
+
+def measure(ground: Ground, chosen: argparse.Namespace) -> None:
+    worker = Ours(ground, chosen.connections)
+    try:
+        ours = figures(worker, ground, chosen, PATIENCE)
+        say("worker: skipped")
+        host = host_alerts(chosen.pods * 5)
+        ours.skipped = worker.skipped(host, PATIENCE)
+        gone = [alert(pod) for pod in ground.pods(chosen.pods)]
+        ground.clear()
+        ours.skipped_after_call = worker.skipped(gone, PATIENCE)
+
+        say("API server")
+        bare = Figures()
+        bare.reactions = bare_api.limit(
+            ground, ground.pods(chosen.pods), chosen.connections, PATIENCE
+        )
+        bare.gone = bare_api.idle(ground, ground.pods(chosen.idle), worker.spacing)
+
+        say(f"naive way, among {chosen.many} pods")
+        crowd = ground.pods(chosen.many)
+        way = Figures()
+        way.among_many = naive.reactions(ground, crowd[:: max(1, len(crowd) // 10)], PATIENCE)
+        left = [pod for n, pod in enumerate(crowd) if n % max(1, len(crowd) // 10)]
+        _, ours.among_many = idle(worker, ground, left[: chosen.idle])
+        way.reactions = len(way.among_many) / sum(way.among_many)
+        ground.clear()
+        beside = memory(ground.nats.process.pid)
+        worker.stop()
+    finally:
+        worker.close()
+    talon, why = talon_figures(ground, chosen)
+    print(printed(ours, bare, talon, way, chosen.pods, chosen.many))
+    print(f"the worker's NATS server: {beside} MB (RSS / PSS)")
+    if talon is None:
+        print(f"Falco Talon: skipped, {why}")
+    for name, found in (("worker", ours), ("Falco Talon", talon)):
+        if found and found.lost:
+            print(
+                f"{name}: {found.lost} of {chosen.pods} pods were left when its storm was cut off"
+            )
+
+
+def talon_figures(ground: Ground, chosen: argparse.Namespace) -> tuple[Optional[Figures], str]:
+    try:
+        with contextlib.closing(Talon(ground)) as talon:
+            talon.begin()
+            return figures(talon, ground, chosen, chosen.talon_seconds), ""
+    except Skipped as why:
+        return None, str(why)
+
+
+def figures(
+    contender: Contender, ground: Ground, chosen: argparse.Namespace, seconds: float
+) -> Figures:
+    """What is measured of both; the contender goes on."""
+    found = Figures()
+    say(f"{contender.name}: idle")
+    contender.start(tapped=True)
+    found.asked, found.gone = idle(contender, ground, ground.pods(chosen.idle))
+    say(f"{contender.name}: starts")
+    found.start = starts(contender, chosen.starts)
+    found.rest = at_rest(contender)
+    pods = ground.pods(chosen.pods)
+    say(f"{contender.name}: storm")
+    for name, value in storm(contender, ground, pods, seconds).items():
+        setattr(found, name, value)
+    return found
+
+
+def arguments(words: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.storm",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--pods", type=int, default=1000, help="alerts of a storm, a pod each")
+    parser.add_argument("--many", type=int, default=5000, help="pods for the naive way")
+    parser.add_argument("--idle", type=int, default=100, help="alerts one at a time")
+    parser.add_argument("--starts", type=int, default=5, help="starts of a process")
+    parser.add_argument("--connections", type=int, default=8, help="the worker's CONCURRENCY")
+    parser.add_argument("--talon-seconds", type=float, default=30.0, help="of its storm")
+    return parser.parse_args(words)
+
+
+def say(what: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {what}", file=sys.stderr)
+
+
+def refused(why: str) -> int:
+    print(f"benchmarks.storm: {why}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The worker, as ``python -m playbooks.engines.worker``, behind a NATS server with JetStream."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import List, Optional, Sequence
+
+from benchmarks.storm.ground import SUBJECT, TOPIC, Ground, until
+from benchmarks.storm.nats_publisher import Publisher
+from specs.support.mothers import a_document
+from specs.support.worker_on_cluster import OnCluster
+
+# Seconds within which it must be ready.
+READY = 30.0
+
+
+class Ours:
+    name = "worker"
+    spacing = 0.02
+
+    def __init__(self, ground: Ground, concurrency: int) -> None:
+        self._ground = ground
+        self._concurrency = concurrency
+        self._publisher = Publisher(ground.nats.port)
+        self._worker: Optional[OnCluster] = None
+        self.tap = ground.tap
+        self._straight = ground.kubeconfig
+        self._tapped = ground.kubeconfig_at("tapped", self.tap.address)
+
+    @property
+    def pid(self) -> int:
+        assert self._worker is not None
+        return self._worker.process.pid
+
+    def start(self, *, tapped: bool = False) -> None:
+        """Ready, and with the consumer of its topic."""
+        self._ground.kubeconfig = self._tapped if tapped else self._straight
+        worker = self._worker = self._ground.start(
+            MAX_API_QPS="10000", CONCURRENCY=str(self._concurrency)
+        )
+        said = f"subscribed to {TOPIC}"
+        if not until(lambda: said in worker.log and worker.get("/readyz")[0] == 200, READY):
+            raise RuntimeError(f"the worker is not ready:\n{worker.log}")
+
+    def send(self, alerts: Sequence[bytes]) -> None:
+        self._publisher.publish(SUBJECT, alerts)
+
+    def stop(self) -> None:
+        assert self._worker is not None
+        self._worker.end()
+
+    def close(self) -> None:
+        self._publisher.close()
+
+    def skipped(self, alerts: List[bytes], seconds: float) -> float:
+        """A second, from the first that is published to the last that is acknowledged."""
+        stored = self._stored() + len(alerts)
+        began = time.monotonic()
+        self.send(alerts)
+        if not until(lambda: self._stored() == stored and not self._owed(), seconds, every=0.1):
+            raise RuntimeError(f"alerts are left after {seconds:.0f} s")
+        return len(alerts) / (time.monotonic() - began)
+
+    def _stored(self) -> int:
+        return int(self._ground.nats.call("STREAM.INFO.FALCO")["state"]["messages"])
+
+    def _owed(self) -> int:
+        consumers = self._ground.nats.consumers()
+        return sum(c["num_pending"] + c["num_ack_pending"] for c in consumers)
+
+
+def host_alerts(count: int) -> List[bytes]:
+    """About processes of a host: there is no pod to look up."""
+    fields = {"container.id": "host"}
+    return [
+        json.dumps(a_document(output_fields=fields, uuid=str(n))).encode() for n in range(count)
+    ]
