@@ -1,8 +1,7 @@
 """Calls of the Kubernetes API: plain dicts in and out, a deadline each, errors of our own tree.
 
-The kubernetes package brings what is hard to do well, the configuration: service accounts that
-rotate, kubeconfigs, exec plugins, proxies, TLS. Its typed calls are not used: they take nearly
-twice as long as the JSON itself.
+The typed calls of the kubernetes package are not used: they take nearly twice as long as the JSON
+itself. It reads the kubeconfig where there is one to be read.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ import json
 import os
 import re
 import threading
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import load_incluster_config, load_kube_config
 
 from playbooks.core.errors import (
     AlreadyExists,
@@ -31,7 +28,9 @@ from playbooks.core.errors import (
     Refused,
     Throttled,
 )
+from playbooks.infrastructure import in_cluster, kubeconfig
 from playbooks.infrastructure.api_limits import LIMITS
+from playbooks.infrastructure.connection import Connection
 
 # Seconds to connect, and between two bytes of an answer.
 TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
@@ -51,12 +50,12 @@ class KubernetesApi:
     def __init__(
         self,
         *,
-        connect: Optional[Callable[[], ApiClient]] = None,
+        connect: Optional[Callable[[], Connection]] = None,
         timeout: urllib3.Timeout = TIMEOUT,
     ) -> None:
         self._connect = connect or _connect
         self._timeout = timeout
-        self._client: Optional[ApiClient] = None
+        self._connection: Optional[Connection] = None
         self._lock = threading.Lock()
 
     def get(self, *path: str, **query: str) -> Dict[str, Any]:
@@ -135,20 +134,22 @@ class KubernetesApi:
         preload_content: bool = True,
     ) -> Any:
         with self._lock:
-            if self._client is None:
-                self._client = self._connect()
+            if self._connection is None:
+                self._connection = self._connect()
+        connection = self._connection
         LIMITS.wait()
         headers = {
             "Accept": "application/json",
             "Content-Type": content_type,
             "User-Agent": "falco-playbooks",
         }
-        signed: List[Tuple[str, str]] = list((query or {}).items())
-        self._client.update_params_for_auth(headers, signed, ["BearerToken"])
-        url = self._client.configuration.host + "/" + "/".join(quote(p, safe="") for p in path)
-        return self._client.rest_client.pool_manager.request(
+        authorization = connection.authorization()
+        if authorization:
+            headers["Authorization"] = authorization
+        url = connection.server + "/" + "/".join(quote(p, safe="") for p in path)
+        return connection.pool.request(
             method,
-            f"{url}?{urlencode(signed)}" if signed else url,
+            f"{url}?{urlencode(query)}" if query else url,
             body=json.dumps(body) if body is not None else None,
             headers=headers,
             timeout=timeout,
@@ -158,22 +159,16 @@ class KubernetesApi:
         )
 
 
-def _connect() -> ApiClient:
-    configuration = Configuration()
+def _connect() -> Connection:
     try:
         if os.environ.get(KUBECONFIG_VARIABLE):
-            load_kube_config(client_configuration=configuration)
-        else:
-            load_incluster_config(client_configuration=configuration)
+            return kubeconfig.connect()
+        return in_cluster.connect(os.environ)
     except Exception as error:  # a malformed kubeconfig makes it raise anything
         raise NoCluster(
             f"no cluster to act on: {error} (in a pod its service account is used; elsewhere"
             f" {KUBECONFIG_VARIABLE}=1 uses the kubeconfig)"
         ) from error
-    configuration.connection_pool_maxsize = max(
-        configuration.connection_pool_maxsize, LIMITS.connections
-    )
-    return ApiClient(configuration)
 
 
 def _error(status: int, document: Any, headers: Mapping[str, str], call: str) -> PlaybookError:

@@ -5,11 +5,12 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import urllib3
 from expects import be_none, contain, equal, expect
-from kubernetes.client import ApiClient, Configuration
 from mamba import after, before, description, it
 
 from playbooks.core import errors
+from playbooks.infrastructure.connection import Connection
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 
 UID, OTHER_UID = "2df9b2f3-8c60-4018-b5bd-b09e1d5f0ce5", "bdfe9e39-67f6-447e-9c8e-8b477d02514a"
@@ -37,9 +38,8 @@ class Server:
         threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
 
     def api(self):
-        configuration = Configuration()
-        configuration.host = f"http://127.0.0.1:{self._server.server_port}"
-        return KubernetesApi(connect=lambda: ApiClient(configuration))
+        server = f"http://127.0.0.1:{self._server.server_port}"
+        return KubernetesApi(connect=lambda: Connection(server, urllib3.PoolManager()))
 
     def answers(self, status, body, **headers):
         self.status, self.body = status, body

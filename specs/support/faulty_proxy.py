@@ -18,6 +18,7 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
+from playbooks.infrastructure.connection import Connection
 from playbooks.infrastructure.kubernetes_api import TIMEOUT, KubernetesApi
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 
@@ -82,10 +83,8 @@ class FaultyProxy:
     def cluster(self, timeout: urllib3.Timeout = TIMEOUT) -> KubernetesCluster:
         """The cluster behind it."""
 
-        def connect() -> ApiClient:
-            configuration = Configuration()
-            configuration.host = f"http://127.0.0.1:{self._port}"
-            return ApiClient(configuration)
+        def connect() -> Connection:
+            return Connection(f"http://127.0.0.1:{self._port}", urllib3.PoolManager(maxsize=4))
 
         return KubernetesCluster(KubernetesApi(connect=connect, timeout=timeout))
 

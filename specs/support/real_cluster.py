@@ -21,7 +21,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
 from playbooks.core.instant import NANOSECONDS, Instant
@@ -33,6 +33,8 @@ from playbooks.core.ports import Cluster, LedgerStore
 from playbooks.core.settings import read
 from playbooks.core.world import ClusterWorld
 from playbooks.deployment.manifests.definitions import definitions
+from playbooks.infrastructure.connection import Connection
+from playbooks.infrastructure.kubeconfig import configured
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import a_document
@@ -427,13 +429,13 @@ def token_of(account: str, namespace: str) -> str:
 def api_of(token: str) -> KubernetesApi:
     """The API server of the kubeconfig as somebody else sees it, who has this token only."""
 
-    def connect() -> ApiClient:
+    def connect() -> Connection:
         configuration = Configuration()
         load_kube_config(client_configuration=configuration)
         configuration.cert_file = configuration.key_file = None
         configuration.refresh_api_key_hook = None
         configuration.api_key = {"authorization": f"Bearer {token}"}
-        return ApiClient(configuration)
+        return configured(configuration)
 
     return KubernetesApi(connect=connect)
 

@@ -23,11 +23,12 @@ from specs.support.mothers import CONTAINER, an_alert
 KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
 
 if KMOCK.holds:
-    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.client import Configuration
     from kubernetes.config import load_kube_config
 
     from playbooks.engines.local.standin.server import StandIn
     from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
+    from playbooks.infrastructure.kubeconfig import configured
     from playbooks.infrastructure.kubernetes_api import KubernetesApi
     from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 
@@ -95,9 +96,7 @@ def client_of(stand_in):
         configuration = Configuration()
         load_kube_config(config_file=str(path), client_configuration=configuration)
     configuration.proxy = None
-    api = KubernetesApi()
-    api._client = ApiClient(configuration)
-    return KubernetesCluster(api)
+    return KubernetesCluster(KubernetesApi(connect=lambda: configured(configuration)))
 
 
 def get(url):
