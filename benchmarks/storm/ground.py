@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
+import certifi
 import yaml
 
 from benchmarks.storm.gone import Gone
@@ -90,6 +92,15 @@ class Ground(Served):
     @property
     def _server(self) -> Dict[str, Any]:
         return dict(self.view["clusters"][0]["cluster"])
+
+    def service_account(self) -> Path:
+        """A directory as the kubelet mounts it, for who acts as in a pod."""
+        path, server = Path(self.directory) / "account", self.view["clusters"][0]["cluster"]
+        path.mkdir()
+        (path / "token").write_text(self.token)
+        authorities = base64.b64decode(server.get("certificate-authority-data", ""))
+        (path / "ca.crt").write_bytes(authorities or Path(certifi.where()).read_bytes())
+        return path
 
     @property
     def token(self) -> str:

@@ -1,4 +1,5 @@
-"""The worker, as ``python -m playbooks.engines.worker``, behind a NATS server with JetStream."""
+"""The worker as it is in its pod, behind a NATS server with JetStream. Through the tap it goes by
+a kubeconfig instead, which can say under which name the API server is known."""
 
 from __future__ import annotations
 
@@ -15,6 +16,10 @@ from specs.support.worker_on_cluster import OnCluster
 READY = 30.0
 
 
+class AsInPod(OnCluster):
+    arguments = ("-m", "benchmarks.storm.in_pod")
+
+
 class Ours:
     name = "worker"
     spacing = 0.02
@@ -25,8 +30,8 @@ class Ours:
         self._publisher = Publisher(ground.nats.port)
         self._worker: Optional[OnCluster] = None
         self.tap = ground.tap
-        self._straight = ground.kubeconfig
         self._tapped = ground.kubeconfig_at("tapped", self.tap.address)
+        self._account = ground.service_account()
 
     @property
     def pid(self) -> int:
@@ -35,10 +40,20 @@ class Ours:
 
     def start(self, *, tapped: bool = False) -> None:
         """Ready, and with the consumer of its topic."""
-        self._ground.kubeconfig = self._tapped if tapped else self._straight
-        worker = self._worker = self._ground.start(
-            MAX_API_QPS="10000", CONCURRENCY=str(self._concurrency)
-        )
+        host, port = self._ground.api_server
+        settings = {
+            "FUNCTION_NAMESPACE": self._ground.namespace,
+            "NATS_URL": self._ground.nats.url,
+            "MAX_API_QPS": "10000",
+            "CONCURRENCY": str(self._concurrency),
+            "KUBERNETES_SERVICE_HOST": host,
+            "KUBERNETES_SERVICE_PORT": str(port),
+            "KUBERNETES_LOAD_KUBE_CONFIG": "1" if tapped else "",
+            "KUBECONFIG": str(self._tapped),
+            "SERVICE_ACCOUNT": str(self._account),
+        }
+        worker = self._worker = AsInPod(self._ground.directory, **settings)
+        self._ground.workers.append(worker)
         said = f"subscribed to {TOPIC}"
         if not until(lambda: said in worker.log and worker.get("/readyz")[0] == 200, READY):
             raise RuntimeError(f"the worker is not ready:\n{worker.log}")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import yaml
 
@@ -232,6 +232,8 @@ class Served:
 class OnCluster(WorkerProcess):
     """The worker itself, as ``python -m playbooks.engines.worker``."""
 
+    arguments: Tuple[str, ...] = ("-m", "playbooks.engines.worker")
+
     def __init__(self, directory: str, **settings: str) -> None:
         self.port = free_port()
         self.path = Path(directory) / f"log-{self.port}"
@@ -248,7 +250,7 @@ class OnCluster(WorkerProcess):
         }
         with self.path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "playbooks.engines.worker"],
+                [sys.executable, *self.arguments],
                 cwd=ROOT,
                 env=environment,
                 stdout=subprocess.DEVNULL,

@@ -1,0 +1,11 @@
+"""``python -m playbooks.engines.worker``, with its service account in the directory SERVICE_ACCOUNT
+instead of where a kubelet mounts it: what it takes of a machine is what it takes in its pod."""
+
+import os
+import runpy
+from pathlib import Path
+
+from playbooks.infrastructure import in_cluster
+
+in_cluster.SERVICE_ACCOUNT = Path(os.environ["SERVICE_ACCOUNT"])
+runpy.run_module("playbooks.engines.worker", run_name="__main__", alter_sys=True)
