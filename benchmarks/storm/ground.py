@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import certifi
+import urllib3
 import yaml
 
 from benchmarks.storm.gone import Gone
@@ -59,7 +60,8 @@ class Ground(Served):
 
     def clear(self) -> None:
         """Delete every pod there is."""
-        self._api.delete("api", "v1", "namespaces", self.namespace, "pods", body={})
+        patient = KubernetesApi(timeout=urllib3.Timeout(connect=3.0, read=120.0))
+        patient.delete("api", "v1", "namespaces", self.namespace, "pods", body={})
 
     def _pod(self, number: int) -> Manifest:
         path = ("api", "v1", "namespaces", self.namespace, "pods")
