@@ -42,11 +42,14 @@ class Alert:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, body: Union[Mapping[str, Any], str, bytes, None]) -> Alert:
-        """Read an alert from a dict, or from its JSON as str or bytes.
+    def parse(cls, body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Alert:
+        """Read an alert from a dict, or from its JSON as str or bytes. One that was read is given
+        back.
 
         Raises InvalidAlert, which names the key, its value and what was expected.
         """
+        if isinstance(body, Alert):
+            return body
         document = _document(body)
         # Falcosidekick fills in the plural where Falco gave no source.
         source = _text(document, "source") or "syscall"

@@ -29,7 +29,7 @@ class Instant:
             raise ValueError("an RFC 3339 time such as 2026-01-02T03:04:05.123456789Z")
         day, clock, fraction, sign, hours, minutes = match.groups()
         try:
-            moment = datetime.strptime(f"{day} {clock}", "%Y-%m-%d %H:%M:%S")
+            moment = datetime.fromisoformat(f"{day}T{clock}")
             if sign:
                 if int(hours) > 23 or int(minutes) > 59:
                     raise ValueError

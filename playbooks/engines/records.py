@@ -40,7 +40,7 @@ def write_line(line: str, stream: TextIO) -> None:
     stream.flush()
 
 
-def _named(body: Union[Mapping[str, Any], str, bytes, None]) -> Any:
+def _named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
     try:
         alert = Alert.parse(body)
     except InvalidAlert:

@@ -28,6 +28,11 @@ with description("An alert") as self:
         expect(Alert.parse(text)).to(equal(Alert.parse(document)))
         expect(Alert.parse(text.encode())).to(equal(Alert.parse(document)))
 
+    with it("is not read again once it is one"):
+        alert = Alert.parse({"rule": "A rule", "priority": "Error", "time": "2026-01-02T03:04:05Z"})
+
+        expect(Alert.parse(alert) is alert).to(equal(True))
+
     with it("needs no more than rule, priority and time"):
         alert = Alert.parse({"rule": "A rule", "priority": "Error", "time": "2026-01-02T03:04:05Z"})
 

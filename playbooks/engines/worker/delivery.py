@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Protocol, Tuple
+from functools import cached_property
+from typing import Mapping, Optional, Protocol, Tuple, Union
 
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 
 # The header of a message that a person let go on.
@@ -81,3 +84,11 @@ class Delivery:
     def released_by(self) -> str:
         """Who put it back from the dead letters: into the inbox, where only this function looks."""
         return "" if self.topic else self.headers.get(RELEASED_BY, "")
+
+    @cached_property
+    def alert(self) -> Union[Alert, bytes]:
+        """Read once, for all who ask; the body where that is no alert."""
+        try:
+            return Alert.parse(self.body)
+        except InvalidAlert:
+            return self.body

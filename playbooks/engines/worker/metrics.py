@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -94,7 +94,9 @@ class Metrics:
         for metric in (self.redeliveries, self.in_flight, self.paused, self.ready, self.lost):
             metric.labels(playbook)
 
-    def answered(self, method: str, seconds: float, body: bytes, outcome: Outcome) -> None:
+    def answered(
+        self, method: str, seconds: float, body: Union[Alert, bytes], outcome: Outcome
+    ) -> None:
         failed = outcome.status is Status.FAILED
         self.calls.labels(method).inc()
         self.failures.labels(method).inc(1 if failed else 0)
@@ -137,7 +139,7 @@ class Metrics:
         return prometheus_client.generate_latest(self.registry)
 
 
-def _age(body: bytes) -> Optional[float]:
+def _age(body: Union[Alert, bytes]) -> Optional[float]:
     """Seconds since the alert's own time; never below zero, for clocks that disagree."""
     try:
         alert = Alert.parse(body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -179,7 +178,7 @@ class Work:
                     continue
                 self._running.add(delivery)
                 started = time.monotonic()
-                outcome = await loop.run_in_executor(self._pool, self._answer_of(delivery))
+                outcome = await loop.run_in_executor(self._pool, self._answered_in_thread, delivery)
                 took = time.monotonic() - started
             away = outcome.reason == "cluster-unavailable" and await self._gate.away()
             number = delivery.origin.number
@@ -190,12 +189,13 @@ class Work:
                     raise asyncio.CancelledError
                 continue
             method = TOPIC_METHOD if delivery.topic else INBOX_METHOD
-            self._metrics.answered(method, took, delivery.body, outcome)
+            self._metrics.answered(method, took, delivery.alert, outcome)
             return outcome, decided
 
-    def _answer_of(self, delivery: Delivery) -> Callable[[], Outcome]:
+    def _answered_in_thread(self, delivery: Delivery) -> Outcome:
         by = {"released_by": delivery.released_by} if delivery.released_by else {}
-        return functools.partial(self._answer, delivery.body, **by)
+        # Read there, too: a long one would keep the loop from turning.
+        return self._answer(delivery.alert, **by)
 
     async def _bury(self, delivery: Delivery, dead: Dead) -> None:
         if await self._burial.bury(delivery, dead):
@@ -209,7 +209,7 @@ class Work:
         elif not isinstance(decided, Done):
             facts["dead_letter"] = True
         shown = dataclasses.replace(outcome, details={**outcome.details, **facts})
-        record(self._playbook, delivery.body, shown, event_id=str(delivery.origin))
+        record(self._playbook, delivery.alert, shown, event_id=str(delivery.origin))
 
 
 async def _attempt(told: Awaitable[None]) -> None:

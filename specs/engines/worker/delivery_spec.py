@@ -1,8 +1,10 @@
 from expects import be_none, equal, expect
 from mamba import description, it
 
+from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
-from playbooks.engines.worker.delivery import Origin
+from playbooks.engines.worker.delivery import Delivery, Origin
+from specs.engines.worker.rig import an_alert
 
 REPLY = "$JS.ACK.FALCO.falco-uid-abc.3.17.20.1795255343850547970.5"
 
@@ -32,3 +34,18 @@ with description("Where a message lies") as self:
         expect(Origin.of(REPLY).key).to(
             equal(Origin.of(REPLY.replace(".3.17.20.", ".4.17.29.")).key)
         )
+
+
+with description("The alert of a delivery") as self:
+
+    def delivery(self, body):
+        return Delivery("falco.>", "falco.error.x", body, Origin.of(REPLY), channel=None)
+
+    with it("is read once, for all who ask"):
+        delivery = self.delivery(an_alert("shell"))
+
+        expect(delivery.alert).to(equal(Alert.parse(delivery.body)))
+        expect(delivery.alert is delivery.alert).to(equal(True))
+
+    with it("is the body, where that is no alert"):
+        expect(self.delivery(b"no alert").alert).to(equal(b"no alert"))
