@@ -3,7 +3,7 @@
 Run it on top of the checkout, with the kubeconfig of a cluster that has room for 5,000 pods which
 no node runs, and nats-server on the PATH. ``FALCO_TALON=/path/to/falco-talon`` puts Falco Talon
 beside it (as root: see talon.py). ``--pods 100 --many 500`` tries it in a minute; all of it takes
-about eight. One table of one run on one cluster: quote the ratios, not the figures.
+about ten. One table of one run on one cluster: quote the ratios, not the figures.
 
 - worker: the delete playbook, its cap on API calls off (MAX_API_QPS=10000), else as it comes.
 - API server: the same two calls a pod, from as many connections, by clients that do nothing else.
@@ -18,8 +18,8 @@ How it is measured:
 - CPU of a reaction: user and system time of the whole process, divided by the pods gone.
 - skipped a second: from the first publication until JetStream has every alert acknowledged; alerts
   about processes of a host (without a call), and about pods that are gone (one call each).
-- idle: one alert at a time, after a pause, everybody through the same small proxy of ours. To the
-  API request: the first byte that comes to the proxy for the API server.
+- idle: one alert at a time, 0.8 s after the last pod was gone, everybody through the same small
+  proxy of ours. To the API request: the first byte that comes to the proxy for the API server.
 - memory: of the process, from /proc/PID/smaps_rollup, in 1,048,576 bytes; RSS, and PSS, which
   counts shared pages in parts; at rest 3 s after it is ready, under storm the highest of four looks
   a second. Talon has its NATS server inside, the worker beside it: its memory is told below.
@@ -40,7 +40,7 @@ from typing import Optional, Sequence
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
 from benchmarks.storm import bare_api, naive
-from benchmarks.storm.contender import Contender, Figures, at_rest, idle, starts, storm
+from benchmarks.storm.contender import SPACING, Contender, Figures, at_rest, idle, starts, storm
 from benchmarks.storm.ground import Ground, alert
 from benchmarks.storm.measures import memory
 from benchmarks.storm.ours import Ours, host_alerts
@@ -89,7 +89,7 @@ def measure(ground: Ground, chosen: argparse.Namespace) -> None:
         bare.reactions = bare_api.limit(
             ground, ground.pods(chosen.pods), chosen.connections, PATIENCE
         )
-        bare.gone = bare_api.idle(ground, ground.pods(chosen.idle), worker.spacing)
+        bare.gone = bare_api.idle(ground, ground.pods(chosen.idle), SPACING)
 
         say(f"naive way, among {chosen.many} pods")
         crowd = ground.pods(chosen.many)

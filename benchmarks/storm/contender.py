@@ -11,16 +11,19 @@ from benchmarks.storm.ground import Ground, Manifest, alert
 from benchmarks.storm.measures import Highest, Memory, cpu_seconds, memory, percentile
 from benchmarks.storm.tap import Tap
 
+# Seconds between two alerts after which everybody is idle again: client-go asks five times a second
+# at most, and Talon three times an alert.
+SPACING = 0.8
+
 # Seconds after it is ready until its memory at rest is read, and that a pod may take when idle.
 REST = 3.0
 PATIENCE = 10.0
 
 
 class Contender(Protocol):
-    """``spacing``: seconds between two alerts after which it is idle again."""
+    """``pid``: of the process that is running."""
 
     name: str
-    spacing: float
     pid: int
     tap: Tap
 
@@ -70,7 +73,7 @@ def idle(
     and to its pod's end. One alert after the other."""
     asked, gone = [], []
     for pod in pods:
-        time.sleep(contender.spacing)
+        time.sleep(SPACING)
         began = time.monotonic()
         contender.send([alert(pod)])
         gone += [moment - began for moment in ground.gone.wait([pod], PATIENCE)]

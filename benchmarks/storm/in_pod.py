@@ -3,9 +3,12 @@ instead of where a kubelet mounts it: what it takes of a machine is what it take
 
 import os
 import runpy
+import sys
 from pathlib import Path
 
 from playbooks.infrastructure import in_cluster
 
+# Not in the worker's image; nats-py imports it where it finds it, for websockets.
+sys.modules["aiohttp"] = None  # type: ignore[assignment]
 in_cluster.SERVICE_ACCOUNT = Path(os.environ["SERVICE_ACCOUNT"])
 runpy.run_module("playbooks.engines.worker", run_name="__main__", alter_sys=True)

@@ -22,7 +22,6 @@ class AsInPod(OnCluster):
 
 class Ours:
     name = "worker"
-    spacing = 0.02
 
     def __init__(self, ground: Ground, concurrency: int) -> None:
         self._ground = ground

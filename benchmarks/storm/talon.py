@@ -78,8 +78,6 @@ class Network:
 
 class Talon:
     name = "Falco Talon"
-    # client-go asks five times a second at most, and Talon three times an alert.
-    spacing = 0.8
 
     def __init__(self, ground: Ground) -> None:
         self._binary = os.environ.get("FALCO_TALON", "")
