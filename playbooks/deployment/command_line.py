@@ -157,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
         "-S",
         dest="set_up",
         action="store_true",
-        help="set the cluster up for -E kubernetes, and sweep what functions left that are gone",
+        help="set the cluster up for -E kubernetes, hold the accounts of isolate and taint to what"
+        " they need, and sweep what functions left that are gone",
     )
     add("-d", dest="show", action="store_true", help="print the objects as YAML, change nothing")
     add("-x", dest="remove", action="store_true", help="remove what was deployed")

@@ -1,4 +1,4 @@
-"""What the kubernetes engine needs once in a cluster: two definitions and a role."""
+"""What a cluster has once: two definitions, a role, and what holds our accounts to their work."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import List, Set, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Exists, Forbidden, Kubectl, KubectlError, NotThere
+from playbooks.deployment.manifests import least_power
 from playbooks.deployment.manifests.definitions import LABELS, definitions
-from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, shown
+from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, identity, shown
 from playbooks.deployment.manifests.shared_role import shared_role
 from playbooks.deployment.steps import Create, Keep, Replace, Step, step, without_idle
 from playbooks.deployment.waiting import PAUSE, Sleep
@@ -26,7 +27,7 @@ or, to see it first:
 
 
 def manifests() -> List[Manifest]:
-    return [*definitions(), shared_role()]
+    return [*definitions(), shared_role(), *least_power.policies()]
 
 
 def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
@@ -35,16 +36,23 @@ def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, st
     What others made is left alone, such as the definitions that came with Kubeless. The answers
     tell what was done to which object. Raises DeploymentError, which says who has to do what.
     """
+    served = serves_policies(kubectl)
+    wanted = [m for m in manifests() if served or m["kind"] not in least_power.KINDS]
     try:
-        report = [_do(kubectl, each) for each in _steps(kubectl, manifests())]
+        report = [_do(kubectl, each) for each in _steps(kubectl, wanted)]
     except Forbidden as error:
         raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
     _wait_until_served(kubectl, sleep)
-    return report
+    return report if served else [*report, ("left out", _left_out(kubectl))]
+
+
+def serves_policies(kubectl: Kubectl) -> bool:
+    """Whether the API server knows what holds accounts to less than their roles."""
+    return least_power.RESOURCE in _resources(kubectl, least_power.API)
 
 
 def complete(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
-    """The same for what is missing only: before a function is deployed."""
+    """What a function needs and is missing, before it is deployed: definitions and role."""
     served = _served(kubectl)
     needed = [] if served >= KINDS else definitions()
     if not _has_role(kubectl):
@@ -63,10 +71,10 @@ def complete(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, 
 
 
 def _steps(kubectl: Kubectl, wanted: List[Manifest]) -> List[Step]:
-    found = {m["metadata"]["name"]: m for m in kubectl.get(wanted)}
+    found = {identity(m): m for m in kubectl.get(wanted)}
     steps: List[Step] = []
     for manifest in wanted:
-        there = found.get(manifest["metadata"]["name"])
+        there = found.get(identity(manifest))
         if there and not _is_ours(there):
             steps.append(Keep(there))
         else:
@@ -102,9 +110,21 @@ def _has_role(kubectl: Kubectl) -> bool:
         return True
 
 
+def _left_out(kubectl: Kubectl) -> str:
+    version = kubectl.raw("/version").get("gitVersion", "this version")
+    return (
+        f"{least_power.POLICY}: Kubernetes serves it from {least_power.SINCE} on, and here it is"
+        f" {version}: nothing but their roles holds our accounts to what they need"
+    )
+
+
 def _served(kubectl: Kubectl) -> Set[str]:
+    return _resources(kubectl, KUBELESS_API)
+
+
+def _resources(kubectl: Kubectl, api: str) -> Set[str]:
     try:
-        resources = kubectl.raw(f"/apis/{KUBELESS_API}")["resources"]
+        resources = kubectl.raw(f"/apis/{api}")["resources"]
     except NotThere:
         return set()
     return {str(resource["name"]) for resource in resources}

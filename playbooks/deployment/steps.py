@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence, Union
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, Kubectl, KubectlError, NotThere
+from playbooks.deployment.manifests import least_power
 from playbooks.deployment.manifests.manifest import Manifest, identity, without_zeros
 
 
@@ -35,7 +36,13 @@ class Remove:
 
 
 # Kinds whose objects the API server stores with much that nobody gave.
-_WITH_DEFAULTS = ("CustomResourceDefinition", "Deployment", "PodDisruptionBudget", "Service")
+_WITH_DEFAULTS = (
+    "CustomResourceDefinition",
+    "Deployment",
+    "PodDisruptionBudget",
+    "Service",
+    *least_power.KINDS,
+)
 
 # What changes with every write.
 _COUNTED = ("generation", "managedFields", "resourceVersion")

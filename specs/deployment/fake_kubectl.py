@@ -9,6 +9,7 @@ from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, NotThere
 from playbooks.deployment.manifests.manifest import identity
 
 SERVED = ("functions", "natstriggers")
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
 def singular(plural):
@@ -26,6 +27,7 @@ class FakeKubectl(Kubectl):
     ``failures``: the error that a verb on a kind raises; "dry-run create" is a verb of its own.
     ``finalizer``: deleted objects stay, marked for deletion. ``before`` is called before each call.
     ``status``: what a stored Deployment's becomes. ``logged``: logs by pod and container.
+    ``version``: of the API server; it serves admission policies from 1.30 on.
     """
 
     def __init__(self, *objects, served=SERVED, namespace="default"):
@@ -37,6 +39,7 @@ class FakeKubectl(Kubectl):
         self.finalizer = False
         self.logged = {}
         self.status = rolled_out
+        self.version = "v1.34.4"
         self.before_call = lambda verb, manifest: None
         self._numbers = count(1)
         for manifest in objects:
@@ -49,7 +52,10 @@ class FakeKubectl(Kubectl):
         if path in self.failures:
             raise self.failures[path]
         if path == "/version":
-            return {"gitVersion": "v1.34.4"}
+            return {"gitVersion": self.version}
+        if path == ADMISSION:
+            minor = int(self.version.split(".")[1])
+            return {"resources": [{"name": "validatingadmissionpolicies"}] if minor >= 30 else []}
         if not self.served:
             raise NotThere("Error from server (NotFound)")
         return {"resources": [{"name": name} for name in self.served]}

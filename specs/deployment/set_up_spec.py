@@ -10,11 +10,18 @@ from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import run
 
 DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
-MADE = [
+NEEDED = [
     "ClusterRole falco-playbook-worker",
     "CustomResourceDefinition functions.kubeless.io",
     "CustomResourceDefinition natstriggers.kubeless.io",
 ]
+POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+HELD = (
+    "falco-playbook-isolate-networkpolicies",
+    "falco-playbook-isolate-pods",
+    "falco-playbook-taint-nodes",
+)
+MADE = sorted([*NEEDED, *(f"{kind} {name}" for kind in (POLICY, BINDING) for name in HELD)])
 
 
 class NewCluster(FakeKubectl):
@@ -44,7 +51,7 @@ with description("Setting a cluster up") as self:
     with before.each:
         self.kubectl = NewCluster()
 
-    with it("makes two definitions and the shared role"):
+    with it("makes two definitions, the shared role, and policies with their bindings"):
         answer = run("-S", kubectl=self.kubectl)
 
         expect(answer.code).to(equal(0))
@@ -66,6 +73,37 @@ with description("Setting a cluster up") as self:
         run("-S", kubectl=self.kubectl)
 
         expect(self.kubectl.the("ClusterRole", "falco-playbook-worker")["rules"]).to(equal(rules))
+
+    with it("leaves policies out where the API server knows none, and says why"):
+        self.kubectl.version = "v1.29.3"
+        answer = run("-S", kubectl=self.kubectl)
+
+        expect((answer.code, answer.err)).to(equal((0, "")))
+        expect(self.kubectl.names).to(equal(NEEDED))
+        expect(answer.out).to(
+            contain(
+                "left out  ValidatingAdmissionPolicy: Kubernetes serves it from 1.30 on", "v1.29.3"
+            )
+        )
+
+    with it("leaves a policy alone that others made under its name"):
+        theirs = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": POLICY,
+            "metadata": {"name": HELD[0]},
+            "spec": {"theirs": True},
+        }
+        kubectl = FakeKubectl(theirs)
+        answer = run("-S", kubectl=kubectl)
+
+        expect(answer.out).to(contain(f"unchanged {POLICY} {HELD[0]}, which others made\n"))
+        expect(answer.out).to(contain(f"created   {BINDING} {HELD[0]}\n"))
+        expect(kubectl.the(POLICY, HELD[0])["spec"]).to(equal({"theirs": True}))
+
+    with it("makes no policies on deploying: who deploys needs no right to write them"):
+        run(*DELETE, kubectl=self.kubectl)
+
+        expect([n for n in self.kubectl.names if n.startswith(POLICY)]).to(be_empty)
 
     with it("leaves alone what others made, such as Kubeless' own definitions"):
         theirs = {
@@ -102,7 +140,7 @@ with description("Setting a cluster up") as self:
         answer = run(*DELETE, kubectl=self.kubectl)
 
         expect(answer.code).to(equal(0))
-        expect(self.kubectl.names).to(contain(*MADE, "Deployment falco-delete"))
+        expect(self.kubectl.names).to(contain(*NEEDED, "Deployment falco-delete"))
 
     with it("is asked of an administrator by who may not, in their words"):
         refused = Forbidden("customresourcedefinitions is forbidden")
