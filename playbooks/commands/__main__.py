@@ -9,6 +9,7 @@ from typing import Optional, Sequence
 
 from playbooks.commands.bearer_token import token
 from playbooks.commands.brake import brake
+from playbooks.commands.check import check
 from playbooks.commands.cluster import Cluster, ClusterProcess
 from playbooks.commands.command_line import parse
 from playbooks.commands.dead import dead
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.slee
         namespace = options.namespace or cluster.current_namespace()
         if options.command in ("pause", "resume", "reset"):
             return brake(options, cluster, namespace, SystemClock().now)
+        if options.command == "check":
+            return check(options, cluster, namespace, sleep)
         deployed = find(cluster, namespace, options.function)
         if options.command == "dead":
             return dead(options, cluster, deployed)

@@ -11,6 +11,7 @@ from playbooks.deployment.request import name_problems, namespace_problems
 
 _EXAMPLES = """\
 examples:
+  falco-playbook check -p isolate -n responders
   falco-playbook dead -p delete -n responders
   falco-playbook dead -p delete -o json | jq '.[] | select(.reason == "invalid-alert") | .body'
   falco-playbook dead -p delete --redeliver
@@ -30,8 +31,8 @@ class Options:
     """What was typed, checked as far as that is possible without a cluster.
 
     ``function``: falco-<name>; empty with ``all``. ``namespace`` None: the kubeconfig's, with
-    ``all`` every one. ``playbook``: as ``-p`` gave it. ``ids`` empty: all of them. ``budget_of``
-    empty: of every namespace. What follows that is for ``simulate``.
+    ``all`` every one. ``playbook`` and ``image``: as they were typed. ``ids`` empty: all of them.
+    ``budget_of`` empty: of every namespace. What follows that is for ``simulate``.
     """
 
     command: str
@@ -43,6 +44,7 @@ class Options:
     drop: bool = False
     ids: Tuple[int, ...] = ()
     rotate: bool = False
+    image: Optional[str] = None
     all: bool = False
     why: str = ""
     budget_of: str = ""
@@ -76,6 +78,9 @@ def parse(arguments: Sequence[str]) -> Options:
         problems += namespace_problems(typed.namespace)
     option = "--drop" if drop else "--redeliver"
     problems += [p for text in given for p in _id_problems(option, text)]
+    image = getattr(typed, "image", None)
+    if image is not None and (not image or image.split() != [image]):
+        problems.append(f"--image is {image!r}, expected the name of an image")
     if problems:
         raise UsageError(problems)
     return Options(
@@ -88,6 +93,7 @@ def parse(arguments: Sequence[str]) -> Options:
         drop=drop is not None,
         ids=tuple(sorted({int(text) for text in given})),
         rotate=getattr(typed, "rotate", False),
+        image=image,
         all=everything,
         why=getattr(typed, "why", ""),
         budget_of=budget_of or "",
@@ -119,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    check = _command(commands, "check", "say whether this cluster is ready for the playbook")
+    check.add_argument(
+        "--image",
+        metavar="IMAGE",
+        help="with -p isolate: that of two short-lived pods, with Python; default: the worker's",
+    )
     dead = _command(
         commands, "dead", "list the alerts that were given up, put them back or drop them"
     )
@@ -201,5 +213,5 @@ def _command(
     add("-p", dest="playbook", metavar="PLAYBOOK", help="the one that was deployed")
     add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
     add("-N", dest="name", metavar="NAME", help="as on deploying: falco-NAME; default: PLAYBOOK")
-    add("-o", dest="output", choices=outputs, default="text", help="default: text")
+    add("-o", "--output", dest="output", choices=outputs, default="text", help="default: text")
     return command

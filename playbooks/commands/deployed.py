@@ -43,13 +43,19 @@ def find(cluster: Cluster, namespace: str, function: str) -> Deployed:
     if not found:
         raise DeploymentError(_nothing(cluster, namespace, function))
     made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
-    template = made[0]["spec"]["template"] if made else {}
-    if REVISION not in _annotations(template):
+    if not made or not is_worker(made[0]):
         raise DeploymentError(
             f"Function {namespace}/{function} has no worker of deploy_playbook -E kubernetes:"
             " what Kubeless serves has neither dead letters nor a token"
         )
-    return Deployed(namespace, function, found[0]["metadata"]["uid"], template["spec"])
+    template = made[0]["spec"]["template"]["spec"]
+    return Deployed(namespace, function, found[0]["metadata"]["uid"], template)
+
+
+def is_worker(deployment: Mapping[str, Any]) -> bool:
+    """Whether deploy_playbook made it, and not Kubeless."""
+    template = (deployment.get("spec") or {}).get("template") or {}
+    return REVISION in _annotations(template)
 
 
 def workers(cluster: Cluster, deployed: Deployed) -> List[str]:

@@ -1,4 +1,4 @@
-"""Asks a worker to do something with its dead letters, and reads its answer."""
+"""Runs a module of ours in a worker's pod, such as the one for its dead letters."""
 
 from __future__ import annotations
 
@@ -26,18 +26,23 @@ class Answer:
 
 
 def ask(cluster: Cluster, deployed: Deployed, *words: str) -> Answer:
-    """``words``: what the module in the pod is to do. Raises DeploymentError."""
-    pod = a_worker(cluster, deployed)
+    """``words``: what is to be done with the dead letters. Raises DeploymentError."""
     # The pod has rights and settings, but need not be asked for what the API server said already.
-    command = (COMMAND[0], "-m", MODULE, *words[:1], "--uid", deployed.uid, *words[1:])
-    return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
+    return run(cluster, deployed, MODULE, *words[:1], "--uid", deployed.uid, *words[1:])
 
 
-def read(done: Executed, pod: str) -> Answer:
+def run(cluster: Cluster, deployed: Deployed, module: str, *arguments: str) -> Answer:
+    """Raises DeploymentError."""
+    pod = a_worker(cluster, deployed)
+    command = (COMMAND[0], "-m", module, *arguments)
+    return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod, module)
+
+
+def read(done: Executed, pod: str, module: str = MODULE) -> Answer:
     """Raises DeploymentError for what the module did not say."""
-    if MODULE.rpartition(".")[2] in done.err and "No module named" in done.err:
+    if module.rpartition(".")[2] in done.err and "No module named" in done.err:
         raise DeploymentError(
-            f"the worker in pod {pod} is of another version, which has no {MODULE}: deploy it again"
+            f"the worker in pod {pod} is of another version, which has no {module}: deploy it again"
         )
     lines = [_object(line) for line in done.out.splitlines()]
     said = [line for line in lines if line]

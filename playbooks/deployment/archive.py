@@ -40,7 +40,7 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
 def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     worker = package / WORKER
-    programs = ("__init__.py", "__main__.py", "dead_letter_desk.py")
+    programs = ("__init__.py", "__main__.py", "dead_letter_desk.py", "inspection.py")
     entries = [package / f"{playbook}.py", *(worker / name for name in programs)]
     files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
     files.update(_reached(entries, package))

@@ -12,6 +12,7 @@ from unittest import mock
 from playbooks.commands import __main__ as program
 from playbooks.commands.cluster import Cluster, Executed
 from playbooks.deployment import kubectl_process
+from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests.manifest import labels
 from playbooks.deployment.manifests.worker import REVISION
 from specs.deployment.fake_kubectl import FakeKubectl
@@ -20,12 +21,17 @@ from specs.support.mothers import a_document
 
 NAME = "falco-delete"
 
+POLICY = "falco-playbook-isolate-pods"
+REFUSAL = f"pods is forbidden: ValidatingAdmissionPolicy '{POLICY}' with binding denied request"
+
 
 class FakeCluster(FakeKubectl, Cluster):
     """``executed``: pods and commands in turn. ``says``: what a command of the desk answers.
 
     ``stale``: the pods whose kubelet is slow; it renews their files when they are annotated, or
-    never where ``stuck``. ``annotated``: pods.
+    never where ``stuck``. ``annotated``: pods. ``may_not``: what accounts may not do, as "list
+    pods" or "list pods in shop". ``refusal``: the API server's to what the account never does, None
+    where nothing holds it. ``enforces``: what a NetworkPolicy cuts off in the probe pods.
     """
 
     def __init__(self, *objects, **options):
@@ -35,9 +41,16 @@ class FakeCluster(FakeKubectl, Cluster):
         self.stale = {}
         self.stuck = False
         self.annotated = []
+        self.may_not = ()
+        self.refusal = REFUSAL
+        self.enforces = ("new", "open")
+        self.patched = []
+        self.probed = []
 
     def execute(self, namespace, pod, container, command):
         self.executed.append((pod, *command))
+        if command[-1].startswith("/tmp/heard"):
+            return Executed(0, f"{json.dumps(self._heard())}\n", "")
         if "-c" in command:
             return Executed(0, f"{self._digest(pod)}\n", "")
         return self.says
@@ -52,9 +65,51 @@ class FakeCluster(FakeKubectl, Cluster):
     def whoami(self):
         return "kubernetes-admin"
 
+    def patch(self, manifest, change, *, user="", dry_run=False):
+        annotations = change["metadata"].get("annotations") or {}
+        self.patched.append((manifest["metadata"]["name"], change, user, dry_run))
+        if "patch" in self.failures:
+            raise self.failures["patch"]
+        if self.refusal and user and not all(key.startswith("falco/") for key in annotations):
+            raise Forbidden(self.refusal)
+
+    def _create(self, manifest, dry_run):
+        if manifest["kind"] == "SubjectAccessReview":
+            return self._reviewed(manifest)
+        namespace = manifest["metadata"].get("namespace", "")
+        if namespace.startswith("falco-check-"):
+            self.probed.append(manifest)
+            if manifest["kind"] == "ReplicaSet":
+                super()._create(a_probe("replica-x7", namespace, "replica"), dry_run)
+            if manifest["kind"] == "Pod":
+                manifest = a_probe("bare", namespace, "bare")
+        return super()._create(manifest, dry_run)
+
+    def _reviewed(self, review):
+        asked = review["spec"]["resourceAttributes"]
+        what = f"{asked['verb']} {asked['resource']}"
+        allowed = not {what, f"{what} in {asked['namespace']}"} & set(self.may_not)
+        return {**review, "status": {"allowed": allowed}}
+
+    def _heard(self):
+        """As if a policy were in force at once."""
+        cut = (
+            self.enforces
+            if any(
+                k == "NetworkPolicy" and n.startswith("falco-isolate-") for k, _, n in self.objects
+            )
+            else ()
+        )
+        return {kind: kind not in cut for kind in ("new", "open")}
+
     def _digest(self, pod):
         text = self.stale.get(pod) or token_of(self)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def a_probe(name, namespace, kind):
+    pod = a_pod(name, namespace, function="probe", labels={"falco/probe": kind})
+    return {**pod, "status": {**pod["status"], "podIP": "198.18.0.9"}, "spec": {"containers": []}}
 
 
 def answer(*lines, code=0, err="", end=True):
@@ -63,11 +118,19 @@ def answer(*lines, code=0, err="", end=True):
     return Executed(code, "".join(f"{json.dumps(line)}\n" for line in said), err)
 
 
-def a_cluster(*typed, pods=("falco-delete-1",), namespace="default", kind=FakeCluster, **options):
-    made = worker_objects(a_worker_request("delete", *typed), namespace=namespace, image="image:1")
+def a_cluster(
+    *typed,
+    playbook="delete",
+    pods=("falco-delete-1",),
+    namespace="default",
+    kind=FakeCluster,
+    also=(),
+    **options,
+):
+    made = worker_objects(a_worker_request(playbook, *typed), namespace=namespace, image="image:1")
     function = made.function["metadata"]["name"]
     running = [a_pod(name, namespace, function=function) for name in pods]
-    return kind(*made.in_order, *running, namespace=namespace, **options)
+    return kind(*made.in_order, *running, *also, namespace=namespace, **options)
 
 
 def a_pod(name, namespace="default", *, function=NAME, ready=True, state="running", **metadata):

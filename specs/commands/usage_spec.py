@@ -14,7 +14,7 @@ def the_error_of(*arguments):
 with description("What was typed to falco-playbook") as self:
     with it("is refused without a command, with a list of them"):
         expect(the_error_of()).to(contain("COMMAND", "falco-playbook -h shows how it is used"))
-        expect(the_error_of("bury")).to(contain("'bury'", "dead", "token"))
+        expect(the_error_of("bury")).to(contain("'bury'", "check", "dead", "token"))
 
     with it("is refused without a playbook"):
         expect(the_error_of("dead")).to(contain("no playbook is given: -p PLAYBOOK, or -N NAME"))
@@ -33,7 +33,18 @@ with description("What was typed to falco-playbook") as self:
     with it("is refused for an unknown output"):
         expect(the_error_of("dead", "-p", "delete", "-o", "yaml")).to(contain("'yaml'", "json"))
 
+    with it("takes --output as it takes -o"):
+        expect(parse(["check", "-p", "delete", "--output", "json"]).json).to(equal(True))
+
+    with it("is refused for an image that has no name"):
+        for wrong in ("", "a b"):
+            expect(the_error_of("check", "-p", "isolate", "--image", wrong)).to(
+                contain(f"--image is {wrong!r}, expected the name of an image")
+            )
+        expect(parse(["check", "-p", "isolate", "--image", "a:1"]).image).to(equal("a:1"))
+
     with it("is refused for an option of the other command"):
+        expect(the_error_of("dead", "-p", "delete", "--image", "a:1")).to(contain("--image"))
         expect(the_error_of("dead", "-p", "delete", "--rotate")).to(contain("--rotate"))
 
     with it("is for the name that was deployed, which is the playbook's unless -N gives another"):

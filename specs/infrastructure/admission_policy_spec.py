@@ -10,12 +10,12 @@ from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.errors import NotPermitted
-from playbooks.deployment import set_up
 from playbooks.deployment.kubectl_process import KubectlProcess
 from playbooks.deployment.manifests import access, least_power
 from playbooks.deployment.manifests.manifest import identity
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
 from specs.deployment.mothers import a_worker_request, run
+from specs.support.admission import policies_are_there, removed
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_controller,
@@ -41,26 +41,6 @@ from specs.support.real_cluster import (
 POD = ("api", "v1", "namespaces")
 NODE = ("api", "v1", "nodes")
 POLICIES = ("apis", "networking.k8s.io", "v1", "namespaces")
-
-
-def policies_are_there():
-    """Set the cluster up, and have what was not there before removed in the end."""
-    process = KubectlProcess()
-    if not set_up.serves_policies(process):
-        raise AssertionError("this API server serves no ValidatingAdmissionPolicy")
-    there = {identity(manifest) for manifest in process.get(least_power.policies())}
-    for manifest in reversed(least_power.policies()):
-        if identity(manifest) not in there:
-            kind, _, name = identity(manifest)
-            cleaned_up(name, kind)
-    done = run("-S", kubectl=process, sleep=time.sleep)
-    assert done.code == 0, done.err
-    return [identity(m) for m in least_power.policies() if identity(m) not in there]
-
-
-def removed(made):
-    for kind, _, name in reversed(made):
-        delete(kind, name)
 
 
 def an_account(playbook, namespace):

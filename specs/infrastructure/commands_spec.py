@@ -3,17 +3,12 @@ the worker's image ``SPEC_WORKER_IMAGE`` (default local/falco-playbooks:dev) and
 Kubeless is at work, the whole way through a real API server.
 """
 
-import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import nats
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
@@ -24,6 +19,7 @@ from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
+from specs.support.programs import Reachable, program_of
 
 DEAD = ("dead", "-N", "fake", "-n", "specs")
 FUNCTION, NAMESPACE = "falco-fake", "specs"
@@ -292,49 +288,6 @@ with description("A command in a pod of a real cluster") as self:
         expect(cluster.stored("pod", "web", self.namespace)["metadata"]["annotations"]).to(
             equal({"falco/x": "2"})
         )
-
-
-class Reachable:
-    """A NATS server at an address of the node that pods reach, while it is entered."""
-
-    def __enter__(self):
-        self.directory = tempfile.TemporaryDirectory()
-        address = cluster.node_address()
-        with socket.socket() as listening:
-            listening.bind((address, 0))
-            port = listening.getsockname()[1]
-        self.url = f"nats://{address}:{port}"
-        words = ["-js", "-sd", self.directory.name, "-a", address, "-p", str(port)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(["nats-server", *words], **quiet)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
-        self.directory.cleanup()
-
-    def publish(self, subject, body):
-        async def connect_and_publish():
-            client = await nats.connect(self.url)
-            await client.publish(subject, body)
-            await client.flush()
-            await client.close()
-
-        asyncio.run(connect_and_publish())
-
-
-def program_of(*words):
-    """falco-playbook or deploy_playbook as a process of its own."""
-    # A Python that has what is needed, which may lie in a virtual environment.
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        words,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
 
 
 with description("falco-playbook, through the API server to a worker that was deployed,") as self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, List, Tuple, Union
+from typing import Any, Iterable, List, Mapping, Tuple, Union
 
 LIMITS = "limits"
 
@@ -32,6 +32,10 @@ class Refuse:
     """``why`` says what is in the way, and what to do."""
 
     why: str
+
+
+def stream(config: Mapping[str, Any]) -> Stream:
+    return Stream(config["name"], tuple(config.get("subjects") or ()), config.get("retention", ""))
 
 
 def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, Create, Refuse]:

@@ -170,7 +170,7 @@ class JetStream:
             items = page.get("streams") or []
             found.extend(items)
             if not items or len(found) >= page.get("total", 0):
-                return [_stream(item["config"]) for item in found]
+                return [coverage.stream(item["config"]) for item in found]
 
     def _new_stream(self, name: str, subjects: str) -> Dict[str, Any]:
         return {
@@ -184,12 +184,6 @@ class JetStream:
             "max_msg_size": -1,
             **self._limits,
         }
-
-
-def _stream(config: Mapping[str, Any]) -> coverage.Stream:
-    return coverage.Stream(
-        config["name"], tuple(config.get("subjects") or ()), config.get("retention", "")
-    )
 
 
 def started(configuration: Mapping[str, Any]) -> Instant:

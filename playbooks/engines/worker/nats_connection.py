@@ -60,6 +60,11 @@ def options(settings: Settings) -> Dict[str, Any]:
     return chosen
 
 
+def client(settings: Settings) -> Client:
+    """Not connected yet."""
+    return Encrypted() if _wants_tls(settings) else Client()
+
+
 async def connect(
     settings: Settings,
     *,
@@ -72,7 +77,7 @@ async def connect(
     ``name`` shows in NATS' own monitoring. ``closed``: given up for good, by nats-py itself.
     """
     chosen = options(settings)
-    client = Encrypted() if _wants_tls(settings) else Client()
+    connection = client(settings)
     said: List[str] = []
 
     async def complain(error: Exception) -> None:
@@ -88,11 +93,11 @@ async def connect(
         await back()
 
     async def gone() -> None:
-        if client.is_closed:
+        if connection.is_closed:
             return
         log.warn(f"the connection to NATS ({shown(settings)}) is lost, trying again for ever")
 
-    await client.connect(
+    await connection.connect(
         name=name,
         error_cb=complain,
         reconnected_cb=found,
@@ -101,9 +106,9 @@ async def connect(
         **chosen,
     )
     said.clear()
-    if lets_anybody_in(client._server_info):
+    if lets_anybody_in(connection._server_info):
         log.warn(OPEN_DOOR)
-    return client
+    return connection
 
 
 def has_jetstream(client: Any) -> bool:

@@ -1,0 +1,60 @@
+"""What a check found, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Callable, Dict, Iterable, List
+
+from playbooks.commands.table import plain
+from playbooks.deployment.errors import DeploymentError, Interrupted
+from playbooks.deployment.kubectl import Forbidden
+
+OK, WARNING, FAILED = "ok", "warning", "failed"
+
+#: It could not be looked at, which is neither.
+UNKNOWN = "unknown"
+
+_WIDEST = len(WARNING)
+_NAME = 21
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``says``: one line. ``do``: what to do about it; empty where there is nothing to do."""
+
+    check: str
+    status: str
+    says: str
+    do: str = ""
+
+    def to_dict(self) -> Dict[str, str]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """A line, and what to do on a second one. Parts of it come from alerts."""
+        line = plain(f"{self.status:<{_WIDEST}}  {self.check:<{_NAME}}  {self.says}")
+        return f"{line}\n{'':{_WIDEST + 4 + _NAME}}{plain(self.do)}" if self.do else line
+
+
+def is_ready(findings: Iterable[Finding]) -> bool:
+    """What could not be looked at is not ready: nobody saw it."""
+    return all(finding.status in (OK, WARNING) for finding in findings)
+
+
+def evaluated(check: str, look: Callable[[], List[Finding]]) -> List[Finding]:
+    """What it found, or why it could not look."""
+    try:
+        return look()
+    except Interrupted:
+        raise
+    except Forbidden as error:
+        return [Finding(check, UNKNOWN, f"you may not look: {_line(error)}", _ASK)]
+    except DeploymentError as error:
+        return [Finding(check, UNKNOWN, f"it could not be looked at: {_line(error)}")]
+
+
+_ASK = "ask whoever may, or have this right given to you"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

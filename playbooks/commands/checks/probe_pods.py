@@ -1,0 +1,197 @@
+"""Two pods that talk to each other, in a namespace of their own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+from playbooks.commands.cluster import Cluster
+from playbooks.core import network_policy
+from playbooks.core.pod import Pod
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Forbidden
+from playbooks.deployment.manifests.manifest import Manifest, reference
+from playbooks.deployment.symptoms import Symptom, of_pod
+from playbooks.deployment.waiting import Check, Sleep
+
+PROGRAM = Path(__file__).with_name("probe_program.py").read_text(encoding="utf-8")
+PYTHON = "python3"
+
+BARE, REPLICA = "bare", "replica"
+KINDS = (BARE, REPLICA)
+
+# Seconds between two looks, and until both are ready: an image may have to be pulled.
+PAUSE, WITHIN = 1.0, 120.0
+
+_LABEL = "falco/probe"
+_LABELS = {
+    "app.kubernetes.io/managed-by": "falco-playbook",
+    "pod-security.kubernetes.io/enforce": "restricted",
+}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Whether anything comes back from the pod, or to it: over a connection that was open before,
+    and over new ones."""
+
+    open: bool
+    new: bool
+
+
+class ProbePods:
+    """One that a ReplicaSet made, and a bare one. Raises DeploymentError."""
+
+    def __init__(self, cluster: Cluster, image: str, *, sleep: Sleep, check: Check) -> None:
+        self._cluster = cluster
+        self._image = image
+        self._sleep = sleep
+        self._check = check
+        self._pods: Dict[str, Manifest] = {}
+        self._rounds = 0
+        self._made = True
+        self.namespace = f"falco-check-{secrets.token_hex(4)}"
+
+    def begin(self) -> None:
+        """Until both are ready."""
+        metadata = {"name": self.namespace, "labels": _LABELS}
+        try:
+            self._cluster.create([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
+        except Forbidden:
+            self._made = False
+            raise
+        self._cluster.create(manifests(self.namespace, self._image))
+        for _ in range(int(WITHIN / PAUSE)):
+            self._check()
+            if self._ready():
+                return
+            if any(symptom.final for symptom in self._symptoms()):
+                break
+            self._sleep(PAUSE)
+        why = next((symptom.says for symptom in self._symptoms()), "no pod was made")
+        raise DeploymentError(
+            f"its probe pods did not become ready with image {self._image}: {why}"
+        )
+
+    def talk(self) -> None:
+        """Each with the other: over a connection opened now, and over new ones."""
+        self._rounds += 1
+        for kind, other in (KINDS, KINDS[::-1]):
+            host = self._pods[other]["status"]["podIP"]
+            self._run(kind, "talk", host, self._file)
+
+    def heard(self) -> Heard:
+        """Now: a few seconds are listened."""
+        self._check()
+        found = [json.loads(self._run(kind, "heard", self._file)) for kind in KINDS]
+        return Heard(any(f["open"] for f in found), any(f["new"] for f in found))
+
+    def isolate(self, kind: str) -> None:
+        """As the playbook does it: the policy first, then the label that it selects."""
+        pod = Pod(self._pods[kind])
+        self._cluster.create([self._policy(kind)])
+        label = {"metadata": {"labels": {network_policy.LABEL: pod.uid}}}
+        self._cluster.patch(self._pods[kind], label)
+
+    def release(self, kind: str) -> None:
+        self._cluster.delete(self._policy(kind))
+
+    def end(self) -> None:
+        """Everything, without waiting until it is gone."""
+        if self._made:
+            self._cluster.delete(reference("v1", "Namespace", self.namespace))
+
+    @property
+    def _file(self) -> str:
+        return f"/tmp/heard-{self._rounds}"
+
+    def _ready(self) -> bool:
+        """Remembers the pods."""
+        for pod in self._listed():
+            if of_pod(pod) is None and (pod.get("status") or {}).get("podIP"):
+                self._pods[pod["metadata"]["labels"][_LABEL]] = pod
+        return set(self._pods) == set(KINDS)
+
+    def _symptoms(self) -> List[Symptom]:
+        return [symptom for symptom in map(of_pod, self._listed()) if symptom]
+
+    def _listed(self) -> List[Manifest]:
+        return self._cluster.list(("pods",), namespace=self.namespace, selector=_LABEL)
+
+    def _policy(self, kind: str) -> Manifest:
+        both = network_policy.directions("both")
+        return network_policy.isolating(Pod(self._pods[kind]), both, ())
+
+    def _run(self, kind: str, *words: str) -> str:
+        name = self._pods[kind]["metadata"]["name"]
+        command = (PYTHON, "-c", PROGRAM, *words)
+        done = self._cluster.execute(self.namespace, name, "probe", command)
+        if done.code:
+            lines = (done.err or done.out).strip().splitlines() or [f"exit code {done.code}"]
+            raise DeploymentError(f"in its probe pod {name}, {words[0]} failed: {lines[-1]}")
+        return done.out
+
+
+def manifests(namespace: str, image: str) -> List[Manifest]:
+    """They pass the Pod Security profile ``restricted``."""
+    place = {"namespace": namespace}
+    template = {"metadata": {"labels": {_LABEL: REPLICA}}, "spec": _pod(image)}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "probe", **place},
+            "automountServiceAccountToken": False,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": BARE, "labels": {_LABEL: BARE}, **place},
+            "spec": _pod(image),
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {"name": REPLICA, **place},
+            "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": {_LABEL: REPLICA}},
+                "template": template,
+            },
+        },
+    ]
+
+
+def _pod(image: str) -> Mapping[str, Any]:
+    resources = {"cpu": "100m", "memory": "64Mi"}
+    container = {
+        "name": "probe",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [PYTHON, "-c", PROGRAM.replace("$", "$$"), "serve"],
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+        "resources": {"requests": resources, "limits": {"memory": "128Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "containers": [container],
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsGroup": 1000,
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "serviceAccountName": "probe",
+        "terminationGracePeriodSeconds": 1,
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }

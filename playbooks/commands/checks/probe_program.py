@@ -1,0 +1,106 @@
+"""What runs in a probe pod, given as ``python3 -c``: its image needs nothing but Python 3.8.
+
+``serve`` echoes what it hears. ``talk HOST FILE`` goes on in the background: over one connection
+that it opened once, and over a new one each time, and counts in the file what came back. ``heard
+FILE`` prints whether these counts still grow.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+PORT = 8080
+
+# Seconds: for an answer, between two words, and of looking. A talker ends by itself.
+PATIENCE, PAUSE, LOOK, TALK = 1.0, 0.1, 2.0, 300.0
+
+NOTHING = {"open": 0, "new": 0}
+
+
+def serve() -> None:
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    with socket.create_server(("", PORT), family=family, dualstack_ipv6=both) as listening:
+        while True:
+            connection, _ = listening.accept()
+            threading.Thread(target=_echo, args=(connection,), daemon=True).start()
+
+
+def _echo(connection: socket.socket) -> None:
+    with connection:
+        try:
+            while True:
+                word = connection.recv(64)
+                if not word:
+                    return
+                connection.sendall(word)
+        except OSError:
+            return
+
+
+def talk(host: str, path: str) -> None:
+    file, written = Path(path), Path(f"{path}.new")
+    file.write_text(json.dumps(NOTHING), encoding="ascii")
+    if os.fork():
+        return
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    counts = dict(NOTHING)
+    for speak in (_over_one, _over_new_ones):
+        threading.Thread(target=speak, args=(host, counts), daemon=True).start()
+    end = time.monotonic() + TALK
+    while time.monotonic() < end:
+        written.write_text(json.dumps(counts), encoding="ascii")
+        written.replace(file)
+        time.sleep(PAUSE)
+    os._exit(0)
+
+
+def _over_one(host: str, counts: "dict[str, int]") -> None:
+    try:
+        with socket.create_connection((host, PORT), timeout=PATIENCE) as connection:
+            while True:
+                # What was sent while nothing came through may come back later.
+                counts["open"] += _answers(connection)
+                time.sleep(PAUSE)
+    except OSError:
+        return
+
+
+def _over_new_ones(host: str, counts: "dict[str, int]") -> None:
+    while True:
+        try:
+            with socket.create_connection((host, PORT), timeout=PATIENCE) as connection:
+                counts["new"] += _answers(connection)
+        except OSError:
+            pass
+        time.sleep(PAUSE)
+
+
+def _answers(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b".")
+        return bool(connection.recv(64))
+    except socket.timeout:
+        return False
+
+
+def heard(path: str) -> None:
+    before = _read(path)
+    time.sleep(LOOK)
+    after = _read(path)
+    print(json.dumps({kind: after[kind] > before[kind] for kind in before}))
+
+
+def _read(path: str) -> "dict[str, int]":
+    return dict(json.loads(Path(path).read_text(encoding="ascii")))
+
+
+if __name__ == "__main__":
+    {"serve": serve, "talk": talk, "heard": heard}[sys.argv[1]](*sys.argv[2:])  # type: ignore[operator]

@@ -1,0 +1,121 @@
+"""Is the function there, and does something serve it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
+from playbooks.commands.cluster import Cluster
+from playbooks.commands.deployed import Deployed, a_worker, find, is_worker
+from playbooks.deployment import controllers, preflight
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import KubectlError
+from playbooks.deployment.kubeless import CALLER
+from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, reference
+
+FUNCTION = "function"
+TOPICS = "topics"
+
+
+@dataclass(frozen=True)
+class Served:
+    """``playbook``: its name. ``environment``: plain values. ``deployed`` None: Kubeless serves it,
+    or nothing does. ``image``: of its own container."""
+
+    playbook: str
+    topics: Tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    deployed: Optional[Deployed] = None
+
+
+def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding], Optional[Served]]:
+    """What is there of it; None where there is no such function. Raises KubectlError."""
+    try:
+        preflight.check_cluster(cluster)
+    except KubectlError:
+        raise
+    except DeploymentError as error:
+        return [Finding(FUNCTION, FAILED, *_parted(error))], None
+    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    if not found:
+        said = f"there is no Function {namespace}/{function}"
+        return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
+    stored = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
+    deployment = stored[0] if stored else {}
+    topics = _topics(cluster, namespace, function)
+    deployed = find(cluster, namespace, function) if is_worker(deployment) else None
+    container = _container(deployment, function)
+    served = Served(
+        playbook=found[0].get("spec", {}).get("handler", "").partition(".")[0],
+        topics=topics,
+        environment={v["name"]: v.get("value", "") for v in container.get("env") or ()},
+        image=container.get("image", ""),
+        deployed=deployed,
+    )
+    by = _worker(cluster, deployed, deployment) if deployed else _kubeless(cluster, deployment)
+    return [by, _answered(topics)], served
+
+
+def _worker(cluster: Cluster, deployed: Deployed, deployment: Manifest) -> Finding:
+    ready, wanted = _ready(deployment)
+    said = f"{ready} of {wanted} workers of {deployed} are ready"
+    if ready >= wanted > 0:
+        return Finding(FUNCTION, OK, said)
+    if ready:
+        return Finding(FUNCTION, WARNING, said, _logs(deployed))
+    try:
+        a_worker(cluster, deployed)
+    except DeploymentError as error:
+        said += f": {error}"
+    return Finding(FUNCTION, FAILED, said, _logs(deployed))
+
+
+def _kubeless(cluster: Cluster, deployment: Manifest) -> Finding:
+    ready, wanted = _ready(deployment)
+    controller = controllers.ready(cluster, CALLER)
+    if not controller:
+        said = "it has no worker, and no controller of Kubeless is ready"
+        return Finding(FUNCTION, FAILED, said, "deploy it with -E kubernetes")
+    said = f"Kubeless serves it ({controller} is ready): {ready} of {wanted} pods are ready"
+    return Finding(FUNCTION, OK if ready >= wanted > 0 else FAILED, said)
+
+
+def _answered(topics: Tuple[str, ...]) -> Finding:
+    if topics:
+        return Finding(TOPICS, OK, ", ".join(topics))
+    said = "it has no NATSTrigger: it answers no alert"
+    return Finding(TOPICS, WARNING, said, "deploy it with -t TOPIC")
+
+
+def _topics(cluster: Cluster, namespace: str, function: str) -> Tuple[str, ...]:
+    found = cluster.list(("natstriggers.kubeless.io",), namespace=namespace)
+    specs: List[Dict[str, Any]] = [trigger.get("spec") or {} for trigger in found]
+    wanted = [s for s in specs if _selected(s).get("function") == function]
+    return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
+
+
+def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
+    return (spec.get("functionSelector") or {}).get("matchLabels") or {}
+
+
+def _ready(deployment: Manifest) -> Tuple[int, int]:
+    ready = (deployment.get("status") or {}).get("readyReplicas") or 0
+    return ready, (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0)
+
+
+def _container(deployment: Manifest, function: str) -> Mapping[str, Any]:
+    if not deployment:
+        return {}
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return next((c for c in containers if c["name"] == function), containers[0])
+
+
+def _logs(deployed: Deployed) -> str:
+    return f"kubectl logs -n {deployed.namespace} deployment/{deployed.function} --all-pods"
+
+
+def _parted(error: DeploymentError) -> Tuple[str, str]:
+    first, _, rest = str(error).partition("\n")
+    return first, " ".join(rest.split())

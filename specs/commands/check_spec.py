@@ -1,0 +1,371 @@
+from expects import be_empty, contain, end_with, equal, expect, start_with
+from mamba import before, description, it
+
+from playbooks.deployment.kubectl import Forbidden, KubectlError
+from playbooks.deployment.manifests import least_power
+from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, run
+from specs.commands.readiness import (
+    A_NODE,
+    NATS,
+    checked,
+    inspected,
+    ready,
+    statuses,
+    the_finding,
+)
+
+with description("falco-playbook check") as self:
+    with before.each:
+        self.cluster = ready()
+
+    with it("finds everything in order where it is: exit code 0"):
+        code, found, _ = checked(self.cluster)
+
+        expect(code).to(equal(0))
+        expect(set(found.values())).to(equal({"ok"}))
+        expect(list(found)).to(
+            equal(
+                [
+                    *("function", "topics", "rights", "nats", "nats, strangers", "jetstream"),
+                    *("alerts, identity", "alerts, hostname", "admission policy"),
+                    *("policy, bare, new", "policy, bare, open"),
+                    *("policy, replica, new", "policy, replica, open"),
+                ]
+            )
+        )
+
+    with it("says so in one line a check, and what to do in another"):
+        self.cluster.may_not = ("patch pods",)
+        said = run("check", "-p", "isolate", cluster=self.cluster)
+        lines = said.out.splitlines()
+
+        expect(lines[0]).to(
+            equal(
+                "ok       function               1 of 1 workers of default/falco-isolate are ready"
+            )
+        )
+        expect(lines[2]).to(
+            equal("failed   rights                 falco-isolate may not patch pods")
+        )
+        expect(lines[3].strip()).to(start_with("deploy it again"))
+        expect(lines[-1]).to(equal("default/falco-isolate is not ready"))
+        expect(said.code).to(equal(1))
+
+    with it("is content with warnings"):
+        self.cluster.says = inspected(stream={"about": "stream", "missing": "none"})
+        self.cluster.version = "v1.29.0"
+        code, found, _ = checked(self.cluster)
+
+        expect(set(found.values())).to(contain("warning"))
+        expect(code).to(equal(0))
+
+    with it("is not content with what could not be looked at, and says that it could not"):
+        self.cluster.failures["nodes"] = Forbidden("nodes is forbidden")
+        code, found, all_of_it = checked(self.cluster)
+
+        expect((code, found["alerts, hostname"])).to(equal((1, "unknown")))
+        expect(all_of_it["alerts, hostname"]["says"]).to(
+            equal("you may not look: nodes is forbidden")
+        )
+
+    with it("goes on where the API server does not answer one question"):
+        self.cluster.failures["nodes"] = KubectlError("timed out\nafter 20 s")
+        status, says, _ = the_finding(self.cluster, "alerts, hostname")
+
+        expect((status, says)).to(
+            equal(("unknown", "it could not be looked at: timed out after 20 s"))
+        )
+
+    with it("looks at nothing but pods for isolate alone"):
+        found = statuses(ready(playbook="delete"), playbook="delete")
+
+        expect([name for name in found if name.startswith(("policy", "admission"))]).to(be_empty)
+
+    with it("lets nothing from an alert speak to a terminal"):
+        self.cluster.says = inspected(alerts={"hosts": {"\x1b[2J": 1}})
+
+        expect(run("check", "-p", "isolate", cluster=self.cluster).out).to(contain("\\x1b[2J (1)"))
+
+    with it("is refused for a playbook that is none, as whatever else is typed wrong"):
+        expect(run("check", "-p", "isolte", cluster=FakeCluster()).code).to(equal(2))
+
+
+with description("falco-playbook check, of the function") as self:
+    with it("fails where there is none, and looks at what is there without it"):
+        cluster = FakeCluster(*least_power.policies(), A_NODE)
+        code, found, _ = checked(cluster)
+
+        expect((code, found["function"])).to(equal((1, "failed")))
+        expect(list(found)).to(contain("policy, bare, new"))
+        expect(list(found)).not_to(contain("rights", "nats"))
+
+    with it("fails on a cluster that was never set up, and says what to do"):
+        cluster = FakeCluster(served=())
+        status, says, do = the_finding(cluster, "function", playbook="delete")
+
+        expect((status, says)).to(
+            equal(
+                (
+                    "failed",
+                    "this cluster does not serve kubeless.io/v1beta1 (functions, natstriggers).",
+                )
+            )
+        )
+        expect(do).to(contain("deploy_playbook -S"))
+
+    with it("warns where some workers are not ready, and fails where none is"):
+        cluster = ready()
+        deployment = cluster.the("Deployment", "falco-isolate")
+        deployment["spec"]["replicas"] = 2
+        status = deployment["status"]
+        expect(the_finding(cluster, "function")[:2]).to(
+            equal(("warning", "1 of 2 workers of default/falco-isolate are ready"))
+        )
+        status["readyReplicas"] = 0
+        expect(the_finding(cluster, "function")[0]).to(equal("failed"))
+
+    with it("says what its pods say where none runs, and that nobody could ask NATS"):
+        cluster = a_cluster(playbook="isolate", pods=())
+        cluster.the("Deployment", "falco-isolate")["status"] = {}
+        _, found, all_of_it = checked(cluster)
+
+        expect(all_of_it["function"]["says"]).to(contain("is it scaled to 0?"))
+        expect(found["nats"]).to(equal("unknown"))
+
+    with it("warns where it has no topics"):
+        cluster = ready()
+        trigger = cluster.the("NATSTrigger", "falco-isolate-trigger-0")
+        trigger["spec"]["functionSelector"]["matchLabels"]["function"] = "another"
+
+        expect(the_finding(cluster, "topics")[0]).to(equal("warning"))
+
+    with it("is about Kubeless where that serves it, and looks at nothing of NATS then"):
+        cluster = ready()
+        template = cluster.the("Deployment", "falco-isolate")["spec"]["template"]
+        template["metadata"]["annotations"] = {}
+        expect(the_finding(cluster, "function")[:2]).to(
+            equal(("failed", "it has no worker, and no controller of Kubeless is ready"))
+        )
+        cluster.create(
+            [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "metadata": {
+                        "name": "kubeless-controller-manager",
+                        "namespace": "kubeless",
+                        "labels": {"kubeless": "controller"},
+                    },
+                    "spec": {"replicas": 1},
+                }
+            ]
+        )
+        expect(the_finding(cluster, "function")[0]).to(equal("ok"))
+        expect(the_finding(cluster, "nats")[0]).to(equal("warning"))
+
+
+with description("falco-playbook check, of rights") as self:
+    with it("asks for every verb of the playbook and of its worker, as its account"):
+        cluster = ready()
+
+        expect(the_finding(cluster, "rights")[:2]).to(
+            equal(("ok", "all 14 that it needs, in all namespaces"))
+        )
+
+    with it("asks in each namespace where the playbook is limited to some"):
+        cluster = ready("-e", "NAMESPACES=shop,till")
+        cluster.may_not = ("patch pods in till",)
+
+        expect(the_finding(cluster, "rights")[:2]).to(
+            equal(("failed", "falco-isolate may not patch pods in till"))
+        )
+
+    with it("asks for the worker's own in its own namespace"):
+        cluster = ready(namespace="responders")
+        cluster.may_not = ("watch natstriggers in responders",)
+
+        expect(the_finding(cluster, "rights")[1]).to(
+            equal("falco-isolate may not watch natstriggers in responders")
+        )
+
+    with it("cannot tell where one may not ask"):
+        cluster = ready()
+        cluster.before_call = lambda verb, manifest: None
+        cluster._reviewed = lambda review: (_ for _ in ()).throw(Forbidden("subjectaccessreviews"))
+
+        expect(the_finding(cluster, "rights")[:2]).to(
+            equal(("unknown", "you may not look: subjectaccessreviews"))
+        )
+
+
+with description("falco-playbook check, of NATS and its alerts") as self:
+    with before.each:
+        self.cluster = ready()
+
+    def finding(self, check, **changes):
+        self.cluster.says = inspected(**changes)
+        return the_finding(self.cluster, check)
+
+    with it("asks the worker about the playbook's topics, of a day, and of so many at most"):
+        statuses(self.cluster)
+        asked = next(command for command in self.cluster.executed if "-m" in command)
+
+        expect(asked[1:]).to(
+            equal(
+                (
+                    *("python3", "-m", "playbooks.engines.worker.inspection"),
+                    *("--hours", "24", "--most", "5000", "--topics", "falco.error.*"),
+                )
+            )
+        )
+
+    with it("fails where the worker does not reach it, and looks at nothing behind it"):
+        self.cluster.says = answer({**NATS, "why": "connection refused"})
+        _, found, all_of_it = checked(self.cluster)
+
+        expect(all_of_it["nats"]["says"]).to(
+            equal("the worker does not reach nats://nats:4222: connection refused")
+        )
+        expect(found["nats"]).to(equal("failed"))
+        expect(list(found)).not_to(contain("jetstream"))
+
+    with it("fails where strangers are let in, and does not take for closed what was not tried"):
+        expect(self.finding("nats, strangers", strangers={"why": "open"})[0]).to(equal("failed"))
+        expect(self.finding("nats, strangers", strangers={"unknown": "x"})[0]).to(equal("unknown"))
+
+    with it("fails where no stream can keep the alerts, and warns where nothing keeps any"):
+        for said, status in (
+            ({"why": "no stream"}, "failed"),
+            ({"missing": "none"}, "warning"),
+            ({"unknown": "no answer"}, "unknown"),
+        ):
+            self.cluster.says = answer(NATS, {"about": "stream", **said})
+            expect(the_finding(self.cluster, "jetstream")[0]).to(equal(status))
+
+    with it("counts alerts about pods that carry an id, and those that are about none"):
+        expect(self.finding("alerts, identity")[:2]).to(
+            equal(
+                (
+                    "ok",
+                    "6 of 6 about a pod have its uid or a container's id"
+                    " (10 of the last 24 hours; 3 are about no pod, 1 are no alerts)",
+                )
+            )
+        )
+
+    with it("names the rules whose alerts carry none: some a warning, all a failure"):
+        rules = {"Terminal shell": 2, "Drop and execute": 3}
+        status, says, do = self.finding("alerts, identity", alerts={"unidentified": rules})
+        expect(status).to(equal("warning"))
+        expect(says).to(contain("6 of 11 about", "not Drop and execute (3), Terminal shell (2)"))
+        expect(do).to(contain("k8s.pod.uid"))
+
+        nothing = {"unidentified": rules, "identified": 0}
+        expect(self.finding("alerts, identity", alerts=nothing)[0]).to(equal("failed"))
+
+    with it("says that there may be more, and names a few rules only"):
+        many = {f"rule {number}": 10 - number for number in range(8)}
+        says = self.finding("alerts, identity", alerts={"unidentified": many, "cut": True})[1]
+
+        expect(says).to(contain("the newest 10 of the last", "rule 4 (6), 3 more"))
+
+    with it("warns where there are no alerts, or none about a pod: nothing was seen"):
+        none = {"identified": 0}
+        expect(self.finding("alerts, identity", alerts={"read": 0})[0]).to(equal("warning"))
+        expect(self.finding("alerts, identity", alerts=none)[0]).to(equal("warning"))
+
+    with it("warns where hostname is no node's name"):
+        hosts = {"node-1": 9, "falco-x7": 3, "": 1}
+        status, says, _ = self.finding("alerts, hostname", alerts={"hosts": hosts})
+
+        expect((status, says)).to(
+            equal(("warning", "is no node's name in 4 of 13: falco-x7 (3), none at all (1)"))
+        )
+
+    with it("cannot tell where the worker's answer breaks off, and says what it did tell"):
+        self.cluster.says = answer(NATS, end=False)
+        status, says, _ = the_finding(self.cluster, "nats")
+
+        expect((status, says)).to(equal(("unknown", says)))
+        expect(says).to(contain("the rest could not be looked at", "broke off"))
+
+    with it("cannot tell where the worker is of an older version"):
+        missing = "No module named playbooks.engines.worker.inspection"
+        self.cluster.says = answer(code=1, err=missing, end=False)
+
+        expect(the_finding(self.cluster, "nats")[1]).to(end_with("deploy it again"))
+
+
+with description("falco-playbook check, of the admission policy") as self:
+    with before.each:
+        self.cluster = ready()
+
+    def finding(self):
+        return the_finding(self.cluster, "admission policy")
+
+    with it("tries two changes as the account, in dry runs: one is refused, and one is not"):
+        expect(self.finding()[0]).to(equal("ok"))
+        tried = [each for each in self.cluster.patched if each[2]]
+
+        expect([list(change["metadata"]["annotations"]) for _, change, _, _ in tried]).to(
+            equal([["falco-check"], ["falco/check"]])
+        )
+        expect({(name, user, dry) for name, _, user, dry in tried}).to(
+            equal({("falco-isolate-1", "system:serviceaccount:default:falco-isolate", True)})
+        )
+
+    with it("fails where it is not installed, or its binding is not"):
+        for kind in least_power.KINDS:
+            cluster = ready()
+            cluster.delete(cluster.the(kind, POLICY))
+            status, says, do = the_finding(cluster, "admission policy")
+
+            expect((status, says)).to(equal(("failed", f"there is no {kind} {POLICY}")))
+            expect(do).to(contain("deploy_playbook -S"))
+
+    with it("fails where it refuses nothing"):
+        self.cluster.refusal = None
+
+        expect(self.finding()[:2]).to(
+            equal(
+                (
+                    "failed",
+                    "falco-isolate could change Pod default/falco-isolate-1 in a way that its"
+                    " playbook never does",
+                )
+            )
+        )
+
+    with it("cannot tell where something else refuses, or one may not act as the account"):
+        self.cluster.refusal = "pods is forbidden: User cannot patch"
+        expect(self.finding()[0]).to(equal("unknown"))
+        self.cluster.refusal = "User cannot impersonate resource serviceaccounts"
+        expect(self.finding()[0]).to(equal("unknown"))
+        expect(self.finding()[2]).to(contain("impersonate serviceaccounts/falco-isolate"))
+
+    with it("fails where it refuses also what the playbook does"):
+        self.cluster.failures["patch"] = Forbidden(self.cluster.refusal)
+
+        expect(self.finding()[0]).to(equal("failed"))
+        expect(self.finding()[1]).to(start_with("what the playbook does is refused too"))
+
+    with it("warns where the API server has no such policies, or none is about the account"):
+        self.cluster.version = "v1.29.0"
+        expect(self.finding()[0]).to(equal("warning"))
+
+        named = ready("-N", "audit")
+        status, says, do = the_finding(named, "admission policy", "-N", "audit")
+        expect((status, do)).to(equal(("warning", "deploy it as -N isolate-NAME")))
+        expect(says).to(contain("and this one is falco-audit"))
+
+    with it("tries it on a node, for taint"):
+        cluster = ready(playbook="taint")
+        cluster.refusal = cluster.refusal.replace(POLICY, "falco-playbook-taint-nodes")
+        found = statuses(cluster, playbook="taint")
+
+        expect(found["admission policy"]).to(equal("ok"))
+        expect({name for name, *_ in cluster.patched}).to(equal({"node-1"}))
+
+    with it("cannot tell where the cluster does not say what it serves"):
+        self.cluster.failures["/apis/admissionregistration.k8s.io/v1"] = KubectlError("timed out")
+        expect(self.finding()[0]).to(equal("unknown"))

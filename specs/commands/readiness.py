@@ -1,0 +1,51 @@
+"""falco-playbook check on a cluster in memory, on which nothing is wrong unless a spec says so."""
+
+import json
+
+from playbooks.deployment.manifests import least_power
+from specs.commands.fake_cluster import a_cluster, answer, run
+
+SEEN = {
+    "about": "alerts",
+    "read": 10,
+    "invalid": 1,
+    "about_none": 3,
+    "identified": 6,
+    "unidentified": {},
+    "hosts": {"node-1": 9},
+    "cut": False,
+}
+NATS = {"about": "nats", "servers": "nats://nats:4222"}
+STREAM = {"about": "stream", "name": "FALCO"}
+A_NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+
+
+def inspected(**changes):
+    """What a worker says where everything is as it should be, but for these."""
+    lines = {"nats": NATS, "strangers": {"about": "strangers"}, "stream": STREAM, "alerts": SEEN}
+    changed = {about: {**line, **changes.get(about, {})} for about, line in lines.items()}
+    return answer(*changed.values())
+
+
+def ready(*typed, playbook="isolate", **options):
+    """A cluster on which nothing is wrong."""
+    also = (*least_power.policies(), A_NODE)
+    made = a_cluster(*typed, playbook=playbook, pods=(f"falco-{playbook}-1",), also=also, **options)
+    made.says = inspected()
+    return made
+
+
+def checked(cluster, *words, playbook="isolate"):
+    said = run("check", "-p", playbook, "-o", "json", *words, cluster=cluster)
+    found = {each["check"]: each for each in json.loads(said.out)["checks"]}
+    return said.code, {name: each["status"] for name, each in found.items()}, found
+
+
+def statuses(cluster, *words, **options):
+    return checked(cluster, *words, **options)[1]
+
+
+def the_finding(cluster, check, *words, playbook="isolate"):
+    """Its status, what it says and what to do."""
+    found = checked(cluster, *words, playbook=playbook)[2][check]
+    return found["status"], found["says"], found["do"]

@@ -1,0 +1,145 @@
+import asyncio
+import json
+
+from expects import be_false, be_true, contain, equal, expect, have_len
+from mamba import before, description, it
+
+from playbooks.core.instant import Instant
+from playbooks.engines.worker.recent_alerts import Bounds, Summary, summary
+from specs.support.mothers import a_document
+
+EVERYTHING = Bounds(Instant(0))
+
+
+class FakeJetStream:
+    def __init__(self):
+        self.made = []
+        self.deleted = []
+
+    async def call(self, what, body):
+        self.made.append((what, body["config"]))
+        return {}
+
+    async def delete_consumer(self, stream, name):
+        self.deleted.append(name)
+
+
+class Message:
+    def __init__(self, reply, subject, data):
+        self.reply, self.subject, self.data = reply, subject, data
+
+
+class FakeConnection:
+    """Has messages of a stream: sequences, seconds, subjects and bodies. ``asked``: requests."""
+
+    def __init__(self, *messages):
+        self.left = list(messages)
+        self.asked = []
+        self.ready = []
+
+    def new_inbox(self):
+        return "_INBOX.1"
+
+    async def subscribe(self, inbox):
+        return self
+
+    async def unsubscribe(self):
+        pass
+
+    async def publish(self, subject, body, reply):
+        batch = json.loads(body)["batch"]
+        self.asked.append(subject)
+        for _ in range(min(batch, len(self.left))):
+            sequence, seconds, subject, data = self.left.pop(0)
+            where = f"{sequence}.{sequence}.{seconds * 10**9}.{len(self.left)}"
+            self.ready.append(Message(f"$JS.ACK.FALCO.c.1.{where}", subject, data))
+        if not self.ready:
+            self.ready.append(Message("", reply, b""))
+
+    async def next_msg(self, timeout):
+        return self.ready.pop(0)
+
+
+def alert(**changes):
+    return json.dumps(a_document(**changes)).encode()
+
+
+def fields(**given):
+    return alert(output_fields={"k8s.ns.name": "shop", "k8s.pod.name": "web-0", **given})
+
+
+with description("What the alerts of a stream say about their pods") as self:
+    with before.each:
+        self.jetstream = FakeJetStream()
+
+    def found(self, *messages, last=None, topics=("falco.>",), bounds=EVERYTHING):
+        self.connection = FakeConnection(*messages)
+        newest = messages[-1][0] if messages and last is None else (last or 0)
+        return asyncio.run(
+            summary(self.connection, self.jetstream, "FALCO", newest, topics, bounds)
+        )
+
+    with it("is counted: with an id, without one by rule, about no pod, and no alert at all"):
+        counted = Summary()
+        for body in (
+            fields(**{"k8s.pod.uid": "u-1"}),
+            fields(**{"container.id": "3ad7b26ded6d"}),
+            fields(),
+            fields(**{"container.id": "nonsense"}),
+            fields(**{"container.id": "host"}),
+            alert(output_fields={}),
+            b"nonsense",
+        ):
+            counted.add(body)
+        said = counted.to_dict()
+
+        expect((said["read"], said["identified"], said["about_none"], said["invalid"])).to(
+            equal((7, 2, 2, 1))
+        )
+        expect(list(said["unidentified"].values())).to(equal([2]))
+        expect(sum(said["hosts"].values())).to(equal(6))
+
+    with it("is read by a consumer of its own, which is removed and acknowledges nothing"):
+        self.found((1, 1, "falco.error.x", fields()))
+        ((what, config),) = self.jetstream.made
+
+        expect(what).to(equal(f"CONSUMER.CREATE.FALCO.{config['name']}.falco.>"))
+        expect(config["ack_policy"]).to(equal("none"))
+        expect(list(config)).not_to(contain("durable_name"))
+        expect(self.jetstream.deleted).to(equal([config["name"]]))
+
+    with it("is read in batches, until nothing is left"):
+        many = [(n, 1, "falco.error.x", fields()) for n in range(1, 601)]
+
+        expect(self.found(*many).read).to(equal(600))
+        expect(self.connection.asked).to(have_len(3))
+
+    with it("is that of the topics' alerts alone, and of those since a time"):
+        since = Bounds(Instant(5 * 10**9))
+        read = self.found(
+            (1, 4, "falco.error.x", fields()),
+            (2, 5, "falco.error.x", fields()),
+            (3, 6, "falco.notice.x", fields()),
+            topics=("falco.error.*",),
+            bounds=since,
+        )
+
+        expect(read.read).to(equal(1))
+        expect(read.cut).to(be_false)
+
+    with it("is that of the newest, and says where there may be more"):
+        read = self.found((8, 9, "falco.error.x", fields()), last=10, bounds=Bounds(Instant(0), 3))
+
+        expect(self.jetstream.made[0][1]["opt_start_seq"]).to(equal(8))
+        expect(read.cut).to(be_true)
+
+    with it("says so where time was up"):
+        many = [(n, 1, "falco.error.x", fields()) for n in range(1, 601)]
+        read = self.found(*many, bounds=Bounds(Instant(0), seconds=-1.0))
+
+        expect(read.cut).to(be_true)
+        expect(read.read < 600).to(be_true)
+
+    with it("is nothing of an empty stream"):
+        expect(self.found().read).to(equal(0))
+        expect(self.jetstream.made).to(equal([]))

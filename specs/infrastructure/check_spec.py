@@ -1,0 +1,242 @@
+"""``falco-playbook check`` with real servers: NATS servers on this machine, and, where the node has
+the worker's image ``SPEC_WORKER_IMAGE`` (default local/falco-playbooks:dev), a deployed playbook
+whose network plugin is tried. On this project's rig that plugin is its test agent.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from expects import be_empty, contain, equal, expect, start_with
+from mamba import after, before, description, it
+
+from playbooks.commands.checks.inspected import MODULE
+from specs.engines.worker.rig import ROOT, Nats
+from specs.support import real_cluster as cluster
+from specs.support.admission import policies_are_there, removed
+from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.deployed import IMAGE, WORKER_IMAGE
+from specs.support.kubeless import controller_at_work
+from specs.support.mothers import a_document
+from specs.support.programs import Reachable, program_of
+
+USERS = """authorization { users: [ { user: worker, password: w } ] }"""
+NOBODY = """
+authorization { users: [
+  { user: worker, password: w },
+  { user: nobody, password: n, permissions: { publish: { deny: ">" } } } ] }
+no_auth_user: nobody
+"""
+
+
+def inspected(url, *words):
+    """What the module in a worker's pod prints, by what it is about, and its last line."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PLAYBOOK": "isolate",
+        "FUNCTION_NAME": "falco-isolate",
+        "FUNCTION_NAMESPACE": "specs",
+        "NATS_URL": url,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    *lines, last = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line.pop("about"): line for line in lines}, last
+
+
+def an_alert(**changes):
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime())
+    return json.dumps(a_document(**{"time": now, "hostname": "node-1", **changes})).encode()
+
+
+with description("What a worker's pod tells falco-playbook check of NATS") as self:
+
+    def server(self, **options):
+        self.nats = Nats(**options).start()
+        return self.nats
+
+    with after.each:
+        self.nats.remove()
+
+    with it("is that users are asked for, where they are"):
+        found, last = inspected(self.server(config=USERS, user="worker:w").url)
+
+        expect(found["nats"]).to(equal({"servers": f"nats://127.0.0.1:{self.nats.port}"}))
+        expect(found["strangers"]).to(equal({}))
+        expect(last).to(equal({"end": 3}))
+
+    with it("is that strangers are let in, as such or as a user of the server's choice"):
+        for options in ({}, {"config": NOBODY, "user": "worker:w"}):
+            found, _ = inspected(self.server(**options).url)
+            self.nats.remove()
+
+            expect(found["strangers"]["why"]).to(start_with("it lets in whoever reaches it"))
+
+    with it("is why there is no connection"):
+        self.server(config=USERS, user="worker:wrong")
+        expect(inspected(self.nats.url)[0]["nats"]["why"]).to(contain("Authorization Violation"))
+
+        self.nats.stop()
+        found, last = inspected(self.nats.url)
+        expect(found["nats"]["why"]).to(contain("ConnectionRefused"))
+        expect(last).to(equal({"end": 1}))
+
+    with it("is that there is no JetStream, no stream, or one that is of no use"):
+        found, _ = inspected(self.server(jetstream=False).url)
+        expect(list(found["stream"])).to(equal(["missing"]))
+        self.nats.remove()
+
+        found, _ = inspected(self.server().url)
+        expect(found["stream"]["why"]).to(equal("no stream keeps falco.>"))
+
+        self.nats.stream("OTHER", "falco.error.>")
+        found, _ = inspected(self.nats.url)
+        expect(found["stream"]["why"]).to(contain("stream OTHER has falco.error.>"))
+
+    with it("is what its alerts carry, without a trace left in the stream"):
+        self.server().stream("FALCO", "falco.>")
+        about = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0"}
+        self.nats.publish(
+            ("falco.error.x", an_alert(output_fields={**about, "k8s.pod.uid": "u"})),
+            ("falco.error.x", an_alert(output_fields=about, rule="Nameless")),
+            ("falco.notice.x", an_alert(output_fields=about)),
+            ("falco.error.x", b"nonsense"),
+        )
+        found, last = inspected(self.nats.url, "--topics", "falco.error.*")
+
+        expect(found["alerts"]).to(
+            equal(
+                {
+                    **{"read": 3, "invalid": 1, "about_none": 0, "identified": 1, "cut": False},
+                    "unidentified": {"Nameless": 1},
+                    "hosts": {"node-1": 2},
+                }
+            )
+        )
+        expect(last).to(equal({"end": 4}))
+        expect(self.nats.consumers()).to(be_empty)
+
+    with it("is bounded: the newest, of the last hours"):
+        self.server().stream("FALCO", "falco.>")
+        self.nats.publish(*[("falco.error.x", an_alert()) for _ in range(700)])
+
+        found, _ = inspected(self.nats.url)
+        expect((found["alerts"]["read"], found["alerts"]["cut"])).to(equal((700, False)))
+        found, _ = inspected(self.nats.url, "--most", "300")
+        expect((found["alerts"]["read"], found["alerts"]["cut"])).to(equal((300, True)))
+        found, _ = inspected(self.nats.url, "--hours", "0")
+        expect(found["alerts"]["read"]).to(equal(0))
+
+
+def probe_namespaces():
+    items = cluster.kubectl_json("get", "namespaces")["items"]
+    return {n["metadata"]["name"] for n in items if n["metadata"]["name"].startswith("falco-check")}
+
+
+with description("falco-playbook check, of a playbook that was deployed,") as self:
+    with before.all:
+        self.made = policies_are_there()
+        self.server = Reachable(USERS, "worker:w").__enter__()
+        self.namespace = cluster.a_namespace()
+        script = str(ROOT / "deploy_playbook")
+        engine = ("-E", "kubernetes", "-i", IMAGE, "-e", f"NATS_URL={self.server.url}")
+        place = ("-n", self.namespace, "-p", "isolate")
+        done = program_of(script, *place, "-t", "falco.error.*", *engine)
+        assert done.returncode == 0, done.stderr
+        node = cluster.kubectl_json("get", "nodes")["items"][0]["metadata"]["name"]
+        # About a pod that is gone.
+        about = {"k8s.ns.name": self.namespace, "k8s.pod.name": "x", "k8s.pod.uid": "u"}
+        self.server.publish("falco.error.x", an_alert(hostname=node, output_fields=about))
+
+    with after.all:
+        program_of(str(ROOT / "deploy_playbook"), "-n", self.namespace, "-p", "isolate", "-x")
+        cluster.delete_namespace(self.namespace)
+        self.server.__exit__()
+        removed(self.made)
+
+    def command(self, *words, playbook="isolate"):
+        place = ("-p", playbook, "-n", self.namespace)
+        return (sys.executable, "-m", "playbooks.commands", "check", *place, *words)
+
+    def checked(self, *words, **options):
+        """The exit code, and each check's status and words."""
+        done = program_of(*self.command("-o", "json", *words, **options))
+        found = json.loads(done.stdout)["checks"]
+        return done.returncode, {f["check"]: (f["status"], f["says"]) for f in found}
+
+    with it("finds everything in order, also that this cluster enforces policies"):
+        there = probe_namespaces()
+        code, found = self.checked()
+        wrong = {check: said for check, said in found.items() if said[0] != "ok"}
+
+        expect(wrong).to(equal({}))
+        expect(code).to(equal(0))
+        expect(list(found)).to(contain("policy, bare, open", "policy, replica, open"))
+        cluster.eventually(lambda: probe_namespaces() <= there, 60)
+
+    with it("sees which verbs are missing"):
+        role = cluster.stored("clusterrole", f"falco-isolate.{self.namespace}")
+        rules = [rule for rule in role["rules"] if rule["resources"] != ["pods"]]
+        patch = json.dumps({"rules": rules})
+        name = role["metadata"]["name"]
+        cluster.kubectl("patch", "clusterrole", name, "--type=merge", "-p", patch)
+        try:
+            code, found = self.checked("--image", "none:1")
+        finally:
+            whole = json.dumps({"rules": role["rules"]})
+            cluster.kubectl("patch", "clusterrole", name, "--type=merge", "-p", whole)
+
+        expect(code).to(equal(1))
+        expect(found["rights"]).to(
+            equal(("failed", "falco-isolate may not get pods; list pods; patch pods"))
+        )
+        # Without the right to patch pods, nothing reaches the policy.
+        expect(found["admission policy"][0]).to(equal("unknown"))
+        expect(found["network policy"][0]).to(equal("unknown"))
+        expect(found["network policy"][1]).to(contain("with image none:1"))
+
+    with it("removes its pods on Ctrl-C"):
+        there = probe_namespaces()
+        process = subprocess.Popen(
+            self.command(),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        cluster.eventually(lambda: probe_namespaces() > there, 30)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=60)
+
+        expect(process.returncode).to(equal(130))
+        expect(complaint).to(contain("interrupted by SIGINT"))
+        cluster.eventually(lambda: probe_namespaces() <= there, 60)
+
+    with it("is about another playbook where nothing of it is deployed"):
+        code, found = self.checked(playbook="delete")
+
+        expect((code, list(found))).to(equal((1, ["function"])))
+
+
+# Real servers; the last wants a cluster and the worker's image as well.
+not_run_unless(CLUSTER, globals())
+not_run_unless(program("nats-server"), globals())
+if CLUSTER.holds:
+    DEPLOYED = {
+        name: group
+        for name, group in globals().items()
+        if getattr(group, "_example_group", False) and "was deployed" in group._example_name
+    }
+    not_run_unless(WORKER_IMAGE, DEPLOYED)
+    not_run_unless(
+        Condition(not controller_at_work(), "a controller of Kubeless is at work"), DEPLOYED
+    )

@@ -1,0 +1,30 @@
+"""The admission policies of ``deploy_playbook -S`` on the real cluster."""
+
+import time
+
+from playbooks.deployment import set_up
+from playbooks.deployment.kubectl_process import KubectlProcess
+from playbooks.deployment.manifests import least_power
+from playbooks.deployment.manifests.manifest import identity
+from specs.deployment.mothers import run
+from specs.support.real_cluster import cleaned_up, delete
+
+
+def policies_are_there():
+    """Set the cluster up, and have what was not there before removed in the end."""
+    process = KubectlProcess()
+    if not set_up.serves_policies(process):
+        raise AssertionError("this API server serves no ValidatingAdmissionPolicy")
+    there = {identity(manifest) for manifest in process.get(least_power.policies())}
+    for manifest in reversed(least_power.policies()):
+        if identity(manifest) not in there:
+            kind, _, name = identity(manifest)
+            cleaned_up(name, kind)
+    done = run("-S", kubectl=process, sleep=time.sleep)
+    assert done.code == 0, done.err
+    return [identity(m) for m in least_power.policies() if identity(m) not in there]
+
+
+def removed(made):
+    for kind, _, name in reversed(made):
+        delete(kind, name)
