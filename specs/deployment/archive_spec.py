@@ -10,12 +10,22 @@ from expects import be_below, be_empty, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
 from playbooks.deployment import catalogue
-from playbooks.deployment.archive import archive
+from playbooks.deployment.archive import archive, worker_archive
 from playbooks.deployment.errors import DeploymentError
 
 
 def the_files(content):
     return zipfile.ZipFile(io.BytesIO(content)).namelist()
+
+
+with description("The archive of a worker") as self:
+    with it("has the programs that run in its pod, and what they import"):
+        files = the_files(worker_archive("isolate"))
+        worker = "playbooks/engines/worker"
+
+        for program in ("__main__", "dead_letter_desk", "inspection"):
+            expect(files).to(contain(f"{worker}/{program}.py"))
+        expect(files).to(contain("playbooks/isolate.py", f"{worker}/recent_alerts.py"))
 
 
 with description("The archive of a playbook") as self:

@@ -23,6 +23,8 @@ from specs.support.kubeless import controller_at_work
 from specs.support.mothers import a_document
 from specs.support.programs import Reachable, program_of
 
+DOCUMENTED = (ROOT / "docs" / "nats.md").read_text(encoding="utf-8")
+PERMISSIONS = DOCUMENTED.partition("$WORKER, permissions: {")[2].partition("\n    } }")[0]
 USERS = """authorization { users: [ { user: worker, password: w } ] }"""
 NOBODY = """
 authorization { users: [
@@ -123,6 +125,17 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
             )
         )
         expect(last).to(equal({"end": 4}))
+        expect(self.nats.consumers()).to(be_empty)
+
+    with it("takes no right that the documentation does not give a worker's user"):
+        admin = "{ user: admin, password: a }"
+        worker = f"{{ user: worker, password: w, permissions: {{{PERMISSIONS}}} }}"
+        users = f"authorization {{ users: [ {admin}, {worker} ] }}"
+        self.server(config=users, user="admin:a").stream("FALCO", "falco.>")
+        self.nats.publish(("falco.error.x", an_alert()))
+        found, _ = inspected(f"nats://worker:w@127.0.0.1:{self.nats.port}")
+
+        expect(found["alerts"]["read"]).to(equal(1))
         expect(self.nats.consumers()).to(be_empty)
 
     with it("is bounded: the newest, of the last hours"):

@@ -63,14 +63,23 @@ def talk(host: str, path: str) -> None:
 
 
 def _over_one(host: str, counts: "dict[str, int]") -> None:
+    connection = _connected(host)
     try:
-        with socket.create_connection((host, PORT), timeout=PATIENCE) as connection:
-            while True:
-                # What was sent while nothing came through may come back later.
-                counts["open"] += _answers(connection)
-                time.sleep(PAUSE)
+        while True:
+            # What was sent while nothing came through may come back later.
+            counts["open"] += _answers(connection)
+            time.sleep(PAUSE)
     except OSError:
         return
+
+
+def _connected(host: str) -> socket.socket:
+    """Once that is possible."""
+    while True:
+        try:
+            return socket.create_connection((host, PORT), timeout=PATIENCE)
+        except OSError:
+            time.sleep(PAUSE)
 
 
 def _over_new_ones(host: str, counts: "dict[str, int]") -> None:
