@@ -18,9 +18,12 @@ from playbooks.infrastructure.clock import SystemClock
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
 from specs.support.real_cluster import (
-    ReadyNode,
+    a_fake_node,
     a_namespace,
-    container_id,
+    a_pod_manifest,
+    claimed,
+    create,
+    delete,
     delete_namespace,
     eventually,
     gone,
@@ -29,8 +32,6 @@ from specs.support.real_cluster import (
     running_pods,
     start_deployment,
     stored,
-    untainted,
-    untainted_at_the_end,
 )
 from specs.support.slack_server import SlackServer
 
@@ -64,14 +65,10 @@ def listed(namespace, playbook):
 
 
 def alert_about(pod):
-    """A recorded shell in a container, as if it were of now and of a pod that runs."""
+    """A recorded shell in a container, as if it were of now and of this pod."""
     alert = json.loads(RECORDED.read_text(encoding="utf-8").splitlines()[26])
-    about = {
-        "k8s.ns.name": pod["metadata"]["namespace"],
-        "k8s.pod.name": pod["metadata"]["name"],
-        "container.id": container_id(pod),
-    }
-    fields = {**alert["output_fields"], **about}
+    del alert["output_fields"]["container.id"]
+    fields = {**alert["output_fields"], **claimed(pod)}
     now = {"time": str(SystemClock().now()), "hostname": pod["spec"]["nodeName"]}
     return {**alert, **now, "output_fields": fields}
 
@@ -154,25 +151,22 @@ with description("On real Kubeless") as self:
     with description("the taint playbook"):
         with before.all:
             self.namespace = a_namespace()
-            self.pods = start_deployment(self.namespace)
-            self.node = self.pods[0]["spec"]["nodeName"]
-            self.another = ReadyNode().__enter__()
-            untainted_at_the_end(self.node, TAINT_KEY)
-            self.taints = stored("node", self.node)["spec"].get("taints") or []
+            self.node = a_fake_node()
+            (pod,) = create(a_pod_manifest("bound", self.namespace, nodeName=self.node))
+            kubectl("taint", "node", self.node, "falco-spec/theirs=a:NoSchedule")
             deploy(self.namespace, "taint", "-e", f"TAINT_KEY={TAINT_KEY}")
-            publish_until(lambda: has_our_taint(self.node), alert_about(self.pods[0]))
+            publish_until(lambda: has_our_taint(self.node), alert_about(pod))
 
         with after.all:
-            untainted(self.node, TAINT_KEY)
-            self.another.__exit__()
+            delete("node", self.node)
             remove(self.namespace, "taint")
             delete_namespace(self.namespace)
 
         with it("taints the node of the pod, and keeps its other taints"):
-            taints = stored("node", self.node)["spec"]["taints"]
+            theirs = {"key": "falco-spec/theirs", "value": "a", "effect": "NoSchedule"}
             ours = {"key": TAINT_KEY, "value": "true", "effect": "NoSchedule"}
 
-            expect(taints).to(equal([*self.taints, ours]))
+            expect(stored("node", self.node)["spec"]["taints"]).to(contain(theirs, ours))
 
     with description("the isolate playbook"):
         with before.all:

@@ -1,5 +1,4 @@
 import json
-import secrets
 from pathlib import Path
 
 from expects import be_none, contain, equal, expect, have_key, have_len
@@ -11,17 +10,19 @@ from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer
 from specs.support.real_cluster import (
-    ReadyNode,
+    a_fake_node,
     a_namespace,
-    container_id,
+    a_pod_manifest,
+    claimed,
+    create,
+    delete,
     delete_namespace,
     gone,
     kubectl_json,
     running_pods,
+    settled,
     start_deployment,
     stored,
-    untainted,
-    untainted_at_the_end,
 )
 from specs.support.slack_server import SlackServer, rate_limited
 
@@ -32,15 +33,10 @@ NUMBER, SUBJECT = 27, "falco.notice.terminal_shell_in_container"
 
 
 def recorded(pod):
-    """The recorded alert, as if it were of now and of a running pod; its words are as they were."""
+    """The recorded alert, as if it were of now and of this pod; its words are as they were."""
     alert = json.loads(RECORDED.read_text().splitlines()[NUMBER - 1])
-    alert["output_fields"].update(
-        {
-            "container.id": container_id(pod),
-            "k8s.ns.name": pod["metadata"]["namespace"],
-            "k8s.pod.name": pod["metadata"]["name"],
-        }
-    )
+    del alert["output_fields"]["container.id"]
+    alert["output_fields"].update(claimed(pod))
     return {**alert, "hostname": pod["spec"]["nodeName"], "time": str(SystemClock().now())}
 
 
@@ -92,19 +88,17 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         expect(stored("pod", self.pod["metadata"]["name"], self.namespace)).not_to(be_none)
 
     with it("taints the node of the pod, and keeps its other taints"):
-        key, node = f"falco-spec/{secrets.token_hex(4)}", self.pod["spec"]["nodeName"]
-        untainted_at_the_end(node, key)
-        another = ReadyNode().__enter__()
-        before_it = stored("node", node)["spec"].get("taints") or []
-        engine = self.start("taint", TAINT_KEY=key)
-        self.publish(recorded(self.pod))
-        engine.said(f"added taint {key}=true:NoSchedule to node {node}")
+        node = a_fake_node()
+        (pod,) = create(a_pod_manifest("bound", self.namespace, nodeName=node))
+        before_it = settled(node)["spec"]["taints"]
+        engine = self.start("taint", TAINT_KEY="falco-spec/local")
+        self.publish(recorded(pod))
+        engine.said(f"added taint falco-spec/local=true:NoSchedule to node {node}")
         taints = stored("node", node)["spec"]["taints"]
-        untainted(node, key)
-        another.__exit__()
+        delete("node", node)
 
-        added = {"key": key, "value": "true", "effect": "NoSchedule"}
-        expect(taints).to(contain(added, *[t for t in before_it if "falco-spec" not in t["key"]]))
+        added = {"key": "falco-spec/local", "value": "true", "effect": "NoSchedule"}
+        expect(taints).to(equal([*before_it, added]))
 
     with it("isolates the pod, which stays while its ReplicaSet starts another"):
         engine = self.start("isolate")

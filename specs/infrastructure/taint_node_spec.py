@@ -10,7 +10,7 @@ from playbooks.core.errors import Conflict
 from playbooks.core.outcome import Status
 from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
-from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.conditions import CLUSTER, Condition, not_run_unless
 from specs.support.real_cluster import (
     ReadyNode,
     a_fake_node,
@@ -18,6 +18,7 @@ from specs.support.real_cluster import (
     a_pod_manifest,
     alert_about,
     answer,
+    any_control_plane,
     create,
     delete,
     delete_namespace,
@@ -221,3 +222,9 @@ with description("Tainting the host of an alert about a process of the host") as
 
 
 not_run_unless(CLUSTER, globals())
+if CLUSTER.holds:
+    not_run_unless(
+        Condition(not any_control_plane(), "a node of the control plane is never tainted"),
+        globals(),
+        title="the real node",
+    )

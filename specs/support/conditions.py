@@ -29,11 +29,14 @@ CLUSTER = Condition(
 )
 
 
-def not_run_unless(condition: Condition, module: Dict[str, Any]) -> None:
-    """Make every example group of a spec module pending, and its title say why."""
+def not_run_unless(condition: Condition, module: Dict[str, Any], *, title: str = "") -> None:
+    """Make every example group of a spec module pending, and its title say why.
+
+    ``title``: only those in whose own titles it stands.
+    """
     if condition.holds:
         return
     for value in list(module.values()):
-        if getattr(value, "_example_group", False):
+        if getattr(value, "_example_group", False) and title in value._example_name:
             value._pending = True
             value._example_name += f" [not run: {condition.otherwise}]"

@@ -160,6 +160,12 @@ def a_fake_node(name: Optional[str] = None) -> str:
     return name
 
 
+def any_control_plane() -> bool:
+    """Whether pods may run on a node of the control plane."""
+    nodes = [Node(item) for item in kubectl_json("get", "nodes")["items"]]
+    return any(node.control_plane and node.schedulable for node in nodes)
+
+
 class ReadyNode:
     """A Node object that no machine stands behind, ready and open to all pods while it is entered,
     so that another one is not the last. No pod comes to it, because it has room for none.
@@ -368,22 +374,21 @@ def container_id(pod: Mapping[str, Any], name: str = "") -> str:
 # Alerts and playbooks
 
 
+def claimed(pod: Mapping[str, Any]) -> Dict[str, str]:
+    """Output fields that name the pod, with its container's id where it has one, else its uid."""
+    metadata = pod["metadata"]
+    names = {"k8s.ns.name": metadata["namespace"], "k8s.pod.name": metadata["name"]}
+    if any(container.ids for container in Pod(pod).containers):
+        return {**names, "container.id": container_id(pod)}
+    return {**names, "k8s.pod.uid": metadata["uid"]}
+
+
 def alert_about(
     pod: Mapping[str, Any], *, seconds_ago: float = 60.0, fields: Any = None, **changes: Any
 ) -> Manifest:
-    """The JSON object of an alert that names the pod, with its container's id where it has one,
-    else its uid. ``fields`` replace or, where None, remove single output fields."""
-    metadata, claim = pod["metadata"], {}
-    if any(container.ids for container in Pod(pod).containers):
-        claim["container.id"] = container_id(pod)
-    else:
-        claim["k8s.pod.uid"] = metadata["uid"]
-    about = {
-        "k8s.ns.name": metadata["namespace"],
-        "k8s.pod.name": metadata["name"],
-        **claim,
-        **(fields or {}),
-    }
+    """The JSON object of an alert that names the pod. ``fields`` replace or, where None, remove
+    single output fields."""
+    about = {**claimed(pod), **(fields or {})}
     return a_document(
         **{
             "time": str(Instant(time.time_ns() - int(seconds_ago * NANOSECONDS))),
