@@ -169,7 +169,7 @@ with description("falco-playbook check, of rights") as self:
         cluster = ready()
 
         expect(the_finding(cluster, "rights")[:2]).to(
-            equal(("ok", "all 14 that it needs, in all namespaces"))
+            equal(("ok", "all 18 that it needs, in all namespaces"))
         )
 
     with it("asks in each namespace where the playbook is limited to some"):
