@@ -13,10 +13,26 @@ HASH_ANNOTATION = "kubernetes.io/config.hash"
 _SPECS = ("initContainers", "containers", "ephemeralContainers")
 _STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
+# The kinds whose owning the cluster itself sees to: their controllers let go of pods that are not
+# theirs, and the garbage collector deletes those whose owner is not there. Of the same kind in an
+# API that is unknown, whoever makes a pod can say that it owns it.
+_APIS = {
+    "ReplicationController": "v1",
+    "Node": "v1",
+    "ReplicaSet": "apps/v1",
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+}
+
 
 @dataclass(frozen=True)
 class Owner:
-    """The controller of a pod."""
+    """The controller of a pod. ``kind``: of an API other than Kubernetes' own with its group, as
+    ``CloneSet.apps.kruise.io``.
+    """
 
     kind: str
     name: str
@@ -166,8 +182,15 @@ def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:
     """The controller of any object, or None."""
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller"):
-            return Owner(reference["kind"], reference["name"])
+            return Owner(_kind(reference), reference["name"])
     return None
+
+
+def _kind(reference: Mapping[str, Any]) -> str:
+    kind, api = str(reference["kind"]), reference.get("apiVersion")
+    if api in (None, _APIS.get(kind)):
+        return kind
+    return f"{kind}.{str(api).rpartition('/')[0] or api}"
 
 
 def _container(name: str, status: Mapping[str, Any]) -> Container:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Sequence
 
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
 from playbooks.core.node import Node
+from playbooks.core.outcome import Outcome
 from playbooks.core.pod import Pod
 
 NOW = Instant.parse("2026-01-02T03:04:05.000000000Z")
@@ -128,6 +130,29 @@ def a_node(name: str = "node-1", *, taints: Sequence[Mapping[str, str]] = ()) ->
     return Node(
         {"metadata": {"name": name, "resourceVersion": "1"}, "spec": {"taints": list(taints)}}
     )
+
+
+def a_ready_node(
+    name: str = "node-1",
+    *,
+    ready: str = "True",
+    spec: Optional[Mapping[str, Any]] = None,
+    **metadata: Any,
+) -> Node:
+    """One that takes pods, unless told otherwise."""
+    metadata = {"name": name, "uid": f"uid-of-{name}", "resourceVersion": "1", **metadata}
+    status = {"conditions": [{"type": "Ready", "status": ready}]}
+    return Node({"metadata": metadata, "spec": dict(spec or {}), "status": status})
+
+
+def an_action(
+    pod: Optional[Pod] = None, node: Optional[Node] = None, *, verb: str = "act", **changes: Any
+) -> Action:
+    """One that succeeds."""
+    target = str(node or pod)
+    done = Outcome.acted(target, "done", "done")
+    given = {"message": f"{verb} on {target}", "carry_out": lambda: done, **changes}
+    return Action(verb, target, pod=pod, node=node, **given)
 
 
 def a_policy(

@@ -10,6 +10,7 @@ from playbooks.core.action import Action
 from playbooks.core.answer import PASSED, Answer
 from playbooks.core.globs import matching
 from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.pod import Pod
 from playbooks.core.settings import Setting, names
 
 _PROTECTED = (
@@ -17,7 +18,7 @@ _PROTECTED = (
     "cert-manager,ingress-nginx,gke-*,gatekeeper-system"
 )
 
-# What the API calls the controller of a static pod.
+# Node stands for static pods: a pod that is none can name a node as its owner.
 _OWNERS = ("DaemonSet", "Node")
 
 
@@ -92,11 +93,18 @@ class ProtectedOwners(Guard):
         pod = action.pod
         if pod is None or action.node:
             return PASSED
-        kind = "Node" if pod.static else pod.owner.kind if pod.owner else ""
+        kind = _protecting(pod)
         owner = str(pod.owner) if pod.owner else "no controller"
-        if kind not in _OWNERS or kind in self.allowed:
+        if not kind or kind in self.allowed:
             return Answer(f"{pod} belongs to {owner}, which is not protected")
         what = f"is a static pod of node {pod.node}" if pod.static else f"belongs to {owner}"
         return Answer.refused(
             "protected-owner", f"{pod} {what}: it would come back (ALLOW_OWNERS={kind} allows it)"
         )
+
+
+def _protecting(pod: Pod) -> str:
+    """The one of _OWNERS that the pod has, or empty."""
+    if pod.static:
+        return "Node"
+    return "DaemonSet" if pod.owner and pod.owner.kind == "DaemonSet" else ""
