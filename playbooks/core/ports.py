@@ -121,7 +121,8 @@ class Cluster(ABC):
 
     @abstractmethod
     def workload(self, owner: Owner, *, namespace: str) -> Workload:
-        """What an owner of pods belongs to. A kind that it does not know is its own workload."""
+        """What an owner of pods belongs to. A kind that it does not know is its own workload, of as
+        many pods as the namespace has of it."""
 
     @abstractmethod
     def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:

@@ -129,7 +129,7 @@ class KubernetesCluster(Cluster):
 
     def _workload(self, owner: Owner, namespace: str) -> Workload:
         if owner.kind not in _WORKLOADS:
-            return Workload(owner.kind, owner.name, None)
+            return Workload(owner.kind, owner.name, self._pods_of(owner, namespace))
         api, resource, part, number = _WORKLOADS[owner.kind]
         try:
             found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
@@ -137,6 +137,10 @@ class KubernetesCluster(Cluster):
             return Workload(owner.kind, owner.name, None)
         above = controller(found["metadata"]) or owner
         return Workload(above.kind, above.name, (found.get(part) or {}).get(number))
+
+    def _pods_of(self, owner: Owner, namespace: str) -> int:
+        pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
+        return sum(controller(pod["metadata"]) == owner for pod in pods)
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:
