@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional
+from typing import Mapping, Optional
 
 from playbooks.core.action import Action
 from playbooks.core.answer import PASSED, Answer
 from playbooks.core.durations import shown
-from playbooks.core.errors import NotFound
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
@@ -23,10 +21,11 @@ LONGEST = 7 * 86400
 
 @dataclass(frozen=True)
 class Exemptions(Guard):
-    """Nothing of a namespace, and no node, whose annotation ``falco/exempt`` names the playbook.
+    """Nothing of a namespace whose annotation ``falco/exempt`` names the playbook.
 
     It counts until ``falco/exempt-until`` (RFC 3339, at most 7 days away). Read from the API, never
-    from the alert. ``pods``: the annotations of a pod count too.
+    from the alert. ``pods``: the annotations of a pod count too. Those of a node never do: whoever
+    took it over can write them.
     """
 
     playbook: str
@@ -56,15 +55,12 @@ class Exemptions(Guard):
         return Answer("; ".join(remarks) or "nothing exempts it")
 
     def _annotated(self, action: Action) -> Mapping[str, Mapping[str, str]]:
-        found: Dict[str, Mapping[str, str]] = {}
-        if action.node:
-            found[str(action.node)] = action.node.annotations
-        if action.pod:
-            name = action.pod.namespace
-            with suppress(NotFound):
-                found[f"namespace {name}"] = self.cluster.namespace_annotations(name)
-            if self.pods:
-                found[str(action.pod)] = action.pod.annotations
+        if action.pod is None:
+            return {}
+        name = action.pod.namespace
+        found = {f"namespace {name}": self.cluster.namespace_annotations(name)}
+        if self.pods:
+            found[str(action.pod)] = action.pod.annotations
         return found
 
     def _exemption(self, what: str, given: Mapping[str, str], now: Instant) -> Answer:
