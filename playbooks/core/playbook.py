@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 
 from playbooks.core import guards
-from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.answer import Answer
-from playbooks.core.errors import GuardUnanswered, PermanentError, PlaybookError, Unexpected
+from playbooks.core.errors import (
+    GuardUnanswered,
+    PlaybookError,
+    RetryableError,
+    Unexpected,
+)
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
@@ -106,7 +111,7 @@ class Responder:
         if case.released_by:
             why.append(f"released by {case.released_by}")
         for guard in self._guards:
-            answer = _noted(guard.of_alert(case), why)
+            answer = _noted(_asked(guard, partial(guard.of_alert, case)), why)
             if answer.reason:
                 return answer.outcome()
         planned = self._reaction.plan(case.alert)
@@ -114,16 +119,18 @@ class Responder:
         if isinstance(planned, Outcome):
             return planned
         for guard in self._guards:
-            answer = _noted(_answer(guard, case, planned), why)
+            answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:
                 return answer.outcome(planned)
         return planned.would() if self._dry_run else planned.carry_out()
 
 
-def _answer(guard: Guard, case: Case, action: Action) -> Answer:
+def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:
     try:
-        return guard.of_action(case, action)
-    except PermanentError as error:
+        return ask()
+    except RetryableError:
+        raise
+    except Exception as error:
         raise GuardUnanswered(f"{type(guard).__name__} cannot be asked: {error}") from error
 
 

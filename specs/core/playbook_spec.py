@@ -1,17 +1,42 @@
 from dataclasses import replace
 
-from expects import be, be_a, be_empty, equal, expect, have_len
+from expects import be, be_a, be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
-from playbooks.core.errors import NotPermitted, Unexpected
+from playbooks.core.answer import Answer
+from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
-from playbooks.core.outcome import Outcome
+from playbooks.core.guards.guard import Guard
+from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Responder
 from playbooks.core.priority import Priority
 from specs.support.fakes import FakeReaction, FixedClock
-from specs.support.mothers import a_document
+from specs.support.mothers import NOW, a_document, a_pod, an_action
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
+
+
+class Told(Guard):
+    """Writes down what it is asked; ``answers`` are what it then says or raises."""
+
+    def __init__(self, log, name, of_alert=None, of_action=None):
+        self._log, self._name = log, name
+        self._answers = {"alert": of_alert, "action": of_action}
+        self.cases = []
+
+    def of_alert(self, case):
+        return self._say("alert", case)
+
+    def of_action(self, case, action):
+        return self._say("action", case)
+
+    def _say(self, what, case):
+        self._log.append(f"{self._name} of the {what}")
+        self.cases.append(case)
+        answer = self._answers[what]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer or Answer(f"{self._name} passed the {what}")
 
 
 def a_responder(reaction, *guards, dry_run=False):
@@ -55,3 +80,100 @@ with description("A responder") as self:
 
         expect(outcome.error).to(be_a(Unexpected))
         expect(outcome.error.__cause__).to(be(bug))
+
+    with description("with several guards"):
+        with before.each:
+            self.log = []
+            self.action = an_action(
+                a_pod(), why=("proven",), carry_out=lambda: self.log.append("carried out") or DONE
+            )
+
+        def guarded(self, *guards, dry_run=False):
+            return a_responder(FakeReaction(self.action), *guards, dry_run=dry_run)
+
+        with it("asks all of them of the alert, then all of the action, and then acts"):
+            outcome = self.guarded(Told(self.log, "one"), Told(self.log, "two")).answer(
+                a_document()
+            )
+
+            expect(self.log).to(
+                equal(
+                    [
+                        "one of the alert",
+                        "two of the alert",
+                        "one of the action",
+                        "two of the action",
+                        "carried out",
+                    ]
+                )
+            )
+            expect(outcome.why).to(
+                equal(
+                    (
+                        "one passed the alert",
+                        "two passed the alert",
+                        "proven",
+                        "one passed the action",
+                        "two passed the action",
+                        "done",
+                    )
+                )
+            )
+
+        with it("stops at the first refusal, which ends the reasons why"):
+            refusal = Answer.refused("no", "not this one", held=True, first=True)
+            outcome = self.guarded(
+                Told(self.log, "one", of_action=refusal), Told(self.log, "two")
+            ).answer(a_document())
+
+            expect(self.log[-1]).to(equal("one of the action"))
+            expect((outcome.status, outcome.reason, outcome.held)).to(
+                equal((Status.SKIPPED, "no", True))
+            )
+            expect(outcome.target).to(equal("pod shop/web-0"))
+            expect(outcome.details).to(equal({"first": True}))
+            expect(outcome.why[-2:]).to(equal(("proven", "not this one")))
+
+        with it("has failed and may try again where one cannot be asked, of alert or action"):
+            for error in (NotPermitted("may not"), KeyError("bug")):
+                for when in ("of_alert", "of_action"):
+                    outcome = self.guarded(Told(self.log, "one", **{when: error})).answer(
+                        a_document()
+                    )
+
+                    expect(outcome.reason).to(equal("guard-unanswered"))
+                    expect(outcome.error.retryable).to(equal(True))
+                    expect(outcome.error.__cause__).to(be(error))
+            expect(self.log).not_to(contain("carried out"))
+
+        with it("leaves an error that is worth retrying as it is"):
+            error = Throttled("slower", retry_after=7.0)
+            outcome = self.guarded(Told(self.log, "one", of_action=error)).answer(a_document())
+
+            expect(outcome.error).to(be(error))
+            expect(self.log).not_to(contain("carried out"))
+
+        with it("asks them in a dry run too, tells them so, and does not act"):
+            guard = Told(self.log, "one")
+            outcome = self.guarded(guard, dry_run=True).answer(a_document())
+
+            expect((outcome.status, outcome.reason)).to(equal((Status.WOULD_ACT, "act")))
+            expect(outcome.message).to(equal("would act on pod shop/web-0"))
+            expect([case.dry_run for case in guard.cases]).to(equal([True, True]))
+            expect(self.log).not_to(contain("carried out"))
+
+        with it("tells them the time, which for a recorded alert is its own"):
+            guard = Told(self.log, "one")
+            self.guarded(guard).answer(a_document(time="2020-01-01T00:00:00Z"))
+            self.guarded(guard).answer(a_document(time="2020-01-01T00:00:00Z"), recorded=True)
+
+            expect([str(case.now) for case in guard.cases[::2]]).to(
+                equal([str(NOW), "2020-01-01T00:00:00.000000000Z"])
+            )
+
+        with it("tells them, and the outcome, who released the alert"):
+            guard = Told(self.log, "one")
+            outcome = self.guarded(guard).answer(a_document(), released_by="ada")
+
+            expect(guard.cases[0].released_by).to(equal("ada"))
+            expect(outcome.why[0]).to(equal("released by ada"))
