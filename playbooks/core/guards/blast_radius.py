@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 from playbooks.core.action import Action
 from playbooks.core.answer import Answer
 from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.nodes import others_that_take_pods
 from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.ledger import Ledger
@@ -22,7 +23,10 @@ class BlastRadius(Guard):
     ``taint``: key and effect of the taint that counts towards MAX_NODES, where the playbook taints.
     """
 
-    REASONS = ("paused", "undone", "budget-used-up", "before-reset", "owner-limit", "node-limit")
+    REASONS = (
+        *("paused", "undone", "budget-used-up", "before-reset"),
+        *("owner-limit", "node-limit", "last-node"),
+    )
     SETTINGS = limits.SETTINGS
     OFF = (
         "`MAX_ACTIONS=off`, `MAX_ACTIONS_ALL=off`, `MAX_PER_OWNER=off`, `MAX_NODES=off`;"
@@ -57,6 +61,7 @@ class BlastRadius(Guard):
             replicas=workload.replicas if workload else None,
             node=action.node.name if action.node else "",
             tainted=self._tainted(action),
+            spare=self._spare(action),
             released=bool(case.released_by),
         )
 
@@ -70,3 +75,8 @@ class BlastRadius(Guard):
         if self._taint is None or self._limits.nodes is None or action.node is None:
             return ()
         return tuple(n.name for n in self._cluster.nodes() if n.has_taint(*self._taint))
+
+    def _spare(self, action: Action) -> Optional[Tuple[str, ...]]:
+        if action.node is None:
+            return None
+        return tuple(n.name for n in others_that_take_pods(action.node, self._cluster.nodes()))

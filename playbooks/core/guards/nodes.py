@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Iterable, List
 
 from playbooks.core.action import Action
 from playbooks.core.answer import PASSED, Answer
@@ -26,12 +27,12 @@ class LastNodes(Guard):
             return PASSED
         if node.control_plane:
             return Answer.refused("control-plane-node", f"{node} is of the control plane")
-        others = [other for other in self.cluster.nodes() if _takes_pods(other, node)]
+        others = others_that_take_pods(node, self.cluster.nodes())
         if not others:
             return Answer.refused("last-node", f"no other node than {node.name} takes pods")
         number = f"{len(others)} other node{'s' * (len(others) > 1)}"
         return Answer(f"{node} is of no control plane, and {number} can take pods")
 
 
-def _takes_pods(other: Node, node: Node) -> bool:
-    return other.name != node.name and other.schedulable and other.ready
+def others_that_take_pods(node: Node, nodes: Iterable[Node]) -> List[Node]:
+    return [n for n in nodes if n.name != node.name and n.schedulable and n.ready]

@@ -17,10 +17,10 @@ SKEW = 120.0
 
 @dataclass(frozen=True)
 class StaleAlerts(Guard):
-    """Not older than ``longest`` seconds, nor from the future beyond two minutes.
+    """Only alerts not older than ``MAX_ALERT_AGE``, nor from the future beyond two minutes.
 
-    What is of priority Error and above is held, so that a flood of alerts cannot make a real one
-    age away unseen.
+    ``longest`` in seconds. What is of priority Error and above is held, so that a flood of alerts
+    cannot make a real one age away unseen.
     """
 
     longest: Optional[float]

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
 from playbooks.core.answer import Answer
 from playbooks.core.durations import shown
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.ledger.counts import Counts
 from playbooks.core.ledger.limits import Limits
 
 # Stands for all namespaces.
 ALL = "*"
 
-# Seconds of the grain in which actions are counted: one counts up to this much longer than the
-# window, never shorter.
-GRAIN = 10
-
-# Seconds for which a node counts as tainted that is about to be.
-TAINTING = 60.0
+# Seconds for which a node counts as tainted that is about to be: as long as all attempts to write
+# one can take.
+TAINTING = 180.0
 
 # Seconds after which nothing asks for a reset any more.
 REMEMBERED = 30 * 86400
@@ -32,8 +29,8 @@ VERSION = 1
 class Request:
     """One action that asks for a place. ``workload`` and ``replicas``: what the pod belongs to.
 
-    ``node``: the one to be tainted, ``tainted`` those that are. ``released``: a person let the
-    alert go on.
+    ``node``: the one to be tainted, ``tainted`` those that are, ``spare`` the others that take
+    pods; None: that is of no concern. ``released``: a person let the alert go on.
     """
 
     uid: str
@@ -43,6 +40,7 @@ class Request:
     replicas: Optional[int] = None
     node: str = ""
     tainted: Tuple[str, ...] = ()
+    spare: Optional[Tuple[str, ...]] = None
     released: bool = False
 
 
@@ -59,8 +57,7 @@ class Book:
         self.resets: Dict[str, Dict[str, str]] = content.get("resets", {})
         self.undone: Dict[str, Dict[str, str]] = content.get("undone", {})
         self._tainting: Dict[str, str] = content.get("tainting", {})
-        # Grain (seconds) -> namespace -> workload -> the marks of the objects acted upon.
-        self._actions: Dict[str, Dict[str, Dict[str, List[str]]]] = content.get("actions", {})
+        self._counts = Counts(content.get("actions", {}))
         self.changed = False
 
     def text(self) -> str:
@@ -71,7 +68,7 @@ class Book:
             "resets": self.resets,
             "undone": self.undone,
             "tainting": self._tainting,
-            "actions": self._actions,
+            "actions": self._counts.content,
         }
         return json.dumps({key: value for key, value in content.items() if value})
 
@@ -82,12 +79,16 @@ class Book:
         if stopped:
             return stopped
         self._forget(limits, now)
-        if any(_mark(request.uid) == mark for *_, mark in self._counted()):
-            return Answer(f"counted already within {shown(limits.window)}")
-        refused = self._exceeded(request, limits, now)
+        refused = self._too_many_nodes(request, limits)
         if refused:
             return refused
-        self._note(request, limits, now)
+        counted = self._counts.has(request.uid)
+        refused = None if counted else self._exceeded(request, limits, now)
+        if refused:
+            return refused
+        self._note(request, limits, now, counted=counted)
+        if counted:
+            return Answer(f"counted already within {shown(limits.window)}")
         return Answer("; ".join(self._standing(request, limits)))
 
     # What a person does
@@ -101,14 +102,18 @@ class Book:
         self.paused = None
 
     def reset(self, namespace: str, by: str, now: Instant) -> None:
-        """Let a namespace (``*``: everything) begin anew. Alerts from before stay held."""
+        """Let a namespace (``*``: everything) begin anew. Alerts from before stay held.
+
+        What was done in one namespace counts on in all.
+        """
         places = (namespace,) if namespace != ALL else (*self.tripped, ALL)
         for place in places:
             self.tripped.pop(place, None)
             self.resets[place] = {"by": by, "at": str(now)}
-        for spaces in self._actions.values():
-            for place in list(spaces) if namespace == ALL else [namespace]:
-                spaces.pop(place, None)
+        if namespace == ALL:
+            self._counts.clear()
+        else:
+            self._counts.begin_anew(namespace)
         self.changed = True
 
     def leave_alone(self, uid: str, what: str, by: str, until: Instant) -> None:
@@ -138,7 +143,7 @@ class Book:
 
     def _used_up(self, place: str, *, first: bool = False) -> Answer:
         trip = self.tripped[place]
-        where = "all namespaces" if place == ALL else f"namespace {place}"
+        where = "all namespaces" if place == ALL else _words(place)
         said = f"the budget of {where} tripped at {trip['at']}: {trip['limit']}"
         facts = {"tripped": place, "first": first}
         return Answer.refused("budget-used-up", said, held=True, **facts)
@@ -146,10 +151,10 @@ class Book:
     # What is counted
 
     def _exceeded(self, request: Request, limits: Limits, now: Instant) -> Optional[Answer]:
-        within, here = shown(limits.window), self._count(request.namespace)
+        within, here = shown(limits.window), self._counts.number(request.namespace)
         counts = (
-            (ALL, self._count(), limits.in_all, "MAX_ACTIONS_ALL"),
             (request.namespace, here, limits.in_namespace, "MAX_ACTIONS"),
+            (ALL, self._counts.number(), limits.in_all, "MAX_ACTIONS_ALL"),
         )
         for place, count, most, setting in counts:
             if most is not None and count >= most:
@@ -158,64 +163,51 @@ class Book:
                 self.changed = True
                 return self._used_up(place, first=True)
         most_of_owner = _most(request, limits)
-        owned = self._count(request.namespace, request.workload)
+        owned = self._counts.number(request.namespace, request.workload)
         if most_of_owner is not None and owned >= most_of_owner:
             said = (
                 f"{owned} of the pods of {_workload(request)} in {within}, at most {most_of_owner}"
             )
             return Answer.refused("owner-limit", said, held=True)
-        return self._too_many_nodes(request, limits, now)
+        return None
 
-    def _too_many_nodes(self, request: Request, limits: Limits, now: Instant) -> Optional[Answer]:
-        if not request.node or limits.nodes is None:
+    def _too_many_nodes(self, request: Request, limits: Limits) -> Optional[Answer]:
+        if not request.node:
             return None
-        soon = {n for n, at in self._tainting.items() if _age(at, now) < TAINTING}
-        others = sorted((soon | set(request.tainted)) - {request.node})
-        if len(others) < limits.nodes:
-            return None
-        said = f"{', '.join(others)} tainted, and MAX_NODES is {limits.nodes}"
-        return Answer.refused("node-limit", said, held=True)
+        soon = set(self._tainting) - {request.node}
+        others = sorted(soon | set(request.tainted) - {request.node})
+        if limits.nodes is not None and len(others) >= limits.nodes:
+            said = f"{', '.join(others)} tainted, and MAX_NODES is {limits.nodes}"
+            return Answer.refused("node-limit", said, held=True)
+        if request.spare is not None and not set(request.spare) - soon:
+            said = f"{', '.join(sorted(soon))} are being tainted, and no other node takes pods"
+            return Answer.refused("last-node", said, held=True)
+        return None
 
-    def _note(self, request: Request, limits: Limits, now: Instant) -> None:
-        if request.node and limits.nodes is not None:
+    def _note(self, request: Request, limits: Limits, now: Instant, *, counted: bool) -> None:
+        if request.node:
             self._tainting[request.node] = str(now)
             self.changed = True
-        if limits.counting:
-            grain = self._actions.setdefault(str(now.seconds // GRAIN * GRAIN), {})
-            workloads = grain.setdefault(request.namespace, {})
-            workloads.setdefault(request.workload, []).append(_mark(request.uid))
+        if limits.counting and not counted:
+            self._counts.add(request.uid, request.namespace, request.workload, now)
             self.changed = True
 
     def _standing(self, request: Request, limits: Limits) -> Iterator[str]:
-        within, place = shown(limits.window), request.namespace or "the nodes themselves"
+        within, place = shown(limits.window), request.namespace
         if limits.in_namespace is not None:
-            here = self._count(request.namespace)
-            yield f"{here} of {limits.in_namespace} actions in {within} in {place}"
+            here = self._counts.number(place)
+            yield f"{here} of {limits.in_namespace} actions in {within} in {_words(place)}"
         if limits.in_all is not None:
-            yield f"{self._count()} of {limits.in_all} in all"
+            yield f"{self._counts.number()} of {limits.in_all} in all"
         most = _most(request, limits)
         if most is not None:
-            owned = self._count(request.namespace, request.workload)
+            owned = self._counts.number(place, request.workload)
             yield f"{owned} of {most} pods of {_workload(request)}"
         if not limits.counting:
             yield "not paused, and no budget is set"
 
-    def _count(self, namespace: Optional[str] = None, workload: Optional[str] = None) -> int:
-        return sum(
-            namespace in (None, space) and workload in (None, owner)
-            for space, owner, _ in self._counted()
-        )
-
-    def _counted(self) -> Iterator[Tuple[str, str, str]]:
-        for spaces in self._actions.values():
-            for space, workloads in spaces.items():
-                for owner, marks in workloads.items():
-                    for mark in marks:
-                        yield space, owner, mark
-
     def _forget(self, limits: Limits, now: Instant) -> None:
-        oldest = now.seconds - limits.window - GRAIN
-        self._actions = {grain: v for grain, v in self._actions.items() if int(grain) > oldest}
+        self._counts.forget(limits.window, now)
         self._tainting = {n: at for n, at in self._tainting.items() if _age(at, now) < TAINTING}
         self.undone = {uid: v for uid, v in self.undone.items() if now < Instant.parse(v["until"])}
         self.resets = {n: v for n, v in self.resets.items() if _age(v["at"], now) < REMEMBERED}
@@ -225,7 +217,8 @@ def _most(request: Request, limits: Limits) -> Optional[int]:
     """How many pods of the request's workload at most; None: no limit, or no workload."""
     if limits.per_owner is None or not request.workload:
         return None
-    return max(1, int(limits.per_owner * (request.replicas or 1)))
+    # 0.29 * 100 is a little less than 29.
+    return max(1, int(limits.per_owner * (request.replicas or 1) + 1e-9))
 
 
 def _workload(request: Request) -> str:
@@ -233,9 +226,8 @@ def _workload(request: Request) -> str:
     return f"{request.workload} (replicas {number})"
 
 
-def _mark(uid: str) -> str:
-    """48 bits are enough to tell a few thousand objects apart."""
-    return sha256(uid.encode()).hexdigest()[:12]
+def _words(place: str) -> str:
+    return f"namespace {place}" if place else "no namespace"
 
 
 def _age(at: str, now: Instant) -> float:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, Tuple, TypeVar
 
 from playbooks.core.answer import Answer
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.book import Book, Request, after
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import LedgerStore
 
@@ -30,10 +30,16 @@ FRESH = 2.0
 
 @dataclass
 class _Asked:
+    """``since``: the ledger's own clock, in seconds, at ``now``."""
+
     request: Request
     now: Instant
+    since: float
     answer: Optional[Answer] = None
     error: Optional[PlaybookError] = None
+
+    def at(self, clock: float) -> Instant:
+        return after(self.now, max(0.0, clock - self.since))
 
 
 class Ledger:
@@ -62,7 +68,7 @@ class Ledger:
 
         Raises a PlaybookError where the book cannot be read or written.
         """
-        asked = _Asked(request, now)
+        asked = _Asked(request, now, self._clock())
         with self._queue:
             self._waiting.append(asked)
         with self._writing:
@@ -70,29 +76,33 @@ class Ledger:
                 with self._queue:
                     together, self._waiting = self._waiting, []
                 self._settle(together)
-        if asked.error is not None:
+        if asked.answer is None:
+            assert asked.error is not None
             raise asked.error
-        assert asked.answer is not None
         return asked.answer
 
     def look(self, request: Request, now: Instant) -> Answer:
-        """What the answer would be. Nothing is written."""
+        """What the answer would be. Nothing is written, and so no budget trips."""
         with self._writing:
-            return self._book().ask(request, self._limits, now)
+            answer = self._book().ask(request, self._limits, now)
+        return replace(answer, facts={**answer.facts, "first": False}) if answer.facts else answer
 
     def _settle(self, together: List[_Asked]) -> None:
+        for asked in together:
+            asked.error = Unexpected("the one who wrote the ledger was stopped")
         try:
             for asked, answer in zip(together, self._answers(together)):
                 asked.answer = answer
-        except PlaybookError as error:
+        except Exception as error:
             self._known = None
             for asked in together:
-                asked.error = error
+                asked.error = _of_ours(error)
 
     def _answers(self, together: List[_Asked]) -> List[Answer]:
         for attempt in range(ATTEMPTS):
             book = self._book()
-            answers = [book.ask(asked.request, self._limits, asked.now) for asked in together]
+            clock = self._clock()
+            answers = [book.ask(a.request, self._limits, a.at(clock)) for a in together]
             if not book.changed or self._written(book):
                 return answers
             self._sleep(random.uniform(0, PAUSE) * attempt / ATTEMPTS)
@@ -113,6 +123,14 @@ class Ledger:
         if self._known is None or self._clock() - self._read_at > FRESH:
             self._known, self._read_at = self._store.read(), self._clock()
         return read(self._known[0])
+
+
+def _of_ours(error: Exception) -> PlaybookError:
+    if isinstance(error, PlaybookError):
+        return error
+    unexpected = Unexpected(f"the ledger cannot be read: {type(error).__name__}: {error}")
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def read(text: str) -> Book:

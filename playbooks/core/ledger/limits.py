@@ -28,15 +28,15 @@ def share_or_off(value: str) -> Optional[float]:
     digits, percent = value[:-1], value[-1:]
     if value == "off":
         return None
-    if percent != "%" or not digits.isdigit() or not 1 <= int(digits) <= 100:
+    if percent != "%" or not re.fullmatch("[0-9]{1,3}", digits) or not 1 <= int(digits) <= 100:
         raise ValueError("a share from 1% to 100%, or off")
     return int(digits) / 100
 
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
-# The book is one object of the cluster, of at most 1 MiB.
-_MOST = 10_000
+# The book is one object of the cluster, of at most 1 MiB; an action takes 150 bytes of it at most.
+_MOST = 5_000
 
 
 def object_name(value: str) -> Optional[Tuple[str, str]]:

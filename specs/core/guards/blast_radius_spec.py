@@ -1,0 +1,136 @@
+import json
+
+from expects import be_empty, contain, equal, expect, have_key, raise_error
+from mamba import before, description, it
+
+from playbooks.core.errors import NotPermitted
+from playbooks.core.guards.blast_radius import BlastRadius
+from playbooks.core.guards.guard import Case
+from playbooks.core.ledger.ledger import Ledger, change
+from playbooks.core.ledger.limits import Limits
+from playbooks.core.pod import Workload
+from specs.support.fakes import InMemoryCluster, InMemoryLedger
+from specs.support.mothers import NOW, a_pod, a_ready_node, an_action, an_alert
+
+LIMITS = Limits(10, 30, 0.5, 1, 600.0)
+TAINT = ("falco/alert", "NoSchedule")
+TAINTED = {"taints": [{"key": TAINT[0], "value": "true", "effect": TAINT[1]}]}
+
+
+def a_web_pod(number, **changes):
+    return a_pod(f"web-{number}", uid=f"uid-{number}", owner="ReplicaSet/web-6d5f", **changes)
+
+
+with description("The guard of the blast radius") as self:
+    with before.each:
+        self.store, self.cluster = InMemoryLedger(), InMemoryCluster()
+
+    def guard(self, limits=LIMITS, taint=None):
+        return BlastRadius(Ledger(self.store, limits), self.cluster, limits, taint)
+
+    def asked(self, action, limits=LIMITS, taint=None, **given):
+        return self.guard(limits, taint).of_action(Case(an_alert(), NOW, **given), action)
+
+    with it("writes a slot before it lets an action pass"):
+        answer = self.asked(an_action(a_pod()))
+
+        expect(answer.words).to(equal("1 of 10 actions in 10m in namespace shop; 1 of 30 in all"))
+        expect(self.store.calls).to(equal(["read", "write"]))
+
+    with it("writes nothing in a dry run"):
+        answer = self.asked(an_action(a_pod()), dry_run=True)
+
+        expect(answer.reason).to(equal(""))
+        expect(self.store.calls).to(equal(["read"]))
+
+    with it("says in no dry run that a budget trips"):
+        limits = Limits(1, None, None, None, 600.0)
+        self.asked(an_action(a_pod()), limits)
+        answer = self.asked(an_action(a_pod(uid="other")), limits, dry_run=True)
+
+        expect(answer.reason).to(equal("budget-used-up"))
+        expect(answer.facts["first"]).to(equal(False))
+
+    with it("counts the pods of a Deployment over all of its ReplicaSets"):
+        web = Workload("Deployment", "web", 4)
+        self.cluster.workloads.update({"ReplicaSet web-6d5f": web, "ReplicaSet web-7e6a": web})
+        other = a_pod("web-9", uid="uid-9", owner="ReplicaSet/web-7e6a")
+        answers = [self.asked(an_action(p)) for p in (a_web_pod(1), other, a_web_pod(2))]
+
+        expect([a.reason for a in answers]).to(equal(["", "", "owner-limit"]))
+        expect(answers[1].words).to(contain("2 of 2 pods of Deployment web (replicas 4)"))
+
+    with it("lets one pod of a workload pass where nothing says how many it has"):
+        answers = [self.asked(an_action(a_web_pod(n))).reason for n in range(2)]
+
+        expect(answers).to(equal(["", "owner-limit"]))
+
+    with it("asks for no workload where there is no limit for one, no owner, or a node"):
+        self.asked(an_action(a_web_pod(1)), Limits(10, 30, None, 1, 600.0))
+        self.asked(an_action(a_pod()))
+        self.asked(an_action(a_web_pod(1), a_ready_node()))
+
+        expect(self.cluster.calls).not_to(contain("workload"))
+
+    with it("refuses a second tainted node"):
+        self.cluster = InMemoryCluster(
+            a_ready_node("a", spec=TAINTED), a_ready_node("b"), a_ready_node("c")
+        )
+        refused = self.asked(an_action(None, a_ready_node("b")), taint=TAINT)
+
+        expect(refused.reason).to(equal("node-limit"))
+        expect(refused.words).to(equal("a tainted, and MAX_NODES is 1"))
+
+    with it("takes no notice of taints of others"):
+        theirs = {"taints": [{"key": "theirs", "effect": "NoSchedule"}]}
+        self.cluster = InMemoryCluster(a_ready_node("a", spec=theirs), a_ready_node("c"))
+
+        expect(self.asked(an_action(None, a_ready_node("b")), taint=TAINT).reason).to(equal(""))
+
+    with it("leaves one node to take pods, also where two are tainted at once"):
+        two = Limits(10, 30, None, 2, 600.0)
+        nodes = [a_ready_node("a"), a_ready_node("b")]
+        self.cluster = InMemoryCluster(*nodes)
+        answers = [self.asked(an_action(None, node), two, TAINT).reason for node in nodes]
+
+        expect(answers).to(equal(["", "last-node"]))
+
+    with it("counts what has no uid each time"):
+        limits = Limits(1, None, None, None, 600.0)
+        answers = [self.asked(an_action(None, None), limits).reason for _ in range(2)]
+
+        expect(answers).to(equal(["", "budget-used-up"]))
+
+    with it("obeys the brake, whatever the limits"):
+        off = Limits(None, None, None, None, 600.0)
+        change(self.store, lambda book: book.pause("ada", NOW, "release day"))
+        answer = self.asked(an_action(a_pod()), off, released_by="bob")
+
+        expect(answer.reason).to(equal("paused"))
+        expect(answer.words).to(equal(f"paused by ada at {NOW}: release day"))
+
+    with it("writes nothing where there is nothing to count"):
+        off = Limits(None, None, None, None, 600.0)
+
+        expect(self.asked(an_action(a_pod()), off).reason).to(equal(""))
+        expect(self.store.calls).to(equal(["read"]))
+
+    with it("knows an alert that a person released"):
+        change(self.store, lambda book: book.reset("shop", "ada", NOW))
+
+        expect(self.asked(an_action(a_pod())).reason).to(equal("before-reset"))
+        expect(self.asked(an_action(a_pod()), released_by="ada").reason).to(equal(""))
+
+    with it("cannot be asked where a workload or the ledger cannot be read"):
+        self.cluster.failures["workload"] = [NotPermitted("no")]
+        expect(lambda: self.asked(an_action(a_web_pod(1)))).to(raise_error(NotPermitted))
+
+        self.store.failures = [NotPermitted("no")]
+        expect(lambda: self.asked(an_action(a_pod()))).to(raise_error(NotPermitted))
+        expect(self.store.text).to(be_empty)
+
+    with it("keeps no names in the ledger but namespaces and nodes"):
+        self.asked(an_action(a_web_pod(1)))
+
+        expect(json.loads(self.store.text)).to(have_key("actions"))
+        expect(self.store.text).not_to(contain("web"))
