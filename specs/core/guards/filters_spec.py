@@ -79,5 +79,13 @@ with description("A guard") as self:
             expect(other.words).to(equal("cluster is 'us-1', only CLUSTER (eu-1)"))
             expect(silent.reason).to(equal("another-cluster"))
 
+        with it("is not misled by a field that is no text"):
+            for found in (["eu-1"], {"eu-1": 1}, 1, None):
+                answer = ThisCluster(("eu-1",), "cluster").of_alert(
+                    a_case(an_alert({"cluster": found}))
+                )
+
+                expect(answer.reason).to(equal("another-cluster"))
+
         with it("passes everything where no cluster is set"):
             expect(ThisCluster((), "cluster").of_alert(a_case(an_alert({}))).reason).to(equal(""))

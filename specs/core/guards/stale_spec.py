@@ -1,0 +1,44 @@
+from expects import be_false, be_true, contain, equal, expect
+from mamba import description, it
+
+from playbooks.core.guards.guard import Case
+from playbooks.core.guards.stale import StaleAlerts
+from playbooks.core.ledger.book import after
+from specs.support.mothers import NOW, an_alert
+
+
+def asked(age, *, longest=600.0, priority="Notice", **given):
+    alert = an_alert(time=str(after(NOW, -age)), priority=priority)
+    return StaleAlerts(longest).of_alert(Case(alert, NOW, **given))
+
+
+with description("The guard against stale alerts") as self:
+    with it("is ten minutes long unless told otherwise"):
+        (setting,) = StaleAlerts.SETTINGS
+
+        expect(setting.check(setting.default)).to(equal(600.0))
+
+    with it("passes up to the very age, and refuses what is older"):
+        expect(asked(600).reason).to(equal(""))
+        expect(asked(600.001).reason).to(equal("stale-alert"))
+
+    with it("passes up to two minutes of skew, and refuses what is further ahead"):
+        expect(asked(-120).reason).to(equal(""))
+        expect(asked(-120.001).reason).to(equal("alert-from-the-future"))
+
+    with it("says how old"):
+        expect(asked(61).words).to(equal("the alert is 1m 1s old"))
+        expect(asked(3700).words).to(contain("1h 1m old, more than MAX_ALERT_AGE (10m)"))
+
+    with it("holds what is of priority Error and above"):
+        for priority in ("Error", "Critical", "Alert", "Emergency"):
+            expect(asked(3600, priority=priority).held).to(be_true)
+            expect(asked(-3600, priority=priority).held).to(be_true)
+        for priority in ("Warning", "Debug"):
+            expect(asked(3600, priority=priority).held).to(be_false)
+
+    with it("lets go on what a person released"):
+        expect(asked(86400, released_by="ada").reason).to(equal(""))
+
+    with it("asks nothing where it is off"):
+        expect(asked(10**8, longest=None).reason).to(equal(""))
