@@ -134,6 +134,7 @@ class InMemoryCluster(Cluster):
         for thing in objects:
             if isinstance(thing, Pod):
                 self.pods[thing.namespace, thing.name] = thing
+                self.namespaces.setdefault(thing.namespace, {})
             elif isinstance(thing, Node):
                 self.known_nodes[thing.name] = thing
             else:

@@ -17,7 +17,7 @@ def given(exempt="delete", until=HOUR, **more):
 
 with description("The guard of exemptions") as self:
     with before.each:
-        self.cluster = InMemoryCluster()
+        self.cluster = InMemoryCluster(a_pod())
 
     def asked(self, annotations=None, pod=None, *, pods=False, playbook="delete", alert=None):
         self.cluster.namespaces["shop"] = annotations or {}
