@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import List, Optional, Protocol, Sequence, Tuple
 
 from benchmarks.storm.ground import Ground, Manifest, alert
 from benchmarks.storm.measures import Highest, Memory, cpu_seconds, memory, percentile
@@ -35,6 +35,16 @@ class Contender(Protocol):
     def stop(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Storm:
+    """``reactions`` a second, pods that were ``left``, seconds of ``cpu`` for a reaction."""
+
+    reactions: float
+    left: int
+    memory: Memory
+    cpu: float
+
+
 @dataclass
 class Figures:
     """What is not known of somebody is None. Times are seconds."""
@@ -50,6 +60,13 @@ class Figures:
     storm: Optional[Memory] = None
     cpu: Optional[float] = None
     start: Optional[float] = None
+
+    def stormed(self, storms: Sequence[Storm]) -> None:
+        """The median of several; of memory the most."""
+        self.reactions = statistics.median(storm.reactions for storm in storms)
+        self.cpu = statistics.median(storm.cpu for storm in storms)
+        self.storm = max((storm.memory for storm in storms), key=lambda memory: memory.rss)
+        self.lost = max(storm.left for storm in storms)
 
     def p(self, name: str, part: float) -> Optional[float]:
         return percentile(getattr(self, name), part)
@@ -87,9 +104,7 @@ def at_rest(contender: Contender) -> Memory:
     return memory(contender.pid)
 
 
-def storm(
-    contender: Contender, ground: Ground, pods: Sequence[Manifest], seconds: float
-) -> Dict[str, Any]:
+def storm(contender: Contender, ground: Ground, pods: Sequence[Manifest], seconds: float) -> Storm:
     """All at once; over when all are gone, or after so many seconds."""
     alerts = [alert(pod) for pod in pods]
     before = cpu_seconds(contender.pid)
@@ -99,9 +114,9 @@ def storm(
         moments = ground.gone.wait(pods, began + seconds - time.monotonic())
     over = moments[-1] if len(moments) == len(pods) else began + seconds
     count = max(1, len(moments))
-    return {
-        "reactions": len(moments) / (over - began),
-        "lost": len(pods) - len(moments),
-        "storm": highest.memory,
-        "cpu": (cpu_seconds(contender.pid) - before) / count,
-    }
+    return Storm(
+        len(moments) / (over - began),
+        len(pods) - len(moments),
+        highest.memory,
+        (cpu_seconds(contender.pid) - before) / count,
+    )
