@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.slee
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
     try:
         options = parse(arguments)
-        if options.command == "simulate":
+        if options.command == "simulate" and options.since is None:
             return simulate(options)
         preflight.check_kubectl()
         namespace = options.namespace or cluster.current_namespace()
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.slee
         if options.command == "check":
             return check(options, cluster, namespace, sleep)
         deployed = find(cluster, namespace, options.function)
+        if options.command == "simulate":
+            return simulate(options, cluster, deployed)
         if options.command == "dead":
             return dead(options, cluster, deployed)
         return token(options, cluster, deployed, sleep)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import List, NoReturn, Optional, Sequence, Tuple
 
+from playbooks.core.durations import duration
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import name_problems, namespace_problems
 
@@ -23,6 +24,7 @@ examples:
   falco-playbook resume -p delete
   falco-playbook reset -p delete --budget-of shop
   falco-playbook simulate -p isolate -t "falco.critical.*" -f alerts.jsonl
+  falco-playbook simulate -p delete --since 7d -o html > last-week.html
 """
 
 
@@ -50,6 +52,7 @@ class Options:
     budget_of: str = ""
     topics: Tuple[str, ...] = ("falco.>",)
     files: Tuple[str, ...] = ()
+    since: Optional[float] = None
     values: Tuple[str, ...] = ()
     replicas: Optional[int] = None
 
@@ -99,6 +102,7 @@ def parse(arguments: Sequence[str]) -> Options:
         budget_of=budget_of or "",
         topics=tuple(getattr(typed, "topics", None) or ("falco.>",)),
         files=tuple(getattr(typed, "files", ())),
+        since=getattr(typed, "since", None),
         values=tuple(getattr(typed, "values", ())),
         replicas=getattr(typed, "replicas", None),
     )
@@ -177,6 +181,13 @@ def _add_brake(commands: argparse._SubParsersAction[_Parser]) -> None:
         )
 
 
+def _seconds(text: str) -> float:
+    try:
+        return duration(1, 366 * 86400)(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected {error}") from None
+
+
 def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
     add = _command(
         commands,
@@ -192,6 +203,12 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="append",
         default=[],
         help="alerts, one JSON object a line; - for standard input",
+    )
+    add(
+        "--since",
+        type=_seconds,
+        metavar="TIME",
+        help="instead of files: the alerts that the deployed playbook's stream has of, say, 7d",
     )
     add("-e", dest="values", metavar="NAME=VALUE", action="append", default=[], help="a setting")
     add(

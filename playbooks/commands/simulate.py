@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator, List, Optional
 
+from playbooks.commands import desk
+from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
+from playbooks.commands.deployed import Deployed
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.playbook import Playbook
@@ -21,13 +25,23 @@ from playbooks.simulation.summary import Summary, summarize
 
 STANDARD_INPUT = "-"
 
+MODULE = "playbooks.engines.worker.past_alerts"
 
-def simulate(options: Options) -> int:
-    """The exit code. Raises DeploymentError."""
+
+def simulate(
+    options: Options, cluster: Optional[Cluster] = None, deployed: Optional[Deployed] = None
+) -> int:
+    """The exit code. ``cluster`` and ``deployed`` where the alerts are those of its stream.
+
+    Raises DeploymentError.
+    """
     playbook = catalogue.load(options.playbook)
     environ = _environ(options)
     _check(options, playbook)
-    bodies = [line for file in options.files for line in _lines(file)]
+    if cluster is not None and deployed is not None:
+        bodies = _stored(options, cluster, deployed)
+    else:
+        bodies = [line for file in options.files for line in _lines(file)]
     try:
         settings = read(playbook.settings, environ)
         with _progress(len(bodies)) as progress:
@@ -55,12 +69,23 @@ def _check(options: Options, playbook: Playbook) -> None:
         problems.append(
             f"{playbook.name} changes nothing in a cluster: there is nothing to simulate"
         )
-    if not options.files:
-        problems.append("no alerts are given: -f FILE, or -f - for standard input")
+    if options.since is None and not options.files:
+        problems.append("no alerts are given: -f FILE (- for standard input), or --since TIME")
+    if options.since is not None and options.files:
+        problems.append("-f and --since: the alerts are those of files, or those of the stream")
     if options.replicas is not None and options.replicas < 1:
         problems.append(f"--replicas is {options.replicas}, expected a number from 1 on")
     if problems:
         raise UsageError(problems)
+
+
+def _stored(options: Options, cluster: Cluster, deployed: Deployed) -> List[bytes]:
+    """What the stream has, as the worker reads it."""
+    seconds = ("--seconds", str(int(options.since or 0)))
+    answer = desk.run(cluster, deployed, MODULE, *seconds)
+    if answer.why:
+        raise DeploymentError(answer.why)
+    return [base64.b64decode(line["body"]) for line in answer.lines]
 
 
 def _environ(options: Options) -> dict:  # type: ignore[type-arg]

@@ -20,6 +20,9 @@ LARGEST_WORKER_KIB = 1000
 
 WORKER = "engines/worker"
 
+# The worker, and what falco-playbook runs in its pod.
+PROGRAMS = ("__init__", "__main__", "dead_letter_desk", "inspection", "past_alerts")
+
 # The earliest that a zip file can say.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o100644
@@ -40,8 +43,7 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
 def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     worker = package / WORKER
-    programs = ("__init__.py", "__main__.py", "dead_letter_desk.py", "inspection.py")
-    entries = [package / f"{playbook}.py", *(worker / name for name in programs)]
+    entries = [package / f"{playbook}.py", *(worker / f"{name}.py" for name in PROGRAMS)]
     files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
     files.update(_reached(entries, package))
     return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)

@@ -1,3 +1,4 @@
+import base64
 import json
 import tempfile
 from pathlib import Path
@@ -5,7 +6,9 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import before, description, it
 
-from specs.commands.fake_cluster import run
+from playbooks.commands.simulate import MODULE
+from specs.commands.fake_cluster import a_cluster, run
+from specs.commands.fake_cluster import answer as said
 from specs.simulation.mothers import bodies
 
 with description("falco-playbook simulate") as self:
@@ -62,6 +65,30 @@ with description("falco-playbook simulate") as self:
         expect((wrong.code, missing.code)).to(equal((2, 1)))
         expect(wrong.err).to(contain("WINDOW is 'soon', expected a time"))
         expect(missing.err).to(contain("/nowhere.jsonl cannot be read: No such file"))
+
+    with it("takes the alerts of the stream instead, as the worker reads them"):
+        lines = [{"body": base64.b64encode(body).decode()} for body in bodies(12)]
+        cluster = a_cluster()
+        cluster.says = said(*lines)
+        answer = run("simulate", "-p", "delete", "--since", "7d", "-o", "json", cluster=cluster)
+
+        expect(json.loads(answer.out)["acted"]).to(equal(10))
+        expect(cluster.executed[0][-3:]).to(equal((MODULE, "--seconds", "604800")))
+
+    with it("says why the stream could not be read"):
+        cluster = a_cluster()
+        cluster.says = said({"error": "this NATS keeps nothing"}, end=False, code=1)
+        answer = run("simulate", "-p", "delete", "--since", "1h", cluster=cluster)
+
+        expect((answer.code, answer.out)).to(equal((1, "")))
+        expect(answer.err).to(contain("this NATS keeps nothing"))
+
+    with it("is refused for both, and for a time that is none"):
+        both = run("simulate", "-p", "delete", "--since", "1h", "-f", self.file)
+        soon = run("simulate", "-p", "delete", "--since", "soon")
+
+        expect(both.err).to(contain("-f and --since"))
+        expect(soon.err).to(contain("'soon', expected a time from 1s"))
 
     with it("needs no cluster and no kubectl"):
         answer = run("simulate", "-p", "delete", "-f", self.file, has_kubectl=False)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import secrets
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Sequence
 
 from playbooks.core import subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
-from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.engines.worker.delivery import Origin
+from playbooks.core.instant import Instant
+from playbooks.engines.worker import stream_reader
 from playbooks.engines.worker.jetstream import JetStream
-from playbooks.engines.worker.names import ALERTS
 
-# Messages of one request, seconds that the server keeps a consumer nobody asks, and the names of
-# rules and hosts that a summary holds.
-BATCH, INACTIVE, NAMED = 250, 60, 50
+# Names of rules and hosts that a summary holds.
+NAMED = 50
 
 
 @dataclass
@@ -90,29 +85,9 @@ async def summary(
     if not last:
         return found
     first = max(1, last - bounds.most + 1)
-    name = f"falco-check-{secrets.token_hex(4)}"
-    await jetstream.call(
-        f"CONSUMER.CREATE.{stream}.{name}.{ALERTS}",
-        {"stream_name": stream, "config": _consumer(name, first)},
-    )
-    try:
-        await _read(connection, f"{stream}.{name}", found, first, topics, bounds)
-    finally:
-        await jetstream.delete_consumer(stream, name)
-    return found
-
-
-async def _read(
-    connection: Any,
-    consumer: str,
-    found: Summary,
-    first: int,
-    topics: Sequence[str],
-    bounds: Bounds,
-) -> None:
+    start = {"deliver_policy": "by_start_sequence", "opt_start_seq": first}
     deadline = time.monotonic() + bounds.seconds
-    while True:
-        batch = await _batch(connection, consumer, deadline)
+    async for batch in stream_reader.batches(connection, jetstream, stream, start, deadline):
         for origin, message in batch:
             if origin.stored < bounds.since:
                 continue
@@ -120,46 +95,5 @@ async def _read(
             found.cut = found.cut or (origin.sequence == first > 1)
             if any(subjects.matches(topic, message.subject) for topic in topics):
                 found.add(message.data)
-        if not batch or not batch[-1][0].pending:
-            return
-        if time.monotonic() > deadline:
-            found.cut = True
-            return
-
-
-async def _batch(connection: Any, consumer: str, deadline: float) -> List[Tuple[Origin, Any]]:
-    """What is there, in one request that does not wait for more."""
-    inbox = connection.new_inbox()
-    subscription = await connection.subscribe(inbox)
-    asked = json.dumps({"batch": BATCH, "no_wait": True}).encode()
-    await connection.publish(f"$JS.API.CONSUMER.MSG.NEXT.{consumer}", asked, reply=inbox)
-    found: List[Tuple[Origin, Any]] = []
-    try:
-        while len(found) < BATCH and not (found and not found[-1][0].pending):
-            left = max(0.1, deadline - time.monotonic())
-            message = await subscription.next_msg(timeout=left)
-            origin = Origin.of(message.reply or "")
-            if origin is None:
-                return found  # A status: there is nothing more.
-            found.append((origin, message))
-    except asyncio.TimeoutError:
-        pass
-    finally:
-        await subscription.unsubscribe()
+        found.cut = found.cut or (batch[-1][0].pending > 0 and time.monotonic() > deadline)
     return found
-
-
-def _consumer(name: str, first: int) -> Dict[str, Any]:
-    """One that is gone when nobody asks it any more."""
-    return {
-        "name": name,
-        "description": "falco-playbook check",
-        "filter_subject": ALERTS,
-        "deliver_policy": "by_start_sequence",
-        "opt_start_seq": first,
-        "ack_policy": "none",
-        "replay_policy": "instant",
-        "inactive_threshold": INACTIVE * NANOSECONDS,
-        "mem_storage": True,
-        "num_replicas": 1,
-    }
