@@ -249,7 +249,9 @@ def untainted_at_the_end(node: str, key: str) -> None:
 
 def node_address() -> str:
     """An address of the node at which pods reach a server on it."""
-    addresses = kubectl_json("get", "nodes")["items"][0]["status"]["addresses"]
+    nodes = kubectl_json("get", "nodes")["items"]
+    # Those that no machine stands behind have none.
+    addresses = [a for node in nodes for a in node["status"].get("addresses") or ()]
     return str(next(a["address"] for a in addresses if a["type"] == "InternalIP"))
 
 
