@@ -1,5 +1,6 @@
 """Cut the pod of an alert off the network, and keep it for forensics."""
 
+from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.proof import Proof
@@ -14,6 +15,7 @@ def build(settings: Settings, world: ClusterWorld) -> Reaction:
     return IsolatePod(
         world.cluster,
         Proof.with_settings(world.cluster, world.clock, settings),
+        Lifetime(world.clock, settings["ISOLATE_TTL"]),
         direction=settings["ISOLATE_DIRECTION"],
         allow_cidrs=settings["ISOLATE_ALLOW_CIDRS"],
         detach=settings["ISOLATE_DETACH"],

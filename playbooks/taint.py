@@ -1,5 +1,6 @@
 """Taint the node on which the pod of an alert runs, and keep its other taints."""
 
+from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.proof import Proof
@@ -14,6 +15,7 @@ def build(settings: Settings, world: ClusterWorld) -> Reaction:
     return TaintNode(
         world.cluster,
         Proof.with_settings(world.cluster, world.clock, settings),
+        Lifetime(world.clock, settings["TAINT_TTL"]),
         key=settings["TAINT_KEY"],
         value=settings["TAINT_VALUE"],
         effect=settings["TAINT_EFFECT"],

@@ -5,8 +5,11 @@ Source: https://kubernetes.io/docs/concepts/services-networking/network-policies
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import Any, Dict, Mapping, Tuple
 
+from playbooks.core.instant import Instant
 from playbooks.core.pod import Pod
 from playbooks.core.selectors import Labels, Selector
 
@@ -14,6 +17,12 @@ Manifest = Mapping[str, Any]
 
 # The label that one isolated pod alone gets, with its uid as value.
 LABEL = "falco/isolated"
+
+# On a policy: what its spec was when it was stored, and when that was. Each time it is stored it is
+# written, so that whoever read it before cannot delete it.
+SPEC_HASH, STORED_AT = "falco/spec-sha256", "falco/stored-at"
+
+_PARTS = ("podSelector", "policyTypes", "ingress", "egress")
 
 # What each direction calls the other side.
 _PEERS = {"Ingress": "from", "Egress": "to"}
@@ -37,7 +46,7 @@ def isolating(pod: Pod, types: Tuple[str, ...], allow_cidrs: Tuple[str, ...]) ->
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {
-            "name": f"falco-isolate-{pod.uid}",
+            "name": name_for(pod),
             "namespace": pod.namespace,
             "labels": {LABEL: pod.uid},
             "ownerReferences": [
@@ -50,10 +59,33 @@ def isolating(pod: Pod, types: Tuple[str, ...], allow_cidrs: Tuple[str, ...]) ->
 
 def same(stored: Manifest, wanted: Manifest) -> bool:
     """Whether the stored policy does what the wanted one does."""
-    return all(
-        (stored["spec"].get(key) or None) == (wanted["spec"].get(key) or None)
-        for key in ("podSelector", "policyTypes", "ingress", "egress")
-    )
+    return _spec(stored) == _spec(wanted)
+
+
+def name_for(pod: Pod) -> str:
+    """The name of the policy that isolates it."""
+    return f"falco-isolate-{pod.uid}"
+
+
+def signed(policy: Manifest, now: Instant) -> Dict[str, Any]:
+    """The same with a note of what is stored, by which an edit shows."""
+    note = {SPEC_HASH: _fingerprint(policy), STORED_AT: str(now)}
+    return {**policy, "metadata": {**policy["metadata"], "annotations": note}}
+
+
+def edited(policy: Manifest) -> bool:
+    """Whether somebody changed its spec since it was stored, or nothing says that nobody did."""
+    note = policy["metadata"].get("annotations") or {}
+    return note.get(SPEC_HASH) != _fingerprint(policy)
+
+
+def _spec(policy: Manifest) -> Dict[str, Any]:
+    """The API leaves out what is empty."""
+    return {key: policy["spec"].get(key) or None for key in _PARTS}
+
+
+def _fingerprint(policy: Manifest) -> str:
+    return sha256(json.dumps(_spec(policy), sort_keys=True).encode()).hexdigest()
 
 
 def selector(policy: Manifest) -> Selector:

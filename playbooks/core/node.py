@@ -13,6 +13,12 @@ _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes
 _REPELLING = ("NoSchedule", "NoExecute")
 
 
+def shown(taint: Taint) -> str:
+    """As kubectl writes it."""
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint['key']}{value}:{taint['effect']}"
+
+
 @dataclass(frozen=True)
 class Node:
     """A node as the API has it."""

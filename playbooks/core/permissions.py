@@ -8,9 +8,13 @@ from typing import Tuple
 
 @dataclass(frozen=True)
 class Permission:
-    """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace."""
+    """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
+
+    ``only_with``: the setting without which it is not needed, where it is ``off``.
+    """
 
     resource: str
     verbs: Tuple[str, ...]
     group: str = ""
     cluster_wide: bool = False
+    only_with: str = ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.instant import Instant
+from playbooks.core.selectors import Labels, Selector
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 HASH_ANNOTATION = "kubernetes.io/config.hash"
@@ -54,6 +55,23 @@ class Workload:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class ReplicaController:
+    """What starts another pod for one that it no longer selects, and kills one that is too many.
+
+    ``wanted`` and ``present``: how many pods it shall have, and has.
+    """
+
+    owner: Owner
+    selector: Selector
+    wanted: int
+    present: int
+
+    def would_kill_for(self, labels: Labels) -> bool:
+        """Whether one more pod of these labels would be one too many."""
+        return self.selector.selects(labels) and self.present >= self.wanted
 
 
 @dataclass(frozen=True)

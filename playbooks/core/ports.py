@@ -11,7 +11,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
-from playbooks.core.pod import Owner, Pod, Workload
+from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.selectors import Selector
 from playbooks.core.settings import Setting
 
@@ -19,10 +19,12 @@ from playbooks.core.settings import Setting
 class Reaction(ABC):
     """Answers one alert with one prescribed action, and declares what it takes to do so.
 
-    ``STRIKES``: what of the cluster it changes, ``pods`` or ``nodes``, or empty.
+    ``STRIKES``: what of the cluster it changes, ``pods`` or ``nodes``, or empty. ``TTL``: the
+    setting that says how long that lasts, where it can end by itself.
     """
 
     STRIKES = ""
+    TTL = ""
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
 
@@ -96,14 +98,23 @@ class Cluster(ABC):
         """The pods of a node: one call, or one for each of ``namespaces`` where there are any."""
 
     @abstractmethod
+    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
+        """Those with the label ``falco/isolated``: one call, or one for each of ``namespaces``
+        where there are any."""
+
+    @abstractmethod
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed."""
 
     @abstractmethod
     def patch_pod(
-        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
     ) -> None:
-        """Set labels and annotations of exactly this pod as it was read; None takes a label off.
+        """Set labels and annotations of exactly this pod as it was read; None takes one off.
 
         Raises NotFound, or Conflict when it was written, or replaced by another, since.
         """
@@ -125,8 +136,14 @@ class Cluster(ABC):
         many pods as the namespace has of it."""
 
     @abstractmethod
-    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
-        """Replace the node's list of taints.
+    def set_taints(
+        self,
+        node: Node,
+        *,
+        taints: Sequence[Taint],
+        annotations: Optional[Mapping[str, Optional[str]]] = None,
+    ) -> None:
+        """Replace the node's list of taints, and set ``annotations``; None takes one off.
 
         Raises NotFound, or Conflict when it was written since.
         """
@@ -141,6 +158,17 @@ class Cluster(ABC):
     @abstractmethod
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
         """Raises NotFound, or Conflict when it was written since its resourceVersion."""
+
+    @abstractmethod
+    def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        """Delete exactly this policy as it was read.
+
+        Raises NotFound, or Conflict when it was written, or replaced by another, since.
+        """
+
+    @abstractmethod
+    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
+        """Its ReplicaSets and ReplicationControllers. Two calls."""
 
     @abstractmethod
     def service_selectors(self, namespace: str) -> List[Selector]:

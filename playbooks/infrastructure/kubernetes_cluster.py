@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from playbooks.core.errors import NotFound
+from playbooks.core.errors import Conflict, NotFound, NotTheSameObject
+from playbooks.core.network_policy import LABEL
 from playbooks.core.node import Node, Taint
-from playbooks.core.pod import Owner, Pod, Workload, controller
+from playbooks.core.pod import Owner, Pod, ReplicaController, Workload, controller
 from playbooks.core.ports import Cluster
 from playbooks.core.selectors import Selector
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
@@ -48,6 +49,14 @@ class KubernetesCluster(Cluster):
             for item in self._api.get(*_CORE, *place, fieldSelector=on_node)["items"]
         ]
 
+    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
+        places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
+        return [
+            Pod(item)
+            for place in places or [("pods",)]
+            for item in self._api.get(*_CORE, *place, labelSelector=LABEL)["items"]
+        ]
+
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         body = {
             "apiVersion": "v1",
@@ -58,7 +67,11 @@ class KubernetesCluster(Cluster):
         self._api.delete(*_pod_path(pod), body=body)
 
     def patch_pod(
-        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
     ) -> None:
         metadata = {**_as_read(pod), "labels": labels, "annotations": annotations}
         self._api.patch(*_pod_path(pod), body={"metadata": metadata})
@@ -77,11 +90,17 @@ class KubernetesCluster(Cluster):
             (namespace, owner), RECENT, lambda: self._workload(owner, namespace)
         )
 
-    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
-        body = {
-            "metadata": {"resourceVersion": node.resource_version},
-            "spec": {"taints": list(taints)},
-        }
+    def set_taints(
+        self,
+        node: Node,
+        *,
+        taints: Sequence[Taint],
+        annotations: Optional[Mapping[str, Optional[str]]] = None,
+    ) -> None:
+        metadata: Dict[str, Any] = {"resourceVersion": node.resource_version}
+        if annotations:
+            metadata["annotations"] = annotations
+        body = {"metadata": metadata, "spec": {"taints": list(taints)}}
         self._api.patch(*_CORE, "nodes", node.name, body=body)
 
     def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
@@ -102,6 +121,31 @@ class KubernetesCluster(Cluster):
             metadata["name"],
             body=manifest,
         )
+
+    def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        as_read = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": as_read}
+        path = (*_NETWORKING, "namespaces", metadata["namespace"], "networkpolicies")
+        try:
+            self._api.delete(*path, metadata["name"], body=body)
+        except NotTheSameObject as error:
+            raise Conflict(str(error)) from error
+
+    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
+        sets = self._api.get(*_APPS, "namespaces", namespace, "replicasets")["items"]
+        path = (*_CORE, "namespaces", namespace, "replicationcontrollers")
+        older = self._api.get(*path)["items"]
+        return [
+            *(
+                _controller("ReplicaSet", item, Selector.of(item["spec"]["selector"]))
+                for item in sets
+            ),
+            *(
+                _controller("ReplicationController", item, Selector(item["spec"]["selector"]))
+                for item in older
+            ),
+        ]
 
     def service_selectors(self, namespace: str) -> List[Selector]:
         items = self._api.get(*_CORE, "namespaces", namespace, "services")["items"]
@@ -141,6 +185,15 @@ class KubernetesCluster(Cluster):
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
         return sum(controller(pod["metadata"]) == owner for pod in pods)
+
+
+def _controller(kind: str, item: Mapping[str, Any], selector: Selector) -> ReplicaController:
+    """What its status does not know of yet counts as complete."""
+    metadata, wanted = item["metadata"], item["spec"].get("replicas", 1)
+    status = item.get("status") or {}
+    known = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+    present = status.get("replicas", 0) if known else wanted
+    return ReplicaController(Owner(kind, metadata["name"]), selector, wanted, present)
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

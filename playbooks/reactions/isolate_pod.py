@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from playbooks.core import network_policy, proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.containment import lifetime
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.pod_mark import DETACHED_LABELS, UNTIL, PodMark
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
+from playbooks.core.instant import Instant
 from playbooks.core.network_policy import LABEL
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
@@ -19,9 +22,6 @@ from playbooks.core.proof import Proof, Proven
 from playbooks.core.selectors import Selector
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
 from playbooks.reactions.isolation_plan import Plan
-
-# Keeps the labels that were taken off, as JSON.
-DETACHED_ANNOTATION = "falco/detached-labels"
 
 # Controllers that start another replica for a pod they no longer select.
 _REPLACING = ("ReplicaSet", "ReplicationController")
@@ -39,6 +39,7 @@ class IsolatePod(Reaction):
     """
 
     STRIKES = "pods"
+    TTL = "ISOLATE_TTL"
     SETTINGS = (
         Setting(
             "ISOLATE_DIRECTION",
@@ -59,6 +60,11 @@ class IsolatePod(Reaction):
             "With direction `both`, take a replica's pod out of its Service and its controller,"
             " which then starts another",
         ),
+        lifetime.ttl(
+            TTL,
+            "How long a pod stays isolated, such as `2h`; each further alert about it makes that"
+            " longer. Then it is released or, where it was detached, deleted. Or `off`",
+        ),
         *proof.SETTINGS,
     )
     PERMISSIONS = (
@@ -68,12 +74,15 @@ class IsolatePod(Reaction):
         Permission("persistentvolumeclaims", ("get",)),
         Permission("replicasets", ("get",), group="apps"),
         Permission("networkpolicies", ("list", "create", "update"), group="networking.k8s.io"),
+        Permission("pods", ("delete",), only_with=TTL),
+        Permission("networkpolicies", ("delete",), group="networking.k8s.io", only_with=TTL),
     )
 
     def __init__(
         self,
         cluster: Cluster,
         proof: Proof,
+        lifetime: Lifetime,
         *,
         direction: str,
         allow_cidrs: Tuple[str, ...],
@@ -81,6 +90,7 @@ class IsolatePod(Reaction):
     ) -> None:
         self._cluster = cluster
         self._proof = proof
+        self._lifetime = lifetime
         self._types = network_policy.directions(direction)
         self._allow_cidrs = allow_cidrs
         self._detach = detach and direction == "both"
@@ -98,28 +108,54 @@ class IsolatePod(Reaction):
             )
         plan = self._plan(pod)
         if plan.done:
-            return _skipped(proven, "already-isolated", f"{pod} is isolated already", plan)
+            return self._extension(proven, plan) or _skipped(
+                proven, "already-isolated", f"{pod} is isolated already", plan
+            )
         return Action(
             "isolate",
             str(pod),
             f"store a policy: {plan.summary}",
-            lambda: self._carry_out(proven, plan),
+            lambda: self._carry_out(proven, plan, alert.rule),
             pod=pod,
             facts=_facts(proven, plan),
             why=(proven.evidence,),
         )
 
-    def _carry_out(self, proven: Proven, plan: Plan) -> Outcome:
-        pod = plan.pod
+    def _carry_out(self, proven: Proven, plan: Plan, rule: str) -> Outcome:
+        pod, mark = plan.pod, PodMark.of(plan.pod)
+        until = self._lifetime.ends(mark.until)
         self._store(plan)
         try:
-            plan = self._label(plan)
+            plan = self._label(plan, PodMark(rule=rule, at=str(self._now()), until=until))
         except NotFound:
             return _skipped(proven, "pod-gone", f"{pod} is gone")
-        reason = "isolated-in-part" if plan.allowing else "isolated"
+        said = f"policy stored: {plan.summary}{f'; until {until}' if until else ''}"
         return Outcome.acted(
-            str(pod), reason, f"policy stored: {plan.summary}", **_facts(proven, plan)
+            str(pod), plan.reason, said, **_facts(proven, plan), **_more(pod, until)
         )
+
+    def _extension(self, proven: Proven, plan: Plan) -> Optional[Action]:
+        """A later end, where the isolation has one."""
+        pod, before = plan.pod, PodMark.of(plan.pod).until
+        until = self._lifetime.longer(before)
+        if until is None:
+            return None
+        what = f"{pod} isolated until {until} instead of {before}"
+
+        def carry_out() -> Outcome:
+            try:
+                self._cluster.patch_pod(pod, labels={}, annotations={UNTIL: str(until)})
+            except NotFound:
+                return _skipped(proven, "pod-gone", f"{pod} is gone")
+            return Outcome.acted(
+                str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(pod, until)
+            )
+
+        facts, why = _facts(proven, plan), (proven.evidence,)
+        return Action("isolate", str(pod), f"leave {what}", carry_out, pod, None, facts, why)
+
+    def _now(self) -> Instant:
+        return self._lifetime.begins()
 
     def _plan(self, pod: Pod) -> Plan:
         policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
@@ -130,7 +166,7 @@ class IsolatePod(Reaction):
             else:
                 others.append(found)
         plan = Plan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
-        was_detached = pod.owner is None and DETACHED_ANNOTATION in pod.annotations
+        was_detached = pod.owner is None and DETACHED_LABELS in pod.annotations
         if not self._detach or was_detached:
             return plan
         obstacle = self._obstacle(pod)
@@ -174,24 +210,29 @@ class IsolatePod(Reaction):
         return found
 
     def _store(self, plan: Plan) -> None:
-        metadata = plan.policy["metadata"]
+        """Also where it is stored, while the pod has no label yet: whoever is about to release
+        the pod then cannot delete the policy that it read."""
+        policy = network_policy.signed(plan.policy, self._now())
         if plan.stored is None:
             try:
-                return self._cluster.create_network_policy(plan.policy)
+                return self._cluster.create_network_policy(policy)
             except AlreadyExists as error:
                 raise Conflict(str(error)) from error
-        if network_policy.same(plan.stored, plan.policy):
+        if plan.policy_applies:
             return None
-        stored = plan.stored["metadata"]
+        metadata, stored = policy["metadata"], plan.stored["metadata"]
         if (stored.get("labels") or {}).get(LABEL) != plan.pod.uid:
             raise Refused(f"a NetworkPolicy {metadata['name']} is there that is not ours")
         version = {**metadata, "resourceVersion": stored["resourceVersion"]}
-        return self._cluster.replace_network_policy({**plan.policy, "metadata": version})
+        try:
+            return self._cluster.replace_network_policy({**policy, "metadata": version})
+        except NotFound as error:
+            raise Conflict(str(error)) from error
 
-    def _label(self, plan: Plan) -> Plan:
+    def _label(self, plan: Plan, mark: PodMark) -> Plan:
         """One patch; a second one, without taking labels off, where the API refuses that."""
         try:
-            self._patch(plan)
+            self._patch(plan, mark)
             return plan
         except (NotPermitted, Refused) as error:
             if not plan.detached:
@@ -199,18 +240,22 @@ class IsolatePod(Reaction):
             attached = replace(
                 plan, detached={}, attached_because=f"the API refused to take labels off ({error})"
             )
-        self._patch(attached)
+        self._patch(attached, mark)
         return attached
 
-    def _patch(self, plan: Plan) -> None:
+    def _patch(self, plan: Plan, mark: PodMark) -> None:
         labels: Dict[str, Optional[str]] = dict.fromkeys(plan.detached)
-        annotations = (
-            {DETACHED_ANNOTATION: json.dumps(plan.detached, sort_keys=True)}
-            if plan.detached
-            else {}
+        written = replace(
+            mark,
+            policy=plan.policy["metadata"]["name"],
+            detached=plan.detached,
+            detached_from=str(plan.pod.owner or ""),
+            reason=plan.reason,
         )
         self._cluster.patch_pod(
-            plan.pod, labels={**labels, LABEL: plan.pod.uid}, annotations=annotations
+            plan.pod,
+            labels={**labels, LABEL: plan.pod.uid},
+            annotations=dict(written.annotations()),
         )
 
 
@@ -221,6 +266,11 @@ def _facts(proven: Proven, plan: Plan) -> Dict[str, Any]:
         "detached_labels": dict(plan.detached),
         "still_allowing": plan.allowing,
     }
+
+
+def _more(pod: Pod, until: Optional[Instant]) -> Dict[str, Any]:
+    undo = f"falco-playbook undo pod/{pod.name} -n {pod.namespace}"
+    return {"undo": undo, **({"until": str(until)} if until else {})}
 
 
 def _skipped(proven: Proven, reason: str, message: str, plan: Optional[Plan] = None) -> Outcome:

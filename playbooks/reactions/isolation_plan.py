@@ -42,12 +42,22 @@ class Plan:
         ]
 
     @property
-    def done(self) -> bool:
+    def policy_applies(self) -> bool:
+        """Whether the policy is stored as it shall be, and selects the pod."""
         return (
             self.stored is not None
             and network_policy.same(self.stored, self.policy)
-            and self.labels == self.pod.labels
+            and self.pod.labels.get(LABEL) == self.pod.uid
         )
+
+    @property
+    def done(self) -> bool:
+        return self.policy_applies and self.labels == self.pod.labels
+
+    @property
+    def reason(self) -> str:
+        """The code of the outcome."""
+        return "isolated-in-part" if self.allowing else "isolated"
 
     @property
     def summary(self) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Union
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Optional, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.containment import lifetime, taint_marks
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.taint_marks import TaintMark
 from playbooks.core.errors import Conflict, NotFound
-from playbooks.core.node import Node, Taint
+from playbooks.core.node import Node, Taint, shown
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
 from playbooks.core.pod import Pod
@@ -27,6 +31,7 @@ class TaintNode(Reaction):
     """
 
     STRIKES = "nodes"
+    TTL = "TAINT_TTL"
     SETTINGS = (
         Setting("TAINT_KEY", qualified_name, "falco/alert", "The key of the taint"),
         Setting("TAINT_VALUE", label_value, "true", "The value of the taint"),
@@ -42,6 +47,11 @@ class TaintNode(Reaction):
             "false",
             "Also taint the node named by `hostname` for alerts about a process of the host",
         ),
+        lifetime.ttl(
+            "TAINT_TTL",
+            "How long the taint stays, such as `2h`; each further alert about the node makes it"
+            " stay longer. Or `off`",
+        ),
         *proof.SETTINGS,
     )
     PERMISSIONS = (
@@ -53,6 +63,7 @@ class TaintNode(Reaction):
         self,
         cluster: Cluster,
         proof: Proof,
+        lifetime: Lifetime,
         *,
         key: str,
         value: str,
@@ -61,6 +72,7 @@ class TaintNode(Reaction):
     ) -> None:
         self._cluster = cluster
         self._proof = proof
+        self._lifetime = lifetime
         self._taint = {"key": key, "value": value, "effect": effect}
         self._taint_host = taint_host
 
@@ -73,7 +85,7 @@ class TaintNode(Reaction):
         pod = proven.pod
         if not pod.node:
             return Outcome.skipped("no-node", f"{pod} is on no node yet", str(pod), **proven.facts)
-        return self._plan(pod.node, proven.facts, pod)
+        return self._plan(alert, pod.node, proven.facts, pod)
 
     def _host(self, alert: Alert) -> Union[Action, Outcome]:
         if not self._taint_host:
@@ -83,43 +95,46 @@ class TaintNode(Reaction):
         node = alert.claim.node
         if not node:
             return Outcome.skipped("no-node", "the alert does not name its host (hostname)")
-        return self._plan(node, {"node": node, "evidence": "hostname of a host alert"})
+        return self._plan(alert, node, {"node": node, "evidence": "hostname of a host alert"})
 
     def _plan(
-        self, name: str, facts: Dict[str, Any], pod: Optional[Pod] = None
+        self, alert: Alert, name: str, facts: Dict[str, Any], pod: Optional[Pod] = None
     ) -> Union[Action, Outcome]:
-        node = self._untainted(name, facts)
-        if isinstance(node, Outcome):
-            return node
+        found = self._change(alert, name, facts)
+        if isinstance(found, Outcome):
+            return found
         return Action(
             "taint",
-            str(node),
-            f"add taint {_shown(self._taint)} to {node}",
-            lambda: self._add(node, facts),
+            str(found.node),
+            found.planned,
+            lambda: self._carry_out(alert, found, facts),
             pod=pod,
-            node=node,
+            node=found.node,
             facts=facts,
             why=(facts["evidence"],),
         )
 
-    def _add(self, node: Node, facts: Dict[str, Any]) -> Outcome:
+    def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._set(node, facts)
+                return self._write(change, facts)
             except Conflict:
-                found = self._untainted(node.name, facts)
+                found = self._change(alert, change.node.name, facts)
             if isinstance(found, Outcome):
                 return found
-            node = found
-        return self._set(node, facts)
+            change = found
+        return self._write(change, facts)
 
-    def _set(self, node: Node, facts: Dict[str, Any]) -> Outcome:
-        self._cluster.set_taints(node, taints=[*node.taints, self._taint])
-        said = f"added taint {_shown(self._taint)} to {node}"
-        return Outcome.acted(str(node), "tainted", said, **facts)
+    def _write(self, change: Change, facts: Dict[str, Any]) -> Outcome:
+        node = change.node
+        kept = {**taint_marks.marks(node), shown(self._taint): change.mark}
+        self._cluster.set_taints(
+            node, taints=change.taints, annotations=taint_marks.annotation(kept)
+        )
+        return Outcome.acted(str(node), change.reason, change.done, **facts, **_more(change))
 
-    def _untainted(self, name: str, facts: Dict[str, Any]) -> Union[Node, Outcome]:
-        """The node as it is now, or the skipped outcome where there is nothing to add."""
+    def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:
+        """What to write on the node as it is now, or the skipped outcome where that is nothing."""
         try:
             node = self._cluster.node(name)
         except NotFound:
@@ -127,11 +142,42 @@ class TaintNode(Reaction):
         key, effect = self._taint["key"], self._taint["effect"]
         for taint in node.taints:
             if taint["key"] == key and taint["effect"] == effect:
-                said = f"{node} has the taint {_shown(taint)} already"
-                return Outcome.skipped("already-tainted", said, str(node), **facts)
-        return node
+                return self._extended(node, taint) or Outcome.skipped(
+                    "already-tainted",
+                    f"{node} has the taint {shown(taint)} already",
+                    str(node),
+                    **facts,
+                )
+        until = self._lifetime.ends()
+        mark = TaintMark(str(self._lifetime.begins()), alert.rule, "tainted", until)
+        what = f"taint {shown(self._taint)} to {node}{f' until {until}' if until else ''}"
+        return Change(
+            node, (*node.taints, self._taint), mark, "tainted", f"add {what}", f"added {what}"
+        )
+
+    def _extended(self, node: Node, taint: Taint) -> Optional[Change]:
+        """A later end of a taint of ours."""
+        mark = taint_marks.marks(node).get(shown(taint))
+        until = self._lifetime.longer(mark.until) if mark else None
+        if mark is None or until is None or shown(taint) != shown(self._taint):
+            return None
+        what = f"taint {shown(taint)} on {node} until {until} instead of {mark.until}"
+        mark = replace(mark, until=until)
+        return Change(node, node.taints, mark, "extended", f"leave {what}", f"left {what}")
 
 
-def _shown(taint: Taint) -> str:
-    """As kubectl writes it."""
-    return f"{taint['key']}={taint.get('value', '')}:{taint['effect']}"
+@dataclass(frozen=True)
+class Change:
+    """What is written on a node: its whole list of taints, and what we say of ours."""
+
+    node: Node
+    taints: Tuple[Taint, ...]
+    mark: TaintMark
+    reason: str
+    planned: str
+    done: str
+
+
+def _more(change: Change) -> Dict[str, Any]:
+    until = {"until": str(change.mark.until)} if change.mark.until else {}
+    return {"undo": f"falco-playbook undo node/{change.node.name}", **until}

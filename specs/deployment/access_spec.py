@@ -77,6 +77,16 @@ with description("The rights of a function") as self:
             )
         )
 
+    with it("are more where isolations end by themselves"):
+        ended = a_request("isolate", "-e", "ISOLATE_TTL=2h")
+        elsewhere = a_request("isolate", "-s", "ISOLATE_TTL=chosen/ttl")
+        off = a_request("isolate", "-e", "ISOLATE_TTL=off")
+
+        for request, more in ((ended, True), (elsewhere, True), (off, False)):
+            rules = roles(request, "default")[0]["rules"]
+            deleted = [rule["resources"] for rule in rules if rule["verbs"] == ["delete"]]
+            expect(deleted).to(equal([["pods"], ["networkpolicies"]] if more else []))
+
     with it("are none for a playbook that asks nothing of the cluster"):
         expect(roles(a_slack_request(), "default")).to(be_empty)
 

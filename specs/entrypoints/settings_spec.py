@@ -48,11 +48,12 @@ def secrets(name):
     return [setting.name for setting in playbook.settings if setting.secret]
 
 
-def verbs(name):
+def verbs(name, only_with=""):
     playbook = importlib.import_module(f"playbooks.{name}").playbook
     return {
         "/".join(filter(None, (rule.group, rule.resource))): " ".join(rule.verbs)
         for rule in playbook.permissions
+        if rule.only_with == only_with
     }
 
 
@@ -71,6 +72,7 @@ with description("The settings and rights of a playbook") as self:
                     "TAINT_VALUE": "true",
                     "TAINT_EFFECT": "NoSchedule",
                     "TAINT_HOST": "false",
+                    "TAINT_TTL": "off",
                     "IDENTITY": "strict",
                     **ACTING,
                 }
@@ -87,6 +89,7 @@ with description("The settings and rights of a playbook") as self:
                     "ISOLATE_DIRECTION": "both",
                     "ISOLATE_ALLOW_CIDRS": "",
                     "ISOLATE_DETACH": "true",
+                    "ISOLATE_TTL": "off",
                     "IDENTITY": "strict",
                     **ACTING,
                 }
@@ -105,6 +108,12 @@ with description("The settings and rights of a playbook") as self:
                 }
             )
         )
+
+    with it("are more for isolate where isolations end by themselves, and for nothing else"):
+        more = {"pods": "delete", "networking.k8s.io/networkpolicies": "delete"}
+
+        expect(verbs("isolate", only_with="ISOLATE_TTL")).to(equal(more))
+        expect(verbs("taint", only_with="TAINT_TTL")).to(equal({}))
 
     with it("are pinned for slack"):
         expect(declared("slack")).to(equal({"SLACK_WEBHOOK_URL": None, **GUARDS}))

@@ -11,8 +11,8 @@ import time
 from expects import be_empty, be_none, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
+from playbooks.core.containment.pod_mark import DETACHED_LABELS
 from playbooks.core.outcome import Status
-from playbooks.reactions.isolate_pod import DETACHED_ANNOTATION
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_controller,
@@ -190,7 +190,7 @@ with description("An isolated pod, where the cluster enforces policies,") as sel
         expect(again(self.target)["metadata"].get("ownerReferences")).to(be_none)
 
     with it("keeps the labels that were taken off in an annotation"):
-        kept = json.loads(again(self.target)["metadata"]["annotations"][DETACHED_ANNOTATION])
+        kept = json.loads(again(self.target)["metadata"]["annotations"][DETACHED_LABELS])
 
         expect(kept).to(equal(self.target["metadata"]["labels"]))
 

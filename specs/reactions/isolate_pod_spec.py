@@ -3,13 +3,16 @@ import json
 from expects import be_empty, contain, equal, expect, have_key, raise_error
 from mamba import before, description, it
 
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.pod_mark import DETACHED_LABELS
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
+from playbooks.core.ledger.book import after as later
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.core.selectors import Selector
-from playbooks.reactions.isolate_pod import DETACHED_ANNOTATION, IsolatePod
+from playbooks.reactions.isolate_pod import IsolatePod
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import UID, a_pod, a_policy, an_alert
+from specs.support.mothers import NOW, UID, a_pod, a_policy, an_alert
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
@@ -28,11 +31,12 @@ def a_cluster(pod, *policies):
     return cluster
 
 
-def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True):
+def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True, ttl=None, now=NOW):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return IsolatePod(
         cluster,
         proof,
+        Lifetime(FixedClock(now), ttl),
         direction=direction,
         allow_cidrs=allow_cidrs,
         detach=detach,
@@ -75,9 +79,31 @@ with description("Isolating a pod") as self:
             expect(the_pod(self.cluster).labels).to(equal({"team": "blue", "falco/isolated": UID}))
 
         with it("keeps the labels that it takes off in an annotation"):
-            kept = the_pod(self.cluster).annotations[DETACHED_ANNOTATION]
+            kept = the_pod(self.cluster).annotations[DETACHED_LABELS]
 
             expect(json.loads(kept)).to(equal({"app": "web", "pod-template-hash": "abc"}))
+
+        with it("writes on the pod what it changed, when and why, in the same patch"):
+            expect(the_pod(self.cluster).annotations).to(
+                equal(
+                    {
+                        "falco/policy": NAME,
+                        "falco/detached-labels": '{"app": "web", "pod-template-hash": "abc"}',
+                        "falco/detached-from": "ReplicaSet web",
+                        "falco/isolated-at": str(NOW),
+                        "falco/rule": "Terminal shell in container",
+                        "falco/reason": "isolated",
+                    }
+                )
+            )
+
+        with it("writes nothing of the alert's text"):
+            expect(str(the_pod(self.cluster).annotations)).not_to(contain("spawned"))
+
+        with it("says how to undo it"):
+            undo = "falco-playbook undo pod/web-0 -n shop"
+
+            expect(self.outcome.details["undo"]).to(equal(undo))
 
         with it("says what it stored, not that it is enforced"):
             expect(self.outcome.reason).to(equal("isolated"))
@@ -95,7 +121,7 @@ with description("Isolating a pod") as self:
             expect(self.cluster.writes).to(equal(["create_network_policy", "patch_pod"]))
 
     with it("detaches a pod that only claims to have been detached before"):
-        claims = {"labels": LABELS, "annotations": {DETACHED_ANNOTATION: "{}"}}
+        claims = {"labels": LABELS, "annotations": {DETACHED_LABELS: "{}"}}
         cluster = a_cluster(a_pod(owner="ReplicaSet/web", metadata=claims))
 
         expect(run(cluster).message).to(contain("detached from ReplicaSet web"))
@@ -215,6 +241,64 @@ with description("Isolating a pod") as self:
 
             expect(outcome.status).to(equal(Status.ACTED))
             expect(cluster.policies[NAME]["spec"]["policyTypes"]).to(equal(["Ingress", "Egress"]))
+
+    with description("for a time"):
+        with before.each:
+            self.cluster = a_cluster(a_replica())
+            self.outcome = run(self.cluster, ttl=3600)
+
+        with it("writes until when"):
+            until = str(later(NOW, 3600))
+
+            expect(the_pod(self.cluster).annotations["falco/until"]).to(equal(until))
+            expect(self.outcome.details["until"]).to(equal(until))
+            expect(self.outcome.message).to(contain(f"until {until}"))
+
+        with it("makes it longer for another alert, in one patch, and says so"):
+            outcome = run(self.cluster, ttl=3600, now=later(NOW, 600))
+
+            expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "extended")))
+            expect(self.cluster.writes[2:]).to(equal(["patch_pod"]))
+            annotations = the_pod(self.cluster).annotations
+            expect(annotations["falco/until"]).to(equal(str(later(NOW, 4200))))
+            expect(annotations["falco/isolated-at"]).to(equal(str(NOW)))
+
+        with it("never makes it shorter"):
+            expect(run(self.cluster, ttl=60).reason).to(equal("already-isolated"))
+
+        with it("does not write the pod for each alert of a flood"):
+            outcome = run(self.cluster, ttl=3600, now=later(NOW, 9))
+
+            expect(outcome.reason).to(equal("already-isolated"))
+            expect(self.cluster.writes[2:]).to(be_empty)
+
+        with it("keeps the later end where more is denied"):
+            run(self.cluster, ttl=60, allow_cidrs=("10.0.0.0/8",))
+
+            until = the_pod(self.cluster).annotations["falco/until"]
+            expect(until).to(equal(str(later(NOW, 3600))))
+
+        with it("gives no end to an isolation that has none"):
+            cluster = a_cluster(a_replica())
+            run(cluster)
+
+            expect(run(cluster, ttl=60).reason).to(equal("already-isolated"))
+
+        with it("plans it with reads alone"):
+            again = isolate_pod(self.cluster, ttl=3600, now=later(NOW, 600))
+            action = again.plan(an_alert())
+
+            expect(action.would().message).to(contain("would leave pod shop/web-0 isolated until"))
+            expect(self.cluster.writes[2:]).to(be_empty)
+
+    with it("writes the policy anew while the pod has no label, so that nobody deletes it"):
+        cluster = a_cluster(a_replica())
+        run(cluster)
+        stale = cluster.policies[NAME]
+        cluster.pods["shop", "web-0"] = a_replica()
+        run(cluster, now=later(NOW, 1))
+
+        expect(lambda: cluster.delete_network_policy(stale)).to(raise_error(Conflict))
 
     with it("leaves networks reachable that must be"):
         cluster = a_cluster(a_replica())

@@ -1,24 +1,29 @@
+import json
+
 from expects import be_empty, contain, equal, expect, raise_error
 from mamba import description, it
 
+from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import Conflict
+from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.taint_node import ATTEMPTS, TaintNode
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import a_host_alert, a_node, a_pod, an_alert
+from specs.support.mothers import NOW, a_host_alert, a_node, a_pod, an_alert
 
 OURS = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 THEIRS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
-def taint_node(cluster, *, taint_host=False, effect="NoSchedule"):
+def taint_node(cluster, *, taint_host=False, effect="NoSchedule", value="true", ttl=None, now=NOW):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return TaintNode(
         cluster,
         proof,
+        Lifetime(FixedClock(now), ttl),
         key="falco/alert",
-        value="true",
+        value=value,
         effect=effect,
         taint_host=taint_host,
     )
@@ -30,6 +35,14 @@ def run(cluster, alert=None, **settings):
 
 def taints_of(cluster, node="node-1"):
     return list(cluster.known_nodes[node].taints)
+
+
+def written(cluster):
+    return json.loads(cluster.known_nodes["node-1"].annotations["falco/taints"])
+
+
+def the_mark(cluster):
+    return written(cluster)["falco/alert=true:NoSchedule"]
 
 
 with description("Tainting a node") as self:
@@ -95,6 +108,85 @@ with description("Tainting a node") as self:
         expect(action.message).to(contain("add taint falco/alert=true:NoSchedule to node node-1"))
         expect(action.node.name).to(equal("node-1"))
         expect(cluster.writes).to(be_empty)
+
+    with it("writes on the node which taint is its own, when and why, in the same call"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        outcome = run(cluster)
+
+        expect(cluster.writes).to(equal(["set_taints"]))
+        expect(written(cluster)).to(
+            equal(
+                {
+                    "falco/alert=true:NoSchedule": {
+                        "at": str(NOW),
+                        "rule": "Terminal shell in container",
+                        "reason": "tainted",
+                    }
+                }
+            )
+        )
+        expect(outcome.details["undo"]).to(equal("falco-playbook undo node/node-1"))
+
+    with it("writes nothing of the alert's text"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        run(cluster, an_alert(output="a secret"))
+
+        expect(str(cluster.known_nodes["node-1"].manifest)).not_to(contain("secret"))
+
+    with it("keeps what another playbook wrote about its own taint"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        run(cluster)
+        run(cluster, effect="NoExecute")
+
+        expect(list(written(cluster))).to(
+            equal(["falco/alert=true:NoExecute", "falco/alert=true:NoSchedule"])
+        )
+
+    with description("for a time"):
+        with it("writes until when"):
+            cluster = InMemoryCluster(a_pod(), a_node())
+            outcome = run(cluster, ttl=3600)
+
+            expect(the_mark(cluster)["until"]).to(equal(str(after(NOW, 3600))))
+            expect(outcome.details["until"]).to(equal(str(after(NOW, 3600))))
+
+        with it("makes it longer for another alert, and says so"):
+            cluster = InMemoryCluster(a_pod(), a_node())
+            run(cluster, ttl=3600)
+            outcome = run(cluster, ttl=3600, now=after(NOW, 600))
+
+            expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "extended")))
+            expect(the_mark(cluster)["until"]).to(equal(str(after(NOW, 4200))))
+            expect(the_mark(cluster)["at"]).to(equal(str(NOW)))
+            expect(taints_of(cluster)).to(equal([OURS]))
+
+        with it("never makes it shorter"):
+            cluster = InMemoryCluster(a_pod(), a_node())
+            run(cluster, ttl=3600)
+
+            expect(run(cluster, ttl=60).reason).to(equal("already-tainted"))
+            expect(the_mark(cluster)["until"]).to(equal(str(after(NOW, 3600))))
+
+        with it("does not write the node for each alert of a flood"):
+            cluster = InMemoryCluster(a_pod(), a_node())
+            run(cluster, ttl=3600)
+
+            expect(run(cluster, ttl=3600, now=after(NOW, 9)).reason).to(equal("already-tainted"))
+            expect(cluster.writes).to(equal(["set_taints"]))
+
+        with it("gives no end to a taint that has none, nor to one of somebody else"):
+            for_ever = InMemoryCluster(a_pod(), a_node())
+            run(for_ever)
+            theirs = InMemoryCluster(a_pod(), a_node(taints=[OURS]))
+
+            for cluster in (for_ever, theirs):
+                expect(run(cluster, ttl=60).reason).to(equal("already-tainted"))
+
+        with it("does not make a taint longer whose value somebody changed"):
+            cluster = InMemoryCluster(a_pod(), a_node())
+            run(cluster, ttl=3600)
+
+            expect(run(cluster, ttl=7200, value="other").reason).to(equal("already-tainted"))
 
     with description("for a host alert"):
         with it("does nothing unless it may"):

@@ -10,9 +10,10 @@ from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject
 from playbooks.core.instant import Instant
+from playbooks.core.network_policy import LABEL
 from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
-from playbooks.core.pod import Owner, Pod, Workload
+from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.ports import Clock, Cluster, Home, LedgerStore, Reaction, Slack
 from playbooks.core.selectors import Selector
 from playbooks.core.world import ClusterWorld
@@ -127,6 +128,7 @@ class InMemoryCluster(Cluster):
         self.owner_selectors: Dict[str, Selector] = {}
         self.namespaces: Dict[str, Mapping[str, str]] = {}
         self.workloads: Dict[str, Workload] = {}
+        self.controllers: List[ReplicaController] = []
         self.claims: Dict[str, Tuple[str, ...]] = {}
         self.calls: List[str] = []
         self.failures: Dict[str, List[Exception]] = {}
@@ -158,6 +160,14 @@ class InMemoryCluster(Cluster):
             if pod.node == node and (not namespaces or pod.namespace in namespaces)
         ]
 
+    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
+        self._called("isolated_pods")
+        return [
+            pod
+            for pod in self.pods.values()
+            if LABEL in pod.labels and (not namespaces or pod.namespace in namespaces)
+        ]
+
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         self._called("delete_pod")
         self._same(pod)
@@ -165,17 +175,20 @@ class InMemoryCluster(Cluster):
         del self.pods[pod.namespace, pod.name]
 
     def patch_pod(
-        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
     ) -> None:
         self._called("patch_pod")
         stored = self._there(pod)
         if (stored.uid, stored.resource_version) != (pod.uid, pod.resource_version):
             raise Conflict(f"{pod} was written")
         manifest = copy.deepcopy(dict(stored.manifest))
-        merged = {**stored.labels, **labels}
         metadata = manifest["metadata"]
-        metadata["labels"] = {key: value for key, value in merged.items() if value is not None}
-        metadata["annotations"] = {**stored.annotations, **annotations}
+        metadata["labels"] = _merged(stored.labels, labels)
+        metadata["annotations"] = _merged(stored.annotations, annotations)
         metadata["resourceVersion"] = _next(metadata)
         self.pods[pod.namespace, pod.name] = Pod(manifest)
 
@@ -199,7 +212,13 @@ class InMemoryCluster(Cluster):
         self._called("workload")
         return self.workloads.get(str(owner), Workload(owner.kind, owner.name, None))
 
-    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
+    def set_taints(
+        self,
+        node: Node,
+        *,
+        taints: Sequence[Taint],
+        annotations: Optional[Mapping[str, Optional[str]]] = None,
+    ) -> None:
         self._called("set_taints")
         if node.name not in self.known_nodes:
             raise NotFound(f"no {node}")
@@ -207,6 +226,9 @@ class InMemoryCluster(Cluster):
         if manifest["metadata"]["resourceVersion"] != node.resource_version:
             raise Conflict(f"{node} was written")
         manifest["spec"]["taints"] = list(taints)
+        if annotations:
+            kept = _merged(manifest["metadata"].get("annotations") or {}, annotations)
+            manifest["metadata"]["annotations"] = kept
         manifest["metadata"]["resourceVersion"] = _next(manifest["metadata"])
         self.known_nodes[node.name] = Node(manifest)
 
@@ -234,6 +256,20 @@ class InMemoryCluster(Cluster):
         replaced = copy.deepcopy(dict(manifest))
         replaced["metadata"]["resourceVersion"] = _next(metadata)
         self.policies[metadata["name"]] = replaced
+
+    def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        self._called("delete_network_policy")
+        metadata = manifest["metadata"]
+        stored = self.policies.get(metadata["name"])
+        if stored is None:
+            raise NotFound(f"no policy {metadata['name']}")
+        if stored["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Conflict(f"{metadata['name']} was written")
+        del self.policies[metadata["name"]]
+
+    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
+        self._called("replica_controllers")
+        return list(self.controllers)
 
     def service_selectors(self, namespace: str) -> List[Selector]:
         self._called("service_selectors")
@@ -271,8 +307,14 @@ class InMemoryCluster(Cluster):
 
 _READS = (
     *("pod", "pods_on", "node", "list_nodes", "namespace", "workload", "network_policies"),
-    *("service_selectors", "owner_selector", "claim"),
+    *("service_selectors", "owner_selector", "claim", "isolated_pods", "replica_controllers"),
 )
+
+
+def _merged(stored: Mapping[str, str], changes: Mapping[str, Optional[str]]) -> Dict[str, str]:
+    """As a JSON merge patch does it."""
+    merged = {**stored, **changes}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def _next(metadata: Mapping[str, Any]) -> str:

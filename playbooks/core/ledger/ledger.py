@@ -141,6 +141,12 @@ def read(text: str) -> Book:
         raise Unexpected(f"the ledger cannot be read: {error}") from error
 
 
+def brake(store: LedgerStore) -> str:
+    """Who put the brake on and when, in words; empty where nobody did. Raises a PlaybookError."""
+    found = read(store.read()[0]).paused
+    return f"paused by {found.get('by', '')} at {found.get('at', '')}" if found else ""
+
+
 def change(store: LedgerStore, what: Callable[[Book], T]) -> T:
     """Write the book as a person asks for. Raises Conflict where others keep writing it."""
     for _ in range(ATTEMPTS):

@@ -11,6 +11,9 @@ from playbooks.deployment.request import Request
 GROUP = "rbac.authorization.k8s.io"
 API = f"{GROUP}/v1"
 
+# The value with which a setting asks for no rights.
+OFF = "off"
+
 
 def service_account(request: Request, namespace: str) -> Manifest:
     return {
@@ -32,14 +35,22 @@ def roles(request: Request, namespace: str) -> List[Manifest]:
     function and its namespace, so that two functions never share a role.
     """
     limited = request.namespaces
-    in_cluster = [p for p in request.playbook.permissions if p.cluster_wide or not limited]
-    in_namespaces = [p for p in request.playbook.permissions if p not in in_cluster]
+    needed = [p for p in request.playbook.permissions if _is_needed(p, request)]
+    in_cluster = [p for p in needed if p.cluster_wide or not limited]
+    in_namespaces = [p for p in needed if p not in in_cluster]
     found: List[Manifest] = []
     if in_cluster:
         found += _granted(request, namespace, "", in_cluster)
     for place in limited if in_namespaces else ():
         found += _granted(request, namespace, place, in_namespaces)
     return found
+
+
+def _is_needed(permission: Permission, request: Request) -> bool:
+    """A setting that comes from elsewhere may well be on."""
+    name = permission.only_with
+    from_elsewhere = any(reference.name == name for reference in request.references)
+    return not name or from_elsewhere or request.values.get(name, OFF) != OFF
 
 
 def _granted(

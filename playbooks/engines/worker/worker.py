@@ -8,6 +8,7 @@ import signal
 import time
 from typing import Any, Callable, Mapping, Optional, Sequence
 
+from playbooks.core.containment.of_playbook import sweep as sweep_of
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings, read
 from playbooks.engines.worker import log, nats_connection
@@ -25,6 +26,7 @@ from playbooks.engines.worker.outcomes import Outcomes
 from playbooks.engines.worker.reception import Reception
 from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
 from playbooks.engines.worker.subscriptions import Subscription
+from playbooks.engines.worker.sweeping import keep_sweeping
 from playbooks.engines.worker.triggers import Feed, KubelessObjects
 from playbooks.engines.worker.wishes import Wishes
 from playbooks.engines.worker.work import Answer, Work
@@ -49,6 +51,7 @@ class Worker:
         self._playbook = playbook
         self._objects = objects
         self._answer: Answer = playbook.responder(environ).answer
+        self._sweep = sweep_of(playbook, environ)
         self._dry: Answer = playbook.responder({**environ, "DRY_RUN": "true"}).answer
         self._metrics = Metrics(playbook.name)
         self._gate = Gate(self._api_answers, self._pause)
@@ -86,8 +89,11 @@ class Worker:
         feed.start()
         working = loop.create_task(self._go_on())
         stopped = loop.create_task(self._stop.wait())
+        sweeping = self._sweeping()
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        if sweeping is not None:
+            sweeping.cancel()
         failed = working.exception() if working.done() else None
         feed.stop()
         await self._end(working)
@@ -206,6 +212,13 @@ class Worker:
             except Exception as error:
                 log.warn(f"NATS was not told of the end: {error!r}")
         log.info("ended")
+
+    def _sweeping(self) -> Optional[asyncio.Task[None]]:
+        """Also while NATS is away."""
+        if self._sweep is None:
+            return None
+        keeping = keep_sweeping(self._playbook.name, self._sweep)
+        return asyncio.get_running_loop().create_task(keeping)
 
     def _subscriptions(self) -> Sequence[Subscription]:
         return self._intake.subscriptions if self._intake is not None else ()
