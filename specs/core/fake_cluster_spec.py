@@ -6,7 +6,7 @@ from pathlib import Path
 from expects import contain, expect
 from mamba import before, description, it
 
-from playbooks.core.pod import Owner, Workload
+from playbooks.core.pod import Owner, ReplicaController, Workload
 from playbooks.core.selectors import Selector
 from specs.support import cluster_contract as contract
 from specs.support.fakes import InMemoryCluster
@@ -47,6 +47,7 @@ class InMemoryWorld(contract.World):
     def owner(self, kind, labels):
         owner = Owner(kind, self.name())
         self.cluster.owner_selectors[str(owner)] = Selector(labels)
+        self.cluster.controllers.append(ReplicaController(owner, Selector(labels), 0, 0))
         return owner
 
     def annotated_namespace(self, annotations):
@@ -100,6 +101,12 @@ with description("A cluster in memory") as self:
     with it("sets labels and annotations"):
         contract.sets_labels_and_annotations(self.world)
 
+    with it("takes annotations off"):
+        contract.takes_annotations_off(self.world)
+
+    with it("lists isolated pods"):
+        contract.lists_isolated_pods(self.world)
+
     with it("keeps other annotations"):
         contract.keeps_other_annotations(self.world)
 
@@ -117,6 +124,9 @@ with description("A cluster in memory") as self:
 
     with it("sets taints"):
         contract.sets_taints(self.world)
+
+    with it("sets annotations with taints"):
+        contract.sets_annotations_with_taints(self.world)
 
     with it("does not set taints of a node that was written since"):
         contract.does_not_set_taints_of_a_node_that_was_written_since(self.world)
@@ -166,11 +176,20 @@ with description("A cluster in memory") as self:
     with it("does not replace a missing policy"):
         contract.does_not_replace_a_missing_policy(self.world)
 
+    with it("deletes a policy"):
+        contract.deletes_a_policy(self.world)
+
+    with it("does not delete a policy that was written since"):
+        contract.does_not_delete_a_policy_that_was_written_since(self.world)
+
     with it("lists the selectors of services"):
         contract.lists_the_selectors_of_services(self.world)
 
     with it("reads the selector of a replica set"):
         contract.reads_the_selector_of_a_replica_set(self.world)
+
+    with it("lists replica controllers"):
+        contract.lists_replica_controllers(self.world)
 
     with it("reads the selector of a replication controller"):
         contract.reads_the_selector_of_a_replication_controller(self.world)

@@ -1,6 +1,8 @@
 import ast
+import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 from expects import be_empty, equal, expect
 from mamba import description, it
@@ -18,6 +20,13 @@ LAYERS = {
     "simulation": ("core",),
     "commands": ("core", "deployment", "engines", "infrastructure", "simulation"),
 }
+
+# Imports one module as if it were the first of the package.
+ALONE = """\
+for known in [known for known in sys.modules if known.startswith("playbooks")]:
+    del sys.modules[known]
+__import__(name)
+"""
 
 
 def imports_of(path):
@@ -61,6 +70,19 @@ with description("The layers") as self:
         ]
 
         expect(backwards).to(be_empty)
+
+    with it("let the ledger, and what rests on it, be imported before the guards that ask it"):
+        names = [f"playbooks.core.{name}" for name in ("ledger.ledger", "containment.of_playbook")]
+        alone = "import sys\nfor name in sys.argv[1:]:\n" + indent(ALONE, "    ")
+        done = subprocess.run(
+            [sys.executable, "-c", alone, *names],
+            cwd=PACKAGE.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        expect(done.stderr).to(equal(""))
 
     with it("keep core and reactions to the standard library"):
         foreign = [

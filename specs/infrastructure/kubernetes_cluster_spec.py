@@ -169,6 +169,12 @@ with description("A cluster behind the Kubernetes API") as self:
     with it("sets labels and annotations"):
         contract.sets_labels_and_annotations(self.world)
 
+    with it("takes annotations off"):
+        contract.takes_annotations_off(self.world)
+
+    with it("lists isolated pods"):
+        contract.lists_isolated_pods(self.world)
+
     with it("keeps other annotations"):
         contract.keeps_other_annotations(self.world)
 
@@ -186,6 +192,9 @@ with description("A cluster behind the Kubernetes API") as self:
 
     with it("sets taints"):
         contract.sets_taints(self.world)
+
+    with it("sets annotations with taints"):
+        contract.sets_annotations_with_taints(self.world)
 
     with it("does not set taints of a node that was written since"):
         contract.does_not_set_taints_of_a_node_that_was_written_since(self.world)
@@ -235,11 +244,20 @@ with description("A cluster behind the Kubernetes API") as self:
     with it("does not replace a missing policy"):
         contract.does_not_replace_a_missing_policy(self.world)
 
+    with it("deletes a policy"):
+        contract.deletes_a_policy(self.world)
+
+    with it("does not delete a policy that was written since"):
+        contract.does_not_delete_a_policy_that_was_written_since(self.world)
+
     with it("lists the selectors of services"):
         contract.lists_the_selectors_of_services(self.world)
 
     with it("reads the selector of a replica set"):
         contract.reads_the_selector_of_a_replica_set(self.world)
+
+    with it("lists replica controllers"):
+        contract.lists_replica_controllers(self.world)
 
     with it("reads the selector of a replication controller"):
         contract.reads_the_selector_of_a_replication_controller(self.world)

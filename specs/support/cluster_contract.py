@@ -175,6 +175,26 @@ def sets_labels_and_annotations(world: World) -> None:
     expect(found.resource_version).not_to(equal(pod.resource_version))
 
 
+def takes_annotations_off(world: World) -> None:
+    pod = world.pod()
+    world.cluster.patch_pod(pod, labels={}, annotations={"first": "1", "second": "2"})
+    world.cluster.patch_pod(_stored(world, pod), labels={}, annotations={"first": None})
+
+    expect(_stored(world, pod).annotations).not_to(have_keys("first"))
+    expect(_stored(world, pod).annotations).to(have_keys(second="2"))
+
+
+def lists_isolated_pods(world: World) -> None:
+    isolated = world.pod(labels={"falco/isolated": "some-uid"})
+    world.pod()
+
+    for namespaces in ((), (world.namespace,)):
+        found = world.cluster.isolated_pods(namespaces)
+        uids = [pod.uid for pod in found if pod.namespace == world.namespace]
+        expect(uids).to(equal([isolated.uid]))
+    expect(world.cluster.isolated_pods((world.name(),))).to(be_empty)
+
+
 def keeps_other_annotations(world: World) -> None:
     pod = world.pod()
     world.cluster.patch_pod(pod, labels={}, annotations={"first": "1"})
@@ -221,6 +241,16 @@ def sets_taints(world: World) -> None:
     world.cluster.set_taints(again, taints=[*again.taints, OURS])
 
     expect(list(world.cluster.node(node.name).taints)).to(equal([*before, THEIRS, OURS]))
+
+
+def sets_annotations_with_taints(world: World) -> None:
+    node = world.node()
+    world.cluster.set_taints(node, taints=node.taints, annotations={"falco/taints": "{}"})
+    again = world.cluster.node(node.name)
+
+    expect(again.annotations).to(have_keys({"falco/taints": "{}"}))
+    world.cluster.set_taints(again, taints=node.taints, annotations={"falco/taints": None})
+    expect(dict(world.cluster.node(node.name).annotations)).to(equal(dict(node.annotations)))
 
 
 def does_not_set_taints_of_a_node_that_was_written_since(world: World) -> None:
@@ -341,6 +371,25 @@ def does_not_replace_a_missing_policy(world: World) -> None:
     )
 
 
+def deletes_a_policy(world: World) -> None:
+    policy = a_policy(world)
+    world.cluster.create_network_policy(policy)
+    found = _policy(world, policy["metadata"]["name"])
+    world.cluster.delete_network_policy(found)
+
+    _raises(NotFound, lambda: world.cluster.delete_network_policy(found))
+
+
+def does_not_delete_a_policy_that_was_written_since(world: World) -> None:
+    policy = a_policy(world)
+    world.cluster.create_network_policy(policy)
+    stale = _policy(world, policy["metadata"]["name"])
+    world.cluster.replace_network_policy(_with_types(stale, ["Ingress"]))
+
+    _raises(Conflict, lambda: world.cluster.delete_network_policy(stale))
+    expect(_policy(world, policy["metadata"]["name"])).to(have_keys("spec"))
+
+
 def _with_types(policy: Mapping[str, Any], types: List[str]) -> Dict[str, Any]:
     return {**policy, "spec": {**policy["spec"], "policyTypes": types}}
 
@@ -362,6 +411,18 @@ def reads_the_selector_of_a_replica_set(world: World) -> None:
     found = world.cluster.owner_selector(owner, namespace=world.namespace)
 
     expect(found.labels).to(equal({"app": "web"}))
+
+
+def lists_replica_controllers(world: World) -> None:
+    made = [
+        world.owner("ReplicaSet", {"app": "web"}),
+        world.owner("ReplicationController", {"app": "old"}),
+    ]
+    found = world.cluster.replica_controllers(world.namespace)
+    ours = {c.owner: c.selector.labels for c in found if c.owner in made}
+
+    expect(ours).to(equal({made[0]: {"app": "web"}, made[1]: {"app": "old"}}))
+    expect({(c.wanted, c.present) for c in found}).to(equal({(0, 0)}))
 
 
 def reads_the_selector_of_a_replication_controller(world: World) -> None:
