@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from playbooks.commands.bearer_token import token
 from playbooks.commands.brake import brake
@@ -14,20 +14,33 @@ from playbooks.commands.cluster import Cluster, ClusterProcess
 from playbooks.commands.command_line import parse
 from playbooks.commands.dead import dead
 from playbooks.commands.deployed import find
+from playbooks.commands.reach import Reach, reach
 from playbooks.commands.simulate import simulate
+from playbooks.commands.sweep import sweep
 from playbooks.commands.telling import tell
+from playbooks.commands.undo import undo
 from playbooks.deployment import preflight
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.waiting import Sleep
 from playbooks.infrastructure.clock import SystemClock
 
 
-def main(arguments: Sequence[str], cluster: Cluster, *, sleep: Sleep = time.sleep) -> int:
+def main(
+    arguments: Sequence[str],
+    cluster: Cluster,
+    *,
+    sleep: Sleep = time.sleep,
+    reach: Callable[[], Reach] = reach,
+) -> int:
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
     try:
         options = parse(arguments)
         if options.command == "simulate" and options.since is None:
             return simulate(options)
+        if options.command == "undo":
+            return undo(options, cluster, reach())
+        if options.command == "sweep":
+            return sweep(options, cluster, reach())
         preflight.check_kubectl()
         namespace = options.namespace or cluster.current_namespace()
         if options.command in ("pause", "resume", "reset"):

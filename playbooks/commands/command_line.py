@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import List, NoReturn, Optional, Sequence, Tuple
 
+from playbooks.commands import containing
 from playbooks.core.durations import duration
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import name_problems, namespace_problems
@@ -25,6 +26,8 @@ examples:
   falco-playbook reset -p delete --budget-of shop
   falco-playbook simulate -p isolate -t "falco.critical.*" -f alerts.jsonl
   falco-playbook simulate -p delete --since 7d -o html > last-week.html
+  falco-playbook undo pod/web-1 -n shop
+  falco-playbook undo node/worker-3
 """
 
 
@@ -32,9 +35,11 @@ examples:
 class Options:
     """What was typed, checked as far as that is possible without a cluster.
 
-    ``function``: falco-<name>; empty with ``all``. ``namespace`` None: the kubeconfig's, with
-    ``all`` every one. ``playbook`` and ``image``: as they were typed. ``ids`` empty: all of them.
-    ``budget_of`` empty: of every namespace. What follows that is for ``simulate``.
+    ``function``: falco-<name>; empty with ``all``, and for undo and sweep where it is every one of
+    the ``playbook``. ``namespace`` None: the kubeconfig's; with ``all`` and for sweep every one.
+    ``playbook`` and ``image``: as they were typed. ``ids`` empty: all of them. ``budget_of`` empty:
+    of every namespace. ``target``: pod or node, and its name. ``ledger``: as the setting, or off;
+    empty: that of the function. ``by`` empty: whoever the cluster says.
     """
 
     command: str
@@ -50,6 +55,10 @@ class Options:
     all: bool = False
     why: str = ""
     budget_of: str = ""
+    target: Tuple[str, str] = ("", "")
+    force: bool = False
+    by: str = ""
+    ledger: str = ""
     topics: Tuple[str, ...] = ("falco.>",)
     files: Tuple[str, ...] = ()
     since: Optional[float] = None
@@ -69,6 +78,8 @@ class _Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str]) -> Options:
     """Raises UsageError with everything that is wrong; ``-h`` prints and exits."""
     typed = _parser().parse_args(arguments)
+    if typed.command in containing.COMMANDS:
+        return _containing(typed)
     redeliver, drop = getattr(typed, "redeliver", None), getattr(typed, "drop", None)
     given = redeliver or drop or ()
     name = typed.name or typed.playbook or ""
@@ -112,6 +123,26 @@ def _which_problems(name: str, everything: bool) -> List[str]:
     if everything:
         return ["--all is every playbook: neither -p nor -N goes with it"] if name else []
     return [] if name else ["no playbook is given: -p PLAYBOOK, or -N NAME as on deploying"]
+
+
+def _containing(typed: argparse.Namespace) -> Options:
+    """Of undo and sweep, which go by what was contained."""
+    problems = containing.problems(typed) + name_problems(typed.name or "")
+    if typed.namespace is not None:
+        problems += namespace_problems(typed.namespace)
+    if problems:
+        raise UsageError(problems)
+    return Options(
+        command=typed.command,
+        function=f"falco-{typed.name}" if typed.name else "",
+        namespace=typed.namespace,
+        output=typed.output,
+        playbook=containing.playbook(typed),
+        target=containing.target(typed),
+        force=getattr(typed, "force", False),
+        by=getattr(typed, "by", ""),
+        ledger=typed.ledger,
+    )
 
 
 def _id_problems(option: str, text: str) -> List[str]:
@@ -162,6 +193,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_brake(commands)
     _add_simulate(commands)
+    containing.add_undo(_command(commands, "undo", "take back what isolate or taint did"))
+    containing.add_sweep(
+        _command(commands, "sweep", "end what was contained for a time that is over")
+    )
     return parser
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import threading
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
 
@@ -159,9 +160,15 @@ class KubernetesApi:
         )
 
 
-def _connect() -> Connection:
+def connect_as_kubectl() -> Connection:
+    """To the cluster of the kubeconfig; in a pod that has none, to its own."""
+    given = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().exists()
+    return _connect(given or "KUBERNETES_SERVICE_HOST" not in os.environ)
+
+
+def _connect(by_kubeconfig: Optional[bool] = None) -> Connection:
     try:
-        if os.environ.get(KUBECONFIG_VARIABLE):
+        if os.environ.get(KUBECONFIG_VARIABLE) if by_kubeconfig is None else by_kubeconfig:
             return kubeconfig.connect()
         return in_cluster.connect(os.environ)
     except Exception as error:  # a malformed kubeconfig makes it raise anything

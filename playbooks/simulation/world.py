@@ -13,7 +13,7 @@ from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.book import after
 from playbooks.core.node import Node, Taint
-from playbooks.core.pod import Owner, Pod, Workload
+from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.ports import Clock, Cluster, Home, LedgerStore
 from playbooks.core.selectors import Selector
 
@@ -96,12 +96,15 @@ class SimulatedCluster(Cluster):
         self._gone.add(pod.uid)
 
     def patch_pod(
-        self, pod: Pod, *, labels: Mapping[str, Optional[str]], annotations: Mapping[str, str]
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
     ) -> None:
         manifest = copy.deepcopy(dict(pod.manifest))
-        kept = {**pod.labels, **labels}
-        manifest["metadata"]["labels"] = {k: v for k, v in kept.items() if v is not None}
-        manifest["metadata"]["annotations"] = {**pod.annotations, **annotations}
+        manifest["metadata"]["labels"] = _merged(pod.labels, labels)
+        manifest["metadata"]["annotations"] = _merged(pod.annotations, annotations)
         self._pods[pod.uid] = Pod(manifest)
 
     def node(self, name: str) -> Node:
@@ -110,8 +113,17 @@ class SimulatedCluster(Cluster):
     def nodes(self) -> List[Node]:
         return list(self._nodes.values())
 
-    def set_taints(self, node: Node, *, taints: Sequence[Taint]) -> None:
-        self._nodes[node.name] = Node({**node.manifest, "spec": {"taints": list(taints)}})
+    def set_taints(
+        self,
+        node: Node,
+        *,
+        taints: Sequence[Taint],
+        annotations: Optional[Mapping[str, Optional[str]]] = None,
+    ) -> None:
+        kept = _merged(node.annotations, annotations or {})
+        metadata = {**node.manifest["metadata"], "annotations": kept}
+        spec = {"taints": list(taints)}
+        self._nodes[node.name] = Node({**node.manifest, "metadata": metadata, "spec": spec})
 
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         return {}
@@ -133,6 +145,15 @@ class SimulatedCluster(Cluster):
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
         self.create_network_policy(manifest)
 
+    def delete_network_policy(self, *_: Any, **__: Any) -> None:
+        raise NotFound("nothing is undone in a simulation")
+
+    def isolated_pods(self, *_: Any, **__: Any) -> List[Pod]:
+        return []
+
+    def replica_controllers(self, *_: Any, **__: Any) -> List[ReplicaController]:
+        return []
+
     def service_selectors(self, namespace: str) -> List[Selector]:
         return []
 
@@ -141,6 +162,10 @@ class SimulatedCluster(Cluster):
 
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         raise NotFound(f"nothing is known of {claim}")
+
+
+def _merged(before: Mapping[str, str], change: Mapping[str, Optional[str]]) -> Dict[str, str]:
+    return {k: v for k, v in {**before, **change}.items() if v is not None}
 
 
 def owner_of(pod: str) -> Optional[Owner]:

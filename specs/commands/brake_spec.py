@@ -10,7 +10,7 @@ from playbooks.deployment.manifests.ledger import ledger
 from specs.commands.fake_cluster import a_cluster, run
 from specs.deployment.mothers import a_request
 
-WHO = "kubernetes-admin ("
+WHO = "alice ("
 LEDGER = "falco-delete-ledger"
 NOW = Instant.parse("2026-01-02T03:04:05Z")
 
@@ -37,7 +37,7 @@ with description("The brake of falco-playbook") as self:
         paused = stored(self.cluster).paused
 
         expect(answer.code).to(equal(0))
-        expect(answer.out).to(contain("default/falco-delete-ledger: paused by kubernetes-admin"))
+        expect(answer.out).to(contain("default/falco-delete-ledger: paused by alice"))
         expect(paused["by"]).to(contain(WHO))
         expect(paused["why"]).to(equal("nodes move"))
 

@@ -72,7 +72,7 @@ with description("falco-playbook dead") as self:
             run(*DEAD, option, cluster=self.cluster)
             words = self.cluster.executed[-1]
 
-            expect(words[words.index("--by") + 1]).to(start_with("kubernetes-admin ("))
+            expect(words[words.index("--by") + 1]).to(start_with("alice ("))
 
     with it("says what became of each"):
         said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK))

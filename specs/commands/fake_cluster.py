@@ -63,7 +63,7 @@ class FakeCluster(FakeKubectl, Cluster):
             self.stale.pop(pod, None)
 
     def whoami(self):
-        return "kubernetes-admin"
+        return "alice"
 
     def patch(self, manifest, change, *, user="", dry_run=False):
         annotations = change["metadata"].get("annotations") or {}
@@ -178,10 +178,10 @@ def a_line(number=17, body=None, *, own=True, **headers):
     }
 
 
-def run(*arguments, cluster=None, has_kubectl=True):
+def run(*arguments, cluster=None, has_kubectl=True, **wired):
     """falco-playbook in this process, without waiting."""
     out, err = io.StringIO(), io.StringIO()
     found = mock.patch.object(kubectl_process, "available", lambda: has_kubectl)
     with redirect_stdout(out), redirect_stderr(err), found:
-        code = program.main(arguments, cluster or a_cluster(), sleep=lambda seconds: None)
+        code = program.main(arguments, cluster or a_cluster(), sleep=lambda seconds: None, **wired)
     return Run(code, out.getvalue(), err.getvalue())

@@ -1,0 +1,243 @@
+import json
+
+from expects import be_empty, contain, equal, expect
+from mamba import before, description, it
+
+from playbooks import isolate, taint
+from playbooks.commands.reach import Reach
+from playbooks.core import settings
+from playbooks.core.errors import Conflict, NotPermitted
+from playbooks.core.ledger.book import Book, after
+from playbooks.deployment.kubectl import Forbidden
+from specs.commands.fake_cluster import FakeCluster, run
+from specs.deployment.mothers import a_worker_request, worker_objects
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, a_world
+from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
+
+POD = ("undo", "pod/web-0", "-n", "shop")
+NODE = ("undo", "node/node-1")
+UNTIL = str(after(NOW, 1800))
+
+
+class Ledgers(dict):
+    """By namespace and name; made when they are asked for."""
+
+    def __missing__(self, place):
+        self[place] = InMemoryLedger()
+        return self[place]
+
+    def undone(self, *place):
+        return Book(self[place].text).undone
+
+
+def functions(*deployed):
+    """A cluster with Functions: playbook, name, namespace and more that was typed."""
+    objects = []
+    for playbook, name, namespace, *typed in deployed:
+        request = a_worker_request(playbook, "-N", name, *typed)
+        objects.append(worker_objects(request, namespace=namespace, image="image:1").function)
+    return FakeCluster(*objects)
+
+
+with description("falco-playbook undo") as self:
+    with before.each:
+        self.cluster = InMemoryCluster(a_pod(), a_node())
+        self.ledgers = Ledgers()
+        self.deployed = functions(("isolate", "isolate", "ops"), ("taint", "taint", "ops"))
+
+    def contain(self, playbook, **chosen):
+        chosen = settings.read(playbook.playbook.settings, chosen)
+        world = a_world(self.cluster)
+        playbook.build(chosen, world).run(an_alert())
+        self.cluster.calls.clear()
+
+    def run(self, *typed, **how):
+        reach = Reach(FixedClock(), self.cluster, lambda place: self.ledgers[place])
+        given = {"cluster": self.deployed, **how}
+        return run(*typed, reach=lambda: reach, **given)
+
+    with it("undoes an isolation"):
+        self.contain(isolate)
+        said = self.run(*POD)
+
+        expect((said.code, said.err.count("error"))).to(equal((0, 0)))
+        expect(said.out).to(contain("pod shop/web-0 is released"))
+        expect(self.cluster.policies).to(be_empty)
+
+    with it("undoes a taint"):
+        self.contain(taint)
+        said = self.run(*NODE)
+
+        expect(said.code).to(equal(0))
+        expect(list(self.cluster.known_nodes["node-1"].taints)).to(be_empty)
+
+    with it("has nothing to undo when it is asked again, which is no failure"):
+        self.contain(isolate)
+        self.run(*POD)
+        said = self.run(*POD)
+
+        expect(said.code).to(equal(0))
+        expect(said.out).to(contain("nothing to undo: pod shop/web-0 is not isolated"))
+
+    with it("fails where somebody changed it since, unless it is forced"):
+        self.contain(taint)
+        node = self.cluster.known_nodes["node-1"]
+        self.cluster.set_taints(node, taints=[{**node.taints[0], "value": "mine"}])
+        refused = self.run(*NODE)
+
+        expect(refused.code).to(equal(1))
+        expect(refused.out).to(contain("somebody changed it since", "--force"))
+        expect(self.run(*NODE, "--force").code).to(equal(0))
+
+    with it("says it for machines"):
+        self.contain(isolate)
+        said = json.loads(self.run(*POD, "-o", "json").out)
+
+        expect((said["status"], said["reason"])).to(equal(("acted", "undone")))
+
+    with it("fails for a pod that is not there"):
+        said = self.run("undo", "pod/other", "-n", "shop")
+
+        expect(said.code).to(equal(1))
+        expect(said.err).to(contain("falco-playbook: error: no pod shop/other"))
+
+    with it("takes the pod's namespace from the kubeconfig where none is given"):
+        said = self.run("undo", "pod/web-0")
+
+        expect(said.err).to(contain("no pod default/web-0"))
+
+    with description("has the playbook leave the object alone"):
+        with it("for 30 minutes, and who wants it is on record"):
+            self.contain(isolate)
+            said = self.run(*POD)
+
+            expect(self.ledgers.undone("ops", "falco-isolate-ledger")).to(
+                equal({UID: {"what": "pod shop/web-0", "by": "alice", "until": UNTIL}})
+            )
+            expect(said.err).to(
+                contain(
+                    f"isolate leaves it alone until {UNTIL}, by alice"
+                    " (ledger ops/falco-isolate-ledger)"
+                )
+            )
+
+        with it("by whoever is named"):
+            self.contain(isolate)
+            self.run(*POD, "--by", "on-call bot", has_kubectl=False, cluster=self.deployed)
+            ledgers = self.run(*POD, "--by", "x", "--ledger", "a/b", has_kubectl=False)
+
+            expect(ledgers.code).to(equal(0))
+
+        with it("in the ledger of every Function that runs it, and of no other playbook"):
+            self.deployed = functions(
+                ("isolate", "isolate", "ops"),
+                ("isolate", "quick", "soc", "-e", "LEDGER=shared/book"),
+                ("delete", "delete", "ops"),
+            )
+            self.contain(isolate)
+            self.run(*POD)
+
+            expect(set(self.ledgers)).to(
+                equal({("ops", "falco-isolate-ledger"), ("shared", "book")})
+            )
+
+        with it("in that of one Function, where it is named"):
+            self.deployed = functions(("isolate", "isolate", "ops"), ("isolate", "quick", "soc"))
+            self.contain(isolate)
+            self.run(*POD, "-N", "quick")
+
+            expect(set(self.ledgers)).to(equal({("soc", "falco-quick-ledger")}))
+
+        with it("in the ledger that is given, without asking for Functions"):
+            self.deployed.failures["functions.kubeless.io"] = Forbidden("you may not")
+            self.contain(isolate)
+            said = self.run(*POD, "--ledger", "a/b")
+
+            expect(said.code).to(equal(0))
+            expect(set(self.ledgers)).to(equal({("a", "b")}))
+
+        with it("nowhere, where that is wanted"):
+            self.contain(isolate)
+            said = self.run(*POD, "--ledger", "off")
+
+            expect((said.code, said.err)).to(equal((0, "")))
+            expect(self.ledgers).to(be_empty)
+
+        with it("before it undoes anything: without it nothing is undone"):
+            self.contain(isolate)
+            self.ledgers["ops", "falco-isolate-ledger"].failures = [NotPermitted("you may not")]
+            said = self.run(*POD)
+
+            expect(said.code).to(equal(1))
+            expect(said.err).to(contain("you may not"))
+            expect(self.cluster.writes).to(be_empty)
+
+        with it("once, also where somebody writes the pod at the same time"):
+            self.contain(isolate)
+            self.cluster.failures["patch_pod"] = [Conflict("written")]
+            self.run(*POD)
+
+            expect(list(self.ledgers.undone("ops", "falco-isolate-ledger"))).to(equal([UID]))
+
+    with it("fails where no Function tells the ledger, or where one may not look"):
+        self.contain(isolate)
+        none = self.run(*POD, cluster=functions(("delete", "delete", "ops")))
+        self.deployed.failures["functions.kubeless.io"] = Forbidden("you may not")
+        forbidden = self.run(*POD)
+
+        expect(none.err).to(contain("no Function of playbook isolate is deployed", "--ledger"))
+        expect(forbidden.err).to(contain("Functions cannot be listed: you may not", "--ledger"))
+        expect(self.cluster.writes).to(be_empty)
+
+    with it("is refused for what cannot be undone"):
+        for what in ("web-0", "pods/web-0", "pod/", "pod/Web", "service/x"):
+            said = run("undo", what)
+            expect((said.code, "expected pod/NAME or node/NAME" in said.err)).to(equal((2, True)))
+        expect(run(*POD, "-p", "delete").err).to(contain("it is isolate that does"))
+        expect(run(*POD, "--ledger", "b").err).to(contain("--ledger is 'b', expected NAMESPACE/"))
+
+
+with description("falco-playbook sweep") as self:
+    with before.each:
+        self.cluster = InMemoryCluster(a_pod(), a_node())
+        self.ledger = InMemoryLedger()
+        for playbook, ttl in ((isolate, "ISOLATE_TTL"), (taint, "TAINT_TTL")):
+            chosen = settings.read(playbook.playbook.settings, {ttl: "1h"})
+            playbook.build(chosen, a_world(self.cluster)).run(an_alert())
+
+    def run(self, *typed, seconds=3600, **how):
+        clock = FixedClock(after(NOW, seconds))
+        reach = Reach(clock, self.cluster, lambda place: self.ledger)
+        return run("sweep", *typed, "--ledger", "ops/book", reach=lambda: reach, **how)
+
+    with it("ends the isolations that are over, and no taint, without kubectl"):
+        said = self.run("-p", "isolate", has_kubectl=False)
+
+        expect(said.code).to(equal(0))
+        expect(said.out).to(contain("pod shop/web-0 is released"))
+        expect(len(self.cluster.known_nodes["node-1"].taints)).to(equal(1))
+
+    with it("ends the taints that are over"):
+        said = self.run("-p", "taint", "-o", "json")
+
+        expect(json.loads(said.out)[0]["reason"]).to(equal("untainted"))
+
+    with it("ends nothing before, nor in another namespace"):
+        expect(self.run("-p", "isolate", seconds=3599).out).to(equal(""))
+        expect(self.run("-p", "isolate", "-n", "bank").out).to(equal(""))
+
+    with it("ends nothing while the playbook is paused, and says so"):
+        book = Book()
+        book.pause("bob", NOW)
+        self.ledger.text = book.text()
+
+        expect(self.run("-p", "isolate").out).to(contain("nothing is ended: paused by bob"))
+
+    with it("fails where something may not be ended"):
+        self.cluster.failures["patch_pod"] = [NotPermitted("may not")]
+
+        expect(self.run("-p", "isolate").code).to(equal(1))
+
+    with it("is refused without a playbook that contains"):
+        expect(run("sweep").err).to(contain("expected isolate or taint"))
+        expect(run("sweep", "-p", "delete").code).to(equal(2))
