@@ -4,6 +4,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks import isolate, taint
+from playbooks.commands.person import who
 from playbooks.commands.reach import Reach
 from playbooks.core import settings
 from playbooks.core.errors import Conflict, NotPermitted
@@ -37,6 +38,10 @@ def functions(*deployed):
         request = a_worker_request(playbook, "-N", name, *typed)
         objects.append(worker_objects(request, namespace=namespace, image="image:1").function)
     return FakeCluster(*objects)
+
+
+# As the cluster knows who asks, and this machine does.
+BY = who(FakeCluster())
 
 
 with description("falco-playbook undo") as self:
@@ -112,11 +117,11 @@ with description("falco-playbook undo") as self:
             said = self.run(*POD)
 
             expect(self.ledgers.undone("ops", "falco-isolate-ledger")).to(
-                equal({UID: {"what": "pod shop/web-0", "by": "alice", "until": UNTIL}})
+                equal({UID: {"what": "pod shop/web-0", "by": BY, "until": UNTIL}})
             )
             expect(said.err).to(
                 contain(
-                    f"isolate leaves it alone until {UNTIL}, by alice"
+                    f"isolate leaves it alone until {UNTIL}, by {BY}"
                     " (ledger ops/falco-isolate-ledger)"
                 )
             )

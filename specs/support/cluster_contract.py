@@ -307,7 +307,7 @@ def takes_an_owner_of_an_unknown_kind_for_the_workload(world: World) -> None:
     owner = Owner("Rollout", world.name())
     found = world.cluster.workload(owner, namespace=world.namespace)
 
-    expect(found).to(equal(Workload("Rollout", owner.name, None)))
+    expect(found).to(equal(Workload("Rollout", owner.name, 0)))
 
 
 def takes_an_owner_that_is_gone_for_the_workload(world: World) -> None:

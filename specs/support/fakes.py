@@ -210,7 +210,12 @@ class InMemoryCluster(Cluster):
 
     def workload(self, owner: Owner, *, namespace: str) -> Workload:
         self._called("workload")
-        return self.workloads.get(str(owner), Workload(owner.kind, owner.name, None))
+        if str(owner) in self.workloads:
+            return self.workloads[str(owner)]
+        if owner.kind in _KNOWN:
+            return Workload(owner.kind, owner.name, None)
+        pods = [p for p in self.pods.values() if p.namespace == namespace and p.owner == owner]
+        return Workload(owner.kind, owner.name, len(pods))
 
     def set_taints(
         self,
@@ -304,6 +309,9 @@ class InMemoryCluster(Cluster):
             raise NotTheSameObject(f"{pod} has another uid")
         return stored
 
+
+# Kinds that say themselves how many pods they want.
+_KNOWN = ("ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job")
 
 _READS = (
     *("pod", "pods_on", "node", "list_nodes", "namespace", "workload", "network_policies"),

@@ -75,11 +75,13 @@ class StandInWorld(contract.World):
         workload = Workload(kind, self.name(), replicas)
         number = "parallelism" if kind == "Job" else "replicas"
         if kind != "Deployment":
-            self.stored(kind, workload.name, spec={number: replicas})
+            spec = {number: replicas, "selector": {}}
+            self.stored(kind, workload.name, spec=spec)
             return Owner(kind, workload.name), workload
         above = {"kind": kind, "name": workload.name, "controller": True}
         name = f"{workload.name}-6d5f"
-        self.stored("ReplicaSet", name, spec={number: replicas}, ownerReferences=[above])
+        spec = {number: replicas, "selector": {}}
+        self.stored("ReplicaSet", name, spec=spec, ownerReferences=[above])
         return Owner("ReplicaSet", name), workload
 
     def claim(self, mode):
