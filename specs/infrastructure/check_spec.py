@@ -165,7 +165,8 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         place = ("-n", self.namespace, "-p", "isolate")
         done = program_of(script, *place, "-t", "falco.error.*", *engine)
         assert done.returncode == 0, done.stderr
-        node = cluster.kubectl_json("get", "nodes")["items"][0]["metadata"]["name"]
+        (worker,) = cluster.running_pods(self.namespace)
+        node = worker["spec"]["nodeName"]
         # About a pod that is gone.
         about = {"k8s.ns.name": self.namespace, "k8s.pod.name": "x", "k8s.pod.uid": "u"}
         self.server.publish("falco.error.x", an_alert(hostname=node, output_fields=about))

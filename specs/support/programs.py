@@ -14,6 +14,13 @@ from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
 
 
+def _address():
+    """Of a node that has one: those that other specs make up have none."""
+    nodes = cluster.kubectl_json("get", "nodes")["items"]
+    addresses = [a for node in nodes for a in node.get("status", {}).get("addresses") or ()]
+    return next(a["address"] for a in addresses if a["type"] == "InternalIP")
+
+
 class Reachable:
     """A NATS server at an address of the node that pods reach, while it is entered. ``users``: of
     its configuration, and ``user`` one of them, as ``name:password``."""
@@ -26,7 +33,7 @@ class Reachable:
         self.directory = tempfile.TemporaryDirectory()
         configuration = Path(self.directory.name) / "nats.conf"
         configuration.write_text(self.users)
-        address = cluster.node_address()
+        address = _address()
         with socket.socket() as listening:
             listening.bind((address, 0))
             port = listening.getsockname()[1]
