@@ -227,7 +227,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
             stderr=subprocess.PIPE,
             text=True,
         )
-        cluster.eventually(lambda: probe_namespaces() > there, 30)
+        cluster.eventually(lambda: bool(probe_namespaces() - there), 60)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=60)
 
