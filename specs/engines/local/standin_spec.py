@@ -63,7 +63,7 @@ class StandInWorld(contract.World):
     def owner(self, kind, labels):
         name = self.name()
         selector = {"matchLabels": labels} if kind == "ReplicaSet" else labels
-        self.stored(kind, name, spec={"selector": selector})
+        self.stored(kind, name, spec={"selector": selector, "replicas": 0})
         return Owner(kind, name)
 
     def annotated_namespace(self, annotations):
