@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from expects import be_empty, be_none, contain, equal, expect, have_len
+from expects import be_empty, be_none, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks import isolate
@@ -67,6 +67,33 @@ def again(pod):
     return stored("pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
 
 
+def replicas_of(namespace):
+    """How many pods each ReplicaSet says that it has."""
+    found = kubectl_json("get", "replicasets", "-n", namespace)["items"]
+    return [replica_set["status"].get("replicas") for replica_set in found]
+
+
+def a_replica(namespace):
+    """A pod of the Deployment web, or False."""
+    found = [pod for pod in pods_of(namespace) if pod["metadata"]["name"].startswith("web-")]
+    return found[0] if found else False
+
+
+def a_function(name, namespace):
+    return {
+        "apiVersion": "kubeless.io/v1beta1",
+        "kind": "Function",
+        "metadata": {"name": f"falco-{name}", "namespace": namespace},
+        "spec": {"handler": "isolate.handler"},
+    }
+
+
+def isolated_by(worker, pod):
+    """The outcome, as the worker's HTTP tells it."""
+    _, body = worker.post(json.dumps(alert_about(pod)).encode())
+    return json.loads(body)
+
+
 def as_before(manifest):
     """Without what every write changes."""
     left_out = ("resourceVersion", "managedFields")
@@ -87,23 +114,13 @@ with description("Undoing an isolation without detaching") as self:
         self.pod = a_gated_pod("web", ns)
         self.policies = policies_of(ns)
         self.ledger = {"LEDGER": f"{ns}/falco-{self.name}-ledger"}
-        self.function()
+        create(a_function(self.name, ns))
         self.outcome = answer("isolate", alert_about(self.pod), **self.ledger)
         self.isolated = again(self.pod)
         self.code, self.said = falco_playbook("undo", "pod/web", "-n", ns, "-N", self.name)
 
     with after.all:
         delete_namespace(self.namespace)
-
-    def function(self):
-        create(
-            {
-                "apiVersion": "kubeless.io/v1beta1",
-                "kind": "Function",
-                "metadata": {"name": f"falco-{self.name}", "namespace": self.namespace},
-                "spec": {"handler": "isolate.handler"},
-            }
-        )
 
     with it("was to be done: the pod was isolated, and says why and since when"):
         annotations = self.isolated["metadata"]["annotations"]
@@ -152,7 +169,7 @@ with description("Undoing an isolation after a ReplicaSet has replaced the pod")
         ledger = {"LEDGER": f"{ns}/falco-isolate-ledger"}
         self.outcome = answer("isolate", alert_about(found[0]), **ledger)
         eventually(lambda: len(pods_of(ns)) == 3)
-        eventually(lambda: all(s["status"].get("replicas") == 2 for s in self.replica_sets()))
+        eventually(lambda: replicas_of(ns) == [2])
         self.pods, self.policies = pods_of(ns), policies_of(ns)
         self.target = f"pod/{found[0]['metadata']['name']}"
         place = ("-n", ns, "--ledger", ledger["LEDGER"])
@@ -163,9 +180,6 @@ with description("Undoing an isolation after a ReplicaSet has replaced the pod")
 
     with after.all:
         delete_namespace(self.namespace)
-
-    def replica_sets(self):
-        return kubectl_json("get", "replicasets", "-n", self.namespace)["items"]
 
     with it("names the choices"):
         expect(self.outcome.message).to(contain("detached from ReplicaSet"))
@@ -287,15 +301,15 @@ with description("Isolations for a time, after the worker was killed and started
         gates = [{"name": "falco-spec/never"}]
         create(a_controller("Deployment", "web", ns, replicas=1, schedulingGates=gates))
         self.attached, self.edited = a_gated_pod("attached", ns), a_gated_pod("edited", ns)
-        self.detached = eventually(self.replica)
-        isolated = (self.attached, self.edited, self.detached)
+        self.detached = eventually(lambda: a_replica(ns))
+        all_of_them = (self.attached, self.edited, self.detached)
         worker = self.served.isolating()
-        self.outcomes = [self.isolated(pod, worker) for pod in isolated]
+        self.outcomes = [isolated_by(worker, pod) for pod in all_of_them]
         worker.kill()
         patch = '{"spec": {"policyTypes": ["Ingress"]}}'
         policy = f"falco-isolate-{self.edited['metadata']['uid']}"
         kubectl("patch", "networkpolicy", policy, "-n", ns, "-p", patch)
-        self.before = [again(pod) for pod in isolated]
+        self.before = [again(pod) for pod in all_of_them]
         time.sleep(TTL)
         self.worker = self.served.isolating()
         self.worker.says('"released"', 30).says('"deleted"', 30).says('"changed-since"', 30)
@@ -303,20 +317,11 @@ with description("Isolations for a time, after the worker was killed and started
     with after.all:
         self.served.end()
 
-    def replica(self):
-        """The pod of the Deployment."""
-        found = [p for p in pods_of(self.namespace) if p["metadata"]["name"].startswith("web-")]
-        return found[0] if found else False
-
-    def isolated(self, pod, worker):
-        _, body = worker.post(json.dumps(alert_about(pod)).encode())
-        return json.loads(body)
-
     with it("were there when it was killed"):
         expect([outcome["reason"] for outcome in self.outcomes]).to(equal(["isolated"] * 3))
         for pod in self.before:
-            expect(pod["metadata"]["labels"]).to(contain("falco/isolated"))
-            expect(pod["metadata"]["annotations"]).to(contain("falco/until"))
+            expect(pod["metadata"]["labels"]).to(have_key("falco/isolated"))
+            expect(pod["metadata"]["annotations"]).to(have_key("falco/until"))
 
     with it("end by themselves: the attached pod is released, and is as it was"):
         expect(as_before(again(self.attached))).to(equal(as_before(self.attached)))
@@ -327,7 +332,7 @@ with description("Isolations for a time, after the worker was killed and started
         expect(left).to(have_len(3))
 
     with it("leave alone what somebody changed since"):
-        expect(again(self.edited)["metadata"]["labels"]).to(contain("falco/isolated"))
+        expect(again(self.edited)["metadata"]["labels"]).to(have_key("falco/isolated"))
         names = [p["metadata"]["name"] for p in policies_of(self.namespace)]
         expect(names).to(equal([f"falco-isolate-{self.edited['metadata']['uid']}"]))
 

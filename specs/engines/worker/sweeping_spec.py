@@ -36,7 +36,7 @@ def lines(*answers, looks=1):
 
     async def run():
         task = asyncio.get_running_loop().create_task(sweeping.keep_sweeping("isolate", sweep))
-        while sweep.looks < looks:
+        while sweep.looks < looks and not task.done():
             await asyncio.sleep(0.001)
         task.cancel()
 
