@@ -2,6 +2,7 @@
 
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
+from playbooks.core.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.core.world import World
 from playbooks.engines import kubeless
@@ -16,7 +17,7 @@ def world(_name: str, _settings: Settings) -> World:
 
 
 def build(settings: Settings, _world: World) -> Reaction:
-    return NotifySlack(SlackWebhook(settings["SLACK_WEBHOOK_URL"]))
+    return NotifySlack(SlackWebhook(settings["SLACK_WEBHOOK_URL"]), Redaction.of(settings))
 
 
 playbook = Playbook("slack", NotifySlack, build, world, packages=("requests",))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional, Tuple
 
 from playbooks.core.node import Node
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import Concern, Outcome
 from playbooks.core.pod import Pod
 
 
@@ -31,6 +31,15 @@ class Action:
         """The uid of the object that is changed; empty where it is none of the cluster's."""
         changed = self.node or self.pod
         return changed.uid if changed else ""
+
+    @property
+    def concern(self) -> Optional[Concern]:
+        """The object that is changed; None where it is none of the cluster's."""
+        if self.node:
+            return Concern(self.verb, "Node", self.node.name, "", self.node.uid)
+        if self.pod:
+            return Concern(self.verb, "Pod", self.pod.name, self.pod.namespace, self.pod.uid)
+        return None
 
     def would(self) -> Outcome:
         """The outcome of a dry run."""

@@ -22,13 +22,27 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
+class Concern:
+    """The object of the cluster that an action changes, and the action's verb (``delete``).
+
+    ``kind`` is the API's (``Pod``, ``Node``); ``namespace`` is empty for what belongs to none.
+    """
+
+    verb: str
+    kind: str
+    name: str
+    namespace: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """``target`` names the object concerned (``pod shop/web-1``, ``node worker-3``), or is empty.
 
     ``reason`` is a stable code, ``message`` the words for people, ``details`` JSON-safe facts.
     ``why``: the checks on the way to it and their answers, in order. ``held``: skipped for now, to
-    be released or dropped by a person. ``error`` is what made it fail; it does not travel in the
-    dict.
+    be released or dropped by a person. ``error`` is what made it fail, ``concern`` what an action
+    was planned on; these two do not travel in the dict.
     """
 
     status: Status
@@ -39,6 +53,7 @@ class Outcome:
     why: Tuple[str, ...] = ()
     held: bool = False
     error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
+    concern: Optional[Concern] = field(default=None, compare=False, repr=False)
 
     @classmethod
     def acted(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:

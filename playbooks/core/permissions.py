@@ -10,7 +10,8 @@ from typing import Tuple
 class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
-    ``only_with``: the setting without which it is not needed, where it is ``off``.
+    ``only_with``: the setting without which it is not needed, where it is ``off``. ``namespace``:
+    the only one in which it is needed, wherever the playbook may act.
     """
 
     resource: str
@@ -18,3 +19,4 @@ class Permission:
     group: str = ""
     cluster_wide: bool = False
     only_with: str = ""
+    namespace: str = ""

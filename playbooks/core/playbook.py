@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 
-from playbooks.core import guards
+from playbooks.core import guards, telling
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.answer import Answer
 from playbooks.core.errors import (
@@ -18,7 +19,8 @@ from playbooks.core.errors import (
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
-from playbooks.core.ports import Clock, Reaction
+from playbooks.core.ports import Clock, Reaction, Recorder
+from playbooks.core.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, read
 from playbooks.core.world import ClusterWorld, World
 
@@ -31,6 +33,9 @@ _WORKLOADS = (
     Permission("daemonsets", ("get",), group="apps"),
     Permission("jobs", ("get",), group="batch"),
 )
+
+# What is written about what they did. Events about nodes lie in the namespace default.
+_EVENTS = ("events", ("create", "patch"), "events.k8s.io")
 
 
 @dataclass(frozen=True)
@@ -59,33 +64,59 @@ class Playbook:
 
     @property
     def permissions(self) -> Tuple[Permission, ...]:
-        read = {"pods": _NAMESPACES + _WORKLOADS, "nodes": _NAMESPACES}
-        needed = self.reaction.PERMISSIONS + read.get(self.reaction.STRIKES, ())
+        beside = {
+            "pods": (*_NAMESPACES, *_WORKLOADS, Permission(*_EVENTS)),
+            "nodes": (*_NAMESPACES, Permission(*_EVENTS, namespace="default")),
+        }
+        needed = self.reaction.PERMISSIONS + beside.get(self.reaction.STRIKES, ())
         return tuple(dict.fromkeys(needed))
+
+    def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
+        """The distributions that a function with these settings installs."""
+        return tuple(dict.fromkeys((*self.packages, *telling.packages(values))))
 
     def responder(self, environ: Mapping[str, str], world: Optional[World] = None) -> Responder:
         """The playbook with its settings read. Raises InvalidSetting."""
         settings = read(self.settings, environ)
+        telling.check(settings)
         world = world or self.world(self.name, settings)
         if isinstance(world, ClusterWorld):
             asked = guards.guards(self.name, settings, world)
         else:
             asked = guards.filters(settings, world, looked_up=False)
         return Responder(
-            self.build(settings, world), asked, world.clock, dry_run=settings["DRY_RUN"]
+            self.build(settings, world),
+            asked,
+            world.clock,
+            dry_run=settings["DRY_RUN"],
+            redaction=Redaction.of(settings),
+            recorders=world.recorders if isinstance(world, ClusterWorld) else (),
         )
 
 
 class Responder:
-    """Alert in, outcome out. The one place that turns an error into a failed outcome."""
+    """Alert in, outcome out. The one place that turns an error into a failed outcome, and that
+    takes out of outcomes what must not leave.
+
+    ``recorders``: for the engine, which knows when an outcome is final.
+    """
 
     def __init__(
-        self, reaction: Reaction, guards: Sequence[Guard], clock: Clock, *, dry_run: bool
+        self,
+        reaction: Reaction,
+        guards: Sequence[Guard],
+        clock: Clock,
+        *,
+        dry_run: bool,
+        redaction: Optional[Redaction] = None,
+        recorders: Sequence[Recorder] = (),
     ) -> None:
         self._reaction = reaction
         self._guards = guards
         self._clock = clock
         self._dry_run = dry_run
+        self.redaction = redaction or Redaction()
+        self.recorders = tuple(recorders)
 
     def answer(self, body: Any, *, recorded: bool = False, released_by: str = "") -> Outcome:
         """Never raises an Exception: what went wrong is the failed outcome's ``error``.
@@ -105,7 +136,7 @@ class Responder:
             unexpected = Unexpected(f"{type(error).__name__}: {error}")
             unexpected.__cause__ = error
             outcome = Outcome.failed(unexpected)
-        return replace(outcome, why=(*why, outcome.message))
+        return self.redaction.outcome(replace(outcome, why=(*why, outcome.message)))
 
     def _decide(self, case: Case, why: List[str]) -> Outcome:
         if case.released_by:
@@ -118,6 +149,15 @@ class Responder:
         why.extend(planned.why)
         if isinstance(planned, Outcome):
             return planned
+        try:
+            outcome = self._act(case, planned, why)
+        except PlaybookError as error:
+            failed = Outcome.failed(error)
+            details = {**planned.facts, **failed.details}
+            outcome = replace(failed, target=planned.target, details=details)
+        return replace(outcome, concern=planned.concern)
+
+    def _act(self, case: Case, planned: Action, why: List[str]) -> Outcome:
         for guard in self._guards:
             answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:

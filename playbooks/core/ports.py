@@ -70,6 +70,14 @@ class Home(ABC):
     def in_cluster(self) -> bool: ...
 
 
+class Recorder(ABC):
+    """Puts what people should know of on record, once an alert's outcome is final."""
+
+    @abstractmethod
+    def record(self, alert: Alert, outcome: Outcome) -> None:
+        """Raises a PlaybookError where it is not on record; nothing depends on that."""
+
+
 class LedgerStore(ABC):
     """Where the ledger of a playbook is kept: one text, with optimistic locking."""
 

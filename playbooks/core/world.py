@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Tuple
 
-from playbooks.core.ports import Clock, Cluster, Home, LedgerStore
+from playbooks.core.ports import Clock, Cluster, Home, LedgerStore, Recorder
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class World:
 
 @dataclass(frozen=True)
 class ClusterWorld(World):
-    """For playbooks that act on the cluster."""
+    """For playbooks that act on the cluster. ``recorders`` hear of every final outcome."""
 
     cluster: Cluster
     ledger: LedgerStore
+    recorders: Tuple[Recorder, ...] = ()

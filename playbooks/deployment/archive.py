@@ -21,7 +21,7 @@ LARGEST_WORKER_KIB = 1000
 WORKER = "engines/worker"
 
 # The worker, and what falco-playbook runs in its pod.
-PROGRAMS = ("__init__", "__main__", "dead_letter_desk", "inspection", "past_alerts")
+PROGRAMS = ("__init__", "__main__", "dead_letter_desk", "history_desk", "inspection", "past_alerts")
 
 # The earliest that a zip file can say.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)

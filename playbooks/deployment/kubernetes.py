@@ -68,7 +68,8 @@ def objects(request: Request, namespace: str, chosen: Pods, surroundings: Surrou
     place = (name, namespace)
     packages = (*PACKAGES, *(["nkeys"] if _has_credentials(request) else []))
     archive = b"" if chosen.image else worker_archive(request.playbook.name)
-    needs = "" if chosen.image else requirements({*packages, *request.playbook.packages})
+    installed = {*packages, *request.playbook.installs(request.values)}
+    needs = "" if chosen.image else requirements(installed)
     config_map = [] if chosen.image else [worker.config_map(*place, archive, needs)]
     contents = {
         "archive": archive.hex(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
+from playbooks.core import telling
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.globs import is_name
 from playbooks.core.playbook import Playbook
@@ -169,7 +170,21 @@ def _setting_problems(
             )
     if any(reference.name == NAMESPACES for reference in references):
         found.append(f"{NAMESPACES} decides which roles are made: it can come by -e only")
-    return found
+    return found + _telling_problems(settings, texts, names_given)
+
+
+def _telling_problems(
+    settings: Sequence[Setting], texts: Mapping[str, str], names_given: Sequence[str]
+) -> List[str]:
+    """What the messages about outcomes lack, where the playbook has any."""
+    if telling.OUTCOMES not in settings:
+        return []
+    if telling.OUTCOMES.name in names_given and telling.OUTCOMES.name not in texts:
+        return [f"{telling.OUTCOMES.name} decides what is installed: it can come by -e only"]
+    told = telling.to_slack(texts)
+    webhook = telling.WEBHOOK.name
+    given = texts.get(webhook) if webhook in texts else webhook in names_given
+    return [telling.MISSING] if told and not given else []
 
 
 def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Mapping
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import retrying
+from playbooks.engines import recording, retrying
 from playbooks.engines.records import record
 
 Event = Mapping[str, Any]
@@ -19,6 +19,9 @@ TIMEOUT = 180.0
 
 # No attempt starts after this share of the timeout, so that the last one has time to end.
 SHARE = 0.5
+
+# Seconds that each recorder may take after that, at most.
+RECORDING = 5.0
 
 
 def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
@@ -31,14 +34,24 @@ def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
 
     def handler(event: Event, context: Mapping[str, Any]) -> Dict[str, Any]:
         body = event.get("data")
+        identity = event.get("event-id") or ""
         timeout = float(context.get("timeout") or TIMEOUT)
         try:
-            outcome = retrying.answer(
-                playbook.responder(os.environ), body, seconds=timeout * SHARE, recorded=recorded
-            )
+            responder = playbook.responder(os.environ)
         except InvalidSetting as error:
-            outcome = Outcome.failed(error)
-        record(playbook.name, body, outcome, event_id=event.get("event-id") or "")
+            record(playbook.name, body, Outcome.failed(error), event_id=identity)
+            raise
+        outcome = retrying.answer(responder, body, seconds=timeout * SHARE, recorded=recorded)
+        redaction = responder.redaction
+        record(playbook.name, body, outcome, event_id=identity, redaction=redaction)
+        recording.record_all(
+            responder.recorders,
+            body,
+            outcome,
+            playbook=playbook.name,
+            redaction=redaction,
+            seconds=RECORDING,
+        )
         if outcome.error is not None:
             raise outcome.error
         return outcome.to_dict()

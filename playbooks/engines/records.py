@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from typing import Any, Mapping, Optional, TextIO, Union
+from typing import Any, Dict, Mapping, Optional, TextIO, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
+from playbooks.core.redaction import Redaction
+
+_ALL = Redaction()
 
 
 def record(
@@ -18,20 +21,31 @@ def record(
     outcome: Outcome,
     *,
     event_id: str = "",
+    redaction: Redaction = _ALL,
     stream: Optional[TextIO] = None,
 ) -> None:
-    """Write what became of an alert, to standard error unless told otherwise.
-
-    The line has ``playbook``, ``event_id`` (the engine's, new for each delivery), ``alert`` (rule,
-    priority, time, hostname, uuid; null where it is none) and the outcome's own keys.
-    """
+    """Write what became of an alert, to standard error unless told otherwise."""
     stream = stream or sys.stderr
-    line = {"playbook": playbook, "event_id": event_id, "alert": _named(body), **outcome.to_dict()}
     if outcome.error is not None:
-        traceback.print_exception(
-            type(outcome.error), outcome.error, outcome.error.__traceback__, file=stream
-        )
-    write_line(json.dumps(line), stream)
+        error = outcome.error
+        said = traceback.format_exception(type(error), error, error.__traceback__)
+        stream.write(redaction.text("".join(said)))
+    made = line(playbook, body, outcome, event_id=event_id, redaction=redaction)
+    write_line(json.dumps(made), stream)
+
+
+def line(
+    playbook: str,
+    body: Any,
+    outcome: Outcome,
+    *,
+    event_id: str = "",
+    redaction: Redaction = _ALL,
+) -> Dict[str, Any]:
+    """The outcome's own keys, behind ``playbook``, ``event_id`` (the engine's, new for each
+    delivery) and ``alert`` (rule, priority, time, hostname, uuid; null where it is none)."""
+    named = redaction.document(_named(body))
+    return {"playbook": playbook, "event_id": event_id, "alert": named, **outcome.to_dict()}
 
 
 def write_line(line: str, stream: TextIO) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Tuple
+
+from playbooks.core import telling
+from playbooks.core.ports import Clock, Home, Recorder
 from playbooks.core.settings import Settings
 from playbooks.core.world import ClusterWorld
 from playbooks.infrastructure.clock import SystemClock
@@ -9,14 +13,29 @@ from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
 from playbooks.infrastructure.home import ThisPod
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes_events import KubernetesEvents
 
 
 def kubernetes(playbook: str, settings: Settings) -> ClusterWorld:
     """The cluster of the pod, or that of the kubeconfig. Nothing is connected yet."""
-    api, home = KubernetesApi(), ThisPod()
+    api, home, clock = KubernetesApi(), ThisPod(), SystemClock()
     function = "" if settings["LEDGER"] else f"falco-{playbook}"
     namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
     ledger = ConfigMapLedger(
         api, namespace=namespace or home.namespace, name=name, function=function
     )
-    return ClusterWorld(SystemClock(), home, KubernetesCluster(api), ledger)
+    recorders = _recorders(playbook, settings, api, home, clock)
+    return ClusterWorld(clock, home, KubernetesCluster(api), ledger, recorders)
+
+
+def _recorders(
+    playbook: str, settings: Settings, api: KubernetesApi, home: Home, clock: Clock
+) -> Tuple[Recorder, ...]:
+    events = KubernetesEvents(api, playbook, home, clock)
+    if not settings[telling.OUTCOMES.name]:
+        return (events,)
+    # Only here: nothing else of a playbook that acts wants requests.
+    from playbooks.infrastructure.slack_recorder import SlackRecorder
+    from playbooks.infrastructure.slack_webhook import SlackWebhook
+
+    return (events, SlackRecorder(SlackWebhook(settings[telling.WEBHOOK.name]), playbook))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Reaction, Slack
 from playbooks.core.priority import Priority
+from playbooks.core.redaction import Redaction
 from playbooks.core.settings import Setting, http_url
-
-# Characters that Slack takes. Source: https://docs.slack.dev/reference/block-kit/blocks
-LONGEST_TEXT = 3000
-LONGEST_FIELD = 2000
-MOST_FIELDS = 10
+from playbooks.core.slack_text import LONGEST_FIELD, LONGEST_TEXT, MOST_FIELDS, escaped, mrkdwn
 
 _COLOURS = {
     Priority.EMERGENCY: "#7b001c",
@@ -41,15 +38,16 @@ class NotifySlack(Reaction):
         ),
     )
 
-    def __init__(self, slack: Slack) -> None:
+    def __init__(self, slack: Slack, redaction: Optional[Redaction] = None) -> None:
         self._slack = slack
+        self._redaction = redaction or Redaction()
 
     def plan(self, alert: Alert) -> Action:
         said = f"tell Slack: {alert.message}"
         return Action("notify", "Slack", said, lambda: self._notify(alert))
 
     def _notify(self, alert: Alert) -> Outcome:
-        self._slack.post(message(alert))
+        self._slack.post(message(self._redaction.alert(alert)))
         return Outcome.acted("Slack", "notified", f"told Slack about {alert.rule}")
 
 
@@ -60,11 +58,11 @@ def message(alert: Alert) -> Dict[str, Any]:
     https://docs.slack.dev/reference/block-kit/blocks/section-block.
     """
     fields = [
-        _text(f"*{title}*\n", value, LONGEST_FIELD) for title, value in _facts(alert) if value
+        mrkdwn(f"*{title}*\n", value, LONGEST_FIELD) for title, value in _facts(alert) if value
     ]
-    words = _text("", alert.message or alert.rule, LONGEST_TEXT)
+    words = mrkdwn("", alert.message or alert.rule, LONGEST_TEXT)
     return {
-        "text": _escaped(f"{alert.priority}: {alert.rule}", LONGEST_TEXT),
+        "text": escaped(f"{alert.priority}: {alert.rule}", LONGEST_TEXT),
         "attachments": [
             {
                 "color": _COLOURS[alert.priority],
@@ -91,25 +89,3 @@ def _facts(alert: Alert) -> List[Tuple[str, str]]:
         ("Node", alert.hostname),
         ("Tags", ", ".join(alert.tags)),
     ]
-
-
-def _text(prefix: str, value: str, longest: int) -> Dict[str, Any]:
-    """Text of ours in front, then text from an alert, of which Slack shall make no links."""
-    body = prefix + _escaped(value, longest - len(prefix))
-    return {"type": "mrkdwn", "text": body, "verbatim": True}
-
-
-def _escaped(value: str, longest: int) -> str:
-    """Slack's three control characters escaped, cut where it would be too long."""
-    escaped, length = [], 0
-    for character in value:
-        safe = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character)
-        length += len(safe)
-        escaped.append(safe)
-        if length > longest:
-            break
-    else:
-        return "".join(escaped)
-    while length > longest - 1:
-        length -= len(escaped.pop())
-    return "".join(escaped) + "\u2026"

@@ -29,8 +29,11 @@ GUARDS = {
     "apps/statefulsets": ["get"],
     "apps/daemonsets": ["get"],
     "batch/jobs": ["get"],
+    "events.k8s.io/events": ["create", "patch"],
 }
 PODS = {"pods": ["get", "list", "delete"], **GUARDS}
+
+EVENTS = {"events.k8s.io/events": ["create", "patch"]}
 
 
 with description("The rights of a function") as self:
@@ -57,8 +60,24 @@ with description("The rights of a function") as self:
                 [
                     ("ClusterRole", None, {"nodes": ["get", "list", "patch"]}),
                     ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"]}),
+                    ("Role", "default", EVENTS),
                 ]
             )
+        )
+
+    with it("are one role in a namespace that is also that of the Events about nodes"):
+        made = roles(a_request("taint", "-e", "NAMESPACES=default"), "ops")
+
+        expect(granted(made)[1:]).to(
+            equal([("Role", "default", {"pods": ["get", "list"], "namespaces": ["get"], **EVENTS})])
+        )
+
+    with it("are to write Events about nodes in their namespace only, wherever it acts"):
+        made = roles(a_request("taint"), "ops")
+
+        expect(granted(made)[-1]).to(equal(("Role", "default", EVENTS)))
+        expect([rules for _, place, rules in granted(made) if not place and "events" in rules]).to(
+            be_empty
         )
 
     with it("are exactly those of isolating a pod"):

@@ -10,6 +10,8 @@ GUARDS = {
     "CLUSTER": "",
     "CLUSTER_FIELD": "cluster",
     "DRY_RUN": "false",
+    "REDACT": "true",
+    "REDACT_NAMES": "",
 }
 ACTING = {
     **GUARDS,
@@ -26,6 +28,8 @@ ACTING = {
     "MAX_NODES": "1",
     "WINDOW": "10m",
     "LEDGER": "",
+    "SLACK_OUTCOMES": "false",
+    "SLACK_WEBHOOK_URL": "",
 }
 # What the guards of a playbook that acts read.
 READS = {
@@ -35,6 +39,7 @@ READS = {
     "apps/statefulsets": "get",
     "apps/daemonsets": "get",
     "batch/jobs": "get",
+    "events.k8s.io/events": "create patch",
 }
 
 
@@ -79,7 +84,14 @@ with description("The settings and rights of a playbook") as self:
             )
         )
         expect(verbs("taint")).to(
-            equal({"pods": "get list", "nodes": "get list patch", "namespaces": "get"})
+            equal(
+                {
+                    "pods": "get list",
+                    "nodes": "get list patch",
+                    "namespaces": "get",
+                    "events.k8s.io/events": "create patch",
+                }
+            )
         )
 
     with it("are pinned for isolate"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Tuple, Type
 
+from playbooks.core import redaction, telling
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.exempt import Exemptions
 from playbooks.core.guards.filters import MinimumPriority, OnlyNamespaces, OnlyRules, ThisCluster
@@ -47,9 +48,10 @@ DRY_RUN = Setting(
 
 
 def settings(*, acts: bool) -> Tuple[Setting, ...]:
-    """Those of the guards of a playbook. ``acts``: it acts on the cluster."""
+    """Those of every playbook, whatever its reaction. ``acts``: it acts on the cluster."""
     asked = ORDER if acts else FILTERS
-    return (*(setting for guard in asked for setting in guard.SETTINGS), DRY_RUN)
+    of_guards = (setting for guard in asked for setting in guard.SETTINGS)
+    return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(telling.SETTINGS if acts else ()))
 
 
 def filters(settings: Settings, world: World, *, looked_up: bool) -> Tuple[Guard, ...]:

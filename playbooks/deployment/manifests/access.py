@@ -31,18 +31,23 @@ def service_account(request: Request, namespace: str) -> Manifest:
 def roles(request: Request, namespace: str) -> List[Manifest]:
     """Roles and their bindings: in NAMESPACES where these are names, else in the whole cluster.
 
-    What belongs to no namespace, such as nodes, always takes a ClusterRole. Names tell the
-    function and its namespace, so that two functions never share a role.
+    What belongs to no namespace, such as nodes, always takes a ClusterRole; what is needed in one
+    namespace only, a Role there. Names tell the function and its namespace, so that two functions
+    never share a role.
     """
     limited = request.namespaces
-    needed = [p for p in request.playbook.permissions if _is_needed(p, request)]
-    in_cluster = [p for p in needed if p.cluster_wide or not limited]
-    in_namespaces = [p for p in needed if p not in in_cluster]
+    granted: Dict[str, List[Permission]] = {"": []}
+    for permission in request.playbook.permissions:
+        if not _is_needed(permission, request):
+            continue
+        everywhere = permission.cluster_wide or not limited
+        places = (permission.namespace,) if permission.namespace else ("",) * everywhere or limited
+        for place in places:
+            granted.setdefault(place, []).append(permission)
     found: List[Manifest] = []
-    if in_cluster:
-        found += _granted(request, namespace, "", in_cluster)
-    for place in limited if in_namespaces else ():
-        found += _granted(request, namespace, place, in_namespaces)
+    for place, permissions in granted.items():
+        if permissions:
+            found += _granted(request, namespace, place, permissions)
     return found
 
 

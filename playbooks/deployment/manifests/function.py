@@ -33,7 +33,7 @@ def function(request: Request, namespace: str) -> Manifest:
         "spec": {
             "checksum": f"sha256:{hashlib.sha256(code).hexdigest()}",
             "deployment": _deployment(request),
-            "deps": requirements(request.playbook.packages),
+            "deps": requirements(request.playbook.installs(request.values)),
             "function": base64.b64encode(code).decode("ascii"),
             "function-content-type": "base64+zip",
             "handler": f"{name}.handler",

@@ -46,8 +46,9 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     count = 0
     try:
         settings = read(IDENTITY + NATS, environ)
-        connection = await _connect(settings)
-        desk = Desk(_jetstream(connection, settings), _function(settings, asked.uid), by=asked.by)
+        connection = await connected(settings, "falco-playbook dead")
+        function = function_of(settings, asked.uid)
+        desk = Desk(jetstream_of(connection, settings), function, by=asked.by)
         await desk.open()
         if asked.what == "list":
             async for letter in desk.letters():
@@ -71,22 +72,21 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-async def _connect(settings: Settings) -> Any:
+async def connected(settings: Settings, name: str) -> Any:
+    """``name`` shows in NATS' own monitoring. Raises Undone."""
+
     async def nothing() -> None: ...
 
     try:
         return await asyncio.wait_for(
-            nats_connection.connect(
-                settings, name="falco-playbook dead", back=nothing, closed=nothing
-            ),
-            CONNECT,
+            nats_connection.connect(settings, name=name, back=nothing, closed=nothing), CONNECT
         )
     except asyncio.TimeoutError:
         shown = nats_connection.shown(settings)
         raise Undone(f"no connection to NATS ({shown}) within {CONNECT:.0f} s") from None
 
 
-def _jetstream(connection: Any, settings: Settings) -> JetStream:
+def jetstream_of(connection: Any, settings: Settings) -> JetStream:
     return JetStream(
         connection,
         max_age_hours=settings["STREAM_MAX_AGE_HOURS"],
@@ -95,7 +95,7 @@ def _jetstream(connection: Any, settings: Settings) -> JetStream:
     )
 
 
-def _function(settings: Settings, uid: str) -> Function:
+def function_of(settings: Settings, uid: str) -> Function:
     return Function(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"], uid, Instant(0), {})
 
 

@@ -3,8 +3,9 @@
 A worker's NATS user needs to publish on ``$JS.API.STREAM.LIST``, ``$JS.API.CONSUMER.LIST.FALCO``,
 ``$JS.API.CONSUMER.{CREATE,INFO,DELETE,MSG.NEXT}.<stream>.>`` and ``$JS.ACK.<stream>.>`` of the
 streams FALCO (or the one that covers ``falco.>``) and FALCO_INBOX, on ``falco-dead.<function>``,
-``falco-inbox.<uid>`` and ``falco-outcome.<uid>.*``; to subscribe to ``_INBOX.>`` and
-``falco-outcome.<uid>.*``; and ``$JS.API.STREAM.CREATE.*`` where nobody makes the streams for it.
+``falco-outcomes.<function>``, ``falco-inbox.<uid>`` and ``falco-outcome.<uid>.*``; to subscribe to
+``_INBOX.>`` and ``falco-outcome.<uid>.*``; and ``$JS.API.STREAM.CREATE.*`` where nobody makes the
+streams for it.
 Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
 """
 

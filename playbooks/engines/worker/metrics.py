@@ -65,6 +65,12 @@ class Metrics:
             ["playbook", "reason"],
             registry=into,
         )
+        self.unrecorded = Counter(
+            "playbook_records_failed_total",
+            "Outcomes that a recorder could not put on record",
+            ["playbook", "recorder"],
+            registry=into,
+        )
         self.action_age = Histogram(
             "playbook_alert_to_action_seconds",
             "From the alert's time to the action that was accepted",
@@ -114,6 +120,9 @@ class Metrics:
 
     def drop(self, reason: str) -> None:
         self.dropped.labels(self._playbook, reason).inc()
+
+    def not_recorded(self, recorder: str) -> None:
+        self.unrecorded.labels(self._playbook, recorder).inc()
 
     def lose(self) -> None:
         self.lost.labels(self._playbook).inc()

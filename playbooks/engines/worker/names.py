@@ -22,6 +22,11 @@ DEAD_LETTER_STREAM = "FALCO_DEAD"
 # Hours that a dead letter is kept in a stream which the worker creates: 30 days.
 DEAD_LETTER_HOURS = 30 * 24
 
+# What became of every alert, of all functions, for those who look back: 30 days of it.
+OUTCOMES = "falco-outcomes.>"
+OUTCOME_STREAM = "FALCO_OUTCOMES"
+OUTCOME_HOURS = 30 * 24
+
 INBOXES = "falco-inbox.>"
 INBOX_STREAM = "FALCO_INBOX"
 
@@ -40,6 +45,11 @@ class Function:
     def dead_letters(self) -> str:
         """Where its dead letters go. Headers tell functions of one name apart."""
         return f"falco-dead.{self.name}"
+
+    @property
+    def outcomes(self) -> str:
+        """Where what became of its alerts is kept. Headers tell functions of one name apart."""
+        return f"falco-outcomes.{self.name}"
 
     @property
     def inbox(self) -> str:

@@ -11,7 +11,7 @@ from playbooks.engines.records import record
 from playbooks.engines.worker import log
 from playbooks.engines.worker.door import NotTaken, Taken
 from playbooks.engines.worker.outcomes import Outcomes
-from playbooks.engines.worker.work import Answer, Work
+from playbooks.engines.worker.work import Answer, Records, Work
 
 # Seconds within which an alert that was posted is answered with its outcome.
 ANSWER = 5.0
@@ -38,6 +38,7 @@ class Reception:
         dry: Answer,
         store: Optional[Store],
         outcomes: Outcomes,
+        records: Records,
     ) -> None:
         self._playbook = playbook
         self._work = work
@@ -45,6 +46,7 @@ class Reception:
         self._dry = dry
         self._store = store
         self._outcomes = outcomes
+        self._records = records
 
     async def take(self, body: bytes) -> Taken:
         """The id of the stored alert, and its outcome if that is known soon. Raises NotTaken."""
@@ -69,7 +71,8 @@ class Reception:
         outcome = await self._work.answer_now(
             body, lambda body: retrying.answer(patient, body, seconds=PATIENCE)
         )
-        record(self._playbook, body, outcome)
+        record(self._playbook, body, outcome, redaction=self._records.redaction)
+        await self._records.write(body, outcome, event_id="", unique="")
         if outcome.error is not None and outcome.error.retryable:
             raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")
         return outcome

@@ -9,7 +9,8 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Awaitable, Callable, Dict, Optional, Protocol, Sequence, Set, Tuple
 
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import Outcome, Status
+from playbooks.core.redaction import Redaction
 from playbooks.engines.records import record
 from playbooks.engines.worker import admission, log
 from playbooks.engines.worker.admission import Drop
@@ -36,6 +37,15 @@ class Announcer(Protocol):
         """Tell the replica that waits for it. Best effort."""
 
 
+class Records(Protocol):
+    redaction: Redaction
+
+    async def write(
+        self, body: Union[Alert, bytes], outcome: Outcome, *, event_id: str, unique: str
+    ) -> None:
+        """Put a final outcome on record. Never raises."""
+
+
 class Work:
     """``answer`` is the playbook's (a body, and who released it, where somebody did), and blocks.
     ``subscriptions`` gives those of the moment."""
@@ -48,6 +58,7 @@ class Work:
         gate: Gate,
         letters: DeadLetters,
         announcer: Announcer,
+        records: Records,
         subscriptions: Callable[[], Sequence[Subscription]],
         metrics: Metrics,
         concurrency: int,
@@ -58,6 +69,7 @@ class Work:
         self._gate = gate
         self._burial = Burial(letters, metrics)
         self._announcer = announcer
+        self._records = records
         self._subscriptions = subscriptions
         self._metrics = metrics
         self._most = most
@@ -144,13 +156,17 @@ class Work:
             self._metrics.redelivered()
         if exhausted(number, self._most):
             said = f"delivery {number} of {self._most}: the ones before ended without an outcome"
-            await self._bury(delivery, Dead("deliveries-exhausted", said))
+            dead = Dead("deliveries-exhausted", said)
+            await self._put_on_record(delivery, Outcome(Status.FAILED, dead.reason, said))
+            await self._bury(delivery, dead)
             return
         outcome, decided = await self._answered(delivery)
         self._record(delivery, outcome, decided)
         if isinstance(decided, Again):
             await delivery.channel.give_back(decided.delay)
             return
+        # Before it is acknowledged: who is killed in between does it again, and finds it done.
+        await self._put_on_record(delivery, outcome)
         if isinstance(decided, Dead):
             await self._bury(delivery, decided)
         else:
@@ -197,6 +213,11 @@ class Work:
         # Read there, too: a long one would keep the loop from turning.
         return self._answer(delivery.alert, **by)
 
+    async def _put_on_record(self, delivery: Delivery, outcome: Outcome) -> None:
+        origin = delivery.origin
+        unique = "-".join(map(str, origin.key))
+        await self._records.write(delivery.alert, outcome, event_id=str(origin), unique=unique)
+
     async def _bury(self, delivery: Delivery, dead: Dead) -> None:
         if await self._burial.bury(delivery, dead):
             self._done.add(delivery.origin.key)
@@ -209,7 +230,13 @@ class Work:
         elif not isinstance(decided, Done):
             facts["dead_letter"] = True
         shown = dataclasses.replace(outcome, details={**outcome.details, **facts})
-        record(self._playbook, delivery.alert, shown, event_id=str(delivery.origin))
+        record(
+            self._playbook,
+            delivery.alert,
+            shown,
+            event_id=str(delivery.origin),
+            redaction=self._records.redaction,
+        )
 
 
 async def _attempt(told: Awaitable[None]) -> None:

@@ -20,10 +20,12 @@ from playbooks.engines.worker.http_server import Server
 from playbooks.engines.worker.intake import Intake
 from playbooks.engines.worker.intakes import intake_of
 from playbooks.engines.worker.jetstream import JetStream
+from playbooks.engines.worker.kept_outcomes import KeptOutcomes
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.names import Function
 from playbooks.engines.worker.outcomes import Outcomes
 from playbooks.engines.worker.reception import Reception
+from playbooks.engines.worker.scribe import Scribe
 from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
 from playbooks.engines.worker.subscriptions import Subscription
 from playbooks.engines.worker.sweeping import keep_sweeping
@@ -50,10 +52,14 @@ class Worker:
         self._environ = environ
         self._playbook = playbook
         self._objects = objects
-        self._answer: Answer = playbook.responder(environ).answer
+        responder = playbook.responder(environ)
+        self._answer: Answer = responder.answer
         self._sweep = sweep_of(playbook, environ)
         self._dry: Answer = playbook.responder({**environ, "DRY_RUN": "true"}).answer
         self._metrics = Metrics(playbook.name)
+        self._scribe = Scribe(
+            playbook.name, responder.recorders, responder.redaction, self._metrics
+        )
         self._gate = Gate(self._api_answers, self._pause)
         self._changed, self._stop = asyncio.Event(), asyncio.Event()
         self._renewed = self._closed = False
@@ -125,6 +131,8 @@ class Worker:
             max_megabytes=chosen["STREAM_MAX_MEGABYTES"],
             replicas=int(chosen["STREAM_REPLICAS"]),
         )
+        if nats_connection.has_jetstream(self._connection):
+            await self._scribe.keep_in(KeptOutcomes(jetstream, function))
         outcomes = Outcomes(self._connection, function)
         await outcomes.start()
         self._work = Work(
@@ -135,6 +143,7 @@ class Worker:
                 jetstream, function, self._playbook.name, self._connection.max_payload
             ),
             announcer=outcomes,
+            records=self._scribe,
             subscriptions=self._subscriptions,
             metrics=self._metrics,
             concurrency=chosen["CONCURRENCY"],
@@ -157,6 +166,7 @@ class Worker:
                 dry=self._dry,
                 store=self._intake if isinstance(self._intake, DurableIntake) else None,
                 outcomes=outcomes,
+                records=self._scribe,
             )
         )
         self._hindrance = ""
@@ -204,6 +214,7 @@ class Worker:
             await self._work.stop(seconds)
             keeping.cancel()
         await self.server.stop(max(0.5, until - time.monotonic()))
+        await self._scribe.stop(max(1.0, until - time.monotonic()))
         await self._gate.close()
         if self._connection is not None and self._connection.is_connected:
             try:

@@ -11,6 +11,7 @@ from mamba import description, it
 from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
+from playbooks.core.redaction import Redaction
 from playbooks.engines.worker.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.gate import Gate
 from playbooks.engines.worker.metrics import Metrics
@@ -47,6 +48,17 @@ class FakeLetters:
         self.written.append((str(delivery.origin), reason))
 
 
+class FakeRecords:
+    """``seen``: origin, unique name, status and reason of each."""
+
+    def __init__(self):
+        self.redaction = Redaction()
+        self.seen = []
+
+    async def write(self, body, outcome, *, event_id, unique):
+        self.seen.append((event_id, unique, str(outcome.status), outcome.reason))
+
+
 class FakeAnnouncer:
     def __init__(self):
         self.announced = []
@@ -70,6 +82,7 @@ class Bench:
         self.api = list(api)
         self.letters = letters or FakeLetters()
         self.announcer = FakeAnnouncer()
+        self.records = FakeRecords()
         self.concurrency, self.most = concurrency, most
         self.topics = topics or [Subscription("falco.>", Instant(0))]
         self.metrics = Metrics("fake")
@@ -94,6 +107,7 @@ class Bench:
                 self.answer,
                 gate=gate,
                 letters=self.letters,
+                records=self.records,
                 announcer=self.announcer,
                 subscriptions=lambda: self.topics,
                 metrics=self.metrics,
@@ -129,6 +143,32 @@ with description("The work on a message") as self:
         bench = Bench()
 
         expect(bench.take(a_delivery())).to(equal([["ack"]]))
+
+    with it("puts it on record once it is final, and not at every try"):
+        bench = Bench(SlackUnavailable("not now"), DONE)
+        bench.take(a_delivery(7, number=1), a_delivery(7, number=2))
+
+        expect(bench.records.seen).to(equal([("FALCO:7", "FALCO-7-7", "acted", "done")]))
+
+    with it("puts on record what it gives up, also where its deliveries are used up"):
+        bench = Bench(NotPermitted("may not"))
+        bench.take(a_delivery(7), a_delivery(8, number=6))
+
+        expect([seen[2:] for seen in bench.records.seen]).to(
+            equal([("failed", "not-permitted"), ("failed", "deliveries-exhausted")])
+        )
+
+    with it("puts it on record before it is acknowledged"):
+        bench, delivery = Bench(), a_delivery()
+        before = []
+
+        async def write(*given, **named):
+            before.extend(delivery.channel.said or ["nothing"])
+
+        bench.records.write = write
+        bench.take(delivery)
+
+        expect(before).to(equal(["nothing"]))
         expect(bench.answered).to(equal(1))
 
     with it("writes one line an outcome, with the delivery"):

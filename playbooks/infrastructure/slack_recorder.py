@@ -1,0 +1,21 @@
+"""Outcomes told to a Slack channel."""
+
+from __future__ import annotations
+
+from playbooks.core import telling
+from playbooks.core.alert import Alert
+from playbooks.core.outcome import Outcome
+from playbooks.core.outcome_message import message
+from playbooks.core.ports import Recorder, Slack
+
+
+class SlackRecorder(Recorder):
+    """One message for each outcome that people should hear of."""
+
+    def __init__(self, slack: Slack, playbook: str) -> None:
+        self._slack = slack
+        self._playbook = playbook
+
+    def record(self, alert: Alert, outcome: Outcome) -> None:
+        if telling.kind(outcome):
+            self._slack.post(message(self._playbook, alert, outcome))
