@@ -102,6 +102,7 @@ def _local(options: Options, wanted: Request, environ: Mapping[str, str]) -> int
         source=options.files,
         http_port=options.http_port,
         cluster=KubernetesCluster,
+        reasons=options.reasons,
     )
 
 

@@ -24,7 +24,8 @@ examples:
 
 @dataclass(frozen=True)
 class Options:
-    """What was typed, not checked yet. ``files`` and ``http_port`` are for ``-E local`` only,
+    """What was typed, not checked yet. ``files``, ``http_port`` and ``reasons`` are for
+    ``-E local`` only,
     ``image``, ``replicas`` and ``patch`` for ``-E kubernetes``."""
 
     playbook: Optional[str] = None
@@ -44,6 +45,7 @@ class Options:
     list: bool = False
     files: Tuple[str, ...] = ()
     http_port: Optional[int] = None
+    reasons: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +74,10 @@ def parse(arguments: Sequence[str]) -> Options:
         list=typed.list,
         files=tuple(typed.files),
         http_port=typed.http_port,
+        reasons=typed.reasons,
     )
+    if options.engine != "local" and options.reasons:
+        raise UsageError(["-v: only -E local shows each alert's outcome"])
     if options.engine != "local" and (options.files or options.http_port is not None):
         given = " ".join(options.files) or "--http"
         raise UsageError([f"{given}: only -E local reads alerts from files or by HTTP"])
@@ -169,6 +174,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         type=int,
         help="with -E local: take alerts by HTTP POST on this port of the loopback",
+    )
+    add(
+        "-v",
+        dest="reasons",
+        action="store_true",
+        help="with -E local: under each outcome, every check that led to it",
     )
     add("files", metavar="FILE", nargs="*", help="with -E local: alerts, one a line; - for stdin")
     return parser

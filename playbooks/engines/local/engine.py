@@ -45,21 +45,23 @@ def main(
     http_port: Optional[int] = None,
     output: TextIO = sys.stdout,
     cluster: Callable[[], Optional[Cluster]] = lambda: None,
+    reasons: bool = False,
 ) -> int:
     """Call the playbook for every alert that its topics match, and report what became of each.
 
     ``environ``: the settings over the process's environment; ``FUNC_TIMEOUT`` are the seconds an
     alert may take (180). ``source``: files of JSON lines, ``-`` for standard input: recorded
     alerts, whose own time is the clock. ``http_port``: alerts are POSTed to it, on the loopback.
-    With neither, they come from the NATS server of
-    ``NATS_URL``. ``cluster`` makes what reads a real cluster afterwards.
+    With neither, they come from the NATS server of ``NATS_URL``. ``cluster`` makes what reads a
+    real cluster afterwards. ``reasons``: report every check that led to an outcome.
 
     Returns 0 when the source ended, or somebody ended it, and 1 when an alert failed for another
     reason than being none. 2: it could not start, and standard error says why.
     """
     files = [source] if isinstance(source, str) else list(source or ())
     try:
-        return _Run(playbook, topics, environ, files, http_port, output).run(cluster)
+        report = Report.on(output, reasons=reasons)
+        return _Run(playbook, topics, environ, files, http_port, report).run(cluster)
     except CannotStart as error:
         print(f"error: {error}", file=sys.stderr)
         return NOT_STARTED
@@ -73,12 +75,12 @@ class _Run:
         environ: Mapping[str, str],
         files: Sequence[str],
         http_port: Optional[int],
-        output: TextIO,
+        report: Report,
     ) -> None:
         self._topics = list(topics)
         self._environ = environ
         self._files = files
-        self._report = Report.on(output)
+        self._report = report
         self._source = self._choose(http_port)
         _check_topics(topics)
         lines.check(files)

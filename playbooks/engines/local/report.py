@@ -24,12 +24,16 @@ _COLOURS = {"acted": "1;32", "would act": "33", "failed": "1;31", "skipped": "2"
 
 
 class Report:
-    """Rows as they come. ``width`` in characters; colours only on a terminal."""
+    """Rows as they come. ``width`` in characters; colours only on a terminal. ``reasons``: under
+    each outcome a tree of the checks that led to it, of which the last is its message."""
 
-    def __init__(self, output: TextIO, width: int, *, colours: bool = False) -> None:
+    def __init__(
+        self, output: TextIO, width: int, *, colours: bool = False, reasons: bool = False
+    ) -> None:
         self._output = output
         self._width = max(LEAST_WIDTH, min(MOST_WIDTH, width))
         self._colours = colours
+        self._reasons = reasons
         left = self._width - TIME - PRIORITY - STATUS - 4 * 2
         self._rule = min(LONGEST_RULE, left // 2)
         self._last = left - self._rule
@@ -42,10 +46,11 @@ class Report:
         self.acted: List[Outcome] = []
 
     @classmethod
-    def on(cls, output: TextIO) -> Report:
+    def on(cls, output: TextIO, *, reasons: bool = False) -> Report:
         """As wide as the terminal, coloured where it is one (and NO_COLOR is not set)."""
         colours = output.isatty() and not os.environ.get("NO_COLOR")
-        return cls(output, shutil.get_terminal_size((120, 40)).columns - 1, colours=colours)
+        width = shutil.get_terminal_size((120, 40)).columns - 1
+        return cls(output, width, colours=colours, reasons=reasons)
 
     def say(self, *paragraphs: str) -> None:
         with self._lock:
@@ -70,6 +75,9 @@ class Report:
             self._print("")
             self._row(*COLUMNS)
         place = outcome.target or origin * (not moment)
+        if self._reasons and len(outcome.why) > 1:
+            self._row(moment, priority, rule, status, place)
+            return self._tree(outcome.why)
         if not place and len(outcome.message) <= self._last:
             return self._row(moment, priority, rule, status, outcome.message)
         self._row(moment, priority, rule, status, place)
@@ -77,6 +85,24 @@ class Report:
         for line in _wrapped(outcome.message, self._width - len(indent)):
             self._print(indent + line)
         return None
+
+    def _tree(self, checks: Sequence[str]) -> None:
+        branch, last, along = self._lines_of_a_tree()
+        indent = " " * (TIME + 2)
+        for number, check in enumerate(checks, 1):
+            ends = number == len(checks)
+            first, rest = (last, "   ") if ends else (branch, along)
+            width = self._width - len(indent) - len(first)
+            for place, line in enumerate(_wrapped(check, width) or [""]):
+                self._print(indent + (rest if place else first) + line)
+
+    def _lines_of_a_tree(self) -> Tuple[str, str, str]:
+        lines = ("\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ")
+        try:
+            "".join(lines).encode(getattr(self._output, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            return "|- ", "`- ", "|  "
+        return lines
 
     def summary(self) -> None:
         seconds = time.monotonic() - self._started

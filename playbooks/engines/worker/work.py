@@ -7,7 +7,7 @@ import dataclasses
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Awaitable, Callable, Dict, Optional, Protocol, Sequence, Set, Tuple
+from typing import Any, Awaitable, Callable, Dict, Optional, Protocol, Sequence, Set, Tuple, Union
 
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.redaction import Redaction

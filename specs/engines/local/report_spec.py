@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 from expects import be_below_or_equal, contain, equal, expect, have_len
 from mamba import before, description, it
@@ -52,6 +53,36 @@ with description("The report") as self:
 
         expect("\x1b" in self.output.getvalue()).to(equal(False))
         expect("\u202e" in self.output.getvalue()).to(equal(False))
+
+    with it("has a tree of the checks that led to an outcome where it is told to"):
+        report = Report(self.output, 120, reasons=True)
+        why = ("rule 'x' is listed", "answer " * 20, "deletion accepted of pod shop/web-0")
+        report.tell(BODY, "a:1", replace(ACTED, why=why))
+
+        expect([line.strip() for line in self.lines()[3:]]).to(
+            equal(
+                [
+                    "\u251c\u2500 rule 'x' is listed",
+                    "\u251c\u2500 " + ("answer " * 13).strip(),
+                    "\u2502  " + ("answer " * 7).strip(),
+                    "\u2514\u2500 deletion accepted of pod shop/web-0",
+                ]
+            )
+        )
+
+    with it("has its message alone where it is not"):
+        self.report.tell(BODY, "a:1", replace(ACTED, why=("a check", ACTED.message)))
+
+        expect(self.output.getvalue()).not_to(contain("a check"))
+
+    with it("has a tree that ASCII can draw"):
+        raw = io.BytesIO()
+        output = io.TextIOWrapper(raw, "ascii")
+        Report(output, 120, reasons=True).tell(BODY, "a", replace(ACTED, why=("one", "two")))
+
+        expect(raw.getvalue().decode().splitlines()[-2:]).to(
+            equal([" " * 21 + "|- one", " " * 21 + "`- two"])
+        )
 
     with it("counts, and tells alerts that failed from lines that are none"):
         self.report.tell(BODY, "a:1", ACTED)
