@@ -14,6 +14,7 @@ from playbooks.commands.cluster import Cluster, ClusterProcess
 from playbooks.commands.command_line import parse
 from playbooks.commands.dead import dead
 from playbooks.commands.deployed import find
+from playbooks.commands.history import history
 from playbooks.commands.reach import Reach, reach
 from playbooks.commands.simulate import simulate
 from playbooks.commands.sweep import sweep
@@ -47,6 +48,8 @@ def main(
             return brake(options, cluster, namespace, SystemClock().now)
         if options.command == "check":
             return check(options, cluster, namespace, sleep)
+        if options.command == "history":
+            return history(options, cluster, namespace)
         deployed = find(cluster, namespace, options.function)
         if options.command == "simulate":
             return simulate(options, cluster, deployed)

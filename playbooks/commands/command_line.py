@@ -11,6 +11,9 @@ from playbooks.core.durations import duration
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import name_problems, namespace_problems
 
+# How far back one looks, and how far one can, in seconds.
+SINCE, LONGEST = "24h", 365 * 86400
+
 _EXAMPLES = """\
 examples:
   falco-playbook check -p isolate -n responders
@@ -28,6 +31,7 @@ examples:
   falco-playbook simulate -p delete --since 7d -o html > last-week.html
   falco-playbook undo pod/web-1 -n shop
   falco-playbook undo node/worker-3
+  falco-playbook history -p delete --since 7d
 """
 
 
@@ -39,7 +43,8 @@ class Options:
     the ``playbook``. ``namespace`` None: the kubeconfig's; with ``all`` and for sweep every one.
     ``playbook`` and ``image``: as they were typed. ``ids`` empty: all of them. ``budget_of`` empty:
     of every namespace. ``target``: pod or node, and its name. ``ledger``: as the setting, or off;
-    empty: that of the function. ``by`` empty: whoever the cluster says.
+    empty: that of the function. ``by`` empty: whoever the cluster says. ``since``: seconds to look
+    back; ``skips``: what was skipped is wanted too.
     """
 
     command: str
@@ -64,6 +69,7 @@ class Options:
     since: Optional[float] = None
     values: Tuple[str, ...] = ()
     replicas: Optional[int] = None
+    skips: bool = False
 
     @property
     def json(self) -> bool:
@@ -116,6 +122,7 @@ def parse(arguments: Sequence[str]) -> Options:
         since=getattr(typed, "since", None),
         values=tuple(getattr(typed, "values", ())),
         replicas=getattr(typed, "replicas", None),
+        skips=getattr(typed, "skips", False),
     )
 
 
@@ -192,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         " worth nothing then",
     )
     _add_brake(commands)
+    _add_history(commands)
     _add_simulate(commands)
     containing.add_undo(_command(commands, "undo", "take back what isolate or taint did"))
     containing.add_sweep(
@@ -216,9 +224,26 @@ def _add_brake(commands: argparse._SubParsersAction[_Parser]) -> None:
         )
 
 
+def _add_history(commands: argparse._SubParsersAction[_Parser]) -> None:
+    history = _command(
+        commands,
+        "history",
+        "list what the playbook did, when, on what and why, by which alert, and what was undone",
+        outputs=("table", "json"),
+    )
+    history.add_argument(
+        "--since",
+        type=_seconds,
+        metavar="TIME",
+        default=SINCE,
+        help=f"such as 90m or 7d; default: {SINCE}",
+    )
+    history.add_argument("--all", dest="skips", action="store_true", help="with what was skipped")
+
+
 def _seconds(text: str) -> float:
     try:
-        return duration(1, 366 * 86400)(text)
+        return duration(1, LONGEST)(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}, expected {error}") from None
 
@@ -265,5 +290,6 @@ def _command(
     add("-p", dest="playbook", metavar="PLAYBOOK", help="the one that was deployed")
     add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
     add("-N", dest="name", metavar="NAME", help="as on deploying: falco-NAME; default: PLAYBOOK")
-    add("-o", "--output", dest="output", choices=outputs, default="text", help="default: text")
+    usual = outputs[0]
+    add("-o", "--output", choices=outputs, default=usual, help=f"default: {usual}")
     return command

@@ -15,7 +15,8 @@ API = "events.k8s.io/v1"
 CONTROLLER = "falco-playbooks"
 
 # Labels of an Event: whose it is. Annotations: what it says, for machines.
-PLAYBOOK, HOME = "falco/playbook", "falco/function-namespace"
+PLAYBOOK = "falco/playbook"
+FUNCTION, HOME = "falco/function", "falco/function-namespace"
 STATUS, RULE, TIME, BY = "falco/status", "falco/rule", "falco/alert-time", "falco/by"
 
 # What the API takes. Source: k8s.io/kubernetes, pkg/apis/core/validation/events.go
@@ -32,6 +33,7 @@ def event(
     now: Instant,
     *,
     playbook: str,
+    function: str,
     home: str,
     instance: str,
     rule: str = "",
@@ -39,13 +41,15 @@ def event(
 ) -> Optional[Dict[str, Any]]:
     """None where there is nothing to tell, or no object that it concerns.
 
-    ``home``: the namespace of the function; ``instance``: the pod, or the machine, that writes.
+    ``function``: empty outside of one; ``home``: its namespace; ``instance``: the pod, or the
+    machine, that writes.
     The note has rule and message, and never the alert's text.
     """
     kind, concern = telling.kind(outcome), outcome.concern
     if not kind or concern is None:
         return None
     by = str(outcome.details.get("by") or "")
+    whose = {PLAYBOOK: playbook, FUNCTION: function, HOME: home}
     said = {STATUS: kind, RULE: rule, TIME: alert_time, BY: by}
     return {
         "apiVersion": API,
@@ -53,7 +57,7 @@ def event(
         "metadata": {
             "name": _name(concern, now),
             "namespace": concern.namespace or OF_NO_NAMESPACE,
-            "labels": {PLAYBOOK: playbook, HOME: home},
+            "labels": {key: value for key, value in whose.items() if value},
             "annotations": {key: value for key, value in said.items() if value},
         },
         "eventTime": micro_time(now),

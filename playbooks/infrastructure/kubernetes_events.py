@@ -53,6 +53,7 @@ class KubernetesEvents(Recorder):
             outcome,
             now,
             playbook=self._playbook,
+            function=_function(self._home.pod),
             home=self._home.namespace,
             instance=self._home.pod or socket.gethostname() or "unknown",
             rule=alert.rule,
@@ -89,6 +90,12 @@ class KubernetesEvents(Recorder):
         self._known.move_to_end(key)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
+
+
+def _function(pod: str) -> str:
+    """A function's pods are a Deployment's: its name, and two random parts."""
+    name, *random = pod.rsplit("-", 2)
+    return name if len(random) == 2 else ""
 
 
 def _key(made: Mapping[str, Any]) -> Key:

@@ -9,6 +9,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Awaitable, Callable, Dict, Optional, Protocol, Sequence, Set, Tuple, Union
 
+from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.redaction import Redaction
 from playbooks.engines.records import record
