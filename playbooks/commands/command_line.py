@@ -229,7 +229,7 @@ def _add_history(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands,
         "history",
         "list what the playbook did, when, on what and why, by which alert, and what was undone",
-        outputs=("table", "json"),
+        outputs=("text", "table", "json"),
     )
     history.add_argument(
         "--since",
@@ -238,7 +238,9 @@ def _add_history(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=SINCE,
         help=f"such as 90m or 7d; default: {SINCE}",
     )
-    history.add_argument("--all", dest="skips", action="store_true", help="with what was skipped")
+    history.add_argument(
+        "--skipped", dest="skips", action="store_true", help="with what was skipped"
+    )
 
 
 def _seconds(text: str) -> float:
@@ -290,6 +292,5 @@ def _command(
     add("-p", dest="playbook", metavar="PLAYBOOK", help="the one that was deployed")
     add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
     add("-N", dest="name", metavar="NAME", help="as on deploying: falco-NAME; default: PLAYBOOK")
-    usual = outputs[0]
-    add("-o", "--output", choices=outputs, default=usual, help=f"default: {usual}")
+    add("-o", "--output", dest="output", choices=outputs, default="text", help="default: text")
     return command

@@ -25,10 +25,10 @@ class Answer:
     why: str = ""
 
 
-def ask(cluster: Cluster, deployed: Deployed, *words: str, module: str = MODULE) -> Answer:
-    """``words``: what the module in the pod is to do. Raises DeploymentError."""
+def ask(cluster: Cluster, deployed: Deployed, *words: str) -> Answer:
+    """``words``: what is to be done with the dead letters. Raises DeploymentError."""
     # The pod has rights and settings, but need not be asked for what the API server said already.
-    return run(cluster, deployed, module, *words[:1], "--uid", deployed.uid, *words[1:])
+    return run(cluster, deployed, MODULE, *words[:1], "--uid", deployed.uid, *words[1:])
 
 
 def run(cluster: Cluster, deployed: Deployed, module: str, *arguments: str) -> Answer:

@@ -53,9 +53,9 @@ def _worker(cluster: Cluster, namespace: str, function: str) -> Any:
 
 def _from_stream(cluster: Cluster, deployed: Deployed, since: float) -> Any:
     """None, and why, where there is no stream, or nobody who reads it."""
-    words = ("list", "--since", str(int(since)))
+    words = ("list", "--uid", deployed.uid, "--since", str(int(since)))
     try:
-        answer = desk.ask(cluster, deployed, *words, module=MODULE)
+        answer = desk.run(cluster, deployed, MODULE, *words)
     except DeploymentError as error:
         return None, str(error)
     if answer.why:

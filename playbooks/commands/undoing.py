@@ -46,9 +46,9 @@ def put_on_record(
         # Without a worker there is no stream.
         return problems
     document = json.dumps(line(playbook, None, outcome))
+    words = ("note", "--uid", deployed.uid, "--document", document)
     try:
-        answer = desk.ask(cluster, deployed, "note", "--document", document, module=MODULE)
-        why = answer.why
+        why = desk.run(cluster, deployed, MODULE, *words).why
     except DeploymentError as error:
         why = str(error)
     return [*problems, *([f"it is not in the stream: {why}"] if why else [])]

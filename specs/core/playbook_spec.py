@@ -3,15 +3,16 @@ from dataclasses import replace
 from expects import be, be_a, be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
+from playbooks.core.action import Action
 from playbooks.core.answer import Answer
 from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
-from playbooks.core.outcome import Outcome, Status
+from playbooks.core.outcome import Concern, Outcome, Status
 from playbooks.core.playbook import Responder
 from playbooks.core.priority import Priority
 from specs.support.fakes import FakeReaction, FixedClock
-from specs.support.mothers import NOW, a_document, a_pod, an_action
+from specs.support.mothers import NOW, UID, a_document, a_pod, an_action
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 
@@ -73,6 +74,24 @@ with description("A responder") as self:
 
         expect(outcome.reason).to(equal("not-permitted"))
         expect(outcome.error).to(be(error))
+
+    with it("says on what an action failed that was planned"):
+
+        def fail():
+            raise NotPermitted("may not")
+
+        action = Action("delete", "pod shop/web-0", "delete it", fail, pod=a_pod(), facts={"a": 1})
+        outcome = a_responder(FakeReaction(action)).answer(a_document())
+
+        expect(outcome.target).to(equal("pod shop/web-0"))
+        expect(outcome.details).to(equal({"a": 1, "error": "NotPermitted", "retryable": False}))
+        expect(outcome.concern).to(equal(Concern("delete", "Pod", "web-0", "shop", UID)))
+
+    with it("takes out of an outcome what must not leave"):
+        done = Outcome.acted("pod a/b", "done", "token=S3cret", command="mysql -pS3cret")
+        outcome = a_responder(FakeReaction(done)).answer(a_document())
+
+        expect(str(outcome.to_dict())).not_to(contain("S3cret"))
 
     with it("turns any other error into one of ours that keeps its cause"):
         bug = KeyError("x")

@@ -94,9 +94,8 @@ with description("Redaction") as self:
 
     with it("takes linear time, whatever it is given"):
         for piece in HARD:
-            text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
             started = time.process_time()
-            self.redaction.text(text)
+            self.redaction.text(piece * (1_000_000 // len(piece)))
             expect(time.process_time() - started).to(be_below(5))
 
     with it("hides the values of further names"):

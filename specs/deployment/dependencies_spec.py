@@ -14,6 +14,12 @@ with description("The requirements of a function") as self:
             for line in requirements(catalogue.load(name).packages).splitlines():
                 expect(line).to(match(r"^[a-z0-9-]+==[0-9.]+$"))
 
+    with it("are those of Slack, too, where outcomes are told to it"):
+        delete = catalogue.load("delete")
+
+        expect(delete.installs({"SLACK_OUTCOMES": "true"})).to(equal(("kubernetes", "requests")))
+        expect(delete.installs({"SLACK_OUTCOMES": "false"})).to(equal(("kubernetes",)))
+
     with it("have what the packages need too"):
         expect(requirements(["requests"])).to(
             contain("certifi==", "charset-normalizer==", "idna==", "requests==", "urllib3==")

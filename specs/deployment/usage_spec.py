@@ -30,6 +30,22 @@ with description("What was typed") as self:
         with it("is refused for a path"):
             expect(the_error_of("-p", "core/alert", "-t", "falco.>")).to(contain("no playbook"))
 
+    with description("about telling Slack of outcomes"):
+        with it("is refused without a webhook"):
+            expect(the_error_of(*DELETE, "-e", "SLACK_OUTCOMES=true")).to(
+                contain("SLACK_WEBHOOK_URL is not set")
+            )
+
+        with it("is refused where only the cluster knows whether it is wanted"):
+            expect(the_error_of(*DELETE, "-s", "SLACK_OUTCOMES=slack/wanted")).to(
+                contain("SLACK_OUTCOMES decides what is installed: it can come by -e only")
+            )
+
+        with it("takes the webhook from a Secret, too"):
+            told = ("-e", "SLACK_OUTCOMES=true", "-s", "SLACK_WEBHOOK_URL=slack/url")
+
+            expect(run("-d", *DELETE, *told).code).to(equal(0))
+
     with description("about topics"):
         with it("is refused without one"):
             expect(the_error_of("-p", "delete")).to(contain("no topic is given"))

@@ -7,14 +7,14 @@ from contextlib import redirect_stderr
 from expects import be_a, be_none, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.core.errors import InvalidAlert, InvalidSetting, NotPermitted, Unexpected
+from playbooks.core.errors import Conflict, InvalidAlert, InvalidSetting, NotPermitted, Unexpected
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction
+from playbooks.core.ports import Reaction, Recorder
 from playbooks.core.settings import Setting, whole_number
 from playbooks.core.world import World
 from playbooks.engines import kubeless
-from specs.support.fakes import FakeHome, FakeReaction, FixedClock
+from specs.support.fakes import FakeHome, FakeReaction, FixedClock, a_world
 from specs.support.mothers import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
@@ -28,6 +28,10 @@ class Declared(Reaction):
         raise NotImplementedError
 
 
+class Acting(Declared):
+    STRIKES = "pods"
+
+
 def a_handler(*answers):
     reaction = FakeReaction(*answers)
     playbook = Playbook(
@@ -38,6 +42,29 @@ def a_handler(*answers):
         packages=(),
     )
     return kubeless.handler(playbook), reaction
+
+
+class FakeRecorder(Recorder):
+    def __init__(self):
+        self.seen, self.error = [], None
+
+    def record(self, alert, outcome):
+        if self.error:
+            raise self.error
+        self.seen.append(outcome)
+
+
+def a_recording_handler(*answers):
+    recorder = FakeRecorder()
+    world = a_world(recorders=(recorder,))
+    playbook = Playbook(
+        "fake",
+        Acting,
+        lambda settings, world: FakeReaction(*answers),
+        lambda *_: world,
+        packages=(),
+    )
+    return kubeless.handler(playbook), recorder
 
 
 def an_event(data, **headers):
@@ -103,6 +130,29 @@ with description("On Kubeless, a playbook") as self:
         result, _ = call(handler, an_event(a_document()))
 
         expect(result).to(be_a(InvalidSetting))
+
+    with description("its recorders"):
+        with it("hear of the final outcome, once, however often it was tried"):
+            handler, recorder = a_recording_handler(Conflict("somebody was faster"), DONE)
+            call(handler, an_event(a_document()))
+
+            expect([outcome.status for outcome in recorder.seen]).to(equal([DONE.status]))
+
+        with it("hear of what failed"):
+            handler, recorder = a_recording_handler(NotPermitted("may not"))
+            call(handler, an_event(a_document()))
+
+            expect([outcome.reason for outcome in recorder.seen]).to(equal(["not-permitted"]))
+
+        with it("change nothing where they fail themselves, and have a line in the log"):
+            handler, recorder = a_recording_handler(DONE)
+            recorder.error = NotPermitted("may not create events")
+            result, log = call(handler, an_event(a_document()))
+
+            expect(result["status"]).to(equal("acted"))
+            expect(json.loads(log.splitlines()[-1])["message"]).to(
+                contain("FakeRecorder: may not create events")
+            )
 
     with description("its log"):
         with it("has one JSON line an outcome, which names the alert"):

@@ -109,3 +109,8 @@ with description("Telling Slack") as self:
 
         expect(action.message).to(equal("tell Slack: A shell was spawned"))
         expect(slack.messages).to(be_empty)
+
+    with it("posts nothing that must not leave"):
+        message = posted(an_alert(output="Notice (command=mysql -pS3cret)", tags=["token=S3cret"]))
+
+        expect(json.dumps(message)).not_to(contain("S3cret"))

@@ -1,0 +1,178 @@
+import json
+import time
+
+from expects import be_empty, be_none, contain, equal, expect
+from mamba import before, description, it
+
+from playbooks.commands.cluster import Executed
+from playbooks.commands.undoing import put_on_record
+from playbooks.core import telling
+from playbooks.core.event import event
+from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.outcome import Concern, Outcome
+from playbooks.deployment.kubectl import Forbidden
+from playbooks.deployment.kubeless import objects as kubeless_objects
+from playbooks.engines.records import line
+from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
+from specs.deployment.mothers import a_request
+from specs.support.mothers import a_document
+
+HISTORY = ("history", "-p", "delete")
+NODE = Concern("undo", "Node", "node-1", "", "uid-2")
+DONE = Outcome.acted("node node-1", "tainted", "added the taint")
+WHY = ("rule 'x' is listed", "1 of 10 actions in 10m in shop", "added the taint")
+
+
+def said(outcome, second=1, **changes):
+    made = line("taint", a_document(), outcome)
+    return {**made, "recorded": f"2026-11-21T10:00:0{second}.250000000Z", **changes}
+
+
+def an_event(outcome, *, seconds_ago=60, name="falco-delete", **changes):
+    now = Instant(time.time_ns() - seconds_ago * NANOSECONDS)
+    concern = Concern("delete", "Pod", "web-0", "shop", "uid-1")
+    given = {"function": name, "home": "default", "instance": "x", "rule": "Shell"}
+    outcome = Outcome(**{**vars(outcome), "concern": concern})
+    return {**event(outcome, now, playbook="delete", **given), **changes}
+
+
+with description("falco-playbook history") as self:
+    with before.each:
+        self.cluster = a_cluster()
+
+    def saying(self, *lines, **how):
+        self.cluster.says = answer(*lines, **how)
+        return self.cluster
+
+    with it("asks a worker, inside its pod, for the last 24 hours"):
+        run(*HISTORY, cluster=self.cluster)
+        uid = self.cluster.the("Function", "falco-delete")["metadata"]["uid"]
+        module = "playbooks.engines.worker.history_desk"
+        asked = ("list", "--uid", uid, "--since", "86400")
+
+        expect(self.cluster.executed).to(
+            equal([("falco-delete-1", "python3", "-m", module, *asked)])
+        )
+
+    with it("asks for as much as is wanted"):
+        run(*HISTORY, "--since", "7d", cluster=self.cluster)
+
+        expect(self.cluster.executed[0][-1]).to(equal("604800"))
+
+    with it("refuses a time that is none"):
+        expect(run(*HISTORY, "--since", "yesterday").err).to(contain("--since is 'yesterday'"))
+
+    with it("lists what, when, on what, why and by which rule, newest last"):
+        skipped = Outcome.skipped("finished", "it has succeeded")
+        done = Outcome(**{**vars(DONE), "why": WHY})
+        shown = run(*HISTORY, cluster=self.saying(said(done), said(skipped, 2), said(DONE, 3)))
+
+        expect(shown.out.splitlines()).to(
+            equal(
+                [
+                    "TIME                  WHAT   TARGET       REASON   RULE"
+                    "                         UNDONE",
+                    "2026-11-21T10:00:01Z  acted  node node-1  tainted  Terminal shell in container"
+                    "  -",
+                    *(f"    {check}" for check in WHY),
+                    "2026-11-21T10:00:03Z  acted  node node-1  tainted  Terminal shell in container"
+                    "  -",
+                    "    added the taint",
+                ]
+            )
+        )
+
+    with it("lists what was skipped, too, where that is wanted"):
+        skipped = Outcome.skipped("finished", "it has succeeded")
+        shown = run(*HISTORY, "--skipped", cluster=self.saying(said(skipped)))
+
+        expect(shown.out).to(contain("skipped", "finished"))
+
+    with it("says by whom and when something was taken back, and of what it was"):
+        undone = line("taint", None, telling.undone(NODE, "removed the taint", "ann"))
+        undone["recorded"] = "2026-11-21T10:00:02.000000000Z"
+        told = self.saying(said(DONE), undone, said(DONE, 3))
+        shown = json.loads(run(*HISTORY, "-o", "json", cluster=told).out)
+
+        expect([entry["what"] for entry in shown]).to(equal(["acted", "undone", "acted"]))
+        expect(shown[0]["undone"]).to(
+            equal({"time": "2026-11-21T10:00:02.000000000Z", "by": "ann"})
+        )
+        expect(shown[2]["undone"]).to(be_none)
+        expect(shown[0]["alert"]["rule"]).to(equal("Terminal shell in container"))
+
+    with it("says would have, of dry runs"):
+        would = Outcome.would_act("pod shop/web-0", "delete", "would delete")
+
+        expect(run(*HISTORY, cluster=self.saying(said(would))).out).to(contain("would have acted"))
+
+    with it("lets no alert steer the terminal"):
+        evil = Outcome.acted("pod shop/\x1b[2J", "done", "\x1b[31mred")
+
+        expect(run(*HISTORY, cluster=self.saying(said(evil))).out).not_to(contain("\x1b"))
+
+    with it("reads the Events where there is no stream, and says how long these are kept"):
+        self.saying({"error": "this NATS keeps nothing: no JetStream"}, end=False, code=1)
+        deleted = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion accepted")
+        series = {"count": 3, "lastObservedTime": str(Instant(time.time_ns()))}
+        self.cluster.create([an_event(deleted, series=series), an_event(deleted, name="falco-x")])
+        shown = run(*HISTORY, cluster=self.cluster)
+
+        expect(shown.err).to(contain("this NATS keeps nothing", "which keeps them for an hour"))
+        expect(shown.out.splitlines()[1]).to(
+            contain("acted (3 times)", "pod shop/web-0", "DeletionAccepted", "Shell")
+        )
+        expect(shown.out.splitlines()[2:]).to(equal(["    Shell: deletion accepted"]))
+
+    with it("reads the Events of the time that is wanted only"):
+        self.saying({"error": "no stream"}, end=False, code=1)
+        self.cluster.create([an_event(DONE, seconds_ago=7200)])
+
+        expect(run(*HISTORY, "--since", "1h", cluster=self.cluster).out).to(be_empty)
+
+    with it("reads the Events of what Kubeless serves"):
+        made = kubeless_objects(a_request("delete"), "default")
+        cluster = FakeCluster(*made.in_order, an_event(DONE))
+        shown = run(*HISTORY, cluster=cluster)
+
+        expect(shown.err).to(contain("has no worker"))
+        expect(shown.out).to(contain("acted"))
+
+    with it("fails where there is no such function"):
+        expect(run("history", "-p", "taint", cluster=self.cluster).code).to(equal(1))
+
+
+with description("An undoing") as self:
+    with before.each:
+        self.cluster = a_cluster()
+
+    def put(self, cluster=None):
+        return put_on_record(
+            cluster or self.cluster,
+            namespace="default",
+            function="falco-delete",
+            playbook="delete",
+            concern=NODE,
+            message="removed the taint",
+            by="ann",
+        )
+
+    with it("is an Event on the object, and a message in the stream"):
+        expect(self.put()).to(be_empty)
+        made = next(m for (kind, _, _), m in self.cluster.objects.items() if kind == "Event")
+        noted = json.loads(self.cluster.executed[0][-1])
+
+        expect([made["reason"], made["regarding"]["name"]]).to(equal(["Undone", "node-1"]))
+        expect([noted["reason"], noted["details"]["by"]]).to(equal(["undone", "ann"]))
+
+    with it("says what could not be put on record, and goes on"):
+        self.cluster.failures["create", "Event"] = Forbidden("may not")
+        self.cluster.says = Executed(1, "", "no such file")
+
+        expect(" ".join(self.put())).to(contain("no Event about it: may not", "not in the stream"))
+
+    with it("is an Event alone where there is no worker"):
+        cluster = FakeCluster(*kubeless_objects(a_request("delete"), "default").in_order)
+
+        expect(self.put(cluster)).to(be_empty)
+        expect(cluster.executed).to(be_empty)

@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+from expects import be_empty, equal, expect
+from mamba import before, description, it
+
+from playbooks.core.errors import NotFound
+from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.outcome import Concern, Outcome
+from playbooks.infrastructure.kubernetes_events import SERIES, KubernetesEvents
+from specs.support.fakes import FakeHome
+from specs.support.mothers import NOW, an_alert
+
+POD = Concern("delete", "Pod", "web-0", "shop", "uid-1")
+DONE = replace(Outcome.acted("pod shop/web-0", "done", "done"), concern=POD)
+
+
+class FakeApi:
+    """``calls``: verb, path and body in turn. ``gone``: what is patched is not there."""
+
+    def __init__(self):
+        self.calls = []
+        self.gone = False
+
+    @property
+    def verbs(self):
+        return [verb for verb, _, _ in self.calls]
+
+    def post(self, *path, body):
+        self.calls.append(("post", path, body))
+
+    def patch(self, *path, body):
+        self.calls.append(("patch", path, body))
+        if self.gone:
+            raise NotFound("no such Event")
+
+
+class MovingClock:
+    def __init__(self):
+        self.seconds = 0.0
+
+    def now(self):
+        return Instant(NOW.nanoseconds + int(self.seconds * NANOSECONDS))
+
+
+with description("The recorder of Events") as self:
+    with before.each:
+        self.api, self.clock = FakeApi(), MovingClock()
+        self.events = KubernetesEvents(self.api, "delete", FakeHome(), self.clock)
+
+    def record(self, outcome=DONE, alert=None):
+        self.events.record(alert or an_alert(), outcome)
+        self.clock.seconds += 1
+
+    with it("makes one in the namespace of the object, with the function's name and pod"):
+        self.record()
+        _, path, body = self.api.calls[0]
+
+        expect(path).to(equal(("apis", "events.k8s.io", "v1", "namespaces", "shop", "events")))
+        expect(body["metadata"]["labels"]["falco/function"]).to(equal("falco-delete"))
+        expect(body["metadata"]["labels"]["falco/function-namespace"]).to(equal("playbooks"))
+        expect(body["reportingInstance"]).to(equal("falco-delete-6d5f-abcde"))
+
+    with it("counts the same again in a series"):
+        self.record()
+        self.record()
+        self.record()
+        made = self.api.calls[0][2]["metadata"]["name"]
+
+        expect(self.api.verbs).to(equal(["post", "patch", "patch"]))
+        expect(self.api.calls[2][1][-1]).to(equal(made))
+        expect(self.api.calls[2][2]).to(
+            equal({"series": {"count": 3, "lastObservedTime": "2026-01-02T03:04:07.000000Z"}})
+        )
+
+    with it("makes another one of another object, reason or rule"):
+        self.record()
+        self.record(replace(DONE, concern=replace(POD, uid="uid-2")))
+        self.record(replace(DONE, reason="other"))
+        self.record(alert=an_alert(rule="Other rule"))
+
+        expect(self.api.verbs).to(equal(["post"] * 4))
+
+    with it("begins anew after some minutes without one"):
+        self.record()
+        self.clock.seconds += SERIES
+        self.record()
+
+        expect(self.api.verbs).to(equal(["post", "post"]))
+
+    with it("begins anew where the first one is gone"):
+        self.record()
+        self.api.gone = True
+        self.record()
+
+        expect(self.api.verbs).to(equal(["post", "patch", "post"]))
+
+    with it("asks nothing for what nobody needs to hear of"):
+        self.record(Outcome.skipped("finished", "it has succeeded"))
+
+        expect(self.api.calls).to(be_empty)
+
+    with it("knows no function outside of a cluster, and names the machine"):
+        home = FakeHome(pod="", in_cluster=False)
+        KubernetesEvents(self.api, "delete", home, self.clock).record(an_alert(), DONE)
+        body = self.api.calls[0][2]
+
+        expect("falco/function" in body["metadata"]["labels"]).to(equal(False))
+        expect(bool(body["reportingInstance"])).to(equal(True))
