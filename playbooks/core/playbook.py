@@ -136,6 +136,9 @@ class Responder:
             unexpected = Unexpected(f"{type(error).__name__}: {error}")
             unexpected.__cause__ = error
             outcome = Outcome.failed(unexpected)
+        if outcome.error is not None:
+            # An engine may raise it, and its log has it.
+            outcome.error.args = (self.redaction.text(str(outcome.error)),)
         return self.redaction.outcome(replace(outcome, why=(*why, outcome.message)))
 
     def _decide(self, case: Case, why: List[str]) -> Outcome:

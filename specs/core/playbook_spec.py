@@ -87,6 +87,11 @@ with description("A responder") as self:
         expect(outcome.details).to(equal({"a": 1, "error": "NotPermitted", "retryable": False}))
         expect(outcome.concern).to(equal(Concern("delete", "Pod", "web-0", "shop", UID)))
 
+    with it("takes out of an error what must not leave"):
+        outcome = a_responder(FakeReaction(NotPermitted("token=S3cret"))).answer(a_document())
+
+        expect(str(outcome.error)).to(equal("token=***"))
+
     with it("takes out of an outcome what must not leave"):
         done = Outcome.acted("pod a/b", "done", "token=S3cret", command="mysql -pS3cret")
         outcome = a_responder(FakeReaction(done)).answer(a_document())

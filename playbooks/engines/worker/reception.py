@@ -71,7 +71,7 @@ class Reception:
         outcome = await self._work.answer_now(
             body, lambda body: retrying.answer(patient, body, seconds=PATIENCE)
         )
-        record(self._playbook, body, outcome, redaction=self._records.redaction)
+        record(self._playbook, body, outcome)
         await self._records.write(body, outcome, event_id="", unique="")
         if outcome.error is not None and outcome.error.retryable:
             raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")

@@ -50,7 +50,7 @@ class Scribe:
         most: int = MOST,
     ) -> None:
         self._playbook = playbook
-        self.redaction = redaction
+        self._redaction = redaction
         self._metrics = metrics
         self._most = most
         self._kept: Optional[Kept] = None
@@ -69,7 +69,7 @@ class Scribe:
     async def write(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
         """Returns when the stream has it; the recorders follow."""
         if self._kept is not None:
-            made = line(self._playbook, body, outcome, event_id=event_id, redaction=self.redaction)
+            made = line(self._playbook, body, outcome, event_id=event_id, redaction=self._redaction)
             try:
                 await self._kept.write(made, unique=unique)
             except NotKept:
@@ -114,7 +114,7 @@ class Scribe:
         future.add_done_callback(over)
 
     def _put(self, recorder: Recorder, body: Body, outcome: Outcome) -> Optional[Exception]:
-        return recording.put(recorder, body, outcome, redaction=self.redaction, seconds=PATIENCE)
+        return recording.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
 
     def _failed(self, where: str, error: Exception) -> None:
         self._metrics.not_recorded(where)

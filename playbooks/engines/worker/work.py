@@ -11,7 +11,6 @@ from typing import Any, Awaitable, Callable, Dict, Optional, Protocol, Sequence,
 
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.redaction import Redaction
 from playbooks.engines.records import record
 from playbooks.engines.worker import admission, log
 from playbooks.engines.worker.admission import Drop
@@ -39,8 +38,6 @@ class Announcer(Protocol):
 
 
 class Records(Protocol):
-    redaction: Redaction
-
     async def write(
         self, body: Union[Alert, bytes], outcome: Outcome, *, event_id: str, unique: str
     ) -> None:
@@ -231,13 +228,7 @@ class Work:
         elif not isinstance(decided, Done):
             facts["dead_letter"] = True
         shown = dataclasses.replace(outcome, details={**outcome.details, **facts})
-        record(
-            self._playbook,
-            delivery.alert,
-            shown,
-            event_id=str(delivery.origin),
-            redaction=self._records.redaction,
-        )
+        record(self._playbook, delivery.alert, shown, event_id=str(delivery.origin))
 
 
 async def _attempt(told: Awaitable[None]) -> None:

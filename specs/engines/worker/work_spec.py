@@ -11,7 +11,6 @@ from mamba import description, it
 from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.redaction import Redaction
 from playbooks.engines.worker.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.gate import Gate
 from playbooks.engines.worker.metrics import Metrics
@@ -52,7 +51,6 @@ class FakeRecords:
     """``seen``: origin, unique name, status and reason of each."""
 
     def __init__(self):
-        self.redaction = Redaction()
         self.seen = []
 
     async def write(self, body, outcome, *, event_id, unique):
