@@ -3,14 +3,15 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-from expects import contain, equal, expect
+from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import Nats, World, an_alert
+from specs.engines.worker.rig import ROOT, UID, Nats, World, an_alert, eventually
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
 # The users that the documentation has, with the passwords of this spec.
@@ -37,6 +38,26 @@ def works(self, worker, **options):
     worker.ready().says("subscribed to falco.error.*")
     self.nats.publish(("falco.error.x", an_alert("a")), **options)
     return self.world.acted("a")
+
+
+def history(url):
+    """What the program in a worker's pod lists, with the worker's own rights."""
+    settings = {
+        "PLAYBOOK": "fake",
+        "FUNCTION_NAME": "falco-fake",
+        "FUNCTION_NAMESPACE": "specs",
+        "NATS_URL": url,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "playbooks.engines.worker.history_desk", "list", "--uid", UID],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def certificates(directory):
@@ -195,6 +216,7 @@ with description("The worker's connection to NATS") as self:
         nats.stream("FALCO", "falco.>", **limits)
         nats.stream("FALCO_DEAD", "falco-dead.>")
         nats.stream("FALCO_INBOX", "falco-inbox.>")
+        nats.stream("FALCO_OUTCOMES", "falco-outcomes.>")
         worker = a_worker(self, f"nats://worker:w@127.0.0.1:{nats.port}")
         worker.ready().says("subscribed to falco.error.*")
         nats.url = f"nats://falcosidekick:s@127.0.0.1:{nats.port}"
@@ -205,9 +227,29 @@ with description("The worker's connection to NATS") as self:
         expect(worker.post(an_alert("posted"))[0]).to(equal(200))
         nats.url = f"nats://admin:a@127.0.0.1:{nats.port}"
         expect(nats.messages("FALCO_DEAD")[0]["body"]).to(contain(b"forbidden"))
+        expect(nats.messages("FALCO_OUTCOMES")).to(have_len(3))
+        expect(history(f"nats://worker:w@127.0.0.1:{nats.port}")[-1]).to(equal({"end": 3}))
         self.world.serve("falco.debug.*")
         worker.says("unsubscribed from falco.error.*")
         expect(worker.log.lower()).not_to(contain("permissions violation"))
+
+    with it("acts where it may keep no outcomes, says so, and counts them"):
+        without = PERMISSIONS.replace('"falco-outcomes.*"', '"nothing"')
+        users = f"""{{user: admin, password: a}}
+          {{user: worker, password: w, permissions: {{ {without} }}}}"""
+        nats = a_server(self, f"authorization {{ users: [ {users} ] }}", "admin:a")
+        for name, subjects in (("FALCO", "falco.>"), ("FALCO_DEAD", "falco-dead.>")):
+            nats.stream(name, subjects)
+        nats.stream("FALCO_INBOX", "falco-inbox.>")
+        worker = a_worker(self, f"nats://worker:w@127.0.0.1:{nats.port}")
+        worker.ready().says("outcomes are not kept in a stream for now")
+        worker.says("subscribed to falco.error.*")
+        for name in ("a", "b"):
+            nats.alert(name)
+        self.world.acted("a", "b", seconds=5)
+        failed = 'playbook_records_failed_total{playbook="fake",recorder="Stream"}'
+
+        eventually(lambda: worker.metric(failed) == 2)
 
 with description("The worker's connection to NATS, with TLS") as self:
     with before.all:

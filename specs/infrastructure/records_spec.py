@@ -1,0 +1,308 @@
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+
+from expects import be_above, be_empty, contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.commands import __main__ as program
+from playbooks.commands.cluster import ClusterProcess
+from playbooks.commands.undoing import put_on_record
+from playbooks.core.errors import NotPermitted
+from playbooks.core.outcome import Concern, Outcome
+from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.home import ThisPod
+from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes_events import KubernetesEvents
+from specs.engines.worker.rig import ROOT
+from specs.support import real_cluster as cluster
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.conditions import program as on_the_path
+from specs.support.mothers import an_alert
+from specs.support.slack_server import SlackServer
+from specs.support.worker_on_cluster import FUNCTION, Served
+
+TOPIC = "falco.error.*"
+
+# What the worker takes for its own pod.
+POD = "falco-delete-6d5f9-abcde"
+IN_A_POD = {"KUBERNETES_SERVICE_HOST": "in-a-pod", "HOSTNAME": POD}
+
+EVENTS = {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+GROUP = "rbac.authorization.k8s.io"
+
+
+def allowed(namespace):
+    """What the worker's account needs for Events in a namespace."""
+    metadata = {"name": "worker-events", "namespace": namespace}
+    role = {"apiVersion": f"{GROUP}/v1", "kind": "Role", "metadata": metadata, "rules": [EVENTS]}
+    account = {"kind": "ServiceAccount", "name": "worker", "namespace": namespace}
+    binding = {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": "worker-events"},
+        "subjects": [account],
+    }
+    return role, binding
+
+
+def a_gated_pod(namespace, name):
+    (made,) = cluster.create(cluster.a_pod_manifest(name, namespace, gated=True))
+    return made
+
+
+def events(namespace, name):
+    found = cluster.kubectl_json("get", "events.events.k8s.io", "-n", namespace)["items"]
+    return [
+        each
+        for each in found
+        if each["regarding"]["name"] == name
+        and each.get("reportingController", "").startswith("falco-playbooks/")
+    ]
+
+
+def the_event(namespace, name):
+    def there():
+        found = events(namespace, name)
+        assert found, f"there is no Event about {name}"
+        return found[0]
+
+    return cluster.eventually(there)
+
+
+def publish(served, pod, **changes):
+    alert = cluster.alert_about(pod, priority="Error", rule="Shell in pod", **changes)
+    served.nats.publish(("falco.error.x", json.dumps(alert).encode()))
+
+
+def run(*arguments):
+    """falco-playbook, with the kubectl and the cluster there are."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = program.main(arguments, ClusterProcess())
+    return code, out.getvalue(), err.getvalue()
+
+
+with description("What a worker did, on record in the cluster") as self:
+    with before.all:
+        self.served = Served(TOPIC)
+        self.served.begin()
+        cluster.create(*allowed(self.served.namespace))
+        self.worker = self.served.start_serving(**IN_A_POD)
+
+    with after.all:
+        self.served.end()
+
+    with it("is an Event on the pod, as kubectl shows it"):
+        namespace = self.served.namespace
+        pod = a_gated_pod(namespace, "seen")
+        publish(self.served, pod, output="03:00:00.0: Error mysql -pS3cret")
+        found = the_event(namespace, "seen")
+
+        expect(found["regarding"]["uid"]).to(equal(pod["metadata"]["uid"]))
+        expect((found["reason"], found["action"], found["type"])).to(
+            equal(("DeletionAccepted", "delete", "Normal"))
+        )
+        expect(found["note"]).to(equal(f"Shell in pod: deletion accepted of pod {namespace}/seen"))
+        expect(found["reportingInstance"]).to(equal(POD))
+        expect(cluster.kubectl("events", "-n", namespace, "--for", "pod/seen")).to(
+            contain("DeletionAccepted", "Shell in pod: deletion accepted")
+        )
+
+    with it("is a message in a stream, and what was skipped is one, too"):
+        pod = a_gated_pod(self.served.namespace, "kept")
+        publish(self.served, pod)
+        publish(self.served, pod, fields={"k8s.pod.uid": "another"})
+
+        def both():
+            bodies = [json.loads(m["body"]) for m in self.served.nats.messages("FALCO_OUTCOMES")]
+            mine = [b for b in bodies if b["target"].endswith("/kept")]
+            assert len(mine) == 2, mine
+            return mine
+
+        found = cluster.eventually(both)
+
+        expect(sorted(each["status"] for each in found)).to(equal(["acted", "skipped"]))
+        expect(len(found[0]["why"])).to(be_above(1))
+        expect(found[0]["alert"]["rule"]).to(equal("Shell in pod"))
+
+    with it("has its history in the stream, with who took something back"):
+        namespace = self.served.namespace
+        settings = {
+            "PLAYBOOK": "delete",
+            "FUNCTION_NAME": FUNCTION,
+            "FUNCTION_NAMESPACE": namespace,
+            "NATS_URL": self.served.nats.url,
+        }
+
+        def desk(*words):
+            module = "playbooks.engines.worker.history_desk"
+            done = subprocess.run(
+                [sys.executable, "-m", module, words[0], "--uid", "uid", *words[1:]],
+                cwd=ROOT,
+                env={**os.environ, **settings},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            return [json.loads(line) for line in done.stdout.splitlines()]
+
+        pod = a_gated_pod(namespace, "past")
+        publish(self.served, pod)
+        the_event(namespace, "past")
+        noted = {"playbook": "delete", "reason": "undone", "target": f"pod {namespace}/past"}
+        expect(desk("note", "--document", json.dumps(noted))).to(equal([{"end": 0}]))
+        lines = desk("list", "--since", "3600")
+        about = [each for each in lines if each.get("target", "").endswith("/past")]
+
+        expect([each["reason"] for each in about]).to(equal(["deletion-accepted", "undone"]))
+        expect(lines[-1]).to(equal({"end": len(lines) - 1}))
+        expect(desk("list", "--since", "0")).to(equal([{"end": 0}]))
+
+    with it("has its history in the Events where no worker is deployed"):
+        namespace = self.served.namespace
+        pod = a_gated_pod(namespace, "told")
+        publish(self.served, pod)
+        the_event(namespace, "told")
+        uid = pod["metadata"]["uid"]
+        problems = put_on_record(
+            ClusterProcess(),
+            namespace=namespace,
+            function=FUNCTION,
+            playbook="delete",
+            concern=Concern("undo", "Pod", "told", namespace, uid),
+            message="it is back",
+            by="ann",
+        )
+        expect(problems).to(be_empty)
+        code, out, err = run("history", "-p", "delete", "-n", namespace, "-o", "json")
+        about = [each for each in json.loads(out) if each["target"].endswith("/told")]
+
+        expect(code).to(equal(0))
+        expect(err).to(contain("has no worker", "keeps them for an hour"))
+        expect([each["what"] for each in about]).to(equal(["acted", "undone"]))
+        expect(about[0]["undone"]["by"]).to(equal("ann"))
+
+    with it("is told of a dry run as well, which changes nothing else"):
+        namespace = self.served.namespace
+        dry = self.served.start(DRY_RUN="true", HTTP_PORT="0", **IN_A_POD)
+        self.worker.end()
+        dry.says(f"subscribed to {TOPIC}")
+        pod = a_gated_pod(namespace, "spared")
+        publish(self.served, pod)
+        found = the_event(namespace, "spared")
+        dry.end()
+        self.worker = self.served.start_serving(**IN_A_POD)
+
+        expect(found["reason"]).to(equal("WouldDelete"))
+        expect(found["note"]).to(contain("would delete pod"))
+        expect(cluster.stored("pod", "spared", namespace)["metadata"]["uid"]).to(
+            equal(pod["metadata"]["uid"])
+        )
+
+
+with description("A budget that trips") as self:
+    with before.all:
+        self.slack = SlackServer()
+        self.slack.__enter__()
+        self.served = Served(TOPIC)
+        self.served.begin()
+        cluster.create(*allowed(self.served.namespace))
+        told = {"SLACK_OUTCOMES": "true", "SLACK_WEBHOOK_URL": self.slack.url}
+        self.worker = self.served.start_serving(MAX_ACTIONS="1", **told, **IN_A_POD)
+
+    with after.all:
+        self.served.end()
+        self.slack.__exit__()
+
+    with it("is told to Slack once, and is one Event, however many alerts it stops"):
+        namespace = self.served.namespace
+        pods = [a_gated_pod(namespace, name) for name in ("first", "second", "third")]
+        for number, pod in enumerate(pods, 1):
+            publish(self.served, pod)
+            cluster.eventually(lambda number=number: len(self.worker.outcomes) == number)
+        tripped = the_event(namespace, "second")
+        cluster.eventually(lambda: len(self.slack.messages) >= 2)
+        self.worker.end()
+
+        expect((tripped["reason"], tripped["type"])).to(equal(("BudgetUsedUp", "Warning")))
+        expect(events(namespace, "third")).to(be_empty)
+        expect([message["text"] for message in self.slack.messages]).to(
+            equal(
+                [
+                    f"delete acted pod {namespace}/first",
+                    f"delete has used up its budget pod {namespace}/second",
+                ]
+            )
+        )
+        expect(str(self.slack.messages[0])).to(contain("*Why*", "1 of 1 actions in 10m"))
+
+
+with description("A worker that may write no Events") as self:
+    with before.all:
+        self.served = Served(TOPIC)
+        self.served.begin()
+
+    with after.all:
+        self.served.end()
+
+    with it("acts once all the same, says so, and counts it"):
+        namespace = self.served.namespace
+        worker = self.served.start_serving(**IN_A_POD)
+        pod = a_gated_pod(namespace, "gone")
+        publish(self.served, pod)
+        cluster.gone(pod)
+        worker.says("no record of an outcome by KubernetesEvents")
+        failed = 'playbook_records_failed_total{playbook="delete",recorder="KubernetesEvents"}'
+
+        expect(worker.metric(failed)).to(equal(1))
+        expect([line["status"] for line in worker.outcomes]).to(equal(["acted"]))
+        expect(events(namespace, "gone")).to(be_empty)
+
+
+with description("The recorder of Events, on a real cluster") as self:
+    with before.all:
+        self.namespace = cluster.a_namespace()
+        self.events = KubernetesEvents(KubernetesApi(), "taint", ThisPod({}), SystemClock())
+
+    with after.all:
+        cluster.delete_namespace(self.namespace)
+
+    with it("counts the same again in one series"):
+        concern = Concern("delete", "Pod", "often", self.namespace, "uid-1")
+        outcome = Outcome.failed(NotPermitted("may not"))
+        for _ in range(3):
+            self.events.record(an_alert(), replace(outcome, concern=concern))
+            time.sleep(0.01)
+        found = events(self.namespace, "often")
+
+        expect(found).to(have_len(1))
+        expect(found[0]["series"]["count"]).to(equal(3))
+        expect(found[0]["type"]).to(equal("Warning"))
+        expect(cluster.kubectl("events", "-n", self.namespace)).to(contain("(x3 over"))
+
+    with it("has those of a node in the namespace default, where kubectl describes it"):
+        name = cluster.a_fake_node()
+        node = cluster.stored("node", name)
+        concern = Concern("taint", "Node", name, "", node["metadata"]["uid"])
+        outcome = replace(Outcome.acted(f"node {name}", "tainted", "added"), concern=concern)
+        self.events.record(an_alert(), outcome)
+        made = events("default", name)
+        shown = cluster.kubectl("describe", "node", name)
+        for each in made:
+            cluster.kubectl("delete", "events", each["metadata"]["name"], "-n", "default")
+        cluster.delete("node", name)
+
+        expect(made).to(have_len(1))
+        expect(shown).to(contain("Tainted", "Terminal shell in container: added"))
+
+
+not_run_unless(CLUSTER, globals())
+not_run_unless(on_the_path("nats-server"), globals())
