@@ -74,7 +74,7 @@ class Book:
 
     def ask(self, request: Request, limits: Limits, now: Instant) -> Answer:
         """Write the action down, or refuse it. The same object again within the window is no
-        further action."""
+        further action, but from then on counts from then."""
         stopped = self._stopped(request, now)
         if stopped:
             return stopped
@@ -82,7 +82,7 @@ class Book:
         refused = self._too_many_nodes(request, limits)
         if refused:
             return refused
-        counted = self._counts.has(request.uid)
+        counted = self._counts.has(request.uid, request.namespace)
         refused = None if counted else self._exceeded(request, limits, now)
         if refused:
             return refused
@@ -188,8 +188,11 @@ class Book:
         if request.node:
             self._tainting[request.node] = str(now)
             self.changed = True
-        if limits.counting and not counted:
-            self._counts.add(request.uid, request.namespace, request.workload, now)
+        action = (request.uid, request.namespace, request.workload, now)
+        if counted:
+            self.changed = self._counts.renew(*action) or self.changed
+        elif limits.counting:
+            self._counts.add(*action)
             self.changed = True
 
     def _standing(self, request: Request, limits: Limits) -> Iterator[str]:

@@ -29,8 +29,20 @@ class Counts:
         workloads = grain.setdefault(namespace, {})
         workloads.setdefault(_mark(workload), []).append(_mark(uid))
 
-    def has(self, uid: str) -> bool:
-        return bool(uid) and any(_mark(uid) == mark for *_, mark in self._all())
+    def has(self, uid: str, namespace: str) -> bool:
+        return bool(uid) and any((namespace, _mark(uid)) == (s, m) for s, _, m in self._all())
+
+    def renew(self, uid: str, namespace: str, workload: str, now: Instant) -> bool:
+        """Count the last action on the object instead of an earlier one. Whether that changes
+        anything."""
+        current = self.content.get(str(now.seconds // GRAIN * GRAIN), {})
+        if _mark(uid) in current.get(namespace, {}).get(_mark(workload), ()):
+            return False
+        for spaces in self.content.values():
+            for marks in spaces.get(namespace, {}).values():
+                marks[:] = [mark for mark in marks if mark != _mark(uid)]
+        self.add(uid, namespace, workload, now)
+        return True
 
     def number(self, namespace: Optional[str] = None, workload: Optional[str] = None) -> int:
         owner = None if workload is None else _mark(workload)

@@ -1,0 +1,201 @@
+import json
+
+from expects import be_false, be_none, contain, equal, expect, have_len
+from mamba import before, description, it
+
+from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
+from playbooks.core.ledger.limits import Limits
+from specs.support.mothers import NOW
+
+LIMITS = Limits(in_namespace=3, in_all=5, per_owner=0.5, nodes=1, window=600.0)
+DEPLOYMENT = {"workload": "Deployment web", "replicas": 4}
+
+
+with description("The book") as self:
+    with before.each:
+        self.book = Book()
+
+    def ask(self, uid, seconds=0, limits=LIMITS, **changes):
+        """Each time what was written is read again."""
+        given = {"namespace": "shop", "alert_time": after(NOW, seconds), **changes}
+        answer = self.book.ask(Request(uid=str(uid), **given), limits, after(NOW, seconds))
+        self.book = Book(self.book.text())
+        return answer
+
+    def reasons(self, *uids, **changes):
+        return [self.ask(uid, **changes).reason for uid in uids]
+
+    with it("grants up to the cap of a namespace, and then trips for it alone"):
+        expect(self.reasons(1, 2, 3, 4)).to(equal(["", "", "", "budget-used-up"]))
+        expect(self.ask(5, namespace="billing").reason).to(equal(""))
+
+    with it("says that it trips once, by which limit, and holds what comes then"):
+        self.reasons(1, 2, 3)
+        first, second = self.ask(4), self.ask(5)
+
+        expect((first.held, dict(first.facts))).to(
+            equal((True, {"tripped": "shop", "first": True}))
+        )
+        expect((second.held, dict(second.facts))).to(
+            equal((True, {"tripped": "shop", "first": False}))
+        )
+        expect(first.words).to(contain("namespace shop", "3 actions in 10m, MAX_ACTIONS is 3"))
+
+    with it("stays tripped, however long"):
+        self.reasons(1, 2, 3, 4)
+
+        expect(self.ask(5, seconds=86400).reason).to(equal("budget-used-up"))
+
+    with it("grants up to the cap in all, and then trips for all"):
+        self.reasons(1, 2, 3)
+        self.reasons(4, 5, namespace="billing")
+        answer = self.ask(6, namespace="web")
+
+        expect(answer.facts["tripped"]).to(equal(ALL))
+        expect(answer.words).to(contain("all namespaces", "MAX_ACTIONS_ALL is 5"))
+        expect(self.ask(7, namespace="mail").reason).to(equal("budget-used-up"))
+
+    with it("trips for the namespace where both are used up"):
+        both = Limits(1, 1, None, None, 600.0)
+
+        expect(self.ask(1, limits=both).reason).to(equal(""))
+        expect(self.ask(2, limits=both).facts["tripped"]).to(equal("shop"))
+
+    with it("counts an action for the window, and at most ten seconds longer"):
+        one = Limits(1, None, None, None, 600.0)
+        for seconds, reason in ((599, "budget-used-up"), (611, "")):
+            self.book = Book()
+            self.ask(1, limits=one)
+
+            expect(self.ask(2, seconds=seconds, limits=one).reason).to(equal(reason))
+
+    with it("counts an object once within the window, from when it was last acted upon"):
+        one = Limits(1, None, None, None, 600.0)
+        self.ask(1, limits=one)
+        expect(self.ask(1, seconds=595, limits=one).words).to(equal("counted already within 10m"))
+        expect(self.ask(2, seconds=700, limits=one).reason).to(equal("budget-used-up"))
+
+    with it("is not written again for the same object within ten seconds"):
+        self.ask(1)
+        self.book.ask(Request("1", "shop", NOW), LIMITS, after(NOW, 1))
+
+        expect(self.book.changed).to(be_false)
+
+    with it("counts what is named by nothing each time"):
+        one = Limits(1, None, None, None, 600.0)
+
+        expect([self.ask("", limits=one).reason for _ in range(2)]).to(
+            equal(["", "budget-used-up"])
+        )
+
+    with it("lets a share of a workload's pods go, and no other workload pay for it"):
+        expect(self.reasons(1, 2, 3, **DEPLOYMENT)).to(equal(["", "", "owner-limit"]))
+        expect(self.ask(4).reason).to(equal(""))
+
+    with it("always lets one of a workload go"):
+        for replicas in (0, 1, None):
+            self.book = Book()
+            found = self.reasons(1, 2, workload="Job x", replicas=replicas)
+
+            expect(found).to(equal(["", "owner-limit"]))
+
+    with it("reckons shares to the full"):
+        wide = Limits(None, None, 0.29, None, 600.0)
+        found = self.reasons(*range(30), limits=wide, workload="Deployment web", replicas=100)
+
+        expect(found.count("")).to(equal(29))
+
+    with it("counts workloads of one name in two namespaces apart"):
+        self.reasons(1, 2, **DEPLOYMENT)
+
+        expect(self.ask(3, namespace="billing", **DEPLOYMENT).reason).to(equal(""))
+
+    with it("lets a node be tainted while fewer than the limit are, or are about to be"):
+        expect(self.ask("a", node="a", spare=("b", "c")).reason).to(equal(""))
+        expect(self.ask("b", node="b", spare=("a", "c")).reason).to(equal("node-limit"))
+        later = {"seconds": TAINTING}
+        expect(self.ask("b", node="b", spare=("c",), tainted=("a",), **later).reason).to(
+            equal("node-limit")
+        )
+        expect(self.ask("b", node="b", spare=("a", "c"), **later).reason).to(equal(""))
+
+    with it("holds a node that was counted before to the limit all the same"):
+        self.ask("a", node="a")
+        self.ask("b", node="b", seconds=TAINTING)
+
+        expect(self.ask("a", node="a", seconds=TAINTING + 1).reason).to(equal("node-limit"))
+
+    with it("leaves a node that takes pods, also where there is no limit"):
+        off = Limits(None, None, None, None, 600.0)
+        self.ask("a", node="a", spare=("b",), limits=off)
+
+        expect(self.ask("b", node="b", spare=("a",), limits=off).reason).to(equal("last-node"))
+
+    with it("holds everything while it is paused"):
+        self.book.pause("ada", NOW, "release day")
+        answer = self.ask(1, released=True)
+
+        expect((answer.reason, answer.held)).to(equal(("paused", True)))
+        expect(answer.words).to(equal(f"paused by ada at {NOW}: release day"))
+
+        self.book.resume()
+        expect(self.ask(1).reason).to(equal(""))
+
+    with it("begins anew for a namespace that is reset, but not in all"):
+        self.reasons(1, 2, 3, 4)
+        self.book.reset("shop", "ada", NOW)
+
+        expect(self.reasons(5, 6)).to(equal(["", ""]))
+        expect(self.ask(7).facts["tripped"]).to(equal(ALL))
+
+    with it("begins anew everywhere where all is reset"):
+        self.reasons(1, 2, 3, 4)
+        self.reasons(5, 6, namespace="billing")
+        self.ask(7, namespace="web")
+        self.book.reset(ALL, "ada", NOW)
+
+        expect(self.reasons(8, 9, 10)).to(equal(["", "", ""]))
+        expect(self.ask(11, namespace="billing").reason).to(equal(""))
+
+    with it("holds alerts from before a reset, unless a person releases them"):
+        for place in ("shop", ALL):
+            self.book = Book()
+            self.book.reset(place, "ada", after(NOW, 10))
+            answer = self.ask(1, seconds=11, alert_time=NOW)
+
+            expect((answer.reason, answer.held)).to(equal(("before-reset", True)))
+            expect(self.ask(1, seconds=11, alert_time=NOW, released=True).reason).to(equal(""))
+        expect(self.ask(2, seconds=11).reason).to(equal(""))
+
+    with it("leaves alone what somebody undid, until it is time, or a person releases it"):
+        self.book.leave_alone("1", "isolation", "ada", after(NOW, 1800))
+        answer = self.ask(1, seconds=1799)
+
+        expect((answer.reason, answer.held)).to(equal(("undone", False)))
+        expect(self.ask(1, seconds=1799, released=True).reason).to(equal(""))
+        expect(self.ask(2, seconds=1799).reason).to(equal(""))
+        expect(self.ask(1, seconds=1800).reason).to(equal(""))
+
+    with it("stays far below the megabyte that an object of the cluster may have"):
+        most = Limits(5000, 5000, 1.0, None, 86400.0)
+        for number in range(300):
+            name = f"{number:03}" + "x" * 60
+            self.book.ask(
+                Request(f"uid-{number}", name, NOW, f"Deployment {'y' * 250}", 1),
+                most,
+                after(NOW, 20 * number),
+            )
+
+        expect(len(self.book.text()) / 300 * 5000 < 800_000).to(equal(True))
+
+    with it("forgets what is over"):
+        self.ask("a", node="a", spare=("b",))
+        self.book.leave_alone("x", "taint", "ada", after(NOW, 60))
+        self.book.reset("old", "ada", NOW)
+        self.ask("b", seconds=31 * 86400, node="b", namespace="other")
+        found = json.loads(self.book.text())
+
+        expect(found["actions"]).to(have_len(1))
+        expect(list(found["tainting"])).to(equal(["b"]))
+        expect(found.get("undone")).to(be_none)
+        expect(found.get("resets")).to(be_none)
