@@ -33,24 +33,6 @@ TOPIC = "falco.error.*"
 POD = "falco-delete-6d5f9-abcde"
 IN_A_POD = {"KUBERNETES_SERVICE_HOST": "in-a-pod", "HOSTNAME": POD}
 
-EVENTS = {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
-GROUP = "rbac.authorization.k8s.io"
-
-
-def allowed(namespace):
-    """What the worker's account needs for Events in a namespace."""
-    metadata = {"name": "worker-events", "namespace": namespace}
-    role = {"apiVersion": f"{GROUP}/v1", "kind": "Role", "metadata": metadata, "rules": [EVENTS]}
-    account = {"kind": "ServiceAccount", "name": "worker", "namespace": namespace}
-    binding = {
-        "apiVersion": f"{GROUP}/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": "worker-events"},
-        "subjects": [account],
-    }
-    return role, binding
-
 
 def a_gated_pod(namespace, name):
     (made,) = cluster.create(cluster.a_pod_manifest(name, namespace, gated=True))
@@ -93,7 +75,6 @@ with description("What a worker did, on record in the cluster") as self:
     with before.all:
         self.served = Served(TOPIC)
         self.served.begin()
-        cluster.create(*allowed(self.served.namespace))
         self.worker = self.served.start_serving(**IN_A_POD)
 
     with after.all:
@@ -214,7 +195,6 @@ with description("A budget that trips") as self:
         self.slack.__enter__()
         self.served = Served(TOPIC)
         self.served.begin()
-        cluster.create(*allowed(self.served.namespace))
         told = {"SLACK_OUTCOMES": "true", "SLACK_WEBHOOK_URL": self.slack.url}
         self.worker = self.served.start_serving(MAX_ACTIONS="1", **told, **IN_A_POD)
 
@@ -247,7 +227,7 @@ with description("A budget that trips") as self:
 
 with description("A worker that may write no Events") as self:
     with before.all:
-        self.served = Served(TOPIC)
+        self.served = Served(TOPIC, events=False)
         self.served.begin()
 
     with after.all:

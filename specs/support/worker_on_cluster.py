@@ -51,6 +51,8 @@ LEDGERS = (
     },
 )
 
+EVENTS = ({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},)
+
 
 class Proxy:
     """Passes connections on to the API server, unless it is cut."""
@@ -123,13 +125,16 @@ class Served:
     """A Function with a trigger in a namespace of its own, a NATS server, and room for workers.
 
     ``also``: how many more namespaces there are in which the workers may delete pods.
-    ``address``: where NATS listens.
+    ``address``: where NATS listens. ``events``: whether they may write Events about these.
     """
 
-    def __init__(self, topic: str, *, also: int = 0, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, topic: str, *, also: int = 0, address: str = "127.0.0.1", events: bool = True
+    ) -> None:
         self.topic = topic
         self.also = also
         self.address = address
+        self.events = events
         self.workers: List[OnCluster] = []
         self.namespaces: List[str] = []
 
@@ -196,7 +201,11 @@ class Served:
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": ledger},
         ]
         for namespace in self.namespaces:
-            rules = [*PODS, *((*OBJECTS, *LEDGERS) if namespace == self.namespace else ())]
+            rules = [
+                *PODS,
+                *(EVENTS if self.events else ()),
+                *((*OBJECTS, *LEDGERS) if namespace == self.namespace else ()),
+            ]
             role = {
                 "apiVersion": f"{group}/v1",
                 "metadata": {"name": "worker", "namespace": namespace},
