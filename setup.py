@@ -11,10 +11,13 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.8",
     packages=find_packages(include=["playbooks", "playbooks.*"]),
-    package_data={"playbooks.deployment": ["*.json", "requirements/*.txt"]},
+    package_data={
+        "playbooks.deployment": ["*.json", "requirements/*.txt", "requirements/evidence/*.txt"]
+    },
     entry_points={"console_scripts": ["falco-playbook = playbooks.commands.__main__:run"]},
     install_requires=["kubernetes>=29,<36", "requests>=2.31"],
     extras_require={
+        "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"'],
         "simulate": ["rich>=13"],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14"],

@@ -16,6 +16,8 @@ def build(settings: Settings, world: ClusterWorld) -> Reaction:
         world.clock,
         Proof.with_settings(world.cluster, world.clock, settings),
         grace_period_seconds=settings["GRACE_PERIOD_SECONDS"],
+        evidence=world.evidence,
+        evidence_required=settings["EVIDENCE_REQUIRED"],
     )
 
 

@@ -10,6 +10,7 @@
      |    +-- ContainerIdPending    the API does not know the container's id yet
      |    +-- SlackUnavailable      no answer, a timeout, or a 5xx of Slack
      |    +-- GuardUnanswered       a guard could not be evaluated
+     |    +-- EvidenceUnavailable   evidence could not be kept
      +-- PermanentError             the same alert will fail again
           +-- InvalidAlert          not an alert
           +-- InvalidSetting        a setting is missing or malformed
@@ -86,6 +87,10 @@ class SlackUnavailable(RetryableError):
 
 class GuardUnanswered(RetryableError):
     reason = "guard-unanswered"
+
+
+class EvidenceUnavailable(RetryableError):
+    reason = "evidence-unavailable"
 
 
 class InvalidAlert(PermanentError):

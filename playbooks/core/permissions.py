@@ -10,8 +10,8 @@ from typing import Tuple
 class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
-    ``only_with``: the setting without which it is not needed, where it is ``off``. ``namespace``:
-    the only one in which it is needed, wherever the playbook may act.
+    ``only_with``: the setting without which it is not needed, where it is ``off`` or empty.
+    ``namespace``: the only one in which it is needed, wherever the playbook may act.
     """
 
     resource: str

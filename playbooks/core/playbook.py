@@ -12,6 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.answer import Answer
 from playbooks.core.errors import (
     GuardUnanswered,
+    InvalidSetting,
     PlaybookError,
     RetryableError,
     Unexpected,
@@ -36,6 +37,10 @@ _WORKLOADS = (
 
 # What is written about what they did. Events about nodes lie in the namespace default.
 _EVENTS = ("events", ("create", "patch"), "events.k8s.io")
+
+
+# What stands for none in a setting.
+_OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,25 @@ class Playbook:
         needed = self.reaction.PERMISSIONS + beside.get(self.reaction.STRIKES, ())
         return tuple(dict.fromkeys(needed))
 
+    def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
+        """The permissions that a function with these settings needs."""
+        return tuple(
+            p
+            for p in self.permissions
+            if not p.only_with or values.get(p.only_with, _OFF) not in ("", _OFF)
+        )
+
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
         """The distributions that a function with these settings installs."""
-        return tuple(dict.fromkeys((*self.packages, *telling.packages(values))))
+        also = (*telling.packages(values), *self.reaction.installs(values))
+        return tuple(dict.fromkeys((*self.packages, *also)))
 
     def responder(self, environ: Mapping[str, str], world: Optional[World] = None) -> Responder:
         """The playbook with its settings read. Raises InvalidSetting."""
         settings = read(self.settings, environ)
         telling.check(settings)
+        for problem in self.reaction.problems(environ):
+            raise InvalidSetting(problem)
         world = world or self.world(self.name, settings)
         if isinstance(world, ClusterWorld):
             asked = guards.guards(self.name, settings, world)

@@ -180,6 +180,14 @@ class Pod:
                 return container
         return None
 
+    def restarts(self, container: str) -> int:
+        """How many runs of the container ended, as far as the API was told."""
+        for key in _STATUSES:
+            for status in self._status.get(key) or ():
+                if status["name"] == container:
+                    return int(status.get("restartCount") or 0)
+        return 0
+
     def __str__(self) -> str:
         return f"pod {self.namespace}/{self.name}"
 

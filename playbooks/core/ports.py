@@ -7,7 +7,9 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
+from playbooks.core.log import Log
 from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
@@ -27,6 +29,16 @@ class Reaction(ABC):
     TTL = ""
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
+
+    @staticmethod
+    def installs(values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG004
+        """The distributions that it needs with these settings, as they were written."""
+        return ()
+
+    @staticmethod
+    def problems(values: Mapping[str, str]) -> List[str]:  # noqa: ARG004
+        """What does not fit together in its settings, as they were written."""
+        return []
 
     @abstractmethod
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
@@ -111,6 +123,20 @@ class Cluster(ABC):
         where there are any."""
 
     @abstractmethod
+    def log(
+        self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
+    ) -> Log:
+        """The end of a container's log, or of the log of the run before, each line with its time.
+
+        Takes about ``seconds`` at most. Empty where the pod has no node yet. Raises NotFound, or
+        Refused where there is no such container, or nothing of it to read.
+        """
+
+    @abstractmethod
+    def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
+        """The Events about exactly this pod, the first 500 of them."""
+
+    @abstractmethod
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed."""
 
@@ -189,6 +215,18 @@ class Cluster(ABC):
     @abstractmethod
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         """The access modes of a PersistentVolumeClaim. Raises NotFound."""
+
+
+class Evidence(ABC):
+    """Keeps what a deletion would destroy."""
+
+    @abstractmethod
+    def keep(self, pod: Pod, alert: Alert) -> Kept:
+        """Keep a set of it, whole when this returns; nothing where that set is there already.
+
+        What cannot be read is missing in the set, and said. Raises EvidenceUnavailable where the
+        set cannot be stored in its time.
+        """
 
 
 class Slack(ABC):

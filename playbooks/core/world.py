@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
-from playbooks.core.ports import Clock, Cluster, Home, LedgerStore, Recorder
+from playbooks.core.ports import Clock, Cluster, Evidence, Home, LedgerStore, Recorder
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,10 @@ class World:
 
 @dataclass(frozen=True)
 class ClusterWorld(World):
-    """For playbooks that act on the cluster. ``recorders`` hear of every final outcome."""
+    """For playbooks that act on the cluster. ``recorders`` hear of every final outcome.
+    ``evidence`` None: none is kept."""
 
     cluster: Cluster
     ledger: LedgerStore
     recorders: Tuple[Recorder, ...] = ()
+    evidence: Optional[Evidence] = None

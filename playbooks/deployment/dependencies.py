@@ -1,13 +1,15 @@
 """What a function installs: one pinned list for each distribution that a playbook names.
 
 ``requirements/<distribution>.txt`` holds the distribution and everything it needs, pinned, as pip
-resolves it on Python 3.8, the oldest that playbooks run on; newer ones install the same.
+resolves it on Python 3.8, the oldest that playbooks run on; newer ones install the same. What only
+some functions need lies in a directory beneath. A line ``name<=version`` pins what others of its
+list take no newer: it goes before the pins of other lists.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterable
+from typing import Dict, Iterable, List, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 
@@ -16,15 +18,29 @@ DIRECTORY = Path(__file__).with_name("requirements")
 
 def requirements(packages: Iterable[str], directory: Path = DIRECTORY) -> str:
     """The text of a requirements.txt, each distribution once, by name."""
-    pinned: Dict[str, str] = {}
-    for package in packages:
+    lines = [line for package in packages for line in _lines(package, directory)]
+    limits = _merged(line.partition("<=") for line in lines if "<=" in line)
+    pins = _merged(line.partition("==") for line in lines if _name(line) not in limits)
+    return "".join(f"{name}=={version}\n" for name, version in sorted({**pins, **limits}.items()))
+
+
+def _lines(package: str, directory: Path) -> List[str]:
+    found = sorted(directory.rglob(f"{package}.txt"))
+    if not found:
         path = directory / f"{package}.txt"
-        if not path.is_file():
-            raise DeploymentError(f"nothing says what {package} needs: {path} is not there")
-        for line in path.read_text(encoding="utf-8").split():
-            name, _, version = line.partition("==")
-            if pinned.setdefault(name, version) != version:
-                raise DeploymentError(
-                    f"the playbook's packages want {name} {pinned[name]} and {version}"
-                )
-    return "".join(f"{name}=={version}\n" for name, version in sorted(pinned.items()))
+        raise DeploymentError(f"nothing says what {package} needs: {path} is not there")
+    return found[0].read_text(encoding="utf-8").split()
+
+
+def _merged(pins: Iterable[Tuple[str, str, str]]) -> Dict[str, str]:
+    merged: Dict[str, str] = {}
+    for name, _, version in pins:
+        if merged.setdefault(name, version) != version:
+            raise DeploymentError(
+                f"the playbook's packages want {name} {merged[name]} and {version}"
+            )
+    return merged
+
+
+def _name(line: str) -> str:
+    return line.replace("<=", "==").partition("==")[0]

@@ -9,6 +9,12 @@ from urllib.parse import urlsplit
 HTTPS = 443
 
 _DEFAULTS = {"http": 80, "https": HTTPS, "nats": 4222, "tls": 4222, "ws": 80, "wss": HTTPS}
+
+# Where a client asks who it is, when it has no key: a service of the node, at 169.254.169.254.
+# Sources: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html and
+# https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity
+_IDENTITY = {"s3": (80,), "gs": (80, 988)}
+
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s,\"'<>/?#]+", re.ASCII | re.IGNORECASE)
 
 
@@ -25,3 +31,4 @@ def _of(text: str) -> Iterable[int]:
             port = None  # no number: whoever reads the setting complains
         if port:
             yield port
+        yield from _IDENTITY.get(match[1].lower(), ())

@@ -9,6 +9,7 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, 
 
 from playbooks.core import telling
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.evidence import settings as evidence
 from playbooks.core.globs import is_name
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, names
@@ -20,6 +21,12 @@ from playbooks.infrastructure import home
 
 # The setting that says where a playbook may act, and so where it gets a Role.
 NAMESPACES = "NAMESPACES"
+
+# Settings that deploying has to know, and why.
+_DECIDING = {
+    NAMESPACES: "which roles are made",
+    evidence.URL.name: "what is installed and which roles are made",
+}
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _RUNTIME = re.compile(r"python3\.([1-9][0-9]?|0)", re.ASCII)
@@ -33,6 +40,7 @@ _ALIKE = 0.75
 _VARIABLES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("NATS_URL", "FUNC_TIMEOUT", "KUBECONFIG", "STANDIN_OBJECTS", "TZ"),
+    *("AWS_CA_BUNDLE", "AWS_DEFAULT_REGION", "AWS_REGION"),
 )
 
 T = TypeVar("T")
@@ -84,6 +92,7 @@ def check(options: Options) -> Request:
     if options.engine in ("auto", "kubernetes"):
         settings += worker_settings.SETTINGS
     problems += _setting_problems(settings, given, references)
+    problems += playbook.reaction.problems(_texts(given, references))
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"
         for r in references
@@ -168,8 +177,11 @@ def _setting_problems(
                 f"{setting.name} is not set, expected: {setting.help}"
                 f" (-e {setting.name}=..., or -s {setting.name}=SECRET/KEY)"
             )
-    if any(reference.name == NAMESPACES for reference in references):
-        found.append(f"{NAMESPACES} decides which roles are made: it can come by -e only")
+    found += [
+        f"{name} decides {what}: it can come by -e only"
+        for name, what in _DECIDING.items()
+        if any(reference.name == name for reference in references)
+    ]
     return found + _telling_problems(settings, texts, names_given)
 
 
@@ -202,6 +214,11 @@ def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:
             ]
     alike = get_close_matches(name.upper(), known, n=1, cutoff=_ALIKE)
     return [f"there is no setting {name}, did you mean {alike[0]}?"] if alike else []
+
+
+def _texts(values: Sequence[Value], references: Sequence[Reference]) -> Dict[str, str]:
+    """What is given, as far as it is known here: of a Secret's key only that there is one."""
+    return {**{r.name: "?" for r in references}, **{v.name: v.text for v in values}}
 
 
 def _value_problems(setting: Setting, text: str) -> List[str]:

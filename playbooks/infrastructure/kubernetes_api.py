@@ -108,16 +108,26 @@ class KubernetesApi:
         # It ends a watch by itself; one that is silent for longer is a connection that is lost.
         timeout = urllib3.Timeout(connect=3.0, read=seconds + 5.0)
         asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
+        yield from map(_object, _lines(self._stream(path, asked, timeout)))
+
+    def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
+        """An answer as it comes, with at most ``seconds`` between two parts of it."""
+        timeout = urllib3.Timeout(connect=min(3.0, seconds), read=seconds)
+        yield from self._stream(path, query, timeout)
+
+    def _stream(
+        self, path: Tuple[str, ...], query: Mapping[str, str], timeout: urllib3.Timeout
+    ) -> Iterator[bytes]:
         try:
             response = self._request(
-                "GET", path, None, asked, "application/json", timeout, preload_content=False
+                "GET", path, None, query, "application/json", timeout, preload_content=False
             )
             try:
-                if response.status != 200:
+                if not 200 <= response.status <= 299:
                     document = _object(response.read())
                     call = f"GET {_shown(path)}"
                     raise _error(response.status, document, response.headers, call)
-                yield from map(_object, _lines(response.stream(65536)))
+                yield from response.stream(65536)
             finally:
                 # Closed, not given back to the pool: the rest of the stream is still to come.
                 response.close()

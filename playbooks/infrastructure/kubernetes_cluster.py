@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from playbooks.core.errors import Conflict, NotFound, NotTheSameObject
+from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
+from playbooks.core.log import MOST_LINES, Log
 from playbooks.core.network_policy import LABEL
 from playbooks.core.node import Node, Taint
 from playbooks.core.pod import Owner, Pod, ReplicaController, Workload, controller
@@ -56,6 +59,25 @@ class KubernetesCluster(Cluster):
             for place in places or [("pods",)]
             for item in self._api.get(*_CORE, *place, labelSelector=LABEL)["items"]
         ]
+
+    def log(
+        self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
+    ) -> Log:
+        asked = {"container": container, "timestamps": "true", "tailLines": str(MOST_LINES)}
+        if previous:
+            asked["previous"] = "true"
+        until = time.monotonic() + seconds
+        parts = self._api.stream(*_pod_path(pod), "log", seconds=seconds, **asked)
+        return Log.end_of(parts, most=most_bytes, in_time=lambda: time.monotonic() < until)
+
+    def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
+        path = (*_CORE, "namespaces", pod.namespace, "events")
+        about = f"involvedObject.uid={pod.uid}"
+        answer = self._api.stream(*path, seconds=seconds, fieldSelector=about, limit="500")
+        try:
+            return list(json.loads(b"".join(answer))["items"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ClusterUnavailable(f"GET /{'/'.join(path)}: no Kubernetes answer") from error
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         body = {

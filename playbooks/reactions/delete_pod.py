@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import List, Union
+from dataclasses import replace
+from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.errors import NotFound, NotTheSameObject
+from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject
+from playbooks.core.evidence import settings as evidence_settings
 from playbooks.core.outcome import Outcome
 from playbooks.core.permissions import Permission
-from playbooks.core.ports import Clock, Cluster, Reaction
+from playbooks.core.pod import Pod
+from playbooks.core.ports import Clock, Cluster, Evidence, Reaction
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.settings import Setting, whole_number
 
@@ -19,7 +22,8 @@ class DeletePod(Reaction):
     """At most two API calls where the alert gives the namespace: read the pod, delete it.
 
     ``grace_period_seconds``: what the containers get to end by themselves; 0 removes the object at
-    once, while the containers may run on for a moment.
+    once, while the containers may run on for a moment. ``evidence``: kept before that, where it is
+    given; ``evidence_required``: without it nothing is deleted.
     """
 
     STRIKES = "pods"
@@ -32,8 +36,13 @@ class DeletePod(Reaction):
             " containers may run on for a moment",
         ),
         *proof.SETTINGS,
+        *evidence_settings.SETTINGS,
     )
-    PERMISSIONS = (Permission("pods", ("get", "list", "delete")),)
+    PERMISSIONS = (
+        Permission("pods", ("get", "list", "delete")),
+        Permission("pods/log", ("get",), only_with=evidence_settings.URL.name),
+        Permission("events", ("list",), only_with=evidence_settings.URL.name),
+    )
 
     def __init__(
         self,
@@ -42,11 +51,23 @@ class DeletePod(Reaction):
         proof: Proof,
         *,
         grace_period_seconds: int,
+        evidence: Optional[Evidence] = None,
+        evidence_required: bool = False,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._proof = proof
         self._grace = grace_period_seconds
+        self._evidence = evidence
+        self._evidence_required = evidence_required
+
+    @staticmethod
+    def installs(values: Mapping[str, str]) -> Tuple[str, ...]:
+        return evidence_settings.packages(values)
+
+    @staticmethod
+    def problems(values: Mapping[str, str]) -> List[str]:
+        return evidence_settings.problems(values)
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         proven = self._proof.of(alert)
@@ -66,11 +87,29 @@ class DeletePod(Reaction):
             "delete",
             str(pod),
             f"delete {pod}{remarks}",
-            lambda: self._delete(proven, remarks),
+            lambda: self._carry_out(proven, alert, remarks),
             pod=pod,
             facts=proven.facts,
             why=(proven.evidence,),
         )
+
+    def _carry_out(self, proven: Proven, alert: Alert, remarks: str) -> Outcome:
+        words, facts = self._keep(proven.pod, alert)
+        outcome = self._delete(proven, remarks)
+        details = {**outcome.details, **facts}
+        return replace(outcome, message=outcome.message + words, details=details)
+
+    def _keep(self, pod: Pod, alert: Alert) -> Tuple[str, Mapping[str, Any]]:
+        """Words and facts about the evidence. Raises EvidenceUnavailable where it is required."""
+        if self._evidence is None:
+            return "", {}
+        try:
+            kept = self._evidence.keep(pod, alert)
+        except EvidenceUnavailable as error:
+            if self._evidence_required:
+                raise
+            return f"; without evidence: {error}", {"evidence_missing": [str(error)]}
+        return f"; {kept.words}", kept.facts
 
     def _delete(self, proven: Proven, remarks: str) -> Outcome:
         pod = proven.pod

@@ -12,6 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.book import after
+from playbooks.core.log import Log
 from playbooks.core.node import Node, Taint
 from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.ports import Clock, Cluster, Home, LedgerStore
@@ -144,6 +145,12 @@ class SimulatedCluster(Cluster):
 
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
         self.create_network_policy(manifest)
+
+    def log(self, *_: Any, **__: Any) -> Log:
+        return Log(b"")
+
+    def events_of(self, *_: Any, **__: Any) -> List[Mapping[str, Any]]:
+        return []
 
     def delete_network_policy(self, *_: Any, **__: Any) -> None:
         raise NotFound("nothing is undone in a simulation")

@@ -60,7 +60,9 @@ with description("falco-playbook history") as self:
         expect(self.cluster.executed[0][-1]).to(equal("604800"))
 
     with it("refuses a time that is none"):
-        expect(run(*HISTORY, "--since", "yesterday").err).to(contain("argument --since: 'yesterday', expected a time"))
+        expect(run(*HISTORY, "--since", "yesterday").err).to(
+            contain("argument --since: 'yesterday', expected a time")
+        )
 
     with it("lists what, when, on what, why and by which rule, newest last"):
         skipped = Outcome.skipped("finished", "it has succeeded")

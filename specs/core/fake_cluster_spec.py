@@ -36,6 +36,9 @@ class InMemoryWorld(contract.World):
         another.manifest["metadata"]["resourceVersion"] = "7"
         return another
 
+    def event(self, pod, reason):
+        self.cluster.events.setdefault(pod.uid, []).append({"reason": reason})
+
     def node(self):
         node = a_node(self.name())
         self.cluster.known_nodes[node.name] = node
@@ -118,6 +121,18 @@ with description("A cluster in memory") as self:
 
     with it("does not patch a pod that is gone"):
         contract.does_not_patch_a_pod_that_is_gone(self.world)
+
+    with it("has an empty log of a pod without a node"):
+        contract.has_an_empty_log_of_a_pod_without_a_node(self.world)
+
+    with it("has no log of a container that is not there"):
+        contract.has_no_log_of_a_container_that_is_not_there(self.world)
+
+    with it("has no log of a pod that is gone"):
+        contract.has_no_log_of_a_pod_that_is_gone(self.world)
+
+    with it("lists the Events of a pod"):
+        contract.lists_the_events_of_a_pod(self.world)
 
     with it("finds no node"):
         contract.finds_no_node(self.world)

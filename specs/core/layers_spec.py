@@ -55,6 +55,7 @@ def is_standard(name):
         "kmock",
         "rich",
         "yaml",
+        "fsspec",
     )
 
 
@@ -99,7 +100,7 @@ with description("The layers") as self:
             path.parent.name
             for path in PACKAGE.rglob("*.py")
             for name in imports_of(path)
-            if name.partition(".")[0] in ("kubernetes", "requests", "urllib3")
+            if name.partition(".")[0] in ("kubernetes", "requests", "urllib3", "fsspec")
         }
 
         expect(files).to(equal({"infrastructure"}))

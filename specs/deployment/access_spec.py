@@ -47,6 +47,12 @@ with description("The rights of a function") as self:
 
         expect(granted(made)).to(equal([("Role", "shop", PODS), ("Role", "bank", PODS)]))
 
+    with it("reach logs and Events only where evidence is kept"):
+        made = roles(a_request("delete", "-e", "EVIDENCE_URL=s3://evidence"), "default")
+        also = {"pods/log": ["get"], "events": ["list"]}
+
+        expect(granted(made)).to(equal([("ClusterRole", None, {**PODS, **also})]))
+
     with it("are in the whole cluster when one of NAMESPACES is a glob"):
         made = roles(a_request("delete", "-e", "NAMESPACES=shop,team-*"), "default")
 

@@ -11,8 +11,30 @@ from playbooks.deployment.errors import DeploymentError
 with description("The requirements of a function") as self:
     with it("are pinned, every one"):
         for name in catalogue.names():
-            for line in requirements(catalogue.load(name).packages).splitlines():
-                expect(line).to(match(r"^[a-z0-9-]+==[0-9.]+$"))
+            for url in ("", "s3://evidence", "gs://evidence", "file:///evidence"):
+                needed = catalogue.load(name).installs({"EVIDENCE_URL": url})
+                for line in requirements(needed).splitlines():
+                    expect(line).to(match(r"^[a-z0-9-]+==[0-9.]+(post[0-9]+)?$"))
+
+    with it("are none for evidence where none is kept"):
+        needed = requirements(catalogue.load("delete").installs({"EVIDENCE_URL": ""}))
+
+        expect(needed).not_to(contain("fsspec"))
+
+    with it("are those of the place where evidence is kept"):
+        for url, package in (("s3://e", "s3fs"), ("gs://e", "gcsfs"), ("file:///e", "fsspec")):
+            needed = requirements(catalogue.load("delete").installs({"EVIDENCE_URL": url}))
+
+            expect(needed).to(contain(f"\n{package}=="))
+            expect(requirements(catalogue.load("taint").installs({"EVIDENCE_URL": url}))).not_to(
+                contain("fsspec")
+            )
+
+    with it("are no newer than one of them takes, where a list says so"):
+        needed = requirements(["kubernetes", "s3fs", "requests"])
+
+        expect(needed).to(contain("urllib3==1.26.20\n", "python-dateutil==2.9.0.post0\n"))
+        expect(needed.count("urllib3==")).to(equal(1))
 
     with it("are those of Slack, too, where outcomes are told to it"):
         delete = catalogue.load("delete")
@@ -38,7 +60,8 @@ with description("The requirements of a function") as self:
     with description("from other lists"):
         with before.each:
             self.directory = tempfile.TemporaryDirectory()
-            for name, text in (("a", "a==1\nc==1\n"), ("b", "b==1\nc==2\n")):
+            lists = (("a", "a==1\nc==1\n"), ("b", "b==1\nc==2\n"), ("l", "c<=1\n"), ("m", "c<=2\n"))
+            for name, text in lists:
                 Path(self.directory.name, f"{name}.txt").write_text(text)
 
         with after.each:
@@ -46,6 +69,11 @@ with description("The requirements of a function") as self:
 
         with it("are refused when two packages want different versions"):
             expect(lambda: requirements(["a", "b"], Path(self.directory.name))).to(
+                raise_error(DeploymentError, "the playbook's packages want c 1 and 2")
+            )
+
+        with it("are refused when two lists take different ones at most"):
+            expect(lambda: requirements(["l", "m"], Path(self.directory.name))).to(
                 raise_error(DeploymentError, "the playbook's packages want c 1 and 2")
             )
 

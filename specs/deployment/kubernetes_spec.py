@@ -219,6 +219,13 @@ with description("The settings of a worker") as self:
         )
         expect(env("-e", "NATS_CA=/etc/ssl/nats.pem")["NATS_CA"]).to(equal("/etc/ssl/nats.pem"))
 
+    with it("have the two halves of a key for S3 as files of a Secret that exists"):
+        halves = ("-s", "AWS_ACCESS_KEY_ID=minio/id", "-s", "AWS_SECRET_ACCESS_KEY=minio/key")
+        given = env(*halves)
+
+        expect(given["AWS_ACCESS_KEY_ID_FILE"]).to(equal("/falco-secrets/minio/id"))
+        expect(given["AWS_SECRET_ACCESS_KEY_FILE"]).to(equal("/falco-secrets/minio/key"))
+
     with it("reach the installation only where they are no settings of ours"):
         wanted = a_worker_request(
             "delete", "-e", "HTTPS_PROXY=http://proxy:3128", "-e", "RULES=Terminal*"
@@ -277,6 +284,15 @@ with description("The network policy of a worker") as self:
                 *("-e", "HTTPS_PROXY=http://proxy:3128"),
             )
         ).to(equal([53, 443, 3128, 5222, 5223, 6443]))
+
+    with it("lets it out where evidence is kept, and where a client without a key asks for one"):
+        s3 = ("-e", "EVIDENCE_URL=s3://evidence/a")
+
+        expect(ports(*s3, "-e", "AWS_ENDPOINT_URL=http://minio:9000")).to(
+            equal([53, 80, 443, 4222, 6443, 9000])
+        )
+        expect(ports("-e", "EVIDENCE_URL=gs://evidence")).to(contain(80, 443, 988))
+        expect(ports("-e", "EVIDENCE_URL=file:///evidence")).to(equal(ports()))
 
     with it("lets it out where a Secret says that NATS is"):
         around = replace(AROUND, referenced={"NATS_URL": "nats://u:p@nats:7222"})

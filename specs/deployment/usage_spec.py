@@ -135,6 +135,24 @@ with description("What was typed") as self:
             for name in ("NAMESPACE", "namespaces", "GRACE_PERIOD"):
                 expect(the_error_of(*DELETE, "-e", f"{name}=1")).to(contain("did you mean"))
 
+        with it("is refused where evidence has no place, or one of which nothing is known"):
+            expect(the_error_of(*DELETE, "-e", "EVIDENCE_URL=ftp://evidence")).to(
+                contain("EVIDENCE_URL is 'ftp://evidence', expected s3://BUCKET/PREFIX")
+            )
+            expect(the_error_of(*DELETE, "-e", "EVIDENCE_REQUIRED=true")).to(
+                contain("EVIDENCE_URL is not set")
+            )
+            expect(the_error_of(*DELETE, "-s", "EVIDENCE_URL=secret/url")).to(
+                contain("EVIDENCE_URL decides what is installed and which roles are made")
+            )
+
+        with it("takes what clients of S3 know as variables, without a warning"):
+            for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"):
+                answer = run("-d", *DELETE, "-e", f"{name}=x")
+
+                expect(answer.out).to(contain(f"name: {name}"))
+                expect(answer.err).not_to(contain(name))
+
         with it("takes any other name as a plain variable"):
             expect(run("-d", *DELETE, "-e", "HTTPS_PROXY=http://proxy:3128").out).to(
                 contain("name: HTTPS_PROXY")

@@ -44,30 +44,59 @@ READS = {
 
 
 def declared(name):
-    playbook = importlib.import_module(f"playbooks.{name}").playbook
-    return {setting.name: setting.default for setting in playbook.settings}
+    return {setting.name: setting.default for setting in playbook(name).settings}
 
 
 def secrets(name):
-    playbook = importlib.import_module(f"playbooks.{name}").playbook
-    return [setting.name for setting in playbook.settings if setting.secret]
+    return [setting.name for setting in playbook(name).settings if setting.secret]
 
 
-def verbs(name, only_with=""):
-    playbook = importlib.import_module(f"playbooks.{name}").playbook
+def playbook(name):
+    return importlib.import_module(f"playbooks.{name}").playbook
+
+
+def verbs(name, **values):
     return {
         "/".join(filter(None, (rule.group, rule.resource))): " ".join(rule.verbs)
-        for rule in playbook.permissions
-        if rule.only_with == only_with
+        for rule in playbook(name).rights(values)
     }
 
 
 with description("The settings and rights of a playbook") as self:
     with it("are pinned for delete"):
         expect(declared("delete")).to(
-            equal({"GRACE_PERIOD_SECONDS": "1", "IDENTITY": "strict", **ACTING})
+            equal(
+                {
+                    "GRACE_PERIOD_SECONDS": "1",
+                    "IDENTITY": "strict",
+                    "EVIDENCE_URL": "",
+                    "EVIDENCE_REQUIRED": "false",
+                    "EVIDENCE_LOG_BYTES": "524288",
+                    "EVIDENCE_BYTES": "8388608",
+                    "EVIDENCE_TIME": "10s",
+                    "AWS_ENDPOINT_URL": "",
+                    "AWS_ACCESS_KEY_ID": "",
+                    "AWS_SECRET_ACCESS_KEY": "",
+                    "AWS_SESSION_TOKEN": "",
+                    "GOOGLE_CREDENTIALS": "",
+                    **ACTING,
+                }
+            )
+        )
+        expect(secrets("delete")).to(
+            equal(
+                [
+                    "AWS_ACCESS_KEY_ID",
+                    "AWS_SECRET_ACCESS_KEY",
+                    "AWS_SESSION_TOKEN",
+                    "GOOGLE_CREDENTIALS",
+                ]
+            )
         )
         expect(verbs("delete")).to(equal({"pods": "get list delete", **READS}))
+        expect(verbs("delete", EVIDENCE_URL="s3://evidence")).to(
+            equal({"pods": "get list delete", "pods/log": "get", "events": "list", **READS})
+        )
 
     with it("are pinned for taint"):
         expect(declared("taint")).to(
@@ -122,10 +151,17 @@ with description("The settings and rights of a playbook") as self:
         )
 
     with it("are more for isolate where isolations end by themselves, and for nothing else"):
-        more = {"pods": "delete", "networking.k8s.io/networkpolicies": "delete"}
+        for name, setting in (("isolate", "ISOLATE_TTL"), ("taint", "TAINT_TTL")):
+            rights = playbook(name).rights
+            more = set(rights({setting: "2h"})) - set(rights({setting: "off"}))
 
-        expect(verbs("isolate", only_with="ISOLATE_TTL")).to(equal(more))
-        expect(verbs("taint", only_with="TAINT_TTL")).to(equal({}))
+            expect({(p.resource, p.verbs) for p in more}).to(
+                equal(
+                    {("pods", ("delete",)), ("networkpolicies", ("delete",))}
+                    if name == "isolate"
+                    else set()
+                )
+            )
 
     with it("are pinned for slack"):
         expect(declared("slack")).to(equal({"SLACK_WEBHOOK_URL": None, **GUARDS}))

@@ -77,6 +77,20 @@ class RealWorld(contract.World):
         kubectl("delete", "pod", pod.name, "-n", pod.namespace)
         return self.pod(name=pod.name)
 
+    def event(self, pod, reason):
+        about = {"kind": "Pod", "name": pod.name, "namespace": pod.namespace, "uid": pod.uid}
+        metadata = {"name": a_name(), "namespace": pod.namespace}
+        create(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": metadata,
+                "involvedObject": {"apiVersion": "v1", **about},
+                "reason": reason,
+                "type": "Normal",
+            }
+        )
+
     def node(self):
         self._nodes.append(a_fake_node())
         return Node(settled(self._nodes[-1]))
@@ -186,6 +200,18 @@ with description("A cluster behind the Kubernetes API") as self:
 
     with it("does not patch a pod that is gone"):
         contract.does_not_patch_a_pod_that_is_gone(self.world)
+
+    with it("has an empty log of a pod without a node"):
+        contract.has_an_empty_log_of_a_pod_without_a_node(self.world)
+
+    with it("has no log of a container that is not there"):
+        contract.has_no_log_of_a_container_that_is_not_there(self.world)
+
+    with it("has no log of a pod that is gone"):
+        contract.has_no_log_of_a_pod_that_is_gone(self.world)
+
+    with it("lists the Events of a pod"):
+        contract.lists_the_events_of_a_pod(self.world)
 
     with it("finds no node"):
         contract.finds_no_node(self.world)

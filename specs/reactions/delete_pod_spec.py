@@ -1,11 +1,11 @@
-from expects import be_empty, contain, end_with, equal, expect, raise_error
+from expects import be_empty, be_true, contain, end_with, equal, expect, raise_error
 from mamba import description, it
 
-from playbooks.core.errors import NotFound, NotPermitted, NotTheSameObject
+from playbooks.core.errors import EvidenceUnavailable, NotFound, NotPermitted, NotTheSameObject
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.delete_pod import DeletePod
-from specs.support.fakes import FixedClock, InMemoryCluster
+from specs.support.fakes import FakeEvidence, FixedClock, InMemoryCluster
 from specs.support.mothers import UID, a_pod, a_static_pod, a_status, an_alert
 
 
@@ -13,14 +13,14 @@ def a_terminating_pod(until, grace=600):
     return a_pod(metadata={"deletionTimestamp": until, "deletionGracePeriodSeconds": grace})
 
 
-def delete_pod(cluster, grace=1):
+def delete_pod(cluster, grace=1, **evidence):
     clock = FixedClock()
     proof = Proof(cluster, clock, identity="strict", namespaces=())
-    return DeletePod(cluster, clock, proof, grace_period_seconds=grace)
+    return DeletePod(cluster, clock, proof, grace_period_seconds=grace, **evidence)
 
 
-def run(cluster, alert=None, *, grace=1):
-    return delete_pod(cluster, grace).run(alert or an_alert())
+def run(cluster, alert=None, *, grace=1, **evidence):
+    return delete_pod(cluster, grace, **evidence).run(alert or an_alert())
 
 
 def plan(cluster):
@@ -116,6 +116,62 @@ with description("Deleting a pod") as self:
                     " wait for"
                 )
             )
+
+    with description("of which evidence is kept"):
+        with it("keeps it before the pod is deleted"):
+            cluster, evidence = InMemoryCluster(a_pod()), FakeEvidence()
+            cluster.failures["delete_pod"] = [NotPermitted("may not")]
+
+            expect(lambda: run(cluster, evidence=evidence)).to(raise_error(NotPermitted))
+            expect([(str(pod), alert) for pod, alert in evidence.kept]).to(
+                equal([("pod shop/web-0", an_alert())])
+            )
+
+        with it("names the place of the set, and what it lacks"):
+            evidence = FakeEvidence(missing=["the log of web (no answer)"])
+            outcome = run(InMemoryCluster(a_pod()), evidence=evidence)
+
+            expect(outcome.message).to(
+                equal(
+                    "deletion accepted of pod shop/web-0; evidence is in"
+                    " s3://evidence/shop/web-0/set, without the log of web (no answer)"
+                )
+            )
+            expect(outcome.details["evidence_url"]).to(equal(FakeEvidence.URL))
+            expect(outcome.details["evidence_missing"]).to(equal(["the log of web (no answer)"]))
+
+        with it("names it also where the pod went meanwhile"):
+            cluster = InMemoryCluster(a_pod())
+            cluster.failures["delete_pod"] = [NotFound("gone")]
+            outcome = run(cluster, evidence=FakeEvidence())
+
+            expect(outcome.reason).to(equal("pod-gone"))
+            expect(outcome.details["evidence_url"]).to(equal(FakeEvidence.URL))
+
+        with it("keeps none by planning alone, as a dry run does"):
+            evidence = FakeEvidence()
+            delete_pod(InMemoryCluster(a_pod()), evidence=evidence).plan(an_alert())
+
+            expect(evidence.kept).to(be_empty)
+
+        with it("is deleted without it, and says so, where it is not required"):
+            cluster = InMemoryCluster(a_pod())
+            outcome = run(cluster, evidence=FakeEvidence(error=EvidenceUnavailable("no bucket")))
+
+            expect(cluster.pods).to(be_empty)
+            expect(outcome.status).to(equal(Status.ACTED))
+            expect(outcome.message).to(end_with("; without evidence: no bucket"))
+            expect(outcome.details["evidence_missing"]).to(equal(["no bucket"]))
+
+        with it("is left alone, to be tried again, where it is required"):
+            cluster = InMemoryCluster(a_pod())
+            evidence = FakeEvidence(error=EvidenceUnavailable("no bucket"))
+
+            expect(lambda: run(cluster, evidence=evidence, evidence_required=True)).to(
+                raise_error(EvidenceUnavailable)
+            )
+            expect(EvidenceUnavailable.retryable).to(be_true)
+            expect(cluster.writes).to(be_empty)
 
     with it("skips a finished pod"):
         for phase in ("Succeeded", "Failed"):

@@ -11,7 +11,15 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from expects import be_empty, contain, equal, expect, have_keys, raise_error
 
-from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, PlaybookError
+from playbooks.core.errors import (
+    AlreadyExists,
+    Conflict,
+    NotFound,
+    NotTheSameObject,
+    PlaybookError,
+    Refused,
+)
+from playbooks.core.log import Log
 from playbooks.core.node import Node, Taint
 from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.core.ports import Cluster
@@ -35,6 +43,10 @@ class World(ABC):
     @abstractmethod
     def another_in_place_of(self, pod: Pod) -> Pod:
         """A stored pod of the same name, after the pod was removed."""
+
+    @abstractmethod
+    def event(self, pod: Pod, reason: str) -> None:
+        """A stored Event about the pod."""
 
     @abstractmethod
     def node(self) -> Node:
@@ -224,6 +236,40 @@ def does_not_patch_a_pod_that_is_gone(world: World) -> None:
     world.cluster.delete_pod(pod, grace_period_seconds=1)
 
     _raises(NotFound, lambda: _labelled(world, pod, "late"))
+
+
+def has_an_empty_log_of_a_pod_without_a_node(world: World) -> None:
+    pod = world.pod()
+
+    expect(_log(world, pod, pod.containers[0].name)).to(equal(Log(b"")))
+
+
+def has_no_log_of_a_container_that_is_not_there(world: World) -> None:
+    pod = world.pod()
+
+    _raises(Refused, lambda: _log(world, pod, world.name()))
+
+
+def has_no_log_of_a_pod_that_is_gone(world: World) -> None:
+    pod = world.pod()
+    world.cluster.delete_pod(pod, grace_period_seconds=1)
+
+    _raises(NotFound, lambda: _log(world, pod, pod.containers[0].name))
+
+
+def lists_the_events_of_a_pod(world: World) -> None:
+    pod, other = world.pod(), world.pod()
+    world.event(pod, "Seen")
+    world.event(other, "Else")
+    found = world.cluster.events_of(pod, seconds=5)
+
+    reasons = [event["reason"] for event in found]
+    expect(reasons).to(contain("Seen"))
+    expect(reasons).not_to(contain("Else"))
+
+
+def _log(world: World, pod: Pod, container: str) -> Log:
+    return world.cluster.log(pod, container, previous=False, most_bytes=1000, seconds=5)
 
 
 # Nodes

@@ -8,13 +8,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
+from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
+from playbooks.core.log import Log
 from playbooks.core.network_policy import LABEL
 from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
 from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
-from playbooks.core.ports import Clock, Cluster, Home, LedgerStore, Reaction, Slack
+from playbooks.core.ports import Clock, Cluster, Evidence, Home, LedgerStore, Reaction, Slack
 from playbooks.core.selectors import Selector
 from playbooks.core.world import ClusterWorld
 from specs.support.mothers import NOW
@@ -94,6 +96,22 @@ def a_world(cluster: Optional[Cluster] = None, **changes: Any) -> ClusterWorld:
     return ClusterWorld(**{**fakes, **changes})
 
 
+class FakeEvidence(Evidence):
+    """Keeps nothing but a note."""
+
+    URL = "s3://evidence/shop/web-0/set"
+
+    def __init__(self, *, missing: Sequence[str] = (), error: Optional[Exception] = None) -> None:
+        self.kept: List[Tuple[Pod, Alert]] = []
+        self._missing, self._error = tuple(missing), error
+
+    def keep(self, pod: Pod, alert: Alert) -> Kept:
+        if self._error:
+            raise self._error
+        self.kept.append((pod, alert))
+        return Kept(self.URL, self._missing)
+
+
 class RecordingSlack(Slack):
     def __init__(self) -> None:
         self.messages: List[Mapping[str, Any]] = []
@@ -130,6 +148,8 @@ class InMemoryCluster(Cluster):
         self.workloads: Dict[str, Workload] = {}
         self.controllers: List[ReplicaController] = []
         self.claims: Dict[str, Tuple[str, ...]] = {}
+        self.logs: Dict[Tuple[str, bool], bytes] = {}
+        self.events: Dict[str, List[Mapping[str, Any]]] = {}
         self.calls: List[str] = []
         self.failures: Dict[str, List[Exception]] = {}
         self.graces: List[int] = []
@@ -167,6 +187,25 @@ class InMemoryCluster(Cluster):
             for pod in self.pods.values()
             if LABEL in pod.labels and (not namespaces or pod.namespace in namespaces)
         ]
+
+    def log(
+        self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
+    ) -> Log:
+        """``logs``: by the name of the container, and whether it is that of the run before."""
+        self._called("log")
+        there = self._there(pod)
+        if container not in [c.name for c in there.containers]:
+            raise Refused(f"container {container} is not valid for {pod}")
+        if not there.node:
+            return Log(b"")
+        if (container, previous) not in self.logs:
+            raise Refused(f"container {container} of {pod} has no such log")
+        content = self.logs[container, previous]
+        return Log.end_of([content], most=most_bytes)
+
+    def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
+        self._called("events")
+        return self.events.get(pod.uid, [])
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         self._called("delete_pod")
@@ -316,6 +355,7 @@ _KNOWN = ("ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Jo
 _READS = (
     *("pod", "pods_on", "node", "list_nodes", "namespace", "workload", "network_policies"),
     *("service_selectors", "owner_selector", "claim", "isolated_pods", "replica_controllers"),
+    *("log", "events"),
 )
 
 

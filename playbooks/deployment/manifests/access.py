@@ -36,10 +36,10 @@ def roles(request: Request, namespace: str) -> List[Manifest]:
     never share a role.
     """
     limited = request.namespaces
+    # A setting that comes from elsewhere may well be on.
+    values = {**request.values, **{reference.name: "?" for reference in request.references}}
     granted: Dict[str, List[Permission]] = {"": []}
-    for permission in request.playbook.permissions:
-        if not _is_needed(permission, request):
-            continue
+    for permission in request.playbook.rights(values):
         everywhere = permission.cluster_wide or not limited
         places = (permission.namespace,) if permission.namespace else ("",) * everywhere or limited
         for place in places:
@@ -49,13 +49,6 @@ def roles(request: Request, namespace: str) -> List[Manifest]:
         if permissions:
             found += _granted(request, namespace, place, permissions)
     return found
-
-
-def _is_needed(permission: Permission, request: Request) -> bool:
-    """A setting that comes from elsewhere may well be on."""
-    name = permission.only_with
-    from_elsewhere = any(reference.name == name for reference in request.references)
-    return not name or from_elsewhere or request.values.get(name, OFF) != OFF
 
 
 def _granted(

@@ -54,6 +54,15 @@ class StandInWorld(contract.World):
         self.objects.delete(BY_NAME["Pod"], pod.namespace, pod.name, {})
         return self.pod(name=pod.name)
 
+    def event(self, pod, reason):
+        event = {
+            "kind": "Event",
+            "metadata": {"name": self.name(), "namespace": pod.namespace},
+            "involvedObject": {"uid": pod.uid},
+            "reason": reason,
+        }
+        self.objects.put(event)
+
     def node(self):
         return Node(self.stored("Node", self.name(), namespace=""))
 

@@ -30,6 +30,7 @@ class Kind:
 
 KINDS = (
     Kind("Pod", "pods", "po"),
+    Kind("Event", "events", "ev"),
     Kind("Node", "nodes", "no", namespaced=False),
     Kind("Namespace", "namespaces", "ns", namespaced=False),
     Kind("ConfigMap", "configmaps", "cm"),

@@ -13,10 +13,11 @@ import re
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Dict, Optional, Tuple, Type, Union
 
 import kmock
 
+from playbooks.core.pod import Pod
 from playbooks.engines.local.standin import status
 from playbooks.engines.local.standin.kinds import BY_NAME, BY_RESOURCE, KINDS, Kind
 from playbooks.engines.local.standin.objects import Objects
@@ -123,7 +124,7 @@ class StandIn:
             self._started.set()
             await self._stop.wait()
 
-    def _answer(self, request: kmock.Request) -> Dict[str, Any]:
+    def _answer(self, request: kmock.Request) -> Union[Dict[str, Any], bytes]:
         try:
             return self._carry_out(request)
         except status.ApiError as error:
@@ -131,12 +132,14 @@ class StandIn:
                 error.code, error.reason, str(error), error.details
             ) from error
 
-    def _carry_out(self, request: kmock.Request) -> Dict[str, Any]:
+    def _carry_out(self, request: kmock.Request) -> Union[Dict[str, Any], bytes]:
         """Source: https://kubernetes.io/docs/reference/using-api/api-concepts/."""
         kind, namespace, name = _place(request)
+        method = request.method.value
+        if kind is not None and (kind.name, request.subresource, method) == ("Pod", "log", "GET"):
+            return self._log(kind, namespace, name, request.params.get("container", ""))
         if kind is None or request.subresource:
             raise status.no_such_path()
-        method = request.method.value
         if not name:
             return self._on_list(kind, method, namespace, request)
         if method == "GET":
@@ -152,6 +155,13 @@ class StandIn:
                 )
             return self._objects.patch(kind, namespace, name, _body(request))
         raise _not_allowed(method)
+
+    def _log(self, kind: Kind, namespace: str, name: str, container: str) -> bytes:
+        """Nothing runs in its pods."""
+        pod = Pod(self._objects.read(kind, namespace, name))
+        if container not in [known.name for known in pod.containers]:
+            raise status.bad_request(f"container {container} is not valid for pod {name}")
+        return b""
 
     def _on_list(
         self, kind: Kind, method: str, namespace: str, request: kmock.Request

@@ -1,0 +1,132 @@
+"""Where evidence is kept, how much of it, and what a function needs for that."""
+
+from __future__ import annotations
+
+import json
+from typing import List, Mapping, Tuple
+from urllib.parse import urlsplit
+
+from playbooks.core.durations import duration
+from playbooks.core.settings import Setting, http_url, whole_number, yes_or_no
+
+# What serves a scheme, for which deploying has a pinned list of distributions.
+_SERVED_BY = {"s3": "s3fs", "gs": "gcsfs", "file": "fsspec"}
+
+
+def place(value: str) -> str:
+    """A URL without a slash at its end; empty for none."""
+    try:
+        parts = urlsplit(value)
+        bucket = bool(parts.hostname) and parts.netloc == parts.hostname
+        usable = bucket if parts.scheme in ("s3", "gs") else _is_directory(value)
+        usable = usable and not parts.query and not parts.fragment and ".." not in value
+    except ValueError:
+        usable = False
+    if value and not (usable and value.isprintable() and " " not in value):
+        raise ValueError("s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, file:///DIRECTORY or nothing")
+    return value.rstrip("/")
+
+
+def endpoint(value: str) -> str:
+    return http_url(value) if value else ""
+
+
+def text_or_nothing(value: str) -> str:
+    return value.strip()
+
+
+def json_key(value: str) -> str:
+    """A JSON object, or nothing."""
+    try:
+        usable = not value.strip() or isinstance(json.loads(value), dict)
+    except (ValueError, RecursionError):
+        usable = False
+    if not usable:
+        raise ValueError("a JSON key")
+    return value.strip()
+
+
+URL = Setting(
+    "EVIDENCE_URL",
+    place,
+    "",
+    "Where evidence is kept before a pod is deleted: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or"
+    " `file:///DIRECTORY`",
+)
+REQUIRED = Setting(
+    "EVIDENCE_REQUIRED",
+    yes_or_no,
+    "false",
+    "Delete nothing of which evidence could not be kept, and try again",
+)
+LOG_BYTES = Setting(
+    "EVIDENCE_LOG_BYTES",
+    whole_number(1024, 16 * 1024 * 1024),
+    "524288",
+    "Bytes of each log, at most: of a longer one the end",
+)
+BYTES = Setting(
+    "EVIDENCE_BYTES",
+    whole_number(1024, 256 * 1024 * 1024),
+    "8388608",
+    "Bytes of all logs of a pod together, at most",
+)
+TIME = Setting(
+    "EVIDENCE_TIME",
+    duration(1, 60),
+    "10s",
+    "How long keeping it may take in all; reading ends after two thirds of it",
+)
+ENDPOINT = Setting(
+    "AWS_ENDPOINT_URL",
+    endpoint,
+    "",
+    "Where an S3 that is not Amazon's listens, such as `https://minio.example:9000`",
+)
+KEY_ID = Setting(
+    "AWS_ACCESS_KEY_ID",
+    text_or_nothing,
+    "",
+    "The key for s3://; without it what else the pod has: a role of its service account, say",
+    secret=True,
+)
+KEY = Setting(
+    "AWS_SECRET_ACCESS_KEY", text_or_nothing, "", "The secret of `AWS_ACCESS_KEY_ID`", secret=True
+)
+TOKEN = Setting(
+    "AWS_SESSION_TOKEN", text_or_nothing, "", "Goes with a key for a limited time", secret=True
+)
+GOOGLE = Setting(
+    "GOOGLE_CREDENTIALS",
+    json_key,
+    "",
+    "The JSON key of a service account for gs://; without it the pod's own identity",
+    secret=True,
+)
+SETTINGS = (URL, REQUIRED, LOG_BYTES, BYTES, TIME, ENDPOINT, KEY_ID, KEY, TOKEN, GOOGLE)
+
+
+def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
+    """The distributions for these settings, as they were written."""
+    served_by = _SERVED_BY.get(urlsplit(values.get(URL.name, "")).scheme)
+    return (served_by,) if served_by else ()
+
+
+def problems(values: Mapping[str, str]) -> List[str]:
+    """What does not fit together in settings, as they were written."""
+    found = []
+    if values.get(REQUIRED.name, "").lower() == "true" and not values.get(URL.name):
+        found.append(f"{URL.name} is not set, expected the place that {REQUIRED.name}=true needs")
+    given = [setting.name for setting in (KEY_ID, KEY) if _is_given(setting, values)]
+    if len(given) == 1:
+        found.append(f"of {KEY_ID.name} and {KEY.name} only {given[0]} is set, expected both")
+    return found
+
+
+def _is_given(setting: Setting, values: Mapping[str, str]) -> bool:
+    return bool(values.get(setting.name) or values.get(setting.file_variable))
+
+
+def _is_directory(value: str) -> bool:
+    path = value[len("file://") :]
+    return value.startswith("file:///") and len(path.rstrip("/")) > 1
