@@ -42,5 +42,16 @@ class ApiLimits:
         if pause > 0:
             self._sleep(pause)
 
+    def lull(self, seconds: float) -> None:
+        """Until no call has to wait, or so long: for what matters less than the others."""
+        until = self._clock() + seconds
+        while self._interval:
+            with self._lock:
+                now = self._clock()
+                pause = min(self._next, until) - now
+            if pause <= 0:
+                return
+            self._sleep(pause)
+
 
 LIMITS = ApiLimits()

@@ -15,10 +15,14 @@ from playbooks.core.event import RULE, event, micro_time
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Home, Recorder
+from playbooks.infrastructure.api_limits import LIMITS
 from playbooks.infrastructure.kubernetes_api import KubernetesApi
 
 # Seconds within which the same Event again is one more of a series, as client-go has it.
 SERIES = 360.0
+
+# Seconds that an Event waits for calls that act.
+PATIENCE = 5.0
 
 # Series remembered at most; a forgotten one begins anew.
 MOST = 1000
@@ -37,7 +41,10 @@ class _Series:
 
 
 class KubernetesEvents(Recorder):
-    """One call an outcome: a new Event, or another count of its series. Threads may share it."""
+    """One call an outcome: a new Event, or another count of its series. Threads may share it.
+
+    Where the API is asked for as much as it may be, what acts goes first.
+    """
 
     def __init__(self, api: KubernetesApi, playbook: str, home: Home, clock: Clock) -> None:
         self._api = api
@@ -61,6 +68,7 @@ class KubernetesEvents(Recorder):
         )
         if made is None:
             return
+        LIMITS.lull(PATIENCE)
         with self._lock:
             self._write(made, now)
 

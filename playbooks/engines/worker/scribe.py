@@ -22,7 +22,7 @@ from playbooks.engines.worker.metrics import Metrics
 PATIENCE = 60.0
 
 # Outcomes that may wait for one recorder.
-MOST = 1000
+MOST = 10_000
 
 STREAM = "Stream"
 
