@@ -7,7 +7,7 @@ what the API server permits.
 import json
 from types import SimpleNamespace
 
-from expects import be_empty, contain, equal, expect
+from expects import be_empty, be_false, be_true, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.outcome import Status
@@ -101,8 +101,9 @@ class Account:
             delete(role["kind"], role["metadata"]["name"])
 
 
-def declared_by(account):
-    declared = {(p.group, p.resource, verb) for p in account.permissions for verb in p.verbs}
+def declared_by(account, namespace):
+    here = [p for p in account.permissions if p.namespace in ("", namespace)]
+    declared = {(p.group, p.resource, verb) for p in here for verb in p.verbs}
     return declared | LEDGERS if declared else declared
 
 
@@ -186,7 +187,14 @@ with description("A playbook with a service account of its own") as self:
 
     with it("has exactly the rights that it declares"):
         for account in self.accounts.values():
-            expect(account.rights(self.namespace)).to(equal(declared_by(account)))
+            expect(account.rights(self.namespace)).to(equal(declared_by(account, self.namespace)))
+
+    with it("writes Events about nodes in the namespace default, where it has no other right"):
+        account = self.accounts["taint"]
+
+        expect(account.can_i("create", "events.events.k8s.io", "default")).to(be_true)
+        expect(account.can_i("create", "events.events.k8s.io", self.namespace)).to(be_false)
+        expect(account.can_i("create", "events", "default")).to(be_false)
 
     with it("has none where it declares none"):
         expect(self.accounts["slack"].rights(self.namespace)).to(be_empty)

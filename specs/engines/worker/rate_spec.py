@@ -46,3 +46,24 @@ with description("The limit of API calls") as self:
             limits.wait()
 
         expect(round(time.slept)).to(equal(10))
+
+    with it("lets what matters less go when no other call waits, or its time is over"):
+        time = FakeTime()
+        waits = []
+        limits = ApiLimits(clock=time.clock, sleep=waits.append)
+        limits.set(per_second=10, connections=1)
+        limits.lull(5)
+        at_once = list(waits)
+        for _ in range(40):
+            limits.wait()
+        # Threads that wait their turn, of which the last one is in 3 seconds.
+        limits._sleep = time.sleep
+        limits.lull(5)
+        after_the_others = time.slept
+        limits.lull(5)
+        limits._next += 100
+        limits.lull(5)
+
+        expect(at_once).to(equal([]))
+        expect(round(after_the_others, 6)).to(equal(3))
+        expect(round(time.slept, 6)).to(equal(8))
