@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from expects import equal, expect
+from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.deployment import catalogue
@@ -38,11 +38,13 @@ with description("A function's archive on Python 3.8") as self:
     with after.each:
         self.directory.cleanup()
 
-    def installed(self, playbook):
+    def installed(self, playbook, **values):
         """As Kubeless lays it out: /kubeless with the archive, its packages beneath lib."""
         root = Path(self.directory.name, playbook)
         zipfile.ZipFile(io.BytesIO(archive(playbook))).extractall(root)
-        (root / "requirements.txt").write_text(requirements(catalogue.load(playbook).packages))
+        (root / "requirements.txt").write_text(
+            requirements(catalogue.load(playbook).installs(values))
+        )
         self.run("python3.8", "-m", "venv", str(root / "venv"))
         install = ("install", "--quiet", "--disable-pip-version-check", "--prefix", str(root))
         self.run(str(root / "venv/bin/pip"), *install, "-r", str(root / "requirements.txt"))
@@ -70,6 +72,21 @@ with description("A function's archive on Python 3.8") as self:
             )
 
             expect(answer.split()).to(equal([f"{root}/{playbook}.py", "True"]))
+
+    with it("has what stores evidence"):
+        for scheme, options in (("s3", ""), ("gs", "token='anon'")):
+            root = self.installed("delete", EVIDENCE_URL=f"{scheme}://evidence")
+            code = (
+                f"import delete, fsspec; print(fsspec.filesystem('{scheme}', {options}).protocol)"
+            )
+            answer = self.run(
+                *(str(root / "venv/bin/python"), "-W", "ignore", "-c", code),
+                PYTHONPATH=f"{root}/lib/python3.8/site-packages:{root}",
+                PYTHONSAFEPATH="1",
+            )
+
+            expect(answer).to(contain(scheme))
+            shutil.rmtree(root)
 
 
 not_run_unless(ASKED_FOR, globals())

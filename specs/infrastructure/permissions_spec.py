@@ -7,10 +7,13 @@ what the API server permits.
 import json
 from types import SimpleNamespace
 
-from expects import be_empty, be_false, be_true, contain, equal, expect
+from expects import be_empty, be_false, be_true, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core.errors import NotPermitted
+from playbooks.core.log import Log
 from playbooks.core.outcome import Status
+from playbooks.core.pod import Pod
 from playbooks.deployment import catalogue
 from playbooks.deployment.manifests import access, ledger
 from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
@@ -48,12 +51,12 @@ REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
 class Account:
     """The service account of a playbook, as deploy_playbook makes it."""
 
-    def __init__(self, playbook, namespace, *, only_in=()):
+    def __init__(self, playbook, namespace, *, only_in=(), **values):
         declared = catalogue.load(playbook)
         request = SimpleNamespace(
-            playbook=declared, function=a_name(), namespaces=only_in, values={}, references=()
+            playbook=declared, function=a_name(), namespaces=only_in, values=values, references=()
         )
-        self.permissions, self._namespace = declared.permissions, namespace
+        self.permissions, self._namespace = declared.rights(values), namespace
         kept = ledger.ledger(request, namespace)
         roles = [*access.roles(request, namespace), *kept[1:]]
         for role in roles:
@@ -222,6 +225,23 @@ with description("A playbook with a service account of its own") as self:
         )
 
         expect(outcome.status).to(equal(Status.WOULD_ACT))
+
+    with it("reads logs and Events with delete's where evidence is kept, and only there"):
+        keeping = Account("delete", self.namespace, EVIDENCE_URL="s3://evidence")
+        pod = Pod(create(a_pod_manifest("seen", self.namespace, gated=True))[0])
+        limits = {"previous": False, "most_bytes": 1000, "seconds": 5}
+
+        expect(keeping.cluster.log(pod, "main", **limits)).to(equal(Log(b"")))
+        keeping.cluster.events_of(pod, seconds=5)
+        expect(keeping.rights(self.namespace)).to(equal(declared_by(keeping)))
+        for read in (
+            lambda cluster: cluster.log(pod, "main", **limits),
+            lambda cluster: cluster.events_of(pod, seconds=5),
+        ):
+            expect(lambda read=read: read(self.accounts["delete"].cluster)).to(
+                raise_error(NotPermitted)
+            )
+        keeping.removed()
 
     with it("taints a node with taint's"):
         outcome = by(
