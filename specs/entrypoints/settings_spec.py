@@ -90,6 +90,7 @@ with description("The settings and rights of a playbook") as self:
                     "AWS_SECRET_ACCESS_KEY",
                     "AWS_SESSION_TOKEN",
                     "GOOGLE_CREDENTIALS",
+                    "SLACK_WEBHOOK_URL",
                 ]
             )
         )
