@@ -1,0 +1,202 @@
+"""Guards on a real cluster: exemptions, nodes, and what they cost."""
+
+import time
+
+from expects import be_below_or_equal, be_empty, equal, expect
+from mamba import after, before, description, it
+
+from playbooks import delete as delete_playbook
+from playbooks import taint as taint_playbook
+from playbooks.core.alert import Alert
+from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.node import Node
+from playbooks.core.settings import read
+from playbooks.core.world import ClusterWorld
+from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
+from playbooks.infrastructure.home import ThisPod
+from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.mothers import a_document
+from specs.support.real_cluster import (
+    a_controller,
+    a_name,
+    a_namespace,
+    a_pod_manifest,
+    alert_about,
+    cleaned_up,
+    create,
+    delete,
+    delete_namespace,
+    eventually,
+    kubectl,
+    kubectl_json,
+    stored,
+)
+
+READY = '{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}'
+
+
+class CountingApi(KubernetesApi):
+    """``calls``: the method of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def _request(self, method, *given, **named):
+        self.calls.append(method)
+        return super()._request(method, *given, **named)
+
+
+class OurNodes(KubernetesCluster):
+    """Other specs have nodes of their own, and the real one takes pods all the time."""
+
+    def __init__(self, api, *names):
+        super().__init__(api)
+        self._names = names
+
+    def nodes(self):
+        return [node for node in super().nodes() if node.name in self._names]
+
+
+def a_ready_node():
+    """Has room for no pod, and stays ready for as long as the control plane waits for a kubelet."""
+    name = a_name()
+    cleaned_up(name, "node")
+    create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+
+    def takes_pods():
+        kubectl("patch", "node", name, "--subresource=status", "-p", READY)
+        node = Node(stored("node", name))
+        return node.ready and node.schedulable
+
+    eventually(takes_pods)
+    return name
+
+
+def host_alert(node):
+    return a_document(
+        hostname=node, time=str(Instant(time.time_ns())), output_fields={"container.id": "host"}
+    )
+
+
+with description("Guards on a cluster") as self:
+    with before.each:
+        self.namespace, self.made = a_namespace(), []
+        self.api = CountingApi()
+
+    with after.each:
+        for node in self.made:
+            delete("node", node)
+        delete_namespace(self.namespace)
+
+    def world(self, cluster=None):
+        ledger = ConfigMapLedger(self.api, namespace=self.namespace, name="budget")
+        return ClusterWorld(
+            SystemClock(), ThisPod(), cluster or KubernetesCluster(self.api), ledger
+        )
+
+    def answer(self, playbook, alert, cluster=None, **settings):
+        """As a process per alert does: nothing is known from before."""
+        return playbook.responder(settings, self.world(cluster)).answer(alert)
+
+    def pod(self):
+        (pod,) = create(a_pod_manifest("web", self.namespace, gated=True))
+        return pod
+
+    def nodes(self, number):
+        self.made = [a_ready_node() for _ in range(number)]
+        return self.made
+
+    def taint(self, node, among, **settings):
+        given = {"TAINT_HOST": "true", "TAINT_KEY": "falco-spec/guard", **settings}
+        cluster = OurNodes(self.api, *among)
+        return self.answer(taint_playbook.playbook, host_alert(node), cluster, **given).reason
+
+    with it("leave an exempted namespace alone for as long as it is"):
+        pod, playbook = self.pod(), delete_playbook.playbook
+        until = str(Instant(time.time_ns() + 3600 * NANOSECONDS))
+        kubectl("annotate", "namespace", self.namespace, "falco/exempt=delete")
+        without_end = self.answer(playbook, alert_about(pod), DRY_RUN="true")
+        kubectl("annotate", "namespace", self.namespace, f"falco/exempt-until={until}")
+        exempt = self.answer(playbook, alert_about(pod))
+        kubectl("annotate", "namespace", self.namespace, "falco/exempt-")
+
+        expect(without_end.reason).to(equal("delete"))
+        expect(exempt.reason).to(equal("exempt"))
+        expect(self.answer(playbook, alert_about(pod)).reason).to(equal("deletion-accepted"))
+
+    with it("let half of the pods of a Deployment go"):
+        create(a_controller("Deployment", "web", self.namespace, replicas=4, gated=True))
+
+        def pods():
+            found = kubectl_json("get", "pods", "-n", self.namespace)["items"]
+            return len(found) == 4 and found
+
+        found = eventually(pods)
+        reasons = [
+            self.answer(delete_playbook.playbook, alert_about(pod)).reason for pod in found[:3]
+        ]
+
+        expect(reasons).to(equal(["deletion-accepted", "deletion-accepted", "owner-limit"]))
+
+    with it(
+        "count the pods of an owner of which Kubernetes knows nothing, and let some of them go"
+    ):
+        owner = {"apiVersion": "evil.example/v1", "kind": "DaemonSet", "name": "x", "uid": "x"}
+        references = [{**owner, "controller": True}]
+        manifests = [a_pod_manifest(f"web-{n}", self.namespace, gated=True) for n in range(6)]
+        for manifest in manifests:
+            manifest["metadata"]["ownerReferences"] = references
+        pods = create(*manifests)
+        reasons = [self.answer(delete_playbook.playbook, alert_about(p)).reason for p in pods[:2]]
+
+        expect(reasons).to(equal(["deletion-accepted"] * 2))
+
+    with it("taint no second node, and none of the control plane"):
+        first, second, third = self.nodes(3)
+
+        expect(self.taint(first, self.made)).to(equal("tainted"))
+        expect(self.taint(second, self.made)).to(equal("node-limit"))
+        kubectl("label", "node", third, "node-role.kubernetes.io/control-plane=")
+        expect(self.taint(third, self.made, MAX_NODES="off")).to(equal("control-plane-node"))
+
+    with it("leave the last node that takes pods"):
+        first, second = self.nodes(2)
+        kubectl("cordon", second)
+
+        expect(self.taint(first, self.made)).to(equal("last-node"))
+        expect(stored("node", first)["spec"].get("taints") or []).to(be_empty)
+
+    with it(
+        "cost at most three reads and one write more an action, and nothing where it is ruled out"
+    ):
+        create(a_controller("Deployment", "web", self.namespace, replicas=2, gated=True))
+
+        def pods():
+            found = kubectl_json("get", "pods", "-n", self.namespace)["items"]
+            return len(found) == 2 and found
+
+        one, other = eventually(pods)
+        playbook = delete_playbook.playbook
+        reaction = playbook.build(read(playbook.settings, {}), self.world())
+        playbook.responder({}, self.world()).answer(alert_about(one, seconds_ago=3600))
+        expect(self.api.calls).to(be_empty)
+
+        # The ledger is there, as deploying makes it.
+        self.world().ledger.read()
+        self.api.calls.clear()
+        outcome = self.answer(playbook, alert_about(one))
+        guarded = list(self.api.calls)
+        self.api.calls.clear()
+        reaction.run(Alert.parse(alert_about(other)))
+
+        expect(outcome.reason).to(equal("deletion-accepted"))
+        expect(guarded.count("GET") - self.api.calls.count("GET")).to(be_below_or_equal(3))
+        expect(guarded.count("PATCH") - self.api.calls.count("PATCH")).to(be_below_or_equal(1))
+        expect(len(guarded) - len(self.api.calls)).to(be_below_or_equal(4))
+
+
+not_run_unless(CLUSTER, globals())
