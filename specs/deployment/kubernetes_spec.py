@@ -162,6 +162,13 @@ with description("The archive of a worker") as self:
 
         expect(deps).to(equal(requirements(["kubernetes"])))
 
+    with it("installs what stores evidence where it is kept, and so does the Function"):
+        made = worker_objects(a_worker_request("delete", "-e", "EVIDENCE_URL=s3://evidence"))
+
+        archive = the("ConfigMap", made, "falco-delete-worker")
+        expect(archive["data"]["requirements.txt"]).to(contain("s3fs=="))
+        expect(the("Function", made)["spec"]["deps"]).to(contain("s3fs=="))
+
     with it("is not there where the image has everything"):
         made = worker_objects(image=IMAGE)
 
