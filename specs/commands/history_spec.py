@@ -103,6 +103,15 @@ with description("falco-playbook history") as self:
         expect(shown[2]["undone"]).to(be_none)
         expect(shown[0]["alert"]["rule"]).to(equal("Terminal shell in container"))
 
+    with it("says of the first who took it back, where two did"):
+        lines = [said(DONE)]
+        for second, who in ((2, "ann"), (3, "bob")):
+            undone = line("taint", None, telling.undone(NODE, "removed the taint", who))
+            lines.append({**undone, "recorded": f"2026-11-21T10:00:0{second}.0Z"})
+        shown = json.loads(run(*HISTORY, "-o", "json", cluster=self.saying(*lines)).out)
+
+        expect(shown[0]["undone"]["by"]).to(equal("ann"))
+
     with it("says would have, of dry runs"):
         would = Outcome.would_act("pod shop/web-0", "delete", "would delete")
 

@@ -183,6 +183,13 @@ with description("On Kubeless, a playbook") as self:
             expect(log).to(contain("KeyError: 'the bug'"))
             expect(json.loads(log.splitlines()[-1])["reason"]).to(equal("unexpected"))
 
+        with it("has nothing that must not leave, in a traceback neither"):
+            handler, _ = a_handler(KeyError("mysql -pS3cret"))
+            _, log = call(handler, an_event(a_document()))
+
+            expect(log).to(contain("Traceback", "mysql -p***"))
+            expect(log).not_to(contain("S3cret"))
+
         with it("says that there was no alert where there was none"):
             handler, _ = a_handler(DONE)
             _, log = call(handler, an_event(b"nonsense"))

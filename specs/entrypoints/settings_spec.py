@@ -1,7 +1,13 @@
 import importlib
+from unittest import mock
 
-from expects import equal, expect
+from expects import contain, equal, expect, raise_error
 from mamba import description, it
+
+from playbooks.core import telling
+from playbooks.core.errors import InvalidSetting
+from specs.support.fakes import RecordingSlack
+from specs.support.mothers import a_document
 
 GUARDS = {
     "MINIMUM_PRIORITY": "Debug",
@@ -168,3 +174,20 @@ with description("The settings and rights of a playbook") as self:
         expect(declared("slack")).to(equal({"SLACK_WEBHOOK_URL": None, **GUARDS}))
         expect(secrets("slack")).to(equal(["SLACK_WEBHOOK_URL"]))
         expect(verbs("slack")).to(equal({}))
+
+    with it("need a webhook where outcomes are told to Slack"):
+        for name in ("delete", "taint", "isolate"):
+            playbook = importlib.import_module(f"playbooks.{name}").playbook
+
+            expect(lambda playbook=playbook: playbook.responder({"SLACK_OUTCOMES": "true"})).to(
+                raise_error(InvalidSetting, telling.MISSING)
+            )
+
+    with it("say to slack, too, what must not leave"):
+        slack = RecordingSlack()
+        settings = {"SLACK_WEBHOOK_URL": "https://x.example/", "REDACT_NAMES": "pin"}
+        with mock.patch("playbooks.slack.SlackWebhook", lambda url: slack):
+            responder = importlib.import_module("playbooks.slack").playbook.responder(settings)
+        responder.answer(a_document(output="Notice pin=S3cret"))
+
+        expect(str(slack.messages)).to(contain("pin=***"))
