@@ -1,6 +1,7 @@
 import json
 import os
 import tempfile
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.errors import Refused
 from playbooks.core.node import Node
+from playbooks.core.outcome import Concern, Outcome
 from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.engines.local.standin.kinds import BY_NAME
 from playbooks.engines.local.standin.objects import Objects
@@ -18,6 +20,7 @@ from playbooks.engines.local.standin.scene import scene
 from specs.support import cluster_contract as contract
 from specs.support import ledger_contract
 from specs.support.conditions import Condition, not_run_unless
+from specs.support.fakes import FakeHome, FixedClock
 from specs.support.mothers import CONTAINER, an_alert
 
 KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
@@ -31,6 +34,7 @@ if KMOCK.holds:
     from playbooks.infrastructure.kubeconfig import configured
     from playbooks.infrastructure.kubernetes_api import KubernetesApi
     from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+    from playbooks.infrastructure.kubernetes_events import KubernetesEvents
 
 
 class StandInWorld(contract.World):
@@ -162,6 +166,16 @@ with description("The stand-in, to the client of the Kubernetes API,") as self:
         expect(lambda: self.cluster.patch_pod(pod, labels={}, annotations={})).to(
             raise_error(Refused)
         )
+
+    with it("takes the Events that a playbook writes"):
+        recorder = KubernetesEvents(self.cluster._api, "delete", FakeHome(), FixedClock())
+        concern = Concern("delete", "Pod", "web-7", "shop", "uid-1")
+        done = replace(Outcome.acted("pod shop/web-7", "done", "done"), concern=concern)
+        recorder.record(an_alert(), done)
+        recorder.record(an_alert(), done)
+        (made,) = get(f"{self.stand_in.url}/apis/events.k8s.io/v1/events")["items"]
+
+        expect([made["reason"], made["series"]["count"]]).to(equal(["Done", 2]))
 
     with it("tells what it serves, as kubectl asks"):
         core = get(f"{self.stand_in.url}/api/v1")

@@ -30,6 +30,8 @@ class Kind:
 
 KINDS = (
     Kind("Pod", "pods", "po"),
+    # What playbooks write about what they did, and what kubelets write about pods.
+    Kind("Event", "events", group="events.k8s.io"),
     Kind("Event", "events", "ev"),
     Kind("Node", "nodes", "no", namespaced=False),
     Kind("Namespace", "namespaces", "ns", namespaced=False),
