@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.ledger_places import places
 from playbooks.commands.person import who
-from playbooks.commands.reach import Reach
+from playbooks.commands.reach import Place, Reach
 from playbooks.commands.telling import tell
+from playbooks.commands.undoing import put_on_record
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger import ledger
 from playbooks.core.ledger.book import after
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import Concern, Outcome
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import ledger as ledger_manifest
 
 # Seconds for which the playbook leaves the object alone, so that the next alert does not undo the
 # undoing.
@@ -44,10 +47,33 @@ def undo(options: Options, kubectl: Cluster, reach: Reach) -> int:
     except PlaybookError as error:
         raise DeploymentError(str(error)) from error
     _print(outcome, options.json)
+    if outcome.reason == "undone":
+        concern = Concern("undo", kind.capitalize(), name, namespace, outcome.details["uid"])
+        if kind == "node":
+            concern = replace(concern, namespace="")
+        for place in ledgers:
+            _put_on_record(outcome, concern, options.playbook, place, kubectl, by)
     if outcome.reason == "undone" and ledgers:
         kept = ", ".join("/".join(place) for place in ledgers)
         tell("", [f"{options.playbook} leaves it alone until {until}, by {by} (ledger {kept})"])
     return 0 if outcome.reason in _DONE else 1
+
+
+def _put_on_record(
+    outcome: Outcome, concern: Concern, playbook: str, place: Place, kubectl: Cluster, by: str
+) -> None:
+    """``place``: of the ledger of a function, which says the function."""
+    namespace, name = place
+    problems = put_on_record(
+        kubectl,
+        namespace=namespace,
+        function=name[: -len(ledger_manifest.name(""))],
+        playbook=playbook,
+        concern=concern,
+        message=f"{outcome.message}; by {by}",
+        by=by,
+    )
+    tell("warning", [f"the undoing is not on record: {problem}" for problem in problems])
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:

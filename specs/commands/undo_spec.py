@@ -76,6 +76,16 @@ with description("falco-playbook undo") as self:
         expect(said.code).to(equal(0))
         expect(list(self.cluster.known_nodes["node-1"].taints)).to(be_empty)
 
+    with it("puts the undoing on record, as an Event of the object and its function"):
+        self.contain(isolate)
+        self.run(*POD)
+        (made,) = [m for (kind, *_), m in self.deployed.objects.items() if kind == "Event"]
+
+        expect(made["reason"]).to(equal("Undone"))
+        expect(made["regarding"]["uid"]).to(equal(UID))
+        expect(made["metadata"]["labels"]["falco/function"]).to(equal("falco-isolate"))
+        expect(made["note"]).to(contain(BY))
+
     with it("has nothing to undo when it is asked again, which is no failure"):
         self.contain(isolate)
         self.run(*POD)
