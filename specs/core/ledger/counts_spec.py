@@ -1,0 +1,99 @@
+"""What was acted upon, and its sums."""
+
+from expects import be_empty, be_false, be_true, equal, expect
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mamba import before, description, it
+
+from playbooks.core.ledger.book import after
+from playbooks.core.ledger.counts import Counts
+from specs.support.mothers import NOW
+
+SPACES, WORKLOADS = ("shop", "billing", ""), ("Deployment web", "")
+UIDS = tuple(f"uid-{number}" for number in range(5))
+
+# What is done, on what, and how many seconds later.
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("add", "add", "add", "renew", "forget", "begin anew", "clear")),
+        st.sampled_from(UIDS),
+        st.sampled_from(SPACES),
+        st.sampled_from(WORKLOADS),
+        st.integers(0, 40),
+    ),
+    max_size=40,
+)
+PLACES = ((), *((s,) for s in SPACES), *((s, w) for s in SPACES for w in WORKLOADS))
+
+
+def done(steps):
+    counts, seconds = Counts({}), 0
+    for what, uid, space, workload, later in steps:
+        seconds += later
+        now = after(NOW, seconds)
+        if what == "add":
+            counts.add(uid, space, workload, now)
+        elif what == "renew" and counts.has(uid, space):
+            counts.renew(uid, space, workload, now)
+        elif what == "forget":
+            counts.forget(60.0, now)
+        elif what == "begin anew":
+            counts.begin_anew(space)
+        elif what == "clear":
+            counts.clear()
+    return counts
+
+
+def said(counts):
+    objects = [(uid, space) for uid in UIDS for space in SPACES]
+    return (
+        [counts.number(*place) for place in PLACES],
+        [counts.has(*each) for each in objects],
+    )
+
+
+with description("What was acted upon") as self:
+    with before.each:
+        self.counts = Counts({})
+
+    with it("is counted in all, in a namespace, and of a workload in it"):
+        for number, (space, workload) in enumerate((("a", "x"), ("a", "y"), ("b", "x"))):
+            self.counts.add(f"uid-{number}", space, workload, NOW)
+
+        expect(self.counts.number()).to(equal(3))
+        expect(self.counts.number("a")).to(equal(2))
+        expect(self.counts.number("a", "x")).to(equal(1))
+        expect(self.counts.number("c")).to(equal(0))
+
+    with it("is known by its uid and namespace"):
+        self.counts.add("uid-1", "a", "x", NOW)
+
+        expect(self.counts.has("uid-1", "a")).to(be_true)
+        expect(self.counts.has("uid-1", "b")).to(be_false)
+        expect(self.counts.has("", "a")).to(be_false)
+
+    with it("is forgotten from the oldest on, in whatever order it came"):
+        for seconds in (300, 0, 600):
+            self.counts.add(f"uid-{seconds}", "a", "", after(NOW, seconds))
+        self.counts.forget(200.0, after(NOW, 450))
+
+        expect(self.counts.number()).to(equal(2))
+        expect(self.counts.has("uid-0", "a")).to(be_false)
+
+    with it("leaves nothing behind when it is forgotten"):
+        self.counts.add("uid-1", "a", "x", NOW)
+        self.counts.forget(60.0, after(NOW, 600))
+
+        expect(vars(self.counts)).to(equal(vars(Counts({}))))
+        expect(self.counts.content).to(be_empty)
+
+    with it("has the sums that its content has, whatever was done to it"):
+
+        @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+        @given(STEPS)
+        def has(steps):
+            counts = done(steps)
+
+            expect(said(counts)).to(equal(said(Counts(counts.content))))
+
+        has()
