@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Callable, List, Optional, Tuple, TypeVar
+from typing import Callable, List, Optional, TypeVar
 
 from playbooks.core.answer import Answer
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
@@ -26,6 +26,19 @@ PAUSE = 0.2
 
 # Seconds for which the book that was read may be answered from where nothing has to be written.
 FRESH = 2.0
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was read or written last: the text, its version, and the book that it is.
+
+    ``at``: the ledger's own clock, in seconds, then.
+    """
+
+    text: str
+    version: str
+    book: Book
+    at: float
 
 
 @dataclass
@@ -60,8 +73,7 @@ class Ledger:
         self._sleep = sleep
         self._waiting: List[_Asked] = []
         self._queue, self._writing = threading.Lock(), threading.Lock()
-        self._known: Optional[Tuple[str, str]] = None
-        self._read_at = 0.0
+        self._known: Optional[_Known] = None
 
     def ask(self, request: Request, now: Instant) -> Answer:
         """A place for one action, or the refusal. Granted only once it is written.
@@ -84,7 +96,9 @@ class Ledger:
     def look(self, request: Request, now: Instant) -> Answer:
         """What the answer would be. Nothing is written, and so no budget trips."""
         with self._writing:
-            answer = self._book().ask(request, self._limits, now)
+            self._known = self._current()
+            # In a copy: what it then says is not written.
+            answer = read(self._known.text).ask(request, self._limits, now)
         return replace(answer, facts={**answer.facts, "first": False}) if answer.facts else answer
 
     def _settle(self, together: List[_Asked]) -> None:
@@ -94,35 +108,35 @@ class Ledger:
             for asked, answer in zip(together, self._answers(together)):
                 asked.answer = answer
         except Exception as error:
-            self._known = None
             for asked in together:
                 asked.error = _of_ours(error)
 
     def _answers(self, together: List[_Asked]) -> List[Answer]:
         for attempt in range(ATTEMPTS):
-            book = self._book()
+            # Known again only once the answers stand: until then the book says what is not written.
+            known, self._known = self._current(), None
             clock = self._clock()
-            answers = [book.ask(a.request, self._limits, a.at(clock)) for a in together]
-            if not book.changed or self._written(book):
+            answers = [known.book.ask(a.request, self._limits, a.at(clock)) for a in together]
+            try:
+                self._known = self._written(known) if known.book.changed else known
                 return answers
-            self._sleep(random.uniform(0, PAUSE) * attempt / ATTEMPTS)
+            except Conflict:
+                self._sleep(random.uniform(0, PAUSE) * attempt / ATTEMPTS)
         raise Conflict(f"the ledger was written by others, {ATTEMPTS} times")
 
-    def _written(self, book: Book) -> bool:
-        assert self._known is not None
-        text = book.text()
-        try:
-            version = self._store.write(text, version=self._known[1])
-        except Conflict:
-            self._known = None
-            return False
-        self._known, self._read_at = (text, version), self._clock()
-        return True
+    def _written(self, known: _Known) -> _Known:
+        text = known.book.text()
+        version = self._store.write(text, version=known.version)
+        known.book.changed = False
+        return _Known(text, version, known.book, self._clock())
 
-    def _book(self) -> Book:
-        if self._known is None or self._clock() - self._read_at > FRESH:
-            self._known, self._read_at = self._store.read(), self._clock()
-        return read(self._known[0])
+    def _current(self) -> _Known:
+        known = self._known
+        if known is not None and self._clock() - known.at <= FRESH:
+            return known
+        text, version = self._store.read()
+        book = known.book if known is not None and known.version == version else read(text)
+        return _Known(text, version, book, self._clock())
 
 
 def _of_ours(error: Exception) -> PlaybookError:
