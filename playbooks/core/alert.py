@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
 
 from playbooks.core.claim import Claim
@@ -71,7 +72,7 @@ class Alert:
         prefix = _OUTPUT_PREFIX.match(self.output)
         return self.output[prefix.end() :] if prefix else self.output
 
-    @property
+    @cached_property
     def claim(self) -> Claim:
         """What the alert points at, as far as it says."""
         return Claim.of(self.source, self.hostname, self.fields)

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from expects import be_empty, contain, equal, expect, have_len, raise_error
+from expects import be, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.alert import Alert
@@ -32,6 +32,11 @@ with description("An alert") as self:
         alert = Alert.parse({"rule": "A rule", "priority": "Error", "time": "2026-01-02T03:04:05Z"})
 
         expect(Alert.parse(alert) is alert).to(equal(True))
+
+    with it("is asked what it points at by many, and looks once"):
+        alert = Alert.parse(a_document())
+
+        expect(alert.claim).to(be(alert.claim))
 
     with it("needs no more than rule, priority and time"):
         alert = Alert.parse({"rule": "A rule", "priority": "Error", "time": "2026-01-02T03:04:05Z"})
