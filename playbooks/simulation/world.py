@@ -9,10 +9,12 @@ from hashlib import sha256
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.alert import Alert
+from playbooks.core.claim import Claim
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.book import after
 from playbooks.core.log import Log
+from playbooks.core.network_policy import LABEL
 from playbooks.core.node import Node, Taint
 from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.ports import Clock, Cluster, Home, LedgerStore
@@ -76,7 +78,7 @@ class SimulatedCluster(Cluster):
     _pods: Dict[str, Pod] = field(default_factory=dict)
     _gone: Set[str] = field(default_factory=set)
     _nodes: Dict[str, Node] = field(default_factory=dict)
-    _policies: Dict[str, Dict[str, Mapping[str, Any]]] = field(default_factory=dict)
+    _policies: Dict[Tuple[str, Any], Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in _OTHERS:
@@ -136,12 +138,17 @@ class SimulatedCluster(Cluster):
         return Workload(kind, name if of_deployment else owner.name, self.replicas)
 
     def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
-        return list(self._policies.get(namespace, {}).values())
+        """That of the pod under way: those that isolate others do not select it."""
+        assert self.moment.alert is not None
+        claim = self.moment.alert.claim
+        uid = _uid(claim, claim.pod, namespace)
+        found = self._policies.get((namespace, uid))
+        return [found] if found else []
 
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
         metadata = {**manifest["metadata"], "resourceVersion": "1"}
-        stored = {**manifest, "metadata": metadata}
-        self._policies.setdefault(metadata["namespace"], {})[metadata["name"]] = stored
+        place = metadata["namespace"], metadata["labels"][LABEL]
+        self._policies[place] = {**manifest, "metadata": metadata}
 
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
         self.create_network_policy(manifest)
@@ -187,7 +194,6 @@ def owner_of(pod: str) -> Optional[Owner]:
 def _pod(alert: Alert, name: str, namespace: str) -> Pod:
     claim = alert.claim
     container = claim.container_id
-    identity = claim.uid or f"{namespace}/{name}/{container}"
     owner = owner_of(name)
     references = [{"kind": owner.kind, "name": owner.name, "controller": True}] if owner else []
     created = Instant(alert.time.nanoseconds - EARLIER * NANOSECONDS)
@@ -197,7 +203,7 @@ def _pod(alert: Alert, name: str, namespace: str) -> Pod:
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                "uid": claim.uid or sha256(identity.encode()).hexdigest()[:32],
+                "uid": _uid(claim, name, namespace),
                 "resourceVersion": "1",
                 "creationTimestamp": str(created),
                 "ownerReferences": references,
@@ -206,6 +212,11 @@ def _pod(alert: Alert, name: str, namespace: str) -> Pod:
             "status": {"phase": "Running", "containerStatuses": [status] if status else []},
         }
     )
+
+
+def _uid(claim: Claim, name: str, namespace: str) -> str:
+    identity = f"{namespace}/{name}/{claim.container_id}"
+    return claim.uid or sha256(identity.encode()).hexdigest()[:32]
 
 
 def _node(name: str) -> Node:
