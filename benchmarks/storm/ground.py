@@ -7,7 +7,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import certifi
 import urllib3
@@ -39,6 +39,7 @@ class Ground(Served):
 
     def begin(self) -> None:
         super().begin()
+        self.account = self._service_account()
         self.tap = Tap(self.api_server)
         self.gone = Gone(self.namespace)
         self.gone.start()
@@ -52,20 +53,22 @@ class Ground(Served):
             self.clear()
         super().end()
 
-    def pods(self, count: int) -> List[Manifest]:
-        """New ones, of names that nobody had before."""
+    def pods(self, count: int, owners: Sequence[Manifest] = ()) -> List[Manifest]:
+        """New ones, of names that nobody had before, each of one of the owners in turn."""
         first, self._made = self._made, self._made + count
         with ThreadPoolExecutor(MAKERS) as pool:
-            return list(pool.map(self._pod, range(first, first + count)))
+            return list(pool.map(lambda n: self._pod(n, owners), range(first, first + count)))
 
     def clear(self) -> None:
         """Delete every pod there is."""
         patient = KubernetesApi(timeout=urllib3.Timeout(connect=3.0, read=120.0))
         patient.delete("api", "v1", "namespaces", self.namespace, "pods", body={})
 
-    def _pod(self, number: int) -> Manifest:
+    def _pod(self, number: int, owners: Sequence[Manifest]) -> Manifest:
         path = ("api", "v1", "namespaces", self.namespace, "pods")
         manifest = cluster.a_pod_manifest(f"web-{number}", self.namespace, gated=True)
+        if owners:
+            manifest["metadata"]["ownerReferences"] = [_reference(owners[number % len(owners)])]
         return self._api.post(*path, body=manifest)
 
     def _kubeconfig(self) -> Path:
@@ -95,7 +98,7 @@ class Ground(Served):
     def _server(self) -> Dict[str, Any]:
         return dict(self.view["clusters"][0]["cluster"])
 
-    def service_account(self) -> Path:
+    def _service_account(self) -> Path:
         """A directory as the kubelet mounts it, for who acts as in a pod."""
         path, server = Path(self.directory) / "account", self.view["clusters"][0]["cluster"]
         path.mkdir()
@@ -107,6 +110,11 @@ class Ground(Served):
     @property
     def token(self) -> str:
         return str(self.view["users"][0]["user"]["token"])
+
+
+def _reference(owner: Manifest) -> Manifest:
+    named = {key: owner["metadata"][key] for key in ("name", "uid")}
+    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True, **named}
 
 
 def alert(pod: Manifest) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import List, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 from benchmarks.storm.ground import SUBJECT, TOPIC, Ground, until
 from benchmarks.storm.nats_publisher import Publisher
 from specs.support.mothers import a_document
-from specs.support.worker_on_cluster import OnCluster
+from specs.support.worker_on_cluster import NO_CAPS, OnCluster
 
 # Seconds within which it must be ready.
 READY = 30.0
@@ -21,16 +21,21 @@ class AsInPod(OnCluster):
 
 
 class Ours:
+    """``settings``: of its guards; by default nothing is held to a cap."""
+
     name = "worker"
 
-    def __init__(self, ground: Ground, concurrency: int) -> None:
+    def __init__(
+        self, ground: Ground, concurrency: int, settings: Mapping[str, str] = NO_CAPS
+    ) -> None:
         self._ground = ground
         self._concurrency = concurrency
+        self._guards = settings
         self._publisher = Publisher(ground.nats.port)
         self._worker: Optional[OnCluster] = None
         self.tap = ground.tap
         self._tapped = ground.kubeconfig_at("tapped", self.tap.address)
-        self._account = ground.service_account()
+        self._account = ground.account
 
     @property
     def pid(self) -> int:
@@ -41,7 +46,9 @@ class Ours:
         """Ready, and with the consumer of its topic."""
         host, port = self._ground.api_server
         settings = {
+            **self._guards,
             "FUNCTION_NAMESPACE": self._ground.namespace,
+            "POD_NAMESPACE": self._ground.namespace,
             "NATS_URL": self._ground.nats.url,
             "MAX_API_QPS": "10000",
             "CONCURRENCY": str(self._concurrency),

@@ -1,0 +1,210 @@
+"""What the guards cost: ``python -m benchmarks.storm.guards``, with a cluster as for the storm.
+
+- The worker: reactions a second in storms of --pods alerts, with its guards off as far as they can
+  be and with all of them, in turn; the medians count. Off or on, it is never without the guards
+  against loops, the exemptions (its namespace, read every 10 s) and the brake (the ledger, read
+  every 2 s). On, every action is written into the ledger before it is done. The pods belong to
+  Jobs, which the guards read as well.
+- Kubeless' way, which remembers nothing from one alert to the next: the API calls of an action with
+  no guard at all, and with all of them; and those for alerts that are ruled out by themselves.
+
+``--pods 200 --rounds 1`` tries it in half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from typing import Any, Callable, Dict, List, Mapping
+
+os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
+
+from benchmarks.storm.contender import Storm, storm
+from benchmarks.storm.ground import Ground, Manifest, alert
+from benchmarks.storm.ours import Ours
+from playbooks.core.alert import Alert
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
+from playbooks.core.settings import read
+from playbooks.core.world import ClusterWorld
+from playbooks.deployment import catalogue
+from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
+from playbooks.infrastructure.home import ThisPod
+from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from specs.support.worker_on_cluster import LEDGER, NO_CAPS
+
+PATIENCE = 60.0
+
+# Workloads that the pods of a storm belong to, and alerts before it that open connections.
+WORKLOADS, WARM = 10, 16
+
+OFF = {
+    **NO_CAPS,
+    "MAX_NODES": "off",
+    "MAX_ALERT_AGE": "off",
+    "PROTECTED_NAMESPACES": "",
+    "ALLOW_OWNERS": "DaemonSet,Node",
+}
+ON = {
+    "MAX_ACTIONS": "5000",
+    "MAX_ACTIONS_ALL": "5000",
+    "MAX_PER_OWNER": "100%",
+    "MINIMUM_PRIORITY": "Notice",
+    "RULES": "Terminal*",
+    "NAMESPACES": "*",
+    "EXEMPT_PODS": "true",
+}
+
+RULED_OUT = {
+    "protected namespace": {"PROTECTED_NAMESPACES": "*"},
+    "below MINIMUM_PRIORITY": {"MINIMUM_PRIORITY": "Critical"},
+    "rule not listed": {"RULES": "Another rule"},
+    "namespace not listed": {"NAMESPACES": "another"},
+}
+
+
+class CountingApi(KubernetesApi):
+    """``calls``: the methods of those made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: List[str] = []
+
+    def _call(self, method: str, *given: Any, **named: Any) -> Dict[str, Any]:
+        self.calls.append(method)
+        return super()._call(method, *given, **named)
+
+
+def main() -> int:
+    chosen = arguments()
+    ground = Ground()
+    try:
+        ground.begin()
+        jobs = owners(ground, chosen.pods)
+        storms_in_turn(ground, jobs, chosen)
+        calls_of_an_action(ground, jobs)
+    finally:
+        ground.end()
+    return 0
+
+
+def storms_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namespace) -> None:
+    found: Dict[str, List[Storm]] = {"off": [], "on": []}
+    for number in range(chosen.rounds):
+        for name, settings in (("off", OFF), ("on", ON)):
+            print(f"[{time.strftime('%H:%M:%S')}] guards {name}, {number + 1}", file=sys.stderr)
+            found[name].append(one_storm(ground, chosen, settings, jobs))
+    print(f"{'worker':52}{'guards off':>12}{'guards on':>12}{'ratio':>8}")
+    show(f"reactions a second, {chosen.pods} alerts at once", found, lambda s: s.reactions, 1)
+    show("CPU of a reaction, ms", found, lambda s: s.cpu * 1000, 2)
+    for name, storms in found.items():
+        each = ", ".join(f"{s.reactions:.1f}" for s in storms)
+        print(f"guards {name}, reactions a second of each storm: {each}")
+        if any(s.left for s in storms):
+            print(f"guards {name}: pods were left of a storm")
+
+
+def one_storm(
+    ground: Ground, chosen: argparse.Namespace, settings: Mapping[str, str], jobs: List[Manifest]
+) -> Storm:
+    store = ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=LEDGER)
+    store.write("", version=store.read()[1])
+    worker = Ours(ground, chosen.connections, settings)
+    try:
+        worker.start()
+        if storm(worker, ground, ground.pods(WARM, jobs), PATIENCE).left:
+            raise RuntimeError("the worker does not delete what it is to delete")
+        return storm(worker, ground, ground.pods(chosen.pods, jobs), PATIENCE)
+    finally:
+        worker.stop()
+        worker.close()
+
+
+def owners(ground: Ground, replicas: int) -> List[Manifest]:
+    """Jobs that leave their pods alone: they are said to be somebody else's to manage."""
+    path = ("apis", "batch", "v1", "namespaces", ground.namespace, "jobs")
+    container = {"name": "main", "image": "none"}
+    return [
+        KubernetesApi().post(
+            *path,
+            body={
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "metadata": {"name": f"job-{number}"},
+                "spec": {
+                    "managedBy": "falco-playbooks.benchmark/nobody",
+                    "parallelism": replicas,
+                    "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+                },
+            },
+        )
+        for number in range(WORKLOADS)
+    ]
+
+
+def show(
+    words: str, found: Mapping[str, List[Storm]], figure: Callable[[Storm], float], digits: int
+) -> None:
+    off, on = (statistics.median(map(figure, found[name])) for name in ("off", "on"))
+    print(f"{words:52}{off:>12.{digits}f}{on:>12.{digits}f}{f'x {on / off:.2f}':>8}")
+
+
+def calls_of_an_action(ground: Ground, jobs: List[Manifest]) -> None:
+    print(f"\n{'a process an alert: API calls':52}{'reads':>12}{'writes':>12}")
+    for name in ("delete", "isolate"):
+        playbook = catalogue.load(name)
+        bare, guarded = (
+            counted(ground, playbook, ground.pods(1, jobs)[0], {}, bare=bare)
+            for bare in (True, False)
+        )
+        for words, (calls, outcome) in (("no guard", bare), ("all guards", guarded)):
+            row(f"{name}, {words} ({outcome.reason})", calls)
+        row(f"{name}, more", guarded[0] - bare[0])
+    for words, settings in RULED_OUT.items():
+        pod = ground.pods(1, jobs)[0]
+        calls, outcome = counted(ground, catalogue.load("delete"), pod, settings, bare=False)
+        row(f"{words} ({outcome.reason})", calls)
+
+
+def counted(
+    ground: Ground, playbook: Playbook, pod: Manifest, settings: Mapping[str, str], *, bare: bool
+) -> tuple[Counter[str], Outcome]:
+    """One alert, by who knows nothing from before."""
+    api = CountingApi()
+    name = f"falco-{playbook.name}-once"
+    # Deploying makes it, and that is no call of an alert.
+    ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=name).read()
+    ledger = ConfigMapLedger(api, namespace=ground.namespace, name=name)
+    world = ClusterWorld(SystemClock(), ThisPod(), KubernetesCluster(api), ledger)
+    if bare:
+        reaction = playbook.build(read(playbook.settings, settings), world)
+        outcome = reaction.run(Alert.parse(alert(pod)))
+    else:
+        outcome = playbook.responder(settings, world).answer(alert(pod))
+    return Counter("reads" if call == "GET" else "writes" for call in api.calls), outcome
+
+
+def row(words: str, calls: Mapping[str, int]) -> None:
+    print(f"{words:52}{calls.get('reads', 0):>12}{calls.get('writes', 0):>12}")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.storm.guards",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--pods", type=int, default=1000, help="alerts of a storm, a pod each")
+    parser.add_argument("--rounds", type=int, default=3, help="storms with guards, and without")
+    parser.add_argument("--connections", type=int, default=8, help="the worker's CONCURRENCY")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
