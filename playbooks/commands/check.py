@@ -56,7 +56,7 @@ def _findings(
                 cluster,
                 namespace,
                 options.function,
-                playbook.permissions,
+                playbook.rights(served.environment),
                 places=places,
                 own=rights.WORKERS if served.deployed else (),
             ),

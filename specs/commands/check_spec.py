@@ -16,6 +16,9 @@ from specs.commands.readiness import (
     the_finding,
 )
 
+TTL = ("-e", "ISOLATE_TTL=2h")
+
+
 with description("falco-playbook check") as self:
     with before.each:
         self.cluster = ready()
@@ -170,11 +173,16 @@ with description("falco-playbook check, of rights") as self:
     with it("asks for every verb of the playbook and of its worker, as its account"):
         cluster = ready()
         playbook = catalogue.load("isolate")
-        number = sum(len(p.verbs) for p in (*playbook.permissions, *WORKERS))
+        number = sum(len(p.verbs) for p in (*playbook.rights({}), *WORKERS))
 
         expect(the_finding(cluster, "rights")[:2]).to(
             equal(("ok", f"all {number} that it needs, in all namespaces"))
         )
+
+    with it("asks for what a setting makes it need, where it is set"):
+        bare, timed = (the_finding(ready(*typed), "rights")[1] for typed in ((), TTL))
+
+        expect(int(timed.split()[1]) - int(bare.split()[1])).to(equal(2))
 
     with it("asks in each namespace where the playbook is limited to some"):
         cluster = ready("-e", "NAMESPACES=shop,till")

@@ -15,6 +15,7 @@ from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
 
 from playbooks.commands.cluster import ClusterProcess, Executed
+from playbooks.commands.person import who
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, World, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
@@ -184,7 +185,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         expect(said.out).to(equal(f"dropped      {numbers['a']}: it was not-permitted\n"))
         expect([letter["id"] for letter in listed(self)]).to(equal([numbers["b"]]))
         expect(line["message"]).to(equal(f"dead letter {numbers['a']} is dropped"))
-        expect(line["by"]).to(equal(self.cluster.user))
+        expect(line["by"]).to(equal(who(self.cluster)))
         expect(json.loads(line["body"])["output"]).to(equal("a"))
 
     with it("drops nothing that cannot be put on record"):
