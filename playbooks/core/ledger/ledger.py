@@ -9,12 +9,13 @@ import random
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Callable, List, Optional, TypeVar
+from typing import Callable, List, Optional, TypeVar, Union
 
 from playbooks.core.answer import Answer
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import LedgerStore
 
@@ -106,12 +107,15 @@ class Ledger:
             asked.error = Unexpected("the one who wrote the ledger was stopped")
         try:
             for asked, answer in zip(together, self._answers(together)):
-                asked.answer = answer
+                if isinstance(answer, Answer):
+                    asked.answer = answer
+                else:
+                    asked.error = answer
         except Exception as error:
             for asked in together:
                 asked.error = _of_ours(error)
 
-    def _answers(self, together: List[_Asked]) -> List[Answer]:
+    def _answers(self, together: List[_Asked]) -> List[Union[Answer, PlaybookError]]:
         for attempt in range(ATTEMPTS):
             # Known again only once the answers stand: until then the book says what is not written.
             known, self._known = self._current(), None
@@ -119,10 +123,18 @@ class Ledger:
             answers = [known.book.ask(a.request, self._limits, a.at(clock)) for a in together]
             try:
                 self._known = self._written(known) if known.book.changed else known
-                return answers
+                return [self._in_time(answer, clock) for answer in answers]
             except Conflict:
                 self._sleep(random.uniform(0, PAUSE) * attempt / ATTEMPTS)
         raise Conflict(f"the ledger was written by others, {ATTEMPTS} times")
+
+    def _in_time(self, answer: Answer, asked_at: float) -> Union[Answer, PlaybookError]:
+        """A place is counted from when it was asked for: granted much later, its window would be
+        over too soon. Asking again counts it anew."""
+        took = self._clock() - asked_at
+        if answer.reason or took <= GRAIN:
+            return answer
+        return Conflict(f"the ledger took {took:.0f} s to be written, more than {GRAIN}")
 
     def _written(self, known: _Known) -> _Known:
         text = known.book.text()

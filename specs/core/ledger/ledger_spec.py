@@ -5,6 +5,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, Conflict, PlaybookError, Unexpected
 from playbooks.core.ledger.book import Request, after
+from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.ledger import ATTEMPTS, FRESH, Ledger, change, read
 from playbooks.core.ledger.limits import Limits
 from specs.support.fakes import InMemoryLedger
@@ -64,6 +65,25 @@ with description("The ledger") as self:
         for thread in threads:
             thread.join(10)
         return told
+
+    with it("grants no place that took so long to write that its window would end too soon"):
+        spec = self
+
+        class SlowLedger(InMemoryLedger):
+            def write(self, text, *, version):
+                spec.seconds += GRAIN + 1
+                return super().write(text, version=version)
+
+        slow = SlowLedger()
+
+        expect(lambda: self.ledger(slow).ask(a_request(), NOW)).to(
+            raise_error(Conflict, contain("11 s to be written"))
+        )
+        slow_no_more = InMemoryLedger(slow.text)
+
+        expect(self.ledger(slow_no_more).ask(a_request(), after(NOW, 12)).words).to(
+            contain("counted already")
+        )
 
     with it("grants what is written"):
         expect(self.ledger().ask(a_request(), NOW).reason).to(equal(""))
