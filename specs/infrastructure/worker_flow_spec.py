@@ -12,7 +12,7 @@ from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.kubeless import TRIGGERS
-from specs.support.worker_on_cluster import Served, trigger
+from specs.support.worker_on_cluster import NO_CAPS, Served, trigger
 
 # An alert every 12 seconds for a week.
 HISTORY = 7 * 24 * 3600 // 12
@@ -67,7 +67,7 @@ with description("A worker whose triggers change while alerts flow") as self:
     with before.all:
         self.served = Served("falco.error.*")
         self.served.begin()
-        self.worker = self.served.start_serving()
+        self.worker = self.served.start_serving(**NO_CAPS)
         pods = gated(self.served.namespace, *[f"pod-{number}" for number in range(600)])
         self.flow = Flow(self.served.nats, pods)
 
@@ -149,7 +149,7 @@ with description("A new playbook on a stream that holds a week of alerts") as se
     with it("acts on nothing of it, and at once on what is new"):
         namespace = self.served.namespace
         (new,) = gated(namespace, "new")
-        worker = self.served.start_serving()
+        worker = self.served.start_serving(**NO_CAPS)
         begun = time.monotonic()
         self.served.nats.publish(message("falco.error.x", new))
         cluster.gone(new)

@@ -234,10 +234,8 @@ with description("The worker's connection to NATS") as self:
         expect(worker.log.lower()).not_to(contain("permissions violation"))
 
     with it("acts where it may keep no outcomes, says so, and counts them"):
-        without = PERMISSIONS.replace('"falco-outcomes.*"', '"nothing"')
-        users = f"""{{user: admin, password: a}}
-          {{user: worker, password: w, permissions: {{ {without} }}}}"""
-        nats = a_server(self, f"authorization {{ users: [ {users} ] }}", "admin:a")
+        without = USERS.replace('"falco-outcomes.*"', '"nothing"')
+        nats = a_server(self, without, "admin:a")
         for name, subjects in (("FALCO", "falco.>"), ("FALCO_DEAD", "falco-dead.>")):
             nats.stream(name, subjects)
         nats.stream("FALCO_INBOX", "falco-inbox.>")
