@@ -29,6 +29,7 @@ class KubelessObjects:
         self._api = api or KubernetesApi()
         self._probe = probe or KubernetesApi(timeout=_SHORT)
         self._function = (*_GROUP, "namespaces", namespace, "functions", function)
+        self._tells = False
         self._triggers = (*_GROUP, "namespaces", namespace, "natstriggers")
 
     def function(self) -> Mapping[str, Any]:
@@ -46,11 +47,14 @@ class KubelessObjects:
             yield {"type": "ERROR", "object": {"code": 410, "message": str(error)}}
 
     def answers(self) -> bool:
-        """Whether the API server says that it is ready, or that it does not tell us.
+        """Whether the API server says that it is ready, or has never told us. One that is starting
+        refuses what it granted before, and will grant again.
 
         Source: https://kubernetes.io/docs/reference/using-api/health-checks/
         """
         try:
-            return self._probe.status("readyz") < 500
+            status = self._probe.status("readyz")
         except PlaybookError:
             return False
+        self._tells = self._tells or status == 200
+        return status == 200 or (status < 500 and not self._tells)

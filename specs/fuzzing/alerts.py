@@ -1,4 +1,4 @@
-"""Mutated alerts against parsing and all four reactions.
+"""Mutated alerts against parsing and all four playbooks, behind their guards.
 
 ``python -m specs.fuzzing.alerts [COUNT]``, 10,000 unless told otherwise.
 
@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -22,22 +23,18 @@ from hypothesis import strategies as st
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Status
-from playbooks.core.playbook import Responder
+from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.pod import Pod
-from playbooks.core.proof import Proof
-from playbooks.reactions.delete_pod import DeletePod
-from playbooks.reactions.isolate_pod import IsolatePod
 from playbooks.reactions.notify_slack import NotifySlack
-from playbooks.reactions.taint_node import TaintNode
-from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack
+from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack, a_world
 from specs.support.mothers import (
     CONTAINER,
     OTHER_CONTAINER,
     OTHER_UID,
     UID,
     a_document,
-    a_node,
     a_pod,
+    a_ready_node,
     a_status,
 )
 
@@ -110,7 +107,8 @@ def a_cluster() -> InMemoryCluster:
             uid="decoy",
             statuses=[a_status(container_id="e" * 64)],
         ),
-        a_node(),
+        a_ready_node("node-1"),
+        a_ready_node("node-2"),
     )
 
 
@@ -124,17 +122,12 @@ def proves(body: Any, pod: Pod) -> bool:
     return pod.uid in uids or bool(usable and any(known.startswith(given.lower()) for known in ids))
 
 
-def reactions(cluster: InMemoryCluster) -> Dict[str, Any]:
-    clock = FixedClock()
-    proof = Proof(cluster, clock, identity="strict", namespaces=())
-    taint = {"key": "falco/alert", "value": "true", "effect": "NoExecute", "taint_host": False}
-    isolate = {"direction": "both", "allow_cidrs": (), "detach": True}
-    return {
-        "delete": DeletePod(cluster, clock, proof, grace_period_seconds=1),
-        "isolate": IsolatePod(cluster, proof, **isolate),
-        "taint": TaintNode(cluster, proof, **taint),
-        "slack": NotifySlack(RecordingSlack()),
-    }
+def responder(name: str, cluster: InMemoryCluster) -> Responder:
+    """The playbook behind all its guards, as its entrypoint wires it."""
+    if name == "slack":
+        return Responder(NotifySlack(RecordingSlack()), [], FixedClock(), dry_run=False)
+    playbook: Playbook = import_module(f"playbooks.{name}").playbook
+    return playbook.responder({"MAX_ALERT_AGE": "off"}, a_world(cluster))
 
 
 def check(body: Any, seen: Counter) -> None:
@@ -145,8 +138,7 @@ def check(body: Any, seen: Counter) -> None:
     for name in ("delete", "isolate", "taint", "slack"):
         cluster = a_cluster()
         before = dict(cluster.pods)
-        responder = Responder(reactions(cluster)[name], [], FixedClock(), dry_run=False)
-        outcome = responder.answer(body)
+        outcome = responder(name, cluster).answer(body)
         seen[f"{name} {outcome.status}"] += 1
         assert outcome.reason != "unexpected", (name, outcome, body)
         json.dumps(outcome.to_dict())

@@ -409,12 +409,14 @@ def responder(
 ) -> Responder:
     """The playbook as its entrypoint wires it, on the real cluster or on ``cluster``.
 
-    With a ``ledger`` of its own, lest specs use up each other's budgets: a new one in memory.
+    With a ``ledger`` of its own, lest specs use up each other's budgets: that of the setting
+    ``LEDGER``, or a new one in memory.
     """
     declared: Playbook = import_module(f"playbooks.{playbook}").playbook
     world = declared.world(playbook, read(declared.settings, settings))
     if isinstance(world, ClusterWorld):
-        world = replace(world, cluster=cluster or world.cluster, ledger=ledger or InMemoryLedger())
+        own = world.ledger if "LEDGER" in settings else InMemoryLedger()
+        world = replace(world, cluster=cluster or world.cluster, ledger=ledger or own)
     return declared.responder(settings, world)
 
 

@@ -89,9 +89,11 @@ class Storm(Served):
             eventually(lambda: not self.unanswered() and not self.left(), PATIENCE, every=0.5)
         except AssertionError:
             workers = "\n".join(worker.log[-3000:] for worker in self.workers)
+            gone = [line for w in self.workers for line in w.log.splitlines() if "given up" in line]
             raise AssertionError(
                 f"{what}: {len(self.left())} pods are left, {len(self.unanswered())} alerts have"
-                f" neither an outcome nor a dead letter\n{workers}"
+                f" neither an outcome nor a dead letter; {len(self.dead())} dead letters, such as"
+                f" {gone[:2]}\n{workers}"
             ) from None
         if "STORM_PODS" in os.environ:
             took = time.monotonic() - self._published
@@ -109,6 +111,18 @@ class Storm(Served):
         """The pods that were to be deleted, and are still there: all but those of a worker."""
         others = ("-l", "!function", "-o", "name")
         return cluster.kubectl("get", "pods", "-n", self.namespace, *others).split()
+
+    def settled(self) -> int:
+        """How many are left once the API server has done what it was asked before it was cut."""
+        counts = [len(self.left())]
+
+        def same() -> bool:
+            time.sleep(1.5)
+            counts.append(len(self.left()))
+            return counts[-1] == counts[-2]
+
+        eventually(same, 30)
+        return counts[-1]
 
     def touched(self) -> List[str]:
         """The decoys that are not as they were made."""

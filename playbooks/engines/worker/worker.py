@@ -169,6 +169,8 @@ class Worker:
                 records=self._scribe,
             )
         )
+        # From now on it is known whether the API server tells that it is ready.
+        await self._api_answers()
         self._hindrance = ""
         self._intake.pause(not self._gate.is_open)
         self._changed.set()
