@@ -233,7 +233,7 @@ with description("A playbook with a service account of its own") as self:
 
         expect(keeping.cluster.log(pod, "main", **limits)).to(equal(Log(b"")))
         keeping.cluster.events_of(pod, seconds=5)
-        expect(keeping.rights(self.namespace)).to(equal(declared_by(keeping)))
+        expect(keeping.rights(self.namespace)).to(equal(declared_by(keeping, self.namespace)))
         for read in (
             lambda cluster: cluster.log(pod, "main", **limits),
             lambda cluster: cluster.events_of(pod, seconds=5),
