@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 from specs.support import real_cluster as cluster
 from specs.support.deployed import IMAGE, deploy_playbook
 from specs.support.storm import TOPIC, Storm
-from specs.support.worker_on_cluster import FUNCTION, outcomes_in
+from specs.support.worker_on_cluster import FUNCTION, NO_CAPS, outcomes_in
 
 
 class DeployedStorm(Storm):
@@ -28,7 +28,7 @@ class DeployedStorm(Storm):
 
     def deploy(self, **settings: str) -> None:
         """Returns when the rollout is over."""
-        given = {"NATS_URL": self.nats.url, **settings}
+        given = {"NATS_URL": self.nats.url, **NO_CAPS, **settings}
         words = [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
         place = ("-n", self.namespace, "-p", "delete", "-t", TOPIC)
         code, said = deploy_playbook(*place, "-E", "kubernetes", "-i", IMAGE, "-R", "2", *words)
