@@ -11,19 +11,23 @@ Beyond what the worker needs, its NATS user must be allowed to publish on
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
 import secrets
-import sys
 import time
-from typing import Any, AsyncIterator, Dict, List, Mapping, Optional, Sequence
+from typing import Any, AsyncIterator, Dict, Mapping, Optional, Sequence
 
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import read
-from playbooks.engines.worker.dead_letter_desk import connected, function_of, jetstream_of
 from playbooks.engines.worker.delivery import Origin
+from playbooks.engines.worker.in_pod import (
+    connected,
+    end,
+    fail,
+    function_of,
+    jetstream_of,
+    main,
+)
 from playbooks.engines.worker.jetstream import JetStream
 from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.kept_outcomes import headers_of
@@ -138,15 +142,14 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
                 print(json.dumps(found))
                 count += 1
     except NoJetStream as error:
-        return _fail(f"this NATS keeps nothing: {error}")
+        return fail(f"this NATS keeps nothing: {error}")
     except BrokenPipeError:
         raise
     except (Undone, Unusable, ApiError, PlaybookError) as error:
-        return _fail(str(error))
+        return fail(str(error))
     except Exception as error:
-        return _fail(repr(error))
-    print(json.dumps({"end": count}), flush=True)
-    return 0
+        return fail(repr(error))
+    return end(count)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,20 +161,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fail(why: str) -> int:
-    print(json.dumps({"error": why}), flush=True)
-    return 1
-
-
-def main(arguments: Optional[List[str]] = None) -> None:
-    try:
-        code = asyncio.run(run(sys.argv[1:] if arguments is None else arguments, os.environ))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = 1
-    # Without waiting for a connection that is of no use any more.
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import sys
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings, read
 from playbooks.engines.worker import coverage, nats_connection, recent_alerts
+from playbooks.engines.worker.in_pod import end, fail, main, say
 from playbooks.engines.worker.jetstream import JetStream
 from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.names import ALERTS
@@ -41,20 +39,20 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         settings = read(IDENTITY + NATS, environ)
         connection = await _connection(settings)
         if connection is None:
-            return _end(1)
+            return end(1)
         _print("strangers", **await _strangers(settings))
         jetstream = JetStream(connection, max_age_hours=1, max_megabytes=1, replicas=1)
         stream, last = await _stream(jetstream)
         if not stream:
-            return _end(3)
+            return end(3)
         since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
         bounds = recent_alerts.Bounds(since, asked.most)
         await _alerts(connection, jetstream, stream, last, asked.topics, bounds)
     except PlaybookError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except Exception as error:
-        return _fail(repr(error))
-    return _end(4)
+        return fail(repr(error))
+    return end(4)
 
 
 async def _connection(settings: Settings) -> Any:
@@ -163,26 +161,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _end(count: int) -> int:
-    print(json.dumps({"end": count}), flush=True)
-    return 0
-
-
-def _fail(why: str) -> int:
-    print(json.dumps({"error": why}), flush=True)
-    return 1
-
-
 def _print(about: str, **said: Any) -> None:
-    print(json.dumps({"about": about, **said}), flush=True)
-
-
-def main(arguments: Optional[List[str]] = None) -> None:
-    code = asyncio.run(run(sys.argv[1:] if arguments is None else arguments, os.environ))
-    sys.stdout.flush()
-    # Without waiting for a connection that is of no use any more.
-    os._exit(code)
+    say({"about": about, **said})
 
 
 if __name__ == "__main__":
-    main()
+    main(run)
