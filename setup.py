@@ -12,7 +12,8 @@ setup(
     python_requires=">=3.8",
     packages=find_packages(include=["playbooks", "playbooks.*"]),
     package_data={
-        "playbooks.deployment": ["*.json", "requirements/*.txt", "requirements/evidence/*.txt"]
+        "playbooks.deployment.packaging": ["requirements/*.txt", "requirements/evidence/*.txt"],
+        "playbooks.deployment.request": ["*.json"],
     },
     entry_points={"console_scripts": ["falco-playbook = playbooks.commands.__main__:run"]},
     install_requires=["kubernetes>=29,<36", "requests>=2.31"],

@@ -6,7 +6,7 @@ from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
 from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
-from playbooks.infrastructure import worlds
+from playbooks.infrastructure import wiring
 from playbooks.reactions.delete_pod import DeletePod
 
 
@@ -21,5 +21,5 @@ def build(settings: Settings, world: ClusterWorld) -> Reaction:
     )
 
 
-playbook = Playbook("delete", DeletePod, build, worlds.kubernetes, packages=("kubernetes",))
+playbook = Playbook("delete", DeletePod, build, wiring.kubernetes, packages=("kubernetes",))
 handler = kubeless.handler(playbook)

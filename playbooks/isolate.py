@@ -7,7 +7,7 @@ from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
 from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
-from playbooks.infrastructure import worlds
+from playbooks.infrastructure import wiring
 from playbooks.reactions.isolate_pod import IsolatePod
 
 
@@ -22,5 +22,5 @@ def build(settings: Settings, world: ClusterWorld) -> Reaction:
     )
 
 
-playbook = Playbook("isolate", IsolatePod, build, worlds.kubernetes, packages=("kubernetes",))
+playbook = Playbook("isolate", IsolatePod, build, wiring.kubernetes, packages=("kubernetes",))
 handler = kubeless.handler(playbook)

@@ -7,7 +7,7 @@ import time
 from typing import Any, Dict, Iterable, List, Mapping
 
 from playbooks.core.errors import PlaybookError
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
 
 class Gone(threading.Thread):

@@ -15,7 +15,7 @@ import yaml
 
 from benchmarks.storm.gone import Gone
 from benchmarks.storm.tap import Tap
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.support import real_cluster as cluster
 from specs.support.worker_on_cluster import Served
 

@@ -31,12 +31,12 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.core.world import ClusterWorld
-from playbooks.deployment import catalogue
+from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
-from playbooks.infrastructure.home import ThisPod
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.this_pod import ThisPod
 from specs.support.worker_on_cluster import LEDGER, NO_CAPS
 
 PATIENCE = 60.0

@@ -6,9 +6,9 @@ import runpy
 import sys
 from pathlib import Path
 
-from playbooks.infrastructure import in_cluster
+from playbooks.infrastructure.kubernetes import connect
 
 # Not in the worker's image; nats-py imports it where it finds it, for websockets.
 sys.modules["aiohttp"] = None  # type: ignore[assignment]
-in_cluster.SERVICE_ACCOUNT = Path(os.environ["SERVICE_ACCOUNT"])
+connect.SERVICE_ACCOUNT = Path(os.environ["SERVICE_ACCOUNT"])
 runpy.run_module("playbooks.engines.worker", run_name="__main__", alter_sys=True)

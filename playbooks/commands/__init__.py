@@ -1,5 +1,5 @@
 """``falco-playbook``: what one does after deploying. Never shipped inside a function.
 
 What the API server knows is asked of it by kubectl, as deploy_playbook does. What only a worker
-reaches, NATS, is done inside its pod by ``playbooks.engines.worker.dead_letter_desk``.
+reaches, NATS, is done inside its pod by ``playbooks.engines.worker.operator.__main__``.
 """

@@ -20,9 +20,9 @@ from playbooks.commands.simulate import simulate
 from playbooks.commands.sweep import sweep
 from playbooks.commands.telling import tell
 from playbooks.commands.undo import undo
-from playbooks.deployment import preflight
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.waiting import Sleep
 from playbooks.infrastructure.clock import SystemClock
 
 

@@ -12,9 +12,9 @@ from playbooks.commands.command_line import Options
 from playbooks.commands.deployed import Deployed
 from playbooks.commands.token_place import TokenPlace, token_place
 from playbooks.core.errors import InvalidSetting
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.waiting import Sleep
-from playbooks.deployment.worker_settings import TOKEN
+from playbooks.deployment.request.worker_settings import TOKEN
 
 
 def token(options: Options, cluster: Cluster, deployed: Deployed, sleep: Sleep) -> int:

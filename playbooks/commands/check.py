@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Iterator, List, Optional, Tuple
 
-from playbooks.commands.checks import enforcement, held, inspected, rights, serving
+from playbooks.commands.checks import admission_policy, enforcement, nats, rights, serving
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.core.playbook import Playbook
-from playbooks.deployment import catalogue
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
-from playbooks.deployment.waiting import Sleep
+from playbooks.deployment.request import catalogue
 
 
 def check(options: Options, cluster: Cluster, namespace: str, sleep: Sleep) -> int:
@@ -63,8 +63,10 @@ def _findings(
         )
         yield from _inspected(cluster, served)
     yield from evaluated(
-        held.POLICY,
-        lambda: held.look(cluster, namespace, options.function, playbook.name, places=places),
+        admission_policy.POLICY,
+        lambda: admission_policy.look(
+            cluster, namespace, options.function, playbook.name, places=places
+        ),
     )
     if playbook.name == "isolate":
         image = options.image or _image(served)
@@ -95,8 +97,8 @@ def _inspected(cluster: Cluster, served: Served) -> List[Finding]:
     deployed = served.deployed
     if deployed is None:
         said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"
-        return [Finding(inspected.NATS, WARNING, said, "alerts arrive at most once there")]
-    return evaluated(inspected.NATS, lambda: inspected.look(cluster, deployed, served.topics))
+        return [Finding(nats.NATS, WARNING, said, "alerts arrive at most once there")]
+    return evaluated(nats.NATS, lambda: nats.look(cluster, deployed, served.topics))
 
 
 def _image(served: Optional[Served]) -> str:

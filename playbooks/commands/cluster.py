@@ -13,9 +13,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
+from playbooks.core.cluster.manifest import identity
 from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.kubectl_process import KubectlProcess
-from playbooks.deployment.manifests.manifest import identity
 
 # Seconds for a command in a pod, which may read thousands of messages.
 TIMEOUT = 600

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.commands.cluster import Cluster
-from playbooks.deployment import preflight
+from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.symptoms import of_pod
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.manifest import FUNCTION, KUBELESS_API, Manifest, reference
 from playbooks.deployment.manifests.worker import REVISION
-from playbooks.deployment.symptoms import of_pod
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from playbooks.commands.deployed import Deployed, a_worker
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
 
-MODULE = "playbooks.engines.worker.dead_letter_desk"
+MODULE = "playbooks.engines.worker.operator.__main__"
 
 # Lines of an answer that is none, as an error shows them.
 SHOWN = 5

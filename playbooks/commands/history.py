@@ -12,12 +12,12 @@ from playbooks.commands.command_line import Options
 from playbooks.commands.deployed import Deployed, find
 from playbooks.commands.history_table import table
 from playbooks.commands.telling import tell
-from playbooks.core import event
+from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.notifications import event
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.manifest import KUBELESS_API, reference
 
-MODULE = "playbooks.engines.worker.history_desk"
+MODULE = "playbooks.engines.worker.operator.history"
 
 SHORT = "the Events of the cluster, which keeps them for an hour unless told otherwise"
 

@@ -8,7 +8,7 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.reach import Place
 from playbooks.core.ledger.limits import object_name
-from playbooks.deployment import preflight
+from playbooks.deployment.apply import preflight
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import KubectlError
 from playbooks.deployment.manifests import ledger

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import List, Tuple
 
 from playbooks.commands.cluster import Cluster
+from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.errors import Conflict, NotFound
 from playbooks.core.ports import LedgerStore
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, NotThere
 from playbooks.deployment.manifests import ledger
-from playbooks.deployment.manifests.manifest import Manifest, reference
-from playbooks.infrastructure.config_map_ledger import KEY
+from playbooks.infrastructure.kubernetes.ledger import KEY
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping
 
-from playbooks.core import event, telling
+from playbooks.core.notifications import event, which
 from playbooks.core.outcome import Outcome
 
 SKIPPED = "skipped"
@@ -15,7 +15,7 @@ def of_line(line: Mapping[str, Any]) -> Dict[str, Any]:
     outcome = Outcome.of_dict(line)
     return {
         "time": line.get("recorded", ""),
-        "what": telling.kind(outcome) or str(outcome.status),
+        "what": which.kind(outcome) or str(outcome.status),
         "target": outcome.target,
         "uid": str(outcome.details.get("uid") or ""),
         "reason": outcome.reason,
@@ -54,9 +54,9 @@ def marked(entries: Iterable[Dict[str, Any]]) -> List[Dict[str, Any]]:
     for entry in entries:
         entry = {**entry, "undone": None}
         found.append(entry)
-        if entry["what"] == telling.ACTED:
+        if entry["what"] == which.ACTED:
             standing[entry["target"]] = entry
-        elif entry["what"] == telling.UNDONE and entry["target"] in standing:
+        elif entry["what"] == which.UNDONE and entry["target"] in standing:
             taken_back = standing.pop(entry["target"])
             taken_back["undone"] = {"time": entry["time"], "by": entry["by"]}
     return found

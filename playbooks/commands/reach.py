@@ -8,9 +8,9 @@ from typing import Callable, Tuple
 
 from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
-from playbooks.infrastructure.kubernetes_api import KubernetesApi, connect_as_kubectl
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.api import KubernetesApi, connect_as_kubectl
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 
 # Namespace and name of a ConfigMap.
 Place = Tuple[str, str]

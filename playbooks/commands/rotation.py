@@ -16,11 +16,11 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import Deployed, workers
 from playbooks.commands.telling import tell
 from playbooks.commands.token_place import TokenPlace
+from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, KubectlError
-from playbooks.deployment.manifests.manifest import Manifest, reference
 from playbooks.deployment.manifests.worker_pod import COMMAND
-from playbooks.deployment.waiting import Sleep
 
 # Times that the Secret is written when somebody else writes it at the same time.
 TRIES = 5

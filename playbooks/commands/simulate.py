@@ -18,14 +18,14 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
-from playbooks.deployment import assignments, catalogue, topics
 from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.request import assignments, catalogue, topics
 from playbooks.simulation.replay import replay
 from playbooks.simulation.summary import Summary, summarize
 
 STANDARD_INPUT = "-"
 
-MODULE = "playbooks.engines.worker.past_alerts"
+MODULE = "playbooks.engines.worker.operator.alerts"
 
 
 def simulate(

@@ -11,7 +11,7 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.ledger_places import places
 from playbooks.commands.reach import Reach
-from playbooks.core.containment.sweep import NodeSweep, PodSweep, Sweep
+from playbooks.core.containment.expiry import NodeSweep, PodSweep, Sweep
 from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger import ledger
 from playbooks.core.outcome import Status

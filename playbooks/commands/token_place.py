@@ -7,7 +7,7 @@ from typing import Any, List, Mapping, Tuple
 
 from playbooks.commands.deployed import Deployed
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.worker_settings import TOKEN
+from playbooks.deployment.request.worker_settings import TOKEN
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from playbooks.commands import desk
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import find
 from playbooks.commands.history import MODULE
-from playbooks.core import telling
-from playbooks.core.event import event
 from playbooks.core.instant import Instant
+from playbooks.core.notifications import which
+from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Concern, Outcome
 from playbooks.deployment.errors import DeploymentError
-from playbooks.engines.records import line
+from playbooks.engines.outcome_log import line
 
 
 def put_on_record(
@@ -34,7 +34,7 @@ def put_on_record(
 
     Never raises: what could not be put on record is returned, in words.
     """
-    outcome = telling.undone(concern, message, by)
+    outcome = which.undone(concern, message, by)
     problems = []
     try:
         _make_event(cluster, outcome, namespace, function, playbook)

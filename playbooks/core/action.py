@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from playbooks.core.node import Node
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.outcome import Concern, Outcome
-from playbooks.core.pod import Pod
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 
-from playbooks.core import guards, telling
+from playbooks.core import guards
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.answer import Answer
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import (
     GuardUnanswered,
     InvalidSetting,
@@ -18,10 +19,10 @@ from playbooks.core.errors import (
     Unexpected,
 )
 from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.notifications import which
 from playbooks.core.outcome import Outcome
-from playbooks.core.permissions import Permission
 from playbooks.core.ports import Clock, Reaction, Recorder
-from playbooks.core.redaction import Redaction
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, read
 from playbooks.core.world import ClusterWorld, World
 
@@ -86,13 +87,13 @@ class Playbook:
 
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
         """The distributions that a function with these settings installs."""
-        also = (*telling.packages(values), *self.reaction.installs(values))
+        also = (*which.packages(values), *self.reaction.installs(values))
         return tuple(dict.fromkeys((*self.packages, *also)))
 
     def responder(self, environ: Mapping[str, str], world: Optional[World] = None) -> Responder:
         """The playbook with its settings read. Raises InvalidSetting."""
         settings = read(self.settings, environ)
-        telling.check(settings)
+        which.check(settings)
         for problem in self.reaction.problems(environ):
             raise InvalidSetting(problem)
         world = world or self.world(self.name, settings)

@@ -7,14 +7,14 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
-from playbooks.core.log import Log
-from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
-from playbooks.core.permissions import Permission
-from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
-from playbooks.core.selectors import Selector
 from playbooks.core.settings import Setting
 
 

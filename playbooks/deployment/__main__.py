@@ -7,17 +7,19 @@ import sys
 import time
 from typing import Mapping, Sequence
 
-from playbooks.deployment import on_cluster, preflight, request, set_up, yaml_output
+from playbooks.deployment import on_cluster, yaml_output
+from playbooks.deployment.apply import preflight, set_up
+from playbooks.deployment.apply.remove import remove
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.command_line import Options, parse
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.kubectl_process import KubectlProcess
 from playbooks.deployment.listing import listing
-from playbooks.deployment.remove import remove
-from playbooks.deployment.request import Request, name_problems, namespace_problems
-from playbooks.deployment.telling import done, sweep_unless, tell
-from playbooks.deployment.waiting import Sleep
-from playbooks.infrastructure import home
+from playbooks.deployment.request import request
+from playbooks.deployment.request.request import Request, name_problems, namespace_problems
+from playbooks.deployment.terminal import done, sweep_unless, tell
+from playbooks.infrastructure import this_pod
 
 
 def main(
@@ -90,10 +92,10 @@ def _local(options: Options, wanted: Request, environ: Mapping[str, str]) -> int
     if options.show:
         raise UsageError(["-E local has no objects that -d could print"])
     tell("warning", wanted.warnings)
-    place = {} if options.namespace is None else {home.NAMESPACE_VARIABLE: options.namespace}
+    place = {} if options.namespace is None else {this_pod.NAMESPACE_VARIABLE: options.namespace}
     # Only here: it wants packages that deploying to a cluster does not.
     from playbooks.engines import local
-    from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+    from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 
     return local.main(
         wanted.playbook.name,

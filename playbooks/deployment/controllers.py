@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, List, Mapping, Optional
 
+from playbooks.core.cluster.manifest import Manifest, identity, reference, shown
+from playbooks.deployment.apply.waiting import PAUSE, Check, Sleep, nothing
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl
-from playbooks.deployment.manifests.manifest import Manifest, identity, reference, shown
-from playbooks.deployment.waiting import PAUSE, Check, Sleep, nothing
 
 # Source: vmware-archive/kubeless, kubeless-non-rbac.jsonnet.
 DEPLOYMENT = "kubeless-controller-manager"

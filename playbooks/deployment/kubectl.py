@@ -14,8 +14,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import List, Mapping, Sequence
 
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.manifest import Manifest
 
 
 class KubectlError(DeploymentError):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from typing import Any, Dict, List, Mapping, Sequence, Type
 
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.kubectl import (
     Conflicting,
     Exists,
@@ -16,7 +17,6 @@ from playbooks.deployment.kubectl import (
     KubectlError,
     NotThere,
 )
-from playbooks.deployment.manifests.manifest import Manifest
 
 # Seconds for one request, and for one kubectl with all its requests.
 REQUEST_TIMEOUT = 20

@@ -6,7 +6,7 @@ import textwrap
 from typing import Iterator
 
 from playbooks.core.settings import Setting
-from playbooks.deployment import catalogue
+from playbooks.deployment.request import catalogue
 
 WIDTH = 100
 INDENT = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import List
 
-from playbooks.deployment.manifests.manifest import Manifest, owned_by
+from playbooks.core.cluster.manifest import Manifest, owned_by
 
 
 @dataclass(frozen=True)

@@ -5,29 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping
 
-from playbooks.deployment import (
-    controllers,
-    engines,
-    kubeless,
-    kubernetes,
-    preflight,
-    request,
-    rollout,
-    set_up,
-    surroundings,
-    taken_up,
-    yaml_output,
-)
+from playbooks.deployment import controllers, taken_up, yaml_output
+from playbooks.deployment.apply import preflight, rollout, set_up
+from playbooks.deployment.apply.deploy import deploy as deploy_objects
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.command_line import Options
-from playbooks.deployment.deploy import deploy as deploy_objects
+from playbooks.deployment.engines import engine as engines
+from playbooks.deployment.engines import existing, kubeless, kubernetes
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.interruptions import Interruptions
 from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.objects import Objects
-from playbooks.deployment.request import Request, namespace_problems
+from playbooks.deployment.request import request
+from playbooks.deployment.request.request import Request, namespace_problems
 from playbooks.deployment.supervision import Supervision
-from playbooks.deployment.telling import done, sweep_unless, tell
-from playbooks.deployment.waiting import Sleep
+from playbooks.deployment.terminal import done, sweep_unless, tell
 
 
 def deploy(
@@ -124,10 +116,10 @@ def _kubernetes(
     pods = kubernetes.pods(options)
     if options.show:
         tell("warning", kubernetes.warnings_of_printing(wanted))
-        return _show(wanted, kubernetes.objects(wanted, place, pods, surroundings.Surroundings()))
+        return _show(wanted, kubernetes.objects(wanted, place, pods, existing.Surroundings()))
     controllers.refuse_ready(kubectl, caller)
     texts = preflight.check_references(kubectl, wanted, place)
-    around = surroundings.look(kubectl, wanted.function, place, texts)
+    around = existing.look(kubectl, wanted.function, place, texts)
     objects = kubernetes.objects(wanted, place, pods, around)
     done(set_up.complete(kubectl, sleep=sleep))
     with Interruptions() as interruptions:

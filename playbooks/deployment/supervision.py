@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import Callable, Optional
 
-from playbooks.deployment import controllers, rollout
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.deployment import controllers
+from playbooks.deployment.apply import rollout
+from playbooks.deployment.apply.observer import Onlooker
+from playbooks.deployment.apply.waiting import Check, Sleep, nothing
 from playbooks.deployment.kubectl import Kubectl
-from playbooks.deployment.manifests.manifest import Manifest
 from playbooks.deployment.objects import Objects
-from playbooks.deployment.onlooker import Onlooker
-from playbooks.deployment.waiting import Check, Sleep, nothing
 
 
 class Supervision(Onlooker):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import List, Sequence
 
+from playbooks.core.cluster.manifest import Manifest, shown
+from playbooks.deployment.apply.waiting import PAUSE, Sleep
 from playbooks.deployment.kubectl import Kubectl
-from playbooks.deployment.manifests.manifest import Manifest, shown
-from playbooks.deployment.waiting import PAUSE, Sleep
 
 SECONDS = 5.0
 

@@ -6,7 +6,7 @@ from typing import Sequence
 
 import yaml
 
-from playbooks.deployment.manifests.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest
 
 
 class _Dumper(yaml.SafeDumper):

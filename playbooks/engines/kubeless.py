@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, Mapping
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import recording, retrying
-from playbooks.engines.records import record
+from playbooks.engines import recorders, retrying
+from playbooks.engines.outcome_log import record
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, Mapping[str, Any]], Dict[str, Any]]
@@ -44,7 +44,7 @@ def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
         outcome = retrying.answer(responder, body, seconds=timeout * SHARE, recorded=recorded)
         redaction = responder.redaction
         record(playbook.name, body, outcome, event_id=identity, redaction=redaction)
-        recording.record_all(
+        recorders.record_all(
             responder.recorders,
             body,
             outcome,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from playbooks.infrastructure.api_limits import LIMITS
 from playbooks.infrastructure.connection import Connection
+from playbooks.infrastructure.kubernetes.limits import LIMITS
 
 
 def connect() -> Connection:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playbooks.core import telling
 from playbooks.core.alert import Alert
+from playbooks.core.notifications import which
+from playbooks.core.notifications.slack import message
 from playbooks.core.outcome import Outcome
-from playbooks.core.outcome_message import message
 from playbooks.core.ports import Recorder, Slack
 
 
@@ -17,5 +17,5 @@ class SlackRecorder(Recorder):
         self._playbook = playbook
 
     def record(self, alert: Alert, outcome: Outcome) -> None:
-        if telling.kind(outcome):
+        if which.kind(outcome):
             self._slack.post(message(self._playbook, alert, outcome))

@@ -8,11 +8,11 @@ from typing import Any, List, Mapping, Optional, Tuple, Union
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject
 from playbooks.core.evidence import settings as evidence_settings
 from playbooks.core.outcome import Outcome
-from playbooks.core.permissions import Permission
-from playbooks.core.pod import Pod
 from playbooks.core.ports import Clock, Cluster, Evidence, Reaction
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.settings import Setting, whole_number

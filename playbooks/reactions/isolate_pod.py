@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
-from playbooks.core import network_policy, proof
+from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster import network_policy
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.pod_mark import DETACHED_LABELS, UNTIL, PodMark
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.instant import Instant
-from playbooks.core.network_policy import LABEL
 from playbooks.core.outcome import Outcome
-from playbooks.core.permissions import Permission
-from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster, Reaction
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.selectors import Selector
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
 from playbooks.reactions.isolation_plan import Plan
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from playbooks.core import network_policy
-from playbooks.core.network_policy import LABEL
-from playbooks.core.pod import Pod
+from playbooks.core.cluster import network_policy
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.pod import Pod
 
 
 @dataclass(frozen=True)

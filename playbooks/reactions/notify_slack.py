@@ -9,7 +9,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Reaction, Slack
 from playbooks.core.priority import Priority
-from playbooks.core.redaction import Redaction
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, http_url
 from playbooks.core.slack_text import LONGEST_FIELD, LONGEST_TEXT, MOST_FIELDS, escaped, mrkdwn
 

@@ -8,14 +8,14 @@ from typing import Any, Dict, Optional, Tuple, Union
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.node import Node, Taint, shown
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment import lifetime, taint_marks
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.taint_marks import TaintMark
 from playbooks.core.errors import Conflict, NotFound
-from playbooks.core.node import Node, Taint, shown
 from playbooks.core.outcome import Outcome
-from playbooks.core.permissions import Permission
-from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster, Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Setting, label_value, one_of, qualified_name, yes_or_no

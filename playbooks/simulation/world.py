@@ -10,15 +10,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
+from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.book import after
-from playbooks.core.log import Log
-from playbooks.core.network_policy import LABEL
-from playbooks.core.node import Node, Taint
-from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.ports import Clock, Cluster, Home, LedgerStore
-from playbooks.core.selectors import Selector
 
 # How the controllers of Kubernetes name pods: web-7d9f8b6c5-x2x4k of a Deployment, db-0 of a
 # StatefulSet. Source: k8s.io/apimachinery/pkg/util/rand (the alphabet).

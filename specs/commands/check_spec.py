@@ -2,9 +2,9 @@ from expects import be_empty, contain, end_with, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.commands.checks.rights import WORKERS
-from playbooks.deployment import catalogue
 from playbooks.deployment.kubectl import Forbidden, KubectlError
-from playbooks.deployment.manifests import least_power
+from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.request import catalogue
 from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, run
 from specs.commands.readiness import (
     A_NODE,
@@ -97,7 +97,7 @@ with description("falco-playbook check") as self:
 
 with description("falco-playbook check, of the function") as self:
     with it("fails where there is none, and looks at what is there without it"):
-        cluster = FakeCluster(*least_power.policies(), A_NODE)
+        cluster = FakeCluster(*admission_policies.policies(), A_NODE)
         code, found, _ = checked(cluster)
 
         expect((code, found["function"])).to(equal((1, "failed")))
@@ -225,7 +225,7 @@ with description("falco-playbook check, of NATS and its alerts") as self:
         expect(asked[1:]).to(
             equal(
                 (
-                    *("python3", "-m", "playbooks.engines.worker.inspection"),
+                    *("python3", "-m", "playbooks.engines.worker.operator.inspection"),
                     *("--hours", "24", "--most", "5000", "--topics", "falco.error.*"),
                 )
             )
@@ -302,7 +302,7 @@ with description("falco-playbook check, of NATS and its alerts") as self:
         expect(says).to(contain("the rest could not be looked at", "broke off"))
 
     with it("cannot tell where the worker is of an older version"):
-        missing = "No module named playbooks.engines.worker.inspection"
+        missing = "No module named playbooks.engines.worker.operator.inspection"
         self.cluster.says = answer(code=1, err=missing, end=False)
 
         expect(the_finding(self.cluster, "nats")[1]).to(end_with("deploy it again"))
@@ -327,7 +327,7 @@ with description("falco-playbook check, of the admission policy") as self:
         )
 
     with it("fails where it is not installed, or its binding is not"):
-        for kind in least_power.KINDS:
+        for kind in admission_policies.KINDS:
             cluster = ready()
             cluster.delete(cluster.the(kind, POLICY))
             status, says, do = the_finding(cluster, "admission policy")

@@ -30,7 +30,7 @@ with description("falco-playbook dead") as self:
                         "falco-delete-1",
                         "python3",
                         "-m",
-                        "playbooks.engines.worker.dead_letter_desk",
+                        "playbooks.engines.worker.operator.__main__",
                         "list",
                         "--uid",
                         uid,
@@ -111,7 +111,7 @@ with description("falco-playbook dead") as self:
 
     with it("knows a worker that is too old for it"):
         no_module = (
-            "/usr/local/bin/python3: No module named playbooks.engines.worker.dead_letter_desk"
+            "/usr/local/bin/python3: No module named playbooks.engines.worker.operator.__main__"
         )
         self.cluster.says = Executed(1, "", f"{no_module}\ncommand terminated with exit code 1")
         said = run(*DEAD, cluster=self.cluster)

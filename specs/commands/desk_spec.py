@@ -5,9 +5,9 @@ from expects import be_empty, contain, equal, expect, raise_error, start_with
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
+from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.jetstream_errors import ApiError
-from playbooks.engines.worker.letters import Desk, Letter, Undone
-from playbooks.engines.worker.names import Function
+from playbooks.engines.worker.operator.dead_letters import Desk, Letter, Undone
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 

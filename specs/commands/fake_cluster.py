@@ -11,9 +11,9 @@ from unittest import mock
 
 from playbooks.commands import __main__ as program
 from playbooks.commands.cluster import Cluster, Executed
+from playbooks.core.cluster.manifest import labels
 from playbooks.deployment import kubectl_process
 from playbooks.deployment.kubectl import Forbidden
-from playbooks.deployment.manifests.manifest import labels
 from playbooks.deployment.manifests.worker import REVISION
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import Run, a_worker_request, worker_objects

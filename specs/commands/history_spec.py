@@ -6,13 +6,13 @@ from mamba import before, description, it
 
 from playbooks.commands.cluster import Executed
 from playbooks.commands.undoing import put_on_record
-from playbooks.core import telling
-from playbooks.core.event import event
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.notifications import which
+from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Concern, Outcome
+from playbooks.deployment.engines.kubeless import objects as kubeless_objects
 from playbooks.deployment.kubectl import Forbidden
-from playbooks.deployment.kubeless import objects as kubeless_objects
-from playbooks.engines.records import line
+from playbooks.engines.outcome_log import line
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
 from specs.deployment.mothers import a_request
 from specs.support.mothers import a_document
@@ -47,7 +47,7 @@ with description("falco-playbook history") as self:
     with it("asks a worker, inside its pod, for the last 24 hours"):
         run(*HISTORY, cluster=self.cluster)
         uid = self.cluster.the("Function", "falco-delete")["metadata"]["uid"]
-        module = "playbooks.engines.worker.history_desk"
+        module = "playbooks.engines.worker.operator.history"
         asked = ("list", "--uid", uid, "--since", "86400")
 
         expect(self.cluster.executed).to(
@@ -91,7 +91,7 @@ with description("falco-playbook history") as self:
         expect(shown.out).to(contain("skipped", "finished"))
 
     with it("says by whom and when something was taken back, and of what it was"):
-        undone = line("taint", None, telling.undone(NODE, "removed the taint", "ann"))
+        undone = line("taint", None, which.undone(NODE, "removed the taint", "ann"))
         undone["recorded"] = "2026-11-21T10:00:02.000000000Z"
         told = self.saying(said(DONE), undone, said(DONE, 3))
         shown = json.loads(run(*HISTORY, "-o", "json", cluster=told).out)
@@ -106,7 +106,7 @@ with description("falco-playbook history") as self:
     with it("says of the first who took it back, where two did"):
         lines = [said(DONE)]
         for second, who in ((2, "ann"), (3, "bob")):
-            undone = line("taint", None, telling.undone(NODE, "removed the taint", who))
+            undone = line("taint", None, which.undone(NODE, "removed the taint", who))
             lines.append({**undone, "recorded": f"2026-11-21T10:00:0{second}.0Z"})
         shown = json.loads(run(*HISTORY, "-o", "json", cluster=self.saying(*lines)).out)
 

@@ -2,7 +2,7 @@
 
 import json
 
-from playbooks.deployment.manifests import least_power
+from playbooks.deployment.manifests import admission_policies
 from specs.commands.fake_cluster import a_cluster, answer, run
 
 SEEN = {
@@ -29,7 +29,7 @@ def inspected(**changes):
 
 def ready(*typed, playbook="isolate", **options):
     """A cluster on which nothing is wrong."""
-    also = (*least_power.policies(), A_NODE)
+    also = (*admission_policies.policies(), A_NODE)
     made = a_cluster(*typed, playbook=playbook, pods=(f"falco-{playbook}-1",), also=also, **options)
     made.says = inspected()
     return made

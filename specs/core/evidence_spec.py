@@ -5,12 +5,12 @@ import sys
 from expects import be_empty, be_false, be_true, contain, equal, expect, raise_error
 from mamba import description, it
 
+from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import documents, settings
 from playbooks.core.evidence.kept import Kept, directory
 from playbooks.core.evidence.manifest import Manifest, missing_of
-from playbooks.core.log import MOST_LINES, Log
-from playbooks.core.redaction import Redaction
+from playbooks.core.redaction.redaction import Redaction
 from specs.support.mothers import NOW, UID, a_pod, an_alert
 
 redact = Redaction().text

@@ -6,8 +6,8 @@ from pathlib import Path
 from expects import contain, expect
 from mamba import before, description, it
 
-from playbooks.core.pod import Owner, ReplicaController, Workload
-from playbooks.core.selectors import Selector
+from playbooks.core.cluster.pod import Owner, ReplicaController, Workload
+from playbooks.core.cluster.selectors import Selector
 from specs.support import cluster_contract as contract
 from specs.support.fakes import InMemoryCluster
 from specs.support.mothers import a_node, a_pod

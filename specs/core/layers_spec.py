@@ -97,7 +97,7 @@ with description("The layers") as self:
 
     with it("import kubernetes and requests in infrastructure only"):
         files = {
-            path.parent.name
+            path.relative_to(PACKAGE).parts[0]
             for path in PACKAGE.rglob("*.py")
             for name in imports_of(path)
             if name.partition(".")[0] in ("kubernetes", "requests", "urllib3", "fsspec")

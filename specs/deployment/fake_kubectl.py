@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from itertools import count
 
+from playbooks.core.cluster.manifest import identity
 from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, NotThere
-from playbooks.deployment.manifests.manifest import identity
 
 SERVED = ("functions", "natstriggers")
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"

@@ -9,10 +9,10 @@ import yaml
 from expects import be_none, contain, equal, expect, have_key, have_keys
 from mamba import before, description, it
 
-from playbooks.deployment.kubeless import objects
+from playbooks.core.cluster.manifest import without_zeros
+from playbooks.deployment.engines.kubeless import objects
 from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.manifests.function import function
-from playbooks.deployment.manifests.manifest import without_zeros
 from playbooks.deployment.manifests.secret import secrets
 from playbooks.deployment.manifests.triggers import triggers
 from specs.deployment.mothers import WEBHOOK, a_request, a_slack_request

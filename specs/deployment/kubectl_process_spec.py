@@ -8,6 +8,7 @@ from unittest.mock import patch
 from expects import be_empty, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.manifest import reference
 from playbooks.deployment import kubectl_process
 from playbooks.deployment.kubectl import (
     Conflicting,
@@ -17,7 +18,6 @@ from playbooks.deployment.kubectl import (
     NotThere,
 )
 from playbooks.deployment.kubectl_process import KubectlProcess, available
-from playbooks.deployment.manifests.manifest import reference
 
 POD = reference("v1", "Pod", "web", "shop")
 

@@ -3,7 +3,7 @@ import re
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
-from playbooks.deployment.manifests.least_power import BINDING, POLICY, held, policies
+from playbooks.deployment.manifests.admission_policies import BINDING, POLICY, held, policies
 
 POLICIES = {m["metadata"]["name"]: m["spec"] for m in policies() if m["kind"] == POLICY}
 BINDINGS = {m["metadata"]["name"]: m["spec"] for m in policies() if m["kind"] == BINDING}

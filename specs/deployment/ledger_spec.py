@@ -1,7 +1,7 @@
 from expects import be_empty, contain, equal, expect, have_key
 from mamba import before, description, it
 
-from playbooks.deployment.deploy import deploy
+from playbooks.deployment.apply.deploy import deploy
 from playbooks.deployment.manifests.ledger import ledger
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import a_request, a_slack_request, objects

@@ -9,10 +9,12 @@ from functools import lru_cache
 from unittest import mock
 
 from playbooks.deployment import __main__ as program
-from playbooks.deployment import kubectl_process, kubeless, kubernetes, request
+from playbooks.deployment import kubectl_process
 from playbooks.deployment.command_line import parse
+from playbooks.deployment.engines import kubeless, kubernetes
+from playbooks.deployment.engines.existing import Surroundings
 from playbooks.deployment.manifests import function
-from playbooks.deployment.surroundings import Surroundings
+from playbooks.deployment.request import request
 from specs.deployment.fake_kubectl import FakeKubectl
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"

@@ -7,8 +7,8 @@ import yaml
 from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
-from playbooks.deployment import catalogue
 from playbooks.deployment.kubectl import KubectlError
+from playbooks.deployment.request import catalogue
 from playbooks.engines import local
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import WEBHOOK, run

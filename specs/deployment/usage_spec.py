@@ -4,7 +4,7 @@ from pathlib import Path
 from expects import contain, equal, expect, start_with
 from mamba import after, before, description, it
 
-from playbooks.deployment import catalogue
+from playbooks.deployment.request import catalogue
 from specs.deployment.mothers import WEBHOOK, a_request, run
 
 SLACK = ("-E", "kubeless", "-p", "slack", "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")

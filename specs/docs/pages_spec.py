@@ -8,9 +8,10 @@ from expects import be_above, contain, equal, expect
 from mamba import description, it
 
 from playbooks.commands import command_line as falco_playbook
-from playbooks.deployment import command_line, request
-from playbooks.engines.worker.consumers import ACK_WAIT
-from playbooks.engines.worker.names import DEAD_LETTER_HOURS
+from playbooks.deployment import command_line
+from playbooks.deployment.request import request
+from playbooks.engines.worker.function import DEAD_LETTER_HOURS
+from playbooks.engines.worker.nats.consumers import ACK_WAIT
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -12,9 +12,9 @@ from playbooks.core.errors import SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.proof import Proven
-from playbooks.engines.worker.delivery import Delivery, Origin
-from playbooks.engines.worker.verdict import Again, Dead, Done, Verdict
-from playbooks.engines.worker.work import Work
+from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict
+from playbooks.engines.worker.work.work import Work
 from specs.support.mothers import a_pod
 
 BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'

@@ -10,7 +10,7 @@ from playbooks.core.errors import EvidenceUnavailable, InvalidSetting
 from playbooks.core.outcome import Status
 from playbooks.core.settings import read
 from playbooks.delete import playbook
-from playbooks.infrastructure import worlds
+from playbooks.infrastructure import wiring
 from playbooks.taint import playbook as taint
 from specs.support.fakes import FakeEvidence, FixedClock, InMemoryCluster, a_world
 from specs.support.mothers import CONTAINER, a_document, a_pod, an_alert
@@ -75,7 +75,7 @@ with description("Evidence before a pod is deleted") as self:
         cluster.logs["web", False] = b"password=hunter2\n"
         with tempfile.TemporaryDirectory() as directory:
             settings = read(playbook.settings, {"EVIDENCE_URL": f"file://{directory}"})
-            worlds.evidence_of(settings, cluster, FixedClock()).keep(a_pod(), an_alert())
+            wiring.evidence_of(settings, cluster, FixedClock()).keep(a_pod(), an_alert())
             (log,) = Path(directory).rglob("web.log")
 
             expect(log.read_text()).to(equal("password=***\n"))
@@ -84,4 +84,4 @@ with description("Evidence before a pod is deleted") as self:
         for declared in (playbook, taint):
             settings = read(declared.settings, {})
 
-            expect(worlds.evidence_of(settings, InMemoryCluster(), FixedClock())).to(be_none)
+            expect(wiring.evidence_of(settings, InMemoryCluster(), FixedClock())).to(be_none)

@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
-from playbooks.core.pod import Pod
 from playbooks.reactions.notify_slack import NotifySlack
 from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack, a_world
 from specs.support.mothers import (

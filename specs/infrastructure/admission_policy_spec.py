@@ -9,11 +9,11 @@ import time
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.manifest import identity
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.kubectl_process import KubectlProcess
-from playbooks.deployment.manifests import access, least_power
-from playbooks.deployment.manifests.manifest import identity
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.deployment.manifests import access, admission_policies
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.deployment.mothers import a_worker_request, run
 from specs.support.admission import policies_are_there, removed
 from specs.support.conditions import CLUSTER, not_run_unless
@@ -277,7 +277,7 @@ with description("Setting a real cluster up") as self:
 
     with it("changes nothing when it is done again"):
         asked = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
-        names = [name for _, _, name in map(identity, least_power.policies())]
+        names = [name for _, _, name in map(identity, admission_policies.policies())]
 
         def versions():
             found = KubectlProcess().list(asked)
@@ -293,11 +293,11 @@ with description("Setting a real cluster up") as self:
         done = run("-S", kubectl=KubectlProcess(), sleep=time.sleep)
 
         expect(versions()).to(equal(first))
-        for kind, _, name in map(identity, least_power.policies()):
+        for kind, _, name in map(identity, admission_policies.policies()):
             expect(done.out).to(contain(f"unchanged {kind} {name}\n"))
 
     with it("has expressions that fit the objects which they are about"):
-        for name in {name for _, _, name in map(identity, least_power.policies())}:
+        for name in {name for _, _, name in map(identity, admission_policies.policies())}:
 
             def checked(name=name):
                 return stored("validatingadmissionpolicy", name).get("status")

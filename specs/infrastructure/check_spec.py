@@ -13,7 +13,7 @@ import time
 from expects import be_empty, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
-from playbooks.commands.checks.inspected import MODULE
+from playbooks.commands.checks.nats import MODULE
 from specs.engines.worker.rig import ROOT, Nats
 from specs.support import real_cluster as cluster
 from specs.support.admission import policies_are_there, removed

@@ -25,7 +25,7 @@ from specs.support.kubeless import controller_at_work
 from specs.support.mothers import a_document
 from specs.support.programs import Reachable, program_of
 
-DESK = "playbooks.engines.worker.dead_letter_desk"
+DESK = "playbooks.engines.worker.operator.__main__"
 DEAD = ("dead", "-N", "fake", "-n", "specs")
 FUNCTION, NAMESPACE = "falco-fake", "specs"
 

@@ -7,8 +7,8 @@ from expects import be_a, contain, equal, expect, have_key
 from mamba import after, before, description, it
 
 from playbooks.core.errors import NotFound
-from playbooks.infrastructure.config_map_ledger import KEY, ConfigMapLedger
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.ledger import KEY, ConfigMapLedger
 from specs.support import ledger_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (

@@ -7,10 +7,10 @@ import time
 from expects import be_above, be_below, be_none, contain, equal, expect
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.outcome import Status
-from playbooks.core.pod import Pod
 from playbooks.engines import retrying
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     IMAGE,

@@ -17,11 +17,11 @@ from playbooks.core.errors import (
     NotPermitted,
 )
 from playbooks.core.evidence import settings as evidence
-from playbooks.core.redaction import Redaction
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import read
-from playbooks.infrastructure import evidence_files
-from playbooks.infrastructure.evidence_files import EvidenceFiles
-from playbooks.infrastructure.evidence_keeper import EvidenceKeeper
+from playbooks.infrastructure.evidence import files as evidence_files
+from playbooks.infrastructure.evidence.files import EvidenceFiles
+from playbooks.infrastructure.evidence.keeper import EvidenceKeeper
 from specs.support.fakes import FixedClock, InMemoryCluster
 from specs.support.mothers import CONTAINER, OTHER_CONTAINER, UID, a_pod, a_status, an_alert
 

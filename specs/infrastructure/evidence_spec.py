@@ -9,9 +9,9 @@ from pathlib import Path
 from expects import be_above, be_below, contain, equal, expect
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.outcome import Status
-from playbooks.core.pod import Pod
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     IMAGE,

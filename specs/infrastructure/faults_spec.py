@@ -12,7 +12,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.outcome import Status
 from playbooks.engines import retrying
-from playbooks.infrastructure.kubernetes_api import TIMEOUT
+from playbooks.infrastructure.kubernetes.api import TIMEOUT
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.faulty_proxy import Fault, FaultyProxy, says
 from specs.support.real_cluster import (

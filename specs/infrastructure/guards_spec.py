@@ -8,15 +8,15 @@ from mamba import after, before, description, it
 from playbooks import delete as delete_playbook
 from playbooks import taint as taint_playbook
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.node import Node
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.node import Node
 from playbooks.core.settings import read
 from playbooks.core.world import ClusterWorld
 from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
-from playbooks.infrastructure.home import ThisPod
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.this_pod import ThisPod
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.mothers import a_document
 from specs.support.real_cluster import (

@@ -1,7 +1,7 @@
 from expects import be_false, be_true, equal, expect
 from mamba import description, it
 
-from playbooks.infrastructure.home import ThisPod
+from playbooks.infrastructure.this_pod import ThisPod
 
 POD = {
     "HOSTNAME": "falco-delete-6d5f-abcde",

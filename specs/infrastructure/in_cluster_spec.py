@@ -9,8 +9,8 @@ import urllib3
 from expects import be_a, equal, expect, raise_error
 from mamba import after, before, description, it
 
-from playbooks.infrastructure import in_cluster
-from playbooks.infrastructure.in_cluster import FRESH, Token
+from playbooks.infrastructure.kubernetes import connect
+from playbooks.infrastructure.kubernetes.connect import FRESH, Token
 
 POD = {"KUBERNETES_SERVICE_HOST": "198.19.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
@@ -27,7 +27,7 @@ with description("In a pod, the way to the API server") as self:
         self.directory.cleanup()
 
     def connection(self, **environ):
-        return in_cluster.connect({**POD, **environ}, self.account)
+        return connect.connect({**POD, **environ}, self.account)
 
     with it("is that of its service account"):
         found = self.connection()
@@ -80,7 +80,7 @@ with description("In a pod, the way to the API server") as self:
         expect(token.header()).to(equal("Bearer second"))
 
     with it("is not there without a token, authorities, or the variables of a pod"):
-        expect(lambda: in_cluster.connect({}, self.account)).to(raise_error(ValueError))
+        expect(lambda: connect.connect({}, self.account)).to(raise_error(ValueError))
         (self.account / "token").write_text("")
         expect(self.connection).to(raise_error(ValueError))
         (self.account / "token").unlink()

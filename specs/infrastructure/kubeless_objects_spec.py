@@ -2,7 +2,7 @@ from expects import equal, expect
 from mamba import description, it
 
 from playbooks.core.errors import ClusterUnavailable
-from playbooks.infrastructure.kubeless_objects import KubelessObjects
+from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 
 
 class Probe:

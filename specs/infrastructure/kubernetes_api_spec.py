@@ -11,7 +11,7 @@ from mamba import after, before, description, it
 
 from playbooks.core import errors
 from playbooks.infrastructure.connection import Connection
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
 UID, OTHER_UID = "2df9b2f3-8c60-4018-b5bd-b09e1d5f0ce5", "bdfe9e39-67f6-447e-9c8e-8b477d02514a"
 

@@ -10,11 +10,11 @@ import sys
 from expects import contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.errors import NamespaceTerminating, NotPermitted, Refused
-from playbooks.core.node import Node
 from playbooks.core.outcome import Status
-from playbooks.core.pod import Owner, Pod, Workload
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support import cluster_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
@@ -301,7 +301,7 @@ with description("A cluster behind the Kubernetes API") as self:
 def a_call_without_configuration(**environ):
     """What a process of its own says of a first call in an environment without a cluster."""
     code = (
-        "from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster\n"
+        "from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster\n"
         "try: KubernetesCluster().node('any')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -6,7 +6,7 @@ from mamba import before, description, it
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Concern, Outcome
-from playbooks.infrastructure.kubernetes_events import SERIES, KubernetesEvents
+from playbooks.infrastructure.kubernetes.events import SERIES, KubernetesEvents
 from specs.support.fakes import FakeHome
 from specs.support.mothers import NOW, an_alert
 

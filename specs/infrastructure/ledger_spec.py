@@ -16,8 +16,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.ledger import change, read
-from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_namespace,

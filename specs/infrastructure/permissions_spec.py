@@ -10,14 +10,14 @@ from types import SimpleNamespace
 from expects import be_empty, be_false, be_true, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
-from playbooks.core.log import Log
 from playbooks.core.outcome import Status
-from playbooks.core.pod import Pod
-from playbooks.deployment import catalogue
 from playbooks.deployment.manifests import access, ledger
-from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.deployment.request import catalogue
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_controller,

@@ -16,9 +16,9 @@ from playbooks.commands.undoing import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Concern, Outcome
 from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.home import ThisPod
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
-from playbooks.infrastructure.kubernetes_events import KubernetesEvents
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.events import KubernetesEvents
+from playbooks.infrastructure.this_pod import ThisPod
 from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
@@ -123,7 +123,7 @@ with description("What a worker did, on record in the cluster") as self:
         }
 
         def desk(*words):
-            module = "playbooks.engines.worker.history_desk"
+            module = "playbooks.engines.worker.operator.history"
             done = subprocess.run(
                 [sys.executable, "-m", module, words[0], "--uid", "uid", *words[1:]],
                 cwd=ROOT,

@@ -6,8 +6,8 @@ from mamba import before, description, it
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import read
-from playbooks.infrastructure import worlds
-from playbooks.infrastructure.kubernetes_events import KubernetesEvents
+from playbooks.infrastructure import wiring
+from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.slack_recorder import SlackRecorder
 from playbooks.taint import playbook
 from specs.support.fakes import RecordingSlack
@@ -17,7 +17,7 @@ WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
 
 
 def recorders(**settings):
-    world = worlds.kubernetes("taint", read(playbook.settings, settings))
+    world = wiring.kubernetes("taint", read(playbook.settings, settings))
     return [type(recorder) for recorder in world.recorders]
 
 

@@ -9,7 +9,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import Conflict
 from playbooks.core.outcome import Status
 from playbooks.engines import retrying
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless
 from specs.support.real_cluster import (
     ReadyNode,

@@ -49,7 +49,7 @@ def history(url):
         "NATS_URL": url,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "playbooks.engines.worker.history_desk", "list", "--uid", UID],
+        [sys.executable, "-m", "playbooks.engines.worker.operator.history", "list", "--uid", UID],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,

@@ -3,8 +3,8 @@
 from expects import be_empty, equal, expect
 from mamba import before, description, it
 
-from playbooks.core import network_policy
 from playbooks.core.alert import Alert
+from playbooks.core.cluster import network_policy
 from playbooks.simulation.world import Moment, SimulatedCluster
 from specs.simulation.mothers import a_body
 

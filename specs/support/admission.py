@@ -2,10 +2,10 @@
 
 import time
 
-from playbooks.deployment import set_up
+from playbooks.core.cluster.manifest import identity
+from playbooks.deployment.apply import set_up
 from playbooks.deployment.kubectl_process import KubectlProcess
-from playbooks.deployment.manifests import least_power
-from playbooks.deployment.manifests.manifest import identity
+from playbooks.deployment.manifests import admission_policies
 from specs.deployment.mothers import run
 from specs.support.real_cluster import cleaned_up, delete
 
@@ -15,14 +15,14 @@ def policies_are_there():
     process = KubectlProcess()
     if not set_up.serves_policies(process):
         raise AssertionError("this API server serves no ValidatingAdmissionPolicy")
-    there = {identity(manifest) for manifest in process.get(least_power.policies())}
-    for manifest in reversed(least_power.policies()):
+    there = {identity(manifest) for manifest in process.get(admission_policies.policies())}
+    for manifest in reversed(admission_policies.policies()):
         if identity(manifest) not in there:
             kind, _, name = identity(manifest)
             cleaned_up(name, kind)
     done = run("-S", kubectl=process, sleep=time.sleep)
     assert done.code == 0, done.err
-    return [identity(m) for m in least_power.policies() if identity(m) not in there]
+    return [identity(m) for m in admission_policies.policies() if identity(m) not in there]
 
 
 def removed(made):

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from playbooks.engines import retrying
-from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 
 DEATHS = {"slot": (ConfigMapLedger, "write"), "action": (KubernetesCluster, "delete_pod")}
 

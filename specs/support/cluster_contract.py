@@ -11,6 +11,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from expects import be_empty, contain, equal, expect, have_keys, raise_error
 
+from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import (
     AlreadyExists,
     Conflict,
@@ -19,11 +23,7 @@ from playbooks.core.errors import (
     PlaybookError,
     Refused,
 )
-from playbooks.core.log import Log
-from playbooks.core.node import Node, Taint
-from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.core.ports import Cluster
-from playbooks.core.selectors import Selector
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 THEIRS: Taint = {"key": "falco-spec/theirs", "value": "a", "effect": "NoSchedule"}

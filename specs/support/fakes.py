@@ -8,16 +8,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
-from playbooks.core.log import Log
-from playbooks.core.network_policy import LABEL
-from playbooks.core.node import Node, Taint
 from playbooks.core.outcome import Outcome
-from playbooks.core.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.ports import Clock, Cluster, Evidence, Home, LedgerStore, Reaction, Slack
-from playbooks.core.selectors import Selector
 from playbooks.core.world import ClusterWorld
 from specs.support.mothers import NOW
 

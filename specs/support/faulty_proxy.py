@@ -19,8 +19,8 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
 from playbooks.infrastructure.connection import Connection
-from playbooks.infrastructure.kubernetes_api import TIMEOUT, KubernetesApi
-from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.api import TIMEOUT, KubernetesApi
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 
 
 @dataclass

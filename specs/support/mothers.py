@@ -6,10 +6,10 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import Instant
-from playbooks.core.node import Node
 from playbooks.core.outcome import Outcome
-from playbooks.core.pod import Pod
 
 NOW = Instant.parse("2026-01-02T03:04:05.000000000Z")
 EARLIER = "2026-01-02T03:00:00.000000000Z"

@@ -24,18 +24,18 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.node import Node
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook, Responder
-from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster, LedgerStore
 from playbooks.core.settings import read
 from playbooks.core.world import ClusterWorld
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.connection import Connection
 from playbooks.infrastructure.kubeconfig import configured
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import a_document
 

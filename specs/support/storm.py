@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 
 from expects import be_empty, expect
 
-from playbooks.infrastructure.kubernetes_api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
 from specs.support.worker_on_cluster import NO_CAPS, OnCluster, Served

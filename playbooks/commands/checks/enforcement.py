@@ -9,10 +9,10 @@ from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding, eval
 from playbooks.commands.checks.probe_pods import BARE, KINDS, REPLICA, Heard, ProbePods
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.telling import tell
+from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.interruptions import Interruptions
 from playbooks.deployment.kubectl import KubectlError
-from playbooks.deployment.waiting import Sleep
 
 ENFORCED = "network policy"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 from playbooks.commands.cluster import Cluster
-from playbooks.core import network_policy
-from playbooks.core.pod import Pod
+from playbooks.core.cluster import network_policy
+from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.pod import Pod
+from playbooks.deployment.apply.symptoms import Symptom, of_pod
+from playbooks.deployment.apply.waiting import Check, Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden
-from playbooks.deployment.manifests.manifest import Manifest, reference
-from playbooks.deployment.symptoms import Symptom, of_pod
-from playbooks.deployment.waiting import Check, Sleep
 
 PROGRAM = Path(__file__).with_name("probe_program.py").read_text(encoding="utf-8")
 PYTHON = "python3"

@@ -6,11 +6,11 @@ from typing import List, Mapping, Sequence
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, Finding
 from playbooks.commands.cluster import Cluster
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.globs import is_name
-from playbooks.core.permissions import Permission
 from playbooks.core.settings import names
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
-from playbooks.deployment.manifests.manifest import Manifest
 
 RIGHTS = "rights"
 

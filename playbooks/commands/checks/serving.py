@@ -8,11 +8,12 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import Deployed, a_worker, find, is_worker
-from playbooks.deployment import controllers, preflight
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.deployment import controllers
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.engines.kubeless import CALLER
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import KubectlError
-from playbooks.deployment.kubeless import CALLER
-from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, reference
 
 FUNCTION = "function"
 TOPICS = "topics"

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
-from playbooks.core import network_policy
+from playbooks.core.cluster import network_policy
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.pod import Pod, ReplicaController
 from playbooks.core.containment import pod_mark
 from playbooks.core.containment.pod_mark import PodMark
 from playbooks.core.errors import NotFound
-from playbooks.core.network_policy import LABEL
-from playbooks.core.pod import Pod, ReplicaController
 from playbooks.core.ports import Cluster
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping, Optional
 
-from playbooks.core.containment.sweep import Sweep, sweep_of
+from playbooks.core.containment.expiry import Sweep, sweep_of
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.core.world import ClusterWorld, World

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional
 
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import Instant
-from playbooks.core.pod import Pod
 
 POLICY = "falco/policy"
 DETACHED_LABELS, DETACHED_FROM = "falco/detached-labels", "falco/detached-from"

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
+from playbooks.core.cluster.node import Node
 from playbooks.core.containment.pod_mark import LONGEST_RULE, instant
 from playbooks.core.instant import Instant
-from playbooks.core.node import Node
 
 # JSON: each taint as kubectl writes it, and when, why and until when it was added. One node may
 # have several, of playbooks with another key or effect.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional
 
+from playbooks.core.cluster.node import Node, Taint, shown
 from playbooks.core.containment import taint_marks
 from playbooks.core.containment.taint_marks import TAINTS, TaintMark
-from playbooks.core.node import Node, Taint, shown
 from playbooks.core.ports import Cluster
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping
 
 from playbooks.core.alert import Alert
-from playbooks.core.pod import Pod
+from playbooks.core.cluster.pod import Pod
 
 Redact = Callable[[str], str]
 

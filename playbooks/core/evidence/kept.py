@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
 from playbooks.core.alert import Alert
-from playbooks.core.pod import Pod
+from playbooks.core.cluster.pod import Pod
 
 #: Written last: where it is there, the set is whole.
 MANIFEST = "manifest.json"

@@ -7,8 +7,8 @@ import json
 from typing import Any, Dict, List, Optional, Tuple
 
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import Instant
-from playbooks.core.pod import Pod
 
 VERSION = 1
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import Tuple, Type
 
-from playbooks.core import redaction, telling
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.exempt import Exemptions
 from playbooks.core.guards.filters import MinimumPriority, OnlyNamespaces, OnlyRules, ThisCluster
 from playbooks.core.guards.guard import Guard
-from playbooks.core.guards.itself import OwnAccount, OwnNode, OwnPods
 from playbooks.core.guards.nodes import LastNodes
+from playbooks.core.guards.own import OwnAccount, OwnNode, OwnPods
 from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.ledger.ledger import Ledger
 from playbooks.core.ledger.limits import Limits
+from playbooks.core.notifications import which
+from playbooks.core.redaction import redaction
 from playbooks.core.settings import Setting, Settings, yes_or_no
 from playbooks.core.world import ClusterWorld, World
 
@@ -51,7 +52,7 @@ def settings(*, acts: bool) -> Tuple[Setting, ...]:
     """Those of every playbook, whatever its reaction. ``acts``: it acts on the cluster."""
     asked = ORDER if acts else FILTERS
     of_guards = (setting for guard in asked for setting in guard.SETTINGS)
-    return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(telling.SETTINGS if acts else ()))
+    return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(which.SETTINGS if acts else ()))
 
 
 def filters(settings: Settings, world: World, *, looked_up: bool) -> Tuple[Guard, ...]:

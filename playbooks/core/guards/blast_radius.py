@@ -6,13 +6,13 @@ from typing import Optional, Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.answer import Answer
+from playbooks.core.cluster.pod import Workload
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.guards.nodes import others_that_take_pods
 from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.ledger import Ledger
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.pod import Workload
 from playbooks.core.ports import Cluster
 
 

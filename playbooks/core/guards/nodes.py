@@ -7,8 +7,8 @@ from typing import Iterable, List
 
 from playbooks.core.action import Action
 from playbooks.core.answer import PASSED, Answer
+from playbooks.core.cluster.node import Node
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.node import Node
 from playbooks.core.ports import Cluster
 
 

@@ -8,9 +8,9 @@ from typing import Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.answer import PASSED, Answer
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.globs import matching
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.pod import Pod
 from playbooks.core.settings import Setting, names
 
 _PROTECTED = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
-from playbooks.core.permissions import Permission
-from playbooks.deployment.manifests.manifest import FUNCTION_NAMESPACE, Manifest, labels
-from playbooks.deployment.request import Request
+from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels
+from playbooks.core.cluster.permissions import Permission
+from playbooks.deployment.request.request import Request
 
 GROUP = "rbac.authorization.k8s.io"
 API = f"{GROUP}/v1"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from playbooks.deployment.manifests.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest
 
 GROUP = "kubeless.io"
 VERSION = "v1beta1"

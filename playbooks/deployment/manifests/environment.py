@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.manifests import ledger
-from playbooks.deployment.manifests.manifest import Manifest
-from playbooks.deployment.request import Request
-from playbooks.infrastructure import home
+from playbooks.deployment.request.request import Request
+from playbooks.infrastructure import this_pod
 
 # Where keys of Secrets that existed before are mounted.
 REFERENCED = "/falco-secrets"
 
 # What a pod is told of itself.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
-_FIELDS = {home.NAMESPACE_VARIABLE: "metadata.namespace", home.NODE_VARIABLE: "spec.nodeName"}
+_FIELDS = {
+    this_pod.NAMESPACE_VARIABLE: "metadata.namespace",
+    this_pod.NODE_VARIABLE: "spec.nodeName",
+}
 
 
 def variables(request: Request) -> List[Manifest]:

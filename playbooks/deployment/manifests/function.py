@@ -6,12 +6,12 @@ import base64
 import hashlib
 from typing import Any, Dict
 
-from playbooks.deployment.archive import archive
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, labels
 from playbooks.deployment.command_line import DEFAULT_RUNTIME
-from playbooks.deployment.dependencies import requirements
 from playbooks.deployment.manifests import environment
-from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, labels
-from playbooks.deployment.request import Request
+from playbooks.deployment.packaging.archive import archive
+from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.request import Request
 
 # Seconds; the kubeless CLI's default.
 TIMEOUT = "180"

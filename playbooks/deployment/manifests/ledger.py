@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels, reference
 from playbooks.deployment.manifests.access import API, GROUP
-from playbooks.deployment.manifests.manifest import (
-    FUNCTION_NAMESPACE,
-    Manifest,
-    labels,
-    reference,
-)
-from playbooks.deployment.request import Request
+from playbooks.deployment.request.request import Request
 
 # On every ledger, so that all of them can be found.
 LABEL = "falco/ledger"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests.function import PORT
-from playbooks.deployment.manifests.manifest import Manifest, labels
 
 # The label that Kubernetes 1.21 and later give every namespace.
 NAME_LABEL = "kubernetes.io/metadata.name"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from typing import List
 
-from playbooks.deployment.manifests.manifest import Manifest, labels
-from playbooks.deployment.request import Request
+from playbooks.core.cluster.manifest import Manifest, labels
+from playbooks.deployment.request.request import Request
 
 
 def secrets(request: Request, namespace: str) -> List[Manifest]:

@@ -6,10 +6,10 @@ each Function gives it in that namespace alone.
 
 from __future__ import annotations
 
+from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests.access import API, GROUP
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 from playbooks.deployment.manifests.definitions import LABELS
-from playbooks.deployment.manifests.manifest import Manifest, labels
 
 NAME = "falco-playbook-worker"
 

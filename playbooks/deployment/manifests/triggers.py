@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, List, Mapping, Sequence
 
-from playbooks.deployment.manifests.manifest import KUBELESS_API, Manifest, labels
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, labels
 
 
 def triggers(function: str, namespace: str, topics: Sequence[str]) -> List[Manifest]:

@@ -8,8 +8,8 @@ import hmac
 import json
 from typing import Any, Dict, List, Mapping
 
+from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests.function import PORT
-from playbooks.deployment.manifests.manifest import Manifest, labels
 from playbooks.deployment.manifests.worker_pod import REQUIREMENTS, ZIP
 
 #: On the pod template: another value is another rollout.

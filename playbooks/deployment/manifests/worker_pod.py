@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from playbooks.deployment import worker_settings
+from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests import environment
 from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.manifests.function import PORT
-from playbooks.deployment.manifests.manifest import Manifest, labels
-from playbooks.deployment.request import Request
+from playbooks.deployment.request import worker_settings
+from playbooks.deployment.request.request import Request
 
 #: Has Python and pip, and nothing of ours.
 STOCK_IMAGE = "python:3.13-slim"

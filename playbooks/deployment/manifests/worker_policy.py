@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Iterable, List
 
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.manifests.function import PORT
-from playbooks.deployment.manifests.manifest import Manifest
 from playbooks.deployment.manifests.network_policy import policy
 
 DNS = 53

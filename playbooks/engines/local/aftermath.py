@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.network_policy import LABEL
-from playbooks.core.node import Node
 from playbooks.core.outcome import Outcome
-from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster
 
 Row = Tuple[str, str, str]

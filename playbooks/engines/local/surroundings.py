@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NoCluster, PlaybookError, RetryableError
-from playbooks.core.node import Node
 from playbooks.core.outcome import Outcome
-from playbooks.core.pod import Pod
 from playbooks.core.ports import Cluster
 from playbooks.engines.local import aftermath
 from playbooks.engines.local.aftermath import Row

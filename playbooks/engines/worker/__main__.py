@@ -13,8 +13,8 @@ from playbooks.core.playbook import Playbook
 from playbooks.engines.worker import log
 from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.worker import Ended, Worker
-from playbooks.infrastructure.api_limits import LIMITS
-from playbooks.infrastructure.kubeless_objects import KubelessObjects
+from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
+from playbooks.infrastructure.kubernetes.limits import LIMITS
 
 # Exit codes: settings that no restart mends, and everything that one may.
 MISCONFIGURED, FAILED = 2, 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from playbooks.engines.worker import log
-from playbooks.engines.worker.delivery import Delivery
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.verdict import Dead
+from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.work.verdict import Dead
 
 # Seconds until a message whose dead letter could not be written comes again.
 DELAY = 30.0

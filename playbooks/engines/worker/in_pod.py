@@ -12,10 +12,10 @@ from typing import Any, Awaitable, Callable, List, Mapping, Optional, Sequence
 
 from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
-from playbooks.engines.worker import nats_connection
-from playbooks.engines.worker.jetstream import JetStream
-from playbooks.engines.worker.letters import Undone
-from playbooks.engines.worker.names import Function
+from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.nats import connection as nats_connection
+from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.operator.dead_letters import Undone
 
 # Seconds for the connection: the worker itself waits for ever.
 CONNECT = 15.0

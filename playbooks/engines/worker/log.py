@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from playbooks.engines.records import write_line
+from playbooks.engines.outcome_log import write_line
 
 
 def say(level: str, message: str, **facts: Any) -> None:

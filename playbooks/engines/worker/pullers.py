@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator
 
-from playbooks.engines.worker.delivery import Delivery
-from playbooks.engines.worker.pulling import Puller
+from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.nats.pull import Puller
 
 Take = Callable[[Delivery, Callable[[], None]], None]
 

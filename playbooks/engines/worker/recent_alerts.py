@@ -12,7 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import stream_reader
-from playbooks.engines.worker.jetstream import JetStream
+from playbooks.engines.worker.nats.jetstream import JetStream
 
 # Names of rules and hosts that a summary holds.
 NAMED = 50

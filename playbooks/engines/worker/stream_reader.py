@@ -9,9 +9,9 @@ import time
 from typing import Any, AsyncIterator, Dict, List, Tuple
 
 from playbooks.core.instant import NANOSECONDS
-from playbooks.engines.worker.delivery import Origin
-from playbooks.engines.worker.jetstream import JetStream
-from playbooks.engines.worker.names import ALERTS
+from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.nats.delivery import Origin
+from playbooks.engines.worker.nats.jetstream import JetStream
 
 # Messages of one request, and seconds that the server keeps a consumer nobody asks.
 BATCH, INACTIVE = 250, 60

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 
-from playbooks.core.containment.sweep import Sweep
+from playbooks.core.containment.expiry import Sweep
 from playbooks.core.errors import PlaybookError
-from playbooks.engines.records import record
+from playbooks.engines.outcome_log import record
 from playbooks.engines.worker import log
 
 # Seconds between two looks, and until the first one, at most: not all replicas at once.

@@ -11,27 +11,28 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 from playbooks.core.containment.of_playbook import sweep as sweep_of
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings, read
-from playbooks.engines.worker import log, nats_connection
-from playbooks.engines.worker.dead_letters import KeptDeadLetters
-from playbooks.engines.worker.door import Door
-from playbooks.engines.worker.durable import DurableIntake
-from playbooks.engines.worker.gate import Gate
-from playbooks.engines.worker.http_server import Server
-from playbooks.engines.worker.intake import Intake
-from playbooks.engines.worker.intakes import intake_of
-from playbooks.engines.worker.jetstream import JetStream
-from playbooks.engines.worker.kept_outcomes import KeptOutcomes
+from playbooks.engines.worker import log
+from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.http.api import Door
+from playbooks.engines.worker.http.posted import Reception
+from playbooks.engines.worker.http.server import Server
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.names import Function
-from playbooks.engines.worker.outcomes import Outcomes
-from playbooks.engines.worker.reception import Reception
-from playbooks.engines.worker.scribe import Scribe
+from playbooks.engines.worker.nats import connection
+from playbooks.engines.worker.nats.choose import intake_of
+from playbooks.engines.worker.nats.durable import DurableIntake
+from playbooks.engines.worker.nats.intake import Intake
+from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.records.replies import Outcomes
+from playbooks.engines.worker.records.stream import KeptOutcomes
+from playbooks.engines.worker.records.writer import Scribe
 from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
-from playbooks.engines.worker.subscriptions import Subscription
 from playbooks.engines.worker.sweeping import keep_sweeping
-from playbooks.engines.worker.triggers import Feed, KubelessObjects
-from playbooks.engines.worker.wishes import Wishes
-from playbooks.engines.worker.work import Answer, Work
+from playbooks.engines.worker.topics.feed import Feed, KubelessObjects
+from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics.wanted import Wishes
+from playbooks.engines.worker.work.api_outage import Gate
+from playbooks.engines.worker.work.dead_letters import KeptDeadLetters
+from playbooks.engines.worker.work.work import Answer, Work
 
 
 class Ended(Exception):
@@ -48,7 +49,7 @@ class Worker:
         self, playbook: Playbook, objects: KubelessObjects, environ: Mapping[str, str]
     ) -> None:
         self._settings: Settings = worker_settings(environ)
-        nats_connection.options(self._settings)
+        connection.options(self._settings)
         self._environ = environ
         self._playbook = playbook
         self._objects = objects
@@ -107,13 +108,13 @@ class Worker:
             raise Ended(str(failed) or repr(failed)) from failed
 
     async def _go_on(self) -> None:
-        self._connection = await nats_connection.connect(
+        self._connection = await connection.connect(
             self._settings,
             name=f"playbook {self._playbook.name}",
             back=self._back,
             closed=self._gone,
         )
-        log.info(f"connected to NATS ({nats_connection.shown(self._settings)})")
+        log.info(f"connected to NATS ({connection.shown(self._settings)})")
         await self._begin(await self._wishes.function())
         assert self._work is not None
         keeping = asyncio.get_running_loop().create_task(self._work.keep_claims())
@@ -131,7 +132,7 @@ class Worker:
             max_megabytes=chosen["STREAM_MAX_MEGABYTES"],
             replicas=int(chosen["STREAM_REPLICAS"]),
         )
-        if nats_connection.has_jetstream(self._connection):
+        if connection.has_jetstream(self._connection):
             await self._scribe.keep_in(KeptOutcomes(jetstream, function))
         outcomes = Outcomes(self._connection, function)
         await outcomes.start()

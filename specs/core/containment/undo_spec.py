@@ -3,14 +3,14 @@ import json
 from expects import be_empty, be_none, contain, equal, expect, raise_error
 from mamba import before, description, it
 
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Owner, ReplicaController
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.undo import ATTEMPTS, Undo
 from playbooks.core.errors import Conflict, NotFound
-from playbooks.core.node import Node
 from playbooks.core.outcome import Status
-from playbooks.core.pod import Owner, ReplicaController
 from playbooks.core.proof import Proof
-from playbooks.core.selectors import Selector
 from playbooks.reactions.isolate_pod import IsolatePod
 from playbooks.reactions.taint_node import TaintNode
 from specs.support.fakes import FixedClock, InMemoryCluster

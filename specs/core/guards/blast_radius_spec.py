@@ -3,12 +3,12 @@ import json
 from expects import be_empty, contain, equal, expect, have_key, raise_error
 from mamba import before, description, it
 
+from playbooks.core.cluster.pod import Workload
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.guard import Case
 from playbooks.core.ledger.ledger import Ledger, change
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.pod import Workload
 from specs.support.fakes import InMemoryCluster, InMemoryLedger
 from specs.support.mothers import NOW, a_pod, a_ready_node, an_action, an_alert
 

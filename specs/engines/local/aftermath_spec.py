@@ -1,8 +1,8 @@
 from expects import be_empty, contain, equal, expect
 from mamba import description, it
 
+from playbooks.core.cluster.network_policy import isolating
 from playbooks.core.errors import NotPermitted
-from playbooks.core.network_policy import isolating
 from playbooks.core.outcome import Outcome
 from playbooks.engines.local import aftermath
 from specs.support.fakes import InMemoryCluster

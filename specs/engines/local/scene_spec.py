@@ -5,9 +5,9 @@ from expects import be_empty, be_none, contain, equal, expect, have_length
 from mamba import description, it
 
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Owner, Pod, controller
 from playbooks.core.errors import InvalidAlert
-from playbooks.core.node import Node
-from playbooks.core.pod import Owner, Pod, controller
 from playbooks.engines.local.standin.scene import scene
 from specs.support.mothers import a_host_alert, an_alert, an_audit_alert
 

@@ -10,10 +10,10 @@ from urllib.request import urlopen
 from expects import be_empty, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.errors import Refused
-from playbooks.core.node import Node
 from playbooks.core.outcome import Concern, Outcome
-from playbooks.core.pod import Owner, Pod, Workload
 from playbooks.engines.local.standin.kinds import BY_NAME
 from playbooks.engines.local.standin.objects import Objects
 from playbooks.engines.local.standin.scene import scene
@@ -30,11 +30,11 @@ if KMOCK.holds:
     from kubernetes.config import load_kube_config
 
     from playbooks.engines.local.standin.server import StandIn
-    from playbooks.infrastructure.config_map_ledger import ConfigMapLedger
     from playbooks.infrastructure.kubeconfig import configured
-    from playbooks.infrastructure.kubernetes_api import KubernetesApi
-    from playbooks.infrastructure.kubernetes_cluster import KubernetesCluster
-    from playbooks.infrastructure.kubernetes_events import KubernetesEvents
+    from playbooks.infrastructure.kubernetes.api import KubernetesApi
+    from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+    from playbooks.infrastructure.kubernetes.events import KubernetesEvents
+    from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 
 
 class StandInWorld(contract.World):

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from playbooks.engines.worker import consumers
+from playbooks.engines.worker.nats import consumers
 
 # What takes half a minute at work takes two seconds here.
 consumers.ACK_WAIT = 2
@@ -22,13 +22,14 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Reaction
 from playbooks.core.world import World
-from playbooks.engines.worker import durable, reception
+from playbooks.engines.worker.http import posted
+from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.worker import Ended, Worker
 from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.home import ThisPod
+from playbooks.infrastructure.this_pod import ThisPod
 
 durable.FAREWELL = durable.LOOK = 1.0
-reception.PATIENCE = reception.ANSWER = 2.0
+posted.PATIENCE = posted.ANSWER = 2.0
 
 DIRECTORY = Path(os.environ.get("WORKER_SPEC_DIRECTORY", "."))
 

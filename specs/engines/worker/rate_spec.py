@@ -2,7 +2,7 @@ from expects import equal, expect
 from mamba import description, it
 
 from playbooks.engines.worker.rate import Rate
-from playbooks.infrastructure.api_limits import ApiLimits
+from playbooks.infrastructure.kubernetes.limits import ApiLimits
 
 
 class FakeTime:

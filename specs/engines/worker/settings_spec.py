@@ -5,7 +5,7 @@ from expects import contain, equal, expect, raise_error
 from mamba import description, it
 
 from playbooks.core.errors import InvalidSetting
-from playbooks.engines.worker.nats_connection import lets_anybody_in, options, shown
+from playbooks.engines.worker.nats.connection import lets_anybody_in, options, shown
 from playbooks.engines.worker.settings import SETTINGS, worker_settings
 
 IDENTITY = {"PLAYBOOK": "delete", "FUNCTION_NAME": "falco-delete", "FUNCTION_NAMESPACE": "shop"}

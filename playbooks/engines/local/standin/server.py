@@ -17,7 +17,7 @@ from typing import Any, Dict, Optional, Tuple, Type, Union
 
 import kmock
 
-from playbooks.core.pod import Pod
+from playbooks.core.cluster.pod import Pod
 from playbooks.engines.local.standin import status
 from playbooks.engines.local.standin.kinds import BY_NAME, BY_RESOURCE, KINDS, Kind
 from playbooks.engines.local.standin.objects import Objects

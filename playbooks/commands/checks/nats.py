@@ -1,0 +1,112 @@
+"""NATS, its stream and the alerts in it, as the worker sees them from where it is."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Sequence
+
+from playbooks.commands import desk
+from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding, evaluated
+from playbooks.commands.cluster import Cluster
+from playbooks.commands.deployed import Deployed
+from playbooks.deployment.errors import DeploymentError
+
+MODULE = "playbooks.engines.worker.operator.inspection"
+
+NATS, STRANGERS, STREAM = "nats", "nats, strangers", "jetstream"
+IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
+
+# Hours that are looked back, and alerts that are read: the newest.
+HOURS, MOST = 24, 5000
+
+# Rules and hosts that a line names.
+_SHOWN = 5
+
+_ACCESS = "give NATS users, as docs/nats.md says, and let only the publisher publish on falco.>"
+_FIELDS = "Falco: append_output with extra_fields [k8s.pod.uid, container.id], as the README has it"
+_NODE_NAME = "have Falco say its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
+
+
+def look(cluster: Cluster, deployed: Deployed, topics: Sequence[str]) -> List[Finding]:
+    """Raises DeploymentError where no worker can be asked."""
+    bounds = ("--hours", str(HOURS), "--most", str(MOST))
+    wanted = ("--topics", *topics) if topics else ()
+    answer = desk.run(cluster, deployed, MODULE, *bounds, *wanted)
+    said = {str(line.get("about")): line for line in answer.lines}
+    if not said:
+        raise DeploymentError(answer.why or "the worker said nothing")
+    findings = [_nats(said["nats"])] if "nats" in said else []
+    findings += [_strangers(said["strangers"])] if "strangers" in said else []
+    findings += [_stream(said["stream"])] if "stream" in said else []
+    if "alerts" in said:
+        findings += _alerts(cluster, said["alerts"])
+    if answer.why:
+        findings.append(Finding(NATS, UNKNOWN, f"the rest could not be looked at: {answer.why}"))
+    return findings
+
+
+def _nats(line: Mapping[str, Any]) -> Finding:
+    if "why" not in line:
+        return Finding(NATS, OK, f"the worker reaches {line['servers']}")
+    said = f"the worker does not reach {line['servers']}: {line['why']}"
+    return Finding(NATS, FAILED, said, "see to NATS_URL, its credentials, and who may go there")
+
+
+def _strangers(line: Mapping[str, Any]) -> Finding:
+    if "why" in line:
+        return Finding(STRANGERS, FAILED, line["why"], _ACCESS)
+    if "unknown" in line:
+        return Finding(STRANGERS, UNKNOWN, f"it could not be tried: {line['unknown']}")
+    return Finding(STRANGERS, OK, "who has no credentials is refused")
+
+
+def _stream(line: Mapping[str, Any]) -> Finding:
+    if "name" in line:
+        return Finding(STREAM, OK, f"stream {line['name']} keeps falco.>")
+    if "missing" in line:
+        said = f"{line['missing']}: alerts are lost while the worker is away"
+        return Finding(STREAM, WARNING, said, "switch JetStream on in NATS")
+    if "unknown" in line:
+        return Finding(STREAM, UNKNOWN, str(line["unknown"]))
+    return Finding(STREAM, FAILED, str(line["why"]), "the worker's log says what it waits for")
+
+
+def _alerts(cluster: Cluster, line: Mapping[str, Any]) -> List[Finding]:
+    if "unknown" in line:
+        return [Finding(IDENTITY, UNKNOWN, str(line["unknown"]))]
+    if not line["read"]:
+        said = f"no alert of the last {HOURS} hours is there to be looked at"
+        return [Finding(IDENTITY, WARNING, said, "let Falco raise one, and check again")]
+    return [_identity(line), *evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])]
+
+
+def _identity(line: Mapping[str, Any]) -> Finding:
+    without = sum(line["unidentified"].values())
+    about_pods = line["identified"] + without
+    which = f"{'the newest ' if line['cut'] else ''}{line['read']} of the last {HOURS} hours"
+    rest = [f"{line['about_none']} are about no pod"] if line["about_none"] else []
+    rest += [f"{line['invalid']} are no alerts"] if line["invalid"] else []
+    more = f" ({which}; {', '.join(rest)})" if rest else f" ({which})"
+    if not about_pods:
+        return Finding(IDENTITY, WARNING, f"none is about a pod{more}")
+    said = f"{line['identified']} of {about_pods} about a pod have its uid or a container's id"
+    if not without:
+        return Finding(IDENTITY, OK, said + more)
+    status = WARNING if line["identified"] else FAILED
+    return Finding(IDENTITY, status, f"{said}; not {_named(line['unidentified'])}{more}", _FIELDS)
+
+
+def _hostname(cluster: Cluster, line: Mapping[str, Any]) -> Finding:
+    nodes = {node["metadata"]["name"] for node in cluster.list(("nodes",))}
+    hosts: Dict[str, int] = line["hosts"]
+    strange = {host or "none at all": n for host, n in hosts.items() if host not in nodes}
+    if not strange:
+        return Finding(HOSTNAME, OK, f"is a node's name: {_named(hosts)}")
+    said = f"is no node's name in {sum(strange.values())} of {sum(hosts.values())}"
+    return Finding(HOSTNAME, WARNING, f"{said}: {_named(strange)}", _NODE_NAME)
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    """Such as "Terminal shell in container (3)", most of them first."""
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{name} ({count})" for name, count in most[:_SHOWN]]
+    return ", ".join(shown + [f"{len(most) - _SHOWN} more"] * (len(most) > _SHOWN))

@@ -1,0 +1,1 @@
+"""What the objects of a Kubernetes cluster mean to playbooks."""

@@ -1,0 +1,101 @@
+"""NetworkPolicies: which one cuts off exactly one pod, and which others let traffic through.
+
+Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, Dict, Mapping, Tuple
+
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.selectors import Labels, Selector
+from playbooks.core.instant import Instant
+
+Manifest = Mapping[str, Any]
+
+# The label that one isolated pod alone gets, with its uid as value.
+LABEL = "falco/isolated"
+
+# On a policy: what its spec was when it was stored, and when that was. Each time it is stored it is
+# written, so that whoever read it before cannot delete it.
+SPEC_HASH, STORED_AT = "falco/spec-sha256", "falco/stored-at"
+
+_PARTS = ("podSelector", "policyTypes", "ingress", "egress")
+
+# What each direction calls the other side.
+_PEERS = {"Ingress": "from", "Egress": "to"}
+
+
+def directions(choice: str) -> Tuple[str, ...]:
+    """The policy types of ``both``, ``ingress`` or ``egress``."""
+    return tuple(_PEERS) if choice == "both" else (choice.capitalize(),)
+
+
+def isolating(pod: Pod, types: Tuple[str, ...], allow_cidrs: Tuple[str, ...]) -> Dict[str, Any]:
+    """A policy that denies the pod everything but ``allow_cidrs``, and goes when the pod goes."""
+    spec: Dict[str, Any] = {
+        "podSelector": {"matchLabels": {LABEL: pod.uid}},
+        "policyTypes": list(types),
+    }
+    if allow_cidrs:
+        peers = [{"ipBlock": {"cidr": cidr}} for cidr in allow_cidrs]
+        spec.update({kind.lower(): [{_PEERS[kind]: peers}] for kind in types})
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": name_for(pod),
+            "namespace": pod.namespace,
+            "labels": {LABEL: pod.uid},
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
+            ],
+        },
+        "spec": spec,
+    }
+
+
+def same(stored: Manifest, wanted: Manifest) -> bool:
+    """Whether the stored policy does what the wanted one does."""
+    return _spec(stored) == _spec(wanted)
+
+
+def name_for(pod: Pod) -> str:
+    """The name of the policy that isolates it."""
+    return f"falco-isolate-{pod.uid}"
+
+
+def signed(policy: Manifest, now: Instant) -> Dict[str, Any]:
+    """The same with a note of what is stored, by which an edit shows."""
+    note = {SPEC_HASH: _fingerprint(policy), STORED_AT: str(now)}
+    return {**policy, "metadata": {**policy["metadata"], "annotations": note}}
+
+
+def edited(policy: Manifest) -> bool:
+    """Whether somebody changed its spec since it was stored, or nothing says that nobody did."""
+    note = policy["metadata"].get("annotations") or {}
+    return note.get(SPEC_HASH) != _fingerprint(policy)
+
+
+def _spec(policy: Manifest) -> Dict[str, Any]:
+    """The API leaves out what is empty."""
+    return {key: policy["spec"].get(key) or None for key in _PARTS}
+
+
+def _fingerprint(policy: Manifest) -> str:
+    return sha256(json.dumps(_spec(policy), sort_keys=True).encode()).hexdigest()
+
+
+def selector(policy: Manifest) -> Selector:
+    return Selector.of(policy["spec"].get("podSelector"))
+
+
+def allows(policy: Manifest, types: Tuple[str, ...], labels: Labels) -> bool:
+    """Whether it lets a pod of these labels have any traffic of one of the types."""
+    spec = policy["spec"]
+    declared = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+    return selector(policy).selects(labels) and any(
+        kind in declared and spec.get(kind.lower()) for kind in types
+    )

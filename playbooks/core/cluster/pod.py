@@ -1,0 +1,230 @@
+"""A pod, its owner and its containers, as the API has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from playbooks.core.cluster.selectors import Labels, Selector
+from playbooks.core.instant import Instant
+
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
+HASH_ANNOTATION = "kubernetes.io/config.hash"
+
+_SPECS = ("initContainers", "containers", "ephemeralContainers")
+_STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+
+# The kinds whose owning the cluster itself sees to: their controllers let go of pods that are not
+# theirs, and the garbage collector deletes those whose owner is not there. Of the same kind in an
+# API that is unknown, whoever makes a pod can say that it owns it.
+_APIS = {
+    "ReplicationController": "v1",
+    "Node": "v1",
+    "ReplicaSet": "apps/v1",
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The controller of a pod. ``kind``: of an API other than Kubernetes' own with its group, as
+    ``CloneSet.apps.kruise.io``.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What owns pods in the end (a Deployment, not its ReplicaSets), and how many it wants.
+
+    ``replicas`` None: nothing says how many.
+    """
+
+    kind: str
+    name: str
+    replicas: Optional[int]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class ReplicaController:
+    """What starts another pod for one that it no longer selects, and kills one that is too many.
+
+    ``wanted`` and ``present``: how many pods it shall have, and has.
+    """
+
+    owner: Owner
+    selector: Selector
+    wanted: int
+    present: int
+
+    def would_kill_for(self, labels: Labels) -> bool:
+        """Whether one more pod of these labels would be one too many."""
+        return self.selector.selects(labels) and self.present >= self.wanted
+
+
+@dataclass(frozen=True)
+class Container:
+    """``ids``: the current one and that of the last terminated run, without the runtime's name."""
+
+    name: str
+    ids: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """Properties that the object lacks are empty."""
+
+    manifest: Mapping[str, Any]
+
+    @property
+    def namespace(self) -> str:
+        return str(self._metadata["namespace"])
+
+    @property
+    def name(self) -> str:
+        return str(self._metadata["name"])
+
+    @property
+    def uid(self) -> str:
+        return str(self._metadata["uid"])
+
+    @property
+    def resource_version(self) -> str:
+        return str(self._metadata.get("resourceVersion", ""))
+
+    @property
+    def labels(self) -> Dict[str, str]:
+        return dict(self._metadata.get("labels") or {})
+
+    @property
+    def annotations(self) -> Dict[str, str]:
+        return dict(self._metadata.get("annotations") or {})
+
+    @property
+    def created(self) -> Instant:
+        """To the second, as the API writes it."""
+        return Instant.parse(self._metadata["creationTimestamp"])
+
+    @property
+    def terminates_at(self) -> Optional[Instant]:
+        """When its grace period is over, or None where nobody deleted it."""
+        time = self._metadata.get("deletionTimestamp")
+        return Instant.parse(time) if time else None
+
+    @property
+    def node(self) -> str:
+        return str(self._spec.get("nodeName") or "")
+
+    @property
+    def service_account(self) -> str:
+        return str(self._spec.get("serviceAccountName") or "")
+
+    @property
+    def host_network(self) -> bool:
+        return bool(self._spec.get("hostNetwork"))
+
+    @property
+    def phase(self) -> str:
+        return str(self._status.get("phase") or "")
+
+    @property
+    def finished(self) -> bool:
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def volume_claims(self) -> Tuple[str, ...]:
+        """The PersistentVolumeClaims that it shares with other pods or with its next replica."""
+        volumes = self._spec.get("volumes") or ()
+        claims = (volume.get("persistentVolumeClaim") or {} for volume in volumes)
+        return tuple(claim["claimName"] for claim in claims if claim)
+
+    @property
+    def config_hash(self) -> str:
+        """What the kubelet, and so Falco, takes for the uid of a static pod; empty for others."""
+        return self.annotations.get(HASH_ANNOTATION, "") if self.static else ""
+
+    @property
+    def static(self) -> bool:
+        return MIRROR_ANNOTATION in self.annotations
+
+    @property
+    def owner(self) -> Optional[Owner]:
+        """Its controller, or None."""
+        return controller(self._metadata)
+
+    @property
+    def containers(self) -> List[Container]:
+        """All of them, init and ephemeral ones too, in the order of the spec."""
+        statuses = {
+            status["name"]: status for key in _STATUSES for status in self._status.get(key) or ()
+        }
+        names = [spec["name"] for key in _SPECS for spec in self._spec.get(key) or ()]
+        return [_container(name, statuses.get(name, {})) for name in names]
+
+    def container(self, container_id: str) -> Optional[Container]:
+        """The container of which ``container_id`` begins the id."""
+        for container in self.containers:
+            if any(known.startswith(container_id) for known in container.ids):
+                return container
+        return None
+
+    def restarts(self, container: str) -> int:
+        """How many runs of the container ended, as far as the API was told."""
+        for key in _STATUSES:
+            for status in self._status.get(key) or ():
+                if status["name"] == container:
+                    return int(status.get("restartCount") or 0)
+        return 0
+
+    def __str__(self) -> str:
+        return f"pod {self.namespace}/{self.name}"
+
+    @property
+    def _metadata(self) -> Mapping[str, Any]:
+        return self.manifest["metadata"]  # type: ignore[no-any-return]
+
+    @property
+    def _spec(self) -> Mapping[str, Any]:
+        return self.manifest.get("spec") or {}
+
+    @property
+    def _status(self) -> Mapping[str, Any]:
+        return self.manifest.get("status") or {}
+
+
+def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:
+    """The controller of any object, or None."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return Owner(_kind(reference), reference["name"])
+    return None
+
+
+def _kind(reference: Mapping[str, Any]) -> str:
+    kind, api = str(reference["kind"]), reference.get("apiVersion")
+    if api in (None, _APIS.get(kind)):
+        return kind
+    return f"{kind}.{str(api).rpartition('/')[0] or api}"
+
+
+def _container(name: str, status: Mapping[str, Any]) -> Container:
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    ids = (
+        status.get("containerID"),
+        (state.get("terminated") or {}).get("containerID"),
+        (last.get("terminated") or {}).get("containerID"),
+    )
+    bare = (text.rpartition("//")[2].lower() for text in ids if text)
+    return Container(name, tuple(dict.fromkeys(bare)))

@@ -1,0 +1,1 @@
+"""What people are told about outcomes, and in which words."""

@@ -1,0 +1,100 @@
+"""The Kubernetes Event that an outcome becomes, on the object concerned.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from playbooks.core.instant import Instant
+from playbooks.core.notifications import which
+from playbooks.core.outcome import Concern, Outcome
+
+API = "events.k8s.io/v1"
+CONTROLLER = "falco-playbooks"
+
+# Labels of an Event: whose it is. Annotations: what it says, for machines.
+PLAYBOOK = "falco/playbook"
+FUNCTION, HOME = "falco/function", "falco/function-namespace"
+STATUS, RULE, TIME, BY = "falco/status", "falco/rule", "falco/alert-time", "falco/by"
+
+# What the API takes. Source: k8s.io/kubernetes, pkg/apis/core/validation/events.go
+LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
+
+# Where Events about what belongs to no namespace lie.
+OF_NO_NAMESPACE = "default"
+
+_WARNINGS = (which.FAILED, which.TRIPPED)
+
+
+def event(
+    outcome: Outcome,
+    now: Instant,
+    *,
+    playbook: str,
+    function: str,
+    home: str,
+    instance: str,
+    rule: str = "",
+    alert_time: str = "",
+) -> Optional[Dict[str, Any]]:
+    """None where there is nothing to tell, or no object that it concerns.
+
+    ``function``: empty outside of one; ``home``: its namespace; ``instance``: the pod, or the
+    machine, that writes.
+    The note has rule and message, and never the alert's text.
+    """
+    kind, concern = which.kind(outcome), outcome.concern
+    if not kind or concern is None:
+        return None
+    by = str(outcome.details.get("by") or "")
+    whose = {PLAYBOOK: playbook, FUNCTION: function, HOME: home}
+    said = {STATUS: kind, RULE: rule, TIME: alert_time, BY: by}
+    return {
+        "apiVersion": API,
+        "kind": "Event",
+        "metadata": {
+            "name": _name(concern, now),
+            "namespace": concern.namespace or OF_NO_NAMESPACE,
+            "labels": {key: value for key, value in whose.items() if value},
+            "annotations": {key: value for key, value in said.items() if value},
+        },
+        "eventTime": micro_time(now),
+        "type": "Warning" if kind in _WARNINGS else "Normal",
+        "reason": _camel(outcome.reason, "would " if kind == which.WOULD else ""),
+        "action": concern.verb[:LONGEST_WORD],
+        "regarding": _regarding(concern),
+        "note": _cut(f"{rule}: {outcome.message}" if rule else outcome.message),
+        "reportingController": f"{CONTROLLER}/{playbook}",
+        "reportingInstance": instance[:LONGEST_WORD],
+    }
+
+
+def micro_time(now: Instant) -> str:
+    """The API's MicroTime has six digits."""
+    return str(now)[:26] + "Z"
+
+
+def _name(concern: Concern, now: Instant) -> str:
+    """As client-go names them: the object's name, and the time."""
+    return f"{concern.name[:LONGEST_NAME].rstrip('.-')}.{now.nanoseconds:x}"
+
+
+def _regarding(concern: Concern) -> Dict[str, str]:
+    found = {"apiVersion": "v1", "kind": concern.kind, "name": concern.name, "uid": concern.uid}
+    if concern.namespace:
+        found["namespace"] = concern.namespace
+    return found
+
+
+def _camel(code: str, prefix: str) -> str:
+    """``deletion-accepted`` as kubectl shows reasons: ``DeletionAccepted``."""
+    words = (prefix + code).replace("-", " ").split()
+    return "".join(word[:1].upper() + word[1:] for word in words)[:LONGEST_WORD]
+
+
+def _cut(note: str) -> str:
+    """At most 1024 bytes, and whole letters."""
+    encoded = note.encode("utf-8", "replace")
+    return encoded[:LONGEST_NOTE].decode("utf-8", "ignore")

@@ -1,0 +1,43 @@
+"""The Slack message about what a playbook did, would have done, or failed to do."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from playbooks.core.alert import Alert
+from playbooks.core.notifications import which
+from playbooks.core.outcome import Outcome
+from playbooks.core.slack_text import LONGEST_FIELD, LONGEST_TEXT, escaped, mrkdwn
+
+_COLOURS = {
+    which.ACTED: "#2f9e44",
+    which.WOULD: "#2f80ed",
+    which.FAILED: "#d40e0d",
+    which.TRIPPED: "#e8590c",
+    which.UNDONE: "#9aa0a6",
+}
+_TITLES = {which.TRIPPED: "has used up its budget"}
+
+
+def message(playbook: str, alert: Alert, outcome: Outcome) -> Dict[str, Any]:
+    """Never the alert's own text. ``why`` is a section of its own, a check a line."""
+    kind = which.kind(outcome)
+    title = " ".join((playbook, _TITLES.get(kind, kind), outcome.target)).strip()
+    facts = (
+        ("Rule", alert.rule),
+        ("Priority", str(alert.priority)),
+        ("Time", str(alert.time)),
+        ("Reason", outcome.reason),
+    )
+    fields = [mrkdwn(f"*{name}*\n", value, LONGEST_FIELD) for name, value in facts]
+    blocks: List[Dict[str, Any]] = [
+        {"type": "section", "text": mrkdwn("", outcome.message or title, LONGEST_TEXT)},
+        {"type": "section", "fields": fields},
+    ]
+    checks = "\n".join(f"{number}. {check}" for number, check in enumerate(outcome.why, 1))
+    if checks:
+        blocks.append({"type": "section", "text": mrkdwn("*Why*\n", checks, LONGEST_TEXT)})
+    return {
+        "text": escaped(title, LONGEST_TEXT),
+        "attachments": [{"color": _COLOURS[kind], "blocks": blocks}],
+    }

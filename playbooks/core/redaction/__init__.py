@@ -1,0 +1,1 @@
+"""Keeps passwords, tokens and keys out of what is logged, recorded and sent."""

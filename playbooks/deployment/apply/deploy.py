@@ -1,0 +1,204 @@
+"""Deploying: look, ask whether all of it would be taken, do it, and undo it where that fails."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from playbooks.core.cluster.manifest import (
+    FUNCTION,
+    FUNCTION_NAMESPACE,
+    Identity,
+    Manifest,
+    identity,
+    label,
+    shown,
+    without_zeros,
+)
+from playbooks.deployment.apply.observer import Onlooker
+from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
+from playbooks.deployment.apply.steps import Keep, Remove, Step, dry_run, step, without_idle
+from playbooks.deployment.apply.transaction import Said, Transaction, unheard
+from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Forbidden, Kubectl
+from playbooks.deployment.manifests.triggers import is_trigger_of
+from playbooks.deployment.objects import Objects
+
+TRIGGERS = ("natstriggers.kubeless.io",)
+
+# Seconds in which the garbage collector has taken what a deleted Function owned.
+COLLECTED_WITHIN = 30.0
+
+Found = Dict[Identity, Manifest]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """``report``: what was done to which object. ``warnings``: what could not be looked at."""
+
+    report: List[Tuple[str, str]]
+    warnings: List[str]
+    function: Manifest
+
+
+def deploy(
+    kubectl: Kubectl,
+    objects: Objects,
+    *,
+    check: Check = nothing,
+    sleep: Sleep = time.sleep,
+    onlooker: Optional[Onlooker] = None,
+    said: Said = unheard,
+) -> Deployed:
+    """Raises DeploymentError, after everything is as it was before. ``said`` hears what is done."""
+    onlooker = onlooker or Onlooker()
+    found, warnings = _look(kubectl, objects)
+    found = _without_orphans(kubectl, objects, found, check, sleep)
+    _refuse(objects, found)
+    owner = found.get(identity(objects.function))
+    onlooker.found(owner)
+    wanted = objects.owned_by(owner) if owner else objects
+    function = step(wanted.function, owner)
+    beside, rest = _plan(kubectl, wanted, found)
+    stale = _stale(objects, found)
+    dry_run(kubectl, [function, *beside, *rest, *stale])
+    transaction = Transaction(kubectl, check=check, sleep=sleep, said=said)
+    try:
+        if owner:
+            _do(transaction, beside)
+            stored = transaction.do(function)
+        else:
+            # First, because what lies beside it needs the uid of its owner.
+            stored = transaction.do(function)
+            onlooker.created(stored)
+            wanted = objects.owned_by(stored)
+            beside, rest = _plan(kubectl, wanted, found)
+            _do(transaction, beside)
+        _do(transaction, rest)
+        onlooker.stored()
+        # Only now: what ran before may have needed it until what was asked for runs.
+        _do(transaction, [*_last(kubectl, wanted), *stale])
+        check()
+    except BaseException as error:
+        _undo(transaction, error)
+        raise
+    return Deployed(transaction.report, warnings, stored)
+
+
+def _plan(kubectl: Kubectl, objects: Objects, found: Found) -> Tuple[List[Step], List[Step]]:
+    """What lies beside the function, and its triggers."""
+    beside = [step(m, found.get(identity(m))) for m in objects.accessories]
+    return without_idle(kubectl, beside), _trigger_steps(objects, found)
+
+
+def _last(kubectl: Kubectl, objects: Objects) -> List[Step]:
+    there = {identity(manifest): manifest for manifest in kubectl.get(objects.afterwards)}
+    steps = [step(m, there.get(identity(m))) for m in objects.afterwards]
+    return [each for each in steps if not isinstance(each, Keep)]
+
+
+def _look(kubectl: Kubectl, objects: Objects) -> Tuple[Found, List[str]]:
+    """Everything that is there of this function, by identity."""
+    namespace, name = _place(objects)
+    possible = [objects.function, *objects.accessories, *objects.earlier]
+    wanted = {identity(manifest): manifest for manifest in possible}
+    found = kubectl.get(list(wanted.values()))
+    triggers = kubectl.list(TRIGGERS, namespace=namespace)
+    found += [trigger for trigger in triggers if is_trigger_of(name, trigger)]
+    warnings = []
+    try:
+        found += roles_of(name, namespace, labelled_roles(kubectl))
+    except Forbidden as error:
+        warnings.append(cannot_look(error))
+    return {identity(manifest): manifest for manifest in found}, warnings
+
+
+def _without_orphans(
+    kubectl: Kubectl, objects: Objects, found: Found, check: Check, sleep: Sleep
+) -> Found:
+    """Wait for what the garbage collector is about to take, lest it takes what we deploy."""
+    function = found.get(identity(objects.function))
+    uid = function["metadata"]["uid"] if function else ""
+    orphans = [m for m in found.values() if not _owned_by_nobody_else(m, uid)]
+    left = until_gone(kubectl, orphans, check=check, sleep=sleep, seconds=COLLECTED_WITHIN)
+    gone = {identity(m) for m in orphans} - {identity(m) for m in left}
+    return {key: manifest for key, manifest in found.items() if key not in gone}
+
+
+def _owned_by_nobody_else(manifest: Manifest, uid: str) -> bool:
+    owners = manifest["metadata"].get("ownerReferences") or []
+    return all(owner["uid"] == uid for owner in owners if owner["kind"] == "Function")
+
+
+def _refuse(objects: Objects, found: Found) -> None:
+    """What is in the way, named at once."""
+    namespace, name = _place(objects)
+    kubeless_kinds = ("Function", "NATSTrigger")
+    problems = [
+        f"{shown(m)} is being deleted: deploy again when it is gone"
+        for m in found.values()
+        if "deletionTimestamp" in m["metadata"]
+    ]
+    problems += [
+        f"{shown(m)} is there and is not ours (it has no label {FUNCTION}={name})"
+        for m in map(found.get, map(identity, objects.accessories))
+        if m and m["kind"] not in kubeless_kinds and not _is_ours(m, namespace, name)
+    ]
+    if problems:
+        raise DeploymentError("\n".join(problems))
+
+
+def _is_ours(manifest: Manifest, namespace: str, name: str) -> bool:
+    elsewhere = manifest["metadata"].get("namespace") != namespace
+    ours = label(manifest, FUNCTION) == name
+    return ours and (not elsewhere or label(manifest, FUNCTION_NAMESPACE) == namespace)
+
+
+def _trigger_steps(objects: Objects, found: Found) -> List[Step]:
+    """A trigger of another topic is made anew: Kubeless never ends its old subscription."""
+    steps: List[Step] = []
+    for wanted in objects.triggers:
+        previous = found.get(identity(wanted))
+        if previous and without_zeros(previous.get("spec")) != wanted["spec"]:
+            steps.append(Remove(previous, waits=True))
+            previous = None
+        steps.append(step(wanted, previous))
+    return steps
+
+
+def _stale(objects: Objects, found: Found) -> List[Step]:
+    """What an earlier deployment of the same function needed, and this one does not."""
+    namespace, name = _place(objects)
+    wanted = {identity(manifest) for manifest in objects.in_order}
+    return [
+        Remove(manifest)
+        for key, manifest in found.items()
+        if key not in wanted
+        and (manifest["kind"] == "NATSTrigger" or _is_ours(manifest, namespace, name))
+    ]
+
+
+def _do(transaction: Transaction, steps: Sequence[Step]) -> None:
+    for each in steps:
+        transaction.do(each)
+
+
+def _place(objects: Objects) -> Tuple[str, str]:
+    metadata = objects.function["metadata"]
+    return metadata["namespace"], metadata["name"]
+
+
+def _undo(transaction: Transaction, error: BaseException) -> None:
+    """Undo what was done until then, and let the error say what became of it."""
+    failed = transaction.undo()
+    if not isinstance(error, DeploymentError):
+        return
+    if not transaction.changed:
+        said = "nothing was changed"
+    elif failed:
+        said = "undoing what was done failed in part; look at these:\n" + "\n".join(failed)
+    else:
+        said = "what was done until then is undone: everything is as it was before"
+    error.args = (f"{error}\n{said}",)

@@ -1,0 +1,115 @@
+"""What a cluster must have before anything is sent to it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Dict, List
+
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.errors import InvalidSetting
+from playbooks.deployment import kubectl_process
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Kubectl, KubectlError, NotThere
+from playbooks.deployment.manifests.network_policy import NAME_LABEL
+from playbooks.deployment.request.assignments import Reference
+from playbooks.deployment.request.request import Request
+
+_KINDS = {"functions", "natstriggers"}
+
+_NOT_SERVED = f"""\
+this cluster does not serve {KUBELESS_API} ({{missing}}).
+deploy_playbook -S sets it up for -E kubernetes, which needs nothing else of Kubeless.
+Up to Kubernetes 1.21, Kubeless itself can be installed:
+https://github.com/vmware-archive/kubeless/releases
+and its NATS trigger: https://github.com/kubeless/nats-trigger/releases
+Without any of it, deploy_playbook -E local runs a playbook on this machine."""
+
+
+def check_kubectl() -> None:
+    if not kubectl_process.available():
+        raise DeploymentError(
+            "kubectl is not on the PATH: https://kubernetes.io/docs/tasks/tools/#kubectl"
+        )
+
+
+def check_answers(kubectl: Kubectl) -> None:
+    """There is a cluster."""
+    try:
+        kubectl.raw("/version")
+    except KubectlError as error:
+        raise DeploymentError(
+            f"the cluster does not answer: {error}\n"
+            "'kubectl cluster-info' shows which one is asked; KUBECONFIG or 'kubectl config"
+            " use-context' choose another"
+        ) from error
+
+
+def check_cluster(kubectl: Kubectl) -> None:
+    """It answers, and knows Functions and NATSTriggers."""
+    check_answers(kubectl)
+    try:
+        resources = kubectl.raw(f"/apis/{KUBELESS_API}")["resources"]
+    except NotThere:
+        resources = []
+    missing = sorted(_KINDS - {resource["name"] for resource in resources})
+    if missing:
+        raise DeploymentError(_NOT_SERVED.format(missing=", ".join(missing)))
+
+
+def check_references(kubectl: Kubectl, request: Request, namespace: str) -> Dict[str, str]:
+    """Every ``-s`` names a key that is there, with a value that its setting takes.
+
+    The answer has the values by setting.
+    """
+    wanted = {r.secret: reference("v1", "Secret", r.secret, namespace) for r in request.references}
+    stored = {found["metadata"]["name"]: found for found in kubectl.get(list(wanted.values()))}
+    problems = []
+    for given in request.references:
+        if given.secret not in stored:
+            problems.append(f"-s {given.name}: there is no Secret {namespace}/{given.secret}")
+        else:
+            problems += _value_problems(request, given, stored[given.secret])
+    if problems:
+        raise DeploymentError("\n".join(problems))
+    return {
+        given.name: base64.b64decode(stored[given.secret]["data"][given.key]).decode("utf-8")
+        for given in request.references
+    }
+
+
+def _value_problems(request: Request, given: Reference, secret: Manifest) -> List[str]:
+    data = secret.get("data") or {}
+    if given.key not in data:
+        keys = ", ".join(sorted(data)) or "none"
+        return [f"-s {given.name}: Secret {given.secret} has no key {given.key!r}, only {keys}"]
+    setting = request.setting(given.name)
+    try:
+        text = base64.b64decode(data[given.key]).decode("utf-8")
+        if setting:
+            setting.check(text.rstrip("\r\n") if setting.secret else text)
+    except (binascii.Error, UnicodeDecodeError):
+        return [f"-s {given.name}: {given.secret}/{given.key} is not UTF-8 text"]
+    except InvalidSetting as error:
+        return [f"-s {given.name}: {error}"]
+    return []
+
+
+def warnings(kubectl: Kubectl, caller: str) -> List[str]:
+    """What would keep Kubeless from calling the function, as far as one may look."""
+    try:
+        found = kubectl.get([reference("v1", "Namespace", caller)])
+    except KubectlError:
+        return []
+    if not found:
+        return [
+            f"there is no namespace {caller}: only pods of Kubeless' namespace may call the"
+            " function, and KUBELESS_NAMESPACE names another"
+        ]
+    if (found[0]["metadata"].get("labels") or {}).get(NAME_LABEL) != caller:
+        return [
+            f"namespace {caller} has no label {NAME_LABEL}, as before Kubernetes 1.21, so that its"
+            " pods may not call the function:"
+            f" kubectl label namespace {caller} {NAME_LABEL}={caller}"
+        ]
+    return []

@@ -1,0 +1,123 @@
+"""Removing what was deployed, whatever of it is there."""
+
+from __future__ import annotations
+
+import time
+from typing import List, Tuple
+
+from playbooks.core.cluster.manifest import (
+    CREATED_BY,
+    FUNCTION,
+    KUBELESS_API,
+    Manifest,
+    identity,
+    label,
+    reference,
+    shown,
+)
+from playbooks.deployment.apply.deploy import TRIGGERS
+from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
+from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Forbidden, Kubectl, KubectlError
+from playbooks.deployment.manifests import ledger
+from playbooks.deployment.manifests.triggers import is_trigger_of
+
+# What may lie beside a function, by its labels.
+_BESIDE = (
+    "configmaps",
+    "networkpolicies.networking.k8s.io",
+    "poddisruptionbudgets.policy",
+    "rolebindings.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "secrets",
+    "serviceaccounts",
+    "services",
+)
+
+# Seconds that workers have to finish what is under way.
+ENDED_WITHIN = 60.0
+
+
+def remove(
+    kubectl: Kubectl, function: str, namespace: str, *, sleep: Sleep = time.sleep
+) -> Tuple[List[str], List[str]]:
+    """What was removed, in this order: triggers, workers, what the function may do, the function,
+    the rest.
+
+    Also warnings. Raises DeploymentError when something is still there in the end.
+    """
+    triggers, workers, rest, warnings = _look(kubectl, function, namespace)
+    failed = _delete(kubectl, [*triggers, *workers])
+    if workers and not failed:
+        # They need their rights until they are gone.
+        _wait_for_pods(kubectl, function, namespace, sleep)
+    failed += _delete(kubectl, rest)
+    found = [*triggers, *workers, *rest]
+    left = until_gone(kubectl, found, sleep=sleep) if not failed else []
+    failed += [stuck(manifest) for manifest in left]
+    if failed:
+        raise DeploymentError("\n".join(failed))
+    return [shown(manifest) for manifest in found], warnings
+
+
+def _delete(kubectl: Kubectl, manifests: List[Manifest]) -> List[str]:
+    failed = []
+    for manifest in manifests:
+        try:
+            kubectl.delete(manifest)
+        except KubectlError as error:
+            failed.append(f"{shown(manifest)}: {error}")
+    return failed
+
+
+def _wait_for_pods(kubectl: Kubectl, function: str, namespace: str, sleep: Sleep) -> None:
+    selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
+    try:
+        pods = kubectl.list(("pods",), namespace=namespace, selector=selector)
+        until_gone(kubectl, pods, sleep=sleep, seconds=ENDED_WITHIN)
+    except Forbidden:
+        return
+
+
+def _look(
+    kubectl: Kubectl, function: str, namespace: str
+) -> Tuple[List[Manifest], List[Manifest], List[Manifest], List[str]]:
+    """Triggers, workers, everything else, and warnings."""
+    triggers = kubectl.list(TRIGGERS, namespace=namespace)
+    warnings = []
+    roles: List[Manifest] = []
+    try:
+        roles = roles_of(function, namespace, labelled_roles(kubectl))
+    except Forbidden as error:
+        warnings.append(cannot_look(error))
+    functions = kubectl.get([reference(KUBELESS_API, "Function", function, namespace)])
+    workers, beside = [], []
+    selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
+    try:
+        workers = kubectl.list(("deployments.apps",), namespace=namespace, selector=selector)
+        beside = kubectl.list(_BESIDE, namespace=namespace, selector=selector)
+    except Forbidden:
+        beside = _few(kubectl, function, namespace)
+    if any(f["metadata"].get("finalizers") for f in functions):
+        # What Kubeless' controller made is its to remove.
+        workers = []
+        beside = [m for m in beside if not _made_by_kubeless(m, function)]
+    known = {identity(manifest) for manifest in roles}
+    rest = [*roles, *functions, *(m for m in beside if identity(m) not in known)]
+    return [t for t in triggers if is_trigger_of(function, t)], workers, rest, warnings
+
+
+def _made_by_kubeless(manifest: Manifest, function: str) -> bool:
+    return manifest["kind"] in ("ConfigMap", "Service") and manifest["metadata"]["name"] == function
+
+
+def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
+    """What the Kubeless engine makes, for who may not list anything."""
+    possible = [
+        reference("v1", "ServiceAccount", function, namespace),
+        reference("v1", "Secret", function, namespace),
+        reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace),
+        ledger.earlier(function, namespace),
+    ]
+    return [m for m in kubectl.get(possible) if label(m, FUNCTION) == function]

@@ -1,0 +1,141 @@
+"""What a cluster has once: two definitions, a role, and what holds our accounts to their work."""
+
+from __future__ import annotations
+
+import time
+from typing import List, Set, Tuple
+
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, shown
+from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
+from playbooks.deployment.apply.waiting import PAUSE, Sleep
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Exists, Forbidden, Kubectl, KubectlError, NotThere
+from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests.definitions import LABELS, definitions
+from playbooks.deployment.manifests.shared_role import shared_role
+
+# Seconds in which the API server serves what was defined.
+SERVED_WITHIN = 30.0
+
+KINDS = {"functions", "natstriggers"}
+
+_ADMINISTRATOR = """\
+An administrator has to set the cluster up once:
+    deploy_playbook -S
+or, to see it first:
+    deploy_playbook -S -d > set-up.yaml; kubectl apply -f set-up.yaml"""
+
+
+def manifests() -> List[Manifest]:
+    return [*definitions(), shared_role(), *admission_policies.policies()]
+
+
+def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
+    """Make what is missing, and bring what deploy_playbook made up to date.
+
+    What others made is left alone, such as the definitions that came with Kubeless. The answers
+    tell what was done to which object. Raises DeploymentError, which says who has to do what.
+    """
+    served = serves_policies(kubectl)
+    wanted = [m for m in manifests() if served or m["kind"] not in admission_policies.KINDS]
+    try:
+        report = [_do(kubectl, each) for each in _steps(kubectl, wanted)]
+    except Forbidden as error:
+        raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
+    _wait_until_served(kubectl, sleep)
+    return report if served else [*report, ("left out", _left_out(kubectl))]
+
+
+def serves_policies(kubectl: Kubectl) -> bool:
+    """Whether the API server knows what holds accounts to less than their roles."""
+    return admission_policies.RESOURCE in _resources(kubectl, admission_policies.API)
+
+
+def complete(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
+    """What a function needs and is missing, before it is deployed: definitions and role."""
+    served = _served(kubectl)
+    needed = [] if served >= KINDS else definitions()
+    if not _has_role(kubectl):
+        needed.append(shared_role())
+    try:
+        steps = [s for s in _steps(kubectl, needed) if isinstance(s, Create)] if needed else []
+        report = [_do(kubectl, each) for each in steps]
+    except Forbidden as error:
+        missing = ", ".join(shown(m) for m in needed)
+        raise DeploymentError(
+            f"this cluster lacks {missing}, and you may not make it: {error}\n{_ADMINISTRATOR}"
+        ) from error
+    if needed:
+        _wait_until_served(kubectl, sleep)
+    return report
+
+
+def _steps(kubectl: Kubectl, wanted: List[Manifest]) -> List[Step]:
+    found = {identity(m): m for m in kubectl.get(wanted)}
+    steps: List[Step] = []
+    for manifest in wanted:
+        there = found.get(identity(manifest))
+        if there and not _is_ours(there):
+            steps.append(Keep(there))
+        else:
+            steps.append(step(manifest, there))
+    return without_idle(kubectl, steps)
+
+
+def _do(kubectl: Kubectl, one: Step) -> Tuple[str, str]:
+    if isinstance(one, Create):
+        try:
+            kubectl.create([one.wanted])
+        except Exists:
+            return "unchanged", shown(one.wanted)  # Somebody else was faster.
+        return "created", shown(one.wanted)
+    if isinstance(one, Replace):
+        metadata = {**one.previous["metadata"], **one.wanted["metadata"]}
+        kubectl.replace([{**one.wanted, "metadata": metadata}])
+        return "changed", shown(one.wanted)
+    ours = _is_ours(one.previous)
+    return "unchanged", shown(one.previous) + ("" if ours else ", which others made")
+
+
+def _is_ours(manifest: Manifest) -> bool:
+    labels = manifest["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in LABELS.items())
+
+
+def _has_role(kubectl: Kubectl) -> bool:
+    """True also for who may not look: a worker without it says so in its log."""
+    try:
+        return bool(kubectl.get([shared_role()]))
+    except Forbidden:
+        return True
+
+
+def _left_out(kubectl: Kubectl) -> str:
+    version = kubectl.raw("/version").get("gitVersion", "this version")
+    return (
+        f"{admission_policies.POLICY}: Kubernetes serves it from {admission_policies.SINCE} on, and"
+        f" here it is {version}: nothing but their roles holds our accounts to what they need"
+    )
+
+
+def _served(kubectl: Kubectl) -> Set[str]:
+    return _resources(kubectl, KUBELESS_API)
+
+
+def _resources(kubectl: Kubectl, api: str) -> Set[str]:
+    try:
+        resources = kubectl.raw(f"/apis/{api}")["resources"]
+    except NotThere:
+        return set()
+    return {str(resource["name"]) for resource in resources}
+
+
+def _wait_until_served(kubectl: Kubectl, sleep: Sleep) -> None:
+    for _ in range(int(SERVED_WITHIN / PAUSE)):
+        if _served(kubectl) >= KINDS:
+            return
+        sleep(PAUSE)
+    raise KubectlError(
+        f"the API server does not serve {KUBELESS_API} {SERVED_WITHIN:.0f} seconds after it was"
+        " defined: kubectl describe crd functions.kubeless.io natstriggers.kubeless.io"
+    )

@@ -1,0 +1,137 @@
+"""What a deployment will do to each object, known before the first one is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Union
+
+from playbooks.core.cluster.manifest import Manifest, identity, without_zeros
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Conflicting, Kubectl, KubectlError, NotThere
+from playbooks.deployment.manifests import admission_policies
+
+
+@dataclass(frozen=True)
+class Create:
+    wanted: Manifest
+
+
+@dataclass(frozen=True)
+class Replace:
+    wanted: Manifest
+    previous: Manifest
+
+
+@dataclass(frozen=True)
+class Keep:
+    previous: Manifest
+
+
+@dataclass(frozen=True)
+class Remove:
+    """``waits``: until it is gone, because another of its name follows."""
+
+    previous: Manifest
+    waits: bool = False
+
+
+# Kinds whose objects the API server stores with much that nobody gave.
+_WITH_DEFAULTS = (
+    "CustomResourceDefinition",
+    "Deployment",
+    "PodDisruptionBudget",
+    "Service",
+    *admission_policies.KINDS,
+)
+
+# What changes with every write.
+_COUNTED = ("generation", "managedFields", "resourceVersion")
+
+Step = Union[Create, Replace, Keep, Remove]
+
+
+def step(wanted: Manifest, previous: Optional[Manifest]) -> Step:
+    if previous is None:
+        return Create(wanted)
+    is_there = {**previous, "metadata": _without_managed(previous)}
+    same = without_zeros(merged(wanted, previous)) == without_zeros(is_there)
+    return Keep(previous) if same else Replace(wanted, previous)
+
+
+def without_idle(kubectl: Kubectl, steps: Sequence[Step]) -> List[Step]:
+    """The same, where replacing an object by ours and the API server's defaults changes nothing.
+
+    Which defaults these are, only the API server knows: it is asked.
+    """
+    return [_idle(kubectl, each) or each for each in steps]
+
+
+def _idle(kubectl: Kubectl, one: Step) -> Optional[Keep]:
+    if not isinstance(one, Replace) or one.wanted["kind"] not in _WITH_DEFAULTS:
+        return None
+    try:
+        answer = kubectl.replace([merged(one.wanted, one.previous)], dry_run=True)
+    except KubectlError:
+        return None  # dry_run asks again, and says what is wrong.
+    same = bool(answer) and _compared(answer[0]) == _compared(one.previous)
+    return Keep(one.previous) if same else None
+
+
+def _compared(manifest: Manifest) -> Manifest:
+    metadata = {k: v for k, v in manifest["metadata"].items() if k not in _COUNTED}
+    stored = {key: part for key, part in manifest.items() if key != "status"}
+    return dict(without_zeros({**stored, "metadata": metadata}))
+
+
+def merged(wanted: Manifest, previous: Manifest) -> Manifest:
+    """The stored object with what we declare in it: others keep their labels, annotations and
+    finalizers, and its resourceVersion tells the API server what was read."""
+    metadata = _without_managed(previous)
+    metadata.update(wanted["metadata"])
+    for part in ("annotations", "labels"):
+        old = previous["metadata"].get(part) or {}
+        new = wanted["metadata"].get(part) or {}
+        if old or new:
+            metadata[part] = {**old, **new}
+    return {**previous, **wanted, "metadata": metadata}
+
+
+def dry_run(kubectl: Kubectl, steps: Sequence[Step]) -> None:
+    """Ask the API server whether it would take all of them. Raises with everything it refuses."""
+    removed = {identity(s.previous): s.previous for s in steps if isinstance(s, Remove)}
+    created = [s.wanted for s in steps if isinstance(s, Create)]
+    again = [merged(w, removed[identity(w)]) for w in created if identity(w) in removed]
+    replaced = [merged(s.wanted, s.previous) for s in steps if isinstance(s, Replace)]
+    new = [w for w in created if identity(w) not in removed]
+    problems: List[str] = []
+    try:
+        kubectl.create([w for w in new if not _is_binding(w)], dry_run=True)
+    except KubectlError as error:
+        problems.append(str(error))
+    try:
+        kubectl.create([w for w in new if _is_binding(w)], dry_run=True)
+    except NotThere:
+        pass  # Who may not bind every role is asked which one, and a dry run has made none.
+    except KubectlError as error:
+        problems.append(str(error))
+    try:
+        kubectl.replace(again + replaced, dry_run=True)
+    except Conflicting:
+        pass  # Written by somebody else since: it is read again when its turn comes.
+    except KubectlError as error:
+        problems.append(str(error))
+    for previous in removed.values():
+        try:
+            kubectl.delete(previous, dry_run=True)
+        except KubectlError as error:
+            problems.append(str(error))
+    if problems:
+        raise DeploymentError("the cluster would refuse it:\n" + "\n".join(problems))
+
+
+def _is_binding(manifest: Manifest) -> bool:
+    return str(manifest["kind"]).endswith("RoleBinding")
+
+
+def _without_managed(manifest: Manifest) -> Manifest:
+    return {k: v for k, v in manifest["metadata"].items() if k != "managedFields"}

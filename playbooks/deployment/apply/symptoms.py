@@ -1,0 +1,92 @@
+"""What is wrong with a pod or a Deployment, in Kubernetes' own words. Asks no cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterator, List, Mapping, Optional
+
+from playbooks.core.cluster.manifest import Manifest
+
+# Reasons to wait that nothing but another deployment mends.
+_FINAL = (
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RunContainerError",
+)
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """``final``: waiting will not help. ``container``: whose log may say more; of the container
+    before its restart where ``crashed``. ``busy``: it does what it is there for, in its time."""
+
+    says: str
+    final: bool = False
+    pod: str = ""
+    container: str = ""
+    crashed: bool = False
+    busy: bool = False
+
+
+def of_pod(pod: Manifest) -> Optional[Symptom]:
+    """None for a pod that is ready."""
+    status, name = pod.get("status") or {}, pod["metadata"]["name"]
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    if conditions.get("Ready", {}).get("status") == "True":
+        return None
+    found = next(_of_containers(name, status), None)
+    if found:
+        return found
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return Symptom(f"{scheduled.get('reason')}: {scheduled.get('message')}", pod=name)
+    return Symptom(str(status.get("phase") or "it is starting"), pod=name)
+
+
+def of_deployment(deployment: Manifest) -> Optional[Symptom]:
+    """Such as pods that may not be created."""
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        failed = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
+        if failed:
+            return Symptom(f"{condition.get('reason')}: {condition.get('message')}", final=True)
+    return None
+
+
+def is_rolled_out(deployment: Manifest) -> bool:
+    """Every replica is of the present template and ready, and none of another is left."""
+    wanted = deployment["spec"].get("replicas", 1)
+    status = deployment.get("status") or {}
+    counts: List[Any] = [status.get(k, 0) for k in ("updatedReplicas", "readyReplicas", "replicas")]
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return bool(seen and counts == [wanted] * len(counts))
+
+
+def _of_containers(pod: str, status: Mapping[str, Any]) -> Iterator[Symptom]:
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind) or ():
+            symptom = _of_container(pod, container, init=kind.startswith("init"))
+            if symptom:
+                yield symptom
+
+
+def _of_container(pod: str, container: Mapping[str, Any], *, init: bool) -> Optional[Symptom]:
+    state, name = container.get("state") or {}, container["name"]
+    waiting, terminated = state.get("waiting"), state.get("terminated")
+    if waiting:
+        reason, message = str(waiting.get("reason")), waiting.get("message")
+        says = f"container {name}: {reason}" + (f": {message}" if message else "")
+        crashed = bool((container.get("lastState") or {}).get("terminated"))
+        return Symptom(says, reason in _FINAL, pod, name if crashed else "", crashed)
+    if terminated and terminated.get("exitCode"):
+        says = f"container {name}: {terminated.get('reason')}, exit code {terminated['exitCode']}"
+        return Symptom(says, False, pod, name)
+    if "running" in state and init:
+        return Symptom(f"container {name} runs", False, pod, name, busy=True)
+    if "running" in state and not container.get("ready"):
+        return Symptom(f"container {name} runs and is not ready", False, pod, name)
+    return None

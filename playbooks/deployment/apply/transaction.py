@@ -1,0 +1,146 @@
+"""Steps that can be undone: what was created goes, what was changed or removed comes back."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, List, Tuple
+
+from playbooks.core.cluster.manifest import Manifest, shown
+from playbooks.deployment.apply.steps import Create, Keep, Remove, Replace, Step, merged
+from playbooks.deployment.apply.waiting import Check, Sleep, nothing, stuck, until_gone
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, KubectlError
+
+# How often an object is read again because somebody else wrote it first.
+ATTEMPTS = 5
+
+# What the API server gives an object, and takes from nobody.
+_SERVER_SET = (
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+
+
+Said = Callable[[str, str], None]
+
+
+def unheard(_verb: str, _shown: str) -> None:
+    """For whom the report in the end is enough."""
+
+
+class Transaction:
+    """``check`` is called before every step and raises to stop.
+
+    ``report``: what was done to which object, such as ("created", "Function shop/falco-delete").
+    ``said`` hears the same at once.
+    """
+
+    def __init__(
+        self,
+        kubectl: Kubectl,
+        *,
+        check: Check = nothing,
+        sleep: Sleep = time.sleep,
+        said: Said = unheard,
+    ) -> None:
+        self._kubectl = kubectl
+        self._told = said
+        self._check = check
+        self._sleep = sleep
+        self._undo: List[Tuple[bool, Manifest]] = []
+        self.report: List[Tuple[str, str]] = []
+
+    def do(self, step: Step) -> Manifest:
+        """The object as it then is; for a removed one, as it was."""
+        self._check()
+        if isinstance(step, Keep):
+            return self._said("unchanged", step.previous)
+        if isinstance(step, Create):
+            return self._said("created", self._create(step.wanted))
+        if isinstance(step, Replace):
+            return self._said("changed", self._replace(step))
+        self._remove(step)
+        return self._said("removed", step.previous)
+
+    def undo(self) -> List[str]:
+        """Undo every step, the last one first. The answers name what could not be undone."""
+        failed = []
+        for was_there, manifest in reversed(self._undo):
+            try:
+                if was_there:
+                    self._restore(manifest)
+                else:
+                    self._take_back(manifest)
+            except DeploymentError as error:
+                failed.append(f"{shown(manifest)}: {error}")
+        return failed
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._undo)
+
+    def _said(self, verb: str, manifest: Manifest) -> Manifest:
+        self.report.append((verb, shown(manifest)))
+        self._told(verb, shown(manifest))
+        return manifest
+
+    def _create(self, wanted: Manifest) -> Manifest:
+        # Noted before the call: when it times out, nobody knows whether the object is there.
+        self._undo.append((False, wanted))
+        try:
+            return self._kubectl.create([wanted])[0]
+        except Exists:
+            self._undo.pop()
+            raise
+
+    def _replace(self, step: Replace) -> Manifest:
+        self._undo.append((True, step.previous))
+        current = step.previous
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._kubectl.replace([merged(step.wanted, current)])[0]
+            except Conflicting:
+                found = self._kubectl.get([step.previous])
+                current = found[0] if found else current
+        return self._kubectl.replace([merged(step.wanted, current)])[0]
+
+    def _remove(self, step: Remove) -> None:
+        self._undo.append((True, step.previous))
+        self._kubectl.delete(step.previous)
+        if step.waits:
+            self._wait_until_gone(step.previous, self._check)
+
+    def _take_back(self, manifest: Manifest) -> None:
+        self._kubectl.delete(manifest)
+        self._wait_until_gone(manifest, nothing)
+
+    def _restore(self, previous: Manifest) -> None:
+        current = self._kubectl.get([previous])
+        if current and "deletionTimestamp" in current[0]["metadata"]:
+            self._wait_until_gone(previous, nothing)
+            current = []
+        if not current:
+            self._kubectl.create([_new(previous)])
+            return
+        metadata = {**_new(previous)["metadata"]}
+        for key in ("finalizers", "resourceVersion", "uid"):
+            if key in current[0]["metadata"]:
+                metadata[key] = current[0]["metadata"][key]
+        self._kubectl.replace([{**previous, "metadata": metadata}])
+
+    def _wait_until_gone(self, manifest: Manifest, check: Check) -> None:
+        if until_gone(self._kubectl, [manifest], check=check, sleep=self._sleep):
+            raise KubectlError(stuck(manifest))
+
+
+def _new(previous: Manifest) -> Manifest:
+    """The object as one would create it again."""
+    metadata = {k: v for k, v in previous["metadata"].items() if k not in _SERVER_SET}
+    return {**previous, "metadata": metadata}

@@ -1,0 +1,59 @@
+"""Waiting for objects to go, or for a controller to take them up. Every wait has an end."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, List, Sequence
+
+from playbooks.core.cluster.manifest import Manifest, identity, shown
+from playbooks.deployment.kubectl import Kubectl
+
+PAUSE = 0.25
+
+# Seconds in which a controller that runs has done its part of a deletion.
+GONE_WITHIN = 60.0
+
+Sleep = Callable[[float], None]
+Check = Callable[[], None]
+
+
+def nothing() -> None:
+    """The check of who cannot be interrupted."""
+
+
+def until_gone(
+    kubectl: Kubectl,
+    manifests: Sequence[Manifest],
+    *,
+    check: Check = nothing,
+    sleep: Sleep = time.sleep,
+    seconds: float = GONE_WITHIN,
+) -> List[Manifest]:
+    """The objects, as they are, that are still there in the end. ``check`` may raise."""
+    left = kubectl.get(manifests)
+    for _ in range(int(seconds / PAUSE)):
+        left = [found for found in left if _same(found, manifests)]
+        if not left:
+            break
+        check()
+        sleep(PAUSE)
+        left = kubectl.get(manifests)
+    return left
+
+
+def stuck(manifest: Manifest) -> str:
+    """What to say of an object that is still there."""
+    kind, namespace, name = identity(manifest)
+    where = f"{kind.lower()} {name}" + (f" -n {namespace}" if namespace else "")
+    return (
+        f"{shown(manifest)} is marked for deletion and does not go. Kubeless' controllers take its"
+        " finalizer off: do they run? If they do, any change makes them look again: kubectl"
+        f" annotate --overwrite {where} falco/again=true. If they never will: kubectl patch"
+        f""" {where} --type merge -p '{{"metadata":{{"finalizers":null}}}}'"""
+    )
+
+
+def _same(found: Manifest, manifests: Sequence[Manifest]) -> bool:
+    """Not a new object of the same name, where the uid of the old one is known."""
+    uids = {m["metadata"].get("uid") for m in manifests}
+    return None in uids or found["metadata"].get("uid") in uids

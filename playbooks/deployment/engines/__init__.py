@@ -1,0 +1,1 @@
+"""The engines that a playbook can be deployed to."""

@@ -1,0 +1,104 @@
+"""The archive of a function or of a worker: what runs, and what that imports of the package."""
+
+from __future__ import annotations
+
+import ast
+import io
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Tuple
+
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.request.catalogue import PACKAGE
+
+# A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.
+LARGEST_KIB = 700
+
+# The worker's archive is a ConfigMap's binary data, which counts as it is; its requirements too.
+LARGEST_WORKER_KIB = 1000
+
+WORKER = "engines/worker"
+
+# The worker, and what falco-playbook runs in its pod.
+PROGRAMS = (
+    "__init__",
+    "__main__",
+    *(f"operator/{name}" for name in ("__init__", "__main__", "history", "inspection", "alerts")),
+)
+
+# The earliest that a zip file can say.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_PERMISSIONS = 0o100644
+_UNIX = 3
+
+
+def archive(playbook: str, package: Path = PACKAGE) -> bytes:
+    """A zip file of the same bytes for the same sources, whenever and wherever they lie.
+
+    It is compressed, since Kubeless' controllers list and keep whole Functions: another
+    implementation of zlib (zlib-ng, say) may make other bytes of the same sources.
+    """
+    files = {f"{playbook}.py": package / f"{playbook}.py"}
+    files.update(_reached([files[f"{playbook}.py"]], package))
+    return _zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
+
+
+def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
+    """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
+    worker = package / WORKER
+    entries = [package / f"{playbook}.py", *(worker / f"{name}.py" for name in PROGRAMS)]
+    files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
+    files.update(_reached(entries, package))
+    return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
+
+
+def _zipped(files: Dict[str, Path], what: str, where: str, largest: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.external_attr = _PERMISSIONS << 16
+            entry.create_system = _UNIX
+            content = files[name].read_bytes()
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
+    size = buffer.tell() / 1024
+    if size > largest:
+        raise DeploymentError(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
+    return buffer.getvalue()
+
+
+def _reached(entrypoints: Sequence[Path], package: Path) -> Dict[str, Path]:
+    """The modules of the package that the entrypoints import, and what these import."""
+    found: Dict[str, Path] = {}
+    waiting = [*entrypoints]
+    while waiting:
+        for module in _imports(waiting.pop(), package.name):
+            path = _file(module, package)
+            if path and module not in found:
+                found[module] = path
+                waiting.append(path)
+    return {str(path.relative_to(package.parent).as_posix()): path for path in found.values()}
+
+
+@lru_cache(maxsize=None)
+def _imports(path: Path, package: str) -> Tuple[str, ...]:
+    """Every name that may be a module of the package, and the packages around it."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == package:
+                found += [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return tuple(found)
+
+
+def _file(module: str, package: Path) -> Optional[Path]:
+    path = package.parent.joinpath(*module.split("."))
+    candidates = (path / "__init__.py", path.with_suffix(".py"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)

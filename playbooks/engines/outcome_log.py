@@ -1,0 +1,68 @@
+"""The log of an engine: one JSON line an outcome, and a traceback for every error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import Any, Dict, Mapping, Optional, TextIO, Union
+
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert
+from playbooks.core.outcome import Outcome
+from playbooks.core.redaction.redaction import Redaction
+
+_ALL = Redaction()
+
+
+def record(
+    playbook: str,
+    body: Any,
+    outcome: Outcome,
+    *,
+    event_id: str = "",
+    redaction: Redaction = _ALL,
+    stream: Optional[TextIO] = None,
+) -> None:
+    """Write what became of an alert, to standard error unless told otherwise."""
+    stream = stream or sys.stderr
+    if outcome.error is not None:
+        error = outcome.error
+        said = traceback.format_exception(type(error), error, error.__traceback__)
+        stream.write(redaction.text("".join(said)))
+    made = line(playbook, body, outcome, event_id=event_id, redaction=redaction)
+    write_line(json.dumps(made), stream)
+
+
+def line(
+    playbook: str,
+    body: Any,
+    outcome: Outcome,
+    *,
+    event_id: str = "",
+    redaction: Redaction = _ALL,
+) -> Dict[str, Any]:
+    """The outcome's own keys, behind ``playbook``, ``event_id`` (the engine's, new for each
+    delivery) and ``alert`` (rule, priority, time, hostname, uuid; null where it is none)."""
+    named = redaction.document(_named(body))
+    return {"playbook": playbook, "event_id": event_id, "alert": named, **outcome.to_dict()}
+
+
+def write_line(line: str, stream: TextIO) -> None:
+    """In one piece: threads and processes that share a log would tear what is written in two."""
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def _named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
+    try:
+        alert = Alert.parse(body)
+    except InvalidAlert:
+        return None
+    return {
+        "rule": alert.rule,
+        "priority": str(alert.priority),
+        "time": str(alert.time),
+        "hostname": alert.hostname,
+        "uuid": alert.uuid,
+    }

@@ -1,0 +1,76 @@
+"""After the final outcome of an alert: its recorders, none of which can change it any more."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Callable, Optional, Sequence
+
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert, PlaybookError, RetryableError, Unexpected
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Recorder
+from playbooks.core.redaction.redaction import Redaction
+
+# Seconds between two tries, where nobody asks for another time.
+PAUSE = 1.0
+
+
+def record_all(
+    recorders: Sequence[Recorder],
+    body: Any,
+    outcome: Outcome,
+    *,
+    playbook: str,
+    redaction: Redaction,
+    seconds: float,
+) -> None:
+    """Never raises: what cannot be recorded within ``seconds`` each is a line of the log."""
+    for recorder in recorders:
+        error = put(recorder, body, outcome, redaction=redaction, seconds=seconds)
+        if error is not None:
+            complain(playbook, name(recorder), error)
+
+
+def put(
+    recorder: Recorder,
+    body: Any,
+    outcome: Outcome,
+    *,
+    redaction: Redaction,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Optional[PlaybookError]:
+    """Tried again for ``seconds`` where that is worth it; the last error, or None."""
+    try:
+        alert = redaction.alert(Alert.parse(body))
+    except InvalidAlert:
+        # It concerns no object, and its error is in the log.
+        return None
+    until = clock() + seconds
+    while True:
+        try:
+            recorder.record(alert, outcome)
+            return None
+        except RetryableError as error:
+            wait = PAUSE if error.retry_after is None else error.retry_after
+            if clock() + wait > until:
+                return error
+        except PlaybookError as error:
+            return error
+        except Exception as error:
+            return Unexpected(f"{type(error).__name__}: {error}")
+        sleep(wait)
+
+
+def name(recorder: Recorder) -> str:
+    return type(recorder).__name__
+
+
+def complain(playbook: str, where: str, error: Exception, **facts: Any) -> None:
+    """A line of its own, on standard error."""
+    said = f"no record of an outcome by {where}: {error}"
+    line = {"level": "error", "message": said, "playbook": playbook, **facts}
+    print(json.dumps(line), file=sys.stderr, flush=True)

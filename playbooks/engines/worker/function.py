@@ -1,0 +1,73 @@
+"""Names on NATS: everything of one function holds the uid of its Function.
+
+A Function that is deleted and created again has another uid, and starts from nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from playbooks.core.cluster.selectors import Labels
+from playbooks.core.instant import Instant
+
+# What publishers of Falco alerts use, and the stream that is created where none covers it.
+ALERTS = "falco.>"
+ALERT_STREAM = "FALCO"
+
+# Dead letters of all functions, and alerts that came by HTTP.
+DEAD_LETTERS = "falco-dead.>"
+DEAD_LETTER_STREAM = "FALCO_DEAD"
+
+# Hours that a dead letter is kept in a stream which the worker creates: 30 days.
+DEAD_LETTER_HOURS = 30 * 24
+
+# What became of every alert, of all functions, for those who look back: 30 days of it.
+OUTCOMES = "falco-outcomes.>"
+OUTCOME_STREAM = "FALCO_OUTCOMES"
+OUTCOME_HOURS = 30 * 24
+
+INBOXES = "falco-inbox.>"
+INBOX_STREAM = "FALCO_INBOX"
+
+
+@dataclass(frozen=True)
+class Function:
+    """The worker's own Function, as far as it matters to it."""
+
+    namespace: str
+    name: str
+    uid: str
+    created: Instant
+    labels: Labels
+
+    @property
+    def dead_letters(self) -> str:
+        """Where its dead letters go. Headers tell functions of one name apart."""
+        return f"falco-dead.{self.name}"
+
+    @property
+    def outcomes(self) -> str:
+        """Where what became of its alerts is kept. Headers tell functions of one name apart."""
+        return f"falco-outcomes.{self.name}"
+
+    @property
+    def inbox(self) -> str:
+        """Alerts for this function alone: from HTTP, and dead letters that are put back."""
+        return f"falco-inbox.{self.uid}"
+
+    @property
+    def inbox_consumer(self) -> str:
+        return f"{self.consumer_prefix}inbox"
+
+    @property
+    def consumer_prefix(self) -> str:
+        return f"falco-{self.uid}-"
+
+    def outcome(self, sequence: object) -> str:
+        """Where replicas tell each other what became of an alert in the inbox (core NATS)."""
+        return f"falco-outcome.{self.uid}.{sequence}"
+
+    def consumer(self, topic: str) -> str:
+        """A durable consumer's name: a hash, because a topic's dots and wildcards cannot be."""
+        return self.consumer_prefix + hashlib.sha256(topic.encode()).hexdigest()[:12]

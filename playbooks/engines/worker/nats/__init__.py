@@ -1,0 +1,1 @@
+"""Receives alerts from NATS, and settles them there."""

@@ -1,0 +1,239 @@
+"""Alerts from JetStream: a durable pull consumer a topic, and one for the function's inbox."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from playbooks.core.instant import Instant
+from playbooks.engines.worker import log
+from playbooks.engines.worker.function import (
+    ALERT_STREAM,
+    ALERTS,
+    DEAD_LETTER_HOURS,
+    DEAD_LETTER_STREAM,
+    DEAD_LETTERS,
+    INBOX_STREAM,
+    INBOXES,
+    Function,
+)
+from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.consumers import Consumer
+from playbooks.engines.worker.nats.jetstream import JetStream, started
+from playbooks.engines.worker.pullers import Pullers, Take
+from playbooks.engines.worker.topics import topics as subscriptions
+from playbooks.engines.worker.topics.topics import Subscription
+
+# Seconds: between two looks at the consumers' depths, between two tries of what went wrong, and
+# for how long a consumer without a topic is looked through at least.
+LOOK, RETRY, FAREWELL = 10.0, 2.0, 30.0
+
+INBOX = ""
+
+# Why a topic is looked at again that nothing is known to be wrong with.
+RECONNECTED = "a new connection"
+
+
+class DurableIntake:
+    """``window``: messages claimed at once, a topic."""
+
+    durable = True
+
+    def __init__(
+        self,
+        jetstream: JetStream,
+        connection: Any,
+        function: Function,
+        *,
+        window: int,
+        take: Take,
+        metrics: Metrics,
+    ) -> None:
+        self._jetstream = jetstream
+        self._connection = connection
+        self._function = function
+        self._pullers = Pullers(connection, window=window, take=take, broken=self._fail)
+        self._metrics = metrics
+        self._stream = ""
+        self._inbox_stream = ""
+        self._subscriptions: Tuple[Subscription, ...] = ()
+        self._failed: Dict[str, str] = {}
+        self._retry_at = 0.0
+        self._look_at = 0.0
+        self._ended: Dict[str, float] = {}
+
+    @property
+    def subscriptions(self) -> Sequence[Subscription]:
+        return self._subscriptions
+
+    async def prepare(self) -> None:
+        """Streams, the inbox, and what an earlier run left. Raises Unusable or NoJetStream."""
+        self._stream = await self._jetstream.stream(ALERTS, ALERT_STREAM)
+        await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM, DEAD_LETTER_HOURS)
+        self._inbox_stream = await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        await self._begin(INBOX)
+        now = Instant(time.time_ns())
+        left = await self._jetstream.consumers(self._stream, self._function.consumer_prefix)
+        known = {s.topic for s in self._subscriptions}
+        for item in left:
+            topic = item["config"].get("filter_subject", "")
+            if item["name"] == self._function.consumer(topic) and topic not in known:
+                old = Subscription(topic, started(item["config"]), now)
+                self._subscriptions += (old,)
+        log.info(f"alerts come from stream {self._stream}")
+
+    async def apply(self, wanted: Sequence[Subscription]) -> None:
+        topics = [s.topic for s in wanted]
+        ended = subscriptions.retired(self._subscriptions, topics, Instant(time.time_ns()))
+        self._subscriptions = (*wanted, *ended)
+        for subscription in ended:
+            self._ended.setdefault(subscription.topic, time.monotonic() + FAREWELL)
+        for topic in topics:
+            self._ended.pop(topic, None)
+        for subscription in self._subscriptions:
+            await self._ensure(subscription.topic)
+
+    async def tick(self) -> None:
+        self._pullers.tick()
+        now = time.monotonic()
+        if self._failed and now >= self._retry_at:
+            self._retry_at = now + RETRY
+            for topic in list(self._failed):
+                await self._ensure(topic)
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            await self._look()
+        for topic, until in list(self._ended.items()):
+            if now >= until:
+                await self._farewell(topic)
+
+    async def renew(self) -> None:
+        for topic in self._pullers:
+            self._pullers.renew(topic)
+            # A server that lost its data, or let a consumer go, is noticed now.
+            self._failed.setdefault(topic, RECONNECTED)
+
+    def pause(self, away: bool) -> None:
+        self._pullers.pause(away)
+
+    async def keep(self, body: bytes) -> Tuple[str, int]:
+        """Store an alert for this function alone."""
+        if not self._connection.is_connected:
+            raise Unusable("the connection to NATS is lost")
+        stored = await self._jetstream.store(self._function.inbox, body, {})
+        return stored["stream"], stored["seq"]
+
+    async def discard(self) -> None:
+        """Undo ``prepare`` where it came half way."""
+        for topic in self._pullers:
+            await self._pullers.drop(topic)
+
+    async def stop(self) -> None:
+        """No more requests. What still comes is handed back by whoever takes it."""
+        self._pullers.stop()
+
+    def _wanted(self, topic: str) -> Optional[Subscription]:
+        return next((s for s in self._subscriptions if s.topic == topic), None)
+
+    async def _ensure(self, topic: str) -> None:
+        """Begin with a topic, or say why that is not possible yet."""
+        try:
+            await self._begin(topic)
+        except (Unusable, NoJetStream, ApiError, OSError) as error:
+            self._fail(topic, str(error))
+        except Exception as error:
+            self._fail(topic, repr(error))
+        else:
+            failed = self._failed.pop(topic, None)
+            if failed is None:
+                return
+            self._pullers.renew(topic)
+            if failed != RECONNECTED:
+                log.info(f"{topic or '(inbox)'} is served again")
+
+    def _fail(self, topic: str, why: str) -> None:
+        if self._failed.get(topic) != why:
+            log.complain(f"topic {topic or '(inbox)'} is not served: {why}")
+        self._failed[topic] = why
+        # Not later than it was to be: what fails all the time is tried all the same.
+        if self._retry_at <= time.monotonic():
+            self._retry_at = time.monotonic() + RETRY
+
+    async def _begin(self, topic: str) -> None:
+        """Raises what keeps the topic from being served."""
+        subscription = self._wanted(topic)
+        if not topic:
+            await self._begin_inbox()
+        elif subscription is None:
+            await self._drop_puller(topic)
+        elif subscription.active:
+            stream = await self._alert_stream(topic)
+            name = self._function.consumer(topic)
+            await self._jetstream.consumer(stream, Consumer(name, topic, subscription.since))
+            await self._pull(topic, stream, name, f"subscribed to {topic}")
+        else:
+            await self._look_through(topic)
+
+    async def _begin_inbox(self) -> None:
+        stream = self._inbox_stream = await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        name = self._function.inbox_consumer
+        await self._jetstream.consumer(stream, Consumer(name, self._function.inbox, None))
+        await self._pull(INBOX, stream, name, f"alerts by HTTP are kept in stream {stream}")
+
+    async def _look_through(self, topic: str) -> None:
+        """What the consumer of an ended topic still owes, where it is still there."""
+        stream = await self._alert_stream(topic)
+        name = self._function.consumer(topic)
+        if await self._jetstream.configuration(stream, name) is None:
+            await self._drop_puller(topic)
+        else:
+            await self._pull(topic, stream, name, f"looking through what is left of {topic}")
+
+    async def _pull(self, topic: str, stream: str, consumer: str, said: str) -> None:
+        if await self._pullers.begin(topic, stream, consumer):
+            log.info(said)
+
+    async def _alert_stream(self, topic: str) -> str:
+        """The stream, looked for again where something went wrong with the topic."""
+        if topic in self._failed or not self._stream:
+            self._stream = await self._jetstream.stream(ALERTS, ALERT_STREAM)
+        return self._stream
+
+    async def _drop_puller(self, topic: str) -> None:
+        self._ended.pop(topic, None)
+        self._subscriptions = tuple(s for s in self._subscriptions if s.topic != topic or s.active)
+        if await self._pullers.drop(topic):
+            self._metrics.forget(topic)
+
+    async def _farewell(self, topic: str) -> None:
+        """Delete the consumer of a topic that is no more, once it owes nothing."""
+        name = self._function.consumer(topic)
+        try:
+            info = await self._jetstream.info(self._stream, name)
+            if info and (info.get("num_pending") or info.get("num_ack_pending")):
+                self._ended[topic] = time.monotonic() + RETRY
+                return
+            await self._jetstream.delete_consumer(self._stream, name)
+        except Exception as error:
+            log.warn(f"the consumer of {topic} is left to its inactive threshold: {error!r}")
+        await self._drop_puller(topic)
+        log.info(f"unsubscribed from {topic}")
+
+    async def _look(self) -> None:
+        for topic in [topic for topic in self._pullers if topic not in self._failed]:
+            stream = self._stream if topic else self._inbox_stream
+            name = self._function.consumer(topic) if topic else self._function.inbox_consumer
+            try:
+                info = await self._jetstream.info(stream, name)
+            except Exception:
+                continue
+            if info is None:
+                self._fail(topic, f"consumer {name} is gone")
+            elif topic in self._pullers:
+                depth = info.get("num_pending", 0) + info.get("num_ack_pending", 0)
+                self._metrics.depth(topic or "(inbox)", depth)
+
+    @property
+    def served(self) -> List[str]:
+        return [topic for topic in self._pullers if topic]

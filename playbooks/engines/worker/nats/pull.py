@@ -1,0 +1,153 @@
+"""Pulls from a durable consumer what there is room for, as soon as it is there.
+
+nats-py's own ``fetch`` of several messages waits for all of them or the end of its time; here a
+message is taken when it comes, and a request stays open while there is nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, Callable, Optional
+
+from playbooks.core.instant import NANOSECONDS
+from playbooks.engines.worker import log
+from playbooks.engines.worker.nats.delivery import Delivery, Origin
+
+# Seconds that a request stays open at the server, and that its end may be late before the request
+# counts as lost.
+EXPIRES = 5.0
+LATE = 2.0
+
+
+class StreamChannel:
+    def __init__(self, connection: Any, reply: str) -> None:
+        self._connection = connection
+        self._reply = reply
+
+    async def acknowledge(self) -> None:
+        await self._connection.publish(self._reply, b"+ACK")
+
+    async def give_back(self, delay: float) -> None:
+        asked = json.dumps({"delay": int(delay * NANOSECONDS)}) if delay else ""
+        await self._connection.publish(self._reply, f"-NAK {asked}".strip().encode())
+
+    async def keep(self) -> None:
+        await self._connection.publish(self._reply, b"+WPI")
+
+
+class Puller:
+    """``window``: messages that may be claimed at once, once as many have been settled: an alert
+    that kills the worker is then claimed with few others, or alone, when it comes again, and they
+    do not lose their deliveries with it. ``take`` gets each, and what to call when
+    it is no longer claimed. ``broken`` is called when the consumer does not answer."""
+
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        stream: str,
+        consumer: str,
+        topic: str,
+        window: int,
+        take: Callable[[Delivery, Callable[[], None]], None],
+        broken: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._window = window
+        self._take = take
+        self._broken = broken
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._consumer = consumer
+        self._claimed = 0
+        self._allowed = 1
+        self._outstanding = 0
+        self._deadline = 0.0
+        self._paused = False
+        self._inbox = ""
+        self._subscription: Any = None
+        self._asking: Optional[asyncio.Task[None]] = None
+
+    async def start(self) -> None:
+        self._inbox = self._connection.new_inbox()
+        self._subscription = await self._connection.subscribe(self._inbox, cb=self._receive)
+        self._ask()
+
+    async def stop(self) -> None:
+        self._paused = True
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+
+    def pause(self) -> None:
+        """Ask for nothing more. What was asked for may still come."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        self._ask()
+
+    def renew(self) -> None:
+        """After a new connection: whatever was asked of the old one is forgotten."""
+        self._outstanding = 0
+        self._ask()
+
+    def tick(self) -> None:
+        """Now and then: notice a request that got lost, or a consumer that is gone."""
+        if self._outstanding and time.monotonic() > self._deadline:
+            self._outstanding = 0
+            self._broken(f"consumer {self._consumer} does not answer")
+        self._ask()
+
+    def _ask(self) -> None:
+        free = self._allowed - self._claimed
+        room = free >= max(1, self._allowed // 4)
+        if self._paused or self._outstanding or not room or not self._connection.is_connected:
+            return
+        self._outstanding = free
+        self._deadline = time.monotonic() + EXPIRES + LATE
+        self._asking = asyncio.get_running_loop().create_task(self._request(free))
+
+    async def _request(self, batch: int) -> None:
+        wanted = {"batch": batch, "expires": int(EXPIRES * NANOSECONDS)}
+        try:
+            await self._connection.publish(
+                self._next, json.dumps(wanted).encode(), reply=self._inbox
+            )
+        except Exception as error:
+            log.warn(f"nothing pulled from {self._consumer}: {error!r}")
+            self._outstanding = 0
+
+    async def _receive(self, message: Any) -> None:
+        origin = Origin.of(message.reply or "")
+        if origin is None:
+            self._told(message)
+            return
+        self._outstanding = max(0, self._outstanding - 1)
+        self._claimed += 1
+        channel = StreamChannel(self._connection, message.reply)
+        headers = {str(key): str(value) for key, value in (message.headers or {}).items()}
+        delivery = Delivery(self._topic, message.subject, message.data, origin, channel, headers)
+        self._take(delivery, self._freed)
+        self._ask()
+
+    def _freed(self) -> None:
+        self._claimed -= 1
+        self._allowed = min(self._window, self._allowed + 1)
+        self._ask()
+
+    def _told(self, message: Any) -> None:
+        """The end of a request: 404 and 408 there is nothing, 409 and others something is wrong.
+
+        Source: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-13.md
+        """
+        headers = {str(getattr(k, "value", k)): v for k, v in (message.headers or {}).items()}
+        status, words = headers.get("Status", ""), headers.get("Description", "")
+        if status == "100":
+            return
+        self._outstanding = 0
+        if status in ("404", "408") or words.startswith(("Message Size", "Batch Completed")):
+            self._ask()
+            return
+        self._broken(f"consumer {self._consumer}: {status} {words}")

@@ -1,0 +1,129 @@
+"""Alerts from a NATS server without JetStream: at most once, shared by a queue group."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import replace
+from typing import Any, Callable, Dict, Sequence, Set, Tuple
+
+from playbooks.core.instant import Instant
+from playbooks.engines.worker import log
+from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.topics.topics import Subscription
+
+WARNING = (
+    "this NATS server has no JetStream: alerts are not kept, and those that come while the worker"
+    " is down, restarting or overloaded are lost. Switch JetStream on (nats-server -js; in NATS'"
+    " Helm chart config.jetstream.enabled=true) and restart the worker"
+)
+
+# Alerts that may wait in memory.
+MOST_WAITING = 10_000
+
+Take = Callable[[Delivery, Callable[[], None]], None]
+
+
+class VolatileIntake:
+    durable = False
+
+    def __init__(self, connection: Any, function: Function, take: Take, metrics: Metrics) -> None:
+        self._connection = connection
+        self._function = function
+        self._take = take
+        self._metrics = metrics
+        self._subscriptions: Tuple[Subscription, ...] = ()
+        self._listening: Dict[str, Any] = {}
+        self._numbers = itertools.count(1)
+        self._waiting = 0
+        self._timers: Set[asyncio.TimerHandle] = set()
+        self._stopped = False
+
+    @property
+    def subscriptions(self) -> Sequence[Subscription]:
+        return self._subscriptions
+
+    async def apply(self, wanted: Sequence[Subscription]) -> None:
+        self._subscriptions = tuple(wanted)
+        topics = {s.topic for s in wanted}
+        for topic in list(self._listening):
+            if topic not in topics:
+                await self._listening.pop(topic).unsubscribe()
+                log.info(f"unsubscribed from {topic}")
+        for topic in sorted(topics - set(self._listening)):
+            self._listening[topic] = await self._connection.subscribe(
+                topic, queue=self._function.consumer(topic), cb=self._receiver(topic)
+            )
+            log.info(f"subscribed to {topic}")
+        await self._connection.flush()
+
+    async def tick(self) -> None:
+        """Nothing to look after."""
+
+    async def renew(self) -> None:
+        """nats-py subscribes again by itself."""
+
+    def pause(self, away: bool) -> None:
+        """What comes meanwhile waits in memory."""
+
+    async def stop(self) -> None:
+        self._stopped = True
+        for subscription in self._listening.values():
+            await subscription.unsubscribe()
+        for timer in self._timers:
+            timer.cancel()
+            self._lose("it was waiting for another try when the worker was told to end")
+
+    def _receiver(self, topic: str) -> Callable[[Any], Any]:
+        async def receive(message: Any) -> None:
+            if self._waiting >= MOST_WAITING:
+                self._lose(f"{MOST_WAITING} are waiting")
+                return
+            origin = Origin("", next(self._numbers), Instant(time.time_ns()), 1)
+            self._deliver(topic, message.subject, message.data, origin)
+
+        return receive
+
+    def _deliver(self, topic: str, subject: str, body: bytes, origin: Origin) -> None:
+        self._waiting += 1
+        later = replace(origin, number=origin.number + 1)
+        channel = _Memory(lambda delay: self._again(delay, topic, subject, body, later))
+        self._take(Delivery(topic, subject, body, origin, channel, durable=False), self._freed)
+
+    def _freed(self) -> None:
+        self._waiting -= 1
+
+    def _again(self, delay: float, topic: str, subject: str, body: bytes, origin: Origin) -> None:
+        if self._stopped:
+            self._lose("the worker was told to end before it was done")
+            return
+
+        def deliver() -> None:
+            self._timers.discard(timer)
+            self._deliver(topic, subject, body, origin)
+
+        timer = asyncio.get_running_loop().call_later(delay, deliver)
+        self._timers.add(timer)
+
+    def _lose(self, why: str) -> None:
+        self._metrics.lose()
+        log.complain(f"an alert is lost: {why}")
+
+
+class _Memory:
+    """The channel of a message that only this process has."""
+
+    def __init__(self, again: Callable[[float], None]) -> None:
+        self._again = again
+
+    async def acknowledge(self) -> None:
+        """There is nobody to tell."""
+
+    async def give_back(self, delay: float) -> None:
+        self._again(delay)
+
+    async def keep(self) -> None:
+        """There is nobody to tell."""

@@ -1,0 +1,171 @@
+"""``python -m playbooks.engines.worker.operator.inspection``: run in a worker's pod.
+
+``falco-playbook check`` runs it there, because only the worker has the way to NATS, its settings
+and its credentials. It prints one JSON object a line on standard output, each with what it is
+about: ``nats``, ``strangers``, ``stream``, ``alerts``. One that has ``why`` is not as it should be,
+one that has ``unknown`` could not be seen. The last line is ``{"end": COUNT}``, or
+``{"error": WHY}``: an answer without it broke off.
+
+It needs no right that the worker does not need, and changes nothing but a consumer of its own,
+which it removes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from urllib.parse import urlsplit
+
+from playbooks.core.errors import PlaybookError
+from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.settings import Settings, read
+from playbooks.engines.worker import recent_alerts
+from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.in_pod import end, fail, main, say
+from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
+from playbooks.engines.worker.nats import connection as nats_connection
+from playbooks.engines.worker.nats import streams
+from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.settings import IDENTITY, NATS
+
+# Seconds for a connection, the worker's and a stranger's.
+CONNECT = 10.0
+
+
+async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = read(IDENTITY + NATS, environ)
+        connection = await _connection(settings)
+        if connection is None:
+            return end(1)
+        _print("strangers", **await _strangers(settings))
+        jetstream = JetStream(connection, max_age_hours=1, max_megabytes=1, replicas=1)
+        stream, last = await _stream(jetstream)
+        if not stream:
+            return end(3)
+        since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
+        bounds = recent_alerts.Bounds(since, asked.most)
+        await _alerts(connection, jetstream, stream, last, asked.topics, bounds)
+    except PlaybookError as error:
+        return fail(str(error))
+    except Exception as error:
+        return fail(repr(error))
+    return end(4)
+
+
+async def _connection(settings: Settings) -> Any:
+    """The worker's own way there, or None after saying why there is none."""
+    servers = nats_connection.shown(settings)
+    try:
+        connection = await _connect(settings)
+    except Exception as error:
+        _print("nats", servers=servers, why=_words(error))
+        return None
+    _print("nats", servers=servers)
+    return connection
+
+
+async def _strangers(settings: Settings) -> Dict[str, Any]:
+    """Whether NATS lets somebody in who has no credentials: tried, as the worker's neighbour."""
+    nobody = {**settings, **dict.fromkeys(_CREDENTIALS, ""), "NATS_URL": _bare(settings)}
+    try:
+        connection = await _connect(nobody)
+    except Exception as error:
+        words = _words(error)
+        closed = any(word in words.lower() for word in ("authorization", "certificate", "tlsv1"))
+        return {} if closed else {"unknown": words}
+    await connection.close()
+    return {"why": "it lets in whoever reaches it, without credentials"}
+
+
+async def _connect(settings: Settings) -> Any:
+    """One try, which fails with what the server says; the worker itself tries for ever."""
+    client = nats_connection.client(settings)
+    said: List[Exception] = []
+
+    async def note(error: Exception) -> None:
+        said.append(error)
+
+    once = {"allow_reconnect": False, "max_reconnect_attempts": 0, "error_cb": note}
+    chosen = {**nats_connection.options(settings), **once, "name": "falco-playbook check"}
+    try:
+        await asyncio.wait_for(client.connect(**chosen), CONNECT)
+    except Exception as error:
+        raise (said or [error])[0] from error
+    return client
+
+
+async def _stream(jetstream: JetStream) -> Tuple[str, int]:
+    """The one that keeps alerts and its last sequence, or nothing after saying why."""
+    try:
+        listed = await jetstream.call("STREAM.LIST", {"subject": ALERTS})
+    except NoJetStream as error:
+        _print("stream", missing=str(error))
+        return "", 0
+    except (Unusable, ApiError) as error:
+        _print("stream", unknown=str(error))
+        return "", 0
+    items = listed.get("streams") or []
+    choice = streams.choose([streams.stream(item["config"]) for item in items], ALERTS)
+    if isinstance(choice, streams.Use):
+        _print("stream", name=choice.name)
+        found = next(item for item in items if item["config"]["name"] == choice.name)
+        return choice.name, int(found["state"]["last_seq"])
+    why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.Create) else choice.why
+    _print("stream", why=why)
+    return "", 0
+
+
+async def _alerts(
+    connection: Any,
+    jetstream: JetStream,
+    stream: str,
+    last: int,
+    topics: Sequence[str],
+    bounds: recent_alerts.Bounds,
+) -> None:
+    try:
+        found = await recent_alerts.summary(connection, jetstream, stream, last, topics, bounds)
+    except (Unusable, ApiError) as error:
+        _print("alerts", unknown=str(error))
+        return
+    _print("alerts", **found.to_dict())
+
+
+def _bare(settings: Settings) -> Tuple[str, ...]:
+    """The servers without the credentials that may stand in their URLs."""
+    parts = [urlsplit(url) for url in settings["NATS_URL"]]
+    return tuple(p._replace(netloc=p.netloc.rpartition("@")[2]).geturl() for p in parts)
+
+
+_CREDENTIALS = (
+    *("NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS"),
+    *("NATS_CERT", "NATS_KEY"),
+)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return f"no connection within {CONNECT:.0f} s"
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _parser() -> argparse.ArgumentParser:
+    """``topics``: those of the Function's triggers, which the caller has from the API server."""
+    parser = argparse.ArgumentParser(prog="inspection", allow_abbrev=False)
+    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--most", type=int, default=5000)
+    parser.add_argument("--topics", nargs="*", default=[ALERTS])
+    return parser
+
+
+def _print(about: str, **said: Any) -> None:
+    say({"about": about, **said})
+
+
+if __name__ == "__main__":
+    main(run)

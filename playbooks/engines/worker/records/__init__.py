@@ -1,0 +1,1 @@
+"""Writes outcomes where people and programs look for them."""

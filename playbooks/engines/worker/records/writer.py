@@ -1,0 +1,121 @@
+"""Puts final outcomes on record: in the stream before the alert is acknowledged, and with the
+playbook's recorders after it, so that a slow one holds no alert up."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Set, Union
+
+from playbooks.core.alert import Alert
+from playbooks.core.notifications import which
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Recorder
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines import recorders as recording
+from playbooks.engines.outcome_log import line
+from playbooks.engines.worker import log
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.records.stream import NotKept
+
+# Seconds for which a recorder is tried again.
+PATIENCE = 60.0
+
+# Outcomes that may wait for one recorder.
+MOST = 10_000
+
+STREAM = "Stream"
+
+# What came, read where it is an alert.
+Body = Union[Alert, bytes]
+
+
+class Kept(Protocol):
+    async def prepare(self) -> None: ...
+
+    async def write(self, document: Mapping[str, Any], *, unique: str) -> None: ...
+
+
+class Scribe:
+    """A thread for each recorder, which takes one outcome after the other. What cannot be recorded
+    is a line of the log and a count, and changes nothing."""
+
+    def __init__(
+        self,
+        playbook: str,
+        recorders: Sequence[Recorder],
+        redaction: Redaction,
+        metrics: Metrics,
+        *,
+        most: int = MOST,
+    ) -> None:
+        self._playbook = playbook
+        self._redaction = redaction
+        self._metrics = metrics
+        self._most = most
+        self._kept: Optional[Kept] = None
+        self._pools = {recorder: ThreadPoolExecutor(1, "record") for recorder in recorders}
+        self._waiting: Dict[Recorder, int] = dict.fromkeys(recorders, 0)
+        self._pending: Set[asyncio.Future[Optional[Exception]]] = set()
+
+    async def keep_in(self, kept: Kept) -> None:
+        """From now on also in this stream, once it can be had."""
+        self._kept = kept
+        try:
+            await kept.prepare()
+        except Exception as error:
+            log.warn(f"outcomes are not kept in a stream for now: {error}")
+
+    async def write(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
+        """Returns when the stream has it; the recorders follow."""
+        if self._kept is not None:
+            made = line(self._playbook, body, outcome, event_id=event_id, redaction=self._redaction)
+            try:
+                await self._kept.write(made, unique=unique)
+            except NotKept:
+                self._metrics.not_recorded(STREAM)
+            except Exception as error:
+                self._failed(STREAM, error)
+        if which.kind(outcome):
+            for recorder in self._pools:
+                self._hand_over(recorder, body, outcome)
+
+    async def stop(self, seconds: float) -> None:
+        """Wait so long for what was handed over."""
+        if self._pending:
+            _, late = await asyncio.wait(self._pending, timeout=seconds)
+            if late:
+                log.warn(f"{len(late)} records of outcomes are given up: the worker ends")
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _hand_over(self, recorder: Recorder, body: Body, outcome: Outcome) -> None:
+        where = recording.name(recorder)
+        if self._waiting[recorder] >= self._most:
+            self._failed(where, RuntimeError(f"{self._most} are waiting for it"))
+            return
+        try:
+            future = asyncio.get_running_loop().run_in_executor(
+                self._pools[recorder], self._put, recorder, body, outcome
+            )
+        except RuntimeError as error:
+            self._failed(where, error)
+            return
+        self._waiting[recorder] += 1
+        self._pending.add(future)
+
+        def over(done: asyncio.Future[Optional[Exception]]) -> None:
+            self._waiting[recorder] -= 1
+            self._pending.discard(done)
+            error = None if done.cancelled() else done.result()
+            if error is not None:
+                self._failed(where, error)
+
+        future.add_done_callback(over)
+
+    def _put(self, recorder: Recorder, body: Body, outcome: Outcome) -> Optional[Exception]:
+        return recording.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
+
+    def _failed(self, where: str, error: Exception) -> None:
+        self._metrics.not_recorded(where)
+        recording.complain(self._playbook, where, error, reason=getattr(error, "reason", ""))

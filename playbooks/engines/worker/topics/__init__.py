@@ -1,0 +1,1 @@
+"""Which topics the worker is subscribed to."""

@@ -1,0 +1,156 @@
+"""Follows the Function and its triggers: listed, watched, resumed, and listed again on 410."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
+
+from playbooks.core.errors import NotFound, PlaybookError, RetryableError
+from playbooks.core.instant import Instant
+from playbooks.engines.worker import log
+from playbooks.engines.worker.function import Function
+
+# Seconds that one watch lasts; after each the Function is read again.
+WATCH = 30
+
+# Seconds between two tries, growing up to 2: what changes takes effect within 5.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+
+GONE = 410
+
+Triggers = Mapping[str, Mapping[str, Any]]
+
+
+class Expired(PlaybookError):
+    """The API server no longer has the changes since that resource version (410)."""
+
+    reason = "expired"
+
+
+class KubelessObjects(Protocol):
+    """The Kubernetes API, as far as the worker needs it. Every method blocks."""
+
+    def function(self) -> Mapping[str, Any]:
+        """The worker's own Function. Raises NotFound and other PlaybookErrors."""
+
+    def triggers(self) -> Tuple[List[Mapping[str, Any]], str]:
+        """The NATSTriggers of its namespace, and the resource version of the list."""
+
+    def watch(self, version: str, seconds: int) -> Iterator[Mapping[str, Any]]:
+        """Changes of them after a version, for as long."""
+
+    def answers(self) -> bool:
+        """Whether the API server says that it is ready."""
+
+
+class Feed:
+    """Calls ``changed(function, triggers)`` from its thread, at first and after every change.
+
+    ``changed(None, {})`` when the Function is gone, is going, or is another one than before.
+    """
+
+    def __init__(
+        self,
+        objects: KubelessObjects,
+        changed: Callable[[Optional[Function], Triggers], None],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._objects = objects
+        self._changed = changed
+        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._function: Optional[Function] = None
+        self._uid = ""
+        self._triggers: Dict[str, Mapping[str, Any]] = {}
+        self._version = ""
+        self._complaint = ""
+
+    def start(self) -> None:
+        threading.Thread(target=self.follow, name="triggers", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def follow(self) -> None:
+        """Until stopped."""
+        pause = FIRST_PAUSE
+        while not self._stopped.is_set():
+            try:
+                self.turn()
+                pause = FIRST_PAUSE
+                self._complaint = ""
+            except Expired:
+                self._version = ""
+            except Exception as error:
+                self._complain(error)
+                if not isinstance(error, RetryableError):
+                    self._version = ""
+                self._sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def turn(self) -> None:
+        """Read the Function, list the triggers where there is no list yet, watch for a while."""
+        self._read_function()
+        if not self._version:
+            items, self._version = self._objects.triggers()
+            self._triggers = {item["metadata"]["name"]: item for item in items}
+        self._tell()
+        for event in self._objects.watch(self._version, WATCH):
+            if self._stopped.is_set():
+                return
+            self._take(event)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind, item = event.get("type"), event.get("object") or {}
+        if kind == "ERROR":
+            self._version = ""
+            if item.get("code") == GONE:
+                raise Expired(str(item.get("message")))
+            raise PlaybookError(f"the watch of triggers ended: {item.get('message')}")
+        metadata = item.get("metadata") or {}
+        self._version = metadata.get("resourceVersion") or self._version
+        if kind in ("ADDED", "MODIFIED"):
+            self._triggers[metadata["name"]] = item
+        elif kind == "DELETED":
+            self._triggers.pop(metadata["name"], None)
+        else:
+            return
+        self._tell()
+
+    def _read_function(self) -> None:
+        try:
+            found = function_of(self._objects.function())
+        except NotFound:
+            found = None
+        if found is not None:
+            self._uid = self._uid or found.uid
+            if found.uid != self._uid:
+                found = None
+        self._function = found
+
+    def _tell(self) -> None:
+        if self._function is None:
+            return self._changed(None, {})
+        return self._changed(self._function, dict(self._triggers))
+
+    def _complain(self, error: Exception) -> None:
+        said = f"{type(error).__name__}: {error}"
+        if said != self._complaint:
+            log.warn(f"triggers cannot be followed, trying again: {said}")
+        self._complaint = said
+
+
+def function_of(manifest: Mapping[str, Any]) -> Optional[Function]:
+    """None for one that is being deleted."""
+    metadata = manifest["metadata"]
+    if metadata.get("deletionTimestamp"):
+        return None
+    return Function(
+        metadata["namespace"],
+        metadata["name"],
+        metadata["uid"],
+        Instant.parse(metadata["creationTimestamp"]),
+        dict(metadata.get("labels") or {}),
+    )

@@ -1,0 +1,1 @@
+"""Collects and stores evidence about a pod."""

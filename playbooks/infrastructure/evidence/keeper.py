@@ -1,0 +1,81 @@
+"""Evidence of a pod, read from the cluster and stored as files, within bounds."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, List
+
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.errors import EvidenceUnavailable
+from playbooks.core.evidence import documents
+from playbooks.core.evidence import settings as evidence
+from playbooks.core.evidence.kept import MANIFEST, Kept, directory
+from playbooks.core.evidence.manifest import missing_of
+from playbooks.core.ports import Clock, Cluster, Evidence
+from playbooks.core.settings import Settings
+from playbooks.infrastructure.evidence.files import EvidenceFiles
+from playbooks.infrastructure.evidence.set import EvidenceSet
+
+
+class EvidenceKeeper(Evidence):
+    """One set of files an alert: what it cannot read is missing, what it cannot store an error."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        files: EvidenceFiles,
+        clock: Clock,
+        redact: documents.Redact,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._files = files
+        self._clock = clock
+        self._redact = redact
+        self._settings = settings
+        self._monotonic = monotonic
+
+    def keep(self, pod: Pod, alert: Alert) -> Kept:
+        try:
+            return self._keep(pod, alert)
+        except EvidenceUnavailable as error:
+            raise EvidenceUnavailable(self._redact(str(error))) from None
+        except Exception as error:  # whatever it is, EVIDENCE_REQUIRED decides what follows
+            said = self._redact(f"{type(error).__name__}: {error}")
+            raise EvidenceUnavailable(said) from error
+
+    def _keep(self, pod: Pod, alert: Alert) -> Kept:
+        place = directory(pod, alert, self._settings["CLUSTER_FIELD"])
+        url = f"{self._files.url}/{place}"
+        until = self._monotonic() + self._settings[evidence.TIME.name]
+        there = self._files.read(f"{place}/{MANIFEST}", seconds=until - self._monotonic())
+        missing = missing_of(there) if there else None
+        if missing is not None:
+            return Kept(url, missing)
+        made = EvidenceSet(
+            self._cluster,
+            self._files,
+            self._redact,
+            place=place,
+            most=self._settings[evidence.BYTES.name],
+            most_of_log=self._settings[evidence.LOG_BYTES.name],
+            until=until,
+            monotonic=self._monotonic,
+        )
+        made.add("alert.json", "the alert", documents.of_alert(alert, self._redact))
+        made.add("pod.json", "the pod's manifest", documents.of_pod(pod, self._redact))
+        made.add_events(pod)
+        for container in _containers(pod, alert):
+            made.add_log(pod, container, previous=False)
+            made.add_log(pod, container, previous=True)
+        made.close(pod, alert, self._clock.now())
+        return Kept(url, made.missing)
+
+
+def _containers(pod: Pod, alert: Alert) -> List[str]:
+    """All of them, the alert's first: time or space may not suffice for all."""
+    concerned = pod.container(alert.claim.container_id) if alert.claim.container_id else None
+    names = [container.name for container in pod.containers]
+    return sorted(names, key=lambda name: concerned is None or name != concerned.name)

@@ -1,0 +1,123 @@
+"""One set of evidence in the making: each file is read, redacted, stored and forgotten."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Optional, Tuple, TypeVar
+
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.container_log import Log, last_lines
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.errors import PlaybookError
+from playbooks.core.evidence import documents
+from playbooks.core.evidence.kept import MANIFEST
+from playbooks.core.evidence.manifest import Manifest
+from playbooks.core.instant import Instant
+from playbooks.core.ports import Cluster
+from playbooks.infrastructure.evidence.files import EvidenceFiles
+
+T = TypeVar("T")
+
+# Seconds for one read of the cluster, at most: a kubelet that is away answers much later.
+READ = 3.0
+
+# The share of what time there is in which the cluster is read; the rest is for storing.
+READING = 2 / 3
+
+NO_TIME, NO_SPACE = "EVIDENCE_TIME is used up", "EVIDENCE_BYTES are used up"
+
+
+class EvidenceSet:
+    """``most``: bytes of all logs; ``until``: when everything has to be stored, by ``monotonic``.
+
+    What cannot be read is noted. What cannot be stored raises EvidenceUnavailable.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        files: EvidenceFiles,
+        redact: documents.Redact,
+        *,
+        place: str,
+        most: int,
+        most_of_log: int,
+        until: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._files = files
+        self._redact = redact
+        self._place = place
+        self._space = most
+        self._most_of_log = most_of_log
+        self._monotonic = monotonic
+        self._until = until
+        now = monotonic()
+        self._reads_until = now + (until - now) * READING
+        self._manifest = Manifest()
+
+    @property
+    def missing(self) -> Tuple[str, ...]:
+        return self._manifest.missing
+
+    def add(self, name: str, source: str, content: bytes, cut: str = "") -> None:
+        self._write(name, content)
+        self._manifest.stored(name, source, content, cut)
+
+    def add_events(self, pod: Pod) -> None:
+        source = "the pod's Events"
+        events = self._read(source, lambda seconds: self._cluster.events_of(pod, seconds=seconds))
+        if events is not None:
+            self.add("events.json", source, documents.of_events(events, self._redact))
+
+    def add_log(self, pod: Pod, container: str, *, previous: bool) -> None:
+        """A run before that is not there is nothing that is missing."""
+        source = f"the log of {container}" + (" before its last start" if previous else "")
+        expected = not previous or pod.restarts(container) > 0
+        most = min(self._most_of_log, self._space)
+        if most <= 0:
+            return self._unread(source, NO_SPACE, expected)
+
+        def read(seconds: float) -> Log:
+            return self._cluster.log(
+                pod, container, previous=previous, most_bytes=most, seconds=seconds
+            )
+
+        log = self._read(source, read, expected=expected)
+        return None if log is None else self._add_log(log, container, source, most, previous)
+
+    def _add_log(self, log: Log, container: str, source: str, most: int, previous: bool) -> None:
+        redacted = documents.of_log(log.content, self._redact, cut=not log.beginning)
+        content, cut = last_lines(redacted, most), log.cut
+        if len(content) < len(redacted) and not cut:
+            cut = f"the first {len(redacted) - len(content)} bytes are left out"
+        self._space -= len(content)
+        self.add(f"logs/{container}{'.previous' if previous else ''}.log", source, content, cut)
+
+    def _read(
+        self, source: str, read: Callable[[float], T], *, expected: bool = True
+    ) -> Optional[T]:
+        """What is read within the time that is left, or None and a note of why not."""
+        seconds = min(READ, self._reads_until - self._monotonic())
+        if seconds <= 0:
+            self._unread(source, NO_TIME, expected)
+            return None
+        try:
+            return read(seconds)
+        except PlaybookError as error:
+            self._unread(source, self._redact(str(error)), expected)
+            return None
+
+    def _unread(self, source: str, why: str, expected: bool) -> None:
+        if expected:
+            self._manifest.unread(source, why)
+
+    def close(self, pod: Pod, alert: Alert, now: Instant) -> None:
+        """Write the manifest, which tells that the set is whole."""
+        document = self._manifest.document(pod, alert, now)
+        self._write(MANIFEST, documents.text(document))
+
+    def _write(self, name: str, content: bytes) -> None:
+        left = self._until - self._monotonic()
+        self._files.write(f"{self._place}/{name}", content, seconds=left)

@@ -1,0 +1,227 @@
+"""The cluster that a playbook acts on, by the Kubernetes API."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from playbooks.core.cluster.container_log import MOST_LINES, Log
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload, controller
+from playbooks.core.cluster.selectors import Selector
+from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
+from playbooks.core.ports import Cluster
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.recent import Recent
+
+_CORE = ("api", "v1")
+_APPS = ("apis", "apps", "v1")
+_NETWORKING = ("apis", "networking.k8s.io", "v1")
+
+# Where an owner of pods is found, and where it says how many it wants.
+_WORKLOADS = {
+    "ReplicaSet": (_APPS, "replicasets", "spec", "replicas"),
+    "StatefulSet": (_APPS, "statefulsets", "spec", "replicas"),
+    "DaemonSet": (_APPS, "daemonsets", "status", "desiredNumberScheduled"),
+    "ReplicationController": (_CORE, "replicationcontrollers", "spec", "replicas"),
+    "Job": (("apis", "batch", "v1"), "jobs", "spec", "parallelism"),
+}
+
+# Seconds for which an answer about namespaces and workloads, and one about nodes, is kept.
+RECENT, RECENT_NODES = 10.0, 2.0
+
+
+class KubernetesCluster(Cluster):
+    """What a guard reads of namespaces, workloads and nodes may be some seconds old."""
+
+    def __init__(self, api: Optional[KubernetesApi] = None) -> None:
+        self._api = api or KubernetesApi()
+        self._recent = Recent()
+
+    def pod(self, name: str, *, namespace: str) -> Pod:
+        return Pod(self._api.get(*_CORE, "namespaces", namespace, "pods", name))
+
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        on_node = f"spec.nodeName={node}"
+        places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
+        return [
+            Pod(item)
+            for place in places or [("pods",)]
+            for item in self._api.get(*_CORE, *place, fieldSelector=on_node)["items"]
+        ]
+
+    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
+        places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
+        return [
+            Pod(item)
+            for place in places or [("pods",)]
+            for item in self._api.get(*_CORE, *place, labelSelector=LABEL)["items"]
+        ]
+
+    def log(
+        self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
+    ) -> Log:
+        asked = {"container": container, "timestamps": "true", "tailLines": str(MOST_LINES)}
+        if previous:
+            asked["previous"] = "true"
+        until = time.monotonic() + seconds
+        parts = self._api.stream(*_pod_path(pod), "log", seconds=seconds, **asked)
+        return Log.end_of(parts, most=most_bytes, in_time=lambda: time.monotonic() < until)
+
+    def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
+        path = (*_CORE, "namespaces", pod.namespace, "events")
+        about = f"involvedObject.uid={pod.uid}"
+        answer = self._api.stream(*path, seconds=seconds, fieldSelector=about, limit="500")
+        try:
+            return list(json.loads(b"".join(answer))["items"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ClusterUnavailable(f"GET /{'/'.join(path)}: no Kubernetes answer") from error
+
+    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "gracePeriodSeconds": grace_period_seconds,
+            "preconditions": {"uid": pod.uid},
+        }
+        self._api.delete(*_pod_path(pod), body=body)
+
+    def patch_pod(
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
+    ) -> None:
+        metadata = {**_as_read(pod), "labels": labels, "annotations": annotations}
+        self._api.patch(*_pod_path(pod), body={"metadata": metadata})
+
+    def node(self, name: str) -> Node:
+        return Node(self._api.get(*_CORE, "nodes", name))
+
+    def nodes(self) -> List[Node]:
+        return self._recent.get("nodes", RECENT_NODES, self._nodes)
+
+    def namespace_annotations(self, name: str) -> Mapping[str, str]:
+        return self._recent.get(("namespace", name), RECENT, lambda: self._annotations(name))
+
+    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+        return self._recent.get(
+            (namespace, owner), RECENT, lambda: self._workload(owner, namespace)
+        )
+
+    def set_taints(
+        self,
+        node: Node,
+        *,
+        taints: Sequence[Taint],
+        annotations: Optional[Mapping[str, Optional[str]]] = None,
+    ) -> None:
+        metadata: Dict[str, Any] = {"resourceVersion": node.resource_version}
+        if annotations:
+            metadata["annotations"] = annotations
+        body = {"metadata": metadata, "spec": {"taints": list(taints)}}
+        self._api.patch(*_CORE, "nodes", node.name, body=body)
+
+    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
+        items = self._api.get(*_NETWORKING, "namespaces", namespace, "networkpolicies")["items"]
+        return list(items)
+
+    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        namespace = manifest["metadata"]["namespace"]
+        self._api.post(*_NETWORKING, "namespaces", namespace, "networkpolicies", body=manifest)
+
+    def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        self._api.put(
+            *_NETWORKING,
+            "namespaces",
+            metadata["namespace"],
+            "networkpolicies",
+            metadata["name"],
+            body=manifest,
+        )
+
+    def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        as_read = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": as_read}
+        path = (*_NETWORKING, "namespaces", metadata["namespace"], "networkpolicies")
+        try:
+            self._api.delete(*path, metadata["name"], body=body)
+        except NotTheSameObject as error:
+            raise Conflict(str(error)) from error
+
+    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
+        sets = self._api.get(*_APPS, "namespaces", namespace, "replicasets")["items"]
+        path = (*_CORE, "namespaces", namespace, "replicationcontrollers")
+        older = self._api.get(*path)["items"]
+        return [
+            *(
+                _controller("ReplicaSet", item, Selector.of(item["spec"]["selector"]))
+                for item in sets
+            ),
+            *(
+                _controller("ReplicationController", item, Selector(item["spec"]["selector"]))
+                for item in older
+            ),
+        ]
+
+    def service_selectors(self, namespace: str) -> List[Selector]:
+        items = self._api.get(*_CORE, "namespaces", namespace, "services")["items"]
+        selectors = (item.get("spec", {}).get("selector") for item in items)
+        return [Selector(selector) for selector in selectors if selector]
+
+    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
+        inside = ("namespaces", namespace)
+        if owner.kind == "ReplicationController":
+            found = self._api.get(*_CORE, *inside, "replicationcontrollers", owner.name)
+            return Selector(found["spec"]["selector"])
+        found = self._api.get(*_APPS, *inside, "replicasets", owner.name)
+        return Selector.of(found["spec"]["selector"])
+
+    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
+        path = (*_CORE, "namespaces", namespace, "persistentvolumeclaims", claim)
+        return tuple(self._api.get(*path)["spec"].get("accessModes") or ())
+
+    def _nodes(self) -> List[Node]:
+        return [Node(item) for item in self._api.get(*_CORE, "nodes")["items"]]
+
+    def _annotations(self, namespace: str) -> Mapping[str, str]:
+        found = self._api.get(*_CORE, "namespaces", namespace)
+        return found["metadata"].get("annotations") or {}
+
+    def _workload(self, owner: Owner, namespace: str) -> Workload:
+        if owner.kind not in _WORKLOADS:
+            return Workload(owner.kind, owner.name, self._pods_of(owner, namespace))
+        api, resource, part, number = _WORKLOADS[owner.kind]
+        try:
+            found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
+        except NotFound:
+            return Workload(owner.kind, owner.name, None)
+        above = controller(found["metadata"]) or owner
+        return Workload(above.kind, above.name, (found.get(part) or {}).get(number))
+
+    def _pods_of(self, owner: Owner, namespace: str) -> int:
+        pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
+        return sum(controller(pod["metadata"]) == owner for pod in pods)
+
+
+def _controller(kind: str, item: Mapping[str, Any], selector: Selector) -> ReplicaController:
+    """What its status does not know of yet counts as complete."""
+    metadata, wanted = item["metadata"], item["spec"].get("replicas", 1)
+    status = item.get("status") or {}
+    known = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+    present = status.get("replicas", 0) if known else wanted
+    return ReplicaController(Owner(kind, metadata["name"]), selector, wanted, present)
+
+
+def _pod_path(pod: Pod) -> Tuple[str, ...]:
+    return (*_CORE, "namespaces", pod.namespace, "pods", pod.name)
+
+
+def _as_read(pod: Pod) -> Dict[str, str]:
+    """Preconditions of a patch: the same pod, and nobody wrote it since."""
+    return {"uid": pod.uid, "resourceVersion": pod.resource_version}

@@ -1,0 +1,56 @@
+"""The ledger of a playbook in a ConfigMap."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Tuple
+
+from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
+from playbooks.core.ports import LedgerStore
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+
+KEY = "ledger.json"
+
+# With the name of the function, those of everything that is made for one.
+LABELS = {"created-by": "kubeless"}
+
+
+class ConfigMapLedger(LedgerStore):
+    """Deploying makes it, and the playbook may get and patch this one ConfigMap only. Where it is
+    missing and may be made, as by a person on the command line, reading makes it.
+
+    ``function``: whose ledger it is, so that deploying that takes over what was made here.
+    """
+
+    def __init__(
+        self, api: KubernetesApi, *, namespace: str, name: str, function: str = ""
+    ) -> None:
+        self._api = api
+        self._function = function
+        self._namespace, self._name = namespace, name
+        self._all = ("api", "v1", "namespaces", namespace, "configmaps")
+
+    def read(self) -> Tuple[str, str]:
+        try:
+            found: Mapping[str, Any] = self._api.get(*self._all, self._name)
+        except NotFound as missing:
+            found = self._made(missing)
+        return (found.get("data") or {}).get(KEY, ""), found["metadata"]["resourceVersion"]
+
+    def write(self, text: str, *, version: str) -> str:
+        body = {"metadata": {"resourceVersion": version}, "data": {KEY: text}}
+        written = self._api.patch(*self._all, self._name, body=body)
+        return str(written["metadata"]["resourceVersion"])
+
+    def _made(self, missing: NotFound) -> Mapping[str, Any]:
+        metadata: Dict[str, Any] = {"name": self._name, "namespace": self._namespace}
+        if self._function:
+            metadata["labels"] = {**LABELS, "function": self._function}
+        manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        try:
+            return self._api.post(*self._all, body=manifest)
+        except AlreadyExists:
+            return self._api.get(*self._all, self._name)
+        except NotPermitted:
+            where = f"{self._namespace}/{self._name}"
+            said = f"the ledger, ConfigMap {where}, is not there: deploying again makes it"
+            raise NotFound(said) from missing

@@ -1,0 +1,55 @@
+"""The real world of a playbook that acts on the cluster."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+from playbooks.core.evidence import settings as evidence
+from playbooks.core.notifications import which
+from playbooks.core.ports import Clock, Cluster, Evidence, Home, Recorder
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.core.settings import Settings
+from playbooks.core.world import ClusterWorld
+from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.evidence.files import EvidenceFiles
+from playbooks.infrastructure.evidence.keeper import EvidenceKeeper
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.events import KubernetesEvents
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.this_pod import ThisPod
+
+
+def kubernetes(playbook: str, settings: Settings) -> ClusterWorld:
+    """The cluster of the pod, or that of the kubeconfig. Nothing is connected yet."""
+    api, home, clock = KubernetesApi(), ThisPod(), SystemClock()
+    function = "" if settings["LEDGER"] else f"falco-{playbook}"
+    namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
+    ledger = ConfigMapLedger(
+        api, namespace=namespace or home.namespace, name=name, function=function
+    )
+    recorders = _recorders(playbook, settings, api, home, clock)
+    cluster = KubernetesCluster(api)
+    kept = evidence_of(settings, cluster, clock)
+    return ClusterWorld(clock, home, cluster, ledger, recorders, kept)
+
+
+def _recorders(
+    playbook: str, settings: Settings, api: KubernetesApi, home: Home, clock: Clock
+) -> Tuple[Recorder, ...]:
+    events = KubernetesEvents(api, playbook, home, clock)
+    if not settings[which.OUTCOMES.name]:
+        return (events,)
+    # Only here: nothing else of a playbook that acts wants requests.
+    from playbooks.infrastructure.slack import SlackWebhook
+    from playbooks.infrastructure.slack_recorder import SlackRecorder
+
+    return (events, SlackRecorder(SlackWebhook(settings[which.WEBHOOK.name]), playbook))
+
+
+def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[Evidence]:
+    """What keeps evidence, where the playbook has a setting for it and it is not empty."""
+    if not settings.get(evidence.URL.name):
+        return None
+    redact = Redaction.of(settings).text
+    return EvidenceKeeper(cluster, EvidenceFiles(settings), clock, redact, settings)

@@ -1,0 +1,262 @@
+import json
+
+from expects import be_a, be_empty, be_none, contain, equal, expect, raise_error
+from mamba import before, description, it
+
+from playbooks import delete, isolate, taint
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.selectors import Selector
+from playbooks.core.containment.expiry import NodeSweep, PodSweep
+from playbooks.core.containment.of_playbook import sweep
+from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotPermitted
+from playbooks.core.ledger.book import Book, after
+from playbooks.core.outcome import Status
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, a_world
+from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
+
+NAME = f"falco-isolate-{UID}"
+LABELS = {"app": "web", "team": "blue"}
+TTL = 3600
+DUE = after(NOW, TTL)
+TAINT = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
+
+
+def isolated(*, detach=False, ttl="1h"):
+    """A cluster in which the playbook isolated a replica's pod."""
+    cluster = InMemoryCluster(a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS}))
+    cluster.owner_selectors["ReplicaSet web"] = Selector({"app": "web"})
+    chosen = {"ISOLATE_TTL": ttl, "ISOLATE_DETACH": str(detach)}
+    outcome = isolate.build(read(isolate.playbook, chosen), a_world(cluster)).run(an_alert())
+    expect(outcome.reason).to(equal("isolated"))
+    cluster.calls.clear()
+    return cluster
+
+
+def tainted(**chosen):
+    cluster = InMemoryCluster(a_pod(), a_node())
+    taint.build(read(taint.playbook, chosen), a_world(cluster)).run(an_alert())
+    cluster.calls.clear()
+    return cluster
+
+
+def read(playbook, given):
+    return {
+        setting.name: setting.check(given.get(setting.name, setting.default))
+        for setting in playbook.settings
+    }
+
+
+def sweep_of(playbook, cluster, *, now=DUE, ledger=None, **chosen):
+    world = a_world(cluster, clock=FixedClock(now), ledger=ledger or InMemoryLedger())
+    return sweep(playbook, {playbook.reaction.TTL: "1h", **chosen}, world)
+
+
+def pods(cluster, **how):
+    return sweep_of(isolate.playbook, cluster, **how).once()
+
+
+def nodes(cluster, **how):
+    return sweep_of(taint.playbook, cluster, **how).once()
+
+
+def the_pod(cluster):
+    return cluster.pods["shop", "web-0"]
+
+
+def change_pod(cluster, **metadata):
+    manifest = json.loads(json.dumps(the_pod(cluster).manifest))
+    manifest["metadata"].update(metadata)
+    cluster.pods["shop", "web-0"] = Pod(manifest)
+
+
+with description("An isolation for a time") as self:
+    with it("is left alone before that is over"):
+        cluster = isolated()
+
+        expect(pods(cluster, now=after(NOW, TTL - 1))).to(be_empty)
+        expect(cluster.calls).to(equal(["isolated_pods"]))
+
+    with it("is left alone where it has no end"):
+        cluster = isolated(ttl="off")
+
+        expect(pods(cluster)).to(be_empty)
+
+    with description("of an attached pod, once it is over,"):
+        with before.each:
+            self.cluster = isolated()
+            self.outcomes = pods(self.cluster)
+
+        with it("releases it: no policy, no label, no annotation of ours"):
+            expect(self.cluster.policies).to(be_empty)
+            expect(the_pod(self.cluster).labels).to(equal(LABELS))
+            expect(the_pod(self.cluster).annotations).to(be_empty)
+
+        with it("says so"):
+            (outcome,) = self.outcomes
+
+            expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "released")))
+            expect(outcome.message).to(
+                equal(f"pod shop/web-0 is released: its isolation ended at {DUE}")
+            )
+
+        with it("is over for every other sweep"):
+            expect(pods(self.cluster)).to(be_empty)
+
+    with it("deletes a detached pod once it is over"):
+        cluster = isolated(detach=True)
+        (outcome,) = pods(cluster)
+
+        expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "deleted")))
+        expect(cluster.writes).to(equal(["delete_pod"]))
+
+    with it("leaves a pod that is being deleted to that"):
+        cluster = isolated(detach=True)
+        change_pod(cluster, deletionTimestamp=str(DUE))
+
+        expect(pods(cluster)).to(be_empty)
+
+    with description("of a pod that somebody changed since"):
+        with it("is left alone, and said once"):
+            cluster = isolated(detach=True)
+            change_pod(cluster, labels={**the_pod(cluster).labels, "app": "web"})
+            sweeping = sweep_of(isolate.playbook, cluster)
+            (outcome,) = sweeping.once()
+
+            expect((outcome.status, outcome.reason)).to(equal((Status.SKIPPED, "changed-since")))
+            expect(outcome.message).to(contain("left alone", "labels app were put back"))
+            expect(sweeping.once()).to(be_empty)
+            expect(cluster.writes).to(be_empty)
+
+        with it("is left alone where the policy was edited or is gone"):
+            edited, gone = isolated(), isolated()
+            edited.policies[NAME] = {**edited.policies[NAME], "spec": {"podSelector": {}}}
+            gone.policies.clear()
+
+            expect(pods(edited)[0].message).to(contain(f"NetworkPolicy {NAME} was edited"))
+            expect(pods(gone)[0].message).to(contain("its NetworkPolicy is gone"))
+
+        with it("is left alone where only labels say that it was isolated"):
+            forged = a_pod(
+                metadata={
+                    "labels": {"falco/isolated": UID},
+                    "annotations": {
+                        "falco/until": str(NOW),
+                        "falco/detached-labels": '{"app": "web"}',
+                    },
+                }
+            )
+            cluster = InMemoryCluster(forged)
+            pods(cluster)
+
+            expect(cluster.writes).to(be_empty)
+
+    with it("is left to the next sweep where somebody writes the pod at the same time"):
+        cluster = isolated()
+        cluster.failures["patch_pod"] = [Conflict("written")]
+
+        expect(pods(cluster)).to(be_empty)
+        expect(pods(cluster)[0].reason).to(equal("released"))
+
+    with it("is failed, and ends the others all the same, where one may not be ended"):
+        cluster = isolated()
+        other = json.loads(json.dumps(the_pod(cluster).manifest).replace("web-0", "web-1"))
+        cluster.pods["shop", "web-1"] = Pod(other)
+        cluster.failures["patch_pod"] = [NotPermitted("may not")]
+        first, second = pods(cluster)
+
+        expect((first.status, first.target)).to(equal((Status.FAILED, "pod shop/web-0")))
+        expect(second.reason).to(equal("released"))
+
+    with it("is looked for where the playbook may act only"):
+        names, globs, others = isolated(), isolated(), isolated()
+        pods(names, NAMESPACES="shop")
+        pods(globs, NAMESPACES="sh*")
+
+        expect(the_pod(names).labels).to(equal(LABELS))
+        expect(the_pod(globs).labels).to(equal(LABELS))
+        expect(pods(others, NAMESPACES="ba*")).to(be_empty)
+        expect(pods(others, NAMESPACES="bank")).to(be_empty)
+
+    with it("goes on while the playbook is paused, and is said once"):
+        book = Book()
+        book.pause("alice", NOW)
+        cluster = isolated(detach=True)
+        sweeping = sweep_of(isolate.playbook, cluster, ledger=InMemoryLedger(book.text()))
+        (outcome,) = sweeping.once()
+
+        expect(outcome.reason).to(equal("paused"))
+        expect(outcome.message).to(contain("paused by alice"))
+        expect(sweeping.once()).to(be_empty)
+        expect(cluster.writes).to(be_empty)
+
+    with it("goes on where nothing tells whether the playbook is paused"):
+        ledger = InMemoryLedger()
+        ledger.failures = [NotFound("no ledger")]
+        cluster = isolated()
+
+        expect(lambda: pods(cluster, ledger=ledger)).to(raise_error(NotFound))
+        expect(cluster.writes).to(be_empty)
+
+    with it("costs one call and no look at the ledger while nothing is due"):
+        ledger = InMemoryLedger()
+        pods(isolated(), now=NOW, ledger=ledger)
+
+        expect(ledger.calls).to(be_empty)
+
+
+with description("A taint for a time") as self:
+    with it("is left alone before that is over, and where it has no end"):
+        expect(nodes(tainted(TAINT_TTL="1h"), now=after(NOW, TTL - 1))).to(be_empty)
+        expect(nodes(tainted())).to(be_empty)
+
+    with it("comes off once that is over, with its note, and no other taint"):
+        cluster = tainted(TAINT_TTL="1h")
+        chosen = read(taint.playbook, {"TAINT_EFFECT": "NoExecute"})
+        taint.build(chosen, a_world(cluster)).run(an_alert())
+        (outcome,) = nodes(cluster)
+        node = cluster.known_nodes["node-1"]
+
+        expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "untainted")))
+        expect(outcome.message).to(contain("taint falco/alert=true:NoSchedule taken off"))
+        expect([t["effect"] for t in node.taints]).to(equal(["NoExecute"]))
+        expect(list(json.loads(node.annotations["falco/taints"]))).to(
+            equal(["falco/alert=true:NoExecute"])
+        )
+        expect(nodes(cluster)).to(be_empty)
+
+    with it("is left alone, and said once, where somebody changed its value"):
+        cluster = tainted(TAINT_TTL="1h")
+        cluster.set_taints(cluster.known_nodes["node-1"], taints=[{**TAINT, "value": "mine"}])
+        cluster.calls.clear()
+        sweeping = sweep_of(taint.playbook, cluster)
+
+        expect(sweeping.once()[0].reason).to(equal("changed-since"))
+        expect(sweeping.once()).to(be_empty)
+        expect(cluster.writes).to(be_empty)
+
+    with it("is left alone where it was extended since the nodes were listed"):
+        cluster = tainted(TAINT_TTL="1h")
+        listed = cluster.nodes()
+        world = a_world(cluster, clock=FixedClock(DUE))
+        taint.build(read(taint.playbook, {"TAINT_TTL": "1h"}), world).run(an_alert())
+        cluster.nodes = lambda: listed
+
+        expect(nodes(cluster)).to(be_empty)
+        expect(list(cluster.known_nodes["node-1"].taints)).to(equal([TAINT]))
+
+
+with description("The sweep of a playbook") as self:
+    with it("looks at what the playbook contains"):
+        expect(sweep_of(isolate.playbook, InMemoryCluster())).to(be_a(PodSweep))
+        expect(sweep_of(taint.playbook, InMemoryCluster())).to(be_a(NodeSweep))
+
+    with it("is none unless it is set, in a dry run, and for what contains nothing"):
+        expect(sweep(isolate.playbook, {}, a_world())).to(be_none)
+        expect(sweep_of(isolate.playbook, InMemoryCluster(), DRY_RUN="true")).to(be_none)
+        expect(sweep(delete.playbook, {}, a_world())).to(be_none)
+
+    with it("fails where it cannot look"):
+        cluster = isolated()
+        cluster.failures["isolated_pods"] = [ClusterUnavailable("away")]
+
+        expect(lambda: pods(cluster)).to(raise_error(ClusterUnavailable))

@@ -1,0 +1,117 @@
+from dataclasses import replace
+
+from expects import be_below_or_equal, be_none, contain, equal, expect, have_key
+from mamba import description, it
+
+from playbooks.core.errors import ClusterUnavailable, InvalidAlert
+from playbooks.core.notifications import which
+from playbooks.core.notifications.event import event
+from playbooks.core.outcome import Concern, Outcome
+from specs.support.mothers import NOW
+
+POD = Concern("delete", "Pod", "web-0", "shop", "uid-1")
+NODE = Concern("taint", "Node", "node-1", "", "uid-2")
+DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion accepted of pod shop/web-0")
+
+
+def made(outcome=DONE, concern=POD, **changes):
+    given = {
+        "playbook": "delete",
+        "function": "falco-delete",
+        "home": "responders",
+        "instance": "falco-delete-6d5f-abcde",
+        "rule": "Terminal shell in container",
+        "alert_time": "2026-01-02T03:00:00.000000000Z",
+        **changes,
+    }
+    return event(replace(outcome, concern=concern), NOW, **given)
+
+
+with description("The Event of an outcome") as self:
+    with it("is about the object concerned, in its namespace"):
+        expect(made()["metadata"]["namespace"]).to(equal("shop"))
+        expect(made()["regarding"]).to(
+            equal(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "namespace": "shop",
+                    "name": "web-0",
+                    "uid": "uid-1",
+                }
+            )
+        )
+
+    with it("is in the namespace default where a node is concerned"):
+        about_node = made(Outcome.acted("node node-1", "tainted", "added"), NODE)
+
+        expect(about_node["metadata"]["namespace"]).to(equal("default"))
+        expect(about_node["regarding"]).not_to(have_key("namespace"))
+        expect(about_node["action"]).to(equal("taint"))
+
+    with it("says who wrote it, what was done and why, and never the alert's text"):
+        found = made()
+
+        expect(found["reportingController"]).to(equal("falco-playbooks/delete"))
+        expect(found["reportingInstance"]).to(equal("falco-delete-6d5f-abcde"))
+        expect((found["type"], found["reason"], found["action"])).to(
+            equal(("Normal", "DeletionAccepted", "delete"))
+        )
+        expect(found["note"]).to(
+            equal("Terminal shell in container: deletion accepted of pod shop/web-0")
+        )
+        expect(found["eventTime"]).to(equal("2026-01-02T03:04:05.000000Z"))
+
+    with it("has labels by which those of a function are found"):
+        expect(made()["metadata"]["labels"]).to(
+            equal(
+                {
+                    "falco/playbook": "delete",
+                    "falco/function": "falco-delete",
+                    "falco/function-namespace": "responders",
+                }
+            )
+        )
+
+    with it("warns of what failed"):
+        found = made(Outcome.failed(ClusterUnavailable("away")))
+
+        expect((found["type"], found["reason"])).to(equal(("Warning", "ClusterUnavailable")))
+
+    with it("warns of a budget that has tripped, at the alert that tripped it alone"):
+        tripped = {"tripped": "shop", "first": True}
+        first = Outcome.skipped("budget-used-up", "tripped", held=True, **tripped)
+        next_one = Outcome.skipped("budget-used-up", "tripped", held=True, first=False)
+
+        expect((made(first)["type"], made(first)["reason"])).to(equal(("Warning", "BudgetUsedUp")))
+        expect(made(next_one)).to(be_none)
+
+    with it("says would, in a dry run"):
+        found = made(Outcome.would_act("pod shop/web-0", "delete", "would delete pod shop/web-0"))
+
+        expect((found["type"], found["reason"])).to(equal(("Normal", "WouldDelete")))
+        expect(found["metadata"]["annotations"]["falco/status"]).to(equal("would have acted"))
+
+    with it("says what somebody took back"):
+        outcome = which.undone(replace(NODE, verb="undo"), "removed the taint", "ann")
+        found = event(outcome, NOW, playbook="taint", function="", home="ops", instance="laptop")
+
+        expect((found["reason"], found["action"])).to(equal(("Undone", "undo")))
+        expect(found["metadata"]["annotations"]).to(
+            equal({"falco/status": "undone", "falco/by": "ann"})
+        )
+        expect(outcome.target).to(equal("node node-1"))
+
+    with it("is none where an alert was skipped, is none, or concerns no object"):
+        expect(made(Outcome.skipped("finished", "it has succeeded"))).to(be_none)
+        expect(made(Outcome.failed(InvalidAlert("no JSON")))).to(be_none)
+        expect(made(concern=None)).to(be_none)
+
+    with it("is no longer than the API takes"):
+        long = Outcome.acted("pod", "x-" * 100, "\u00e9" * 2000)
+        found = made(long, replace(POD, name="a." * 126 + "a"))
+
+        expect(len(found["note"].encode())).to(be_below_or_equal(1024))
+        expect(len(found["reason"])).to(be_below_or_equal(128))
+        expect(len(found["metadata"]["name"])).to(be_below_or_equal(253))
+        expect(found["metadata"]["name"]).not_to(contain(".."))

@@ -1,0 +1,183 @@
+import json
+
+from expects import be_none, contain, equal, expect
+from mamba import before, description, it
+
+from playbooks.deployment.apply import rollout
+from playbooks.deployment.apply.symptoms import of_pod
+from playbooks.deployment.errors import DeploymentError
+from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.mothers import run, worker_objects
+
+(DEPLOYMENT,) = [m for m in worker_objects().accessories if m["kind"] == "Deployment"]
+KUBERNETES = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
+
+
+def a_pod(name="falco-delete-x", *, ready=False, init=(), containers=(), conditions=()):
+    template = DEPLOYMENT["spec"]["template"]["metadata"]
+    metadata = {**template, "name": name, "namespace": "default"}
+    conditions = [*conditions, {"type": "Ready", "status": str(ready)}]
+    statuses = {"initContainerStatuses": list(init), "containerStatuses": list(containers)}
+    status = {"conditions": conditions, "phase": "Pending", **statuses}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+
+
+def a_container(name="falco-delete", *, crashed=False, **state):
+    last = {"lastState": {"terminated": {"exitCode": 1}}} if crashed else {}
+    return {"name": name, "ready": False, "state": state, **last}
+
+
+def waiting(reason, message="", **more):
+    return a_container(waiting={"reason": reason, "message": message}, **more)
+
+
+with description("Waiting for the workers") as self:
+    with before.each:
+        self.kubectl = FakeKubectl()
+        self.kubectl.status = lambda deployment: {}
+        self.kubectl._store(DEPLOYMENT, uid="x")
+        self.told = []
+
+    def error(self, *pods):
+        for pod in pods:
+            self.kubectl._store(pod, uid=pod["metadata"]["name"])
+        self.seconds = 0.0
+
+        def sleep(seconds):
+            self.seconds += seconds
+
+        try:
+            rollout.wait(self.kubectl, DEPLOYMENT, tell=self.told.append, sleep=sleep)
+        except DeploymentError as error:
+            return str(error)
+        return "no error"
+
+    with it("ends when they are ready"):
+        self.kubectl.objects["Deployment", "default", "falco-delete"]["status"] = {
+            "replicas": 1,
+            "updatedReplicas": 1,
+            "readyReplicas": 1,
+        }
+
+        expect(self.error()).to(equal("no error"))
+
+    with it("goes on while workers of before are there"):
+        deployment = self.kubectl.objects["Deployment", "default", "falco-delete"]
+        deployment["status"] = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}
+        self.error(a_pod(ready=True))
+
+        expect(self.told).to(equal(["1 of 1 ready; the ones before end"]))
+
+    with it("tells what they wait for, once"):
+        self.error(a_pod(containers=[waiting("ContainerCreating")]))
+
+        expect(self.told).to(equal(["0 of 1 ready; container falco-delete: ContainerCreating"]))
+
+    with it("says at once which image cannot be pulled"):
+        said = self.error(a_pod(containers=[waiting("ImagePullBackOff", "no such host")]))
+
+        expect(said).to(
+            contain(
+                "Pod default/falco-delete-x did not become ready: container falco-delete:"
+                " ImagePullBackOff: no such host"
+            )
+        )
+        expect(self.seconds).to(equal(0.0))
+
+    with it("says how the log ends of a worker that crashed"):
+        lines = ["plain", json.dumps({"level": "error", "message": "NATS_URL is wrong"})]
+        self.kubectl.logged["falco-delete-x", "falco-delete"] = "\n".join(lines)
+
+        expect(self.error(a_pod(containers=[waiting("CrashLoopBackOff", crashed=True)]))).to(
+            contain("CrashLoopBackOff\nits log ends with\n  | plain\n  | error: NATS_URL is wrong")
+        )
+
+    with it("says how the log ends of a worker that runs and is not ready for a minute"):
+        self.kubectl.logged["falco-delete-x", "falco-delete"] = "no NATS"
+        said = self.error(a_pod(containers=[a_container(running={})]))
+
+        expect(said).to(contain("runs and is not ready\nits log ends with\n  | no NATS"))
+        expect(self.seconds < 70).to(equal(True))
+
+    with it("lets an installation take its time"):
+        self.error(a_pod(init=[a_container("install", running={})]))
+
+        expect(self.seconds > 200).to(equal(True))
+
+    with it("says how the log ends of an installation that failed"):
+        self.kubectl.logged["falco-delete-x", "install"] = "no matching distribution"
+        failed = a_container("install", crashed=True, waiting={"reason": "CrashLoopBackOff"})
+
+        expect(self.error(a_pod(init=[failed]))).to(
+            contain("container install: CrashLoopBackOff", "  | no matching distribution")
+        )
+
+    with it("says why pods may not be created"):
+        deployment = self.kubectl.objects["Deployment", "default", "falco-delete"]
+        deployment["status"] = {
+            "conditions": [
+                {
+                    "type": "ReplicaFailure",
+                    "status": "True",
+                    "reason": "FailedCreate",
+                    "message": "violates PodSecurity",
+                }
+            ]
+        }
+
+        expect(self.error()).to(
+            equal(
+                "Deployment default/falco-delete did not become ready: FailedCreate:"
+                " violates PodSecurity"
+            )
+        )
+
+    with it("says why no node takes a pod"):
+        unscheduled = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/1 nodes are available",
+        }
+
+        expect(self.error(a_pod(conditions=[unscheduled]))).to(
+            contain("Unschedulable: 0/1 nodes are available")
+        )
+
+    with it("does not look at pods of another template"):
+        pod = a_pod(containers=[waiting("ImagePullBackOff")])
+        pod["metadata"]["annotations"] = {"falco/revision": "another"}
+
+        expect(self.error(pod)).to(contain("made no pods"))
+
+    with it("warns of what the worker warns of"):
+        warning = {"level": "warning", "message": "this NATS server lets anybody in"}
+        self.kubectl.logged["falco-delete-x", "falco-delete"] = json.dumps(warning)
+        self.kubectl._store(a_pod(ready=True), uid="y")
+
+        expect(rollout.warnings(self.kubectl, DEPLOYMENT)).to(
+            equal(["the worker says: this NATS server lets anybody in"])
+        )
+
+    with it("undoes the deployment when it fails"):
+        kubectl = FakeKubectl()
+        kubectl.status = lambda deployment: {
+            "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "forbidden"}]
+        }
+        answer = run(*KUBERNETES, kubectl=kubectl)
+
+        expect(answer.code).to(equal(1))
+        expect(answer.err).to(contain("forbidden", "everything is as it was before"))
+        expect(kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+
+with description("A symptom") as self:
+    with it("is none of a pod that is ready"):
+        expect(of_pod(a_pod(ready=True))).to(be_none)
+
+    with it("is the exit code of a container that ended"):
+        ended = a_container(terminated={"reason": "Error", "exitCode": 2})
+
+        expect(of_pod(a_pod(containers=[ended])).says).to(
+            equal("container falco-delete: Error, exit code 2")
+        )

@@ -1,0 +1,294 @@
+import base64
+import signal
+
+import yaml
+from expects import be_empty, contain, equal, expect, start_with
+from mamba import before, description, it
+
+from playbooks.deployment.apply import rollout
+from playbooks.deployment.kubectl import Forbidden, KubectlError
+from specs.deployment.fake_kubectl import FakeKubectl, rolled_out
+from specs.deployment.mothers import TOKEN, run
+
+DELETE = ("-p", "delete", "-t", "falco.error.*")
+KUBERNETES = ("-E", "kubernetes", *DELETE)
+
+
+def a_controller(*, ready=1, name="kubeless-controller-manager"):
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "kubeless", "labels": {"kubeless": "controller"}},
+        "spec": {"replicas": 1},
+        "status": {"readyReplicas": ready},
+    }
+
+
+def with_controller(**state):
+    kubectl = FakeKubectl()
+    kubectl.status = lambda deployment: deployment.get("status") or rolled_out(deployment)
+    kubectl._store(a_controller(**state), uid="x")
+    return kubectl
+
+
+def finalized(kubectl):
+    """A controller that puts its finalizer on every Function as soon as anybody looks."""
+    get = kubectl.get
+
+    def looked(manifests):
+        for (kind, _, _), stored in kubectl.objects.items():
+            if kind == "Function":
+                stored["metadata"]["finalizers"] = ["kubeless.io/function"]
+        return get(manifests)
+
+    kubectl.get = looked
+    return kubectl
+
+
+def interrupt(seconds):
+    """Ctrl-C while deploy_playbook waits for the workers."""
+    if seconds == rollout.PAUSE:
+        signal.raise_signal(signal.SIGINT)
+
+
+with description("The engine") as self:
+    with before.each:
+        self.kubectl = FakeKubectl()
+
+    with it("is kubernetes where no controller of Kubeless is ready, and it says why"):
+        answer = run(*DELETE, kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(start_with("engine    kubernetes: no Deployment of Kubeless'"))
+        expect(self.kubectl.names).to(contain("Deployment falco-delete"))
+
+    with it("is kubeless where its controller is ready, and it says why"):
+        kubectl = with_controller()
+        answer = run(*DELETE, kubectl=kubectl)
+
+        expect(answer.out).to(
+            start_with("engine    kubeless: Deployment kubeless/kubeless-controller-manager is")
+        )
+        expect(kubectl.names).not_to(contain("Deployment falco-delete"))
+
+    with it("is kubernetes where the controller is there and not ready"):
+        expect(run(*DELETE, kubectl=with_controller(ready=0)).out).to(contain("kubernetes: no"))
+
+    with it("is kubernetes where the controller cannot be looked for, and it says so"):
+        self.kubectl.failures["deployments.apps"] = Forbidden("you may not")
+        self.kubectl.get = lambda manifests, get=self.kubectl.get: (
+            (_ for _ in ()).throw(Forbidden("you may not"))
+            if [m["metadata"]["name"] for m in manifests] == ["kubeless-controller-manager"]
+            else get(manifests)
+        )
+
+        answer = run(*DELETE, kubectl=self.kubectl)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(
+            contain("kubernetes: Kubeless' controller cannot be looked for: you may not")
+        )
+
+    with it("is chosen without a cluster where objects are only printed"):
+        self.kubectl.failures["deployments.apps"] = KubectlError("connection refused")
+        answer = run("-d", *DELETE, kubectl=self.kubectl, has_kubectl=False)
+
+        expect(answer.err).to(contain("kubernetes: no cluster says otherwise: connection refused"))
+        expect([m["kind"] for m in yaml.safe_load_all(answer.out)]).to(contain("Deployment"))
+
+    with it("warns of what cannot be printed without asking a cluster"):
+        answer = run("-d", *KUBERNETES, "-s", "NATS_URL=nats/url", has_kubectl=False)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.err).to(
+            contain(
+                "the bearer token is generated anew", "what is in NATS_URL is read on deploying"
+            )
+        )
+
+    with description("kubernetes"):
+        with it("is refused where a controller of Kubeless is ready"):
+            kubectl = with_controller()
+            answer = run(*KUBERNETES, kubectl=kubectl)
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(
+                contain("kubeless-controller-manager is ready", "deploy with -E kubeless")
+            )
+            expect(kubectl.changes).to(be_empty)
+
+        with it("is refused where a controller takes up the new Function, and nothing is left"):
+            answer = run(*KUBERNETES, kubectl=finalized(self.kubectl))
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(
+                contain("finalizer kubeless.io/function is on Function default/falco-delete")
+            )
+            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+        with it("is refused before anything changes where the Function is Kubeless' already"):
+            run("-E", "kubeless", *DELETE, kubectl=self.kubectl)
+            self.kubectl.calls.clear()
+            answer = run(*KUBERNETES, kubectl=finalized(self.kubectl))
+
+            expect(answer.err).to(contain("take it off: kubectl patch function falco-delete"))
+            expect([c for c in self.kubectl.changes if "falco-delete" in c[1]]).to(be_empty)
+
+        with it("makes the Function the owner of all that is beside it, triggers too"):
+            run(*KUBERNETES, kubectl=self.kubectl)
+            uid = self.kubectl.the("Function", "falco-delete")["metadata"]["uid"]
+            unowned = [
+                name
+                for (kind, place, name), m in self.kubectl.objects.items()
+                if [o["uid"] for o in m["metadata"].get("ownerReferences", [])] != [uid]
+            ]
+
+            expect(sorted(unowned)).to(
+                equal(
+                    [
+                        "falco-delete",
+                        *("falco-delete.default", "falco-delete.default"),
+                        "falco-playbook-worker",
+                    ]
+                )
+            )
+
+        with it("changes nothing when it is deployed unchanged"):
+            run(*KUBERNETES, kubectl=self.kubectl)
+            self.kubectl.calls.clear()
+            answer = run(*KUBERNETES, kubectl=self.kubectl)
+
+            expect(answer.code).to(equal(0))
+            expect(self.kubectl.changes).to(be_empty)
+
+        with it("says what answers which topic, and how to see, call and remove it"):
+            answer = run(*KUBERNETES, "-n", "ops", kubectl=self.kubectl)
+
+            expect(answer.out).to(
+                contain(
+                    "falco-delete-trigger-0 answers falco.error.*\n",
+                    "POST http://falco-delete.ops.svc:8080/ with Authorization: Bearer TOKEN\n",
+                    "falco-playbook token -N delete -n ops\n",
+                    "kubeless function list falco-delete -n ops\n",
+                    "deploy_playbook -x -N delete -n ops\n",
+                )
+            )
+
+        with it("says nothing of HTTP where it is off"):
+            answer = run(*KUBERNETES, "-e", "HTTP=off", kubectl=self.kubectl)
+
+            expect(answer.out).not_to(contain("by HTTP"))
+
+        with it("keeps what workers of before need until the new ones run"):
+            run(*KUBERNETES, "-R", "2", kubectl=self.kubectl)
+            seen = []
+
+            def status(deployment):
+                seen.append(self.kubectl.names)
+                return rolled_out(deployment)
+
+            self.kubectl.status = status
+            run(*KUBERNETES, "-i", "registry.example/all:1", kubectl=self.kubectl)
+
+            was = ["ConfigMap falco-delete-worker", "PodDisruptionBudget falco-delete"]
+            expect(seen[0]).to(contain(*was))
+            expect([name for name in self.kubectl.names if name in was]).to(be_empty)
+
+        with it("keeps its token"):
+            run(*KUBERNETES, kubectl=self.kubectl)
+            secret = self.kubectl.the("Secret", "falco-delete")
+            secret["data"]["HTTP_TOKEN"] = base64.b64encode(TOKEN.encode()).decode()
+            run(*KUBERNETES, "-e", "V=1", kubectl=self.kubectl)
+
+            stored = self.kubectl.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
+            expect(base64.b64decode(stored).decode()).to(equal(TOKEN))
+
+        with it("generates another token in place of an empty one"):
+            run(*KUBERNETES, kubectl=self.kubectl)
+            self.kubectl.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"] = ""
+            run(*KUBERNETES, kubectl=self.kubectl)
+
+            stored = self.kubectl.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
+            expect(len(base64.b64decode(stored)) >= 32).to(equal(True))
+
+        with it("lets workers of before reach their NATS until the new ones run"):
+            run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7222", kubectl=self.kubectl)
+            seen = []
+
+            def status(deployment):
+                seen.append(str(self.kubectl.the("NetworkPolicy", "falco-delete")["spec"]))
+                return {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
+
+            self.kubectl.status = status
+            run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7223", kubectl=self.kubectl)
+
+            expect(seen[0]).to(contain("7222", "7223"))
+            policy = self.kubectl.the("NetworkPolicy", "falco-delete")["spec"]
+            expect(str(policy)).to(contain("7223"))
+            expect(str(policy)).not_to(contain("7222"))
+
+        with it("leaves nothing when it is interrupted while workers start"):
+            self.kubectl.status = lambda deployment: {}
+            answer = run(*KUBERNETES, kubectl=self.kubectl, sleep=interrupt)
+
+            expect(answer.code).to(equal(130))
+            expect(answer.err).to(contain("interrupted by SIGINT", "as it was before"))
+            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+        with it("removes what it made"):
+            run(*KUBERNETES, "-R", "2", kubectl=self.kubectl)
+            answer = run("-x", "-p", "delete", kubectl=self.kubectl)
+
+            expect(answer.out).to(contain("removed   Deployment default/falco-delete\n"))
+            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+        with it("removes what an interrupted run left without its function"):
+            run(*KUBERNETES, "-R", "2", kubectl=self.kubectl)
+            del self.kubectl.objects["Function", "default", "falco-delete"]
+            run("-x", "-p", "delete", kubectl=self.kubectl)
+
+            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+        with it("is told of settings of the worker, and checks them"):
+            answer = run(*KUBERNETES, "-e", "MAX_DELIVERIES=many", "-e", "CONCURENCY=3")
+
+            expect(answer.code).to(equal(2))
+            expect(answer.err).to(
+                contain(
+                    "MAX_DELIVERIES is 'many', expected a whole number",
+                    "there is no setting CONCURENCY, did you mean CONCURRENCY?",
+                )
+            )
+
+        with it("is refused for what only deploy_playbook may say"):
+            typed = ("-e", "FUNCTION_NAME=x", "-e", "HTTP_PORT=1", "-R", "0", "-i", "")
+            answer = run(*KUBERNETES, *typed, "-s", "SHUTDOWN_SECONDS=a/b")
+
+            expect(answer.code).to(equal(2))
+            expect(answer.err).to(
+                contain(
+                    "FUNCTION_NAME is a variable that deploy_playbook sets itself",
+                    "HTTP_PORT is a variable",
+                    "-R is 0, expected a number from 1 to 100",
+                    "-i is '', expected the name of an image",
+                    "SHUTDOWN_SECONDS decides the pod's grace period",
+                )
+            )
+
+        with it("is refused for a file that is neither content nor path"):
+            expect(run(*KUBERNETES, "-e", "NATS_CREDS=nats.creds").err).to(
+                contain("NATS_CREDS is (not shown), expected a file's content (NAME=@FILE)")
+            )
+
+    with it("takes an image, replicas and a patch for kubernetes only"):
+        answer = run("-E", "kubeless", *DELETE, "-i", "x", "-R", "2", "-P", "/nowhere")
+
+        expect(answer.code).to(equal(2))
+        expect(answer.err.splitlines()).to(
+            equal(
+                [
+                    f"deploy_playbook: error: {flag} is for -E kubernetes only"
+                    for flag in ("-i", "-R", "-P")
+                ]
+            )
+        )

@@ -1,0 +1,83 @@
+import tempfile
+from pathlib import Path
+
+from expects import contain, end_with, equal, expect, match, raise_error
+from mamba import after, before, description, it
+
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request import catalogue
+
+with description("The requirements of a function") as self:
+    with it("are pinned, every one"):
+        for name in catalogue.names():
+            for url in ("", "s3://evidence", "gs://evidence", "file:///evidence"):
+                needed = catalogue.load(name).installs({"EVIDENCE_URL": url})
+                for line in requirements(needed).splitlines():
+                    expect(line).to(match(r"^[a-z0-9-]+==[0-9.]+(post[0-9]+)?$"))
+
+    with it("are none for evidence where none is kept"):
+        needed = requirements(catalogue.load("delete").installs({"EVIDENCE_URL": ""}))
+
+        expect(needed).not_to(contain("fsspec"))
+
+    with it("are those of the place where evidence is kept"):
+        for url, package in (("s3://e", "s3fs"), ("gs://e", "gcsfs"), ("file:///e", "fsspec")):
+            needed = requirements(catalogue.load("delete").installs({"EVIDENCE_URL": url}))
+
+            expect(needed).to(contain(f"\n{package}=="))
+            expect(requirements(catalogue.load("taint").installs({"EVIDENCE_URL": url}))).not_to(
+                contain("fsspec")
+            )
+
+    with it("are no newer than one of them takes, where a list says so"):
+        needed = requirements(["kubernetes", "s3fs", "requests"])
+
+        expect(needed).to(contain("urllib3==1.26.20\n", "python-dateutil==2.9.0.post0\n"))
+        expect(needed.count("urllib3==")).to(equal(1))
+
+    with it("are those of Slack, too, where outcomes are told to it"):
+        delete = catalogue.load("delete")
+
+        expect(delete.installs({"SLACK_OUTCOMES": "true"})).to(equal(("kubernetes", "requests")))
+        expect(delete.installs({"SLACK_OUTCOMES": "false"})).to(equal(("kubernetes",)))
+
+    with it("have what the packages need too"):
+        expect(requirements(["requests"])).to(
+            contain("certifi==", "charset-normalizer==", "idna==", "requests==", "urllib3==")
+        )
+
+    with it("name each distribution once"):
+        expect(requirements(["kubernetes", "requests"])).to(equal(requirements(["kubernetes"])))
+
+    with it("end with a line end"):
+        expect(requirements(["requests"])).to(end_with("\n"))
+
+    with it("never hold a distribution of a playbook's name, which would hide it"):
+        for name in catalogue.names():
+            expect(requirements(catalogue.load(name).packages)).not_to(contain(f"\n{name}=="))
+
+    with description("from other lists"):
+        with before.each:
+            self.directory = tempfile.TemporaryDirectory()
+            lists = (("a", "a==1\nc==1\n"), ("b", "b==1\nc==2\n"), ("l", "c<=1\n"), ("m", "c<=2\n"))
+            for name, text in lists:
+                Path(self.directory.name, f"{name}.txt").write_text(text)
+
+        with after.each:
+            self.directory.cleanup()
+
+        with it("are refused when two packages want different versions"):
+            expect(lambda: requirements(["a", "b"], Path(self.directory.name))).to(
+                raise_error(DeploymentError, "the playbook's packages want c 1 and 2")
+            )
+
+        with it("are refused when two lists take different ones at most"):
+            expect(lambda: requirements(["l", "m"], Path(self.directory.name))).to(
+                raise_error(DeploymentError, "the playbook's packages want c 1 and 2")
+            )
+
+        with it("are refused when nothing says what a package needs"):
+            expect(lambda: requirements(["d"], Path(self.directory.name))).to(
+                raise_error(DeploymentError, contain("nothing says what d needs"))
+            )

@@ -1,0 +1,194 @@
+import asyncio
+import io
+import time
+from contextlib import redirect_stderr
+
+from expects import be_empty, contain, equal, expect
+from mamba import description, it
+
+from playbooks.engines.worker.http.server import Server
+from playbooks.engines.worker.http_connection import LARGEST, Response
+
+POST = "POST / HTTP/1.1\r\nHost: worker\r\n"
+
+
+async def echo(request):
+    if request.path == "/unread":
+        return Response(401, b"no")
+    if request.path == "/bug":
+        raise KeyError("a bug")
+    if request.path == "/slow":
+        await asyncio.sleep(0.3)
+    return Response(200, await request.body(), "text/plain")
+
+
+def conversation(use, patience=5.0):
+    """What ``use(port)`` returns, against a server of its own."""
+
+    async def run():
+        server = Server("127.0.0.1", 0, echo, patience=patience)
+        await server.start()
+        try:
+            return await asyncio.wait_for(use(server.port), 20)
+        finally:
+            await server.stop(0.1)
+
+    return asyncio.run(run())
+
+
+async def talk(port, *parts, pause=0.0):
+    """Send the parts, and return everything that comes until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part if isinstance(part, bytes) else part.encode())
+            await writer.drain()
+            await asyncio.sleep(pause)
+        return (await reader.read()).decode()
+    except ConnectionError:
+        return ""
+    finally:
+        writer.close()
+
+
+def said(*parts, patience=5.0, pause=0.0):
+    return conversation(lambda port: talk(port, *parts, pause=pause), patience)
+
+
+with description("The HTTP server") as self:
+    with it("answers a request with a body"):
+        answer = said(POST + "Connection: close\r\nContent-Length: 5\r\n\r\nhello")
+
+        expect(answer).to(contain("HTTP/1.1 200"))
+        expect(answer).to(contain("hello"))
+
+    with it("answers a request whose body comes in chunks"):
+        head = POST + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+        expect(said(head, "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")).to(contain("hello"))
+
+    with it("answers several requests on one connection"):
+        one = POST + "Content-Length: 2\r\n\r\n"
+        answer = said(one + "ab", POST + "Connection: close\r\nContent-Length: 2\r\n\r\ncd")
+
+        expect(answer).to(contain("ab"))
+        expect(answer).to(contain("cd"))
+
+    with it("answers several requests that come at once"):
+        last = "GET / HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n"
+        answer = said("GET / HTTP/1.1\r\nHost: w\r\n\r\n" * 3 + last)
+
+        expect(answer.count("HTTP/1.1 200")).to(equal(4))
+
+    with it("lets a sender go on that asks first"):
+        answer = said(
+            POST + "Expect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n",
+            "ab",
+            pause=0.1,
+        )
+
+        expect(answer).to(contain("HTTP/1.1 100"))
+        expect(answer).to(contain("HTTP/1.1 200"))
+
+    with it("refuses a body over 1 MiB without reading it"):
+        expect(said(POST + f"Content-Length: {LARGEST + 1}\r\n\r\n")).to(contain("HTTP/1.1 413"))
+
+    with it("refuses one that turns out to be larger"):
+        chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        head = POST + "Transfer-Encoding: chunked\r\n\r\n"
+
+        expect(said(head, *[chunk] * 17, b"0\r\n\r\n")).to(contain("HTTP/1.1 413"))
+
+    with it("takes one of exactly 1 MiB"):
+        head = POST + f"Connection: close\r\nContent-Length: {LARGEST}\r\n\r\n"
+
+        expect(said(head, b"x" * LARGEST)).to(contain("HTTP/1.1 200"))
+
+    with it("answers before it read the body, and the sender sees that"):
+        head = POST.replace("/", "/unread", 1) + "Content-Length: 100000\r\n\r\n"
+
+        expect(said(head, b"x" * 100000)).to(contain("HTTP/1.1 401"))
+
+    with it("gives a slow sender up, however steadily it trickles"):
+        begun = time.monotonic()
+        trickle = [POST + "Content-Length: 1000\r\n\r\n", *["x"] * 20]
+        answer = said(*trickle, patience=0.2, pause=0.02)
+
+        expect(answer == "" or "HTTP/1.1 408" in answer).to(equal(True))
+        expect(time.monotonic() - begun < 5).to(equal(True))
+
+    with it("gives a sender up that never ends its head"):
+        expect(said("POST / HTTP/1.1\r\n", patience=0.3)).to(contain("HTTP/1.1 408"))
+
+    with it("answers others while many are slow"):
+
+        async def use(port):
+            slow = []
+            for _ in range(200):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write((POST + "Content-Length: 1000\r\n\r\nx").encode())
+                slow.append(writer)
+            begun = time.monotonic()
+            answer = await talk(port, "GET / HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n")
+            for writer in slow:
+                writer.close()
+            return answer, time.monotonic() - begun
+
+        answer, seconds = conversation(use)
+
+        expect(answer).to(contain("HTTP/1.1 200"))
+        expect(seconds < 0.5).to(equal(True))
+
+    with it("refuses what is no HTTP"):
+        expect(said("nonsense\r\n\r\n")).to(contain("HTTP/1.1 400"))
+        expect(said(POST + "Content-Length: x\r\n\r\n")).to(contain("HTTP/1.1 4"))
+
+    with it("refuses a head without an end"):
+        expect(said("GET / HTTP/1.1\r\nHost: w\r\nA: " + "x" * 70000)).to(contain("HTTP/1.1 431"))
+
+    with it("survives a bug, and says nothing of it"):
+        with redirect_stderr(io.StringIO()):
+            answer = said("GET /bug HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n")
+
+        expect(answer).to(contain("HTTP/1.1 500"))
+        expect(answer).not_to(contain("KeyError"))
+
+    with it("survives a sender that hangs up"):
+
+        async def use(port):
+            for part in ("", "POST / HT", POST + "Content-Length: 5\r\n\r\nhe"):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(part.encode())
+                writer.close()
+            return await talk(port, "GET / HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n")
+
+        expect(conversation(use)).to(contain("HTTP/1.1 200"))
+
+    with it("ends with the answer to what was under way"):
+
+        async def run():
+            server = Server("127.0.0.1", 0, echo)
+            await server.start()
+            request = "GET /slow HTTP/1.1\r\nHost: w\r\n\r\n"
+            asking = asyncio.get_running_loop().create_task(talk(server.port, request))
+            await asyncio.sleep(0.1)
+            await server.stop(5)
+            return await asking
+
+        expect(asyncio.run(run())).to(contain("HTTP/1.1 200"))
+
+    with it("hangs up on idle connections when it ends"):
+
+        async def run():
+            server = Server("127.0.0.1", 0, echo)
+            await server.start()
+            asking = asyncio.get_running_loop().create_task(talk(server.port))
+            await asyncio.sleep(0.1)
+            begun = time.monotonic()
+            await server.stop(5)
+            return await asking, time.monotonic() - begun
+
+        answer, seconds = asyncio.run(run())
+
+        expect(answer).to(be_empty)
+        expect(seconds < 1).to(equal(True))

@@ -1,0 +1,66 @@
+import asyncio
+
+from expects import equal, expect, have_key, have_keys
+from mamba import description, it
+
+from playbooks.core.instant import Instant
+from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.work.dead_letters import KeptDeadLetters, carried, plain
+
+FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
+
+
+class FakeJetStream:
+    async def store(self, subject, body, headers):
+        self.stored = (subject, body, headers)
+
+
+def written(body=b"{}", headers=None, most=1024 * 1024):
+    jetstream = FakeJetStream()
+    origin = Origin("FALCO", 17, Instant(5), 3)
+    delivery = Delivery("falco.>", "falco.error.x", body, origin, None, headers or {})
+    letters = KeptDeadLetters(jetstream, FUNCTION, "delete", most)
+    asyncio.run(letters.write(delivery, "invalid-alert", "is no\nalert"))
+    return jetstream.stored
+
+
+with description("A dead letter") as self:
+    with it("says why, and where it came from, and keeps the body"):
+        subject, body, headers = written(b"nonsense")
+
+        expect(subject).to(equal("falco-dead.falco-delete"))
+        expect(body).to(equal(b"nonsense"))
+        expect(headers).to(
+            have_keys(
+                {
+                    "Falco-Reason": "invalid-alert",
+                    "Falco-Message": "is no alert",
+                    "Falco-Subject": "falco.error.x",
+                    "Falco-Origin": "FALCO:17",
+                    "Falco-Deliveries": "3",
+                    "Falco-Function": "shop/falco-delete",
+                    "Falco-Function-Uid": "uid-1",
+                    "Falco-Playbook": "delete",
+                }
+            )
+        )
+
+    with it("is one, also when it is written twice"):
+        expect(written()[2]["Nats-Msg-Id"]).to(equal(written()[2]["Nats-Msg-Id"]))
+
+    with it("keeps the headers of the alert, but none that tell the server what to do"):
+        given = {"traceparent": "00-1", "Nats-Rollup": "all", "nats-ttl": "1", "Falco-Reason": "x"}
+
+        expect(carried(given)).to(equal({"traceparent": "00-1"}))
+
+    with it("fits into a message where the alert barely did, and says that it was cut"):
+        _, body, headers = written(b"x" * 100_000, most=100_000)
+
+        expect(len(body) < 100_000).to(equal(True))
+        expect(headers).to(have_key("Falco-Cut", "100000 bytes"))
+
+with description("Text in a header") as self:
+    with it("is one short line of ASCII"):
+        expect(plain("a\r\nNats-Rollup: all\tü")).to(equal("a Nats-Rollup: all \\xfc"))
+        expect(len(plain("x" * 5000))).to(equal(1000))

@@ -1,0 +1,407 @@
+import asyncio
+import io
+import json
+import threading
+import time
+from contextlib import redirect_stderr
+
+from expects import be_empty, contain, equal, expect, have_len
+from mamba import description, it
+
+from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackUnavailable
+from playbooks.core.instant import Instant
+from playbooks.core.outcome import Outcome
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.delivery import RELEASED_BY, Delivery, Origin
+from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.work.api_outage import Gate
+from playbooks.engines.worker.work.work import Work
+from specs.support.mothers import a_document
+
+DONE = Outcome.acted("pod shop/web-0", "done", "done")
+BODY = json.dumps(a_document()).encode()
+
+
+class FakeChannel:
+    def __init__(self):
+        self.said = []
+
+    async def acknowledge(self):
+        self.said.append("ack")
+
+    async def give_back(self, delay):
+        self.said.append(("back", delay))
+
+    async def keep(self):
+        self.said.append("keep")
+
+
+class FakeLetters:
+    def __init__(self, error=None):
+        self.written = []
+        self.error = error
+
+    async def write(self, delivery, reason, message):
+        if self.error:
+            raise self.error
+        self.written.append((str(delivery.origin), reason))
+
+
+class FakeRecords:
+    """``seen``: origin, unique name, status and reason of each."""
+
+    def __init__(self):
+        self.seen = []
+
+    async def write(self, body, outcome, *, event_id, unique):
+        self.seen.append((event_id, unique, str(outcome.status), outcome.reason))
+
+
+class FakeAnnouncer:
+    def __init__(self):
+        self.announced = []
+
+    async def announce(self, delivery, outcome):
+        self.announced.append((str(delivery.origin), outcome.reason))
+
+
+def a_delivery(sequence=1, number=1, topic="falco.>", durable=True, headers=None):
+    origin = Origin("FALCO", sequence, Instant(sequence), number)
+    channel = FakeChannel()
+    return Delivery(topic, "falco.error.x", BODY, origin, channel, headers or {}, durable)
+
+
+class Bench:
+    """Work with fakes around it. ``answers``: outcomes or errors in turn, or a function."""
+
+    def __init__(self, *answers, api=(True,), letters=None, concurrency=4, most=5, topics=None):
+        self.answers = list(answers) or [DONE]
+        self.answered = 0
+        self.api = list(api)
+        self.letters = letters or FakeLetters()
+        self.announcer = FakeAnnouncer()
+        self.records = FakeRecords()
+        self.concurrency, self.most = concurrency, most
+        self.topics = topics or [Subscription("falco.>", Instant(0))]
+        self.metrics = Metrics("fake")
+        self.log = io.StringIO()
+
+    def answer(self, body, released_by=""):
+        self.answered += 1
+        self.released_by = released_by
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = answer()
+        return Outcome.failed(answer) if isinstance(answer, Exception) else answer
+
+    async def healthy(self):
+        return self.api.pop(0) if len(self.api) > 1 else self.api[0]
+
+    def run(self, use):
+        async def go():
+            gate = Gate(self.healthy, lambda away: None, 0.001)
+            work = Work(
+                "fake",
+                self.answer,
+                gate=gate,
+                letters=self.letters,
+                records=self.records,
+                announcer=self.announcer,
+                subscriptions=lambda: self.topics,
+                metrics=self.metrics,
+                concurrency=self.concurrency,
+                most=self.most,
+            )
+            try:
+                return await use(work)
+            finally:
+                await gate.close()
+
+        with redirect_stderr(self.log):
+            return asyncio.run(go())
+
+    def take(self, *deliveries):
+        """Take them all, one after the other, and return what their channels were told."""
+
+        async def use(work):
+            for delivery in deliveries:
+                freed = asyncio.Event()
+                work.take(delivery, freed.set)
+                await asyncio.wait_for(freed.wait(), 5)
+
+        self.run(use)
+        return [delivery.channel.said for delivery in deliveries]
+
+    def sample(self, name, **labels):
+        return self.metrics.registry.get_sample_value(name, {"playbook": "fake", **labels}) or 0
+
+
+with description("The work on a message") as self:
+    with it("ends with its acknowledgement, once the outcome is known"):
+        bench = Bench()
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+
+    with it("puts it on record once it is final, and not at every try"):
+        bench = Bench(SlackUnavailable("not now"), DONE)
+        bench.take(a_delivery(7, number=1), a_delivery(7, number=2))
+
+        expect(bench.records.seen).to(equal([("FALCO:7", "FALCO-7-7", "acted", "done")]))
+
+    with it("puts on record what it gives up, also where its deliveries are used up"):
+        bench = Bench(NotPermitted("may not"))
+        bench.take(a_delivery(7), a_delivery(8, number=6))
+
+        expect([seen[2:] for seen in bench.records.seen]).to(
+            equal([("failed", "not-permitted"), ("failed", "deliveries-exhausted")])
+        )
+
+    with it("puts it on record before it is acknowledged"):
+        bench, delivery = Bench(), a_delivery()
+        before = []
+
+        async def write(*given, **named):
+            before.extend(delivery.channel.said or ["nothing"])
+
+        bench.records.write = write
+        bench.take(delivery)
+
+        expect(before).to(equal(["nothing"]))
+        expect(bench.answered).to(equal(1))
+
+    with it("writes one line an outcome, with the delivery"):
+        bench = Bench()
+        bench.take(a_delivery(17))
+        line = json.loads(bench.log.getvalue())
+
+        expect(line["event_id"]).to(equal("FALCO:17"))
+        expect(line["details"]["delivery"]).to(equal(1))
+
+    with it("gives it back for later where it may succeed then"):
+        bench = Bench(SlackUnavailable("no"))
+
+        expect(bench.take(a_delivery(), a_delivery(number=3))).to(
+            equal([[("back", 1.0)], [("back", 16.0)]])
+        )
+
+    with it("writes a dead letter before the acknowledgement"):
+        bench = Bench(NotPermitted("no"))
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+        expect(bench.letters.written).to(equal([("FALCO:1", "not-permitted")]))
+        expect(bench.sample("playbook_dead_letters_total", reason="not-permitted")).to(equal(1))
+
+    with it("keeps what a guard holds with the dead letters, at once"):
+        bench = Bench(Outcome.skipped("paused", "paused by alice", held=True))
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+        expect(bench.letters.written).to(equal([("FALCO:1", "paused")]))
+        expect(bench.log.getvalue()).to(contain("is held and kept as a dead letter"))
+
+    with it("tells the playbook who released it, which only the inbox may say"):
+        bench = Bench()
+        for topic, by in (("", "alice"), ("falco.>", "")):
+            bench.take(a_delivery(3 + len(topic), topic=topic, headers={RELEASED_BY: "alice"}))
+
+            expect((topic, bench.released_by)).to(equal((topic, by)))
+
+    with it("does not acknowledge where the dead letter was not stored"):
+        bench = Bench(NotPermitted("no"), letters=FakeLetters(OSError("NATS is away")))
+
+        expect(bench.take(a_delivery())).to(equal([[("back", 30.0)]]))
+
+    with it("does not try one again that ended without an outcome too often"):
+        bench = Bench()
+
+        expect(bench.take(a_delivery(number=6))).to(equal([["ack"]]))
+        expect(bench.answered).to(equal(0))
+        expect(bench.letters.written).to(equal([("FALCO:1", "deliveries-exhausted")]))
+
+    with it("is done once, also when the message comes again"):
+        bench = Bench()
+
+        expect(bench.take(a_delivery(), a_delivery(number=2))).to(equal([["ack"], ["ack"]]))
+        expect(bench.answered).to(equal(1))
+        expect(bench.sample("playbook_dropped_total", reason="done")).to(equal(1))
+
+    with it("is done once, also when the message comes again meanwhile"):
+
+        def slow():
+            time.sleep(0.1)
+            return DONE
+
+        bench = Bench(slow)
+
+        async def use(work):
+            work.take(a_delivery())
+            await asyncio.sleep(0.02)
+            freed = asyncio.Event()
+            work.take(a_delivery(number=2), freed.set)
+            await asyncio.wait_for(freed.wait(), 5)
+
+        bench.run(use)
+
+        expect(bench.answered).to(equal(1))
+
+    with it("is left to the older topic where two want it"):
+        topics = [Subscription("falco.error.*", Instant(0)), Subscription("falco.>", Instant(1))]
+        bench = Bench(topics=topics)
+        bench.take(a_delivery(5, topic="falco.>"), a_delivery(5, topic="falco.error.*"))
+
+        expect(bench.answered).to(equal(1))
+        expect(bench.sample("playbook_dropped_total", reason="other-topic")).to(equal(1))
+
+    with it("does not begin for what nobody wants, and acknowledges it"):
+        bench = Bench(topics=[Subscription("falco.debug.*", Instant(0))])
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+        expect(bench.answered).to(equal(0))
+
+    with it("does not ask for a topic in the function's own inbox, and announces the outcome"):
+        bench = Bench(topics=[])
+        bench.take(a_delivery(topic=""))
+
+        expect(bench.announcer.announced).to(equal([("FALCO:1", "done")]))
+
+    with it("says what is lost without JetStream"):
+        bench = Bench(NotPermitted("no"))
+        bench.take(a_delivery(durable=False))
+
+        expect(bench.letters.written).to(be_empty)
+        expect(bench.log.getvalue()).to(contain("lost, without JetStream"))
+
+with description("While the API server is away") as self:
+    with it("a message waits, and it costs no delivery"):
+        away = ClusterUnavailable("away")
+        bench = Bench(away, away, DONE, api=(False, False, True, False, True))
+
+        expect(bench.take(a_delivery(number=5))).to(equal([["ack"]]))
+        expect(bench.answered).to(equal(3))
+        expect(bench.letters.written).to(be_empty)
+
+    with it("nothing is answered"):
+        bench = Bench(ClusterUnavailable("away"), api=(False,))
+
+        async def use(work):
+            deliveries = [a_delivery(n) for n in range(50)]
+            for delivery in deliveries:
+                work.take(delivery)
+            await asyncio.sleep(0.2)
+            answered = bench.answered
+            await work.stop(1)
+            return answered, [delivery.channel.said for delivery in deliveries]
+
+        answered, said = bench.run(use)
+
+        expect(answered <= 4).to(equal(True))
+        expect(said).to(equal([[("back", 0)]] * 50))
+
+with description("The pool of threads") as self:
+    with it("answers so many at the same time, and no more"):
+        inside, most, lock = [0], [0], threading.Lock()
+
+        def busy():
+            with lock:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+            time.sleep(0.01)
+            with lock:
+                inside[0] -= 1
+            return DONE
+
+        bench = Bench(busy, concurrency=3)
+
+        async def use(work):
+            for number in range(30):
+                work.take(a_delivery(number))
+            while bench.answered < 30:
+                await asyncio.sleep(0.01)
+
+        bench.run(use)
+
+        expect(most).to(equal([3]))
+
+with description("At the end") as self:
+    with it("what is under way is finished, and the rest is handed back"):
+
+        def slow():
+            time.sleep(0.2)
+            return DONE
+
+        bench = Bench(slow, concurrency=2)
+
+        async def use(work):
+            deliveries = [a_delivery(n) for n in range(5)]
+            for delivery in deliveries:
+                work.take(delivery)
+            await asyncio.sleep(0.05)
+            await work.stop(5)
+            late = a_delivery(9)
+            work.take(late)
+            await asyncio.sleep(0.01)
+            return [delivery.channel.said for delivery in (*deliveries, late)]
+
+        said = bench.run(use)
+
+        expect(said).to(equal([["ack"]] * 2 + [[("back", 0)]] * 4))
+
+    with it("what does not end in time is handed back too"):
+        ended = threading.Event()
+
+        def hanging():
+            ended.wait(5)
+            return DONE
+
+        bench = Bench(hanging)
+
+        async def use(work):
+            delivery = a_delivery()
+            work.take(delivery)
+            await asyncio.sleep(0.05)
+            await work.stop(0.1)
+            said = list(delivery.channel.said)
+            ended.set()
+            return said
+
+        expect(bench.run(use)).to(equal([("back", 0)]))
+
+with description("The metrics of the work") as self:
+    with it("are those of Kubeless, and outcomes by playbook and reason"):
+        bench = Bench(DONE, NotPermitted("no"))
+        bench.take(a_delivery(1), a_delivery(2), a_delivery(2, number=2))
+        page = bench.metrics.page().decode()
+
+        expect(page).to(contain('function_calls_total{method="NATS"} 2.0'))
+        expect(page).to(contain('function_failures_total{method="NATS"} 1.0'))
+        expect(page).to(contain('function_duration_seconds_count{method="NATS"} 2.0'))
+        expect(bench.sample("playbook_outcomes_total", status="acted", reason="done")).to(equal(1))
+        expect(bench.sample("playbook_alert_to_action_seconds_count")).to(equal(1))
+
+    with it("count what is delivered again"):
+        bench = Bench(SlackUnavailable("no"))
+        bench.take(a_delivery(number=1), a_delivery(number=2))
+
+        expect(bench.sample("playbook_redeliveries_total")).to(equal(1))
+
+    with it("say whether alerts are taken in"):
+        bench, missing = Bench(), ["the connection to NATS is lost", None]
+        bench.metrics.readiness(lambda: missing.pop(0))
+
+        expect([bench.sample("playbook_ready"), bench.sample("playbook_ready")]).to(equal([0, 1]))
+
+    with it("have no series of their creation"):
+        expect(Bench().metrics.page().decode()).not_to(contain("_created"))
+
+with description("A message that hangs on an error of ours") as self:
+    with it("is left to the server, which delivers it again"):
+
+        class Broken(FakeChannel):
+            async def acknowledge(self):
+                raise OSError("closed")
+
+        origin = Origin("FALCO", 1, Instant(1), 1)
+        delivery = Delivery("falco.>", "falco.error.x", BODY, origin, Broken())
+        bench = Bench()
+
+        expect(bench.take(delivery)).to(have_len(1))
+        expect(bench.log.getvalue()).to(contain("left to the server"))
