@@ -1,10 +1,9 @@
 """Delete the pod that an alert is about, once its uid or a container id proves it."""
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction
+from playbooks.core.ports import ClusterWorld, Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
-from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring
 from playbooks.reactions.delete_pod import DeletePod

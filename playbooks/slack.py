@@ -1,14 +1,12 @@
 """Tell a Slack channel about an alert."""
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction
+from playbooks.core.ports import Reaction, World
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
-from playbooks.core.world import World
 from playbooks.engines import kubeless
-from playbooks.infrastructure.clock import SystemClock
 from playbooks.infrastructure.slack import SlackWebhook
-from playbooks.infrastructure.this_pod import ThisPod
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.reactions.notify_slack import NotifySlack
 
 

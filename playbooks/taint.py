@@ -2,10 +2,9 @@
 
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction
+from playbooks.core.ports import ClusterWorld, Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
-from playbooks.core.world import ClusterWorld
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring
 from playbooks.reactions.taint_node import TaintNode

@@ -7,8 +7,7 @@ from mamba import description, it
 
 from playbooks.core import guards
 from playbooks.core.proof import Proof
-from playbooks.deployment.guards_table import guards_table
-from playbooks.deployment.tables import settings_table
+from playbooks.deployment.tables import guards_table, settings_table
 from playbooks.engines.worker.settings import FOR_USERS
 from specs.support import fakes, mothers
 

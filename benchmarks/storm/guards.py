@@ -29,14 +29,13 @@ from benchmarks.storm.ours import Ours
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
+from playbooks.core.ports import ClusterWorld
 from playbooks.core.settings import read
-from playbooks.core.world import ClusterWorld
 from playbooks.deployment.request import catalogue
-from playbooks.infrastructure.clock import SystemClock
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
-from playbooks.infrastructure.this_pod import ThisPod
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.support.worker_on_cluster import LEDGER, NO_CAPS
 
 PATIENCE = 60.0

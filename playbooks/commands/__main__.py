@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Callable, Optional, Sequence
 
+from playbooks.commands import tell
 from playbooks.commands.bearer_token import token
 from playbooks.commands.brake import brake
 from playbooks.commands.check import check
@@ -18,12 +19,11 @@ from playbooks.commands.history import history
 from playbooks.commands.reach import Reach, reach
 from playbooks.commands.simulate import simulate
 from playbooks.commands.sweep import sweep
-from playbooks.commands.telling import tell
 from playbooks.commands.undo import undo
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.this_pod import SystemClock
 
 
 def main(

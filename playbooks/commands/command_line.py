@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import List, NoReturn, Optional, Sequence, Tuple
 
 from playbooks.commands import containing
-from playbooks.core.durations import duration
+from playbooks.core.instant import duration
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.request import name_problems, namespace_problems
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping
 
-from playbooks.commands import desk
+from playbooks.commands import desk, tell
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.deployed import Deployed
 from playbooks.commands.letter import letter
 from playbooks.commands.person import who
 from playbooks.commands.table import plain, table
-from playbooks.commands.telling import tell
 from playbooks.deployment.errors import DeploymentError
 
 

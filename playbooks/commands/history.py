@@ -6,12 +6,11 @@ import json
 import time
 from typing import Any, Dict, List, Optional
 
-from playbooks.commands import desk, past
+from playbooks.commands import desk, past, tell
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.deployed import Deployed, find
 from playbooks.commands.history_table import table
-from playbooks.commands.telling import tell
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Callable, Tuple
 
 from playbooks.core.ports import Clock, Cluster, LedgerStore
-from playbooks.infrastructure.clock import SystemClock
 from playbooks.infrastructure.kubernetes.api import KubernetesApi, connect_as_kubectl
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.this_pod import SystemClock
 
 # Namespace and name of a ConfigMap.
 Place = Tuple[str, str]

@@ -12,9 +12,9 @@ import secrets
 import time
 from typing import List
 
+from playbooks.commands import tell
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import Deployed, workers
-from playbooks.commands.telling import tell
 from playbooks.commands.token_place import TokenPlace
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.deployment.apply.waiting import Sleep

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from playbooks.commands import tell
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.ledger_places import places
 from playbooks.commands.person import who
 from playbooks.commands.reach import Place, Reach
-from playbooks.commands.telling import tell
 from playbooks.commands.undoing import put_on_record
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 
 from playbooks.core import guards
-from playbooks.core.action import Action
+from playbooks.core.action import Action, Answer
 from playbooks.core.alert import Alert
-from playbooks.core.answer import Answer
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import (
     GuardUnanswered,
@@ -21,10 +20,9 @@ from playbooks.core.errors import (
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.notifications import which
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, Reaction, Recorder
+from playbooks.core.ports import Clock, ClusterWorld, Reaction, Recorder, World
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, read
-from playbooks.core.world import ClusterWorld, World
 
 # What the guards read, beside what each reaction declares.
 _NAMESPACES = (Permission("namespaces", ("get",)),)

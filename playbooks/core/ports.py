@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
@@ -233,3 +234,20 @@ class Slack(ABC):
     @abstractmethod
     def post(self, message: Mapping[str, Any]) -> None:
         """Post one message. Raises SlackRejected, SlackUnavailable or Throttled."""
+
+
+@dataclass(frozen=True)
+class World:
+    clock: Clock
+    home: Home
+
+
+@dataclass(frozen=True)
+class ClusterWorld(World):
+    """For playbooks that act on the cluster. ``recorders`` hear of every final outcome.
+    ``evidence`` None: none is kept."""
+
+    cluster: Cluster
+    ledger: LedgerStore
+    recorders: Tuple[Recorder, ...] = ()
+    evidence: Optional[Evidence] = None

@@ -13,10 +13,9 @@ from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Container, Pod
 from playbooks.core.errors import ContainerIdPending, NotFound
-from playbooks.core.globs import is_name, matches_any
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Cluster
-from playbooks.core.settings import Setting, Settings, one_of
+from playbooks.core.settings import Setting, Settings, is_name, matches_any, one_of
 
 SETTINGS = (
     Setting(

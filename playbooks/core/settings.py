@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from playbooks.core.errors import InvalidSetting
@@ -165,3 +166,18 @@ def http_url(value: str) -> str:
     if not usable or " " in value:
         raise ValueError("a URL that starts with https://")
     return value
+
+
+def matching(name: str, globs: Sequence[str]) -> Optional[str]:
+    """The first of the globs that the name matches, or None."""
+    return next((glob for glob in globs if fnmatchcase(name, glob)), None)
+
+
+def matches_any(name: str, globs: Sequence[str]) -> bool:
+    """Whether the name is one of the globs'; none of them means no limit."""
+    return not globs or matching(name, globs) is not None
+
+
+def is_name(glob: str) -> bool:
+    """Whether it stands for one name only."""
+    return not set(glob) & set("*?[")

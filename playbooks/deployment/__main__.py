@@ -7,18 +7,19 @@ import sys
 import time
 from typing import Mapping, Sequence
 
-from playbooks.deployment import on_cluster, yaml_output
+from playbooks.deployment import on_cluster, terminal
 from playbooks.deployment.apply import preflight, set_up
+from playbooks.deployment.apply.orphaned_roles import sweep_unless
 from playbooks.deployment.apply.remove import remove
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.command_line import Options, parse
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.kubectl_process import KubectlProcess
-from playbooks.deployment.listing import listing
 from playbooks.deployment.request import request
 from playbooks.deployment.request.request import Request, name_problems, namespace_problems
-from playbooks.deployment.terminal import done, sweep_unless, tell
+from playbooks.deployment.tables import listing
+from playbooks.deployment.terminal import done, tell
 from playbooks.infrastructure import this_pod
 
 
@@ -56,7 +57,7 @@ def _run(options: Options, environ: Mapping[str, str], kubectl: Kubectl, sleep: 
 
 def _set_up(options: Options, kubectl: Kubectl, sleep: Sleep) -> int:
     if options.show:
-        print(yaml_output.documents(set_up.manifests()), end="")
+        print(terminal.documents(set_up.manifests()), end="")
         return 0
     preflight.check_kubectl()
     preflight.check_answers(kubectl)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping
 
-from playbooks.deployment import controllers, taken_up, yaml_output
+from playbooks.deployment import controllers, taken_up, terminal
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.deploy import deploy as deploy_objects
-from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.apply.orphaned_roles import sweep_unless
+from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.apply.waiting import Interruptions, Sleep
 from playbooks.deployment.command_line import Options
 from playbooks.deployment.engines import engine as engines
 from playbooks.deployment.engines import existing, kubeless, kubernetes
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.interruptions import Interruptions
 from playbooks.deployment.kubectl import Kubectl
-from playbooks.deployment.objects import Objects
 from playbooks.deployment.request import request
 from playbooks.deployment.request.request import Request, namespace_problems
 from playbooks.deployment.supervision import Supervision
-from playbooks.deployment.terminal import done, sweep_unless, tell
+from playbooks.deployment.terminal import done, tell
 
 
 def deploy(
@@ -148,5 +148,5 @@ def _show(wanted: Request, objects: Objects) -> int:
     if wanted.secrets:
         hidden = ", ".join(wanted.secrets)
         tell("warning", [f"whoever reads this output has {hidden}: it is in the Secret"])
-    print(yaml_output.documents(objects.in_order), end="")
+    print(terminal.documents(objects.in_order), end="")
     return 0

@@ -9,9 +9,9 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment import controllers
 from playbooks.deployment.apply import rollout
 from playbooks.deployment.apply.observer import Onlooker
+from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing
 from playbooks.deployment.kubectl import Kubectl
-from playbooks.deployment.objects import Objects
 
 
 class Supervision(Onlooker):

@@ -1,12 +1,13 @@
-"""What deploy_playbook says: what it did on standard output, the rest on standard error."""
+"""The terminal: what was done goes to standard output, problems and remarks to standard error."""
 
 from __future__ import annotations
 
 import sys
 from typing import Iterable, Sequence, Tuple
 
-from playbooks.deployment.apply.orphaned_roles import sweep
-from playbooks.deployment.kubectl import Kubectl
+import yaml
+
+from playbooks.core.cluster.manifest import Manifest
 
 
 def done(report: Iterable[Tuple[str, str]]) -> None:
@@ -15,13 +16,39 @@ def done(report: Iterable[Tuple[str, str]]) -> None:
         print(f"{verb:<10}{shown}", flush=True)
 
 
-def tell(kind: str, lines: Iterable[str]) -> None:
+def tell(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:
+    """On standard error. ``kind``: error, warning, or empty for what is neither."""
+    prefix = f"{program}: {kind}: " if kind else f"{program}: "
     for line in lines:
-        print(f"deploy_playbook: {kind}: {line}", file=sys.stderr)
+        print(f"{prefix}{line}", file=sys.stderr, flush=True)
 
 
-def sweep_unless(warnings: Sequence[str], kubectl: Kubectl) -> None:
-    """Remove what functions left behind, unless it is known already that one may not look."""
-    removed, more = ([], []) if warnings else sweep(kubectl)
-    done(("swept", f"{shown}, whose function is gone") for shown in removed)
-    tell("warning", [*warnings, *more])
+class _Dumper(yaml.SafeDumper):
+    """Long text stays on its line, lines stay lines, and nothing is an alias of anything."""
+
+    def ignore_aliases(self, _: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Quoted, unless it begins like a word: YAML of another version may take it for a number."""
+    style = None if text[:1].isalpha() or text[:1] == "/" else '"'
+    style = "|" if "\n" in text else style
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def documents(manifests: Sequence[Manifest]) -> str:
+    """Objects as the YAML that ``-d`` prints and ``kubectl apply -f -`` takes."""
+    return "---\n".join(
+        yaml.dump(
+            manifest,
+            Dumper=_Dumper,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=float("inf"),
+        )
+        for manifest in manifests
+    )

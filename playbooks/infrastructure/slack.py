@@ -6,8 +6,12 @@ from typing import Any, Mapping, Optional, Union
 
 import requests
 
+from playbooks.core.alert import Alert
 from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable, Throttled
-from playbooks.core.ports import Slack
+from playbooks.core.notifications import which
+from playbooks.core.notifications.slack import message
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Recorder, Slack
 
 # Seconds to connect and to wait for an answer.
 TIMEOUT = (3.05, 10.0)
@@ -56,3 +60,15 @@ def _seconds(header: Optional[str]) -> Optional[float]:
         return max(0.0, float(header)) if header else None
     except ValueError:
         return None
+
+
+class SlackRecorder(Recorder):
+    """One message for each outcome that people should hear of."""
+
+    def __init__(self, slack: Slack, playbook: str) -> None:
+        self._slack = slack
+        self._playbook = playbook
+
+    def record(self, alert: Alert, outcome: Outcome) -> None:
+        if which.kind(outcome):
+            self._slack.post(message(self._playbook, alert, outcome))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Mapping
 
-from playbooks.core.ports import Home
+from playbooks.core.instant import Instant
+from playbooks.core.ports import Clock, Home
 
 # Set by the deployment from the pod's own fields.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
@@ -35,3 +37,8 @@ class ThisPod(Home):
     def in_cluster(self) -> bool:
         """Source: https://kubernetes.io/docs/tutorials/services/connect-applications-service/"""
         return "KUBERNETES_SERVICE_HOST" in self._environ
+
+
+class SystemClock(Clock):
+    def now(self) -> Instant:
+        return Instant(time.time_ns())

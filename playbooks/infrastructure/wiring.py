@@ -6,18 +6,16 @@ from typing import Optional, Tuple
 
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import which
-from playbooks.core.ports import Clock, Cluster, Evidence, Home, Recorder
+from playbooks.core.ports import Clock, Cluster, ClusterWorld, Evidence, Home, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
-from playbooks.core.world import ClusterWorld
-from playbooks.infrastructure.clock import SystemClock
 from playbooks.infrastructure.evidence.files import EvidenceFiles
 from playbooks.infrastructure.evidence.keeper import EvidenceKeeper
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
-from playbooks.infrastructure.this_pod import ThisPod
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 
 def kubernetes(playbook: str, settings: Settings) -> ClusterWorld:
@@ -41,8 +39,7 @@ def _recorders(
     if not settings[which.OUTCOMES.name]:
         return (events,)
     # Only here: nothing else of a playbook that acts wants requests.
-    from playbooks.infrastructure.slack import SlackWebhook
-    from playbooks.infrastructure.slack_recorder import SlackRecorder
+    from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
 
     return (events, SlackRecorder(SlackWebhook(settings[which.WEBHOOK.name]), playbook))
 

@@ -14,8 +14,8 @@ from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import lifetime
+from playbooks.core.containment.isolation import DETACHED_LABELS, UNTIL, PodMark
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.pod_mark import DETACHED_LABELS, UNTIL, PodMark
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome

@@ -6,12 +6,18 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.notifications.slack import (
+    LONGEST_FIELD,
+    LONGEST_TEXT,
+    MOST_FIELDS,
+    escaped,
+    mrkdwn,
+)
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Reaction, Slack
 from playbooks.core.priority import Priority
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, http_url
-from playbooks.core.slack_text import LONGEST_FIELD, LONGEST_TEXT, MOST_FIELDS, escaped, mrkdwn
 
 _COLOURS = {
     Priority.EMERGENCY: "#7b001c",

@@ -11,9 +11,9 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node, Taint, shown
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment import lifetime, taint_marks
+from playbooks.core.containment import lifetime, tainting
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.taint_marks import TaintMark
+from playbooks.core.containment.tainting import TaintMark
 from playbooks.core.errors import Conflict, NotFound
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Reaction
@@ -127,10 +127,8 @@ class TaintNode(Reaction):
 
     def _write(self, change: Change, facts: Dict[str, Any]) -> Outcome:
         node = change.node
-        kept = {**taint_marks.marks(node), shown(self._taint): change.mark}
-        self._cluster.set_taints(
-            node, taints=change.taints, annotations=taint_marks.annotation(kept)
-        )
+        kept = {**tainting.marks(node), shown(self._taint): change.mark}
+        self._cluster.set_taints(node, taints=change.taints, annotations=tainting.annotation(kept))
         return Outcome.acted(str(node), change.reason, change.done, **facts, **_more(change))
 
     def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:
@@ -157,7 +155,7 @@ class TaintNode(Reaction):
 
     def _extended(self, node: Node, taint: Taint) -> Optional[Change]:
         """A later end of a taint of ours."""
-        mark = taint_marks.marks(node).get(shown(taint))
+        mark = tainting.marks(node).get(shown(taint))
         until = self._lifetime.longer(mark.until) if mark else None
         if mark is None or until is None or shown(taint) != shown(self._taint):
             return None

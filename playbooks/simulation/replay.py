@@ -11,9 +11,9 @@ from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
+from playbooks.core.ports import ClusterWorld
 from playbooks.core.priority import Priority
 from playbooks.core.subjects import matches, subject
-from playbooks.core.world import ClusterWorld
 from playbooks.simulation.world import (
     MemoryLedger,
     Moment,

@@ -6,7 +6,7 @@ from mamba import before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
-from playbooks.engines.worker.jetstream_errors import ApiError
+from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.dead_letters import Desk, Letter, Undone
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})

@@ -1,7 +1,7 @@
 from expects import be_none, equal, expect, raise_error
 from mamba import description, it
 
-from playbooks.core.durations import duration, duration_or_off, shown
+from playbooks.core.instant import duration, duration_or_off, shown
 
 with description("A length of time") as self:
     with it("is read in seconds, minutes, hours or days"):

@@ -8,8 +8,7 @@ from mamba import description, it
 from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import documents, settings
-from playbooks.core.evidence.kept import Kept, directory
-from playbooks.core.evidence.manifest import Manifest, missing_of
+from playbooks.core.evidence.kept import Kept, Manifest, directory, missing_of
 from playbooks.core.redaction.redaction import Redaction
 from specs.support.mothers import NOW, UID, a_pod, an_alert
 

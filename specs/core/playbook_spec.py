@@ -3,8 +3,7 @@ from dataclasses import replace
 from expects import be, be_a, be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
-from playbooks.core.action import Action
-from playbooks.core.answer import Answer
+from playbooks.core.action import Action, Answer
 from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard

@@ -11,10 +11,8 @@ from mamba import before, description, it
 
 from playbooks.core.cluster.manifest import without_zeros
 from playbooks.deployment.engines.kubeless import objects
-from playbooks.deployment.manifests.environment import escaped
-from playbooks.deployment.manifests.function import function
-from playbooks.deployment.manifests.secret import secrets
-from playbooks.deployment.manifests.triggers import triggers
+from playbooks.deployment.manifests.environment import escaped, secrets
+from playbooks.deployment.manifests.function import function, triggers
 from specs.deployment.mothers import WEBHOOK, a_request, a_slack_request
 
 GOLDEN = Path(__file__).with_name("golden")

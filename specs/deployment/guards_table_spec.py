@@ -2,7 +2,7 @@ from expects import contain, equal, expect, have_len
 from mamba import description, it
 
 from playbooks.core import guards
-from playbooks.deployment.guards_table import guards_table
+from playbooks.deployment.tables import guards_table
 
 LINES = guards_table().splitlines()[2:]
 

@@ -4,8 +4,8 @@ import signal
 from expects import equal, expect, raise_error
 from mamba import description, it
 
+from playbooks.deployment.apply.waiting import Interruptions
 from playbooks.deployment.errors import Interrupted
-from playbooks.deployment.interruptions import Interruptions
 
 with description("An interruption") as self:
     with it("is only noted, until somebody asks"):

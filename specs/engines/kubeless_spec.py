@@ -10,9 +10,8 @@ from mamba import after, before, description, it
 from playbooks.core.errors import Conflict, InvalidAlert, InvalidSetting, NotPermitted, Unexpected
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction, Recorder
+from playbooks.core.ports import Reaction, Recorder, World
 from playbooks.core.settings import Setting, whole_number
-from playbooks.core.world import World
 from playbooks.engines import kubeless
 from specs.support.fakes import FakeHome, FakeReaction, FixedClock, a_world
 from specs.support.mothers import a_document

@@ -10,13 +10,12 @@ from playbooks import taint as taint_playbook
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.ports import ClusterWorld
 from playbooks.core.settings import read
-from playbooks.core.world import ClusterWorld
-from playbooks.infrastructure.clock import SystemClock
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
-from playbooks.infrastructure.this_pod import ThisPod
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.mothers import a_document
 from specs.support.real_cluster import (

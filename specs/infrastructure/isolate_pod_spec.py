@@ -11,7 +11,7 @@ import time
 from expects import be_empty, be_none, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.core.containment.pod_mark import DETACHED_LABELS
+from playbooks.core.containment.isolation import DETACHED_LABELS
 from playbooks.core.outcome import Status
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (

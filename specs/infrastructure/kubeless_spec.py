@@ -14,7 +14,7 @@ import nats
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
 from specs.support.real_cluster import (

@@ -5,7 +5,7 @@ from expects import be_none, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.cluster.network_policy import LABEL
-from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer

@@ -5,7 +5,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import CLUSTER, Condition, not_run_unless
 from specs.support.local_engine import NO_CLUSTER, LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer

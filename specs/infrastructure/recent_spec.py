@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 from expects import equal, expect, raise_error
 from mamba import before, description, it
 
-from playbooks.infrastructure import recent
-from playbooks.infrastructure.recent import Recent
+from playbooks.infrastructure.kubernetes import cluster
+from playbooks.infrastructure.kubernetes.cluster import Recent
 
 
 class Source:
@@ -54,11 +54,11 @@ with description("Answers that may be a moment old") as self:
         expect(self.recent.get("key", 10, self.source)).to(equal(1))
 
     with it("are forgotten when they are too many"):
-        for key in range(recent.MOST + 1):
+        for key in range(cluster.MOST + 1):
             self.recent.get(key, 10, self.source)
 
-        expect(self.recent.get(recent.MOST, 10, self.source)).to(equal(recent.MOST + 1))
-        expect(self.recent.get(0, 10, self.source)).to(equal(recent.MOST + 2))
+        expect(self.recent.get(cluster.MOST, 10, self.source)).to(equal(cluster.MOST + 1))
+        expect(self.recent.get(0, 10, self.source)).to(equal(cluster.MOST + 2))
 
     with it("may be asked for by threads"):
         with ThreadPoolExecutor(4) as pool:

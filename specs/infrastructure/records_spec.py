@@ -15,10 +15,9 @@ from playbooks.commands.cluster import ClusterProcess
 from playbooks.commands.undoing import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Concern, Outcome
-from playbooks.infrastructure.clock import SystemClock
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
-from playbooks.infrastructure.this_pod import ThisPod
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless

@@ -8,7 +8,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.settings import read
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
-from playbooks.infrastructure.slack_recorder import SlackRecorder
+from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.taint import playbook
 from specs.support.fakes import RecordingSlack
 from specs.support.mothers import an_alert

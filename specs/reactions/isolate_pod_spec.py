@@ -4,8 +4,8 @@ from expects import be_empty, contain, equal, expect, have_key, raise_error
 from mamba import before, description, it
 
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.containment.isolation import DETACHED_LABELS
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.pod_mark import DETACHED_LABELS
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.ledger.book import after as later
 from playbooks.core.outcome import Status

@@ -17,8 +17,16 @@ from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameO
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, Cluster, Evidence, Home, LedgerStore, Reaction, Slack
-from playbooks.core.world import ClusterWorld
+from playbooks.core.ports import (
+    Clock,
+    Cluster,
+    ClusterWorld,
+    Evidence,
+    Home,
+    LedgerStore,
+    Reaction,
+    Slack,
+)
 from specs.support.mothers import NOW
 
 

@@ -29,9 +29,8 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook, Responder
-from playbooks.core.ports import Cluster, LedgerStore
+from playbooks.core.ports import Cluster, ClusterWorld, LedgerStore
 from playbooks.core.settings import read
-from playbooks.core.world import ClusterWorld
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.connection import Connection
 from playbooks.infrastructure.kubeconfig import configured

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import List
 
+from playbooks.commands import tell
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding, evaluated
 from playbooks.commands.checks.probe_pods import BARE, KINDS, REPLICA, Heard, ProbePods
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.telling import tell
-from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.apply.waiting import Interruptions, Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.interruptions import Interruptions
 from playbooks.deployment.kubectl import KubectlError
 
 ENFORCED = "network policy"

@@ -8,8 +8,7 @@ from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, Finding
 from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.globs import is_name
-from playbooks.core.settings import names
+from playbooks.core.settings import is_name, names
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 
 RIGHTS = "rights"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, Callable, List, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment.isolation import Isolation
-from playbooks.core.containment.pod_mark import PodMark
+from playbooks.core.containment.isolation import Isolation, PodMark
 from playbooks.core.containment.tainting import Tainting
 from playbooks.core.errors import Conflict, NotFound, PlaybookError
-from playbooks.core.globs import is_name, matches_any
 from playbooks.core.instant import Instant
 from playbooks.core.ledger import ledger
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.ports import Clock, Cluster, LedgerStore
+from playbooks.core.playbook import Playbook
+from playbooks.core.ports import Clock, Cluster, ClusterWorld, LedgerStore, World
+from playbooks.core.settings import is_name, matches_any, read
 
 # Seconds that a detached pod gets to end by itself: Kubernetes' own default.
 GRACE = 30
@@ -163,3 +163,25 @@ def _over(node: Node, now: Instant) -> List[str]:
 def _left(target: str, changes: List[str]) -> Outcome:
     said = f"{target} is due and left alone, somebody changed it since: {'; '.join(changes)}"
     return Outcome.skipped("changed-since", said, target)
+
+
+def sweep(
+    playbook: Playbook, environ: Mapping[str, str], world: Optional[World] = None
+) -> Optional[Sweep]:
+    """None where nothing that it contains ends by itself, and in a dry run.
+
+    Raises InvalidSetting.
+    """
+    settings = read(playbook.settings, environ)
+    ttl = playbook.reaction.TTL
+    if not ttl or settings[ttl] is None or settings["DRY_RUN"]:
+        return None
+    world = world or playbook.world(playbook.name, settings)
+    assert isinstance(world, ClusterWorld)
+    return sweep_of(
+        playbook.reaction.STRIKES,
+        world.cluster,
+        world.clock,
+        world.ledger,
+        settings["NAMESPACES"],
+    )

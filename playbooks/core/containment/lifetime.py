@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from playbooks.core.durations import duration_or_off
-from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.instant import NANOSECONDS, Instant, duration_or_off
 from playbooks.core.ports import Clock
 from playbooks.core.settings import Setting
 

@@ -6,7 +6,7 @@ import json
 from typing import List, Mapping, Tuple
 from urllib.parse import urlsplit
 
-from playbooks.core.durations import duration
+from playbooks.core.instant import duration
 from playbooks.core.settings import Setting, http_url, whole_number, yes_or_no
 
 # What serves a scheme, for which deploying has a pinned list of distributions.

@@ -19,9 +19,9 @@ from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.ledger.ledger import Ledger
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.notifications import which
+from playbooks.core.ports import ClusterWorld, World
 from playbooks.core.redaction import redaction
 from playbooks.core.settings import Setting, Settings, yes_or_no
-from playbooks.core.world import ClusterWorld, World
 
 FILTERS: Tuple[Type[Guard], ...] = (
     ThisCluster,

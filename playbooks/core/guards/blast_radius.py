@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
-from playbooks.core.action import Action
-from playbooks.core.answer import Answer
+from playbooks.core.action import Action, Answer
 from playbooks.core.cluster.pod import Workload
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.guards.nodes import others_that_take_pods

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional
 
-from playbooks.core.action import Action
-from playbooks.core.answer import PASSED, Answer
-from playbooks.core.durations import shown
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.instant import Instant
+from playbooks.core.instant import Instant, shown
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import Setting, names, yes_or_no
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from playbooks.core.answer import PASSED, Answer
-from playbooks.core.globs import matches_any
+from playbooks.core.action import PASSED, Answer
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.priority import Priority
-from playbooks.core.settings import Setting, names, priority, text
+from playbooks.core.settings import Setting, matches_any, names, priority, text
 
 
 @dataclass(frozen=True)

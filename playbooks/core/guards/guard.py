@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from playbooks.core.action import Action
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
-from playbooks.core.answer import PASSED, Answer
 from playbooks.core.instant import Instant
 from playbooks.core.settings import Setting
 

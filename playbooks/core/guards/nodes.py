@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, List
 
-from playbooks.core.action import Action
-from playbooks.core.answer import PASSED, Answer
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.node import Node
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.ports import Cluster

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from playbooks.core.action import Action
-from playbooks.core.answer import PASSED, Answer
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.ports import Home

@@ -6,12 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from playbooks.core.action import Action
-from playbooks.core.answer import PASSED, Answer
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.globs import matching
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.settings import Setting, names
+from playbooks.core.settings import Setting, matching, names
 
 _PROTECTED = (
     "kube-system,kube-public,kube-node-lease,falco,nats,nats-io,calico-system,tigera-operator,"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from playbooks.core.answer import PASSED, Answer
-from playbooks.core.durations import duration_or_off, shown
+from playbooks.core.action import PASSED, Answer
 from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.instant import duration_or_off, shown
 from playbooks.core.priority import Priority
 from playbooks.core.settings import Setting
 

@@ -11,11 +11,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, TypeVar, Union
 
-from playbooks.core.answer import Answer
+from playbooks.core.action import Answer
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import Book, Request, after
-from playbooks.core.ledger.counts import GRAIN
+from playbooks.core.ledger.book import GRAIN, Book, Request, after
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import LedgerStore
 

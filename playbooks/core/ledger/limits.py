@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from playbooks.core.durations import duration
+from playbooks.core.instant import duration
 from playbooks.core.settings import Kind, Setting, Settings, whole_number
 
 

@@ -7,7 +7,6 @@ from typing import Any, Dict, List
 from playbooks.core.alert import Alert
 from playbooks.core.notifications import which
 from playbooks.core.outcome import Outcome
-from playbooks.core.slack_text import LONGEST_FIELD, LONGEST_TEXT, escaped, mrkdwn
 
 _COLOURS = {
     which.ACTED: "#2f9e44",
@@ -17,6 +16,13 @@ _COLOURS = {
     which.UNDONE: "#9aa0a6",
 }
 _TITLES = {which.TRIPPED: "has used up its budget"}
+
+# Characters that Slack takes, and fields of a section.
+LONGEST_TEXT = 3000
+
+LONGEST_FIELD = 2000
+
+MOST_FIELDS = 10
 
 
 def message(playbook: str, alert: Alert, outcome: Outcome) -> Dict[str, Any]:
@@ -41,3 +47,25 @@ def message(playbook: str, alert: Alert, outcome: Outcome) -> Dict[str, Any]:
         "text": escaped(title, LONGEST_TEXT),
         "attachments": [{"color": _COLOURS[kind], "blocks": blocks}],
     }
+
+
+def mrkdwn(prefix: str, value: str, longest: int) -> Dict[str, Any]:
+    """Text of ours in front, then text from an alert, of which Slack shall make no links."""
+    body = prefix + escaped(value, longest - len(prefix))
+    return {"type": "mrkdwn", "text": body, "verbatim": True}
+
+
+def escaped(value: str, longest: int) -> str:
+    """Slack's three control characters escaped, cut where it would be too long."""
+    escaped, length = [], 0
+    for character in value:
+        safe = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character)
+        length += len(safe)
+        escaped.append(safe)
+        if length > longest:
+            break
+    else:
+        return "".join(escaped)
+    while length > longest - 1:
+        length -= len(escaped.pop())
+    return "".join(escaped) + "\u2026"

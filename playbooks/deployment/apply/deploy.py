@@ -18,13 +18,20 @@ from playbooks.core.cluster.manifest import (
 )
 from playbooks.deployment.apply.observer import Onlooker
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
-from playbooks.deployment.apply.steps import Keep, Remove, Step, dry_run, step, without_idle
+from playbooks.deployment.apply.steps import (
+    Keep,
+    Objects,
+    Remove,
+    Step,
+    dry_run,
+    step,
+    without_idle,
+)
 from playbooks.deployment.apply.transaction import Said, Transaction, unheard
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl
-from playbooks.deployment.manifests.triggers import is_trigger_of
-from playbooks.deployment.objects import Objects
+from playbooks.deployment.manifests.function import is_trigger_of
 
 TRIGGERS = ("natstriggers.kubeless.io",)
 

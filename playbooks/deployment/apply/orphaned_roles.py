@@ -6,6 +6,7 @@ from typing import List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, Manifest, label, shown
 from playbooks.deployment.kubectl import Kubectl, KubectlError
+from playbooks.deployment.terminal import done, tell
 
 # Bindings first: without them a role gives nobody anything.
 RESOURCES = tuple(
@@ -53,3 +54,10 @@ def cannot_look(error: KubectlError) -> str:
 
 def _whose(role: Manifest) -> Tuple[str, str]:
     return label(role, FUNCTION_NAMESPACE) or "", label(role, FUNCTION) or ""
+
+
+def sweep_unless(warnings: Sequence[str], kubectl: Kubectl) -> None:
+    """Remove what functions left behind, unless it is known already that one may not look."""
+    removed, more = ([], []) if warnings else sweep(kubectl)
+    done(("swept", f"{shown}, whose function is gone") for shown in removed)
+    tell("warning", [*warnings, *more])

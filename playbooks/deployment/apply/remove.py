@@ -21,7 +21,7 @@ from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl, KubectlError
 from playbooks.deployment.manifests import ledger
-from playbooks.deployment.manifests.triggers import is_trigger_of
+from playbooks.deployment.manifests.function import is_trigger_of
 
 # What may lie beside a function, by its labels.
 _BESIDE = (

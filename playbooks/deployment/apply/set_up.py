@@ -11,8 +11,8 @@ from playbooks.deployment.apply.waiting import PAUSE, Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Exists, Forbidden, Kubectl, KubectlError, NotThere
 from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests.access import worker_role
 from playbooks.deployment.manifests.definitions import LABELS, definitions
-from playbooks.deployment.manifests.shared_role import shared_role
 
 # Seconds in which the API server serves what was defined.
 SERVED_WITHIN = 30.0
@@ -27,7 +27,7 @@ or, to see it first:
 
 
 def manifests() -> List[Manifest]:
-    return [*definitions(), shared_role(), *admission_policies.policies()]
+    return [*definitions(), worker_role(), *admission_policies.policies()]
 
 
 def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
@@ -56,7 +56,7 @@ def complete(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, 
     served = _served(kubectl)
     needed = [] if served >= KINDS else definitions()
     if not _has_role(kubectl):
-        needed.append(shared_role())
+        needed.append(worker_role())
     try:
         steps = [s for s in _steps(kubectl, needed) if isinstance(s, Create)] if needed else []
         report = [_do(kubectl, each) for each in steps]
@@ -105,7 +105,7 @@ def _is_ours(manifest: Manifest) -> bool:
 def _has_role(kubectl: Kubectl) -> bool:
     """True also for who may not look: a worker without it says so in its log."""
     try:
-        return bool(kubectl.get([shared_role()]))
+        return bool(kubectl.get([worker_role()]))
     except Forbidden:
         return True
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import List, Optional, Sequence, Union
 
-from playbooks.core.cluster.manifest import Manifest, identity, without_zeros
+from playbooks.core.cluster.manifest import Manifest, identity, owned_by, without_zeros
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, Kubectl, KubectlError, NotThere
 from playbooks.deployment.manifests import admission_policies
+
+# Kinds whose objects the API server stores with much that nobody gave.
+_WITH_DEFAULTS = (
+    "CustomResourceDefinition",
+    "Deployment",
+    "PodDisruptionBudget",
+    "Service",
+    *admission_policies.KINDS,
+)
+
+# What changes with every write.
+_COUNTED = ("generation", "managedFields", "resourceVersion")
 
 
 @dataclass(frozen=True)
@@ -34,18 +46,6 @@ class Remove:
     previous: Manifest
     waits: bool = False
 
-
-# Kinds whose objects the API server stores with much that nobody gave.
-_WITH_DEFAULTS = (
-    "CustomResourceDefinition",
-    "Deployment",
-    "PodDisruptionBudget",
-    "Service",
-    *admission_policies.KINDS,
-)
-
-# What changes with every write.
-_COUNTED = ("generation", "managedFields", "resourceVersion")
 
 Step = Union[Create, Replace, Keep, Remove]
 
@@ -135,3 +135,34 @@ def _is_binding(manifest: Manifest) -> bool:
 
 def _without_managed(manifest: Manifest) -> Manifest:
     return {k: v for k, v in manifest["metadata"].items() if k != "managedFields"}
+
+
+@dataclass(frozen=True)
+class Objects:
+    """``accessories``: what the function needs beside it. ``earlier``: references to what another
+    deployment of it may have made. ``afterwards``: what some accessories become once everything is
+    up. ``owns_triggers``: whether these go when the function goes."""
+
+    function: Manifest
+    accessories: List[Manifest]
+    triggers: List[Manifest]
+    earlier: List[Manifest] = field(default_factory=list)
+    afterwards: List[Manifest] = field(default_factory=list)
+    owns_triggers: bool = False
+
+    @property
+    def in_order(self) -> List[Manifest]:
+        """Such that each finds what it refers to."""
+        return [*self.accessories, self.function, *self.triggers]
+
+    def owned_by(self, function: Manifest) -> Objects:
+        """The same objects with the stored function as their owner."""
+        triggers = self.triggers
+        if self.owns_triggers:
+            triggers = [owned_by(function, trigger) for trigger in triggers]
+        return replace(
+            self,
+            accessories=[owned_by(function, manifest) for manifest in self.accessories],
+            triggers=triggers,
+            afterwards=[owned_by(function, manifest) for manifest in self.afterwards],
+        )

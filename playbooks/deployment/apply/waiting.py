@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from typing import Callable, List, Sequence
+from types import FrameType, TracebackType
+from typing import Any, Callable, Dict, List, Optional, Sequence, Type
 
 from playbooks.core.cluster.manifest import Manifest, identity, shown
+from playbooks.deployment.errors import Interrupted
 from playbooks.deployment.kubectl import Kubectl
 
 PAUSE = 0.25
@@ -15,6 +18,8 @@ GONE_WITHIN = 60.0
 
 Sleep = Callable[[float], None]
 Check = Callable[[], None]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def nothing() -> None:
@@ -57,3 +62,34 @@ def _same(found: Manifest, manifests: Sequence[Manifest]) -> bool:
     """Not a new object of the same name, where the uid of the old one is known."""
     uids = {m["metadata"].get("uid") for m in manifests}
     return None in uids or found["metadata"].get("uid") in uids
+
+
+class Interruptions:
+    """While it is entered, signals are only noted; ``check`` raises Interrupted for them."""
+
+    def __init__(self) -> None:
+        self._received: Optional[signal.Signals] = None
+        self._handlers: Dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interruptions:
+        for number in SIGNALS:
+            # What is ignored, as SIGHUP under nohup, stays so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        if self._received is not None:
+            raise Interrupted(self._received.value, self._received.name)
+
+    def _note(self, number: int, _: Optional[FrameType]) -> None:
+        self._received = signal.Signals(number)

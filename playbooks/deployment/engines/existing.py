@@ -11,7 +11,7 @@ from typing import Any, Dict, Mapping, Tuple
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.errors import InvalidSetting
 from playbooks.deployment.kubectl import Kubectl, KubectlError
-from playbooks.deployment.manifests.worker_policy import outward_ports
+from playbooks.deployment.manifests.network_policy import outward_ports
 from playbooks.deployment.request import worker_settings
 
 # Kubernetes' own Service has 443; behind it the API server listens, mostly here.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import List
 
 from playbooks.core.cluster.manifest import reference
-from playbooks.deployment.manifests import access, ledger, triggers
-from playbooks.deployment.manifests.function import function
+from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests.environment import secrets
+from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import network_policy
-from playbooks.deployment.manifests.secret import secrets
-from playbooks.deployment.objects import Objects
 from playbooks.deployment.request.request import Request
 
 # The variables that Kubeless sets after those of the user.
@@ -45,7 +45,7 @@ def objects(request: Request, namespace: str, caller: str = CALLER) -> Objects:
             *ledger.ledger(request, namespace),
             network_policy(request.function, namespace, caller),
         ],
-        triggers=triggers.triggers(request.function, namespace, request.topics),
+        triggers=triggers(request.function, namespace, request.topics),
         earlier=[
             reference("v1", "Secret", request.function, namespace),
             ledger.earlier(request.function, namespace),

@@ -7,15 +7,15 @@ from typing import Any, Dict, List, Mapping, Optional, Set
 
 from playbooks.core.cluster.manifest import Manifest, labels, reference
 from playbooks.deployment import outward
+from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.command_line import Options
 from playbooks.deployment.engines import pod_patch
 from playbooks.deployment.engines.existing import HASH_KEY, Surroundings
-from playbooks.deployment.manifests import access, ledger, shared_role, triggers, worker
-from playbooks.deployment.manifests.function import function
-from playbooks.deployment.manifests.secret import secrets
+from playbooks.deployment.manifests import access, ledger, worker
+from playbooks.deployment.manifests.environment import secrets
+from playbooks.deployment.manifests.function import function, triggers
+from playbooks.deployment.manifests.network_policy import worker_policy
 from playbooks.deployment.manifests.worker_pod import SHUTDOWN, pod
-from playbooks.deployment.manifests.worker_policy import worker_policy
-from playbooks.deployment.objects import Objects
 from playbooks.deployment.packaging.archive import worker_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import worker_settings
@@ -97,14 +97,14 @@ def objects(request: Request, namespace: str, chosen: Pods, surroundings: Surrou
             *config_map,
             *access.roles(request, namespace),
             *ledger.ledger(request, namespace),
-            shared_role.binding(*place),
+            access.worker_binding(*place),
             # While it rolls, workers of before reach what they need, too.
             worker_policy(*place, {*ports, *surroundings.ports_before}),
             worker.service(*place),
             *worker.disruption_budget(*place, chosen.replicas),
             worker.deployment(*place, _patched(template, chosen, name), chosen.replicas),
         ],
-        triggers=triggers.triggers(*place, request.topics),
+        triggers=triggers(*place, request.topics),
         earlier=[
             reference("v1", "ConfigMap", worker.config_map_name(name), namespace),
             reference("policy/v1", "PodDisruptionBudget", name, namespace),

@@ -6,6 +6,8 @@ from typing import Any, Dict, List, Sequence
 
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels
 from playbooks.core.cluster.permissions import Permission
+from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
+from playbooks.deployment.manifests.definitions import LABELS
 from playbooks.deployment.request.request import Request
 
 GROUP = "rbac.authorization.k8s.io"
@@ -13,6 +15,11 @@ API = f"{GROUP}/v1"
 
 # The value with which a setting asks for no rights.
 OFF = "off"
+
+# The role that lets a worker read its own Function and triggers, in its namespace. One for all, so
+# that who deploys playbooks needs no right to write such rules; a binding beside each Function
+# gives it in that namespace alone.
+WORKER_ROLE = "falco-playbook-worker"
 
 
 def service_account(request: Request, namespace: str) -> Manifest:
@@ -84,4 +91,35 @@ def _rule(permission: Permission) -> Manifest:
         "apiGroups": [permission.group],
         "resources": [permission.resource],
         "verbs": list(permission.verbs),
+    }
+
+
+def worker_role() -> Manifest:
+    return {
+        "apiVersion": API,
+        "kind": "ClusterRole",
+        "metadata": {"name": WORKER_ROLE, "labels": LABELS},
+        "rules": [
+            {"apiGroups": [KUBELESS], "resources": ["functions"], "verbs": ["get"]},
+            {
+                "apiGroups": [KUBELESS],
+                "resources": ["natstriggers"],
+                "verbs": ["get", "list", "watch"],
+            },
+        ],
+    }
+
+
+def worker_binding(function: str, namespace: str) -> Manifest:
+    account = {"kind": "ServiceAccount", "name": function, "namespace": namespace}
+    return {
+        "apiVersion": API,
+        "kind": "RoleBinding",
+        "metadata": {
+            "name": f"{function}-worker",
+            "namespace": namespace,
+            "labels": labels(function),
+        },
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": WORKER_ROLE},
+        "subjects": [account],
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Dict, List
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request.request import Request
 from playbooks.infrastructure import this_pod
@@ -91,3 +92,25 @@ def _mounted(request: Request) -> Dict[str, List[str]]:
             if reference.key not in keys:
                 keys.append(reference.key)
     return found
+
+
+def secrets(request: Request, namespace: str) -> List[Manifest]:
+    """One, or none where no secret setting was given a value."""
+    if not request.secrets:
+        return []
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": request.function,
+                "namespace": namespace,
+                "labels": labels(request.function),
+            },
+            "type": "Opaque",
+            "data": {
+                name: base64.b64encode(request.values[name].encode("utf-8")).decode("ascii")
+                for name in request.secrets
+            },
+        }
+    ]

@@ -9,10 +9,9 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, 
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
-from playbooks.core.globs import is_name
 from playbooks.core.notifications import which
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import Setting, names
+from playbooks.core.settings import Setting, is_name, names
 from playbooks.deployment.command_line import Options
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import assignments, catalogue, topics, worker_settings

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import signal
 import time
 from typing import Any, Callable, Mapping, Optional, Sequence
 
-from playbooks.core.containment.of_playbook import sweep as sweep_of
+from playbooks.core.containment.expiry import Sweep
+from playbooks.core.containment.expiry import sweep as sweep_of
+from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings, read
+from playbooks.engines.outcome_log import record
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.api import Door
@@ -26,13 +30,15 @@ from playbooks.engines.worker.records.replies import Outcomes
 from playbooks.engines.worker.records.stream import KeptOutcomes
 from playbooks.engines.worker.records.writer import Scribe
 from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
-from playbooks.engines.worker.sweeping import keep_sweeping
 from playbooks.engines.worker.topics.feed import Feed, KubelessObjects
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.topics.wanted import Wishes
 from playbooks.engines.worker.work.api_outage import Gate
 from playbooks.engines.worker.work.dead_letters import KeptDeadLetters
 from playbooks.engines.worker.work.work import Answer, Work
+
+# Seconds between two looks, and until the first one, at most: not all replicas at once.
+EVERY, FIRST = 30.0, 5.0
 
 
 class Ended(Exception):
@@ -278,3 +284,22 @@ def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *giv
     # The loop may end while the feed still waits for the API server.
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(call, *given)
+
+
+async def keep_sweeping(playbook: str, sweep: Sweep) -> None:
+    """For ever. What one look fails to do, the next one tries again."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(random.uniform(0, FIRST))
+    while True:
+        await loop.run_in_executor(None, look, playbook, sweep)
+        await asyncio.sleep(EVERY * random.uniform(0.7, 1.3))
+
+
+def look(playbook: str, sweep: Sweep) -> None:
+    try:
+        for outcome in sweep.once():
+            record(playbook, None, outcome)
+    except PlaybookError as error:
+        log.warn(f"what is over cannot be ended, trying again: {error}", reason=error.reason)
+    except Exception as error:
+        log.complain(f"what is over cannot be ended, trying again: {error!r}")

@@ -10,8 +10,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable
 from playbooks.core.evidence import documents
 from playbooks.core.evidence import settings as evidence
-from playbooks.core.evidence.kept import MANIFEST, Kept, directory
-from playbooks.core.evidence.manifest import missing_of
+from playbooks.core.evidence.kept import MANIFEST, Kept, directory, missing_of
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.evidence.files import EvidenceFiles

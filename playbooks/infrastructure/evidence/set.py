@@ -10,8 +10,7 @@ from playbooks.core.cluster.container_log import Log, last_lines
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import PlaybookError
 from playbooks.core.evidence import documents
-from playbooks.core.evidence.kept import MANIFEST
-from playbooks.core.evidence.manifest import Manifest
+from playbooks.core.evidence.kept import MANIFEST, Manifest
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.evidence.files import EvidenceFiles

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.cluster.network_policy import LABEL
@@ -14,7 +15,6 @@ from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.recent import Recent
 
 _CORE = ("api", "v1")
 _APPS = ("apis", "apps", "v1")
@@ -31,6 +31,11 @@ _WORKLOADS = {
 
 # Seconds for which an answer about namespaces and workloads, and one about nodes, is kept.
 RECENT, RECENT_NODES = 10.0, 2.0
+
+T = TypeVar("T")
+
+# Answers kept at most; then all of them are forgotten.
+MOST = 5000
 
 
 class KubernetesCluster(Cluster):
@@ -225,3 +230,24 @@ def _pod_path(pod: Pod) -> Tuple[str, ...]:
 def _as_read(pod: Pod) -> Dict[str, str]:
     """Preconditions of a patch: the same pod, and nobody wrote it since."""
     return {"uid": pod.uid, "resourceVersion": pod.resource_version}
+
+
+class Recent:
+    """Keeps what was read for some seconds. Threads may share it. Errors are not kept."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: Dict[Hashable, Tuple[float, object]] = {}
+
+    def get(self, key: Hashable, seconds: float, read: Callable[[], T]) -> T:
+        with self._lock:
+            at, value = self._kept.get(key, (float("-inf"), None))
+        if self._clock() - at < seconds:
+            return value  # type: ignore[return-value]
+        found = read()
+        with self._lock:
+            if len(self._kept) >= MOST:
+                self._kept.clear()
+            self._kept[key] = (self._clock(), found)
+        return found

@@ -6,8 +6,7 @@ from mamba import before, description, it
 from playbooks import delete, isolate, taint
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Selector
-from playbooks.core.containment.expiry import NodeSweep, PodSweep
-from playbooks.core.containment.of_playbook import sweep
+from playbooks.core.containment.expiry import NodeSweep, PodSweep, sweep
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotPermitted
 from playbooks.core.ledger.book import Book, after
 from playbooks.core.outcome import Status

@@ -4,8 +4,7 @@ from expects import be, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, Conflict, PlaybookError, Unexpected
-from playbooks.core.ledger.book import Request, after
-from playbooks.core.ledger.counts import GRAIN
+from playbooks.core.ledger.book import GRAIN, Request, after
 from playbooks.core.ledger.ledger import ATTEMPTS, FRESH, Ledger, change, read
 from playbooks.core.ledger.limits import Limits
 from specs.support.fakes import InMemoryLedger

@@ -9,7 +9,7 @@ from expects import be_empty, contain, equal, expect, have_key, have_keys
 from mamba import description, it
 
 from playbooks.core.cluster.manifest import identity
-from playbooks.deployment import yaml_output
+from playbooks.deployment import terminal
 from playbooks.deployment.packaging.dependencies import requirements
 from specs.deployment.mothers import AROUND, TOKEN, a_worker_request, worker_objects
 
@@ -59,7 +59,7 @@ def ports(*arguments, around=AROUND):
 
 def but_for_archives(made):
     """What changes with every line of source or hash of it, left out."""
-    text = yaml_output.documents(made.in_order)
+    text = terminal.documents(made.in_order)
     documents = list(yaml.safe_load_all(text))
     for document in documents:
         if document["kind"] == "Function":

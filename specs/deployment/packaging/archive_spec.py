@@ -25,7 +25,7 @@ with description("The archive of a worker") as self:
 
         for program in ("__main__", "operator/__main__", "operator/inspection"):
             expect(files).to(contain(f"{worker}/{program}.py"))
-        expect(files).to(contain("playbooks/isolate.py", f"{worker}/recent_alerts.py"))
+        expect(files).to(contain("playbooks/isolate.py", f"{worker}/nats/jetstream.py"))
 
 
 with description("The archive of a playbook") as self:

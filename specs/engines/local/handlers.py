@@ -8,7 +8,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.engines import kubeless
-from playbooks.infrastructure.clock import SystemClock
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.fakes import FakeReaction, a_world
 
 calls = 0

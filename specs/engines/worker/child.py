@@ -20,13 +20,11 @@ from playbooks.core.action import Action
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted, SlackUnavailable
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction
-from playbooks.core.world import World
+from playbooks.core.ports import Reaction, World
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.worker import Ended, Worker
-from playbooks.infrastructure.clock import SystemClock
-from playbooks.infrastructure.this_pod import ThisPod
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 durable.FAREWELL = durable.LOOK = 1.0
 posted.PATIENCE = posted.ANSWER = 2.0

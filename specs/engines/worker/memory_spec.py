@@ -1,7 +1,7 @@
 from expects import equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.memory import Memory
+from playbooks.engines.worker.work.admission import Memory
 
 with description("What a worker remembers") as self:
     with it("is the messages that ended last, and as many as it is told to"):

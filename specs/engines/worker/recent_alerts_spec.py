@@ -5,7 +5,7 @@ from expects import be_false, be_true, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker.recent_alerts import Bounds, Summary, summary
+from playbooks.engines.worker.operator.inspection import Bounds, Summary, summary
 from specs.support.mothers import a_document
 
 EVERYTHING = Bounds(Instant(0))

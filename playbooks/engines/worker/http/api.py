@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
+import time
 from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http_connection import Request, Response
-from playbooks.engines.worker.proxied import EXPLANATION, looks_proxied
-from playbooks.engines.worker.rate import Rate
+from playbooks.engines.worker.http.server import Request, Response
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
 AT_ONCE = 64
@@ -20,6 +19,12 @@ DRY_RUNS = (1.0, 5.0)
 
 # What becomes of an alert: its id, and its outcome where that is known in time.
 Taken = Tuple[str, Optional[Outcome]]
+
+EXPLANATION = (
+    "a dry run: nothing was changed. A call through the API server's proxy (kubeless function"
+    " call) comes without a token, because the API server takes it off. To act, post the alert to"
+    " the function's Service with Authorization: Bearer TOKEN (falco-playbook token prints it)"
+)
 
 
 class NotTaken(Exception):
@@ -152,3 +157,35 @@ def _json(
     status: int, document: Mapping[str, Any], headers: Optional[Mapping[str, str]] = None
 ) -> Response:
     return Response(status, json.dumps(document).encode() + b"\n", headers=headers or {})
+
+
+def looks_proxied(headers: Mapping[str, str], *, namespace: str, function: str) -> bool:
+    """Whether the headers are those of a call to this function through the proxy."""
+    asked = headers.get("x-forwarded-uri", "")
+    return any(
+        asked.startswith(f"/api/v1/namespaces/{namespace}/{kind}")
+        for kind in (f"services/{function}", f"services/http:{function}", f"pods/{function}-")
+    )
+
+
+class Rate:
+    """``per_second`` on average, ``burst`` at once."""
+
+    def __init__(
+        self, per_second: float, burst: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._tokens = burst
+        self._at = clock()
+
+    def take(self) -> bool:
+        """Whether one more is all right now."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

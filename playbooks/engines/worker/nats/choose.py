@@ -7,14 +7,13 @@ from typing import Any, Callable
 
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import Function
-from playbooks.engines.worker.jetstream_errors import NoJetStream
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.intake import Intake
-from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.jetstream import JetStream, NoJetStream
+from playbooks.engines.worker.nats.pull import Take
 from playbooks.engines.worker.nats.volatile import WARNING, VolatileIntake
-from playbooks.engines.worker.pullers import Take
 
 # Seconds between two tries of what the worker cannot do without.
 RETRY = 2.0

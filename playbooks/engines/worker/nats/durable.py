@@ -17,11 +17,16 @@ from playbooks.engines.worker.function import (
     INBOXES,
     Function,
 )
-from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import Consumer
-from playbooks.engines.worker.nats.jetstream import JetStream, started
-from playbooks.engines.worker.pullers import Pullers, Take
+from playbooks.engines.worker.nats.jetstream import (
+    ApiError,
+    JetStream,
+    NoJetStream,
+    Unusable,
+    started,
+)
+from playbooks.engines.worker.nats.pull import Pullers, Take
 from playbooks.engines.worker.topics import topics as subscriptions
 from playbooks.engines.worker.topics.topics import Subscription
 

@@ -18,14 +18,6 @@ from typing import Any, Dict, List, Mapping, Optional
 import nats.errors
 
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.engines.worker.jetstream_errors import (
-    NAME_IN_USE,
-    NOT_FOUND,
-    OVERLAP,
-    ApiError,
-    NoJetStream,
-    Unusable,
-)
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.consumers import Consumer
 
@@ -33,6 +25,13 @@ from playbooks.engines.worker.nats.consumers import Consumer
 TIMEOUT = 5.0
 
 HOUR = 3600 * NANOSECONDS
+
+# error codes of JetStream. Source: nats-io/nats-server, server/errors.json
+NOT_FOUND = 404
+
+OVERLAP = 10065
+
+NAME_IN_USE = 10058
 
 
 class JetStream:
@@ -191,3 +190,20 @@ def started(configuration: Mapping[str, Any]) -> Instant:
     """Since when a consumer that was found delivers."""
     start = configuration.get("opt_start_time")
     return Instant.parse(start) if start else Instant(0)
+
+
+class Unusable(Exception):
+    """JetStream cannot be used as it is. The words say why, and what to do."""
+
+
+class NoJetStream(Exception):
+    """This server has none, or this account may not use it."""
+
+
+class ApiError(Exception):
+    """What JetStream answered."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        self.status = error.get("code", 0)
+        self.code = error.get("err_code", 0)
+        super().__init__(f"{error.get('description', 'no description')} ({self.code})")

@@ -28,7 +28,7 @@ from playbooks.engines.worker.in_pod import (
     main,
     say,
 )
-from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.operator.dead_letters import Desk, Letter, Undone
 from playbooks.engines.worker.settings import IDENTITY, NATS
 

@@ -14,9 +14,8 @@ from playbooks.engines.worker.function import (
     INBOXES,
     Function,
 )
-from playbooks.engines.worker.jetstream_errors import NOT_FOUND, ApiError, Unusable
 from playbooks.engines.worker.nats.delivery import RELEASED_BY
-from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.jetstream import NOT_FOUND, ApiError, JetStream, Unusable
 from playbooks.engines.worker.work.dead_letters import carried, plain
 
 

@@ -28,9 +28,8 @@ from playbooks.engines.worker.in_pod import (
     jetstream_of,
     main,
 )
-from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.nats.delivery import Origin
-from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
 from playbooks.engines.worker.operator.dead_letters import Undone
 from playbooks.engines.worker.records.stream import headers_of
 from playbooks.engines.worker.settings import IDENTITY, NATS

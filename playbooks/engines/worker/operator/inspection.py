@@ -15,23 +15,34 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from playbooks.core.errors import PlaybookError
+from playbooks.core import subjects
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert, PlaybookError
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings, read
-from playbooks.engines.worker import recent_alerts
 from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.in_pod import end, fail, main, say
-from playbooks.engines.worker.jetstream_errors import ApiError, NoJetStream, Unusable
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
-from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
+from playbooks.engines.worker.operator import alerts
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
 # Seconds for a connection, the worker's and a stranger's.
 CONNECT = 10.0
+
+_CREDENTIALS = (
+    *("NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS"),
+    *("NATS_CERT", "NATS_KEY"),
+)
+
+# Names of rules and hosts that a summary holds.
+NAMED = 50
 
 
 async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -48,7 +59,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         if not stream:
             return end(3)
         since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
-        bounds = recent_alerts.Bounds(since, asked.most)
+        bounds = Bounds(since, asked.most)
         await _alerts(connection, jetstream, stream, last, asked.topics, bounds)
     except PlaybookError as error:
         return fail(str(error))
@@ -126,10 +137,10 @@ async def _alerts(
     stream: str,
     last: int,
     topics: Sequence[str],
-    bounds: recent_alerts.Bounds,
+    bounds: Bounds,
 ) -> None:
     try:
-        found = await recent_alerts.summary(connection, jetstream, stream, last, topics, bounds)
+        found = await summary(connection, jetstream, stream, last, topics, bounds)
     except (Unusable, ApiError) as error:
         _print("alerts", unknown=str(error))
         return
@@ -140,12 +151,6 @@ def _bare(settings: Settings) -> Tuple[str, ...]:
     """The servers without the credentials that may stand in their URLs."""
     parts = [urlsplit(url) for url in settings["NATS_URL"]]
     return tuple(p._replace(netloc=p.netloc.rpartition("@")[2]).geturl() for p in parts)
-
-
-_CREDENTIALS = (
-    *("NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS"),
-    *("NATS_CERT", "NATS_KEY"),
-)
 
 
 def _words(error: Exception) -> str:
@@ -165,6 +170,87 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print(about: str, **said: Any) -> None:
     say({"about": about, **said})
+
+
+@dataclass
+class Summary:
+    """Counts of messages. ``identified``: with a pod's uid or a container's id; ``unidentified``:
+    about a pod without either, by rule; ``about_none``: about the host, or nothing of the cluster.
+    ``cut``: there are more than were read, older ones, or newer ones where time was up."""
+
+    read: int = 0
+    invalid: int = 0
+    about_none: int = 0
+    identified: int = 0
+    unidentified: Counter[str] = field(default_factory=Counter)
+    hosts: Counter[str] = field(default_factory=Counter)
+    cut: bool = False
+
+    def add(self, body: bytes) -> None:
+        self.read += 1
+        try:
+            alert = Alert.parse(body)
+        except InvalidAlert:
+            self.invalid += 1
+            return
+        self.hosts[alert.hostname] += 1
+        if not alert.claim.points_at_pod:
+            self.about_none += 1
+        elif alert.claim.has_id:
+            self.identified += 1
+        else:
+            self.unidentified[alert.rule] += 1
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {
+            "read": self.read,
+            "invalid": self.invalid,
+            "about_none": self.about_none,
+            "identified": self.identified,
+            "unidentified": dict(self.unidentified.most_common(NAMED)),
+            "hosts": dict(self.hosts.most_common(NAMED)),
+            "cut": self.cut,
+        }
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """``since``: earlier alerts do not count. ``most``: messages read, the newest. ``seconds``: in
+    which they are."""
+
+    since: Instant
+    most: int = 5000
+    seconds: float = 20.0
+
+
+async def summary(
+    connection: Any,
+    jetstream: JetStream,
+    stream: str,
+    last: int,
+    topics: Sequence[str],
+    bounds: Bounds,
+) -> Summary:
+    """Of the alerts on these topics. ``last``: the sequence of the stream's newest message.
+
+    Raises Unusable or ApiError.
+    """
+    found = Summary()
+    if not last:
+        return found
+    first = max(1, last - bounds.most + 1)
+    start = {"deliver_policy": "by_start_sequence", "opt_start_seq": first}
+    deadline = time.monotonic() + bounds.seconds
+    async for batch in alerts.batches(connection, jetstream, stream, start, deadline):
+        for origin, message in batch:
+            if origin.stored < bounds.since:
+                continue
+            # The oldest that was asked for is of these hours: so may be what is before it.
+            found.cut = found.cut or (origin.sequence == first > 1)
+            if any(subjects.matches(topic, message.subject) for topic in topics):
+                found.add(message.data)
+        found.cut = found.cut or (batch[-1][0].pending > 0 and time.monotonic() > deadline)
+    return found
 
 
 if __name__ == "__main__":

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 from enum import Enum
-from typing import Iterable, Optional
+from typing import Any, Iterable, Optional, Tuple
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.engines.worker.topics.topics import Subscription
 
 # Nanoseconds within which every replica has heard that a topic ended.
 SKEW = 10 * NANOSECONDS
+
+REMEMBERED = 20_000
+
+Key = Tuple[Any, ...]
 
 
 class Drop(str, Enum):
@@ -51,3 +56,19 @@ def _around_end(subscription: Subscription, topic: str) -> Subscription:
         return subscription
     moved = SKEW if subscription.topic == topic else -SKEW
     return replace(subscription, until=Instant(subscription.until.nanoseconds + moved))
+
+
+class Memory:
+    """Of the last ``most``; those before are forgotten."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._keys: OrderedDict[Key, None] = OrderedDict()
+
+    def add(self, key: Key) -> None:
+        self._keys[key] = None
+        if len(self._keys) > self._most:
+            self._keys.popitem(last=False)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._keys

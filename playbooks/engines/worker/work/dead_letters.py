@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Dict, Mapping, Protocol
 
+from playbooks.engines.worker import log
 from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.work.verdict import Dead
 
 # Characters of a header.
 LONGEST = 1000
 
 # What the headers take of the server's largest message.
 ROOM = 8192
+
+# Seconds until a message whose dead letter could not be written comes again.
+DELAY = 30.0
 
 
 class KeptDeadLetters:
@@ -62,3 +68,31 @@ def plain(text: str) -> str:
     """One line of ASCII, as a header may hold."""
     flat = " ".join(text.split())
     return flat.encode("ascii", "backslashreplace").decode()[:LONGEST]
+
+
+class DeadLetters(Protocol):
+    async def write(self, delivery: Delivery, reason: str, message: str) -> None:
+        """Returns when the server has stored it. Raises when it has not."""
+
+
+class Burial:
+    def __init__(self, letters: DeadLetters, metrics: Metrics) -> None:
+        self._letters = letters
+        self._metrics = metrics
+
+    async def bury(self, delivery: Delivery, dead: Dead) -> bool:
+        """Whether it may be acknowledged now. If not, it is handed back."""
+        if delivery.durable:
+            try:
+                await self._letters.write(delivery, dead.reason, dead.message)
+            except Exception as error:
+                log.complain(f"no dead letter for {delivery.origin}, it will come again: {error!r}")
+                await delivery.channel.give_back(DELAY)
+                return False
+            where = "kept as a dead letter"
+        else:
+            where = "lost, without JetStream there are no dead letters"
+        ended = "is held" if dead.held else "is given up"
+        log.warn(f"{delivery.origin} {ended} and {where}: {dead.message}", reason=dead.reason)
+        self._metrics.gave_up(dead.reason)
+        return True

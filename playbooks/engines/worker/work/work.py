@@ -13,15 +13,14 @@ from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.outcome_log import record
 from playbooks.engines.worker import log
-from playbooks.engines.worker.burial import Burial, DeadLetters
-from playbooks.engines.worker.memory import Memory
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.work import admission
-from playbooks.engines.worker.work.admission import Drop
+from playbooks.engines.worker.work.admission import Drop, Memory
 from playbooks.engines.worker.work.api_outage import Gate
+from playbooks.engines.worker.work.dead_letters import Burial, DeadLetters
 from playbooks.engines.worker.work.verdict import (
     Again,
     Dead,

@@ -8,9 +8,8 @@ from mamba import description, it
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
-from playbooks.engines.worker.http.api import Door, NotTaken
-from playbooks.engines.worker.http_connection import Request
-from playbooks.engines.worker.proxied import looks_proxied
+from playbooks.engines.worker.http.api import Door, NotTaken, looks_proxied
+from playbooks.engines.worker.http.server import Request
 from specs.support.mothers import a_document
 
 TOKEN = "0123456789abcdef"

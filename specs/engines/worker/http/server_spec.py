@@ -6,8 +6,7 @@ from contextlib import redirect_stderr
 from expects import be_empty, contain, equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.http.server import Server
-from playbooks.engines.worker.http_connection import LARGEST, Response
+from playbooks.engines.worker.http.server import LARGEST, Response, Server
 
 POST = "POST / HTTP/1.1\r\nHost: worker\r\n"
 
