@@ -1,7 +1,7 @@
 """Delete the pod that an alert is about, once its uid or a container id proves it."""
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterWorld, Reaction
+from playbooks.core.ports import ClusterCollaborators, Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
@@ -9,13 +9,13 @@ from playbooks.infrastructure import wiring
 from playbooks.reactions.delete_pod import DeletePod
 
 
-def build(settings: Settings, world: ClusterWorld) -> Reaction:
+def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     return DeletePod(
-        world.cluster,
-        world.clock,
-        Proof.with_settings(world.cluster, world.clock, settings),
+        collaborators.cluster,
+        collaborators.clock,
+        Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
         grace_period_seconds=settings["GRACE_PERIOD_SECONDS"],
-        evidence=world.evidence,
+        evidence=collaborators.evidence,
         evidence_required=settings["EVIDENCE_REQUIRED"],
     )
 

@@ -1,7 +1,7 @@
 """Tell a Slack channel about an alert."""
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction, World
+from playbooks.core.ports import Collaborators, Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
@@ -10,13 +10,13 @@ from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.reactions.notify_slack import NotifySlack
 
 
-def world(_name: str, _settings: Settings) -> World:
-    return World(SystemClock(), ThisPod())
+def collaborators(_name: str, _settings: Settings) -> Collaborators:
+    return Collaborators(SystemClock(), ThisPod())
 
 
-def build(settings: Settings, _world: World) -> Reaction:
+def build(settings: Settings, _collaborators: Collaborators) -> Reaction:
     return NotifySlack(SlackWebhook(settings["SLACK_WEBHOOK_URL"]), Redaction.of(settings))
 
 
-playbook = Playbook("slack", NotifySlack, build, world, packages=("requests",))
+playbook = Playbook("slack", NotifySlack, build, collaborators, packages=("requests",))
 handler = kubeless.handler(playbook)

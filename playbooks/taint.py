@@ -2,7 +2,7 @@
 
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterWorld, Reaction
+from playbooks.core.ports import ClusterCollaborators, Reaction
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
@@ -10,11 +10,11 @@ from playbooks.infrastructure import wiring
 from playbooks.reactions.taint_node import TaintNode
 
 
-def build(settings: Settings, world: ClusterWorld) -> Reaction:
+def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     return TaintNode(
-        world.cluster,
-        Proof.with_settings(world.cluster, world.clock, settings),
-        Lifetime(world.clock, settings["TAINT_TTL"]),
+        collaborators.cluster,
+        Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
+        Lifetime(collaborators.clock, settings["TAINT_TTL"]),
         key=settings["TAINT_KEY"],
         value=settings["TAINT_VALUE"],
         effect=settings["TAINT_EFFECT"],

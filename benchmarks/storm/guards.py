@@ -29,7 +29,7 @@ from benchmarks.storm.ours import Ours
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterWorld
+from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
 from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
@@ -180,12 +180,12 @@ def counted(
     # Deploying makes it, and that is no call of an alert.
     ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=name).read()
     ledger = ConfigMapLedger(api, namespace=ground.namespace, name=name)
-    world = ClusterWorld(SystemClock(), ThisPod(), KubernetesCluster(api), ledger)
+    collaborators = ClusterCollaborators(SystemClock(), ThisPod(), KubernetesCluster(api), ledger)
     if bare:
-        reaction = playbook.build(read(playbook.settings, settings), world)
+        reaction = playbook.build(read(playbook.settings, settings), collaborators)
         outcome = reaction.run(Alert.parse(alert(pod)))
     else:
-        outcome = playbook.responder(settings, world).answer(alert(pod))
+        outcome = playbook.responder(settings, collaborators).answer(alert(pod))
     return Counter("reads" if call == "GET" else "writes" for call in api.calls), outcome
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping
 
-from playbooks.core.notifications import event, which
+from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import Outcome
 
 SKIPPED = "skipped"
@@ -15,7 +15,7 @@ def of_line(line: Mapping[str, Any]) -> Dict[str, Any]:
     outcome = Outcome.of_dict(line)
     return {
         "time": line.get("recorded", ""),
-        "what": which.kind(outcome) or str(outcome.status),
+        "what": kinds.kind(outcome) or str(outcome.status),
         "target": outcome.target,
         "uid": str(outcome.details.get("uid") or ""),
         "reason": outcome.reason,
@@ -54,9 +54,9 @@ def marked(entries: Iterable[Dict[str, Any]]) -> List[Dict[str, Any]]:
     for entry in entries:
         entry = {**entry, "undone": None}
         found.append(entry)
-        if entry["what"] == which.ACTED:
+        if entry["what"] == kinds.ACTED:
             standing[entry["target"]] = entry
-        elif entry["what"] == which.UNDONE and entry["target"] in standing:
+        elif entry["what"] == kinds.UNDONE and entry["target"] in standing:
             taken_back = standing.pop(entry["target"])
             taken_back["undone"] = {"time": entry["time"], "by": entry["by"]}
     return found

@@ -16,7 +16,7 @@ from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger import ledger
 from playbooks.core.ledger.book import after
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import ledger as ledger_manifest
 
@@ -48,11 +48,11 @@ def undo(options: Options, kubectl: Cluster, reach: Reach) -> int:
         raise DeploymentError(str(error)) from error
     _print(outcome, options.json)
     if outcome.reason == "undone":
-        concern = Concern("undo", kind.capitalize(), name, namespace, outcome.details["uid"])
+        target_ref = TargetRef("undo", kind.capitalize(), name, namespace, outcome.details["uid"])
         if kind == "node":
-            concern = replace(concern, namespace="")
+            target_ref = replace(target_ref, namespace="")
         for place in ledgers:
-            _put_on_record(outcome, concern, options.playbook, place, kubectl, by)
+            _put_on_record(outcome, target_ref, options.playbook, place, kubectl, by)
     if outcome.reason == "undone" and ledgers:
         kept = ", ".join("/".join(place) for place in ledgers)
         tell("", [f"{options.playbook} leaves it alone until {until}, by {by} (ledger {kept})"])
@@ -60,7 +60,7 @@ def undo(options: Options, kubectl: Cluster, reach: Reach) -> int:
 
 
 def _put_on_record(
-    outcome: Outcome, concern: Concern, playbook: str, place: Place, kubectl: Cluster, by: str
+    outcome: Outcome, target_ref: TargetRef, playbook: str, place: Place, kubectl: Cluster, by: str
 ) -> None:
     """``place``: of the ledger of a function, which says the function."""
     namespace, name = place
@@ -69,7 +69,7 @@ def _put_on_record(
         namespace=namespace,
         function=name[: -len(ledger_manifest.name(""))],
         playbook=playbook,
-        concern=concern,
+        target_ref=target_ref,
         message=f"{outcome.message}; by {by}",
         by=by,
     )

@@ -12,9 +12,9 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import find
 from playbooks.commands.history import MODULE
 from playbooks.core.instant import Instant
-from playbooks.core.notifications import which
+from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.outcome_log import line
 
@@ -25,16 +25,16 @@ def put_on_record(
     namespace: str,
     function: str,
     playbook: str,
-    concern: Concern,
+    target_ref: TargetRef,
     message: str,
     by: str,
 ) -> List[str]:
     """An Event on the object, and a message in the stream of ``function`` (in ``namespace``) where
-    it has a worker. ``concern.verb`` is ``undo``, ``message`` says what was put back.
+    it has a worker. ``target_ref.verb`` is ``undo``, ``message`` says what was put back.
 
     Never raises: what could not be put on record is returned, in words.
     """
-    outcome = which.undone(concern, message, by)
+    outcome = kinds.undone(target_ref, message, by)
     problems = []
     try:
         _make_event(cluster, outcome, namespace, function, playbook)

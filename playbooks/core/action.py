@@ -7,7 +7,7 @@ from typing import Any, Callable, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Action:
         return changed.uid if changed else ""
 
     @property
-    def concern(self) -> Optional[Concern]:
+    def target_ref(self) -> Optional[TargetRef]:
         """The object that is changed; None where it is none of the cluster's."""
         if self.node:
-            return Concern(self.verb, "Node", self.node.name, "", self.node.uid)
+            return TargetRef(self.verb, "Node", self.node.name, "", self.node.uid)
         if self.pod:
-            return Concern(self.verb, "Pod", self.pod.name, self.pod.namespace, self.pod.uid)
+            return TargetRef(self.verb, "Pod", self.pod.name, self.pod.namespace, self.pod.uid)
         return None
 
     def would(self) -> Outcome:

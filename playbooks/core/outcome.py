@@ -22,7 +22,7 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
-class Concern:
+class TargetRef:
     """The object of the cluster that an action changes, and the action's verb (``delete``).
 
     ``kind`` is the API's (``Pod``, ``Node``); ``namespace`` is empty for what belongs to none.
@@ -41,8 +41,8 @@ class Outcome:
 
     ``reason`` is a stable code, ``message`` the words for people, ``details`` JSON-safe facts.
     ``why``: the checks on the way to it and their answers, in order. ``held``: skipped for now, to
-    be released or dropped by a person. ``error`` is what made it fail, ``concern`` what an action
-    was planned on; these two do not travel in the dict.
+    be released or dropped by a person. ``error`` is what made it fail, ``target_ref`` the object
+    that an action was planned on; these two do not travel in the dict.
     """
 
     status: Status
@@ -53,7 +53,7 @@ class Outcome:
     why: Tuple[str, ...] = ()
     held: bool = False
     error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
-    concern: Optional[Concern] = field(default=None, compare=False, repr=False)
+    target_ref: Optional[TargetRef] = field(default=None, compare=False, repr=False)
 
     @classmethod
     def acted(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:

@@ -1,4 +1,4 @@
-"""A playbook: a reaction wired to its world and settings, behind the guards."""
+"""A playbook: a reaction wired to its collaborators and settings, behind the guards."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from playbooks.core.errors import (
     Unexpected,
 )
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.notifications import which
+from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, ClusterWorld, Reaction, Recorder, World
+from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Reaction, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, read
 
@@ -46,21 +46,21 @@ _OFF = "off"
 class Playbook:
     """The declaration that an entrypoint makes.
 
-    ``reaction`` declares its own ``SETTINGS`` and ``PERMISSIONS``; ``world`` makes what it is
-    wired to, given the playbook's name, and ``build`` a reaction of the typed settings, both
-    without connecting anywhere yet. ``packages``: the distributions that a function of it installs.
+    ``reaction`` declares its own ``SETTINGS`` and ``PERMISSIONS``. ``collaborators`` makes what it
+    is given, from the name of the playbook, and ``build`` makes a reaction of the typed settings;
+    neither connects anywhere yet. ``packages``: the distributions that a function of it installs.
     """
 
     name: str
     reaction: Type[Reaction]
     build: Callable[[Settings, Any], Reaction]
-    world: Callable[[str, Settings], World]
+    collaborators: Callable[[str, Settings], Collaborators]
     packages: Tuple[str, ...]
 
     @property
     def acts(self) -> bool:
         """Whether it acts on the cluster."""
-        return bool(self.reaction.STRIKES)
+        return bool(self.reaction.TARGETS)
 
     @property
     def settings(self) -> Tuple[Setting, ...]:
@@ -72,7 +72,7 @@ class Playbook:
             "pods": (*_NAMESPACES, *_WORKLOADS, Permission(*_EVENTS)),
             "nodes": (*_NAMESPACES, Permission(*_EVENTS, namespace="default")),
         }
-        needed = self.reaction.PERMISSIONS + beside.get(self.reaction.STRIKES, ())
+        needed = self.reaction.PERMISSIONS + beside.get(self.reaction.TARGETS, ())
         return tuple(dict.fromkeys(needed))
 
     def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
@@ -85,27 +85,31 @@ class Playbook:
 
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
         """The distributions that a function with these settings installs."""
-        also = (*which.packages(values), *self.reaction.installs(values))
+        also = (*notifications.packages(values), *self.reaction.installs(values))
         return tuple(dict.fromkeys((*self.packages, *also)))
 
-    def responder(self, environ: Mapping[str, str], world: Optional[World] = None) -> Responder:
+    def responder(
+        self, environ: Mapping[str, str], collaborators: Optional[Collaborators] = None
+    ) -> Responder:
         """The playbook with its settings read. Raises InvalidSetting."""
         settings = read(self.settings, environ)
-        which.check(settings)
+        notifications.check(settings)
         for problem in self.reaction.problems(environ):
             raise InvalidSetting(problem)
-        world = world or self.world(self.name, settings)
-        if isinstance(world, ClusterWorld):
-            asked = guards.guards(self.name, settings, world)
+        collaborators = collaborators or self.collaborators(self.name, settings)
+        if isinstance(collaborators, ClusterCollaborators):
+            asked = guards.guards(self.name, settings, collaborators)
         else:
-            asked = guards.filters(settings, world, looked_up=False)
+            asked = guards.filters(settings, collaborators, looked_up=False)
         return Responder(
-            self.build(settings, world),
+            self.build(settings, collaborators),
             asked,
-            world.clock,
+            collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),
-            recorders=world.recorders if isinstance(world, ClusterWorld) else (),
+            recorders=collaborators.recorders
+            if isinstance(collaborators, ClusterCollaborators)
+            else (),
         )
 
 
@@ -173,7 +177,7 @@ class Responder:
             failed = Outcome.failed(error)
             details = {**planned.facts, **failed.details}
             outcome = replace(failed, target=planned.target, details=details)
-        return replace(outcome, concern=planned.concern)
+        return replace(outcome, target_ref=planned.target_ref)
 
     def _act(self, case: Case, planned: Action, why: List[str]) -> Outcome:
         for guard in self._guards:

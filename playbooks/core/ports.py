@@ -1,4 +1,4 @@
-"""What reactions ask of the world. ``playbooks.infrastructure`` answers on the real one."""
+"""What reactions ask of the collaborators. ``playbooks.infrastructure`` answers on the real one."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from playbooks.core.settings import Setting
 class Reaction(ABC):
     """Answers one alert with one prescribed action, and declares what it takes to do so.
 
-    ``STRIKES``: what of the cluster it changes, ``pods`` or ``nodes``, or empty. ``TTL``: the
+    ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``, or empty. ``TTL``: the
     setting that says how long that lasts, where it can end by itself.
     """
 
-    STRIKES = ""
+    TARGETS = ""
     TTL = ""
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
@@ -60,7 +60,7 @@ class Clock(ABC):
         """The current time."""
 
 
-class Home(ABC):
+class OwnPod(ABC):
     """Where the playbook itself runs."""
 
     @property
@@ -237,13 +237,13 @@ class Slack(ABC):
 
 
 @dataclass(frozen=True)
-class World:
+class Collaborators:
     clock: Clock
-    home: Home
+    own_pod: OwnPod
 
 
 @dataclass(frozen=True)
-class ClusterWorld(World):
+class ClusterCollaborators(Collaborators):
     """For playbooks that act on the cluster. ``recorders`` hear of every final outcome.
     ``evidence`` None: none is kept."""
 

@@ -8,7 +8,7 @@ import requests
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable, Throttled
-from playbooks.core.notifications import which
+from playbooks.core.notifications import kinds
 from playbooks.core.notifications.slack import message
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder, Slack
@@ -70,5 +70,5 @@ class SlackRecorder(Recorder):
         self._playbook = playbook
 
     def record(self, alert: Alert, outcome: Outcome) -> None:
-        if which.kind(outcome):
+        if kinds.kind(outcome):
             self._slack.post(message(self._playbook, alert, outcome))

@@ -7,7 +7,7 @@ import time
 from typing import Mapping
 
 from playbooks.core.instant import Instant
-from playbooks.core.ports import Clock, Home
+from playbooks.core.ports import Clock, OwnPod
 
 # Set by the deployment from the pod's own fields.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
@@ -15,7 +15,7 @@ NAMESPACE_VARIABLE, NODE_VARIABLE = "POD_NAMESPACE", "NODE_NAME"
 VARIABLES = (NAMESPACE_VARIABLE, NODE_VARIABLE)
 
 
-class ThisPod(Home):
+class ThisPod(OwnPod):
     """Outside of a pod: the namespace ``default``, unless the variable says another."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:

@@ -1,12 +1,12 @@
-"""The real world of a playbook that acts on the cluster."""
+"""The real collaborators of a playbook that acts on the cluster."""
 
 from __future__ import annotations
 
 from typing import Optional, Tuple
 
 from playbooks.core.evidence import settings as evidence
-from playbooks.core.notifications import which
-from playbooks.core.ports import Clock, Cluster, ClusterWorld, Evidence, Home, Recorder
+from playbooks.core.notifications import settings as notifications
+from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, OwnPod, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.evidence.files import EvidenceFiles
@@ -18,30 +18,30 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 
-def kubernetes(playbook: str, settings: Settings) -> ClusterWorld:
+def kubernetes(playbook: str, settings: Settings) -> ClusterCollaborators:
     """The cluster of the pod, or that of the kubeconfig. Nothing is connected yet."""
-    api, home, clock = KubernetesApi(), ThisPod(), SystemClock()
+    api, own_pod, clock = KubernetesApi(), ThisPod(), SystemClock()
     function = "" if settings["LEDGER"] else f"falco-{playbook}"
     namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
     ledger = ConfigMapLedger(
-        api, namespace=namespace or home.namespace, name=name, function=function
+        api, namespace=namespace or own_pod.namespace, name=name, function=function
     )
-    recorders = _recorders(playbook, settings, api, home, clock)
+    recorders = _recorders(playbook, settings, api, own_pod, clock)
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
-    return ClusterWorld(clock, home, cluster, ledger, recorders, kept)
+    return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept)
 
 
 def _recorders(
-    playbook: str, settings: Settings, api: KubernetesApi, home: Home, clock: Clock
+    playbook: str, settings: Settings, api: KubernetesApi, own_pod: OwnPod, clock: Clock
 ) -> Tuple[Recorder, ...]:
-    events = KubernetesEvents(api, playbook, home, clock)
-    if not settings[which.OUTCOMES.name]:
+    events = KubernetesEvents(api, playbook, own_pod, clock)
+    if not settings[notifications.OUTCOMES.name]:
         return (events,)
     # Only here: nothing else of a playbook that acts wants requests.
     from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
 
-    return (events, SlackRecorder(SlackWebhook(settings[which.WEBHOOK.name]), playbook))
+    return (events, SlackRecorder(SlackWebhook(settings[notifications.WEBHOOK.name]), playbook))
 
 
 def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[Evidence]:

@@ -26,7 +26,7 @@ class DeletePod(Reaction):
     given; ``evidence_required``: without it nothing is deleted.
     """
 
-    STRIKES = "pods"
+    TARGETS = "pods"
     SETTINGS = (
         Setting(
             "GRACE_PERIOD_SECONDS",

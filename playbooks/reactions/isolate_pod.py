@@ -39,7 +39,7 @@ class IsolatePod(Reaction):
     others are never changed; since policies add up, those that still allow traffic are named.
     """
 
-    STRIKES = "pods"
+    TARGETS = "pods"
     TTL = "ISOLATE_TTL"
     SETTINGS = (
         Setting(

@@ -30,7 +30,7 @@ class TaintNode(Reaction):
     ``taint_host``: also taint the node that a host alert names, which nothing proves.
     """
 
-    STRIKES = "nodes"
+    TARGETS = "nodes"
     TTL = "TAINT_TTL"
     SETTINGS = (
         Setting("TAINT_KEY", qualified_name, "falco/alert", "The key of the taint"),

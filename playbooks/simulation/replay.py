@@ -11,7 +11,7 @@ from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterWorld
+from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.priority import Priority
 from playbooks.core.subjects import matches, subject
 from playbooks.simulation.world import (
@@ -69,11 +69,13 @@ def replay(
     """In the order of the alerts' own times. ``replicas``: of every workload; None is unknown, and
     then nothing is held to MAX_PER_OWNER. Raises InvalidSetting."""
     moment = Moment()
-    world = ClusterWorld(moment, Nowhere(), SimulatedCluster(moment, replicas), MemoryLedger())
+    collaborators = ClusterCollaborators(
+        moment, Nowhere(), SimulatedCluster(moment, replicas), MemoryLedger()
+    )
     unknown = {} if replicas else {"MAX_PER_OWNER": "off"}
-    responder = playbook.responder({**environ, **unknown}, world)
+    responder = playbook.responder({**environ, **unknown}, collaborators)
     alerts, unreadable = _in_order(bodies)
-    struck = "node" if playbook.reaction.STRIKES == "nodes" else "uid"
+    struck = "node" if playbook.reaction.TARGETS == "nodes" else "uid"
     answered: List[Answered] = []
     elsewhere = 0
     for number, body in enumerate(alerts, 1):

@@ -1,4 +1,4 @@
-"""A world in which every alert's pod existed as the alert names it."""
+"""A collaborators in which every alert's pod existed as the alert names it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ledger.book import after
-from playbooks.core.ports import Clock, Cluster, Home, LedgerStore
+from playbooks.core.ports import Clock, Cluster, LedgerStore, OwnPod
 
 # How the controllers of Kubernetes name pods: web-7d9f8b6c5-x2x4k of a Deployment, db-0 of a
 # StatefulSet. Source: k8s.io/apimachinery/pkg/util/rand (the alphabet).
@@ -44,7 +44,7 @@ class Moment(Clock):
         return after(self.alert.time, LATER)
 
 
-class Nowhere(Home):
+class Nowhere(OwnPod):
     """A simulation runs on no node and in no namespace."""
 
     namespace = ""

@@ -7,7 +7,7 @@ from mamba import before, description, it
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats.jetstream import ApiError
-from playbooks.engines.worker.operator.dead_letters import Desk, Letter, Undone
+from playbooks.engines.worker.operator.dead_letters import CannotBeDone, Desk, Letter
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
@@ -162,7 +162,9 @@ with description("The desk of dead letters in a worker's pod") as self:
         self.jetstream.failures["delete"] = ApiError({"description": "not allowed"})
 
         expect(lambda: self.put_back()).to(
-            raise_error(Undone, start_with("2 is put back as FALCO_INBOX:1, and is a dead letter"))
+            raise_error(
+                CannotBeDone, start_with("2 is put back as FALCO_INBOX:1, and is a dead letter")
+            )
         )
         expect([call[0] for call in self.jetstream.calls]).to(equal(["store"]))
 
@@ -178,7 +180,9 @@ with description("The desk of dead letters in a worker's pod") as self:
         self.jetstream.letter(3, Function="other/falco-delete")
 
         expect(lambda: self.put_back(2, 3, 99)).to(
-            raise_error(Undone, start_with("3, 99: no dead letter of shop/falco-delete, expected"))
+            raise_error(
+                CannotBeDone, start_with("3, 99: no dead letter of shop/falco-delete, expected")
+            )
         )
         expect(self.jetstream.calls).to(be_empty)
 
@@ -216,7 +220,9 @@ with description("The desk of dead letters in a worker's pod") as self:
     with it("drops nothing where one that is named is not there"):
         self.jetstream.letter(2)
 
-        expect(lambda: self.drop(2, 99)).to(raise_error(Undone, start_with("99: no dead letter")))
+        expect(lambda: self.drop(2, 99)).to(
+            raise_error(CannotBeDone, start_with("99: no dead letter"))
+        )
         expect(self.jetstream.calls).to(be_empty)
 
     with it("drops what is on record only, and puts it there first"):
@@ -226,8 +232,8 @@ with description("The desk of dead letters in a worker's pod") as self:
         self.jetstream.letter(3)
 
         def no_log(letter):
-            raise Undone("no log")
+            raise CannotBeDone("no log")
 
         expect(noted).to(equal([(2,)]))
-        expect(lambda: self.drop(3, note=no_log)).to(raise_error(Undone, "no log"))
+        expect(lambda: self.drop(3, note=no_log)).to(raise_error(CannotBeDone, "no log"))
         expect(list(self.jetstream.dead)).to(equal([3]))

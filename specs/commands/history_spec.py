@@ -7,9 +7,9 @@ from mamba import before, description, it
 from playbooks.commands.cluster import Executed
 from playbooks.commands.undoing import put_on_record
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.notifications import which
+from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.deployment.engines.kubeless import objects as kubeless_objects
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.engines.outcome_log import line
@@ -18,7 +18,7 @@ from specs.deployment.mothers import a_request
 from specs.support.mothers import a_document
 
 HISTORY = ("history", "-p", "delete")
-NODE = Concern("undo", "Node", "node-1", "", "uid-2")
+NODE = TargetRef("undo", "Node", "node-1", "", "uid-2")
 DONE = Outcome.acted("node node-1", "tainted", "added the taint")
 WHY = ("rule 'x' is listed", "1 of 10 actions in 10m in shop", "added the taint")
 
@@ -30,9 +30,9 @@ def said(outcome, second=1, **changes):
 
 def an_event(outcome, *, seconds_ago=60, name="falco-delete", **changes):
     now = Instant(time.time_ns() - seconds_ago * NANOSECONDS)
-    concern = Concern("delete", "Pod", "web-0", "shop", "uid-1")
+    target_ref = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
     given = {"function": name, "home": "default", "instance": "x", "rule": "Shell"}
-    outcome = Outcome(**{**vars(outcome), "concern": concern})
+    outcome = Outcome(**{**vars(outcome), "target_ref": target_ref})
     return {**event(outcome, now, playbook="delete", **given), **changes}
 
 
@@ -91,7 +91,7 @@ with description("falco-playbook history") as self:
         expect(shown.out).to(contain("skipped", "finished"))
 
     with it("says by whom and when something was taken back, and of what it was"):
-        undone = line("taint", None, which.undone(NODE, "removed the taint", "ann"))
+        undone = line("taint", None, kinds.undone(NODE, "removed the taint", "ann"))
         undone["recorded"] = "2026-11-21T10:00:02.000000000Z"
         told = self.saying(said(DONE), undone, said(DONE, 3))
         shown = json.loads(run(*HISTORY, "-o", "json", cluster=told).out)
@@ -106,7 +106,7 @@ with description("falco-playbook history") as self:
     with it("says of the first who took it back, where two did"):
         lines = [said(DONE)]
         for second, who in ((2, "ann"), (3, "bob")):
-            undone = line("taint", None, which.undone(NODE, "removed the taint", who))
+            undone = line("taint", None, kinds.undone(NODE, "removed the taint", who))
             lines.append({**undone, "recorded": f"2026-11-21T10:00:0{second}.0Z"})
         shown = json.loads(run(*HISTORY, "-o", "json", cluster=self.saying(*lines)).out)
 
@@ -163,7 +163,7 @@ with description("An undoing") as self:
             namespace="default",
             function="falco-delete",
             playbook="delete",
-            concern=NODE,
+            target_ref=NODE,
             message="removed the taint",
             by="ann",
         )

@@ -12,7 +12,7 @@ from playbooks.core.ledger.book import Book, after
 from playbooks.deployment.kubectl import Forbidden
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, a_world
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
 from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
 
 POD = ("undo", "pod/web-0", "-n", "shop")
@@ -52,8 +52,8 @@ with description("falco-playbook undo") as self:
 
     def contain(self, playbook, **chosen):
         chosen = settings.read(playbook.playbook.settings, chosen)
-        world = a_world(self.cluster)
-        playbook.build(chosen, world).run(an_alert())
+        collaborators = some_collaborators(self.cluster)
+        playbook.build(chosen, collaborators).run(an_alert())
         self.cluster.calls.clear()
 
     def run(self, *typed, **how):
@@ -218,7 +218,7 @@ with description("falco-playbook sweep") as self:
         self.ledger = InMemoryLedger()
         for playbook, ttl in ((isolate, "ISOLATE_TTL"), (taint, "TAINT_TTL")):
             chosen = settings.read(playbook.playbook.settings, {ttl: "1h"})
-            playbook.build(chosen, a_world(self.cluster)).run(an_alert())
+            playbook.build(chosen, some_collaborators(self.cluster)).run(an_alert())
 
     def run(self, *typed, seconds=3600, **how):
         clock = FixedClock(after(NOW, seconds))

@@ -7,7 +7,7 @@ from playbooks.core.action import Action, Answer
 from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
-from playbooks.core.outcome import Concern, Outcome, Status
+from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.core.playbook import Responder
 from playbooks.core.priority import Priority
 from specs.support.fakes import FakeReaction, FixedClock
@@ -84,7 +84,7 @@ with description("A responder") as self:
 
         expect(outcome.target).to(equal("pod shop/web-0"))
         expect(outcome.details).to(equal({"a": 1, "error": "NotPermitted", "retryable": False}))
-        expect(outcome.concern).to(equal(Concern("delete", "Pod", "web-0", "shop", UID)))
+        expect(outcome.target_ref).to(equal(TargetRef("delete", "Pod", "web-0", "shop", UID)))
 
     with it("takes out of an error what must not leave"):
         outcome = a_responder(FakeReaction(NotPermitted("token=S3cret"))).answer(a_document())

@@ -10,10 +10,10 @@ from mamba import after, before, description, it
 from playbooks.core.errors import Conflict, InvalidAlert, InvalidSetting, NotPermitted, Unexpected
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction, Recorder, World
+from playbooks.core.ports import Collaborators, Reaction, Recorder
 from playbooks.core.settings import Setting, whole_number
 from playbooks.engines import kubeless
-from specs.support.fakes import FakeHome, FakeReaction, FixedClock, a_world
+from specs.support.fakes import FakeOwnPod, FakeReaction, FixedClock, some_collaborators
 from specs.support.mothers import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
@@ -28,7 +28,7 @@ class Declared(Reaction):
 
 
 class Acting(Declared):
-    STRIKES = "pods"
+    TARGETS = "pods"
 
 
 def a_handler(*answers):
@@ -36,8 +36,8 @@ def a_handler(*answers):
     playbook = Playbook(
         "fake",
         Declared,
-        lambda settings, world: reaction,
-        lambda *_: World(FixedClock(), FakeHome()),
+        lambda settings, collaborators: reaction,
+        lambda *_: Collaborators(FixedClock(), FakeOwnPod()),
         packages=(),
     )
     return kubeless.handler(playbook), reaction
@@ -55,12 +55,12 @@ class FakeRecorder(Recorder):
 
 def a_recording_handler(*answers):
     recorder = FakeRecorder()
-    world = a_world(recorders=(recorder,))
+    collaborators = some_collaborators(recorders=(recorder,))
     playbook = Playbook(
         "fake",
         Acting,
-        lambda settings, world: FakeReaction(*answers),
-        lambda *_: world,
+        lambda settings, collaborators: FakeReaction(*answers),
+        lambda *_: collaborators,
         packages=(),
     )
     return kubeless.handler(playbook), recorder

@@ -25,7 +25,7 @@ def load(name):
 def build(name, **environ):
     playbook = load(name).playbook
     settings = read(playbook.settings, environ)
-    return playbook.build(settings, playbook.world(name, settings))
+    return playbook.build(settings, playbook.collaborators(name, settings))
 
 
 with description("The playbooks") as self:

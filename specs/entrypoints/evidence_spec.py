@@ -12,7 +12,7 @@ from playbooks.core.settings import read
 from playbooks.delete import playbook
 from playbooks.infrastructure import wiring
 from playbooks.taint import playbook as taint
-from specs.support.fakes import FakeEvidence, FixedClock, InMemoryCluster, a_world
+from specs.support.fakes import FakeEvidence, FixedClock, InMemoryCluster, some_collaborators
 from specs.support.mothers import CONTAINER, a_document, a_pod, an_alert
 
 ABOUT = {
@@ -23,41 +23,44 @@ ABOUT = {
 PLACE = {"EVIDENCE_URL": "s3://evidence"}
 
 
-def answer(world, **environ):
+def answer(collaborators, **environ):
     document = a_document(output_fields=ABOUT)
-    return playbook.responder({**PLACE, **environ}, world).answer(document)
+    return playbook.responder({**PLACE, **environ}, collaborators).answer(document)
 
 
 def a_world_without(error="no bucket"):
     cluster = InMemoryCluster(a_pod())
-    return a_world(cluster, evidence=FakeEvidence(error=EvidenceUnavailable(error)))
+    return some_collaborators(cluster, evidence=FakeEvidence(error=EvidenceUnavailable(error)))
 
 
 with description("Evidence before a pod is deleted") as self:
     with it("is kept after all guards have passed"):
         evidence = FakeEvidence()
         refused = answer(
-            a_world(InMemoryCluster(a_pod()), evidence=evidence), PROTECTED_NAMESPACES="shop"
+            some_collaborators(InMemoryCluster(a_pod()), evidence=evidence),
+            PROTECTED_NAMESPACES="shop",
         )
         expect([refused.reason, evidence.kept]).to(equal(["protected-namespace", []]))
 
-        outcome = answer(a_world(InMemoryCluster(a_pod()), evidence=evidence))
+        outcome = answer(some_collaborators(InMemoryCluster(a_pod()), evidence=evidence))
         expect(outcome.status).to(equal(Status.ACTED))
         expect(outcome.details["evidence_url"]).to(equal(FakeEvidence.URL))
 
     with it("is not kept in a dry run"):
         evidence = FakeEvidence()
-        outcome = answer(a_world(InMemoryCluster(a_pod()), evidence=evidence), DRY_RUN="true")
+        outcome = answer(
+            some_collaborators(InMemoryCluster(a_pod()), evidence=evidence), DRY_RUN="true"
+        )
 
         expect([outcome.status, evidence.kept]).to(equal([Status.WOULD_ACT, []]))
 
     with it("saves the pod where it is required and cannot be kept"):
-        world = a_world_without()
-        outcome = answer(world, EVIDENCE_REQUIRED="true")
+        collaborators = a_world_without()
+        outcome = answer(collaborators, EVIDENCE_REQUIRED="true")
 
         expect([outcome.status, outcome.reason]).to(equal([Status.FAILED, "evidence-unavailable"]))
         expect(outcome.details["retryable"]).to(equal(True))
-        expect(world.cluster.writes).to(be_empty)
+        expect(collaborators.cluster.writes).to(be_empty)
 
     with it("saves no pod where it is not required"):
         outcome = answer(a_world_without())
@@ -66,7 +69,7 @@ with description("Evidence before a pod is deleted") as self:
         expect(outcome.message).to(contain("without evidence: no bucket"))
 
     with it("has a place, where it is required"):
-        expect(lambda: answer(a_world(), EVIDENCE_REQUIRED="true", EVIDENCE_URL="")).to(
+        expect(lambda: answer(some_collaborators(), EVIDENCE_REQUIRED="true", EVIDENCE_URL="")).to(
             raise_error(InvalidSetting, contain("EVIDENCE_URL is not set"))
         )
 

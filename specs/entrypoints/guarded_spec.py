@@ -1,4 +1,4 @@
-"""Every playbook behind its guards, with its entrypoint's wiring on a world of fakes."""
+"""Every playbook behind its guards, with its entrypoint's wiring on fakes."""
 
 import importlib
 from dataclasses import replace
@@ -10,7 +10,7 @@ from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.core.ledger.book import after
 from playbooks.core.ledger.ledger import change
 from playbooks.core.outcome import Status
-from specs.support.fakes import FakeHome, InMemoryCluster, InMemoryLedger, a_world
+from specs.support.fakes import FakeOwnPod, InMemoryCluster, InMemoryLedger, some_collaborators
 from specs.support.mothers import CONTAINER, NOW, a_document, a_pod, a_ready_node
 
 ACTING = ("delete", "isolate", "taint")
@@ -47,10 +47,14 @@ with description("A playbook that acts on the cluster") as self:
         self.cluster = InMemoryCluster(a_pod(), *self.nodes)
         self.ledger = InMemoryLedger()
 
-    def answer(self, name, alert=None, *, home=None, recorded=False, **settings):
+    def answer(self, name, alert=None, *, own_pod=None, recorded=False, **settings):
         playbook = importlib.import_module(f"playbooks.{name}").playbook
-        world = a_world(self.cluster, ledger=self.ledger, home=home or FakeHome())
-        return playbook.responder(settings, world).answer(alert or about(), recorded=recorded)
+        collaborators = some_collaborators(
+            self.cluster, ledger=self.ledger, own_pod=own_pod or FakeOwnPod()
+        )
+        return playbook.responder(settings, collaborators).answer(
+            alert or about(), recorded=recorded
+        )
 
     with it("makes no call for an alert that the alert alone rules out"):
         for name in ACTING:
@@ -127,12 +131,12 @@ with description("A playbook that acts on the cluster") as self:
         expect(self.answer("delete", old, recorded=True).status).to(equal(Status.ACTED))
 
     with it("leaves its own node be, where that would evict it"):
-        outcome = self.answer("taint", home=FakeHome(node="node-1"), TAINT_EFFECT="NoExecute")
+        outcome = self.answer("taint", own_pod=FakeOwnPod(node="node-1"), TAINT_EFFECT="NoExecute")
 
         expect(outcome.reason).to(equal("own-node"))
 
     with it("cannot tell its own node where it was not told"):
-        outcome = self.answer("taint", home=FakeHome(node=""), TAINT_EFFECT="NoExecute")
+        outcome = self.answer("taint", own_pod=FakeOwnPod(node=""), TAINT_EFFECT="NoExecute")
 
         expect(outcome.reason).to(equal("guard-unanswered"))
         expect(outcome.message).to(contain("OwnNode cannot be asked", "NODE_NAME"))

@@ -5,7 +5,7 @@ from expects import contain, equal, expect, raise_error
 from mamba import description, it
 
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.notifications import which
+from playbooks.core.notifications import settings as notifications
 from specs.support.fakes import RecordingSlack
 from specs.support.mothers import a_document
 
@@ -180,7 +180,7 @@ with description("The settings and rights of a playbook") as self:
             playbook = importlib.import_module(f"playbooks.{name}").playbook
 
             expect(lambda playbook=playbook: playbook.responder({"SLACK_OUTCOMES": "true"})).to(
-                raise_error(InvalidSetting, which.MISSING)
+                raise_error(InvalidSetting, notifications.MISSING)
             )
 
     with it("say to slack, too, what must not leave"):

@@ -26,7 +26,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.reactions.notify_slack import NotifySlack
-from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack, a_world
+from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack, some_collaborators
 from specs.support.mothers import (
     CONTAINER,
     OTHER_CONTAINER,
@@ -127,7 +127,7 @@ def responder(name: str, cluster: InMemoryCluster) -> Responder:
     if name == "slack":
         return Responder(NotifySlack(RecordingSlack()), [], FixedClock(), dry_run=False)
     playbook: Playbook = import_module(f"playbooks.{name}").playbook
-    return playbook.responder({"MAX_ALERT_AGE": "off"}, a_world(cluster))
+    return playbook.responder({"MAX_ALERT_AGE": "off"}, some_collaborators(cluster))
 
 
 def check(body: Any, seen: Counter) -> None:

@@ -17,7 +17,7 @@ from mamba import after, before, description, it
 from playbooks.commands.cluster import ClusterProcess, Executed
 from playbooks.commands.person import who
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
-from specs.engines.worker.rig import ROOT, Nats, World, a_trigger, an_alert, eventually, moment
+from specs.engines.worker.rig import ROOT, Nats, Rig, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
@@ -58,15 +58,15 @@ class PodsHere(FakeCluster):
 def start(self, *topics, config="", user="", **settings):
     """A NATS server and a worker that gives up at its first failure."""
     self.nats = Nats(config=config, user=user).start()
-    self.world = World(self.nats.url, MAX_DELIVERIES="1", **settings)
-    self.rest = [self.world, self.nats]
+    self.rig = Rig(self.nats.url, MAX_DELIVERIES="1", **settings)
+    self.rest = [self.rig, self.nats]
     self.cluster = a_cluster("-N", "fake", namespace=NAMESPACE, kind=PodsHere)
     self.cluster.url = self.nats.url
-    self.cluster.log = str(self.world.directory / "log-of-the-worker")
+    self.cluster.log = str(self.rig.directory / "log-of-the-worker")
     uid = self.cluster.the("Function", FUNCTION)["metadata"]["uid"]
-    self.world.function["metadata"]["uid"] = uid
-    self.world.serve("falco.error.*")
-    return self.world.start().ready().says("subscribed to falco.error.*")
+    self.rig.function["metadata"]["uid"] = uid
+    self.rig.serve("falco.error.*")
+    return self.rig.start().ready().says("subscribed to falco.error.*")
 
 
 def remove(self):
@@ -115,7 +115,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
 
         expect(said.code).to(equal(0))
         expect(said.out).to(contain("redelivered  1 as FALCO_INBOX:1"))
-        expect(self.world.acted("a")).to(equal(["a"]))
+        expect(self.rig.acted("a")).to(equal(["a"]))
         expect(listed(self)).to(be_empty)
 
     with it("puts back those that are named, and leaves the others"):
@@ -124,7 +124,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         numbers = {json.loads(n["body"])["output"]: n["id"] for n in given_up(self, 3)}
         self.redeliver(numbers["b"])
 
-        expect(self.world.acted("b")).to(equal(["b"]))
+        expect(self.rig.acted("b")).to(equal(["b"]))
         expect({letter["id"] for letter in listed(self)}).to(equal({numbers["a"], numbers["c"]}))
 
     with it("gives what dies again another id, and does not run in circles"):
@@ -140,9 +140,9 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         given_up(self, 1)
         self.worker.kill()
         self.redeliver()
-        self.world.start().ready()
+        self.rig.start().ready()
 
-        expect(self.world.acted("a")).to(equal(["a"]))
+        expect(self.rig.acted("a")).to(equal(["a"]))
 
     with it("puts each back once where two people do it at the same time"):
         for number in range(20):
@@ -157,7 +157,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         names = [f"n{number}" for number in range(20)]
 
         expect(codes).to(equal([0, 0]))
-        expect(sorted(self.world.acted(*names))).to(equal(sorted(names)))
+        expect(sorted(self.rig.acted(*names))).to(equal(sorted(names)))
         expect(self.nats.messages("FALCO_INBOX")).to(have_len(20))
         expect(listed(self)).to(be_empty)
 
@@ -172,7 +172,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
 
         expect(said.code).to(equal(1))
         expect(said.out).to(contain(f"kept         {cut}: cut"))
-        expect(self.world.acted("a")).to(equal(["a"]))
+        expect(self.rig.acted("a")).to(equal(["a"]))
 
     with it("drops those that are named, and has on record who did"):
         for name in ("a", "b"):
@@ -211,16 +211,16 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         self.nats.alert("a", rule="once")
         given_up(self, 1)
         self.worker.end()
-        for manifest in (self.cluster.the("Function", FUNCTION), self.world.function):
+        for manifest in (self.cluster.the("Function", FUNCTION), self.rig.function):
             manifest["metadata"]["uid"] = "another-uid"
         # Times of objects have no fractions: it must not be of the alert's own second.
-        self.world.serve(a_trigger("falco.error.*", created=moment(-2)))
-        self.world.start().ready()
+        self.rig.serve(a_trigger("falco.error.*", created=moment(-2)))
+        self.rig.start().ready()
 
         expect([letter["own"] for letter in listed(self)]).to(equal([False]))
         expect(self.redeliver().out).to(contain("kept         1: of an earlier Function"))
         expect(self.redeliver(1).out).to(contain("redelivered  1 as FALCO_INBOX"))
-        expect(self.world.acted("a")).to(equal(["a"]))
+        expect(self.rig.acted("a")).to(equal(["a"]))
 
     with it("says so where NATS is away"):
         self.nats.stop()

@@ -10,7 +10,7 @@ from playbooks import taint as taint_playbook
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.ports import ClusterWorld
+from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
@@ -91,15 +91,15 @@ with description("Guards on a cluster") as self:
             delete("node", node)
         delete_namespace(self.namespace)
 
-    def world(self, cluster=None):
+    def collaborators(self, cluster=None):
         ledger = ConfigMapLedger(self.api, namespace=self.namespace, name="budget")
-        return ClusterWorld(
+        return ClusterCollaborators(
             SystemClock(), ThisPod(), cluster or KubernetesCluster(self.api), ledger
         )
 
     def answer(self, playbook, alert, cluster=None, **settings):
         """As a process per alert does: nothing is known from before."""
-        return playbook.responder(settings, self.world(cluster)).answer(alert)
+        return playbook.responder(settings, self.collaborators(cluster)).answer(alert)
 
     def pod(self):
         (pod,) = create(a_pod_manifest("web", self.namespace, gated=True))
@@ -180,12 +180,12 @@ with description("Guards on a cluster") as self:
 
         one, other = eventually(pods)
         playbook = delete_playbook.playbook
-        reaction = playbook.build(read(playbook.settings, {}), self.world())
-        playbook.responder({}, self.world()).answer(alert_about(one, seconds_ago=3600))
+        reaction = playbook.build(read(playbook.settings, {}), self.collaborators())
+        playbook.responder({}, self.collaborators()).answer(alert_about(one, seconds_ago=3600))
         expect(self.api.calls).to(be_empty)
 
         # The ledger is there, as deploying makes it.
-        self.world().ledger.read()
+        self.collaborators().ledger.read()
         self.api.calls.clear()
         outcome = self.answer(playbook, alert_about(one))
         guarded = list(self.api.calls)

@@ -5,13 +5,13 @@ from mamba import before, description, it
 
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.infrastructure.kubernetes.events import SERIES, KubernetesEvents
-from specs.support.fakes import FakeHome
+from specs.support.fakes import FakeOwnPod
 from specs.support.mothers import NOW, an_alert
 
-POD = Concern("delete", "Pod", "web-0", "shop", "uid-1")
-DONE = replace(Outcome.acted("pod shop/web-0", "done", "done"), concern=POD)
+POD = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
+DONE = replace(Outcome.acted("pod shop/web-0", "done", "done"), target_ref=POD)
 
 
 class FakeApi:
@@ -45,7 +45,7 @@ class MovingClock:
 with description("The recorder of Events") as self:
     with before.each:
         self.api, self.clock = FakeApi(), MovingClock()
-        self.events = KubernetesEvents(self.api, "delete", FakeHome(), self.clock)
+        self.events = KubernetesEvents(self.api, "delete", FakeOwnPod(), self.clock)
 
     def record(self, outcome=DONE, alert=None):
         self.events.record(alert or an_alert(), outcome)
@@ -74,7 +74,7 @@ with description("The recorder of Events") as self:
 
     with it("makes another one of another object, reason or rule"):
         self.record()
-        self.record(replace(DONE, concern=replace(POD, uid="uid-2")))
+        self.record(replace(DONE, target_ref=replace(POD, uid="uid-2")))
         self.record(replace(DONE, reason="other"))
         self.record(alert=an_alert(rule="Other rule"))
 
@@ -100,8 +100,8 @@ with description("The recorder of Events") as self:
         expect(self.api.calls).to(be_empty)
 
     with it("knows no function outside of a cluster, and names the machine"):
-        home = FakeHome(pod="", in_cluster=False)
-        KubernetesEvents(self.api, "delete", home, self.clock).record(an_alert(), DONE)
+        own_pod = FakeOwnPod(pod="", in_cluster=False)
+        KubernetesEvents(self.api, "delete", own_pod, self.clock).record(an_alert(), DONE)
         body = self.api.calls[0][2]
 
         expect("falco/function" in body["metadata"]["labels"]).to(equal(False))

@@ -14,7 +14,7 @@ from playbooks.commands import __main__ as program
 from playbooks.commands.cluster import ClusterProcess
 from playbooks.commands.undoing import put_on_record
 from playbooks.core.errors import NotPermitted
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
@@ -157,7 +157,7 @@ with description("What a worker did, on record in the cluster") as self:
             namespace=namespace,
             function=FUNCTION,
             playbook="delete",
-            concern=Concern("undo", "Pod", "told", namespace, uid),
+            target_ref=TargetRef("undo", "Pod", "told", namespace, uid),
             message="it is back",
             by="ann",
         )
@@ -255,10 +255,10 @@ with description("The recorder of Events, on a real cluster") as self:
         cluster.delete_namespace(self.namespace)
 
     with it("counts the same again in one series"):
-        concern = Concern("delete", "Pod", "often", self.namespace, "uid-1")
+        target_ref = TargetRef("delete", "Pod", "often", self.namespace, "uid-1")
         outcome = Outcome.failed(NotPermitted("may not"))
         for _ in range(3):
-            self.events.record(an_alert(), replace(outcome, concern=concern))
+            self.events.record(an_alert(), replace(outcome, target_ref=target_ref))
             time.sleep(0.01)
         found = events(self.namespace, "often")
 
@@ -270,8 +270,8 @@ with description("The recorder of Events, on a real cluster") as self:
     with it("has those of a node in the namespace default, where kubectl describes it"):
         name = cluster.a_fake_node()
         node = cluster.stored("node", name)
-        concern = Concern("taint", "Node", name, "", node["metadata"]["uid"])
-        outcome = replace(Outcome.acted(f"node {name}", "tainted", "added"), concern=concern)
+        target_ref = TargetRef("taint", "Node", name, "", node["metadata"]["uid"])
+        outcome = replace(Outcome.acted(f"node {name}", "tainted", "added"), target_ref=target_ref)
         self.events.record(an_alert(), outcome)
         made = events("default", name)
         shown = cluster.kubectl("describe", "node", name)

@@ -17,8 +17,8 @@ WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
 
 
 def recorders(**settings):
-    world = wiring.kubernetes("taint", read(playbook.settings, settings))
-    return [type(recorder) for recorder in world.recorders]
+    collaborators = wiring.kubernetes("taint", read(playbook.settings, settings))
+    return [type(recorder) for recorder in collaborators.recorders]
 
 
 with description("The recorder that tells Slack") as self:

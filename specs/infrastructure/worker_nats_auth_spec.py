@@ -11,7 +11,7 @@ from pathlib import Path
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import ROOT, UID, Nats, World, an_alert, eventually
+from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
 # The users that the documentation has, with the passwords of this spec.
@@ -27,17 +27,17 @@ def a_server(self, config="", user="", **changes):
 
 
 def a_worker(self, url="", **settings):
-    self.world = World(url or self.nats.url, **settings)
-    self.rest.insert(0, self.world)
-    self.world.serve("falco.error.*")
-    return self.world.start()
+    self.rig = Rig(url or self.nats.url, **settings)
+    self.rest.insert(0, self.rig)
+    self.rig.serve("falco.error.*")
+    return self.rig.start()
 
 
 def works(self, worker, **options):
     """An alert that is published comes through."""
     worker.ready().says("subscribed to falco.error.*")
     self.nats.publish(("falco.error.x", an_alert("a")), **options)
-    return self.world.acted("a")
+    return self.rig.acted("a")
 
 
 def history(url):
@@ -222,14 +222,14 @@ with description("The worker's connection to NATS") as self:
         nats.url = f"nats://falcosidekick:s@127.0.0.1:{nats.port}"
         nats.alert("a")
         nats.alert("b", rule="forbidden")
-        self.world.acted("a")
+        self.rig.acted("a")
 
         expect(worker.post(an_alert("posted"))[0]).to(equal(200))
         nats.url = f"nats://admin:a@127.0.0.1:{nats.port}"
         expect(nats.messages("FALCO_DEAD")[0]["body"]).to(contain(b"forbidden"))
         expect(nats.messages("FALCO_OUTCOMES")).to(have_len(3))
         expect(history(f"nats://worker:w@127.0.0.1:{nats.port}")[-1]).to(equal({"end": 3}))
-        self.world.serve("falco.debug.*")
+        self.rig.serve("falco.debug.*")
         worker.says("unsubscribed from falco.error.*")
         expect(worker.log.lower()).not_to(contain("permissions violation"))
 
@@ -244,7 +244,7 @@ with description("The worker's connection to NATS") as self:
         worker.says("subscribed to falco.error.*")
         for name in ("a", "b"):
             nats.alert(name)
-        self.world.acted("a", "b", seconds=5)
+        self.rig.acted("a", "b", seconds=5)
         failed = 'playbook_records_failed_total{playbook="fake",recorder="Stream"}'
 
         eventually(lambda: worker.metric(failed) == 2)

@@ -8,7 +8,7 @@ from mamba import after, description, it
 from specs.engines.worker.rig import (
     UID,
     Nats,
-    World,
+    Rig,
     a_trigger,
     alerts,
     an_alert,
@@ -20,23 +20,23 @@ from specs.support.conditions import CLUSTER, not_run_unless, program
 PROXY = {"X_Forwarded_Uri": "/api/v1/namespaces/specs/services/falco-fake:8080/proxy/"}
 
 
-def a_world(self, *topics, nats=None, **settings):
+def a_rig(self, *topics, nats=None, **settings):
     """A NATS server, a fake cluster and nothing running yet; removed after the example."""
     self.nats = (nats or Nats()).start()
-    self.world = World(self.nats.url, **settings)
-    self.world.serve(*topics)
-    self.rest = [self.world, self.nats]
-    return self.world, self.nats
+    self.rig = Rig(self.nats.url, **settings)
+    self.rig.serve(*topics)
+    self.rest = [self.rig, self.nats]
+    return self.rig, self.nats
 
 
 def a_worker(self, *topics, nats=None, **settings):
     """And one worker that serves these topics."""
-    world, nats = a_world(self, *topics, nats=nats, **settings)
-    worker = world.start().ready()
+    rig, nats = a_rig(self, *topics, nats=nats, **settings)
+    worker = rig.start().ready()
     for topic in topics:
         if isinstance(topic, str):
             worker.says(f"subscribed to {topic}")
-    return world, nats, worker
+    return rig, nats, worker
 
 
 def remove(self):
@@ -60,11 +60,11 @@ with description("A worker on NATS with JetStream") as self:
         remove(self)
 
     with it("acts on an alert of its topic, and on no other"):
-        world, nats, _ = a_worker(self, "falco.error.*")
+        rig, nats, _ = a_worker(self, "falco.error.*")
         nats.alert("other", subject="falco.debug.x")
         nats.alert("ours")
 
-        expect(world.acted("ours")).to(equal(["ours"]))
+        expect(rig.acted("ours")).to(equal(["ours"]))
         eventually(lambda: settled(nats))
 
     with it("creates a stream over falco.> with limits, where there is none"):
@@ -87,17 +87,17 @@ with description("A worker on NATS with JetStream") as self:
         expect([c["name"] for c in found if not c["name"].startswith(f"falco-{UID}-")]).to(be_empty)
 
     with it("uses a stream that covers the subjects"):
-        world, nats = a_world(self, "falco.error.*")
+        rig, nats = a_rig(self, "falco.error.*")
         nats.stream("EVENTS", "falco.>", "orders.>")
-        world.start().ready().says("alerts come from stream EVENTS")
+        rig.start().ready().says("alerts come from stream EVENTS")
         nats.alert("a")
 
-        expect(world.acted("a")).to(equal(["a"]))
+        expect(rig.acted("a")).to(equal(["a"]))
 
     with it("refuses a stream whose messages acknowledging would delete, until that is mended"):
-        world, nats = a_world(self, "falco.error.*")
+        rig, nats = a_rig(self, "falco.error.*")
         nats.stream("JOBS", "falco.>", retention="workqueue")
-        worker = world.start().says("stream JOBS covers falco.> with retention 'workqueue'")
+        worker = rig.start().says("stream JOBS covers falco.> with retention 'workqueue'")
         status, said = worker.get("/readyz")
 
         expect(status).to(equal(503))
@@ -107,146 +107,146 @@ with description("A worker on NATS with JetStream") as self:
         worker.ready()
 
     with it("names a stream that has a part of the subjects, and what to do"):
-        world, nats = a_world(self, "falco.error.*")
+        rig, nats = a_rig(self, "falco.error.*")
         nats.stream("ERRORS", "falco.error.*")
-        worker = world.start().says("stream ERRORS has falco.error.*")
+        worker = rig.start().says("stream ERRORS has falco.error.*")
 
         expect(worker.log).to(contain("nats stream edit ERRORS --subjects 'falco.>'"))
 
     with it("acts on nothing that was stored before its trigger was created"):
-        world, nats = a_world(self)
+        rig, nats = a_rig(self)
         nats.stream("FALCO", "falco.>")
         old, _ = alerts(500, prefix="old")
         nats.publish(*old)
         time.sleep(1.1)
-        world.serve("falco.>")
-        world.start().ready().says("subscribed to falco.>")
+        rig.serve("falco.>")
+        rig.start().ready().says("subscribed to falco.>")
         nats.alert("new")
 
-        expect(world.acted("new")).to(equal(["new"]))
+        expect(rig.acted("new")).to(equal(["new"]))
         eventually(lambda: settled(nats))
-        expect(world.actions).to(equal(["new"]))
+        expect(rig.actions).to(equal(["new"]))
 
     with it("acts on what was stored after its trigger was created, while it was not running"):
-        world, nats = a_world(self)
+        rig, nats = a_rig(self)
         nats.stream("FALCO", "falco.>")
-        world.serve("falco.>")
+        rig.serve("falco.>")
         nats.alert("early")
-        world.start()
+        rig.start()
 
-        expect(world.acted("early")).to(equal(["early"]))
+        expect(rig.acted("early")).to(equal(["early"]))
 
     with it("follows its triggers within 5 seconds: a new topic, an edit, a deletion"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         begun = time.monotonic()
-        world.serve("falco.error.*", "falco.debug.*")
+        rig.serve("falco.error.*", "falco.debug.*")
         worker.says("subscribed to falco.debug.*", 5)
         nats.alert("a", subject="falco.debug.x")
-        world.acted("a")
-        world.serve("falco.error.*", "falco.notice.*")
+        rig.acted("a")
+        rig.serve("falco.error.*", "falco.notice.*")
         worker.says("subscribed to falco.notice.*", 5)
         nats.alert("b", subject="falco.notice.x")
-        world.acted("b")
+        rig.acted("b")
         expect(time.monotonic() - begun).to(be_below(5))
         worker.says("unsubscribed from falco.debug.*")
         nats.alert("c", subject="falco.debug.x")
         nats.alert("d")
-        world.acted("d")
+        rig.acted("d")
 
-        expect(world.actions).to(equal(["a", "b", "d"]))
+        expect(rig.actions).to(equal(["a", "b", "d"]))
         expect({c["config"]["filter_subject"] for c in nats.consumers()}).to(
             equal({"falco.error.*", "falco.notice.*"})
         )
 
     with it("does not act on history when a topic is widened"):
-        world, nats = a_world(self)
+        rig, nats = a_rig(self)
         created = moment(60)
-        world.serve(a_trigger("falco.error.*", "t", created=created))
-        worker = world.start().ready().says("subscribed to falco.error.*")
+        rig.serve(a_trigger("falco.error.*", "t", created=created))
+        worker = rig.start().ready().says("subscribed to falco.error.*")
         nats.alert("history", subject="falco.debug.x")
         nats.alert("a")
-        world.acted("a")
+        rig.acted("a")
         time.sleep(1.1)
         edited = [{"time": moment(), "fieldsV1": {"f:spec": {"f:topic": {}}}}]
-        world.serve(a_trigger("falco.>", "t", created=created, managedFields=edited))
+        rig.serve(a_trigger("falco.>", "t", created=created, managedFields=edited))
         worker.says("subscribed to falco.>", 5)
         nats.alert("b", subject="falco.debug.x")
-        world.acted("b")
+        rig.acted("b")
         eventually(lambda: settled(nats))
 
-        expect(world.actions).to(equal(["a", "b"]))
+        expect(rig.actions).to(equal(["a", "b"]))
 
     with it("looks through what a deleted topic owes when it was not running meanwhile"):
-        world, nats, worker = a_worker(self, "falco.error.*", "falco.*.x")
+        rig, nats, worker = a_worker(self, "falco.error.*", "falco.*.x")
         worker.end()
         nats.alert("both")
         nats.alert("gone", subject="falco.error.y")
-        world.serve(a_trigger("falco.*.x", created=moment(60)))
-        world.start().ready().says("looking through what is left of falco.error.*")
+        rig.serve(a_trigger("falco.*.x", created=moment(60)))
+        rig.start().ready().says("looking through what is left of falco.error.*")
 
-        world.acted("both")
+        rig.acted("both")
         eventually(lambda: len(nats.consumers()) == 1)
-        expect(world.actions).to(equal(["both"]))
+        expect(rig.actions).to(equal(["both"]))
 
     with it("refuses a trigger that selects every function"):
-        world, nats = a_world(self)
+        rig, nats = a_rig(self)
         wide = a_trigger("falco.>", "wide")
         wide["spec"]["functionSelector"] = {}
-        world.serve(wide)
-        world.start().ready().says("trigger wide is refused: its functionSelector is empty")
+        rig.serve(wide)
+        rig.start().ready().says("trigger wide is refused: its functionSelector is empty")
         nats.alert("a")
         time.sleep(1)
 
-        expect(world.actions).to(be_empty)
+        expect(rig.actions).to(be_empty)
 
     with it("acts once on what two topics match"):
-        world, nats, _ = a_worker(self, "falco.error.*", "falco.*.x", "falco.>")
+        rig, nats, _ = a_worker(self, "falco.error.*", "falco.*.x", "falco.>")
         messages, names = alerts(100)
         nats.publish(*messages)
-        world.acted(*names)
+        rig.acted(*names)
         eventually(lambda: settled(nats))
 
-        expect(world.actions).to(have_len(100))
+        expect(rig.actions).to(have_len(100))
 
     with it("acts once also with two replicas and two topics, and both work"):
-        world, nats, one = a_worker(self, "falco.error.*", "falco.>")
-        two = world.start().ready().says("subscribed to falco.>")
+        rig, nats, one = a_worker(self, "falco.error.*", "falco.>")
+        two = rig.start().ready().says("subscribed to falco.>")
         messages, names = alerts(300, rule="slow 0.005")
         nats.publish(*messages)
-        world.acted(*names)
+        rig.acted(*names)
         eventually(lambda: settled(nats))
 
-        expect(world.actions).to(have_len(300))
+        expect(rig.actions).to(have_len(300))
         expect(len(one.outcomes)).to(be_above(30))
         expect(len(two.outcomes)).to(be_above(30))
 
     with it("takes nothing when its Function is gone"):
-        world, nats, worker = a_worker(self, "falco.error.*")
-        world.function = None
-        world.serve("falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
+        rig.function = None
+        rig.serve("falco.error.*")
         worker.says("is gone", 5)
         worker.says("unsubscribed from falco.error.*")
         nats.alert("a")
         time.sleep(1)
 
-        expect(world.actions).to(be_empty)
+        expect(rig.actions).to(be_empty)
         expect(nats.consumers()).to(be_empty)
 
     with it("makes a consumer again that somebody deleted"):
-        world, nats, _ = a_worker(self, "falco.error.*")
+        rig, nats, _ = a_worker(self, "falco.error.*")
         nats.call(f"CONSUMER.DELETE.FALCO.{nats.consumers()[0]['name']}")
         nats.alert("a")
 
-        expect(world.acted("a", seconds=30)).to(equal(["a"]))
+        expect(rig.acted("a", seconds=30)).to(equal(["a"]))
 
     with it("takes in a burst"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         messages, names = alerts(3000)
         nats.publish(*messages)
-        world.acted(*names)
+        rig.acted(*names)
         eventually(lambda: settled(nats))
 
-        expect(world.actions).to(have_len(3000))
+        expect(rig.actions).to(have_len(3000))
         expect(worker.metric('function_calls_total{method="NATS"}')).to(equal(3000))
 
 with description("A worker's failures") as self:
@@ -254,19 +254,19 @@ with description("A worker's failures") as self:
         remove(self)
 
     with it("that may succeed later are tried again"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         nats.alert("a", rule="once")
 
-        expect(world.acted("a")).to(equal(["a"]))
+        expect(rig.acted("a")).to(equal(["a"]))
         expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(1))
 
     with it("become dead letters after so many deliveries, written before they are acknowledged"):
-        world, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="2")
+        rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="2")
         nats.alert("a", rule="unavailable")
         eventually(lambda: dead(nats))
 
         expect(dead(nats)).to(equal(["slack-unavailable"]))
-        expect(world.lines("tries")).to(have_len(2))
+        expect(rig.lines("tries")).to(have_len(2))
         eventually(lambda: settled(nats))
         letter = nats.messages("FALCO_DEAD")[0]
         expect(letter["subject"]).to(equal("falco-dead.falco-fake"))
@@ -274,13 +274,13 @@ with description("A worker's failures") as self:
         expect(letter["body"]).to(contain(b"unavailable"))
 
     with it("that are none of an alert's, or final, are dead letters at once, and block nobody"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         poison = [b"", b"nonsense", b"[]", b'{"rule": 1}', b"\xff\xfe", b"x" * 900_000]
         nats.publish(*[("falco.error.x", body) for body in poison])
         nats.alert("forbidden", rule="forbidden")
         nats.alert("bug", rule="bug")
         nats.alert("fine")
-        world.acted("fine")
+        rig.acted("fine")
         eventually(lambda: len(dead(nats)) == 8)
 
         expect(collections.Counter(dead(nats))).to(
@@ -289,24 +289,24 @@ with description("A worker's failures") as self:
         eventually(lambda: settled(nats))
 
     with it("that kill it are given up after so many deliveries, and nothing else is lost"):
-        world, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="3")
+        rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="3")
         nats.alert("poison", rule="crash")
         messages, names = alerts(20)
         nats.publish(*messages)
 
         def over():
-            if world.workers[-1].process.poll() is not None:
-                world.start()
+            if rig.workers[-1].process.poll() is not None:
+                rig.start()
             return dead(nats)
 
         eventually(over, 60, every=0.2)
-        world.acted(*names)
+        rig.acted(*names)
         expect(dead(nats)).to(equal(["deliveries-exhausted"]))
-        expect(len(world.workers)).to(equal(4))
+        expect(len(rig.workers)).to(equal(4))
 
     with it("of the API server cost no delivery, and nothing is pulled meanwhile"):
-        world, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="1")
-        world.away(True)
+        rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="1")
+        rig.away(True)
         messages, names = alerts(200)
         nats.publish(*messages)
         worker.says("the API server is away")
@@ -315,17 +315,17 @@ with description("A worker's failures") as self:
         expect(worker.get("/readyz")[0]).to(equal(200))
         expect(worker.metric('playbook_paused{playbook="fake"}')).to(equal(1))
         expect(nats.consumers()[0]["num_ack_pending"] <= 16).to(equal(True))
-        world.away(False)
-        world.acted(*names)
+        rig.away(False)
+        rig.acted(*names)
         eventually(lambda: settled(nats))
-        expect(world.actions).to(have_len(200))
+        expect(rig.actions).to(have_len(200))
         expect(dead(nats)).to(be_empty)
         expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(0))
 
     with it("of somebody else's stream of dead letters are not passed over: nothing is lost"):
-        world, nats = a_world(self, "falco.error.*")
+        rig, nats = a_rig(self, "falco.error.*")
         nats.stream("FALCO_DEAD", "falco-dead.>", max_bytes=100, discard="new")
-        worker = world.start().ready().says("subscribed")
+        worker = rig.start().ready().says("subscribed")
         nats.alert("a", rule="forbidden")
         worker.says("no dead letter for FALCO:1, it will come again")
 
@@ -336,42 +336,42 @@ with description("At least once") as self:
         remove(self)
 
     with it("is what a worker keeps to that is killed with -9, three times"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         messages, names = alerts(200, rule="slow 0.1")
         nats.publish(*messages)
         for count in (20, 60, 120):
-            eventually(lambda count=count: len(world.actions) >= count)
-            world.workers[-1].kill()
-            world.start()
-        world.acted(*names, seconds=60)
+            eventually(lambda count=count: len(rig.actions) >= count)
+            rig.workers[-1].kill()
+            rig.start()
+        rig.acted(*names, seconds=60)
         eventually(lambda: settled(nats))
-        twice = sum(n - 1 for n in collections.Counter(world.actions).values())
+        twice = sum(n - 1 for n in collections.Counter(rig.actions).values())
 
         expect(dead(nats)).to(be_empty)
         expect(twice <= 3 * 8).to(equal(True))
 
     with it("is kept through a restart of NATS, killed with -9, with file storage"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         messages, names = alerts(150, rule="slow 0.1")
         nats.publish(*messages)
-        eventually(lambda: len(world.actions) >= 20)
+        eventually(lambda: len(rig.actions) >= 20)
         nats.stop(signal.SIGKILL)
         time.sleep(2)
         expect(worker.get("/readyz")[0]).to(equal(503))
         expect(worker.get("/healthz")[0]).to(equal(200))
         nats.start()
-        world.acted(*names, seconds=60)
+        rig.acted(*names, seconds=60)
         nats.alert("later")
-        world.acted("later")
+        rig.acted("later")
         eventually(lambda: settled(nats))
 
         expect(dead(nats)).to(be_empty)
-        expect(world.actions).to(have_len(151))
+        expect(rig.actions).to(have_len(151))
 
     with it("is kept on a NATS that lost its data, whose messages count from 1 again"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         nats.alert("a")
-        world.acted("a")
+        rig.acted("a")
         nats.stop(signal.SIGKILL)
         nats.remove()
         fresh = Nats(port=nats.port)
@@ -381,56 +381,56 @@ with description("At least once") as self:
         eventually(lambda: fresh.consumers(), 30)
         fresh.alert("b")
 
-        expect(world.acted("b", seconds=30)).to(equal(["a", "b"]))
+        expect(rig.acted("b", seconds=30)).to(equal(["a", "b"]))
 
     with it("is once where work takes longer than a claim lasts"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         nats.alert("a", rule="slow 7")
-        world.acted("a")
+        rig.acted("a")
         eventually(lambda: settled(nats))
 
-        expect(world.lines("began")).to(equal(["a"]))
+        expect(rig.lines("began")).to(equal(["a"]))
 
     with it("is kept on SIGTERM: what began is finished, and the rest handed back at once"):
-        world, nats, one = a_worker(self, "falco.error.*", CONCURRENCY="2")
+        rig, nats, one = a_worker(self, "falco.error.*", CONCURRENCY="2")
         messages, names = alerts(20, rule="slow 1")
         nats.publish(*messages)
-        eventually(lambda: len(world.lines("began")) >= 2)
+        eventually(lambda: len(rig.lines("began")) >= 2)
         begun = time.monotonic()
         code = one.end()
         ended = time.monotonic() - begun
         expect(code).to(equal(0))
         expect(ended).to(be_below(2.5))
-        expect(len(world.actions)).to(equal(len(world.lines("began"))))
-        two = world.start(CONCURRENCY="20").ready()
-        world.acted(*names)
+        expect(len(rig.actions)).to(equal(len(rig.lines("began"))))
+        two = rig.start(CONCURRENCY="20").ready()
+        rig.acted(*names)
         eventually(lambda: settled(nats))
 
-        expect(world.actions).to(have_len(20))
+        expect(rig.actions).to(have_len(20))
         expect(two.log).not_to(contain("exhausted"))
 
     with it("is kept through a rollout while alerts flow"):
-        world, nats, one = a_worker(self, "falco.error.*")
+        rig, nats, one = a_worker(self, "falco.error.*")
         names = []
         for part in range(6):
             messages, some = alerts(50, prefix=f"p{part}-")
             nats.publish(*messages)
             names += some
             if part % 2:
-                new = world.start().ready()
-                world.workers[-2].end()
+                new = rig.start().ready()
+                rig.workers[-2].end()
                 expect(new.process.poll()).to(equal(None))
-        world.acted(*names)
+        rig.acted(*names)
         eventually(lambda: settled(nats))
 
-        expect(world.actions).to(have_len(300))
+        expect(rig.actions).to(have_len(300))
 
 with description("A worker's HTTP, with JetStream") as self:
     with after.each:
         remove(self)
 
     with it("answers 200 with the outcome of an alert that was stored first"):
-        world, nats, worker = a_worker(self)
+        rig, nats, worker = a_worker(self)
         status, said = worker.post(an_alert("a"))
 
         expect(status).to(equal(200))
@@ -438,8 +438,8 @@ with description("A worker's HTTP, with JetStream") as self:
         expect(nats.messages("FALCO_INBOX")[0]["subject"]).to(equal(f"falco-inbox.{UID}"))
 
     with it("answers 200 also when another replica does it"):
-        world, nats, one = a_worker(self)
-        two = world.start().ready()
+        rig, nats, one = a_worker(self)
+        two = rig.start().ready()
         statuses = {one.post(an_alert(f"n{n}"))[0] for n in range(20)}
 
         expect(statuses).to(equal({200}))
@@ -447,23 +447,23 @@ with description("A worker's HTTP, with JetStream") as self:
         expect(two.outcomes).not_to(be_empty)
 
     with it("answers 202 with an id for what takes longer, and does it"):
-        world, nats, worker = a_worker(self)
+        rig, nats, worker = a_worker(self)
         status, said = worker.post(an_alert("a", rule="slow 4"))
 
         expect(status).to(equal(202))
         expect(said).to(contain('"id": "FALCO_INBOX:1"'))
-        world.acted("a")
+        rig.acted("a")
 
     with it("answers 202 while the API server is away, and does it later"):
-        world, nats, worker = a_worker(self)
-        world.away(True)
+        rig, nats, worker = a_worker(self)
+        rig.away(True)
 
         expect(worker.post(an_alert("a"))[0]).to(equal(202))
-        world.away(False)
-        world.acted("a")
+        rig.away(False)
+        rig.acted("a")
 
     with it("answers 400, 401 and 413, and stores nothing"):
-        world, nats, worker = a_worker(self)
+        rig, nats, worker = a_worker(self)
 
         expect(worker.post(b"nonsense")[0]).to(equal(400))
         expect(worker.post(an_alert("a"), token=None)[0]).to(equal(401))
@@ -472,38 +472,38 @@ with description("A worker's HTTP, with JetStream") as self:
         expect(nats.messages("FALCO_INBOX")).to(be_empty)
 
     with it("gives a caller through the API server's proxy a dry run"):
-        world, nats, worker = a_worker(self)
+        rig, nats, worker = a_worker(self)
         status, said = worker.post(an_alert("a"), token=None, **PROXY)
 
         expect(status).to(equal(200))
         expect(said).to(contain('"dry_run": true'))
-        expect(world.actions).to(be_empty)
+        expect(rig.actions).to(be_empty)
         expect(nats.messages("FALCO_INBOX")).to(be_empty)
 
     with it("does what it cannot store while NATS is away, and 503s what it cannot do either"):
-        world, nats, worker = a_worker(self)
+        rig, nats, worker = a_worker(self)
         nats.stop(signal.SIGKILL)
         eventually(lambda: worker.get("/readyz")[0] == 503)
 
         expect(worker.post(an_alert("a"))[0]).to(equal(200))
-        world.away(True)
+        rig.away(True)
         expect(worker.post(an_alert("b"))[0]).to(equal(503))
-        expect(world.actions).to(equal(["a"]))
+        expect(rig.actions).to(equal(["a"]))
 
     with it("takes the alerts that are put back into the function's inbox"):
-        world, nats, worker = a_worker(self, "falco.error.*")
+        rig, nats, worker = a_worker(self, "falco.error.*")
         nats.publish((f"falco-inbox.{UID}", an_alert("again")))
 
-        expect(world.acted("again")).to(equal(["again"]))
+        expect(rig.acted("again")).to(equal(["again"]))
 
     with it("is closed with HTTP=off"):
-        world, nats, worker = a_worker(self, HTTP="off")
+        rig, nats, worker = a_worker(self, HTTP="off")
 
         expect(worker.post(an_alert("a"))[0]).to(equal(404))
         expect(worker.get("/metrics")[0]).to(equal(200))
 
     with it("does not wait for slow senders when it is told to end"):
-        world, nats, worker = a_worker(self)
+        rig, nats, worker = a_worker(self)
         import socket
 
         slow = socket.create_connection(("127.0.0.1", worker.port))
@@ -520,51 +520,51 @@ with description("A worker on NATS without JetStream") as self:
         remove(self)
 
     with it("acts, and warns plainly that alerts can be lost"):
-        world, nats, worker = a_worker(self, "falco.error.*", nats=Nats(jetstream=False))
+        rig, nats, worker = a_worker(self, "falco.error.*", nats=Nats(jetstream=False))
         nats.alert("a")
 
-        expect(world.acted("a")).to(equal(["a"]))
+        expect(rig.acted("a")).to(equal(["a"]))
         expect(worker.log).to(contain("has no JetStream"))
         expect(worker.log).to(contain("lost"))
 
     with it("shares the alerts with other replicas, and acts once on what two topics match"):
-        world, nats, one = a_worker(self, "falco.error.*", "falco.>", nats=Nats(jetstream=False))
-        two = world.start().ready().says("subscribed to falco.error.*")
+        rig, nats, one = a_worker(self, "falco.error.*", "falco.>", nats=Nats(jetstream=False))
+        two = rig.start().ready().says("subscribed to falco.error.*")
         messages, names = alerts(200)
         nats.publish(*messages)
-        world.acted(*names)
+        rig.acted(*names)
         time.sleep(0.5)
 
-        expect(world.actions).to(have_len(200))
+        expect(rig.actions).to(have_len(200))
         expect(one.outcomes).not_to(be_empty)
         expect(two.outcomes).not_to(be_empty)
 
     with it("tries again what may succeed, and waits for an API server that is away"):
-        world, nats, worker = a_worker(self, "falco.error.*", nats=Nats(jetstream=False))
+        rig, nats, worker = a_worker(self, "falco.error.*", nats=Nats(jetstream=False))
         nats.alert("a", rule="once")
-        world.acted("a")
-        world.away(True)
+        rig.acted("a")
+        rig.away(True)
         nats.alert("b")
         worker.says("the API server is away")
-        world.away(False)
+        rig.away(False)
 
-        expect(world.acted("b")).to(equal(["a", "b"]))
+        expect(rig.acted("b")).to(equal(["a", "b"]))
 
     with it("answers posted alerts by itself, and 503 where it cannot"):
-        world, nats, worker = a_worker(self, nats=Nats(jetstream=False))
+        rig, nats, worker = a_worker(self, nats=Nats(jetstream=False))
 
         expect(worker.post(an_alert("a"))[0]).to(equal(200))
-        world.away(True)
+        rig.away(True)
         expect(worker.post(an_alert("b"))[0]).to(equal(503))
 
     with it("subscribes and unsubscribes with its triggers"):
-        world, nats, worker = a_worker(self, "falco.error.*", nats=Nats(jetstream=False))
-        world.serve("falco.debug.*")
+        rig, nats, worker = a_worker(self, "falco.error.*", nats=Nats(jetstream=False))
+        rig.serve("falco.debug.*")
         worker.says("unsubscribed from falco.error.*", 5).says("subscribed to falco.debug.*", 5)
         nats.alert("a")
         nats.alert("b", subject="falco.debug.x")
 
-        expect(world.acted("b")).to(equal(["b"]))
+        expect(rig.acted("b")).to(equal(["b"]))
 
 
 # Needs no cluster, but real servers and two minutes.

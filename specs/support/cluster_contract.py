@@ -121,11 +121,17 @@ def reads_a_pod(world: World) -> None:
 
 
 def finds_no_pod(world: World) -> None:
-    _raises(NotFound, lambda: world.cluster.pod(world.name(), namespace=world.namespace))
+    _raises(
+        NotFound,
+        lambda: world.cluster.pod(world.name(), namespace=world.namespace),
+    )
 
 
 def finds_no_pod_in_a_missing_namespace(world: World) -> None:
-    _raises(NotFound, lambda: world.cluster.pod(world.name(), namespace=world.name()))
+    _raises(
+        NotFound,
+        lambda: world.cluster.pod(world.name(), namespace=world.name()),
+    )
 
 
 def lists_the_pods_of_a_node(world: World) -> None:
@@ -405,7 +411,10 @@ def does_not_replace_a_policy_that_was_written_since(world: World) -> None:
     stale = _policy(world, policy["metadata"]["name"])
     world.cluster.replace_network_policy(_with_types(stale, ["Ingress"]))
 
-    _raises(Conflict, lambda: world.cluster.replace_network_policy(_with_types(stale, ["Egress"])))
+    _raises(
+        Conflict,
+        lambda: world.cluster.replace_network_policy(_with_types(stale, ["Egress"])),
+    )
 
 
 def does_not_replace_a_missing_policy(world: World) -> None:
@@ -413,7 +422,8 @@ def does_not_replace_a_missing_policy(world: World) -> None:
     metadata = {**policy["metadata"], "resourceVersion": "1"}
 
     _raises(
-        NotFound, lambda: world.cluster.replace_network_policy({**policy, "metadata": metadata})
+        NotFound,
+        lambda: world.cluster.replace_network_policy({**policy, "metadata": metadata}),
     )
 
 
@@ -481,7 +491,10 @@ def reads_the_selector_of_a_replication_controller(world: World) -> None:
 def finds_no_owner(world: World) -> None:
     owner = Owner("ReplicaSet", world.name())
 
-    _raises(NotFound, lambda: world.cluster.owner_selector(owner, namespace=world.namespace))
+    _raises(
+        NotFound,
+        lambda: world.cluster.owner_selector(owner, namespace=world.namespace),
+    )
 
 
 def reads_the_access_modes_of_a_claim(world: World) -> None:
@@ -492,7 +505,10 @@ def reads_the_access_modes_of_a_claim(world: World) -> None:
 
 
 def finds_no_claim(world: World) -> None:
-    _raises(NotFound, lambda: world.cluster.access_modes(world.name(), namespace=world.namespace))
+    _raises(
+        NotFound,
+        lambda: world.cluster.access_modes(world.name(), namespace=world.namespace),
+    )
 
 
 CHECKS = [

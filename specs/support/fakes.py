@@ -20,10 +20,10 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.ports import (
     Clock,
     Cluster,
-    ClusterWorld,
+    ClusterCollaborators,
     Evidence,
-    Home,
     LedgerStore,
+    OwnPod,
     Reaction,
     Slack,
 )
@@ -38,7 +38,7 @@ class FixedClock(Clock):
         return self._now
 
 
-class FakeHome(Home):
+class FakeOwnPod(OwnPod):
     """A pod of the function falco-delete, unless told otherwise."""
 
     def __init__(
@@ -93,15 +93,15 @@ class InMemoryLedger(LedgerStore):
             raise self.failures.pop(0)
 
 
-def a_world(cluster: Optional[Cluster] = None, **changes: Any) -> ClusterWorld:
-    """A world of fakes."""
+def some_collaborators(cluster: Optional[Cluster] = None, **changes: Any) -> ClusterCollaborators:
+    """Fakes."""
     fakes = {
         "clock": FixedClock(),
-        "home": FakeHome(),
+        "own_pod": FakeOwnPod(),
         "cluster": cluster or InMemoryCluster(),
         "ledger": InMemoryLedger(),
     }
-    return ClusterWorld(**{**fakes, **changes})
+    return ClusterCollaborators(**{**fakes, **changes})
 
 
 class FakeEvidence(Evidence):

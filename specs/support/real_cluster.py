@@ -29,7 +29,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook, Responder
-from playbooks.core.ports import Cluster, ClusterWorld, LedgerStore
+from playbooks.core.ports import Cluster, ClusterCollaborators, LedgerStore
 from playbooks.core.settings import read
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.connection import Connection
@@ -412,11 +412,13 @@ def responder(
     ``LEDGER``, or a new one in memory.
     """
     declared: Playbook = import_module(f"playbooks.{playbook}").playbook
-    world = declared.world(playbook, read(declared.settings, settings))
-    if isinstance(world, ClusterWorld):
-        own = world.ledger if "LEDGER" in settings else InMemoryLedger()
-        world = replace(world, cluster=cluster or world.cluster, ledger=ledger or own)
-    return declared.responder(settings, world)
+    collaborators = declared.collaborators(playbook, read(declared.settings, settings))
+    if isinstance(collaborators, ClusterCollaborators):
+        own = collaborators.ledger if "LEDGER" in settings else InMemoryLedger()
+        collaborators = replace(
+            collaborators, cluster=cluster or collaborators.cluster, ledger=ledger or own
+        )
+    return declared.responder(settings, collaborators)
 
 
 def answer(

@@ -15,7 +15,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger import ledger
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Clock, Cluster, ClusterWorld, LedgerStore, World
+from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Collaborators, LedgerStore
 from playbooks.core.settings import is_name, matches_any, read
 
 # Seconds that a detached pod gets to end by itself: Kubernetes' own default.
@@ -136,7 +136,7 @@ class NodeSweep(Sweep):
 
 
 def sweep_of(
-    strikes: str,
+    targets: str,
     cluster: Cluster,
     clock: Clock,
     store: LedgerStore,
@@ -147,7 +147,7 @@ def sweep_of(
     def paused() -> str:
         return ledger.brake(store)
 
-    if strikes == "pods":
+    if targets == "pods":
         return PodSweep(cluster, clock, paused, namespaces)
     return NodeSweep(cluster, clock, paused)
 
@@ -166,7 +166,7 @@ def _left(target: str, changes: List[str]) -> Outcome:
 
 
 def sweep(
-    playbook: Playbook, environ: Mapping[str, str], world: Optional[World] = None
+    playbook: Playbook, environ: Mapping[str, str], collaborators: Optional[Collaborators] = None
 ) -> Optional[Sweep]:
     """None where nothing that it contains ends by itself, and in a dry run.
 
@@ -176,12 +176,12 @@ def sweep(
     ttl = playbook.reaction.TTL
     if not ttl or settings[ttl] is None or settings["DRY_RUN"]:
         return None
-    world = world or playbook.world(playbook.name, settings)
-    assert isinstance(world, ClusterWorld)
+    collaborators = collaborators or playbook.collaborators(playbook.name, settings)
+    assert isinstance(collaborators, ClusterCollaborators)
     return sweep_of(
-        playbook.reaction.STRIKES,
-        world.cluster,
-        world.clock,
-        world.ledger,
+        playbook.reaction.TARGETS,
+        collaborators.cluster,
+        collaborators.clock,
+        collaborators.ledger,
         settings["NAMESPACES"],
     )

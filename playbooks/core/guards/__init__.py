@@ -18,8 +18,8 @@ from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.ledger.ledger import Ledger
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.notifications import which
-from playbooks.core.ports import ClusterWorld, World
+from playbooks.core.notifications import settings as notifications
+from playbooks.core.ports import ClusterCollaborators, Collaborators
 from playbooks.core.redaction import redaction
 from playbooks.core.settings import Setting, Settings, yes_or_no
 
@@ -52,35 +52,39 @@ def settings(*, acts: bool) -> Tuple[Setting, ...]:
     """Those of every playbook, whatever its reaction. ``acts``: it acts on the cluster."""
     asked = ORDER if acts else FILTERS
     of_guards = (setting for guard in asked for setting in guard.SETTINGS)
-    return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(which.SETTINGS if acts else ()))
+    return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(notifications.SETTINGS if acts else ()))
 
 
-def filters(settings: Settings, world: World, *, looked_up: bool) -> Tuple[Guard, ...]:
+def filters(
+    settings: Settings, collaborators: Collaborators, *, looked_up: bool
+) -> Tuple[Guard, ...]:
     return (
         ThisCluster(settings["CLUSTER"], settings["CLUSTER_FIELD"]),
         MinimumPriority(settings["MINIMUM_PRIORITY"]),
         OnlyRules(settings["RULES"]),
         OnlyNamespaces(settings["NAMESPACES"], looked_up),
-        OwnAccount(world.home),
-        OwnPods(world.home, looked_up),
+        OwnAccount(collaborators.own_pod),
+        OwnPods(collaborators.own_pod, looked_up),
     )
 
 
-def guards(playbook: str, settings: Settings, world: ClusterWorld) -> Tuple[Guard, ...]:
+def guards(
+    playbook: str, settings: Settings, collaborators: ClusterCollaborators
+) -> Tuple[Guard, ...]:
     """All of them, for a playbook that acts on the cluster."""
     limits = Limits.of(settings)
     effect = settings.get("TAINT_EFFECT", "")
     return (
-        *filters(settings, world, looked_up=True),
+        *filters(settings, collaborators, looked_up=True),
         ProtectedNamespaces(settings["PROTECTED_NAMESPACES"]),
         StaleAlerts(settings["MAX_ALERT_AGE"]),
         ProtectedOwners(settings["ALLOW_OWNERS"]),
-        OwnNode(world.home, effect),
-        LastNodes(world.cluster),
-        Exemptions(playbook, world.cluster, settings["EXEMPT_PODS"]),
+        OwnNode(collaborators.own_pod, effect),
+        LastNodes(collaborators.cluster),
+        Exemptions(playbook, collaborators.cluster, settings["EXEMPT_PODS"]),
         BlastRadius(
-            Ledger(world.ledger, limits),
-            world.cluster,
+            Ledger(collaborators.ledger, limits),
+            collaborators.cluster,
             limits,
             taint=(settings["TAINT_KEY"], effect) if effect else None,
         ),

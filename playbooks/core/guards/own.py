@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.ports import Home
+from playbooks.core.ports import OwnPod
 
 # What every function of ours, and its account, is called.
 _OURS = re.compile(r"falco-[a-z0-9-]+", re.ASCII)
@@ -18,7 +18,7 @@ _OURS = re.compile(r"falco-[a-z0-9-]+", re.ASCII)
 class OwnAccount(Guard):
     """No alert that a playbook's own account caused (of the audit log)."""
 
-    home: Home
+    own_pod: OwnPod
 
     REASONS = ("own-account",)
     OFF = "always on"
@@ -27,7 +27,7 @@ class OwnAccount(Guard):
         user = case.alert.fields.get("ka.user.name")
         if case.alert.source != "k8s_audit" or not isinstance(user, str):
             return PASSED
-        prefix = f"system:serviceaccount:{self.home.namespace}:"
+        prefix = f"system:serviceaccount:{self.own_pod.namespace}:"
         account = user[len(prefix) :] if user.startswith(prefix) else ""
         if not _OURS.fullmatch(account):
             return Answer("the caller is no account of a playbook")
@@ -45,7 +45,7 @@ class OwnPods(Guard):
     that account already. Where none is ``looked_up``: a pod of this function's own ReplicaSet.
     """
 
-    home: Home
+    own_pod: OwnPod
     looked_up: bool
 
     REASONS = ("own-pod",)
@@ -53,15 +53,15 @@ class OwnPods(Guard):
 
     def of_alert(self, case: Case) -> Answer:
         claim = case.alert.claim
-        own, _, _ = self.home.pod.rpartition("-")
+        own, _, _ = self.own_pod.pod.rpartition("-")
         same = own and claim.pod.rpartition("-")[0] == own
-        if self.looked_up or not same or claim.namespace != self.home.namespace:
+        if self.looked_up or not same or claim.namespace != self.own_pod.namespace:
             return PASSED
         return _own(f"pod {claim.namespace}/{claim.pod}")
 
     def of_action(self, case: Case, action: Action) -> Answer:
         pod = action.pod
-        if pod is None or pod.namespace != self.home.namespace:
+        if pod is None or pod.namespace != self.own_pod.namespace:
             return PASSED
         return _own(str(pod)) if _OURS.fullmatch(pod.service_account) else PASSED
 
@@ -70,7 +70,7 @@ class OwnPods(Guard):
 class OwnNode(Guard):
     """The node on which the playbook runs is not tainted with NoExecute."""
 
-    home: Home
+    own_pod: OwnPod
     effect: str
 
     REASONS = ("own-node",)
@@ -78,11 +78,11 @@ class OwnNode(Guard):
 
     def of_action(self, case: Case, action: Action) -> Answer:
         node = action.node
-        if node is None or self.effect != "NoExecute" or not self.home.in_cluster:
+        if node is None or self.effect != "NoExecute" or not self.own_pod.in_cluster:
             return PASSED
-        if not self.home.node:
+        if not self.own_pod.node:
             raise InvalidSetting("NODE_NAME is not set, expected the node of this pod")
-        if node.name != self.home.node:
+        if node.name != self.own_pod.node:
             return Answer(f"the playbook does not run on {node}")
         return Answer.refused(
             "own-node", f"the playbook itself runs on {node}: it would be evicted"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 from playbooks.core.instant import Instant
-from playbooks.core.notifications import which
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.notifications import kinds
+from playbooks.core.outcome import Outcome, TargetRef
 
 API = "events.k8s.io/v1"
 CONTROLLER = "falco-playbooks"
@@ -25,7 +25,7 @@ LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
 # Where Events about what belongs to no namespace lie.
 OF_NO_NAMESPACE = "default"
 
-_WARNINGS = (which.FAILED, which.TRIPPED)
+_WARNINGS = (kinds.FAILED, kinds.TRIPPED)
 
 
 def event(
@@ -45,8 +45,8 @@ def event(
     machine, that writes.
     The note has rule and message, and never the alert's text.
     """
-    kind, concern = which.kind(outcome), outcome.concern
-    if not kind or concern is None:
+    kind, target_ref = kinds.kind(outcome), outcome.target_ref
+    if not kind or target_ref is None:
         return None
     by = str(outcome.details.get("by") or "")
     whose = {PLAYBOOK: playbook, FUNCTION: function, HOME: home}
@@ -55,16 +55,16 @@ def event(
         "apiVersion": API,
         "kind": "Event",
         "metadata": {
-            "name": _name(concern, now),
-            "namespace": concern.namespace or OF_NO_NAMESPACE,
+            "name": _name(target_ref, now),
+            "namespace": target_ref.namespace or OF_NO_NAMESPACE,
             "labels": {key: value for key, value in whose.items() if value},
             "annotations": {key: value for key, value in said.items() if value},
         },
         "eventTime": micro_time(now),
         "type": "Warning" if kind in _WARNINGS else "Normal",
-        "reason": _camel(outcome.reason, "would " if kind == which.WOULD else ""),
-        "action": concern.verb[:LONGEST_WORD],
-        "regarding": _regarding(concern),
+        "reason": _camel(outcome.reason, "would " if kind == kinds.WOULD else ""),
+        "action": target_ref.verb[:LONGEST_WORD],
+        "regarding": _regarding(target_ref),
         "note": _cut(f"{rule}: {outcome.message}" if rule else outcome.message),
         "reportingController": f"{CONTROLLER}/{playbook}",
         "reportingInstance": instance[:LONGEST_WORD],
@@ -76,15 +76,20 @@ def micro_time(now: Instant) -> str:
     return str(now)[:26] + "Z"
 
 
-def _name(concern: Concern, now: Instant) -> str:
+def _name(target_ref: TargetRef, now: Instant) -> str:
     """As client-go names them: the object's name, and the time."""
-    return f"{concern.name[:LONGEST_NAME].rstrip('.-')}.{now.nanoseconds:x}"
+    return f"{target_ref.name[:LONGEST_NAME].rstrip('.-')}.{now.nanoseconds:x}"
 
 
-def _regarding(concern: Concern) -> Dict[str, str]:
-    found = {"apiVersion": "v1", "kind": concern.kind, "name": concern.name, "uid": concern.uid}
-    if concern.namespace:
-        found["namespace"] = concern.namespace
+def _regarding(target_ref: TargetRef) -> Dict[str, str]:
+    found = {
+        "apiVersion": "v1",
+        "kind": target_ref.kind,
+        "name": target_ref.name,
+        "uid": target_ref.uid,
+    }
+    if target_ref.namespace:
+        found["namespace"] = target_ref.namespace
     return found
 
 

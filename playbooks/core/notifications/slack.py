@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from playbooks.core.alert import Alert
-from playbooks.core.notifications import which
+from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
 
 _COLOURS = {
-    which.ACTED: "#2f9e44",
-    which.WOULD: "#2f80ed",
-    which.FAILED: "#d40e0d",
-    which.TRIPPED: "#e8590c",
-    which.UNDONE: "#9aa0a6",
+    kinds.ACTED: "#2f9e44",
+    kinds.WOULD: "#2f80ed",
+    kinds.FAILED: "#d40e0d",
+    kinds.TRIPPED: "#e8590c",
+    kinds.UNDONE: "#9aa0a6",
 }
-_TITLES = {which.TRIPPED: "has used up its budget"}
+_TITLES = {kinds.TRIPPED: "has used up its budget"}
 
 # Characters that Slack takes, and fields of a section.
 LONGEST_TEXT = 3000
@@ -27,7 +27,7 @@ MOST_FIELDS = 10
 
 def message(playbook: str, alert: Alert, outcome: Outcome) -> Dict[str, Any]:
     """Never the alert's own text. ``why`` is a section of its own, a check a line."""
-    kind = which.kind(outcome)
+    kind = kinds.kind(outcome)
     title = " ".join((playbook, _TITLES.get(kind, kind), outcome.target)).strip()
     facts = (
         ("Rule", alert.rule),

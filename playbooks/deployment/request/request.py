@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, 
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
-from playbooks.core.notifications import which
+from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
 from playbooks.deployment.command_line import Options
@@ -188,14 +188,14 @@ def _telling_problems(
     settings: Sequence[Setting], texts: Mapping[str, str], names_given: Sequence[str]
 ) -> List[str]:
     """What the messages about outcomes lack, where the playbook has any."""
-    if which.OUTCOMES not in settings:
+    if notifications.OUTCOMES not in settings:
         return []
-    if which.OUTCOMES.name in names_given and which.OUTCOMES.name not in texts:
-        return [f"{which.OUTCOMES.name} decides what is installed: it can come by -e only"]
-    told = which.to_slack(texts)
-    webhook = which.WEBHOOK.name
+    if notifications.OUTCOMES.name in names_given and notifications.OUTCOMES.name not in texts:
+        return [f"{notifications.OUTCOMES.name} decides what is installed: it can come by -e only"]
+    told = notifications.to_slack(texts)
+    webhook = notifications.WEBHOOK.name
     given = texts.get(webhook) if webhook in texts else webhook in names_given
-    return [which.MISSING] if told and not given else []
+    return [notifications.MISSING] if told and not given else []
 
 
 def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:

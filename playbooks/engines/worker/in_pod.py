@@ -15,14 +15,14 @@ from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.jetstream import JetStream
-from playbooks.engines.worker.operator.dead_letters import Undone
+from playbooks.engines.worker.operator.dead_letters import CannotBeDone
 
 # Seconds for the connection: the worker itself waits for ever.
 CONNECT = 15.0
 
 
 async def connected(settings: Settings, name: str) -> Any:
-    """``name`` shows in NATS' own monitoring. Raises Undone."""
+    """``name`` shows in NATS' own monitoring. Raises CannotBeDone."""
 
     async def nothing() -> None: ...
 
@@ -32,7 +32,7 @@ async def connected(settings: Settings, name: str) -> Any:
         )
     except asyncio.TimeoutError:
         shown = nats_connection.shown(settings)
-        raise Undone(f"no connection to NATS ({shown}) within {CONNECT:.0f} s") from None
+        raise CannotBeDone(f"no connection to NATS ({shown}) within {CONNECT:.0f} s") from None
 
 
 def jetstream_of(connection: Any, settings: Settings) -> JetStream:

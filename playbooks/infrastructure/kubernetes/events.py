@@ -14,7 +14,7 @@ from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant
 from playbooks.core.notifications.event import RULE, event, micro_time
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, Home, Recorder
+from playbooks.core.ports import Clock, OwnPod, Recorder
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 
@@ -46,10 +46,10 @@ class KubernetesEvents(Recorder):
     Where the API is asked for as much as it may be, what acts goes first.
     """
 
-    def __init__(self, api: KubernetesApi, playbook: str, home: Home, clock: Clock) -> None:
+    def __init__(self, api: KubernetesApi, playbook: str, own_pod: OwnPod, clock: Clock) -> None:
         self._api = api
         self._playbook = playbook
-        self._home = home
+        self._own_pod = own_pod
         self._clock = clock
         self._lock = threading.Lock()
         self._known: OrderedDict[Key, _Series] = OrderedDict()
@@ -60,9 +60,9 @@ class KubernetesEvents(Recorder):
             outcome,
             now,
             playbook=self._playbook,
-            function=_function(self._home.pod),
-            home=self._home.namespace,
-            instance=self._home.pod or socket.gethostname() or "unknown",
+            function=_function(self._own_pod.pod),
+            home=self._own_pod.namespace,
+            instance=self._own_pod.pod or socket.gethostname() or "unknown",
             rule=alert.rule,
             alert_time=str(alert.time),
         )

@@ -10,7 +10,7 @@ from playbooks.core.containment.expiry import NodeSweep, PodSweep, sweep
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotPermitted
 from playbooks.core.ledger.book import Book, after
 from playbooks.core.outcome import Status
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, a_world
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
 from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
 
 NAME = f"falco-isolate-{UID}"
@@ -25,7 +25,9 @@ def isolated(*, detach=False, ttl="1h"):
     cluster = InMemoryCluster(a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS}))
     cluster.owner_selectors["ReplicaSet web"] = Selector({"app": "web"})
     chosen = {"ISOLATE_TTL": ttl, "ISOLATE_DETACH": str(detach)}
-    outcome = isolate.build(read(isolate.playbook, chosen), a_world(cluster)).run(an_alert())
+    outcome = isolate.build(read(isolate.playbook, chosen), some_collaborators(cluster)).run(
+        an_alert()
+    )
     expect(outcome.reason).to(equal("isolated"))
     cluster.calls.clear()
     return cluster
@@ -33,7 +35,7 @@ def isolated(*, detach=False, ttl="1h"):
 
 def tainted(**chosen):
     cluster = InMemoryCluster(a_pod(), a_node())
-    taint.build(read(taint.playbook, chosen), a_world(cluster)).run(an_alert())
+    taint.build(read(taint.playbook, chosen), some_collaborators(cluster)).run(an_alert())
     cluster.calls.clear()
     return cluster
 
@@ -46,8 +48,10 @@ def read(playbook, given):
 
 
 def sweep_of(playbook, cluster, *, now=DUE, ledger=None, **chosen):
-    world = a_world(cluster, clock=FixedClock(now), ledger=ledger or InMemoryLedger())
-    return sweep(playbook, {playbook.reaction.TTL: "1h", **chosen}, world)
+    collaborators = some_collaborators(
+        cluster, clock=FixedClock(now), ledger=ledger or InMemoryLedger()
+    )
+    return sweep(playbook, {playbook.reaction.TTL: "1h", **chosen}, collaborators)
 
 
 def pods(cluster, **how):
@@ -211,7 +215,7 @@ with description("A taint for a time") as self:
     with it("comes off once that is over, with its note, and no other taint"):
         cluster = tainted(TAINT_TTL="1h")
         chosen = read(taint.playbook, {"TAINT_EFFECT": "NoExecute"})
-        taint.build(chosen, a_world(cluster)).run(an_alert())
+        taint.build(chosen, some_collaborators(cluster)).run(an_alert())
         (outcome,) = nodes(cluster)
         node = cluster.known_nodes["node-1"]
 
@@ -236,8 +240,8 @@ with description("A taint for a time") as self:
     with it("is left alone where it was extended since the nodes were listed"):
         cluster = tainted(TAINT_TTL="1h")
         listed = cluster.nodes()
-        world = a_world(cluster, clock=FixedClock(DUE))
-        taint.build(read(taint.playbook, {"TAINT_TTL": "1h"}), world).run(an_alert())
+        collaborators = some_collaborators(cluster, clock=FixedClock(DUE))
+        taint.build(read(taint.playbook, {"TAINT_TTL": "1h"}), collaborators).run(an_alert())
         cluster.nodes = lambda: listed
 
         expect(nodes(cluster)).to(be_empty)
@@ -250,9 +254,9 @@ with description("The sweep of a playbook") as self:
         expect(sweep_of(taint.playbook, InMemoryCluster())).to(be_a(NodeSweep))
 
     with it("is none unless it is set, in a dry run, and for what contains nothing"):
-        expect(sweep(isolate.playbook, {}, a_world())).to(be_none)
+        expect(sweep(isolate.playbook, {}, some_collaborators())).to(be_none)
         expect(sweep_of(isolate.playbook, InMemoryCluster(), DRY_RUN="true")).to(be_none)
-        expect(sweep(delete.playbook, {}, a_world())).to(be_none)
+        expect(sweep(delete.playbook, {}, some_collaborators())).to(be_none)
 
     with it("fails where it cannot look"):
         cluster = isolated()

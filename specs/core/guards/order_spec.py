@@ -10,12 +10,12 @@ from playbooks import delete, isolate, slack, taint
 from playbooks.core import guards
 from playbooks.core.ledger import book
 from playbooks.core.settings import read
-from specs.support.fakes import a_world
+from specs.support.fakes import some_collaborators
 
 
 def built(playbook):
     settings = read(playbook.settings, {})
-    return [type(guard) for guard in guards.guards(playbook.name, settings, a_world())]
+    return [type(guard) for guard in guards.guards(playbook.name, settings, some_collaborators())]
 
 
 def refusals(source):
@@ -39,7 +39,7 @@ with description("The guards") as self:
 
     with it("are the first ones for a playbook that does not act on the cluster"):
         settings = read(slack.playbook.settings, {"SLACK_WEBHOOK_URL": "https://slack.example/x"})
-        found = guards.filters(settings, a_world(), looked_up=False)
+        found = guards.filters(settings, some_collaborators(), looked_up=False)
 
         expect([type(guard) for guard in found]).to(equal(list(guards.FILTERS)))
         expect(guards.ORDER[: len(guards.FILTERS)]).to(equal(guards.FILTERS))

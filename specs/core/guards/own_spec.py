@@ -4,7 +4,7 @@ from mamba import description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.own import OwnAccount, OwnNode, OwnPods
-from specs.support.fakes import FakeHome
+from specs.support.fakes import FakeOwnPod
 from specs.support.mothers import NOW, a_node, a_pod, an_action, an_alert
 
 ACCOUNT = "system:serviceaccount:playbooks:falco-taint"
@@ -12,21 +12,21 @@ ACCOUNT = "system:serviceaccount:playbooks:falco-taint"
 
 def caused_by(user, source="k8s_audit"):
     alert = an_alert({"ka.user.name": user}, source=source)
-    return OwnAccount(FakeHome()).of_alert(Case(alert, NOW)).reason
+    return OwnAccount(FakeOwnPod()).of_alert(Case(alert, NOW)).reason
 
 
 def acted_on(account="default", **pod):
     action = an_action(a_pod(spec={"serviceAccountName": account}, **pod))
-    return OwnPods(FakeHome(), True).of_action(Case(an_alert(), NOW), action).reason
+    return OwnPods(FakeOwnPod(), True).of_action(Case(an_alert(), NOW), action).reason
 
 
-def told_of(pod, namespace="playbooks", home=None, *, looked_up=False):
+def told_of(pod, namespace="playbooks", own_pod=None, *, looked_up=False):
     case = Case(an_alert(pod=pod, namespace=namespace), NOW)
-    return OwnPods(home or FakeHome(), looked_up).of_alert(case).reason
+    return OwnPods(own_pod or FakeOwnPod(), looked_up).of_alert(case).reason
 
 
-def tainting(name, effect="NoExecute", **home):
-    guard = OwnNode(FakeHome(**home), effect)
+def tainting(name, effect="NoExecute", **own_pod):
+    guard = OwnNode(FakeOwnPod(**own_pod), effect)
     return guard.of_action(Case(an_alert(), NOW), an_action(None, a_node(name)))
 
 
@@ -64,7 +64,7 @@ with description("The guard of a playbook's own pods") as self:
         expect(acted_on("falco-delete", namespace="shop")).to(equal(""))
 
     with it("has no word where no pod is acted upon"):
-        answer = OwnPods(FakeHome(), True).of_action(
+        answer = OwnPods(FakeOwnPod(), True).of_action(
             Case(an_alert(), NOW), an_action(None, a_node())
         )
 
@@ -77,7 +77,7 @@ with description("The guard of a playbook's own pods") as self:
         expect(told_of("falco-delete-6d5f-other", looked_up=True)).to(equal(""))
 
     with it("has no siblings outside of a cluster"):
-        expect(told_of("web", home=FakeHome(pod=""))).to(equal(""))
+        expect(told_of("web", own_pod=FakeOwnPod(pod=""))).to(equal(""))
 
 
 with description("The guard of a playbook's own node") as self:
@@ -96,7 +96,7 @@ with description("The guard of a playbook's own node") as self:
         expect(lambda: tainting("node-1", node="")).to(raise_error(InvalidSetting))
 
     with it("has no word where no node is tainted"):
-        answer = OwnNode(FakeHome(), "NoExecute").of_action(
+        answer = OwnNode(FakeOwnPod(), "NoExecute").of_action(
             Case(an_alert(), NOW), an_action(a_pod(node="node-9"))
         )
 

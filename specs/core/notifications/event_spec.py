@@ -4,17 +4,17 @@ from expects import be_below_or_equal, be_none, contain, equal, expect, have_key
 from mamba import description, it
 
 from playbooks.core.errors import ClusterUnavailable, InvalidAlert
-from playbooks.core.notifications import which
+from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from specs.support.mothers import NOW
 
-POD = Concern("delete", "Pod", "web-0", "shop", "uid-1")
-NODE = Concern("taint", "Node", "node-1", "", "uid-2")
+POD = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
+NODE = TargetRef("taint", "Node", "node-1", "", "uid-2")
 DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion accepted of pod shop/web-0")
 
 
-def made(outcome=DONE, concern=POD, **changes):
+def made(outcome=DONE, target_ref=POD, **changes):
     given = {
         "playbook": "delete",
         "function": "falco-delete",
@@ -24,7 +24,7 @@ def made(outcome=DONE, concern=POD, **changes):
         "alert_time": "2026-01-02T03:00:00.000000000Z",
         **changes,
     }
-    return event(replace(outcome, concern=concern), NOW, **given)
+    return event(replace(outcome, target_ref=target_ref), NOW, **given)
 
 
 with description("The Event of an outcome") as self:
@@ -93,7 +93,7 @@ with description("The Event of an outcome") as self:
         expect(found["metadata"]["annotations"]["falco/status"]).to(equal("would have acted"))
 
     with it("says what somebody took back"):
-        outcome = which.undone(replace(NODE, verb="undo"), "removed the taint", "ann")
+        outcome = kinds.undone(replace(NODE, verb="undo"), "removed the taint", "ann")
         found = event(outcome, NOW, playbook="taint", function="", home="ops", instance="laptop")
 
         expect((found["reason"], found["action"])).to(equal(("Undone", "undo")))
@@ -105,7 +105,7 @@ with description("The Event of an outcome") as self:
     with it("is none where an alert was skipped, is none, or concerns no object"):
         expect(made(Outcome.skipped("finished", "it has succeeded"))).to(be_none)
         expect(made(Outcome.failed(InvalidAlert("no JSON")))).to(be_none)
-        expect(made(concern=None)).to(be_none)
+        expect(made(target_ref=None)).to(be_none)
 
     with it("is no longer than the API takes"):
         long = Outcome.acted("pod", "x-" * 100, "\u00e9" * 2000)

@@ -9,20 +9,20 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.engines import kubeless
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.support.fakes import FakeReaction, a_world
+from specs.support.fakes import FakeReaction, some_collaborators
 
 calls = 0
 
 
 class Planning(FakeReaction):
-    STRIKES = "pods"
+    TARGETS = "pods"
 
 
 playbook = Playbook(
     "planning",
     Planning,
-    lambda settings, world: Planning(Outcome.skipped("planned", "planned")),
-    lambda name, settings: a_world(clock=SystemClock()),
+    lambda settings, collaborators: Planning(Outcome.skipped("planned", "planned")),
+    lambda name, settings: some_collaborators(clock=SystemClock()),
     packages=(),
 )
 handler = kubeless.handler(playbook)

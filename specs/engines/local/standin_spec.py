@@ -13,14 +13,14 @@ from mamba import after, before, description, it
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.errors import Refused
-from playbooks.core.outcome import Concern, Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.local.standin.kinds import BY_NAME
 from playbooks.engines.local.standin.objects import Objects
 from playbooks.engines.local.standin.scene import scene
 from specs.support import cluster_contract as contract
 from specs.support import ledger_contract
 from specs.support.conditions import Condition, not_run_unless
-from specs.support.fakes import FakeHome, FixedClock
+from specs.support.fakes import FakeOwnPod, FixedClock
 from specs.support.mothers import CONTAINER, an_alert
 
 KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
@@ -130,10 +130,10 @@ with description("The stand-in, to the client of the Kubernetes API,") as self:
         self.stand_in.__exit__(None, None, None)
 
     with it("does what every cluster does"):
-        world, broken = StandInWorld(self.objects, self.cluster), []
+        collaborators, broken = StandInWorld(self.objects, self.cluster), []
         for name in contract.CHECKS:
             try:
-                getattr(contract, name)(world)
+                getattr(contract, name)(collaborators)
             except Exception as error:
                 broken.append(f"{name}: {error}")
 
@@ -168,9 +168,9 @@ with description("The stand-in, to the client of the Kubernetes API,") as self:
         )
 
     with it("takes the Events that a playbook writes"):
-        recorder = KubernetesEvents(self.cluster._api, "delete", FakeHome(), FixedClock())
-        concern = Concern("delete", "Pod", "web-7", "shop", "uid-1")
-        done = replace(Outcome.acted("pod shop/web-7", "done", "done"), concern=concern)
+        recorder = KubernetesEvents(self.cluster._api, "delete", FakeOwnPod(), FixedClock())
+        target_ref = TargetRef("delete", "Pod", "web-7", "shop", "uid-1")
+        done = replace(Outcome.acted("pod shop/web-7", "done", "done"), target_ref=target_ref)
         recorder.record(an_alert(), done)
         recorder.record(an_alert(), done)
         (made,) = get(f"{self.stand_in.url}/apis/events.k8s.io/v1/events")["items"]

@@ -20,7 +20,7 @@ from playbooks.core.action import Action
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted, SlackUnavailable
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Reaction, World
+from playbooks.core.ports import Collaborators, Reaction
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.worker import Ended, Worker
@@ -98,8 +98,8 @@ def playbook():
     return Playbook(
         "fake",
         Told,
-        lambda settings, world: Told(),
-        lambda name, settings: World(SystemClock(), ThisPod({})),
+        lambda settings, collaborators: Told(),
+        lambda name, settings: Collaborators(SystemClock(), ThisPod({})),
         packages=(),
     )
 

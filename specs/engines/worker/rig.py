@@ -194,7 +194,7 @@ class Nats:
         return list(self.call(f"CONSUMER.LIST.{stream}").get("consumers") or [])
 
 
-class World:
+class Rig:
     """A fake cluster in a directory, and the workers that run on it."""
 
     def __init__(self, url: str, **settings: str) -> None:
@@ -254,17 +254,17 @@ class World:
 
 
 class WorkerProcess:
-    def __init__(self, world: World, settings: Dict[str, str]) -> None:
+    def __init__(self, rig: Rig, settings: Dict[str, str]) -> None:
         self.port = free_port()
-        self.path = world.directory / f"log-{self.port}"
+        self.path = rig.directory / f"log-{self.port}"
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "WORKER_SPEC_DIRECTORY": str(world.directory),
+            "WORKER_SPEC_DIRECTORY": str(rig.directory),
             "PLAYBOOK": "fake",
             "FUNCTION_NAME": "falco-fake",
             "FUNCTION_NAMESPACE": "specs",
-            "NATS_URL": world.url,
+            "NATS_URL": rig.url,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.port),
             "HTTP_TOKEN": TOKEN,

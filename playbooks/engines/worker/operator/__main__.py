@@ -29,7 +29,7 @@ from playbooks.engines.worker.in_pod import (
     say,
 )
 from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream, Unusable
-from playbooks.engines.worker.operator.dead_letters import Desk, Letter, Undone
+from playbooks.engines.worker.operator.dead_letters import CannotBeDone, Desk, Letter
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
 # Characters of an alert that is dropped which are put on record.
@@ -63,7 +63,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return fail(f"this NATS keeps nothing, so that there are no dead letters: {error}")
     except BrokenPipeError:
         raise
-    except (Undone, Unusable, ApiError, PlaybookError) as error:
+    except (CannotBeDone, Unusable, ApiError, PlaybookError) as error:
         return fail(str(error))
     except Exception as error:
         return fail(repr(error))
@@ -71,7 +71,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _note(path: str, who: str) -> Callable[[Letter], None]:
-    """Writes into the worker's log what is dropped, and by whom. Raises Undone."""
+    """Writes into the worker's log what is dropped, and by whom. Raises CannotBeDone."""
 
     def note(letter: Letter) -> None:
         line = {
@@ -86,7 +86,7 @@ def _note(path: str, who: str) -> Callable[[Letter], None]:
             with Path(path).open("a", encoding="utf-8") as log:
                 write_line(json.dumps(line), log)
         except OSError as error:
-            raise Undone(
+            raise CannotBeDone(
                 f"{letter.sequence} is not dropped, since that cannot be put on record: {error}"
             ) from error
 

@@ -22,7 +22,7 @@ from playbooks.engines.worker.function import ALERT_STREAM, ALERTS
 from playbooks.engines.worker.in_pod import connected, end, fail, jetstream_of, main
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
-from playbooks.engines.worker.operator.dead_letters import Undone
+from playbooks.engines.worker.operator.dead_letters import CannotBeDone
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
 # Seconds for reading all.
@@ -44,7 +44,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return await _print_since(since, environ)
     except NoJetStream as error:
         return fail(f"this NATS keeps nothing: {error}")
-    except (Undone, Unusable, ApiError, PlaybookError) as error:
+    except (CannotBeDone, Unusable, ApiError, PlaybookError) as error:
         return fail(str(error))
 
 

@@ -19,7 +19,7 @@ from playbooks.engines.worker.nats.jetstream import NOT_FOUND, ApiError, JetStre
 from playbooks.engines.worker.work.dead_letters import carried, plain
 
 
-class Undone(Exception):
+class CannotBeDone(Exception):
     """What was asked for cannot be done. The words say why."""
 
 
@@ -114,7 +114,7 @@ class Desk:
         unknown = sorted(set(sequences) - set(found))
         if unknown:
             name = f"{self._function.namespace}/{self._function.name}"
-            raise Undone(
+            raise CannotBeDone(
                 f"{', '.join(map(str, unknown))}: no dead letter of {name}, expected ids as they"
                 " are listed; nothing was done"
             )
@@ -143,12 +143,14 @@ class Desk:
         headers = {**carried(letter.headers), RELEASED_BY: plain(self._by), "Nats-Msg-Id": name}
         stored = await self._jetstream.store(self._function.inbox, letter.body, headers)
         if "seq" not in stored:
-            raise Undone(f"{letter.sequence} is not put back: no stream keeps it, but {stored}")
+            raise CannotBeDone(
+                f"{letter.sequence} is not put back: no stream keeps it, but {stored}"
+            )
         place = f"{stored['stream']}:{stored['seq']}"
         try:
             await self._remove(letter.sequence)
         except Exception as error:
-            raise Undone(
+            raise CannotBeDone(
                 f"{letter.sequence} is put back as {place}, and is a dead letter still, because it"
                 f" cannot be removed: {error}"
             ) from error
@@ -177,4 +179,4 @@ class Desk:
             return await self._jetstream.call(what, body)
         except Unusable as error:
             # A right that the worker itself does without.
-            raise Undone(f"{error} ($JS.API.{what})") from error
+            raise CannotBeDone(f"{error} ($JS.API.{what})") from error

@@ -30,7 +30,7 @@ from playbooks.engines.worker.in_pod import (
 )
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
-from playbooks.engines.worker.operator.dead_letters import Undone
+from playbooks.engines.worker.operator.dead_letters import CannotBeDone
 from playbooks.engines.worker.records.stream import headers_of
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
@@ -95,7 +95,7 @@ class History:
         try:
             made = await self._jetstream.call(what, wanted)
         except Unusable as error:
-            raise Undone(f"{error} ($JS.API.{what})") from error
+            raise CannotBeDone(f"{error} ($JS.API.{what})") from error
         return name, made.get("num_pending", 0)
 
     def _read(self, message: Any) -> Optional[Dict[str, Any]]:
@@ -115,11 +115,11 @@ async def _next(subscription: Any, asked: str) -> Any:
     try:
         message = await subscription.next_msg(timeout=WAIT)
     except Exception as error:
-        raise Undone(
+        raise CannotBeDone(
             f"the stream broke off, or this NATS user may not publish on {asked}"
         ) from error
     if Origin.of(message.reply or "") is None:
-        raise Undone(f"the stream broke off: {dict(message.headers or {})}")
+        raise CannotBeDone(f"the stream broke off: {dict(message.headers or {})}")
     return message
 
 
@@ -144,7 +144,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return fail(f"this NATS keeps nothing: {error}")
     except BrokenPipeError:
         raise
-    except (Undone, Unusable, ApiError, PlaybookError) as error:
+    except (CannotBeDone, Unusable, ApiError, PlaybookError) as error:
         return fail(str(error))
     except Exception as error:
         return fail(repr(error))

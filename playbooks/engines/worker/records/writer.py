@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Set, Union
 
 from playbooks.core.alert import Alert
-from playbooks.core.notifications import which
+from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
@@ -76,7 +76,7 @@ class Scribe:
                 self._metrics.not_recorded(STREAM)
             except Exception as error:
                 self._failed(STREAM, error)
-        if which.kind(outcome):
+        if kinds.kind(outcome):
             for recorder in self._pools:
                 self._hand_over(recorder, body, outcome)
 

@@ -12,8 +12,8 @@ POD = {
 
 
 def facts(environ):
-    home = ThisPod(environ)
-    return [home.namespace, home.pod, home.node]
+    own_pod = ThisPod(environ)
+    return [own_pod.namespace, own_pod.pod, own_pod.node]
 
 
 with description("Where a playbook runs") as self:

@@ -1,0 +1,35 @@
+"""The kinds of outcomes that people are told of without asking."""
+
+from __future__ import annotations
+
+from playbooks.core.errors import InvalidAlert
+from playbooks.core.outcome import Outcome, Status, TargetRef
+
+ACTED, WOULD, FAILED, TRIPPED, UNDONE = (
+    "acted",
+    "would have acted",
+    "failed",
+    "tripped",
+    "undone",
+)
+
+
+def kind(outcome: Outcome) -> str:
+    """What it is to be told as; empty for what nobody needs to hear of, such as most skips."""
+    if outcome.status is Status.ACTED:
+        return UNDONE if outcome.reason == UNDONE else ACTED
+    if outcome.status is Status.WOULD_ACT:
+        return WOULD
+    if outcome.status is Status.FAILED:
+        return "" if outcome.reason == InvalidAlert.reason else FAILED
+    return TRIPPED if outcome.details.get("first") else ""
+
+
+def undone(target_ref: TargetRef, message: str, by: str) -> Outcome:
+    """What becomes of an action that a person took back, for the record."""
+    place = f"{target_ref.namespace}/{target_ref.name}" if target_ref.namespace else target_ref.name
+    target = f"{target_ref.kind.lower()} {place}"
+    outcome = Outcome.acted(target, UNDONE, message, by=by, uid=target_ref.uid)
+    return Outcome(
+        **{**vars(outcome), "target_ref": target_ref, "why": (f"asked for by {by}", message)}
+    )

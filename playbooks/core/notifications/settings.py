@@ -1,0 +1,45 @@
+"""The settings of messages about outcomes."""
+
+from __future__ import annotations
+
+from typing import Mapping, Tuple
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.settings import Setting, Settings, http_url, yes_or_no
+
+
+def optional_url(value: str) -> str:
+    return http_url(value) if value else ""
+
+
+OUTCOMES = Setting(
+    "SLACK_OUTCOMES",
+    yes_or_no,
+    "false",
+    "Tell Slack what was done, what failed, and a budget that trips, with the reasons",
+)
+WEBHOOK = Setting(
+    "SLACK_WEBHOOK_URL",
+    optional_url,
+    "",
+    "The incoming webhook for that; required with `SLACK_OUTCOMES=true`",
+    secret=True,
+)
+SETTINGS = (OUTCOMES, WEBHOOK)
+
+MISSING = f"{WEBHOOK.name} is not set, expected the incoming webhook that {OUTCOMES.name}=true uses"
+
+
+def check(settings: Settings) -> None:
+    """Raises InvalidSetting where one of the settings needs another."""
+    if settings.get(OUTCOMES.name) and not settings[WEBHOOK.name]:
+        raise InvalidSetting(MISSING)
+
+
+def to_slack(values: Mapping[str, str]) -> bool:
+    """Whether the settings, as they were written, ask for messages."""
+    return values.get(OUTCOMES.name, "").lower() == "true"
+
+
+def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
+    return ("requests",) if to_slack(values) else ()
