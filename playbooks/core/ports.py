@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.container_log import Log
-from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.selectors import Selector
@@ -119,9 +120,9 @@ class Cluster(ABC):
         """The pods of a node: one call, or one for each of ``namespaces`` where there are any."""
 
     @abstractmethod
-    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
-        """Those with the label ``falco/isolated``: one call, or one for each of ``namespaces``
-        where there are any."""
+    def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        """The pods with this label, whatever its value: one call, or one for each of
+        ``namespaces`` where there are any."""
 
     @abstractmethod
     def log(
@@ -171,14 +172,15 @@ class Cluster(ABC):
         many pods as the namespace has of it."""
 
     @abstractmethod
-    def set_taints(
+    def patch_node(
         self,
         node: Node,
         *,
-        taints: Sequence[Taint],
-        annotations: Optional[Mapping[str, Optional[str]]] = None,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
-        """Replace the node's list of taints, and set ``annotations``; None takes one off.
+        """Set fields of the node's spec and annotations; None takes one off. A list, such as
+        ``taints``, is replaced whole.
 
         Raises NotFound, or Conflict when it was written since.
         """

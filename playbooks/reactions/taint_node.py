@@ -128,7 +128,9 @@ class TaintNode(Reaction):
     def _write(self, change: Change, facts: Dict[str, Any]) -> Outcome:
         node = change.node
         kept = {**tainting.marks(node), shown(self._taint): change.mark}
-        self._cluster.set_taints(node, taints=change.taints, annotations=tainting.annotation(kept))
+        self._cluster.patch_node(
+            node, spec={"taints": list(change.taints)}, annotations=tainting.annotation(kept)
+        )
         return Outcome.acted(str(node), change.reason, change.done, **facts, **_more(change))
 
     def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:

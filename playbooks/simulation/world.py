@@ -6,13 +6,14 @@ import copy
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.network_policy import LABEL
-from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import NotFound
@@ -116,17 +117,17 @@ class SimulatedCluster(Cluster):
     def nodes(self) -> List[Node]:
         return list(self._nodes.values())
 
-    def set_taints(
+    def patch_node(
         self,
         node: Node,
         *,
-        taints: Sequence[Taint],
-        annotations: Optional[Mapping[str, Optional[str]]] = None,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
-        kept = _merged(node.annotations, annotations or {})
+        kept = _merged(node.annotations, annotations)
         metadata = {**node.manifest["metadata"], "annotations": kept}
-        spec = {"taints": list(taints)}
-        self._nodes[node.name] = Node({**node.manifest, "metadata": metadata, "spec": spec})
+        changed = _merged(node.manifest["spec"], spec)
+        self._nodes[node.name] = Node({**node.manifest, "metadata": metadata, "spec": changed})
 
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         return {}
@@ -162,7 +163,7 @@ class SimulatedCluster(Cluster):
     def delete_network_policy(self, *_: Any, **__: Any) -> None:
         raise NotFound("nothing is undone in a simulation")
 
-    def isolated_pods(self, *_: Any, **__: Any) -> List[Pod]:
+    def labelled_pods(self, *_: Any, **__: Any) -> List[Pod]:
         return []
 
     def replica_controllers(self, *_: Any, **__: Any) -> List[ReplicaController]:
@@ -178,7 +179,7 @@ class SimulatedCluster(Cluster):
         raise NotFound(f"nothing is known of {claim}")
 
 
-def _merged(before: Mapping[str, str], change: Mapping[str, Optional[str]]) -> Dict[str, str]:
+def _merged(before: Mapping[str, Any], change: Mapping[str, Any]) -> Dict[str, Any]:
     return {k: v for k, v in {**before, **change}.items() if v is not None}
 
 

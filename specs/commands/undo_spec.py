@@ -97,7 +97,7 @@ with description("falco-playbook undo") as self:
     with it("fails where somebody changed it since, unless it is forced"):
         self.contain(taint)
         node = self.cluster.known_nodes["node-1"]
-        self.cluster.set_taints(node, taints=[{**node.taints[0], "value": "mine"}])
+        self.cluster.patch_node(node, spec={"taints": [{**node.taints[0], "value": "mine"}]})
         refused = self.run(*NODE)
 
         expect(refused.code).to(equal(1))

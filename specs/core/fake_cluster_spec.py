@@ -107,8 +107,8 @@ with description("A cluster in memory") as self:
     with it("takes annotations off"):
         contract.takes_annotations_off(self.world)
 
-    with it("lists isolated pods"):
-        contract.lists_isolated_pods(self.world)
+    with it("lists labelled pods"):
+        contract.lists_labelled_pods(self.world)
 
     with it("keeps other annotations"):
         contract.keeps_other_annotations(self.world)
@@ -143,11 +143,14 @@ with description("A cluster in memory") as self:
     with it("sets annotations with taints"):
         contract.sets_annotations_with_taints(self.world)
 
-    with it("does not set taints of a node that was written since"):
-        contract.does_not_set_taints_of_a_node_that_was_written_since(self.world)
+    with it("sets a field of a node's spec and keeps its taints"):
+        contract.sets_a_field_of_a_nodes_spec_and_keeps_its_taints(self.world)
 
-    with it("does not set taints of a missing node"):
-        contract.does_not_set_taints_of_a_missing_node(self.world)
+    with it("does not patch a node that was written since"):
+        contract.does_not_patch_a_node_that_was_written_since(self.world)
+
+    with it("does not patch a missing node"):
+        contract.does_not_patch_a_missing_node(self.world)
 
     with it("lists the nodes"):
         contract.lists_the_nodes(self.world)

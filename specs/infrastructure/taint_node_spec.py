@@ -61,7 +61,7 @@ class Writer:
         while True:
             node = self._cluster.node(self._node)
             try:
-                return self._cluster.set_taints(node, taints=changed(node.taints))
+                return self._cluster.patch_node(node, spec={"taints": changed(node.taints)})
             except Conflict:
                 self.conflicts += 1
 

@@ -78,14 +78,14 @@ with description("Tainting a node") as self:
 
     with it("reads the node again when somebody else wrote it first"):
         cluster = InMemoryCluster(a_pod(), a_node())
-        cluster.failures["set_taints"] = [Conflict("written")]
+        cluster.failures["patch_node"] = [Conflict("written")]
 
         expect(run(cluster).status).to(equal(Status.ACTED))
-        expect(cluster.calls).to(equal(["pod", "node", "set_taints", "node", "set_taints"]))
+        expect(cluster.calls).to(equal(["pod", "node", "patch_node", "node", "patch_node"]))
 
     with it("gives up for now when somebody else always writes first"):
         cluster = InMemoryCluster(a_pod(), a_node())
-        cluster.failures["set_taints"] = [Conflict("written")] * ATTEMPTS
+        cluster.failures["patch_node"] = [Conflict("written")] * ATTEMPTS
 
         expect(lambda: run(cluster)).to(raise_error(Conflict))
 
@@ -113,7 +113,7 @@ with description("Tainting a node") as self:
         cluster = InMemoryCluster(a_pod(), a_node())
         outcome = run(cluster)
 
-        expect(cluster.writes).to(equal(["set_taints"]))
+        expect(cluster.writes).to(equal(["patch_node"]))
         expect(written(cluster)).to(
             equal(
                 {
@@ -172,7 +172,7 @@ with description("Tainting a node") as self:
             run(cluster, ttl=3600)
 
             expect(run(cluster, ttl=3600, now=after(NOW, 9)).reason).to(equal("already-tainted"))
-            expect(cluster.writes).to(equal(["set_taints"]))
+            expect(cluster.writes).to(equal(["patch_node"]))
 
         with it("gives no end to a taint that has none, nor to one of somebody else"):
             for_ever = InMemoryCluster(a_pod(), a_node())

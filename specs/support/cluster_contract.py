@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 from expects import be_empty, contain, equal, expect, have_keys, raise_error
 
 from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node, Taint
 from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.cluster.selectors import Selector
@@ -202,15 +203,15 @@ def takes_annotations_off(world: World) -> None:
     expect(_stored(world, pod).annotations).to(have_keys(second="2"))
 
 
-def lists_isolated_pods(world: World) -> None:
+def lists_labelled_pods(world: World) -> None:
     isolated = world.pod(labels={"falco/isolated": "some-uid"})
     world.pod()
 
     for namespaces in ((), (world.namespace,)):
-        found = world.cluster.isolated_pods(namespaces)
+        found = world.cluster.labelled_pods(LABEL, namespaces=namespaces)
         uids = [pod.uid for pod in found if pod.namespace == world.namespace]
         expect(uids).to(equal([isolated.uid]))
-    expect(world.cluster.isolated_pods((world.name(),))).to(be_empty)
+    expect(world.cluster.labelled_pods(LABEL, namespaces=(world.name(),))).to(be_empty)
 
 
 def keeps_other_annotations(world: World) -> None:
@@ -288,35 +289,50 @@ def finds_no_node(world: World) -> None:
 def sets_taints(world: World) -> None:
     node = world.node()
     before = list(node.taints)
-    world.cluster.set_taints(node, taints=[*before, THEIRS])
+    world.cluster.patch_node(node, spec={"taints": [*before, THEIRS]})
     again = world.cluster.node(node.name)
-    world.cluster.set_taints(again, taints=[*again.taints, OURS])
+    world.cluster.patch_node(again, spec={"taints": [*again.taints, OURS]})
 
     expect(list(world.cluster.node(node.name).taints)).to(equal([*before, THEIRS, OURS]))
 
 
 def sets_annotations_with_taints(world: World) -> None:
     node = world.node()
-    world.cluster.set_taints(node, taints=node.taints, annotations={"falco/taints": "{}"})
+    world.cluster.patch_node(node, spec={"taints": node.taints}, annotations={"falco/taints": "{}"})
     again = world.cluster.node(node.name)
 
     expect(again.annotations).to(have_keys({"falco/taints": "{}"}))
-    world.cluster.set_taints(again, taints=node.taints, annotations={"falco/taints": None})
+    world.cluster.patch_node(
+        again, spec={"taints": node.taints}, annotations={"falco/taints": None}
+    )
     expect(dict(world.cluster.node(node.name).annotations)).to(equal(dict(node.annotations)))
 
 
-def does_not_set_taints_of_a_node_that_was_written_since(world: World) -> None:
+def sets_a_field_of_a_nodes_spec_and_keeps_its_taints(world: World) -> None:
     node = world.node()
-    world.cluster.set_taints(node, taints=[THEIRS])
+    world.cluster.patch_node(node, spec={"unschedulable": True})
+    cordoned = world.cluster.node(node.name)
+    world.cluster.patch_node(cordoned, spec={"unschedulable": None})
+    uncordoned = world.cluster.node(node.name)
 
-    _raises(Conflict, lambda: world.cluster.set_taints(node, taints=[OURS]))
+    expect(cordoned.manifest["spec"]["unschedulable"]).to(equal(True))
+    expect("unschedulable" in uncordoned.manifest["spec"]).to(equal(False))
+    kept = [t for t in cordoned.taints if t["key"] != "node.kubernetes.io/unschedulable"]
+    expect(kept).to(equal(list(node.taints)))
+
+
+def does_not_patch_a_node_that_was_written_since(world: World) -> None:
+    node = world.node()
+    world.cluster.patch_node(node, spec={"taints": [THEIRS]})
+
+    _raises(Conflict, lambda: world.cluster.patch_node(node, spec={"taints": [OURS]}))
     expect(world.cluster.node(node.name).taints).to(contain(THEIRS))
 
 
-def does_not_set_taints_of_a_missing_node(world: World) -> None:
+def does_not_patch_a_missing_node(world: World) -> None:
     missing = Node({"metadata": {"name": world.name(), "resourceVersion": "1"}})
 
-    _raises(NotFound, lambda: world.cluster.set_taints(missing, taints=[OURS]))
+    _raises(NotFound, lambda: world.cluster.patch_node(missing, spec={"taints": [OURS]}))
 
 
 def lists_the_nodes(world: World) -> None:

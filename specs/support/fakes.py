@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import copy
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.container_log import Log
-from playbooks.core.cluster.network_policy import LABEL
-from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
@@ -188,12 +188,12 @@ class InMemoryCluster(Cluster):
             if pod.node == node and (not namespaces or pod.namespace in namespaces)
         ]
 
-    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
-        self._called("isolated_pods")
+    def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        self._called("labelled_pods")
         return [
             pod
             for pod in self.pods.values()
-            if LABEL in pod.labels and (not namespaces or pod.namespace in namespaces)
+            if label in pod.labels and (not namespaces or pod.namespace in namespaces)
         ]
 
     def log(
@@ -264,20 +264,20 @@ class InMemoryCluster(Cluster):
         pods = [p for p in self.pods.values() if p.namespace == namespace and p.owner == owner]
         return Workload(owner.kind, owner.name, len(pods))
 
-    def set_taints(
+    def patch_node(
         self,
         node: Node,
         *,
-        taints: Sequence[Taint],
-        annotations: Optional[Mapping[str, Optional[str]]] = None,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
-        self._called("set_taints")
+        self._called("patch_node")
         if node.name not in self.known_nodes:
             raise NotFound(f"no {node}")
         manifest = copy.deepcopy(dict(self.known_nodes[node.name].manifest))
         if manifest["metadata"]["resourceVersion"] != node.resource_version:
             raise Conflict(f"{node} was written")
-        manifest["spec"]["taints"] = list(taints)
+        manifest["spec"] = _merged(manifest["spec"], spec)
         if annotations:
             kept = _merged(manifest["metadata"].get("annotations") or {}, annotations)
             manifest["metadata"]["annotations"] = kept
@@ -362,12 +362,12 @@ _KNOWN = ("ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Jo
 
 _READS = (
     *("pod", "pods_on", "node", "list_nodes", "namespace", "workload", "network_policies"),
-    *("service_selectors", "owner_selector", "claim", "isolated_pods", "replica_controllers"),
+    *("service_selectors", "owner_selector", "claim", "labelled_pods", "replica_controllers"),
     *("log", "events"),
 )
 
 
-def _merged(stored: Mapping[str, str], changes: Mapping[str, Optional[str]]) -> Dict[str, str]:
+def _merged(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Dict[str, Any]:
     """As a JSON merge patch does it."""
     merged = {**stored, **changes}
     return {key: value for key, value in merged.items() if value is not None}

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
+from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.isolation import Isolation, PodMark
@@ -92,7 +93,7 @@ class PodSweep(Sweep):
         named = self._namespaces if all(map(is_name, self._namespaces)) else ()
         return [
             pod
-            for pod in self._cluster.isolated_pods(named)
+            for pod in self._cluster.labelled_pods(LABEL, namespaces=named)
             if matches_any(pod.namespace, self._namespaces)
             and pod.terminates_at is None
             and _is_over(PodMark.of(pod).until, now)

@@ -52,7 +52,7 @@ class Tainting:
         removed = [t for t in self.node.taints if _place(shown(t)) in places]
         kept = [taint for taint in self.node.taints if taint not in removed]
         left = {mark: entry for mark, entry in self.marks.items() if mark not in over}
-        cluster.set_taints(self.node, taints=kept, annotations=annotation(left))
+        cluster.patch_node(self.node, spec={"taints": kept}, annotations=annotation(left))
         return [shown(taint) for taint in removed]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Tuple, TypeVar
 
 from playbooks.core.cluster.container_log import MOST_LINES, Log
-from playbooks.core.cluster.network_policy import LABEL
-from playbooks.core.cluster.node import Node, Taint
+from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload, controller
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
@@ -57,12 +57,12 @@ class KubernetesCluster(Cluster):
             for item in self._api.get(*_CORE, *place, fieldSelector=on_node)["items"]
         ]
 
-    def isolated_pods(self, namespaces: Tuple[str, ...]) -> List[Pod]:
+    def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
         places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
         return [
             Pod(item)
             for place in places or [("pods",)]
-            for item in self._api.get(*_CORE, *place, labelSelector=LABEL)["items"]
+            for item in self._api.get(*_CORE, *place, labelSelector=label)["items"]
         ]
 
     def log(
@@ -117,17 +117,17 @@ class KubernetesCluster(Cluster):
             (namespace, owner), RECENT, lambda: self._workload(owner, namespace)
         )
 
-    def set_taints(
+    def patch_node(
         self,
         node: Node,
         *,
-        taints: Sequence[Taint],
-        annotations: Optional[Mapping[str, Optional[str]]] = None,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
         metadata: Dict[str, Any] = {"resourceVersion": node.resource_version}
         if annotations:
-            metadata["annotations"] = annotations
-        body = {"metadata": metadata, "spec": {"taints": list(taints)}}
+            metadata["annotations"] = dict(annotations)
+        body = {"metadata": metadata, "spec": dict(spec)}
         self._api.patch(*_CORE, "nodes", node.name, body=body)
 
     def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:

@@ -77,7 +77,7 @@ with description("An isolation for a time") as self:
         cluster = isolated()
 
         expect(pods(cluster, now=after(NOW, TTL - 1))).to(be_empty)
-        expect(cluster.calls).to(equal(["isolated_pods"]))
+        expect(cluster.calls).to(equal(["labelled_pods"]))
 
     with it("is left alone where it has no end"):
         cluster = isolated(ttl="off")
@@ -229,7 +229,9 @@ with description("A taint for a time") as self:
 
     with it("is left alone, and said once, where somebody changed its value"):
         cluster = tainted(TAINT_TTL="1h")
-        cluster.set_taints(cluster.known_nodes["node-1"], taints=[{**TAINT, "value": "mine"}])
+        cluster.patch_node(
+            cluster.known_nodes["node-1"], spec={"taints": [{**TAINT, "value": "mine"}]}
+        )
         cluster.calls.clear()
         sweeping = sweep_of(taint.playbook, cluster)
 
@@ -260,6 +262,6 @@ with description("The sweep of a playbook") as self:
 
     with it("fails where it cannot look"):
         cluster = isolated()
-        cluster.failures["isolated_pods"] = [ClusterUnavailable("away")]
+        cluster.failures["labelled_pods"] = [ClusterUnavailable("away")]
 
         expect(lambda: pods(cluster)).to(raise_error(ClusterUnavailable))

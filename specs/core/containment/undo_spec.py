@@ -241,7 +241,7 @@ with description("Undoing a taint") as self:
 
     def edit_taint(self, value):
         taints = [{**t, "value": value} if t != THEIRS else t for t in self.the_node().taints]
-        self.cluster.set_taints(self.the_node(), taints=taints)
+        self.cluster.patch_node(self.the_node(), spec={"taints": taints})
         self.cluster.calls.clear()
 
     with it("gives back the node as it was, in one write"):
@@ -251,7 +251,7 @@ with description("Undoing a taint") as self:
             equal("node node-1: taint falco/alert=true:NoSchedule taken off")
         )
         expect(without_version(self.the_node())).to(equal(without_version(self.node)))
-        expect(self.cluster.writes).to(equal(["set_taints"]))
+        expect(self.cluster.writes).to(equal(["patch_node"]))
 
     with it("takes off every taint of ours, of whichever effect"):
         a_tainted(effect="NoExecute", cluster=self.cluster)
@@ -291,14 +291,14 @@ with description("Undoing a taint") as self:
         expect(list(self.the_node().taints)).to(equal([THEIRS]))
 
     with it("takes only its note off where the taint is gone already"):
-        self.cluster.set_taints(self.the_node(), taints=[THEIRS])
+        self.cluster.patch_node(self.the_node(), spec={"taints": [THEIRS]})
         outcome = undo(self.cluster, "node")
 
         expect(outcome.message).to(contain("its taint was gone already"))
         expect(self.the_node().annotations.get("falco/taints")).to(be_none)
 
     with it("keeps a taint that somebody adds at the same time"):
-        self.cluster.failures["set_taints"] = [Conflict("written")]
+        self.cluster.failures["patch_node"] = [Conflict("written")]
 
         expect(undo(self.cluster, "node").reason).to(equal("undone"))
-        expect(self.cluster.calls).to(equal(["node", "set_taints", "node", "set_taints"]))
+        expect(self.cluster.calls).to(equal(["node", "patch_node", "node", "patch_node"]))
