@@ -40,7 +40,7 @@ def _token(cluster: Cluster, deployed: Deployed, place: TokenPlace) -> str:
         raise DeploymentError(_unusable(deployed, place, "it is missing"))
     try:
         text = base64.b64decode(data[place.key]).decode("utf-8")
-        return str(TOKEN.check(text.rstrip("\r\n")))
+        return str(TOKEN.check(text))
     except (binascii.Error, UnicodeDecodeError, InvalidSetting) as error:
         raise DeploymentError(_unusable(deployed, place, str(error))) from None
 

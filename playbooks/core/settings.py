@@ -44,7 +44,9 @@ class Setting:
         return self.name + "_FILE"
 
     def check(self, value: str) -> Any:
-        """The typed value. Raises InvalidSetting."""
+        """The typed value. Values of files and Secrets may end with a line end, which is none of
+        theirs. Raises InvalidSetting."""
+        value = value.rstrip("\r\n")
         try:
             return self.kind(value)
         except ValueError as error:
@@ -79,7 +81,7 @@ def _read(setting: Setting, environ: Mapping[str, str]) -> Any:
 
 def _content(setting: Setting, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidSetting(

@@ -36,7 +36,7 @@ with description("The place of evidence") as self:
         for url in (
             *("https://minio/evidence", "evidence", "s3:///a", "s3://", "file://", "file:///"),
             *("file://host/a", "s3://key:secret@evidence", "s3://evidence:9000", "s3://a/../b"),
-            *("s3://evidence?x=1", "s3://evidence/a b", "s3://evidence/\n"),
+            *("s3://evidence?x=1", "s3://evidence/a b", "s3://evidence/\na"),
         ):
             expect(lambda url=url: settings.URL.check(url)).to(
                 raise_error(InvalidSetting, contain("expected s3://BUCKET/PREFIX"))

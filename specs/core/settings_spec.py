@@ -88,6 +88,10 @@ with description("A setting") as self:
                 )
             )
 
+    with it("loses the line end at its end, wherever it came from"):
+        for value in ("web\n", "web\r\n", "web"):
+            expect(of_kind(one_of("web"), value)).to(equal("web"))
+
     with description("of a kind"):
         with it("is text that is not empty"):
             expect(refused(text, " ")).to(contain("text that is not empty"))

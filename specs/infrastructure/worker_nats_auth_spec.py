@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually
+from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually, free_port
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
 # The users that the documentation has, with the passwords of this spec.
@@ -162,6 +163,29 @@ with description("The worker's connection to NATS") as self:
         worker = a_worker(self, url, NATS_USER="u", NATS_PASSWORD="secret1")
 
         expect(works(self, worker)).to(equal(["a"]))
+
+    with it("takes a password that is percent-encoded in the URL, as Falcosidekick does"):
+        nats = a_server(self, 'authorization { user: u, password: "p@ss#w/rd" }')
+        worker = a_worker(self, f"nats://u:p%40ss%23w%2Frd@127.0.0.1:{nats.port}")
+
+        expect(works(self, worker, user="u", password="p@ss#w/rd")).to(equal(["a"]))
+        expect(worker.log).not_to(contain("rd@"))
+
+    with it("connects where one of two servers is dead"):
+        nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")
+        worker = a_worker(self, f"nats://u:secret1@127.0.0.1:{free_port()},{nats.url}")
+
+        expect(works(self, worker)).to(equal(["a"]))
+
+    with it("connects where one of two servers takes connections and says nothing"):
+        nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            other = f"127.0.0.1:{silent.getsockname()[1]}"
+            worker = a_worker(self, f"nats://u:secret1@{other},{nats.url}")
+
+            expect(works(self, worker)).to(equal(["a"]))
 
     with it("takes a token in the URL"):
         a_server(self, "authorization { token: secret2 }", "secret2")

@@ -87,7 +87,7 @@ def _value_problems(request: Request, given: Reference, secret: Manifest) -> Lis
     try:
         text = base64.b64decode(data[given.key]).decode("utf-8")
         if setting:
-            setting.check(text.rstrip("\r\n") if setting.secret else text)
+            setting.check(text)
     except (binascii.Error, UnicodeDecodeError):
         return [f"-s {given.name}: {given.secret}/{given.key} is not UTF-8 text"]
     except InvalidSetting as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, List, Sequence, Tuple
-from urllib.parse import urlsplit
+from typing import Any, Callable, Sequence, Tuple
 
+from playbooks.engines import nats_urls
 from playbooks.engines.local.failure import CannotStart
 from playbooks.engines.local.interruption import Interruption
 
-# Seconds to wait for the server at the start, and between two tries to reconnect later.
+# Seconds to wait for each server at the start, and between two tries to reconnect later.
 CONNECT = 5
 RECONNECT = 2
 
@@ -40,15 +40,21 @@ def subscribe(
     asyncio.run(_Subscriber(url, note).run(topics, deliver, interruption))
 
 
-def without_credentials(url: str) -> str:
-    """Servers as they may be shown."""
-    return ", ".join(_host(part) for part in url.split(","))
+def _servers(url: str) -> Tuple[nats_urls.Server, ...]:
+    """Without a scheme it is nats://."""
+    parts = [part.strip() for part in url.split(",")]
+    try:
+        return nats_urls.servers(
+            ",".join(part if "://" in part or not part else f"nats://{part}" for part in parts)
+        )
+    except ValueError as error:
+        raise CannotStart(f"NATS_URL is (not shown), expected {error}") from None
 
 
 class _Subscriber:
     def __init__(self, url: str, note: Callable[[str], None]) -> None:
-        self._url = url
-        self._shown = without_credentials(url)
+        self._servers = _servers(url)
+        self._shown = ", ".join(map(str, self._servers))
         self._note = note
         self._connected = False
         self._last_error: Any = "no answer"
@@ -78,13 +84,14 @@ class _Subscriber:
                 self._note(f"alerts that were waiting, and are lost: {waiting.qsize()}")
 
     async def _connect(self) -> Any:
-        import nats
+        from playbooks.engines.worker.nats.connection import CarefulClient
 
-        servers: List[str] = [part.strip() for part in self._url.split(",")]
+        connection = CarefulClient(self._servers)
+        seconds = CONNECT * len(self._servers)
         try:
-            connection = await asyncio.wait_for(
-                nats.connect(
-                    servers,
+            await asyncio.wait_for(
+                connection.connect(
+                    [server.url for server in self._servers],
                     name="falco-playbooks",
                     connect_timeout=CONNECT,
                     max_reconnect_attempts=-1,
@@ -93,11 +100,11 @@ class _Subscriber:
                     disconnected_cb=self._on_disconnect,
                     reconnected_cb=self._on_reconnect,
                 ),
-                CONNECT,
+                seconds,
             )
         except asyncio.TimeoutError:
             raise CannotStart(
-                f"the NATS server {self._shown} did not answer in {CONNECT} s: {self._last_error}"
+                f"the NATS server {self._shown} did not answer in {seconds} s: {self._last_error}"
             ) from None
         except Exception as error:
             said = f"NATS_URL ({self._shown}) cannot be used: {type(error).__name__}"
@@ -116,11 +123,3 @@ class _Subscriber:
 
     async def _on_reconnect(self) -> None:
         self._note(f"connected to {self._shown} again")
-
-
-def _host(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip() if "//" in url else f"nats://{url.strip()}")
-        return f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"
-    except ValueError:
-        return "(not a URL)"

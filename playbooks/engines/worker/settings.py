@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Mapping, Tuple
+from typing import Mapping
 
 from playbooks.core.settings import Setting, Settings, one_of, read, text, whole_number
+from playbooks.engines.nats_urls import servers
 
 _PLAYBOOK = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -29,15 +30,6 @@ def object_name(value: str) -> str:
     if not _DNS_NAME.fullmatch(value):
         raise ValueError("the name of a Function")
     return value
-
-
-def servers(value: str) -> Tuple[str, ...]:
-    """NATS servers, separated by commas. Credentials may stand in them: they are never shown."""
-    found = tuple(part.strip() for part in value.split(",") if part.strip())
-    schemes = ("nats://", "tls://", "ws://", "wss://")
-    if not found or not all(part.startswith(schemes) for part in found):
-        raise ValueError("URLs such as nats://user:password@host:4222, separated by commas")
-    return found
 
 
 def optional_file(value: str) -> str:
@@ -70,7 +62,7 @@ NATS = (
         "NATS_URL",
         servers,
         "nats://nats.nats-io.svc.cluster.local:4222",
-        "NATS servers, separated by commas; may hold `user:password@` or `token@`",
+        "NATS servers, separated by commas; may hold `user:password@` or `token@`, percent-encoded",
         secret=True,
     ),
     Setting("NATS_USER", optional_text, "", "User name, where NATS_URL has none"),

@@ -1,11 +1,16 @@
+import json
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from expects import contain, equal, expect, raise_error
 from mamba import description, it
+from nats.aio.client import Srv
 
 from playbooks.core.errors import InvalidSetting
-from playbooks.engines.worker.nats.connection import lets_anybody_in, options, shown
+from playbooks.engines.worker.nats import connection
+from playbooks.engines.worker.nats.connection import client, lets_anybody_in, options, shown
 from playbooks.engines.worker.settings import SETTINGS, worker_settings
 
 IDENTITY = {"PLAYBOOK": "delete", "FUNCTION_NAME": "falco-delete", "FUNCTION_NAMESPACE": "shop"}
@@ -22,6 +27,20 @@ def error(**changes):
     except InvalidSetting as error:
         return str(error)
     return ""
+
+
+def sent(wanted, host):
+    """User, password and token with which a server of that name is greeted."""
+    made = client(wanted)
+    chosen = options(wanted)
+    made.options = {
+        **dict.fromkeys(("verbose", "pedantic", "name", "no_echo", "token")),
+        **{key: chosen.get(key) for key in ("user", "password")},
+    }
+    made._auth_configured = bool(chosen.get("user"))
+    made._current_server = Srv(urlsplit(f"nats://{host}:4222"))
+    said = json.loads(made._connect_command().partition(b" ")[2])
+    return said.get("user"), said.get("pass"), said.get("auth_token")
 
 
 with description("The settings of the worker") as self:
@@ -74,10 +93,38 @@ with description("The settings of the worker") as self:
         expect(error(NATS_CA="/nowhere")).to(contain("a file that exists"))
 
 with description("The connection to NATS") as self:
-    with it("takes several servers, with credentials in them"):
+    with it("takes several servers, with credentials in them, which it hands over apart"):
         chosen = options(settings(NATS_URL="nats://a:b@one:4222, nats://two"))
 
-        expect(chosen["servers"]).to(equal(["nats://a:b@one:4222", "nats://two"]))
+        expect(chosen["servers"]).to(equal(["nats://one:4222", "nats://two:4222"]))
+
+    with it("sends each server the credentials of its own URL"):
+        url = "nats://a:b%40c@one:4222, nats://t@two, nats://three"
+        said = [sent(settings(NATS_URL=url), server) for server in ("one", "two", "three")]
+
+        expect(said).to(equal([("a", "b@c", None), (None, None, "t"), (None, None, None)]))
+
+    with it("sends a server that the cluster names later the credentials that all URLs have"):
+        url = "nats://a:b@one:4222, nats://a:b@two"
+
+        expect(sent(settings(NATS_URL=url), "three")).to(equal(("a", "b", None)))
+
+    with it("sends those of settings of their own to every server"):
+        wanted = settings(NATS_URL="nats://a:b@one", NATS_USER="u\n", NATS_PASSWORD="p\r\n")
+
+        expect(sent(wanted, "one")).to(equal(("u", "p", None)))
+
+    with it("refuses WebSockets without the package that they need"):
+        wanted = settings(NATS_URL="ws://user:S3cret@one:8080")
+        with patch.object(connection, "find_spec", return_value=None):
+            try:
+                options(wanted)
+                said = ""
+            except InvalidSetting as error:
+                said = str(error)
+
+        expect(said).to(contain("needs the package aiohttp"))
+        expect(said).not_to(contain("S3cret"))
 
     with it("never shows the credentials"):
         expect(shown(settings(NATS_URL="nats://a:b@one:4222,nats://token@two"))).to(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any, Awaitable, Callable, Dict, List, Optional
-from urllib.parse import urlsplit
+from importlib.util import find_spec
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
 
 import nats.errors
 from nats.aio.client import Client
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.settings import Settings
+from playbooks.engines.nats_urls import WEBSOCKET, Server
 from playbooks.engines.worker import log
 
 # Seconds to connect, between two tries, and between two pings; two unanswered pings are a lost
@@ -25,23 +26,47 @@ OPEN_DOOR = (
 )
 
 
-class Encrypted(Client):
-    """Sends its credentials over TLS or not at all, where TLS was asked for.
+class CarefulClient(Client):
+    """Sends a server the credentials of its own URL, and over TLS or not at all where TLS was asked
+    for.
 
-    nats-py uses TLS when the server asks for it, and else sends a password in the clear, even to
-    ``tls://``.
+    nats-py does not decode credentials in a URL, and has none for servers that the cluster names
+    later: here they have those of the URLs, where all URLs that have some have the same. It uses
+    TLS when the server asks for it, and else sends a password in the clear, even to ``tls://``.
     """
 
+    def __init__(self, servers: Sequence[Server] = (), *, encrypted: bool = False) -> None:
+        super().__init__()
+        self._encrypted = encrypted
+        given = {server for server in servers if any(server.credentials)}
+        self._own = {(server.host, server.port): server.credentials for server in given}
+        common = {server.credentials for server in given}
+        self._common = common.pop() if len(common) == 1 else ("", "", "")
+
     def _connect_command(self) -> bytes:
-        if not self._server_info.get("tls_required"):
+        if self._encrypted and not self._server_info.get("tls_required"):
             raise nats.errors.Error("NATS settings ask for TLS, and the server offers none")
+        if self._own:
+            assert self._current_server is not None
+            uri = self._current_server.uri
+            user, password, token = self._own.get((uri.hostname or "", uri.port or 0), self._common)
+            self._auth_configured = True
+            self.options["user"] = user or None
+            self.options["password"] = password if user else None
+            self.options["token"] = token or None
         return bytes(super()._connect_command())
 
 
 def options(settings: Settings) -> Dict[str, Any]:
-    """Arguments of ``connect``. Raises InvalidSetting."""
+    """Arguments of ``connect``. Credentials in URLs are the client's. Raises InvalidSetting."""
+    schemes = {server.scheme for server in settings["NATS_URL"]}
+    if schemes & set(WEBSOCKET) and find_spec("aiohttp") is None:
+        raise InvalidSetting(
+            "NATS_URL (not shown) begins with ws:// or wss://, which needs the package aiohttp, and"
+            " that is not installed here: use nats:// or tls://"
+        )
     chosen: Dict[str, Any] = {
-        "servers": list(settings["NATS_URL"]),
+        "servers": [server.url for server in settings["NATS_URL"]],
         "connect_timeout": CONNECT,
         "reconnect_time_wait": RECONNECT,
         "max_reconnect_attempts": -1,
@@ -62,7 +87,9 @@ def options(settings: Settings) -> Dict[str, Any]:
 
 def client(settings: Settings) -> Client:
     """Not connected yet."""
-    return Encrypted() if _wants_tls(settings) else Client()
+    apart = settings["NATS_USER"] or settings["NATS_TOKEN"] or settings["NATS_CREDS"]
+    servers = () if apart else settings["NATS_URL"]
+    return CarefulClient(servers, encrypted=_wants_tls(settings))
 
 
 async def connect(
@@ -126,21 +153,13 @@ def lets_anybody_in(server_info: Dict[str, Any]) -> bool:
 
 def shown(settings: Settings) -> str:
     """The servers without their credentials."""
-    parts = [urlsplit(url) for url in settings["NATS_URL"]]
-    return ", ".join(f"{part.scheme}://{part.hostname}:{_port(part)}" for part in parts)
-
-
-def _port(part: Any) -> Any:
-    try:
-        return part.port or 4222
-    except ValueError:
-        return "(no port)"
+    return ", ".join(map(str, settings["NATS_URL"]))
 
 
 def _wants_tls(settings: Settings) -> bool:
-    schemes = {urlsplit(url).scheme for url in settings["NATS_URL"]}
+    schemes = {server.scheme for server in settings["NATS_URL"]}
     asked = settings["NATS_CA"] or settings["NATS_CERT"] or schemes & {"tls"}
-    return bool(asked) and not schemes & {"ws", "wss"}
+    return bool(asked) and not schemes & set(WEBSOCKET)
 
 
 def _tls(settings: Settings) -> Optional[ssl.SSLContext]:

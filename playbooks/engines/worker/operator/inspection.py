@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
-from urllib.parse import urlsplit
 
 from playbooks.core import subjects
 from playbooks.core.alert import Alert
@@ -82,7 +81,8 @@ async def _connection(settings: Settings) -> Any:
 
 async def _strangers(settings: Settings) -> Dict[str, Any]:
     """Whether NATS lets somebody in who has no credentials: tried, as the worker's neighbour."""
-    nobody = {**settings, **dict.fromkeys(_CREDENTIALS, ""), "NATS_URL": _bare(settings)}
+    bare = tuple(server.anonymous() for server in settings["NATS_URL"])
+    nobody = {**settings, **dict.fromkeys(_CREDENTIALS, ""), "NATS_URL": bare}
     try:
         connection = await _connect(nobody)
     except Exception as error:
@@ -101,7 +101,9 @@ async def _connect(settings: Settings) -> Any:
     async def note(error: Exception) -> None:
         said.append(error)
 
-    once = {"allow_reconnect": False, "max_reconnect_attempts": 0, "error_cb": note}
+    # Of several servers one may be away.
+    again = len(settings["NATS_URL"]) > 1
+    once = {"allow_reconnect": again, "max_reconnect_attempts": 0, "error_cb": note}
     chosen = {**nats_connection.options(settings), **once, "name": "falco-playbook check"}
     try:
         await asyncio.wait_for(client.connect(**chosen), CONNECT)
@@ -145,12 +147,6 @@ async def _alerts(
         _print("alerts", unknown=str(error))
         return
     _print("alerts", **found.to_dict())
-
-
-def _bare(settings: Settings) -> Tuple[str, ...]:
-    """The servers without the credentials that may stand in their URLs."""
-    parts = [urlsplit(url) for url in settings["NATS_URL"]]
-    return tuple(p._replace(netloc=p.netloc.rpartition("@")[2]).geturl() for p in parts)
 
 
 def _words(error: Exception) -> str:
