@@ -1,8 +1,9 @@
 """Delete the pod that an alert is about, once its uid or a container id proves it."""
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterCollaborators, Reaction
+from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.proof import Proof
+from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring

@@ -2,8 +2,9 @@
 
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterCollaborators, Reaction
+from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.proof import Proof
+from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring

@@ -1,7 +1,8 @@
 """Tell a Slack channel about an alert."""
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Collaborators, Reaction
+from playbooks.core.ports import Collaborators
+from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless

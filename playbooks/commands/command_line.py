@@ -144,7 +144,7 @@ def _containing(typed: argparse.Namespace) -> Options:
         function=f"falco-{typed.name}" if typed.name else "",
         namespace=typed.namespace,
         output=typed.output,
-        playbook=containing.playbook(typed),
+        playbook=typed.playbook or "",
         target=containing.target(typed),
         force=getattr(typed, "force", False),
         by=getattr(typed, "by", ""),
@@ -201,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_brake(commands)
     _add_history(commands)
     _add_simulate(commands)
-    containing.add_undo(_command(commands, "undo", "take back what isolate or taint did"))
+    containing.add_undo(_command(commands, "undo", "release what a playbook contained"))
     containing.add_sweep(
         _command(commands, "sweep", "end what was contained for a time that is over")
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Dict, List, Tuple
+from typing import List, Tuple
 
 from playbooks.core.ledger.limits import object_name
+from playbooks.deployment.request import catalogue
 
 COMMANDS = ("undo", "sweep")
-
-# What is contained, and by which playbook.
-PLAYBOOKS: Dict[str, str] = {"pod": "isolate", "node": "taint"}
 
 _TARGET = re.compile(r"(pod|node)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
 
@@ -32,11 +30,12 @@ def problems(typed: argparse.Namespace) -> List[str]:
     found = []
     if typed.command == "undo" and not _TARGET.fullmatch(typed.target):
         found.append(f"{typed.target!r} cannot be undone, expected pod/NAME or node/NAME")
-    elif typed.command == "undo" and typed.playbook not in (None, playbook(typed)):
-        wanted = PLAYBOOKS[target(typed)[0]]
-        found.append(f"-p {typed.playbook} did nothing to {typed.target}: it is {wanted} that does")
-    elif typed.command == "sweep" and typed.playbook not in PLAYBOOKS.values():
-        found.append(f"-p is {typed.playbook!r}, expected {' or '.join(PLAYBOOKS.values())}")
+    elif typed.command == "sweep" or typed.playbook is not None:
+        kind = target(typed)[0]
+        known = [each.name for each in catalogue.containing(kind)]
+        if typed.playbook not in known:
+            what = f" for a {kind}" if kind else ""
+            found.append(f"-p is {typed.playbook!r}, expected {' or '.join(known)}{what}")
     return found + _ledger_problems(typed.ledger)
 
 
@@ -48,10 +47,6 @@ def _ledger_problems(given: str) -> List[str]:
     if place is None or place[0]:
         return []
     return [f"--ledger is {given!r}, expected NAMESPACE/NAME of a ConfigMap, or off"]
-
-
-def playbook(typed: argparse.Namespace) -> str:
-    return PLAYBOOKS[target(typed)[0]] if typed.command == "undo" else str(typed.playbook)
 
 
 def target(typed: argparse.Namespace) -> Tuple[str, str]:

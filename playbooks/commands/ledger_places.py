@@ -16,7 +16,7 @@ from playbooks.deployment.manifests import ledger
 NONE = "off"
 
 
-def places(options: Options, kubectl: Cluster) -> List[Place]:
+def places(options: Options, kubectl: Cluster, playbook: str) -> List[Place]:
     """Those to ask or to write: the one that was given, or those of all Functions of the playbook,
     in whatever namespace. Raises DeploymentError where there is none."""
     if options.ledger == NONE:
@@ -25,11 +25,11 @@ def places(options: Options, kubectl: Cluster) -> List[Place]:
     if given:
         return [given]
     preflight.check_kubectl()
-    found = [_place(function) for function in _functions(options, kubectl)]
+    found = [_place(function) for function in _functions(options, kubectl, playbook)]
     if not found:
         named = f" named {options.function}" if options.function else ""
         raise DeploymentError(
-            f"no Function{named} of playbook {options.playbook} is deployed in this cluster, so"
+            f"no Function{named} of playbook {playbook} is deployed in this cluster, so"
             f" that nothing tells its ledger: {_ADVICE}"
         )
     return found
@@ -38,7 +38,7 @@ def places(options: Options, kubectl: Cluster) -> List[Place]:
 _ADVICE = f"--ledger NAMESPACE/NAME names it, --ledger {NONE} goes without"
 
 
-def _functions(options: Options, kubectl: Cluster) -> List[Mapping[str, Any]]:
+def _functions(options: Options, kubectl: Cluster, playbook: str) -> List[Mapping[str, Any]]:
     try:
         found = kubectl.list(("functions.kubeless.io",))
     except KubectlError as error:
@@ -46,7 +46,7 @@ def _functions(options: Options, kubectl: Cluster) -> List[Mapping[str, Any]]:
     return [
         function
         for function in found
-        if (function.get("spec") or {}).get("handler") == f"{options.playbook}.handler"
+        if (function.get("spec") or {}).get("handler") == f"{playbook}.handler"
         and options.function in ("", function["metadata"]["name"])
     ]
 

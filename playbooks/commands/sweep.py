@@ -11,27 +11,27 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.command_line import Options
 from playbooks.commands.ledger_places import places
 from playbooks.commands.reach import Reach
-from playbooks.core.containment.expiry import NodeSweep, PodSweep, Sweep
+from playbooks.core.containment.expiry import Expiry
 from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger import ledger
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.request import catalogue
 
 
 def sweep(options: Options, kubectl: Cluster, reach: Reach) -> int:
     """The exit code: 1 where something could not be ended. Raises DeploymentError."""
-    ledgers = places(options, kubectl)
+    playbook = catalogue.load(options.playbook)
+    ledgers = places(options, kubectl, playbook.name)
 
     def paused() -> str:
-        brakes = [ledger.brake(reach.ledger(place)) for place in ledgers]
-        return "; ".join(filter(None, brakes))
+        found = [ledger.paused(reach.ledger(place)) for place in ledgers]
+        return "; ".join(filter(None, found))
 
-    looking: Sweep
-    if options.playbook == "taint":
-        looking = NodeSweep(reach.cluster, reach.clock, paused)
-    else:
-        namespaces = (options.namespace,) if options.namespace else ()
-        looking = PodSweep(reach.cluster, reach.clock, paused, namespaces)
+    containment = playbook.reaction.CONTAINMENT
+    assert containment is not None
+    namespaces = (options.namespace,) if options.namespace else ()
+    looking = Expiry(containment, reach.cluster, reach.clock, paused, namespaces)
     try:
         outcomes = looking.once()
     except PlaybookError as error:

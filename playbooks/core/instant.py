@@ -59,6 +59,14 @@ class Instant:
         return f"{moment.isoformat()}.{self.nanoseconds % NANOSECONDS:09d}Z"
 
 
+def instant_or_none(text: str) -> Optional[Instant]:
+    """None where the text is no RFC 3339 time."""
+    try:
+        return Instant.parse(text)
+    except ValueError:
+        return None
+
+
 def duration(least: int, most: int) -> Callable[[str], float]:
     """The kind of a setting; ``least`` and ``most`` in seconds, as its value."""
 

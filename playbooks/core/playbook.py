@@ -20,7 +20,8 @@ from playbooks.core.errors import (
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Reaction, Recorder
+from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Recorder
+from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, read
 

@@ -1,58 +1,20 @@
-"""What reactions ask of the collaborators. ``playbooks.infrastructure`` answers on the real one."""
+"""What reactions ask of their collaborators. ``playbooks.infrastructure`` implements it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, List, Mapping, Optional, Tuple, Union
+from typing import Any, List, Mapping, Optional, Tuple
 
-from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.settings import Setting
-
-
-class Reaction(ABC):
-    """Answers one alert with one prescribed action, and declares what it takes to do so.
-
-    ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``, or empty. ``TTL``: the
-    setting that says how long that lasts, where it can end by itself.
-    """
-
-    TARGETS = ""
-    TTL = ""
-    SETTINGS: Tuple[Setting, ...] = ()
-    PERMISSIONS: Tuple[Permission, ...] = ()
-
-    @staticmethod
-    def installs(values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG004
-        """The distributions that it needs with these settings, as they were written."""
-        return ()
-
-    @staticmethod
-    def problems(values: Mapping[str, str]) -> List[str]:  # noqa: ARG004
-        """What does not fit together in its settings, as they were written."""
-        return []
-
-    @abstractmethod
-    def plan(self, alert: Alert) -> Union[Action, Outcome]:
-        """What to do, with the target proven, or the skipped outcome that says why nothing.
-
-        Makes reads and no change. Raises a PlaybookError.
-        """
-
-    def run(self, alert: Alert) -> Outcome:
-        """Act or say why not, with no guard in between. Raises a PlaybookError."""
-        planned = self.plan(alert)
-        return planned.carry_out() if isinstance(planned, Action) else planned
 
 
 class Clock(ABC):

@@ -13,8 +13,9 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject
 from playbooks.core.evidence import settings as evidence_settings
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, Cluster, Evidence, Reaction
+from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven
+from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, whole_number
 
 

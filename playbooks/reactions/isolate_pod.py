@@ -14,13 +14,15 @@ from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import lifetime
-from playbooks.core.containment.isolation import DETACHED_LABELS, UNTIL, PodMark
+from playbooks.core.containment.containment import undo_command
+from playbooks.core.containment.isolation import DETACHED_LABELS, UNTIL, Isolation, IsolationNote
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Cluster, Reaction
+from playbooks.core.ports import Cluster
 from playbooks.core.proof import Proof, Proven
+from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
 from playbooks.reactions.isolation_plan import Plan
 
@@ -40,6 +42,7 @@ class IsolatePod(Reaction):
     """
 
     TARGETS = "pods"
+    CONTAINMENT = Isolation
     TTL = "ISOLATE_TTL"
     SETTINGS = (
         Setting(
@@ -123,11 +126,11 @@ class IsolatePod(Reaction):
         )
 
     def _carry_out(self, proven: Proven, plan: Plan, rule: str) -> Outcome:
-        pod, mark = plan.pod, PodMark.of(plan.pod)
-        until = self._lifetime.ends(mark.until)
+        pod, note = plan.pod, IsolationNote.of(plan.pod)
+        until = self._lifetime.ends(note.until)
         self._store(plan)
         try:
-            plan = self._label(plan, PodMark(rule=rule, at=str(self._now()), until=until))
+            plan = self._label(plan, IsolationNote(rule=rule, at=str(self._now()), until=until))
         except NotFound:
             return _skipped(proven, "pod-gone", f"{pod} is gone")
         said = f"policy stored: {plan.summary}{f'; until {until}' if until else ''}"
@@ -137,7 +140,7 @@ class IsolatePod(Reaction):
 
     def _extension(self, proven: Proven, plan: Plan) -> Optional[Action]:
         """A later end, where the isolation has one."""
-        pod, before = plan.pod, PodMark.of(plan.pod).until
+        pod, before = plan.pod, IsolationNote.of(plan.pod).until
         until = self._lifetime.longer(before)
         if until is None:
             return None
@@ -230,10 +233,10 @@ class IsolatePod(Reaction):
         except NotFound as error:
             raise Conflict(str(error)) from error
 
-    def _label(self, plan: Plan, mark: PodMark) -> Plan:
+    def _label(self, plan: Plan, note: IsolationNote) -> Plan:
         """One patch; a second one, without taking labels off, where the API refuses that."""
         try:
-            self._patch(plan, mark)
+            self._patch(plan, note)
             return plan
         except (NotPermitted, Refused) as error:
             if not plan.detached:
@@ -241,13 +244,13 @@ class IsolatePod(Reaction):
             attached = replace(
                 plan, detached={}, attached_because=f"the API refused to take labels off ({error})"
             )
-        self._patch(attached, mark)
+        self._patch(attached, note)
         return attached
 
-    def _patch(self, plan: Plan, mark: PodMark) -> None:
+    def _patch(self, plan: Plan, note: IsolationNote) -> None:
         labels: Dict[str, Optional[str]] = dict.fromkeys(plan.detached)
         written = replace(
-            mark,
+            note,
             policy=plan.policy["metadata"]["name"],
             detached=plan.detached,
             detached_from=str(plan.pod.owner or ""),
@@ -270,8 +273,7 @@ def _facts(proven: Proven, plan: Plan) -> Dict[str, Any]:
 
 
 def _more(pod: Pod, until: Optional[Instant]) -> Dict[str, Any]:
-    undo = f"falco-playbook undo pod/{pod.name} -n {pod.namespace}"
-    return {"undo": undo, **({"until": str(until)} if until else {})}
+    return {"undo": undo_command(pod), **({"until": str(until)} if until else {})}
 
 
 def _skipped(proven: Proven, reason: str, message: str, plan: Optional[Plan] = None) -> Outcome:

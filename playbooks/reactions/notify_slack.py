@@ -14,8 +14,9 @@ from playbooks.core.notifications.slack import (
     mrkdwn,
 )
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Reaction, Slack
+from playbooks.core.ports import Slack
 from playbooks.core.priority import Priority
+from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, http_url
 

@@ -11,17 +11,18 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node, Taint, shown
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.conflicts import until_written
 from playbooks.core.containment import lifetime, tainting
+from playbooks.core.containment.containment import undo_command
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.tainting import TaintMark
-from playbooks.core.errors import Conflict, NotFound
+from playbooks.core.containment.note import Note
+from playbooks.core.containment.tainting import Tainting
+from playbooks.core.errors import NotFound
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Cluster, Reaction
+from playbooks.core.ports import Cluster
 from playbooks.core.proof import Proof
+from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, label_value, one_of, qualified_name, yes_or_no
-
-# How often the node is read again because somebody else wrote it first.
-ATTEMPTS = 5
 
 
 class TaintNode(Reaction):
@@ -31,6 +32,7 @@ class TaintNode(Reaction):
     """
 
     TARGETS = "nodes"
+    CONTAINMENT = Tainting
     TTL = "TAINT_TTL"
     SETTINGS = (
         Setting("TAINT_KEY", qualified_name, "falco/alert", "The key of the taint"),
@@ -115,19 +117,20 @@ class TaintNode(Reaction):
         )
 
     def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._write(change, facts)
-            except Conflict:
-                found = self._change(alert, change.node.name, facts)
-            if isinstance(found, Outcome):
-                return found
-            change = found
-        return self._write(change, facts)
+        found: Union[Change, Outcome] = change
+
+        def write() -> Outcome:
+            return found if isinstance(found, Outcome) else self._write(found, facts)
+
+        def read_again(_: int) -> None:
+            nonlocal found
+            found = self._change(alert, change.node.name, facts)
+
+        return until_written(write, between=read_again)
 
     def _write(self, change: Change, facts: Dict[str, Any]) -> Outcome:
         node = change.node
-        kept = {**tainting.marks(node), shown(self._taint): change.mark}
+        kept = {**tainting.notes(node), shown(self._taint): change.note}
         self._cluster.patch_node(
             node, spec={"taints": list(change.taints)}, annotations=tainting.annotation(kept)
         )
@@ -149,21 +152,21 @@ class TaintNode(Reaction):
                     **facts,
                 )
         until = self._lifetime.ends()
-        mark = TaintMark(str(self._lifetime.begins()), alert.rule, "tainted", until)
+        note = Note(str(self._lifetime.begins()), alert.rule, "tainted", until)
         what = f"taint {shown(self._taint)} to {node}{f' until {until}' if until else ''}"
         return Change(
-            node, (*node.taints, self._taint), mark, "tainted", f"add {what}", f"added {what}"
+            node, (*node.taints, self._taint), note, "tainted", f"add {what}", f"added {what}"
         )
 
     def _extended(self, node: Node, taint: Taint) -> Optional[Change]:
         """A later end of a taint of ours."""
-        mark = tainting.marks(node).get(shown(taint))
-        until = self._lifetime.longer(mark.until) if mark else None
-        if mark is None or until is None or shown(taint) != shown(self._taint):
+        note = tainting.notes(node).get(shown(taint))
+        until = self._lifetime.longer(note.until) if note else None
+        if note is None or until is None or shown(taint) != shown(self._taint):
             return None
-        what = f"taint {shown(taint)} on {node} until {until} instead of {mark.until}"
-        mark = replace(mark, until=until)
-        return Change(node, node.taints, mark, "extended", f"leave {what}", f"left {what}")
+        what = f"taint {shown(taint)} on {node} until {until} instead of {note.until}"
+        note = replace(note, until=until)
+        return Change(node, node.taints, note, "extended", f"leave {what}", f"left {what}")
 
 
 @dataclass(frozen=True)
@@ -172,12 +175,12 @@ class Change:
 
     node: Node
     taints: Tuple[Taint, ...]
-    mark: TaintMark
+    note: Note
     reason: str
     planned: str
     done: str
 
 
 def _more(change: Change) -> Dict[str, Any]:
-    until = {"until": str(change.mark.until)} if change.mark.until else {}
-    return {"undo": f"falco-playbook undo node/{change.node.name}", **until}
+    until = {"until": str(change.note.until)} if change.note.until else {}
+    return {"undo": undo_command(change.node), **until}

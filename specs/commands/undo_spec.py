@@ -208,7 +208,9 @@ with description("falco-playbook undo") as self:
         for what in ("web-0", "pods/web-0", "pod/", "pod/Web", "service/x"):
             said = run("undo", what)
             expect((said.code, "expected pod/NAME or node/NAME" in said.err)).to(equal((2, True)))
-        expect(run(*POD, "-p", "delete").err).to(contain("it is isolate that does"))
+        expect(run(*POD, "-p", "delete").err).to(
+            contain("-p is 'delete', expected isolate for a pod")
+        )
         expect(run(*POD, "--ledger", "b").err).to(contain("--ledger is 'b', expected NAMESPACE/"))
 
 

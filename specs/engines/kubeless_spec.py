@@ -10,7 +10,8 @@ from mamba import after, before, description, it
 from playbooks.core.errors import Conflict, InvalidAlert, InvalidSetting, NotPermitted, Unexpected
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Collaborators, Reaction, Recorder
+from playbooks.core.ports import Collaborators, Recorder
+from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, whole_number
 from playbooks.engines import kubeless
 from specs.support.fakes import FakeOwnPod, FakeReaction, FixedClock, some_collaborators

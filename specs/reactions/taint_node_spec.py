@@ -3,12 +3,13 @@ import json
 from expects import be_empty, contain, equal, expect, raise_error
 from mamba import description, it
 
+from playbooks.core.conflicts import ATTEMPTS
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import Conflict
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
-from playbooks.reactions.taint_node import ATTEMPTS, TaintNode
+from playbooks.reactions.taint_node import TaintNode
 from specs.support.fakes import FixedClock, InMemoryCluster
 from specs.support.mothers import NOW, a_host_alert, a_node, a_pod, an_alert
 

@@ -24,9 +24,9 @@ from playbooks.core.ports import (
     Evidence,
     LedgerStore,
     OwnPod,
-    Reaction,
     Slack,
 )
+from playbooks.core.reaction import Reaction
 from specs.support.mothers import NOW
 
 

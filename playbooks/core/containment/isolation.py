@@ -9,9 +9,12 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
-from playbooks.core.cluster.pod import Pod, ReplicaController
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment.containment import PodContainment
+from playbooks.core.containment.note import LONGEST_RULE
 from playbooks.core.errors import NotFound
-from playbooks.core.instant import Instant
+from playbooks.core.instant import Instant, instant_or_none
+from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 
 POLICY = "falco/policy"
@@ -24,25 +27,43 @@ UNTIL = "falco/until"
 
 KEYS = (POLICY, DETACHED_LABELS, DETACHED_FROM, ISOLATED_AT, RULE, REASON, UNTIL)
 
-# Characters of a rule's name that are kept.
-LONGEST_RULE = 256
+# Seconds that a detached pod gets to end by itself: Kubernetes' own default.
+GRACE = 30
 
 
 @dataclass(frozen=True)
-class Isolation:
-    """What is left of it: a policy, a label, annotations, or nothing."""
+class Isolation(PodContainment):
+    """What is left of it: a policy, a label, annotations, or nothing.
+
+    An attached pod is released when its time is over; a detached one, which its controller has
+    replaced, is deleted.
+    """
 
     pod: Pod
-    mark: PodMark
+    note: IsolationNote
     policy: Optional[Mapping[str, Any]]
 
+    LABEL = LABEL
+    NOTHING = "is not isolated"
+    EXPIRED = "released"
+
+    @property
+    def target(self) -> Pod:
+        return self.pod
+
     @classmethod
-    def of(cls, pod: Pod, cluster: Cluster) -> Isolation:
+    def is_due(cls, target: Any, now: Instant) -> bool:
+        """A pod that is being deleted is left to that."""
+        until = IsolationNote.of(target).until
+        return until is not None and until <= now and target.terminates_at is None
+
+    @classmethod
+    def of(cls, target: Any, cluster: Cluster) -> Isolation:
         """One call: policies are listed, since a playbook may list them anyway."""
-        name = network_policy.name_for(pod)
-        listed = cluster.network_policies(pod.namespace)
+        name = network_policy.name_for(target)
+        listed = cluster.network_policies(target.namespace)
         found = (policy for policy in listed if policy["metadata"]["name"] == name)
-        return cls(pod, PodMark.of(pod), next(found, None))
+        return cls(target, IsolationNote.of(target), next(found, None))
 
     @property
     def there(self) -> bool:
@@ -50,12 +71,12 @@ class Isolation:
 
     @property
     def whole(self) -> bool:
-        """Whether the policy selects the pod, as isolate left it."""
+        """Whether the policy is there and selects the pod."""
         return self.policy is not None and self.pod.labels.get(LABEL) == self.pod.uid
 
     @property
     def detached(self) -> bool:
-        return bool(self.mark.detached)
+        return bool(self.note.detached)
 
     @property
     def changes(self) -> List[str]:
@@ -65,50 +86,69 @@ class Isolation:
             owner = (self.policy["metadata"].get("labels") or {}).get(LABEL)
             if owner != self.pod.uid or network_policy.edited(self.policy):
                 found.append(f"NetworkPolicy {self.policy['metadata']['name']} was edited")
-        back = sorted(key for key in self.mark.detached if key in labels)
+        back = sorted(key for key in self.note.detached if key in labels)
         if back:
             found.append(f"labels {', '.join(back)} were put back")
         if labels.get(LABEL, self.pod.uid) != self.pod.uid:
             found.append(f"label {LABEL} was edited")
-        if self.mark.unreadable:
-            found.append(f"annotation {self.mark.unreadable} was edited")
+        if self.note.unreadable:
+            found.append(f"annotation {self.note.unreadable} was edited")
         return found
 
     @property
     def labels_to_put_back(self) -> Dict[str, str]:
         """Not those that somebody put back already."""
         labels = self.pod.labels
-        return {key: value for key, value in self.mark.detached.items() if key not in labels}
+        return {key: value for key, value in self.note.detached.items() if key not in labels}
 
-    def displacing(self, cluster: Cluster) -> List[ReplicaController]:
-        """Whoever would kill another pod for this one, had it its labels again. Two calls where
-        there are any to put back."""
+    def obstacle(self, cluster: Cluster) -> str:
+        """A controller that would kill another pod for this one, had it its labels again. Two calls
+        where there are any to put back."""
         back = self.labels_to_put_back
         if not back:
-            return []
-        labels = {**self.pod.labels, **back}
-        found = cluster.replica_controllers(self.pod.namespace)
-        return [controller for controller in found if controller.would_kill_for(labels)]
+            return ""
+        pod, labels = self.pod, {**self.pod.labels, **back}
+        found = cluster.replica_controllers(pod.namespace)
+        rivals = ", ".join(str(each.owner) for each in found if each.would_kill_for(labels))
+        if not rivals:
+            return ""
+        return (
+            f"{pod} was detached, and {rivals} has replaced it: with its labels back, one pod too"
+            f" many would be killed. Delete it (kubectl delete pod {pod.name} -n {pod.namespace}),"
+            " or keep it isolated; nothing was changed"
+        )
 
-    def end(self, cluster: Cluster) -> None:
+    def release(self, cluster: Cluster) -> str:
         """The pod first: what has no label is no longer selected, and who isolates it anew
-        meanwhile writes the policy, which then stays.
-
-        Raises NotFound, or Conflict where the pod or the policy was written since they were read.
-        """
+        meanwhile writes the policy, which then stays."""
         labels: Dict[str, Optional[str]] = dict(self.labels_to_put_back)
         if LABEL in self.pod.labels:
             labels[LABEL] = None
         annotations = on(self.pod)
         if labels or annotations:
             cluster.patch_pod(self.pod, labels=labels, annotations=dict(annotations))
+        done = [f"{self.pod} is released"]
         if self.policy is not None:
             with suppress(NotFound):
                 cluster.delete_network_policy(self.policy)
+            done.append(f"NetworkPolicy {self.policy['metadata']['name']} deleted")
+        if self.labels_to_put_back:
+            done.append(f"labels {', '.join(self.labels_to_put_back)} put back")
+        return "; ".join(done)
+
+    def expire(self, cluster: Cluster) -> Outcome:
+        if not self.whole:
+            return self.left_alone(["its NetworkPolicy is gone"])
+        pod, until = self.pod, f"its isolation ended at {self.note.until}"
+        if self.detached:
+            cluster.delete_pod(pod, grace_period_seconds=GRACE)
+            return self.expired(f"{pod} is deleted: {until}", "deleted")
+        self.release(cluster)
+        return self.expired(f"{pod} is released: {until}", self.EXPIRED)
 
 
 @dataclass(frozen=True)
-class PodMark:
+class IsolationNote:
     """``detached``: the labels that were taken off, ``detached_from`` their controller.
 
     ``until``: when the isolation ends by itself, None where it does not. ``unreadable``: the
@@ -125,11 +165,11 @@ class PodMark:
     unreadable: str = ""
 
     @classmethod
-    def of(cls, pod: Pod) -> PodMark:
+    def of(cls, pod: Pod) -> IsolationNote:
         """What stands on the pod; empty where nothing does."""
         found = pod.annotations
         detached = _labels(found.get(DETACHED_LABELS, "{}"))
-        until = instant(found.get(UNTIL, ""))
+        until = instant_or_none(found.get(UNTIL, ""))
         unreadable = DETACHED_LABELS if detached is None else ""
         if UNTIL in found and until is None:
             unreadable = UNTIL
@@ -162,14 +202,6 @@ class PodMark:
 def on(pod: Pod) -> Dict[str, None]:
     """Takes off every annotation of ours that the pod has."""
     return {key: None for key in KEYS if key in pod.annotations}
-
-
-def instant(text: str) -> Optional[Instant]:
-    """None where the text is no time."""
-    try:
-        return Instant.parse(text)
-    except ValueError:
-        return None
 
 
 def _labels(text: str) -> Optional[Dict[str, str]]:

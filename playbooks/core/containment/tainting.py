@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.cluster.node import Node, Taint, shown
-from playbooks.core.containment.isolation import LONGEST_RULE, instant
+from playbooks.core.containment.containment import NodeContainment
+from playbooks.core.containment.note import Note
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
 
@@ -15,45 +16,65 @@ from playbooks.core.ports import Cluster
 # have several, of playbooks with another key or effect.
 TAINTS = "falco/taints"
 
+Notes = Mapping[str, Note]
+
 
 @dataclass(frozen=True)
-class Tainting:
+class Tainting(NodeContainment):
+    """``notes``: those of the taints that are looked at, by taint as kubectl writes it."""
+
     node: Node
+    notes: Notes
+
+    NOTHING = "has no taint that a playbook added"
+    EXPIRED = "untainted"
 
     @property
-    def marks(self) -> Dict[str, TaintMark]:
-        return marks(self.node)
+    def target(self) -> Node:
+        return self.node
+
+    @classmethod
+    def is_noted(cls, node: Node) -> bool:
+        return TAINTS in node.annotations
+
+    @classmethod
+    def is_due(cls, target: Any, now: Instant) -> bool:
+        return any(note.is_over(now) for note in notes(target).values())
+
+    @classmethod
+    def of(cls, target: Any, cluster: Cluster) -> Tainting:  # noqa: ARG003
+        return cls(target, notes(target))
 
     @property
     def there(self) -> bool:
-        return TAINTS in self.node.annotations
+        return self.is_noted(self.node)
 
-    def changed(self, mark: str) -> Optional[Taint]:
-        """What somebody made of a taint of ours: one of its key and effect with another value."""
-        if any(shown(taint) == mark for taint in self.node.taints):
-            return None
-        return next(
-            (taint for taint in self.node.taints if _place(shown(taint)) == _place(mark)), None
-        )
+    @property
+    def changes(self) -> List[str]:
+        found = ((taint, self._changed(taint)) for taint in self.notes)
+        return [f"taint {taint} was changed to {shown(now)}" for taint, now in found if now]
 
-    def changes(self, marks: Iterable[str]) -> List[str]:
-        """The same in words."""
-        found = ((mark, self.changed(mark)) for mark in marks)
-        return [f"taint {mark} was changed to {shown(taint)}" for mark, taint in found if taint]
+    def over(self, now: Instant) -> Tainting:
+        """Without those that somebody changed, unless that is all of them."""
+        over = {taint: note for taint, note in self.notes.items() if note.is_over(now)}
+        same = {taint: note for taint, note in over.items() if not self._changed(taint)}
+        return replace(self, notes=same or over)
 
-    def end(self, marks: Iterable[str], cluster: Cluster) -> List[str]:
-        """Take these taints of ours off, also in what somebody made of them, and nothing else.
-        The answer has those that were still there.
-
-        Raises NotFound, or Conflict where the node was written since it was read.
-        """
-        over = set(marks)
-        places = {_place(mark) for mark in over}
+    def release(self, cluster: Cluster) -> str:
+        """Also in what somebody made of them."""
+        places = {_place(taint) for taint in self.notes}
         removed = [t for t in self.node.taints if _place(shown(t)) in places]
         kept = [taint for taint in self.node.taints if taint not in removed]
-        left = {mark: entry for mark, entry in self.marks.items() if mark not in over}
+        left = {t: note for t, note in notes(self.node).items() if t not in self.notes}
         cluster.patch_node(self.node, spec={"taints": kept}, annotations=annotation(left))
-        return [shown(taint) for taint in removed]
+        off = ", ".join(map(shown, removed))
+        return f"{self.node}: {f'taint {off} taken off' if off else 'its taint was gone already'}"
+
+    def _changed(self, ours: str) -> Optional[Taint]:
+        """What somebody made of a taint of ours: one of its key and effect with another value."""
+        if any(shown(taint) == ours for taint in self.node.taints):
+            return None
+        return next((t for t in self.node.taints if _place(shown(t)) == _place(ours)), None)
 
 
 def _place(taint: str) -> str:
@@ -62,43 +83,16 @@ def _place(taint: str) -> str:
     return f"{key.partition('=')[0]}:{effect}"
 
 
-@dataclass(frozen=True)
-class TaintMark:
-    """``until``: when the taint comes off by itself, None where it does not."""
-
-    at: str = ""
-    rule: str = ""
-    reason: str = ""
-    until: Optional[Instant] = None
-
-    def to_dict(self) -> Dict[str, str]:
-        written = {
-            "at": self.at,
-            "rule": self.rule[:LONGEST_RULE],
-            "reason": self.reason,
-            "until": str(self.until) if self.until else "",
-        }
-        return {key: value for key, value in written.items() if value}
-
-
-Marks = Mapping[str, TaintMark]
-
-
-def marks(node: Node) -> Dict[str, TaintMark]:
+def notes(node: Node) -> Dict[str, Note]:
     """By taint; none where the annotation is missing or says nothing."""
     try:
         found = json.loads(node.annotations.get(TAINTS, "{}"))
-        return {str(taint): _mark(entry) for taint, entry in found.items()}
+        return {str(taint): Note.of_dict(entry) for taint, entry in found.items()}
     except (ValueError, AttributeError, TypeError):
         return {}
 
 
-def annotation(marks: Marks) -> Dict[str, Optional[str]]:
+def annotation(notes: Notes) -> Dict[str, Optional[str]]:
     """The annotation to set, or to take off where there are none."""
-    written = {taint: mark.to_dict() for taint, mark in marks.items()}
+    written = {taint: note.to_dict() for taint, note in notes.items()}
     return {TAINTS: json.dumps(written, sort_keys=True) if written else None}
-
-
-def _mark(entry: Mapping[str, Any]) -> TaintMark:
-    at, rule, reason = (str(entry.get(key, "")) for key in ("at", "rule", "reason"))
-    return TaintMark(at, rule, reason, instant(str(entry.get("until", ""))))

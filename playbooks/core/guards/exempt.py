@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Mapping
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.guards.guard import Case, Guard
-from playbooks.core.instant import Instant, shown
+from playbooks.core.instant import Instant, instant_or_none, shown
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import Setting, names, yes_or_no
 
@@ -66,7 +66,7 @@ class Exemptions(Guard):
         listed = names(given.get(EXEMPT, ""))
         if self.playbook not in listed and "*" not in listed:
             return PASSED
-        until = _instant(given.get(UNTIL, ""))
+        until = instant_or_none(given.get(UNTIL, ""))
         if until is None:
             return Answer(f"{what} is exempted without a time in {UNTIL}, which does not count")
         left = until.seconds_since(now)
@@ -80,10 +80,3 @@ class Exemptions(Guard):
         return Answer.refused(
             "exempt", f"{what} is exempted from {self.playbook} until {until}: {why:.200}"
         )
-
-
-def _instant(text: str) -> Optional[Instant]:
-    try:
-        return Instant.parse(text)
-    except ValueError:
-        return None

@@ -166,8 +166,8 @@ def read(text: str) -> Book:
         raise Unexpected(f"the ledger cannot be read: {error}") from error
 
 
-def brake(store: LedgerStore) -> str:
-    """Who put the brake on and when, in words; empty where nobody did. Raises a PlaybookError."""
+def paused(store: LedgerStore) -> str:
+    """Who paused the playbook and when, or empty. Raises a PlaybookError."""
     found = read(store.read()[0]).paused
     return f"paused by {found.get('by', '')} at {found.get('at', '')}" if found else ""
 

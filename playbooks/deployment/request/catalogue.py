@@ -30,6 +30,12 @@ def load(name: str) -> Playbook:
     return declared
 
 
+def containing(kind: str = "") -> List[Playbook]:
+    """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released."""
+    found = [(load(name), load(name).reaction.CONTAINMENT) for name in names()]
+    return [playbook for playbook, each in found if each and kind in ("", each.KIND)]
+
+
 def summary(name: str) -> str:
     """The first line of its docstring."""
     return (import_module(f"playbooks.{name}").__doc__ or "").strip().partition("\n")[0]

@@ -9,8 +9,7 @@ import signal
 import time
 from typing import Any, Callable, Mapping, Optional, Sequence
 
-from playbooks.core.containment.expiry import Sweep
-from playbooks.core.containment.expiry import sweep as sweep_of
+from playbooks.core.containment.expiry import Expiry, expiry
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings, read
@@ -61,7 +60,7 @@ class Worker:
         self._objects = objects
         responder = playbook.responder(environ)
         self._answer: Answer = responder.answer
-        self._sweep = sweep_of(playbook, environ)
+        self._expiry = expiry(playbook, environ)
         self._dry: Answer = playbook.responder({**environ, "DRY_RUN": "true"}).answer
         self._metrics = Metrics(playbook.name)
         self._scribe = Scribe(
@@ -235,9 +234,9 @@ class Worker:
 
     def _sweeping(self) -> Optional[asyncio.Task[None]]:
         """Also while NATS is away."""
-        if self._sweep is None:
+        if self._expiry is None:
             return None
-        keeping = keep_sweeping(self._playbook.name, self._sweep)
+        keeping = keep_sweeping(self._playbook.name, self._expiry)
         return asyncio.get_running_loop().create_task(keeping)
 
     def _subscriptions(self) -> Sequence[Subscription]:
@@ -286,18 +285,18 @@ def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *giv
         loop.call_soon_threadsafe(call, *given)
 
 
-async def keep_sweeping(playbook: str, sweep: Sweep) -> None:
+async def keep_sweeping(playbook: str, expiry: Expiry) -> None:
     """For ever. What one look fails to do, the next one tries again."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(random.uniform(0, FIRST))
     while True:
-        await loop.run_in_executor(None, look, playbook, sweep)
+        await loop.run_in_executor(None, look, playbook, expiry)
         await asyncio.sleep(EVERY * random.uniform(0.7, 1.3))
 
 
-def look(playbook: str, sweep: Sweep) -> None:
+def look(playbook: str, expiry: Expiry) -> None:
     try:
-        for outcome in sweep.once():
+        for outcome in expiry.once():
             record(playbook, None, outcome)
     except PlaybookError as error:
         log.warn(f"what is over cannot be ended, trying again: {error}", reason=error.reason)

@@ -1,12 +1,12 @@
 import json
 
-from expects import be_a, be_empty, be_none, contain, equal, expect, raise_error
+from expects import be_empty, be_none, contain, equal, expect, raise_error
 from mamba import before, description, it
 
 from playbooks import delete, isolate, taint
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Selector
-from playbooks.core.containment.expiry import NodeSweep, PodSweep, sweep
+from playbooks.core.containment.expiry import expiry
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotPermitted
 from playbooks.core.ledger.book import Book, after
 from playbooks.core.outcome import Status
@@ -47,19 +47,19 @@ def read(playbook, given):
     }
 
 
-def sweep_of(playbook, cluster, *, now=DUE, ledger=None, **chosen):
+def expiry_of(playbook, cluster, *, now=DUE, ledger=None, **chosen):
     collaborators = some_collaborators(
         cluster, clock=FixedClock(now), ledger=ledger or InMemoryLedger()
     )
-    return sweep(playbook, {playbook.reaction.TTL: "1h", **chosen}, collaborators)
+    return expiry(playbook, {playbook.reaction.TTL: "1h", **chosen}, collaborators)
 
 
 def pods(cluster, **how):
-    return sweep_of(isolate.playbook, cluster, **how).once()
+    return expiry_of(isolate.playbook, cluster, **how).once()
 
 
 def nodes(cluster, **how):
-    return sweep_of(taint.playbook, cluster, **how).once()
+    return expiry_of(taint.playbook, cluster, **how).once()
 
 
 def the_pod(cluster):
@@ -102,7 +102,7 @@ with description("An isolation for a time") as self:
                 equal(f"pod shop/web-0 is released: its isolation ended at {DUE}")
             )
 
-        with it("is over for every other sweep"):
+        with it("is over for every other look"):
             expect(pods(self.cluster)).to(be_empty)
 
     with it("deletes a detached pod once it is over"):
@@ -122,12 +122,12 @@ with description("An isolation for a time") as self:
         with it("is left alone, and said once"):
             cluster = isolated(detach=True)
             change_pod(cluster, labels={**the_pod(cluster).labels, "app": "web"})
-            sweeping = sweep_of(isolate.playbook, cluster)
-            (outcome,) = sweeping.once()
+            looking = expiry_of(isolate.playbook, cluster)
+            (outcome,) = looking.once()
 
             expect((outcome.status, outcome.reason)).to(equal((Status.SKIPPED, "changed-since")))
             expect(outcome.message).to(contain("left alone", "labels app were put back"))
-            expect(sweeping.once()).to(be_empty)
+            expect(looking.once()).to(be_empty)
             expect(cluster.writes).to(be_empty)
 
         with it("is left alone where the policy was edited or is gone"):
@@ -153,7 +153,7 @@ with description("An isolation for a time") as self:
 
             expect(cluster.writes).to(be_empty)
 
-    with it("is left to the next sweep where somebody writes the pod at the same time"):
+    with it("is left to the next look where somebody writes the pod at the same time"):
         cluster = isolated()
         cluster.failures["patch_pod"] = [Conflict("written")]
 
@@ -184,12 +184,12 @@ with description("An isolation for a time") as self:
         book = Book()
         book.pause("alice", NOW)
         cluster = isolated(detach=True)
-        sweeping = sweep_of(isolate.playbook, cluster, ledger=InMemoryLedger(book.text()))
-        (outcome,) = sweeping.once()
+        looking = expiry_of(isolate.playbook, cluster, ledger=InMemoryLedger(book.text()))
+        (outcome,) = looking.once()
 
         expect(outcome.reason).to(equal("paused"))
         expect(outcome.message).to(contain("paused by alice"))
-        expect(sweeping.once()).to(be_empty)
+        expect(looking.once()).to(be_empty)
         expect(cluster.writes).to(be_empty)
 
     with it("goes on where nothing tells whether the playbook is paused"):
@@ -233,10 +233,10 @@ with description("A taint for a time") as self:
             cluster.known_nodes["node-1"], spec={"taints": [{**TAINT, "value": "mine"}]}
         )
         cluster.calls.clear()
-        sweeping = sweep_of(taint.playbook, cluster)
+        looking = expiry_of(taint.playbook, cluster)
 
-        expect(sweeping.once()[0].reason).to(equal("changed-since"))
-        expect(sweeping.once()).to(be_empty)
+        expect(looking.once()[0].reason).to(equal("changed-since"))
+        expect(looking.once()).to(be_empty)
         expect(cluster.writes).to(be_empty)
 
     with it("is left alone where it was extended since the nodes were listed"):
@@ -250,15 +250,18 @@ with description("A taint for a time") as self:
         expect(list(cluster.known_nodes["node-1"].taints)).to(equal([TAINT]))
 
 
-with description("The sweep of a playbook") as self:
+with description("The expiry of a playbook") as self:
     with it("looks at what the playbook contains"):
-        expect(sweep_of(isolate.playbook, InMemoryCluster())).to(be_a(PodSweep))
-        expect(sweep_of(taint.playbook, InMemoryCluster())).to(be_a(NodeSweep))
+        for playbook, call in ((isolate.playbook, "labelled_pods"), (taint.playbook, "list_nodes")):
+            cluster = InMemoryCluster()
+
+            expect(expiry_of(playbook, cluster).once()).to(be_empty)
+            expect(cluster.calls).to(equal([call]))
 
     with it("is none unless it is set, in a dry run, and for what contains nothing"):
-        expect(sweep(isolate.playbook, {}, some_collaborators())).to(be_none)
-        expect(sweep_of(isolate.playbook, InMemoryCluster(), DRY_RUN="true")).to(be_none)
-        expect(sweep(delete.playbook, {}, some_collaborators())).to(be_none)
+        expect(expiry(isolate.playbook, {}, some_collaborators())).to(be_none)
+        expect(expiry_of(isolate.playbook, InMemoryCluster(), DRY_RUN="true")).to(be_none)
+        expect(expiry(delete.playbook, {}, some_collaborators())).to(be_none)
 
     with it("fails where it cannot look"):
         cluster = isolated()

@@ -6,8 +6,11 @@ from mamba import before, description, it
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, ReplicaController
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.conflicts import ATTEMPTS
+from playbooks.core.containment.isolation import Isolation
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.undo import ATTEMPTS, Undo
+from playbooks.core.containment.tainting import Tainting
+from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import Conflict, NotFound
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
@@ -47,8 +50,9 @@ def a_tainted(*, effect="NoSchedule", cluster=None):
 
 def undo(cluster, what="pod", *, force=False, exempted=None):
     exempt = (lambda *given: exempted.append(given)) if exempted is not None else lambda *_: None
-    asked = Undo(cluster, exempt, force=force)
-    return asked.node("node-1") if what == "node" else asked.pod("web-0", namespace="shop")
+    if what == "node":
+        return Undo(Tainting, cluster, exempt, force=force).undo("node-1")
+    return Undo(Isolation, cluster, exempt, force=force).undo("web-0", namespace="shop")
 
 
 def written(pod, **metadata):
@@ -113,7 +117,7 @@ with description("Undoing an isolation") as self:
         def fails(*_):
             raise Conflict("the ledger is being written")
 
-        expect(lambda: Undo(cluster, fails).pod("web-0", namespace="shop")).to(
+        expect(lambda: Undo(Isolation, cluster, fails).undo("web-0", namespace="shop")).to(
             raise_error(Conflict)
         )
         expect(cluster.writes).to(be_empty)

@@ -20,7 +20,8 @@ from playbooks.core.action import Action
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted, SlackUnavailable
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Collaborators, Reaction
+from playbooks.core.ports import Collaborators
+from playbooks.core.reaction import Reaction
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.worker import Ended, Worker

@@ -1,0 +1,146 @@
+"""What a playbook leaves on a pod or a node for a time, as undo and expiry see it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, List, Sequence, Tuple, Type, Union
+
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.instant import Instant
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Cluster
+from playbooks.core.settings import is_name, matches_any
+
+Target = Union[Pod, Node]
+
+
+class Containment(ABC):
+    """What one playbook left on one target, as it was read, and how it is released.
+
+    A reaction that contains its target names its subclass in ``CONTAINMENT``: ``falco-playbook
+    undo`` and ``sweep``, and the worker, use nothing else of it. Subclass ``PodContainment`` or
+    ``NodeContainment``, which say how targets are found.
+
+    ``KIND``: ``pod`` or ``node``, as in ``falco-playbook undo KIND/NAME``. ``NOTHING``: what is
+    said after the name of a target on which nothing is left (``is not isolated``). ``EXPIRED``: the
+    reason code of an expiry.
+    """
+
+    KIND: ClassVar[str]
+    NOTHING: ClassVar[str]
+    EXPIRED: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def target(self) -> Target:
+        """The target as it was read."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, cluster: Cluster, name: str, namespace: str) -> Target:
+        """The target as it is now. One call. Raises NotFound."""
+
+    @classmethod
+    @abstractmethod
+    def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> Sequence[Target]:
+        """The targets that may be contained. ``namespaces``: names or globs; none means all.
+
+        One call, or one for each of ``namespaces`` where all of them are names.
+        """
+
+    @classmethod
+    @abstractmethod
+    def is_due(cls, target: Target, now: Instant) -> bool:
+        """Whether a containment on the target has ended by its TTL. No call."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, target: Target, cluster: Cluster) -> Containment:
+        """What is left on the target. May make reads."""
+
+    @property
+    @abstractmethod
+    def there(self) -> bool:
+        """Whether anything of it is left."""
+
+    @property
+    def changes(self) -> List[str]:
+        """What somebody changed since, in words: it is left alone then, unless it is forced."""
+        return []
+
+    def over(self, now: Instant) -> Containment:  # noqa: ARG002
+        """The part that has ended by its TTL, where there may be several with a TTL each."""
+        return self
+
+    def obstacle(self, cluster: Cluster) -> str:  # noqa: ARG002
+        """Why releasing it would harm something else, in words, even where it is forced; or empty.
+        May make reads."""
+        return ""
+
+    @abstractmethod
+    def release(self, cluster: Cluster) -> str:
+        """Take off what is left, and nothing else. The answer says what was done.
+
+        Raises NotFound, or Conflict where the target was written since it was read.
+        """
+
+    def expire(self, cluster: Cluster) -> Outcome:
+        """End it, since its TTL is over. Raises NotFound or Conflict, as ``release`` does."""
+        return self.expired(f"{self.release(cluster)}, its time is over", self.EXPIRED)
+
+    def expired(self, message: str, reason: str) -> Outcome:
+        return Outcome.acted(str(self.target), reason, message, uid=self.target.uid)
+
+    def left_alone(self, changes: Sequence[str]) -> Outcome:
+        """The outcome of an expiry that something else prevents."""
+        said = f"{self.target} is due and left alone, somebody changed it since"
+        return Outcome.skipped("changed-since", f"{said}: {'; '.join(changes)}", str(self.target))
+
+
+class PodContainment(Containment):
+    """On pods. ``LABEL``: the one that every contained pod has."""
+
+    KIND = "pod"
+    LABEL: ClassVar[str]
+
+    @classmethod
+    def read(cls, cluster: Cluster, name: str, namespace: str) -> Pod:
+        return cluster.pod(name, namespace=namespace)
+
+    @classmethod
+    def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> List[Pod]:
+        named = namespaces if all(map(is_name, namespaces)) else ()
+        found = cluster.labelled_pods(cls.LABEL, namespaces=named)
+        return [pod for pod in found if matches_any(pod.namespace, namespaces)]
+
+
+class NodeContainment(Containment):
+    """On nodes, which belong to no namespace."""
+
+    KIND = "node"
+
+    @classmethod
+    def read(cls, cluster: Cluster, name: str, namespace: str) -> Node:  # noqa: ARG003
+        return cluster.node(name)
+
+    @classmethod
+    def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> List[Node]:  # noqa: ARG003
+        return cluster.nodes()
+
+    @classmethod
+    @abstractmethod
+    def is_noted(cls, node: Node) -> bool:
+        """Whether a note of ours stands on the node: it then counts towards MAX_NODES."""
+
+
+def read_again(containment: Type[Containment], target: Target, cluster: Cluster) -> Target:
+    namespace = target.namespace if isinstance(target, Pod) else ""
+    return containment.read(cluster, target.name, namespace)
+
+
+def undo_command(target: Target) -> str:
+    """What a person types to release it."""
+    if isinstance(target, Pod):
+        return f"falco-playbook undo pod/{target.name} -n {target.namespace}"
+    return f"falco-playbook undo node/{target.name}"

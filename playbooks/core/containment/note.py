@@ -1,0 +1,40 @@
+"""The note that stands on a contained object: when, why and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
+
+from playbooks.core.instant import Instant, instant_or_none
+
+# Characters of a rule's name that are kept.
+LONGEST_RULE = 256
+
+
+@dataclass(frozen=True)
+class Note:
+    """``at``: when it was done, RFC 3339. ``rule``: the alert's. ``reason``: the outcome's code.
+    ``until``: when it ends by itself, None where it does not."""
+
+    at: str = ""
+    rule: str = ""
+    reason: str = ""
+    until: Optional[Instant] = None
+
+    @classmethod
+    def of_dict(cls, entry: Mapping[str, Any]) -> Note:
+        at, rule, reason = (str(entry.get(key, "")) for key in ("at", "rule", "reason"))
+        return cls(at, rule, reason, instant_or_none(str(entry.get("until", ""))))
+
+    def to_dict(self) -> Dict[str, str]:
+        """What is empty is left out."""
+        written = {
+            "at": self.at,
+            "rule": self.rule[:LONGEST_RULE],
+            "reason": self.reason,
+            "until": str(self.until) if self.until else "",
+        }
+        return {key: value for key, value in written.items() if value}
+
+    def is_over(self, now: Instant) -> bool:
+        return self.until is not None and self.until <= now

@@ -1,0 +1,51 @@
+"""What a playbook does about one alert, and everything that it declares about that."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import List, Mapping, Optional, Tuple, Type, Union
+
+from playbooks.core.action import Action
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.containment.containment import Containment
+from playbooks.core.outcome import Outcome
+from playbooks.core.settings import Setting
+
+
+class Reaction(ABC):
+    """Answers one alert with one prescribed action, and declares what it takes to do so.
+
+    ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``; empty where nothing.
+    ``SETTINGS``, ``PERMISSIONS``: its own, beside those that the guards need.
+    ``CONTAINMENT``: what it leaves on a target, where ``falco-playbook undo`` can release that.
+    ``TTL``: the setting that says how long that lasts, where it can end by itself.
+    """
+
+    TARGETS: str = ""
+    SETTINGS: Tuple[Setting, ...] = ()
+    PERMISSIONS: Tuple[Permission, ...] = ()
+    CONTAINMENT: Optional[Type[Containment]] = None
+    TTL: str = ""
+
+    @staticmethod
+    def installs(values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG004
+        """The distributions that it needs with these settings, as they were written."""
+        return ()
+
+    @staticmethod
+    def problems(values: Mapping[str, str]) -> List[str]:  # noqa: ARG004
+        """What does not fit together in its settings, as they were written."""
+        return []
+
+    @abstractmethod
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        """What to do, with the target proven, or the skipped outcome that says why nothing.
+
+        Makes reads and no change. Raises a PlaybookError.
+        """
+
+    def run(self, alert: Alert) -> Outcome:
+        """Act or say why not, with no guard in between. Raises a PlaybookError."""
+        planned = self.plan(alert)
+        return planned.carry_out() if isinstance(planned, Action) else planned
