@@ -13,19 +13,20 @@ from playbooks.commands.letter import letter
 from playbooks.commands.person import who
 from playbooks.commands.table import plain, table
 from playbooks.deployment.errors import DeploymentError
+from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
 
 def dead(options: Options, cluster: Cluster, deployed: Deployed) -> int:
     """The exit code. Raises DeploymentError."""
     if options.redeliver:
-        return _settle(options, cluster, deployed, "redeliver")
+        return _settle(options, cluster, deployed, REDELIVER)
     if options.drop:
-        return _settle(options, cluster, deployed, "drop")
+        return _settle(options, cluster, deployed, DROP)
     return _list(options, cluster, deployed)
 
 
 def _list(options: Options, cluster: Cluster, deployed: Deployed) -> int:
-    answer = desk.ask(cluster, deployed, "list")
+    answer = desk.ask(cluster, deployed, DEAD_LETTERS)
     if answer.why:
         raise DeploymentError(answer.why)
     letters = [letter(line) for line in answer.lines]

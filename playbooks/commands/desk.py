@@ -1,4 +1,4 @@
-"""Runs a module of ours in a worker's pod, such as the one for its dead letters."""
+"""Runs the operator's program in a worker's pod, and reads its answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from playbooks.commands.cluster import Cluster, Executed
 from playbooks.commands.deployed import Deployed, a_worker
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
-
-MODULE = "playbooks.engines.worker.operator.__main__"
+from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
 
 # Lines of an answer that is none, as an error shows them.
 SHOWN = 5
@@ -28,24 +27,28 @@ class Answer:
 def ask(cluster: Cluster, deployed: Deployed, *words: str) -> Answer:
     """``words``: what is to be done with the dead letters. Raises DeploymentError."""
     # The pod has rights and settings, but need not be asked for what the API server said already.
-    return run(cluster, deployed, MODULE, *words[:1], "--uid", deployed.uid, *words[1:])
+    return run(cluster, deployed, words[0], "--uid", deployed.uid, *words[1:])
 
 
-def run(cluster: Cluster, deployed: Deployed, module: str, *arguments: str) -> Answer:
-    """Raises DeploymentError."""
+def run(cluster: Cluster, deployed: Deployed, verb: str, *arguments: str) -> Answer:
+    """``verb``: one of the protocol's. Raises DeploymentError."""
     pod = a_worker(cluster, deployed)
-    command = (COMMAND[0], "-m", module, *arguments)
-    return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod, module)
+    command = (COMMAND[0], "-m", PROGRAM, verb, *arguments)
+    return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
 
 
-def read(done: Executed, pod: str, module: str = MODULE) -> Answer:
-    """Raises DeploymentError for what the module did not say."""
-    if module.rpartition(".")[2] in done.err and "No module named" in done.err:
-        raise DeploymentError(
-            f"the worker in pod {pod} is of another version, which has no {module}: deploy it again"
-        )
+def read(done: Executed, pod: str) -> Answer:
+    """Raises DeploymentError for what the program did not say."""
     lines = [_object(line) for line in done.out.splitlines()]
     said = [line for line in lines if line]
+    version = said.pop(0).get("protocol") if said else None
+    older = PROGRAM in done.err and ("No module named" in done.err or "usage:" in done.err)
+    if version != VERSION and (said or older or version is not None):
+        words = "an older version" if version is None else f"protocol version {version}"
+        raise DeploymentError(
+            f"the worker in pod {pod} answers with {words}, expected protocol version {VERSION}:"
+            " deploy the playbook again with this version"
+        )
     last = said[-1] if said else {}
     if "end" in last and not done.code:
         return Answer(tuple(said[:-1]))

@@ -15,8 +15,7 @@ from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event
 from playbooks.deployment.errors import DeploymentError
-
-MODULE = "playbooks.engines.worker.operator.history"
+from playbooks.engines.worker.operator.protocol import HISTORY
 
 SHORT = "the Events of the cluster, which keeps them for an hour unless told otherwise"
 
@@ -52,9 +51,9 @@ def _worker(cluster: Cluster, namespace: str, function: str) -> Any:
 
 def _from_stream(cluster: Cluster, deployed: Deployed, since: float) -> Any:
     """None, and why, where there is no stream, or nobody who reads it."""
-    words = ("list", "--uid", deployed.uid, "--since", str(int(since)))
+    words = ("--uid", deployed.uid, "--since", str(int(since)))
     try:
-        answer = desk.run(cluster, deployed, MODULE, *words)
+        answer = desk.run(cluster, deployed, HISTORY, *words)
     except DeploymentError as error:
         return None, str(error)
     if answer.why:

@@ -20,12 +20,11 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.request import assignments, catalogue, topics
+from playbooks.engines.worker.operator.protocol import ALERTS
 from playbooks.simulation.replay import replay
 from playbooks.simulation.summary import Summary, summarize
 
 STANDARD_INPUT = "-"
-
-MODULE = "playbooks.engines.worker.operator.alerts"
 
 
 def simulate(
@@ -82,7 +81,7 @@ def _check(options: Options, playbook: Playbook) -> None:
 def _stored(options: Options, cluster: Cluster, deployed: Deployed) -> List[bytes]:
     """What the stream has, as the worker reads it."""
     seconds = ("--seconds", str(int(options.since or 0)))
-    answer = desk.run(cluster, deployed, MODULE, *seconds)
+    answer = desk.run(cluster, deployed, ALERTS, *seconds)
     if answer.why:
         raise DeploymentError(answer.why)
     return [base64.b64decode(line["body"]) for line in answer.lines]

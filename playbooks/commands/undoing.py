@@ -10,13 +10,13 @@ from typing import List
 from playbooks.commands import desk
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import find
-from playbooks.commands.history import MODULE
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.outcome_log import line
+from playbooks.engines.worker.operator.protocol import NOTE
 
 
 def put_on_record(
@@ -46,9 +46,9 @@ def put_on_record(
         # Without a worker there is no stream.
         return problems
     document = json.dumps(line(playbook, None, outcome))
-    words = ("note", "--uid", deployed.uid, "--document", document)
+    words = ("--uid", deployed.uid, "--document", document)
     try:
-        why = desk.run(cluster, deployed, MODULE, *words).why
+        why = desk.run(cluster, deployed, NOTE, *words).why
     except DeploymentError as error:
         why = str(error)
     return [*problems, *([f"it is not in the stream: {why}"] if why else [])]

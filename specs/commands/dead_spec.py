@@ -30,8 +30,8 @@ with description("falco-playbook dead") as self:
                         "falco-delete-1",
                         "python3",
                         "-m",
-                        "playbooks.engines.worker.operator.__main__",
-                        "list",
+                        "playbooks.engines.worker.operator",
+                        "dead-letters",
                         "--uid",
                         uid,
                     )
@@ -109,14 +109,28 @@ with description("falco-playbook dead") as self:
         expect(said.code).to(equal(1))
         expect(said.err).to(contain("pod falco-delete-1 gave no answer: Error from server (Forbid"))
 
-    with it("knows a worker that is too old for it"):
-        no_module = (
-            "/usr/local/bin/python3: No module named playbooks.engines.worker.operator.__main__"
+    with it("says that a worker is too old for it, or of another protocol version"):
+        program = "playbooks.engines.worker.operator"
+        older = (
+            f"/usr/local/bin/python3: No module named {program}",
+            f"/usr/local/bin/python3: No module named {program}.__main__; it cannot be executed",
+            f"usage: python3 -m {program} [-h]: invalid choice: 'dead-letters'",
         )
-        self.cluster.says = Executed(1, "", f"{no_module}\ncommand terminated with exit code 1")
-        said = run(*DEAD, cluster=self.cluster)
+        for err in older:
+            self.cluster.says = Executed(1, "", f"{err}\ncommand terminated with exit code 1")
 
-        expect(said.err).to(contain("is of another version, which has no", "deploy it again"))
+            expect(run(*DEAD, cluster=self.cluster).err).to(
+                contain("answers with an older version", "deploy the playbook again")
+            )
+        for out, words in (
+            ('{"id": 1}\n{"end": 1}\n', "an older version"),
+            ('{"protocol": 2}\n{"end": 0}\n', "protocol version 2, expected protocol version 1"),
+        ):
+            self.cluster.says = Executed(0, out, "")
+            said = run(*DEAD, cluster=self.cluster)
+
+            expect((said.code, said.out)).to(equal((1, "")))
+            expect(said.err).to(contain(words))
 
 with description("What falco-playbook finds") as self:
     with it("is in the namespace that is given, else in the kubeconfig's"):

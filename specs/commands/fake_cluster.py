@@ -15,6 +15,7 @@ from playbooks.core.cluster.manifest import labels
 from playbooks.deployment import kubectl_process
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests.worker import REVISION
+from playbooks.engines.worker.operator.protocol import VERSION
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import Run, a_worker_request, worker_objects
 from specs.support.mothers import a_document
@@ -113,8 +114,8 @@ def a_probe(name, namespace, kind):
 
 
 def answer(*lines, code=0, err="", end=True):
-    """What the module in the pod prints."""
-    said = [*lines, {"end": len(lines)}] if end else lines
+    """What the program in the pod prints."""
+    said = [{"protocol": VERSION}, *lines, *([{"end": len(lines)}] if end else [])]
     return Executed(code, "".join(f"{json.dumps(line)}\n" for line in said), err)
 
 

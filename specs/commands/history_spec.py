@@ -47,8 +47,8 @@ with description("falco-playbook history") as self:
     with it("asks a worker, inside its pod, for the last 24 hours"):
         run(*HISTORY, cluster=self.cluster)
         uid = self.cluster.the("Function", "falco-delete")["metadata"]["uid"]
-        module = "playbooks.engines.worker.operator.history"
-        asked = ("list", "--uid", uid, "--since", "86400")
+        module = "playbooks.engines.worker.operator"
+        asked = ("history", "--uid", uid, "--since", "86400")
 
         expect(self.cluster.executed).to(
             equal([("falco-delete-1", "python3", "-m", module, *asked)])

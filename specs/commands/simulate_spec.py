@@ -6,7 +6,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.commands.simulate import MODULE
+from playbooks.engines.worker.operator.protocol import ALERTS
 from specs.commands.fake_cluster import a_cluster, run
 from specs.commands.fake_cluster import answer as said
 from specs.simulation.mothers import bodies
@@ -73,7 +73,7 @@ with description("falco-playbook simulate") as self:
         answer = run("simulate", "-p", "delete", "--since", "7d", "-o", "json", cluster=cluster)
 
         expect(json.loads(answer.out)["acted"]).to(equal(10))
-        expect(cluster.executed[0][-3:]).to(equal((MODULE, "--seconds", "604800")))
+        expect(cluster.executed[0][-3:]).to(equal((ALERTS, "--seconds", "604800")))
 
     with it("says why the stream could not be read"):
         cluster = a_cluster()

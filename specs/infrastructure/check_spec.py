@@ -13,7 +13,7 @@ import time
 from expects import be_empty, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
-from playbooks.commands.checks.nats import MODULE
+from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
 from specs.engines.worker.rig import ROOT, Nats
 from specs.support import real_cluster as cluster
 from specs.support.admission import policies_are_there, removed
@@ -35,7 +35,7 @@ no_auth_user: nobody
 
 
 def inspected(url, *words):
-    """What the module in a worker's pod prints, by what it is about, and its last line."""
+    """What the program in a worker's pod prints, by what it is about, and its last line."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -45,13 +45,13 @@ def inspected(url, *words):
         "NATS_URL": url,
     }
     done = subprocess.run(
-        [sys.executable, "-m", MODULE, *words],
+        [sys.executable, "-m", PROGRAM, INSPECT, *words],
         env=environment,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    *lines, last = [json.loads(line) for line in done.stdout.splitlines()]
+    _, *lines, last = [json.loads(line) for line in done.stdout.splitlines()]
     return {line.pop("about"): line for line in lines}, last
 
 

@@ -16,6 +16,7 @@ from mamba import after, before, description, it
 
 from playbooks.commands.cluster import ClusterProcess, Executed
 from playbooks.commands.person import who
+from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, Rig, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
@@ -25,7 +26,6 @@ from specs.support.kubeless import controller_at_work
 from specs.support.mothers import a_document
 from specs.support.programs import Reachable, program_of
 
-DESK = "playbooks.engines.worker.operator.__main__"
 DEAD = ("dead", "-N", "fake", "-n", "specs")
 FUNCTION, NAMESPACE = "falco-fake", "specs"
 
@@ -44,7 +44,7 @@ class PodsHere(FakeCluster):
             "FUNCTION_NAMESPACE": NAMESPACE,
             "NATS_URL": self.url,
         }
-        log = ("--log", self.log) if DESK in command else ()
+        log = ("--log", self.log) if "drop" in command else ()
         done = subprocess.run(
             [sys.executable, *command[1:], *log],
             env=environment,
@@ -149,8 +149,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
             self.nats.alert(f"n{number}", rule="once")
         given_up(self, 20)
         uid = self.cluster.the("Function", FUNCTION)["metadata"]["uid"]
-        module = DESK
-        words = ("python3", "-m", module, "redeliver", "--uid", uid)
+        words = ("python3", "-m", PROGRAM, "redeliver", "--uid", uid)
         with ThreadPoolExecutor(2) as pool:
             both = [pool.submit(self.cluster.execute, "", "", "", words) for _ in range(2)]
             codes = [one.result().code for one in both]
@@ -250,7 +249,7 @@ with description("falco-playbook dead, as a NATS user who may not remove dead le
 
         expect([said.code for said in both]).to(equal([1, 1]))
         expect(both[0].err).to(
-            contain("1 is put back as FALCO_INBOX:1, and is a dead letter still")
+            contain("1 is redelivered as FALCO_INBOX:1, and is still a dead letter")
         )
         expect(both[0].err).to(contain("may not publish", "$JS.API.STREAM.MSG.DELETE.FALCO_DEAD"))
         expect(self.nats.messages("FALCO_INBOX")).to(have_len(1))

@@ -15,6 +15,7 @@ from playbooks.commands.cluster import ClusterProcess
 from playbooks.commands.undoing import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
@@ -121,10 +122,9 @@ with description("What a worker did, on record in the cluster") as self:
             "NATS_URL": self.served.nats.url,
         }
 
-        def desk(*words):
-            module = "playbooks.engines.worker.operator.history"
+        def ask(*words):
             done = subprocess.run(
-                [sys.executable, "-m", module, words[0], "--uid", "uid", *words[1:]],
+                [sys.executable, "-m", PROGRAM, words[0], "--uid", "uid", *words[1:]],
                 cwd=ROOT,
                 env={**os.environ, **settings},
                 capture_output=True,
@@ -138,13 +138,14 @@ with description("What a worker did, on record in the cluster") as self:
         publish(self.served, pod)
         the_event(namespace, "past")
         noted = {"playbook": "delete", "reason": "undone", "target": f"pod {namespace}/past"}
-        expect(desk("note", "--document", json.dumps(noted))).to(equal([{"end": 0}]))
-        lines = desk("list", "--since", "3600")
+        said = ask("note", "--document", json.dumps(noted))
+        expect([said[0], said[-1]]).to(equal([{"protocol": VERSION}, {"end": 1}]))
+        lines = ask("history", "--since", "3600")
         about = [each for each in lines if each.get("target", "").endswith("/past")]
 
         expect([each["reason"] for each in about]).to(equal(["deletion-accepted", "undone"]))
-        expect(lines[-1]).to(equal({"end": len(lines) - 1}))
-        expect(desk("list", "--since", "0")).to(equal([{"end": 0}]))
+        expect(lines[-1]).to(equal({"end": len(lines) - 2}))
+        expect(ask("history", "--since", "0")[1:]).to(equal([{"end": 0}]))
 
     with it("has its history in the Events where no worker is deployed"):
         namespace = self.served.namespace

@@ -12,6 +12,7 @@ from pathlib import Path
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
+from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually, free_port
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
@@ -50,7 +51,7 @@ def history(url):
         "NATS_URL": url,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "playbooks.engines.worker.operator.history", "list", "--uid", UID],
+        [sys.executable, "-m", PROGRAM, "history", "--uid", UID],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,

@@ -9,8 +9,7 @@ from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Find
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import Deployed
 from playbooks.deployment.errors import DeploymentError
-
-MODULE = "playbooks.engines.worker.operator.inspection"
+from playbooks.engines.worker.operator.protocol import INSPECT
 
 NATS, STRANGERS, STREAM = "nats", "nats, strangers", "jetstream"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
@@ -30,7 +29,7 @@ def look(cluster: Cluster, deployed: Deployed, topics: Sequence[str]) -> List[Fi
     """Raises DeploymentError where no worker can be asked."""
     bounds = ("--hours", str(HOURS), "--most", str(MOST))
     wanted = ("--topics", *topics) if topics else ()
-    answer = desk.run(cluster, deployed, MODULE, *bounds, *wanted)
+    answer = desk.run(cluster, deployed, INSPECT, *bounds, *wanted)
     said = {str(line.get("about")): line for line in answer.lines}
     if not said:
         raise DeploymentError(answer.why or "the worker said nothing")

@@ -1,108 +1,107 @@
-"""``python -m playbooks.engines.worker.operator.__main__ list|redeliver|drop``, in a worker's pod.
+"""``python3 -m playbooks.engines.worker.operator VERB ...``: run in a worker's pod by
+falco-playbook, because only the worker has the way to NATS, its settings and its credentials.
 
-``falco-playbook dead`` runs it there, because only the worker has the way to NATS, its settings and
-its credentials. It prints one JSON object a line on standard output, of which the last is
-``{"end": COUNT}``, or ``{"error": WHY}``: an answer without it broke off.
+The answer goes to standard output, as ``protocol`` has it. The NATS user of the worker needs more
+rights for some verbs; docs/nats-users.conf gives them:
 
-Beyond what the worker needs, its NATS user must be allowed to publish on
-``$JS.API.STREAM.MSG.GET.FALCO_DEAD`` and, to put letters back or drop them, on
-``$JS.API.STREAM.MSG.DELETE.FALCO_DEAD``.
+- ``dead-letters``, ``redeliver``, ``drop``: publish on ``$JS.API.STREAM.MSG.GET.FALCO_DEAD`` and
+  ``$JS.API.STREAM.MSG.DELETE.FALCO_DEAD``;
+- ``history``: publish on ``$JS.API.CONSUMER.CREATE.FALCO_OUTCOMES.*.>`` and
+  ``$JS.API.CONSUMER.MSG.NEXT.FALCO_OUTCOMES.*``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
-from typing import Callable, Mapping, Sequence
+import asyncio
+import os
+import sys
+from typing import Any, AsyncIterator, Callable, Dict, Mapping, NoReturn, Sequence
 
 from playbooks.core.errors import PlaybookError
-from playbooks.core.settings import read
-from playbooks.engines.outcome_log import write_line
-from playbooks.engines.worker.in_pod import (
-    connected,
-    end,
-    fail,
-    function_of,
-    jetstream_of,
-    main,
-    say,
-)
+from playbooks.core.settings import Settings, read
+from playbooks.engines.worker.function import ALERTS, OUTCOME_HOURS
 from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream, Unusable
-from playbooks.engines.worker.operator.dead_letters import CannotBeDone, Desk, Letter
+from playbooks.engines.worker.operator import alerts, dead_letters, history, inspection, protocol
+from playbooks.engines.worker.operator.protocol import RequestFailed
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
-# Characters of an alert that is dropped which are put on record.
-SHOWN = 4096
-
-# Standard error of the worker, whose log a container's log is. Ours goes to who asked.
-WORKERS_LOG = "/proc/1/fd/2"
+# What a verb does: yields the lines of its answer.
+Run = Callable[[argparse.Namespace, Settings], AsyncIterator[Dict[str, Any]]]
 
 
 async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    protocol.begin()
     count = 0
     try:
-        settings = read(IDENTITY + NATS, environ)
-        connection = await connected(settings, "falco-playbook dead")
-        function = function_of(settings, asked.uid)
-        desk = Desk(jetstream_of(connection, settings), function, by=asked.by)
-        await desk.open()
-        if asked.what == "list":
-            async for letter in desk.letters():
-                say({**letter.to_dict(), "own": desk.is_own(letter)})
-                count += 1
-        else:
-            note = _note(asked.log, asked.by)
-            doing = desk.drop(asked.ids, note) if asked.what == "drop" else desk.put_back(asked.ids)
-            async for done in doing:
-                say(done)
-                count += 1
+        asked = _parser().parse_args(arguments)
+        verb: Run = asked.run
+        async for line in verb(asked, read(IDENTITY + NATS, environ)):
+            protocol.say(line)
+            count += 1
     except NoJetStream as error:
-        return fail(f"this NATS keeps nothing, so that there are no dead letters: {error}")
+        return protocol.fail(f"this NATS server stores no messages: {error}")
     except BrokenPipeError:
         raise
-    except (CannotBeDone, Unusable, ApiError, PlaybookError) as error:
-        return fail(str(error))
+    except (RequestFailed, Unusable, ApiError, PlaybookError) as error:
+        return protocol.fail(str(error))
     except Exception as error:
-        return fail(repr(error))
-    return end(count)
+        return protocol.fail(repr(error))
+    return protocol.end(count)
 
 
-def _note(path: str, who: str) -> Callable[[Letter], None]:
-    """Writes into the worker's log what is dropped, and by whom. Raises CannotBeDone."""
-
-    def note(letter: Letter) -> None:
-        line = {
-            "level": "warning",
-            "message": f"dead letter {letter.sequence} is dropped",
-            "by": who,
-            "reason": letter.says("Reason"),
-            "origin": letter.says("Origin"),
-            "body": letter.body.decode("utf-8", "replace")[:SHOWN],
-        }
-        try:
-            with Path(path).open("a", encoding="utf-8") as log:
-                write_line(json.dumps(line), log)
-        except OSError as error:
-            raise CannotBeDone(
-                f"{letter.sequence} is not dropped, since that cannot be put on record: {error}"
-            ) from error
-
-    return note
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RequestFailed(f"this worker does not understand the request: {message}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    """``uid``: the Function's, which the caller has from the API server."""
-    parser = argparse.ArgumentParser(prog="dead_letter_desk", allow_abbrev=False)
-    parser.add_argument("what", choices=("list", "redeliver", "drop"))
-    parser.add_argument("--uid", required=True)
-    parser.add_argument("--by", default="somebody", help="who asks, for the record")
-    parser.add_argument("--ids", nargs="*", type=int, default=[], help="none: all")
-    parser.add_argument("--log", default=WORKERS_LOG, help="where that is put on record")
+    """``--uid``: the Function's, which the caller has from the API server."""
+    parser = _Parser(prog=protocol.PROGRAM, allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+
+    def verb(name: str, run: Run) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, allow_abbrev=False)
+        added.set_defaults(run=run)
+        return added
+
+    of_function = [verb(protocol.DEAD_LETTERS, dead_letters.listed)]
+    for name, run in (
+        (protocol.REDELIVER, dead_letters.redelivered),
+        (protocol.DROP, dead_letters.dropped),
+    ):
+        settle = verb(name, run)
+        settle.add_argument("--by", default="somebody", help="the person who asks")
+        settle.add_argument("--ids", nargs="*", type=int, default=[], help="default: all")
+        of_function.append(settle)
+    settle.add_argument(
+        "--log", default=dead_letters.WORKERS_LOG, help="where dropped ones are logged"
+    )
+    past = verb(protocol.HISTORY, history.listed)
+    past.add_argument("--since", type=int, default=OUTCOME_HOURS * 3600, help="seconds")
+    note = verb(protocol.NOTE, history.noted)
+    note.add_argument("--document", default="{}", help="JSON to store")
+    for added in (*of_function, past, note):
+        added.add_argument("--uid", required=True)
+    inspect = verb(protocol.INSPECT, inspection.inspected)
+    inspect.add_argument("--hours", type=int, default=24)
+    inspect.add_argument("--most", type=int, default=5000)
+    inspect.add_argument("--topics", nargs="*", default=[ALERTS])
+    verb(protocol.ALERTS, alerts.listed).add_argument("--seconds", type=int, required=True)
     return parser
 
 
+def main() -> None:
+    try:
+        code = asyncio.run(run(sys.argv[1:], os.environ))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The caller is gone. What was redelivered by now is no longer among the dead letters.
+        code = 1
+    # Without waiting for a connection that is of no use any more.
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    main(run)
+    main()

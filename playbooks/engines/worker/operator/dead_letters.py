@@ -1,12 +1,17 @@
-"""The dead letters of one function, as its stream has them: read, put back, dropped."""
+"""The dead letters of one function, as its stream has them: listed, redelivered, dropped."""
 
 from __future__ import annotations
 
+import argparse
 import base64
+import json
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
+from pathlib import Path
 from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Optional, Sequence
 
+from playbooks.core.settings import Settings
+from playbooks.engines.outcome_log import write_line
 from playbooks.engines.worker.function import (
     DEAD_LETTER_STREAM,
     DEAD_LETTERS,
@@ -16,16 +21,20 @@ from playbooks.engines.worker.function import (
 )
 from playbooks.engines.worker.nats.delivery import RELEASED_BY
 from playbooks.engines.worker.nats.jetstream import NOT_FOUND, ApiError, JetStream, Unusable
+from playbooks.engines.worker.operator.connection import connected, function_of, jetstream_of
+from playbooks.engines.worker.operator.protocol import RequestFailed
 from playbooks.engines.worker.work.dead_letters import carried, plain
 
+# Characters of a dropped alert that the log has.
+SHOWN = 4096
 
-class CannotBeDone(Exception):
-    """What was asked for cannot be done. The words say why."""
+# Standard error of the worker, which is its container's log. Ours goes to the caller.
+WORKERS_LOG = "/proc/1/fd/2"
 
 
 @dataclass(frozen=True)
-class Letter:
-    """``sequence`` in the stream of dead letters is its id. ``stored``: when it was given up."""
+class DeadLetter:
+    """Its id is its ``sequence`` in the stream. ``stored``: when the alert was given up."""
 
     sequence: int
     stored: str
@@ -33,7 +42,7 @@ class Letter:
     body: bytes
 
     @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Letter:
+    def of(cls, message: Mapping[str, Any]) -> DeadLetter:
         """Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference"""
         _, _, lines = base64.b64decode(message.get("hdrs", "")).partition(b"\r\n")
         headers = dict(BytesHeaderParser().parsebytes(lines).items())
@@ -52,15 +61,15 @@ class Letter:
         }
 
 
-Settle = Callable[[Letter], Awaitable[Dict[str, str]]]
+Settle = Callable[[DeadLetter], Awaitable[Dict[str, str]]]
 
 
-class Desk:
+class DeadLettersOf:
     """The dead letters of one function, oldest first.
 
-    The subject holds its name alone: letters of another namespace's are passed over. Those of
-    another uid are of an earlier Function of this name, or of another cluster's: they are shown,
-    and put back only when they are named. ``by``: the person who asks, for the record.
+    The subject holds the function's name alone: those of another namespace are left out. Those of
+    another uid belong to an earlier Function of this name, or to another cluster's: they are
+    listed, and redelivered or dropped only when they are named. ``by``: the person who asks.
     """
 
     def __init__(self, jetstream: JetStream, function: Function, *, by: str) -> None:
@@ -72,7 +81,7 @@ class Desk:
     async def open(self) -> None:
         self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
 
-    async def letters(self) -> AsyncIterator[Letter]:
+    async def all(self) -> AsyncIterator[DeadLetter]:
         sequence, subject = 1, self._function.dead_letters
         while True:
             letter = await self._get({"seq": sequence, "next_by_subj": subject})
@@ -82,22 +91,22 @@ class Desk:
                 yield letter
             sequence = letter.sequence + 1
 
-    def is_own(self, letter: Letter) -> bool:
+    def is_own(self, letter: DeadLetter) -> bool:
         return letter.says("Function-Uid") == self._function.uid
 
-    async def put_back(self, sequences: Sequence[int]) -> AsyncIterator[Dict[str, Any]]:
-        """What became of each: of those, or of all where there are none."""
+    async def redeliver(self, sequences: Sequence[int]) -> AsyncIterator[Dict[str, Any]]:
+        """What became of each of these, or of all where none is named."""
         chosen = await self._chosen(sequences)
         await self._jetstream.stream(INBOXES, INBOX_STREAM)
         for sequence, wanted in chosen.items():
             yield {"id": sequence, **await self._settle(sequence, wanted, self._back)}
 
     async def drop(
-        self, sequences: Sequence[int], note: Callable[[Letter], None]
+        self, sequences: Sequence[int], note: Callable[[DeadLetter], None]
     ) -> AsyncIterator[Dict[str, Any]]:
-        """The same without putting anything back. Nothing is removed that ``note`` did not take."""
+        """Remove them. ``note`` is called before each, and where it raises nothing is removed."""
 
-        async def noted(letter: Letter) -> Dict[str, str]:
+        async def noted(letter: DeadLetter) -> Dict[str, str]:
             note(letter)
             await self._remove(letter.sequence)
             return {"status": "dropped", "why": f"it was {letter.says('Reason')}"}
@@ -106,15 +115,15 @@ class Desk:
             yield {"id": sequence, **await self._settle(sequence, wanted, noted)}
 
     async def _chosen(self, sequences: Sequence[int]) -> Dict[int, bool]:
-        """In their order, and whether they are meant.
+        """Those to be settled, in order, and whether each is meant.
 
-        They are looked for first: what dies again meanwhile stays dead.
+        They are listed first: an alert that is given up again meanwhile is not taken twice.
         """
-        found = {letter.sequence: self.is_own(letter) async for letter in self.letters()}
+        found = {letter.sequence: self.is_own(letter) async for letter in self.all()}
         unknown = sorted(set(sequences) - set(found))
         if unknown:
             name = f"{self._function.namespace}/{self._function.name}"
-            raise CannotBeDone(
+            raise RequestFailed(
                 f"{', '.join(map(str, unknown))}: no dead letter of {name}, expected ids as they"
                 " are listed; nothing was done"
             )
@@ -126,33 +135,33 @@ class Desk:
             return {"status": "kept", "why": why}
         letter = await self._get({"seq": sequence})
         if letter is None:
-            why = "somebody else put it back or dropped it, or its time was over"
+            why = "somebody else redelivered or dropped it, or the stream let it go"
             return {"status": "gone", "why": why}
         return await settle(letter)
 
-    async def _back(self, letter: Letter) -> Dict[str, str]:
+    async def _back(self, letter: DeadLetter) -> Dict[str, str]:
         if letter.says("Cut"):
-            why = f"cut, because its {letter.says('Cut')} did not fit: it is no alert any more"
+            why = f"its {letter.says('Cut')} did not fit and were cut: it is no alert any more"
             return {"status": "kept", "why": why}
         return {"status": "redelivered", "as": await self._store(letter)}
 
-    async def _store(self, letter: Letter) -> str:
+    async def _store(self, letter: DeadLetter) -> str:
         """Store it again, then remove it: the stream, and the sequence that it got."""
         # One message, also where it was stored before and then could not be removed.
         name = f"dead-{self._stream}-{letter.sequence}-{letter.stored}"
         headers = {**carried(letter.headers), RELEASED_BY: plain(self._by), "Nats-Msg-Id": name}
         stored = await self._jetstream.store(self._function.inbox, letter.body, headers)
         if "seq" not in stored:
-            raise CannotBeDone(
-                f"{letter.sequence} is not put back: no stream keeps it, but {stored}"
+            raise RequestFailed(
+                f"{letter.sequence} is not redelivered: no stream stores it, the answer is {stored}"
             )
         place = f"{stored['stream']}:{stored['seq']}"
         try:
             await self._remove(letter.sequence)
         except Exception as error:
-            raise CannotBeDone(
-                f"{letter.sequence} is put back as {place}, and is a dead letter still, because it"
-                f" cannot be removed: {error}"
+            raise RequestFailed(
+                f"{letter.sequence} is redelivered as {place}, and is still a dead letter, because"
+                f" it cannot be removed: {error}"
             ) from error
         return place
 
@@ -164,19 +173,71 @@ class Desk:
             if await self._get({"seq": sequence}) is not None:
                 raise
 
-    async def _get(self, which: Mapping[str, Any]) -> Optional[Letter]:
+    async def _get(self, which: Mapping[str, Any]) -> Optional[DeadLetter]:
         try:
             found = await self._call("GET", which)
         except ApiError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
-        return Letter.of(found["message"])
+        return DeadLetter.of(found["message"])
 
     async def _call(self, verb: str, body: Mapping[str, Any]) -> Dict[str, Any]:
         what = f"STREAM.MSG.{verb}.{self._stream}"
         try:
             return await self._jetstream.call(what, body)
         except Unusable as error:
-            # A right that the worker itself does without.
-            raise CannotBeDone(f"{error} ($JS.API.{what})") from error
+            # A right that the worker itself does not need.
+            raise RequestFailed(f"{error} ($JS.API.{what})") from error
+
+
+async def listed(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Dict[str, Any]]:
+    """Each dead letter; ``own`` is false for one of another uid."""
+    found = await _opened(asked, settings, by="")
+    async for letter in found.all():
+        yield {**letter.to_dict(), "own": found.is_own(letter)}
+
+
+async def redelivered(
+    asked: argparse.Namespace, settings: Settings
+) -> AsyncIterator[Dict[str, Any]]:
+    found = await _opened(asked, settings, by=asked.by)
+    async for done in found.redeliver(asked.ids):
+        yield done
+
+
+async def dropped(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Dict[str, Any]]:
+    found = await _opened(asked, settings, by=asked.by)
+    async for done in found.drop(asked.ids, _note(asked.log, asked.by)):
+        yield done
+
+
+async def _opened(asked: argparse.Namespace, settings: Settings, *, by: str) -> DeadLettersOf:
+    connection = await connected(settings, "falco-playbook dead")
+    function = function_of(settings, asked.uid)
+    found = DeadLettersOf(jetstream_of(connection, settings), function, by=by)
+    await found.open()
+    return found
+
+
+def _note(path: str, who: str) -> Callable[[DeadLetter], None]:
+    """Writes into the worker's log what is dropped, and by whom. Raises RequestFailed."""
+
+    def note(letter: DeadLetter) -> None:
+        line = {
+            "level": "warning",
+            "message": f"dead letter {letter.sequence} is dropped",
+            "by": who,
+            "reason": letter.says("Reason"),
+            "origin": letter.says("Origin"),
+            "body": letter.body.decode("utf-8", "replace")[:SHOWN],
+        }
+        try:
+            with Path(path).open("a", encoding="utf-8") as log:
+                write_line(json.dumps(line), log)
+        except OSError as error:
+            raise RequestFailed(
+                f"{letter.sequence} is not dropped, because it cannot be logged: {error}"
+            ) from error
+
+    return note

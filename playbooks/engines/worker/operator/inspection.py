@@ -1,13 +1,8 @@
-"""``python -m playbooks.engines.worker.operator.inspection``: run in a worker's pod.
+"""What ``falco-playbook check`` asks a worker: NATS, who may connect to it, its stream, its alerts.
 
-``falco-playbook check`` runs it there, because only the worker has the way to NATS, its settings
-and its credentials. It prints one JSON object a line on standard output, each with what it is
-about: ``nats``, ``strangers``, ``stream``, ``alerts``. One that has ``why`` is not as it should be,
-one that has ``unknown`` could not be seen. The last line is ``{"end": COUNT}``, or
-``{"error": WHY}``: an answer without it broke off.
-
-It needs no right that the worker does not need, and changes nothing but a consumer of its own,
-which it removes.
+Each line says what it is about: ``nats``, ``strangers``, ``stream``, ``alerts``. ``why`` in it says
+what is not as it should be, ``unknown`` what could not be seen. It needs no right that the worker
+does not need, and changes nothing but a consumer of its own, which it removes.
 """
 
 from __future__ import annotations
@@ -17,20 +12,20 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, AsyncIterator, Dict, List, Sequence, Tuple
 
 from playbooks.core import subjects
 from playbooks.core.alert import Alert
-from playbooks.core.errors import InvalidAlert, PlaybookError
+from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.settings import Settings, read
+from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import ALERTS
-from playbooks.engines.worker.in_pod import end, fail, main, say
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
-from playbooks.engines.worker.operator import alerts
-from playbooks.engines.worker.settings import IDENTITY, NATS
+from playbooks.engines.worker.operator.reader import batches
+
+Line = Dict[str, Any]
 
 # Seconds for a connection, the worker's and a stranger's.
 CONNECT = 10.0
@@ -44,39 +39,30 @@ _CREDENTIALS = (
 NAMED = 50
 
 
-async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Returns the exit code."""
-    asked = _parser().parse_args(arguments)
-    try:
-        settings = read(IDENTITY + NATS, environ)
-        connection = await _connection(settings)
-        if connection is None:
-            return end(1)
-        _print("strangers", **await _strangers(settings))
-        jetstream = JetStream(connection, max_age_hours=1, max_megabytes=1, replicas=1)
-        stream, last = await _stream(jetstream)
-        if not stream:
-            return end(3)
-        since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
-        bounds = Bounds(since, asked.most)
-        await _alerts(connection, jetstream, stream, last, asked.topics, bounds)
-    except PlaybookError as error:
-        return fail(str(error))
-    except Exception as error:
-        return fail(repr(error))
-    return end(4)
-
-
-async def _connection(settings: Settings) -> Any:
-    """The worker's own way there, or None after saying why there is none."""
+async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Line]:
+    """``asked.topics``: those of the Function's triggers, which the caller has from the API
+    server. ``asked.hours``, ``asked.most``: how old alerts may be, and how many are read."""
     servers = nats_connection.shown(settings)
     try:
         connection = await _connect(settings)
     except Exception as error:
-        _print("nats", servers=servers, why=_words(error))
-        return None
-    _print("nats", servers=servers)
-    return connection
+        yield {"about": "nats", "servers": servers, "why": _words(error)}
+        return
+    yield {"about": "nats", "servers": servers}
+    yield {"about": "strangers", **await _strangers(settings)}
+    jetstream = JetStream(connection, max_age_hours=1, max_megabytes=1, replicas=1)
+    found, name, last = await _stream(jetstream)
+    yield {"about": "stream", **found}
+    if not name:
+        return
+    since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
+    bounds = Bounds(since, asked.most)
+    try:
+        read = await summary(connection, jetstream, name, last, asked.topics, bounds)
+    except (Unusable, ApiError) as error:
+        yield {"about": "alerts", "unknown": str(error)}
+        return
+    yield {"about": "alerts", **read.to_dict()}
 
 
 async def _strangers(settings: Settings) -> Dict[str, Any]:
@@ -112,60 +98,27 @@ async def _connect(settings: Settings) -> Any:
     return client
 
 
-async def _stream(jetstream: JetStream) -> Tuple[str, int]:
-    """The one that keeps alerts and its last sequence, or nothing after saying why."""
+async def _stream(jetstream: JetStream) -> Tuple[Line, str, int]:
+    """What is said of the stream that stores alerts, its name and its last sequence."""
     try:
         listed = await jetstream.call("STREAM.LIST", {"subject": ALERTS})
     except NoJetStream as error:
-        _print("stream", missing=str(error))
-        return "", 0
+        return {"missing": str(error)}, "", 0
     except (Unusable, ApiError) as error:
-        _print("stream", unknown=str(error))
-        return "", 0
+        return {"unknown": str(error)}, "", 0
     items = listed.get("streams") or []
     choice = streams.choose([streams.stream(item["config"]) for item in items], ALERTS)
     if isinstance(choice, streams.Use):
-        _print("stream", name=choice.name)
         found = next(item for item in items if item["config"]["name"] == choice.name)
-        return choice.name, int(found["state"]["last_seq"])
+        return {"name": choice.name}, choice.name, int(found["state"]["last_seq"])
     why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.Create) else choice.why
-    _print("stream", why=why)
-    return "", 0
-
-
-async def _alerts(
-    connection: Any,
-    jetstream: JetStream,
-    stream: str,
-    last: int,
-    topics: Sequence[str],
-    bounds: Bounds,
-) -> None:
-    try:
-        found = await summary(connection, jetstream, stream, last, topics, bounds)
-    except (Unusable, ApiError) as error:
-        _print("alerts", unknown=str(error))
-        return
-    _print("alerts", **found.to_dict())
+    return {"why": why}, "", 0
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, asyncio.TimeoutError):
         return f"no connection within {CONNECT:.0f} s"
     return f"{type(error).__name__}: {error}".rstrip(": ")
-
-
-def _parser() -> argparse.ArgumentParser:
-    """``topics``: those of the Function's triggers, which the caller has from the API server."""
-    parser = argparse.ArgumentParser(prog="inspection", allow_abbrev=False)
-    parser.add_argument("--hours", type=int, default=24)
-    parser.add_argument("--most", type=int, default=5000)
-    parser.add_argument("--topics", nargs="*", default=[ALERTS])
-    return parser
-
-
-def _print(about: str, **said: Any) -> None:
-    say({"about": about, **said})
 
 
 @dataclass
@@ -237,7 +190,7 @@ async def summary(
     first = max(1, last - bounds.most + 1)
     start = {"deliver_policy": "by_start_sequence", "opt_start_seq": first}
     deadline = time.monotonic() + bounds.seconds
-    async for batch in alerts.batches(connection, jetstream, stream, start, deadline):
+    async for batch in batches(connection, jetstream, stream, start, deadline):
         for origin, message in batch:
             if origin.stored < bounds.since:
                 continue
@@ -247,7 +200,3 @@ async def summary(
                 found.add(message.data)
         found.cut = found.cut or (batch[-1][0].pending > 0 and time.monotonic() > deadline)
     return found
-
-
-if __name__ == "__main__":
-    main(run)

@@ -7,7 +7,8 @@ from mamba import before, description, it
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats.jetstream import ApiError
-from playbooks.engines.worker.operator.dead_letters import CannotBeDone, Desk, Letter
+from playbooks.engines.worker.operator.dead_letters import DeadLetter, DeadLettersOf
+from playbooks.engines.worker.operator.protocol import RequestFailed
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
@@ -63,29 +64,29 @@ class FakeJetStream:
             raise self.failures[verb]
 
 
-with description("The desk of dead letters in a worker's pod") as self:
+with description("The dead letters of a function") as self:
     with before.each:
         self.jetstream = FakeJetStream()
-        self.desk = Desk(self.jetstream, FUNCTION, by="alice")
+        self.dead_letters = DeadLettersOf(self.jetstream, FUNCTION, by="alice")
 
     def listed(self):
         async def go():
-            await self.desk.open()
-            return [letter async for letter in self.desk.letters()]
+            await self.dead_letters.open()
+            return [letter async for letter in self.dead_letters.all()]
 
         return asyncio.run(go())
 
     def put_back(self, *sequences):
         async def go():
-            await self.desk.open()
-            return [done async for done in self.desk.put_back(sequences)]
+            await self.dead_letters.open()
+            return [done async for done in self.dead_letters.redeliver(sequences)]
 
         return asyncio.run(go())
 
     def drop(self, *sequences, note=lambda letter: None):
         async def go():
-            await self.desk.open()
-            return [done async for done in self.desk.drop(sequences, note)]
+            await self.dead_letters.open()
+            return [done async for done in self.dead_letters.drop(sequences, note)]
 
         return asyncio.run(go())
 
@@ -110,7 +111,7 @@ with description("The desk of dead letters in a worker's pod") as self:
 
         expect(letter).to(
             equal(
-                Letter(
+                DeadLetter(
                     2,
                     "2026-11-21T10:00:01.25Z",
                     {
@@ -163,7 +164,8 @@ with description("The desk of dead letters in a worker's pod") as self:
 
         expect(lambda: self.put_back()).to(
             raise_error(
-                CannotBeDone, start_with("2 is put back as FALCO_INBOX:1, and is a dead letter")
+                RequestFailed,
+                start_with("2 is redelivered as FALCO_INBOX:1, and is still"),
             )
         )
         expect([call[0] for call in self.jetstream.calls]).to(equal(["store"]))
@@ -181,7 +183,7 @@ with description("The desk of dead letters in a worker's pod") as self:
 
         expect(lambda: self.put_back(2, 3, 99)).to(
             raise_error(
-                CannotBeDone, start_with("3, 99: no dead letter of shop/falco-delete, expected")
+                RequestFailed, start_with("3, 99: no dead letter of shop/falco-delete, expected")
             )
         )
         expect(self.jetstream.calls).to(be_empty)
@@ -221,7 +223,7 @@ with description("The desk of dead letters in a worker's pod") as self:
         self.jetstream.letter(2)
 
         expect(lambda: self.drop(2, 99)).to(
-            raise_error(CannotBeDone, start_with("99: no dead letter"))
+            raise_error(RequestFailed, start_with("99: no dead letter"))
         )
         expect(self.jetstream.calls).to(be_empty)
 
@@ -232,8 +234,8 @@ with description("The desk of dead letters in a worker's pod") as self:
         self.jetstream.letter(3)
 
         def no_log(letter):
-            raise CannotBeDone("no log")
+            raise RequestFailed("no log")
 
         expect(noted).to(equal([(2,)]))
-        expect(lambda: self.drop(3, note=no_log)).to(raise_error(CannotBeDone, "no log"))
+        expect(lambda: self.drop(3, note=no_log)).to(raise_error(RequestFailed, "no log"))
         expect(list(self.jetstream.dead)).to(equal([3]))

@@ -1,0 +1,97 @@
+"""Reads the messages of a stream, from a start to the newest that there is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from typing import Any, AsyncIterator, Dict, List, Tuple
+
+from playbooks.core.instant import NANOSECONDS
+from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.nats.delivery import Origin
+from playbooks.engines.worker.nats.jetstream import JetStream, Unusable
+
+# Messages of one request, seconds for the next message to come, and seconds after which the server
+# removes a consumer that nobody asks.
+BATCH, WAIT, INACTIVE = 250, 5.0, 30
+
+Batch = List[Tuple[Origin, Any]]
+
+
+async def batches(
+    connection: Any,
+    jetstream: JetStream,
+    stream: str,
+    start: Dict[str, Any],
+    deadline: float,
+    *,
+    subject: str = ALERTS,
+    remove: bool = True,
+) -> AsyncIterator[Batch]:
+    """``start``: where to begin, in the words of a consumer's configuration. ``deadline``: of
+    time.monotonic(), after which nothing more is asked for. ``remove``: remove the consumer at the
+    end, where the user may; else the server does so after 30 s.
+
+    Raises Unusable or ApiError.
+    """
+    name = f"falco-reader-{secrets.token_hex(4)}"
+    create = f"CONSUMER.CREATE.{stream}.{name}.{subject}"
+    config = _consumer(name, subject, start)
+    try:
+        await jetstream.call(create, {"stream_name": stream, "config": config})
+    except Unusable as error:
+        raise Unusable(f"{error} ($JS.API.{create})") from error
+    try:
+        while True:
+            batch = await _batch(connection, f"{stream}.{name}", deadline)
+            if batch:
+                yield batch
+            if not batch or not batch[-1][0].pending or time.monotonic() > deadline:
+                return
+    finally:
+        if remove:
+            await jetstream.delete_consumer(stream, name)
+
+
+async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
+    """What is there, in one request that does not wait for more."""
+    ask = f"$JS.API.CONSUMER.MSG.NEXT.{consumer}"
+    inbox = connection.new_inbox()
+    subscription = await connection.subscribe(inbox)
+    await connection.publish(
+        ask, json.dumps({"batch": BATCH, "no_wait": True}).encode(), reply=inbox
+    )
+    found: Batch = []
+    try:
+        while len(found) < BATCH and not (found and not found[-1][0].pending):
+            left = max(0.1, deadline - time.monotonic())
+            message = await subscription.next_msg(timeout=min(left, WAIT))
+            origin = Origin.of(message.reply or "")
+            if origin is None:
+                return found  # A status: there is nothing more.
+            found.append((origin, message))
+    except asyncio.TimeoutError:
+        if time.monotonic() < deadline:
+            raise Unusable(
+                f"the stream broke off, or this NATS user may not publish on {ask}"
+            ) from None
+    finally:
+        await subscription.unsubscribe()
+    return found
+
+
+def _consumer(name: str, subject: str, start: Dict[str, Any]) -> Dict[str, Any]:
+    """One that acknowledges nothing, and is gone when nobody asks it any more."""
+    return {
+        "name": name,
+        "description": "falco-playbook",
+        "filter_subject": subject,
+        **start,
+        "ack_policy": "none",
+        "replay_policy": "instant",
+        "inactive_threshold": INACTIVE * NANOSECONDS,
+        "mem_storage": True,
+        "num_replicas": 1,
+    }
