@@ -1,24 +1,31 @@
 """Tables of settings and guards, from their declarations.
 
-``python -m playbooks.deployment.tables delete`` prints the settings of a playbook in Markdown,
-``python -m playbooks.deployment.tables guards`` the guards; the documentation holds the same.
+``python -m playbooks.deployment.tables`` prints them in Markdown: ``settings`` all settings,
+``guards`` the guards, the name of a playbook its own settings, nothing all of it.
+``--write PAGE...`` puts them into pages: below ``<!-- tables: settings -->``, up to
+``<!-- end -->``.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
-from typing import Iterable, Iterator, Type
+from pathlib import Path
+from typing import Iterable, Iterator, Sequence, Type
 
 from playbooks.core import guards
 from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
+from playbooks.engines.worker.settings import FOR_USERS
 
 # Columns of what ``-l`` prints.
 WIDTH = 100
 INDENT = 8
+
+_BLOCK = re.compile(r"(<!-- tables: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def settings_table(settings: Iterable[Setting]) -> str:
@@ -40,6 +47,22 @@ def _meaning(setting: Setting) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def all_settings() -> str:
+    """Every setting, each under the heading of what takes it."""
+    shared = guards.settings(acts=False)
+    acting = [setting for setting in guards.settings(acts=True) if setting not in shared]
+    acting_names = ", ".join(f"`{name}`" for name in catalogue.names() if catalogue.load(name).acts)
+    sections = [
+        ("All playbooks", shared),
+        (f"Playbooks that act on the cluster: {acting_names}", acting),
+        *((f"`{name}`", catalogue.load(name).reaction.SETTINGS) for name in catalogue.names()),
+        ("The worker", FOR_USERS),
+    ]
+    return "\n".join(
+        f"## {heading}\n\n{settings_table(settings)}" for heading, settings in sections
+    )
 
 
 def guards_table() -> str:
@@ -65,7 +88,7 @@ def _summary(guard: Type[Guard]) -> str:
 def _short(default: object) -> str:
     text = str(default)
     if len(text) > 40:
-        return "(see below)"
+        return "(see [settings](settings.md))"
     return f"(`{text}`)" if text else "(empty)"
 
 
@@ -88,15 +111,27 @@ def _lines(setting: Setting) -> Iterator[str]:
     yield from textwrap.wrap(setting.help, WIDTH, initial_indent=margin, subsequent_indent=margin)
 
 
-def main() -> int:
+def tables(name: str) -> str:
+    """``settings``, ``guards``, or the settings of one playbook. Raises UsageError."""
+    if name == "settings":
+        return all_settings()
+    if name == "guards":
+        return guards_table()
+    return settings_table(catalogue.load(name).settings)
+
+
+def filled(page: str) -> str:
+    """The text of a page with every block of tables as it is declared now. Raises UsageError."""
+    return _BLOCK.sub(lambda block: f"{block[1]}{tables(block[2])}{block[3]}", page)
+
+
+def main(arguments: Sequence[str]) -> int:
     try:
-        for name in sys.argv[1:] or catalogue.names():
-            table = (
-                guards_table()
-                if name == "guards"
-                else settings_table(catalogue.load(name).settings)
-            )
-            sys.stdout.write(table)
+        if arguments[:1] == ["--write"]:
+            for path in map(Path, arguments[1:]):
+                path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+        else:
+            sys.stdout.write("\n".join(map(tables, arguments or ("settings", "guards"))))
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -104,4 +139,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

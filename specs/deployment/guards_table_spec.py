@@ -30,7 +30,9 @@ with description("The table of guards") as self:
         expect(row(guards.OwnPods)[2]).to(equal("(none)"))
 
     with it("leaves a long default to the table of settings"):
-        expect(row(guards.ProtectedNamespaces)[2]).to(equal("`PROTECTED_NAMESPACES` (see below)"))
+        expect(row(guards.ProtectedNamespaces)[2]).to(
+            equal("`PROTECTED_NAMESPACES` (see [settings](settings.md))")
+        )
 
     with it("shows the reason codes, and how each is turned off"):
         expect(row(guards.LastNodes)[3:]).to(

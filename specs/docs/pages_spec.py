@@ -104,8 +104,8 @@ with description("The values of Helm charts") as self:
             key = {"name": "nats-users", "key": name}
             expect(value).to(equal({"valueFrom": {"secretKeyRef": key}}))
 
-    with it("let Falco say of a pod what the README asks for"):
-        asked = yaml.safe_load(blocks(PAGES[ROOT / "README.md"], "yaml")[0])["append_output"][0]
+    with it("let Falco say of a pod what the page about engines asks for"):
+        asked = yaml.safe_load(blocks(PAGES[DOCS / "engines.md"], "yaml")[0])["append_output"][0]
 
         expect(values("falco-values.yaml")["falco"]["append_output"]).to(contain(asked))
 

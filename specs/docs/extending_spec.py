@@ -1,0 +1,56 @@
+"""The examples of docs/extending.md, written as they are shown into a copy of the repository."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from expects import be_above, contain, equal, expect
+from mamba import after, before, description, it
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+
+# Each file is a block of Python, under a line that ends with its path.
+FILES = dict(re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+SPECS = [path for path in FILES if path.startswith("specs/")]
+
+
+def run(*words, cwd):
+    environ = {**os.environ, "PYTHONPATH": str(cwd), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=cwd, env=environ, text=True, capture_output=True)
+
+
+with description("The page about extending") as self:
+    with before.all:
+        self.copy = Path(tempfile.mkdtemp(prefix="extending-"))
+        left_out = shutil.ignore_patterns("__pycache__", "infrastructure")
+        shutil.copytree(ROOT / "playbooks", self.copy / "playbooks")
+        shutil.copytree(ROOT / "specs", self.copy / "specs", ignore=left_out)
+        for path, text in FILES.items():
+            (self.copy / path).write_text(text, encoding="utf-8")
+
+    with after.all:
+        shutil.rmtree(self.copy)
+
+    with it("shows files that are not there yet, each under its path"):
+        expect([path for path in FILES if (ROOT / path).exists()]).to(equal([]))
+        expect(len(FILES)).to(equal(PAGE.count("```python")))
+
+    with it("shows a playbook, a guard and an engine that pass the specs shown for them"):
+        examples = "".join(FILES[path] for path in SPECS).count("with it(")
+        done = run("-c", "from mamba.cli import main; main()", "--no-color", *SPECS, cwd=self.copy)
+
+        expect(done.stdout).to(contain(f"\n{examples} examples ran in"))
+        expect(done.returncode).to(equal(0))
+        expect(examples).to(be_above(5))
+
+    with it("shows a playbook that deploy_playbook lists with its settings"):
+        listed = run("-m", "playbooks.deployment", "-l", cwd=self.copy).stdout
+
+        expect(listed).to(contain("label\n    Label the pod that an alert is about"))
+        expect(listed).to(contain("    LABEL_VALUE: default true\n"))

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import description, it
+
+from playbooks.deployment.request import catalogue
+from playbooks.deployment.tables import all_settings, filled, guards_table
+from playbooks.engines.worker.settings import FOR_USERS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def page(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+with description("The page of settings") as self:
+    with it("is as `python -m playbooks.deployment.tables --write docs/settings.md` makes it"):
+        expect(page("settings.md")).to(equal(filled(page("settings.md"))))
+        expect(page("settings.md")).to(contain(all_settings()))
+
+    with it("has every setting of every playbook and of the worker"):
+        declared = [s for name in catalogue.names() for s in catalogue.load(name).settings]
+        names = [setting.name for setting in (*declared, *FOR_USERS)]
+
+        expect([n for n in names if f"\n| `{n}` |" not in page("settings.md")]).to(equal([]))
+
+with description("The page of guards") as self:
+    with it("is as `python -m playbooks.deployment.tables --write docs/guards.md` makes it"):
+        expect(page("guards.md")).to(equal(filled(page("guards.md"))))
+        expect(page("guards.md")).to(contain(guards_table()))
