@@ -45,12 +45,13 @@ with description("The page about extending") as self:
         examples = "".join(FILES[path] for path in SPECS).count("with it(")
         done = run("-c", "from mamba.cli import main; main()", "--no-color", *SPECS, cwd=self.copy)
 
-        expect(done.stdout).to(contain(f"\n{examples} examples ran in"))
+        expect(done.stdout + done.stderr).to(contain(f"\n{examples} examples ran in"))
         expect(done.returncode).to(equal(0))
         expect(examples).to(be_above(5))
 
     with it("shows a playbook that deploy_playbook lists with its settings"):
-        listed = run("-m", "playbooks.deployment", "-l", cwd=self.copy).stdout
+        done = run("-m", "playbooks.deployment", "-l", cwd=self.copy)
+        listed = done.stdout + done.stderr
 
         expect(listed).to(contain("label\n    Label the pod that an alert is about"))
         expect(listed).to(contain("    LABEL_VALUE: default true\n"))
