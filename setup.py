@@ -1,12 +1,16 @@
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+DEPLOYMENT = (HERE / "playbooks" / "deployment" / "__init__.py").read_text(encoding="utf-8")
+
 setup(
     name="playbooks",
-    version="0.1.0",
+    version=re.findall(r'^VERSION = "(.+)"$', DEPLOYMENT, re.MULTILINE)[0],
     description="Playbooks that answer a Falco alert as serverless functions",
-    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.8",
@@ -15,9 +19,16 @@ setup(
         "playbooks.deployment.packaging": ["requirements/*.txt", "requirements/evidence/*.txt"],
         "playbooks.deployment.request": ["*.json"],
     },
-    entry_points={"console_scripts": ["falco-playbook = playbooks.commands.__main__:run"]},
+    entry_points={
+        "console_scripts": [
+            "deploy_playbook = playbooks.deployment.__main__:run",
+            "falco-playbook = playbooks.commands.__main__:run",
+        ]
+    },
     install_requires=["kubernetes>=29,<36", "requests>=2.31"],
+    # What functions and workers never install: the command lines want "cli".
     extras_require={
+        "cli": ["click>=8.1", "jinja2>=3.1", "rich>=13"],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"'],
         "simulate": ["rich>=13"],

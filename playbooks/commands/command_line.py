@@ -9,7 +9,7 @@ from typing import List, NoReturn, Optional, Sequence, Tuple
 from playbooks.commands import containing
 from playbooks.core.instant import duration
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.request.request import name_problems, namespace_problems
+from playbooks.deployment.request.names import name_problems, namespace_problems
 
 # How far back one looks, and how far one can, in seconds.
 SINCE, LONGEST = "24h", 365 * 86400

@@ -1,4 +1,7 @@
 """Deploying a playbook: what ``deploy_playbook`` checks, makes, applies and removes.
 
-Nothing of it is shipped inside a function.
+Nothing of it is shipped inside a function. Its folders import one way, the later ones from the
+earlier: request, packaging, manifests, apply, engines, and at last the command line.
 """
+
+VERSION = "0.1.0"

@@ -1,185 +1,279 @@
-"""The command line of ``deploy_playbook``."""
+"""The command line of ``deploy_playbook``: its options, and what each of its commands runs."""
 
 from __future__ import annotations
 
-import argparse
+import time
 from dataclasses import dataclass
-from typing import NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+import click
+from click.shell_completion import CompletionItem
+
+from playbooks.deployment import VERSION
+from playbooks.deployment.apply import preflight, set_up
+from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
+from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.errors import UsageError
+from playbooks.deployment.kubectl import Kubectl
+from playbooks.deployment.request import catalogue
+from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
+from playbooks.deployment.tables import listing
+from playbooks.deployment.terminal import documents, print_done, print_messages
 
-ENGINES = ("auto", "kubeless", "kubernetes", "local")
-DEFAULT_RUNTIME = "python3.8"
+PROGRAM = "deploy_playbook"
+
+# The command of who types none; its name is typed by nobody.
+_DEPLOY = "deploy"
 
 _EXAMPLES = """\
-examples:
+Examples:
   deploy_playbook -p slack -e SLACK_WEBHOOK_URL="https://..." -t "falco.error.*"
   deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -N audit -t "falco.>"
   deploy_playbook -p delete -e NAMESPACES=shop -t "falco.critical.*" -n responders
+  deploy_playbook --context staging -d -p delete -t "falco.>"
   deploy_playbook -E kubernetes -i registry.example/falco-playbooks:1 -R 2 -p delete -t "falco.>"
   deploy_playbook -x -p delete -n responders
   deploy_playbook -E local -p delete -t "falco.>" alerts.jsonl
+
+Completion, for bash (zsh and fish work alike):
+  eval "$(_DEPLOY_PLAYBOOK_COMPLETE=bash_source deploy_playbook)"
 """
 
 
 @dataclass(frozen=True)
-class Options:
-    """What was typed, not checked yet. ``files``, ``http_port`` and ``reasons`` are for
-    ``-E local`` only,
-    ``image``, ``replicas`` and ``patch`` for ``-E kubernetes``."""
+class Tools:
+    """What commands work with. ``connect``: gives the cluster of a kubeconfig's context, or of the
+    current one where it is empty."""
 
-    playbook: Optional[str] = None
-    values: Tuple[str, ...] = ()
-    references: Tuple[str, ...] = ()
-    topics: Tuple[str, ...] = ()
-    namespace: Optional[str] = None
-    name: Optional[str] = None
-    runtime: str = DEFAULT_RUNTIME
-    engine: str = "auto"
-    image: Optional[str] = None
-    replicas: Optional[int] = None
-    patch: Optional[str] = None
-    set_up: bool = False
-    show: bool = False
-    remove: bool = False
-    list: bool = False
-    files: Tuple[str, ...] = ()
-    http_port: Optional[int] = None
-    reasons: bool = False
+    environ: Mapping[str, str]
+    connect: Callable[[str], Kubectl]
+    sleep: Sleep = time.sleep
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError([f"{message} (deploy_playbook -h shows how it is used)"])
+def run(arguments: Sequence[str], tools: Tools) -> int:
+    """The exit code. Raises DeploymentError."""
+    try:
+        return int(program.main(list(arguments), PROGRAM, standalone_mode=False, obj=tools) or 0)
+    except click.UsageError as error:
+        raise UsageError(
+            [f"{error.format_message()} ({PROGRAM} -h shows how it is used)"]
+        ) from None
+    except click.Abort:
+        raise KeyboardInterrupt from None
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Raises UsageError; ``-h`` prints and exits."""
-    typed = _parser().parse_intermixed_args(arguments)
-    options = Options(
-        playbook=typed.playbook,
-        values=tuple(typed.values),
-        references=tuple(typed.references),
-        topics=tuple(typed.topics),
-        namespace=typed.namespace,
-        name=typed.name,
-        runtime=typed.runtime,
-        engine=typed.engine,
-        image=typed.image,
-        replicas=typed.replicas,
-        patch=typed.patch,
-        set_up=typed.set_up,
-        show=typed.show,
-        remove=typed.remove,
-        list=typed.list,
-        files=tuple(typed.files),
-        http_port=typed.http_port,
-        reasons=typed.reasons,
-    )
-    if options.engine != "local" and options.reasons:
-        raise UsageError(["-v: only -E local shows each alert's outcome"])
-    if options.engine != "local" and (options.files or options.http_port is not None):
-        given = " ".join(options.files) or "--http"
-        raise UsageError([f"{given}: only -E local reads alerts from files or by HTTP"])
-    return options
+    """What is typed to deploy something. Raises click.UsageError."""
+    return _options(deploy.make_context(PROGRAM, list(arguments)).params)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="deploy_playbook",
-        description="Deploy a playbook that answers the Falco alerts of some NATS topics.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+class _Deploy(click.Command):
+    """The command without a name."""
+
+    def make_context(
+        self,
+        info_name: Optional[str],
+        args: List[str],
+        parent: Optional[click.Context] = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Messages name the program alone."""
+        found = parent and parent.find_root().obj
+        return super().make_context(PROGRAM, args, None, **{"obj": found, **extra})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, as they are typed."""
+        commands = [(n, c.get_short_help_str()) for n, c in program.commands.items() if c != self]
+        if commands:
+            with formatter.section("Commands"):
+                formatter.write_dl(commands)
+        formatter.write(f"\n{_EXAMPLES}")
+
+
+class _Program(click.Group):
+    """A group whose first word is one of its commands, or whose words are all for ``deploy``."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        first = args[0] if args else ""
+        return super().parse_args(ctx, args if first in self.commands else [_DEPLOY, *args])
+
+
+program = _Program(PROGRAM, add_help_option=False)
+
+
+def _deploy(**typed: Any) -> int:
+    options = _options(typed)
+    tools: Tools = click.get_current_context().obj
+    if options.list:
+        print(listing(), end="")
+        return 0
+    if options.set_up and options.show:
+        print(documents(set_up.manifests()), end="")
+        return 0
+    invocation = Invocation(options, tools.environ, tools.connect(options.context), tools.sleep)
+    if options.set_up:
+        return _set_up(invocation)
+    if options.remove:
+        return _remove(invocation)
+    engine = registry.named(options.engine)
+    wanted = registry.checked(options, engine)
+    print_messages("warning", wanted.warnings)
+    if options.engine == registry.AUTO:
+        chosen = registry.choose(invocation)
+        # What is for kubernetes only means nothing to another engine.
+        wanted = wanted if chosen is engine else registry.checked(options, chosen)
+        engine = chosen
+    if options.show:
+        engine.show(wanted, invocation)
+        return 0
+    return engine.deploy(wanted, invocation)
+
+
+def _set_up(invocation: Invocation) -> int:
+    preflight.check_kubectl()
+    preflight.check_answers(invocation.kubectl)
+    print_done(set_up.set_up(invocation.kubectl, sleep=invocation.sleep))
+    remove_orphans_unless([], invocation.kubectl)
+    return 0
+
+
+def _remove(invocation: Invocation) -> int:
+    options = invocation.options
+    name = options.name or options.playbook
+    if not name:
+        raise UsageError(["what is to be removed? -p PLAYBOOK, or -N NAME as it was deployed"])
+    problems = name_problems(name)
+    if options.namespace is not None:
+        problems += namespace_problems(options.namespace)
+    if problems:
+        raise UsageError(problems)
+    registry.named(options.engine).remove(f"falco-{name}", invocation)
+    return 0
+
+
+def _options(typed: Mapping[str, Any]) -> Options:
+    own = {option.name: typed[option.name] for option in registry.own_options()}
+    rest = {name: value for name, value in typed.items() if name not in own}
+    given = {n: value for n, value in own.items() if value is not None and value is not False}
+    return Options(**rest, own={n: value for n, value in given.items() if value != ()})
+
+
+def _playbooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
+    return [
+        CompletionItem(name, help=catalogue.summary(name))
+        for name in catalogue.names()
+        if name.startswith(incomplete)
+    ]
+
+
+def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
+    """Commands, where one may be typed, and files."""
+    commands = [name for name in program.commands if name != _DEPLOY]
+    found = [CompletionItem(name) for name in commands if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")]
+
+
+def _engine_help() -> str:
+    engines = registry.known().values()
+    which = "; ".join(f"{engine.name}, {engine.summary}" for engine in engines)
+    return (
+        f"what calls the playbook: {which}; auto, kubeless where its controller is ready in the"
+        " cluster and else kubernetes"
     )
-    add = parser.add_argument
-    add("-p", dest="playbook", metavar="PLAYBOOK", help="which one; -l lists them")
-    add(
-        "-t",
-        dest="topics",
-        metavar="TOPIC",
-        action="append",
-        default=[],
-        help="NATS topic to answer, such as 'falco.error.*'; again for more",
-    )
-    add(
-        "-e",
-        dest="values",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a setting; NAME=@FILE reads its value from a file, as UTF-8 text without the line"
-        " ends at its end; again for more",
-    )
-    add(
-        "-s",
-        dest="references",
-        metavar="NAME=SECRET/KEY",
-        action="append",
-        default=[],
-        help="a setting from a Secret that is in the namespace already; again for more",
-    )
-    add("-n", dest="namespace", metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl")
-    add(
-        "-N",
-        dest="name",
-        metavar="NAME",
-        help="deploys falco-NAME, so that a playbook can be deployed twice; default: PLAYBOOK",
-    )
-    add(
-        "-r", dest="runtime", default=DEFAULT_RUNTIME, help="Kubeless runtime (default %(default)s)"
-    )
-    add(
-        "-E",
-        dest="engine",
-        choices=ENGINES,
-        default="auto",
-        help="what calls the playbook: kubeless; kubernetes, a worker of its own; auto (default),"
-        " kubeless where its controller is ready in the cluster and else kubernetes; local, this"
-        " machine, in the foreground",
-    )
-    add(
-        "-i",
-        dest="image",
-        metavar="IMAGE",
-        help="with -E kubernetes: an image that has everything (Containerfile builds it); without"
-        " it a stock Python image installs the packages when a pod starts",
-    )
-    add(
-        "-R",
-        dest="replicas",
-        metavar="REPLICAS",
-        type=int,
-        help="with -E kubernetes: how many workers share the alerts; default 1",
-    )
-    add(
-        "-P",
-        dest="patch",
-        metavar="FILE",
-        help="with -E kubernetes: a patch of the pod template, as YAML or JSON",
-    )
-    add(
-        "-S",
-        dest="set_up",
-        action="store_true",
-        help="set the cluster up for -E kubernetes, hold the accounts of isolate and taint to what"
-        " they need, and sweep what functions left that are gone",
-    )
-    add("-d", dest="show", action="store_true", help="print the objects as YAML, change nothing")
-    add("-x", dest="remove", action="store_true", help="remove what was deployed")
-    add("-l", dest="list", action="store_true", help="list the playbooks with their settings")
-    add(
-        "--http",
-        dest="http_port",
-        metavar="PORT",
-        type=int,
-        help="with -E local: take alerts by HTTP POST on this port of the loopback",
-    )
-    add(
-        "-v",
-        dest="reasons",
-        action="store_true",
-        help="with -E local: under each outcome, every check that led to it",
-    )
-    add("files", metavar="FILE", nargs="*", help="with -E local: alerts, one a line; - for stdin")
-    return parser
+
+
+def _of_engine(option: Option) -> click.Parameter:
+    if not option.flags:
+        return click.Argument(
+            [option.name], metavar=f"[{option.metavar}]...", nargs=-1, shell_complete=_words
+        )
+    named = [*option.flags, option.name]
+    if not option.metavar:
+        return click.Option(named, is_flag=True, help=option.help)
+    return click.Option(named, metavar=option.metavar, type=option.kind, help=option.help)
+
+
+def _parameters() -> List[click.Parameter]:
+    repeated: Dict[str, Any] = {"multiple": True}
+    return [
+        click.Option(
+            ["-p", "--playbook"],
+            metavar="PLAYBOOK",
+            help="which one; -l lists them",
+            shell_complete=_playbooks,
+        ),
+        click.Option(
+            ["-t", "--topic", "topics"],
+            metavar="TOPIC",
+            **repeated,
+            help="NATS topic to answer, such as 'falco.error.*'; again for more",
+        ),
+        click.Option(
+            ["-e", "--env", "values"],
+            metavar="NAME=VALUE",
+            **repeated,
+            help="a setting; NAME=@FILE reads its value from a file, as UTF-8 text without the line"
+            " ends at its end; again for more",
+        ),
+        click.Option(
+            ["-s", "--secret", "references"],
+            metavar="NAME=SECRET/KEY",
+            **repeated,
+            help="a setting from a Secret that is in the namespace already; again for more",
+        ),
+        click.Option(
+            ["-n", "--namespace"], metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl"
+        ),
+        click.Option(
+            ["--context"],
+            metavar="NAME",
+            default="",
+            help="context of the kubeconfig; default: the current one, as kubectl",
+        ),
+        click.Option(
+            ["-N", "--name"],
+            metavar="NAME",
+            help="deploys falco-NAME, so that a playbook can be deployed twice; default: PLAYBOOK",
+        ),
+        click.Option(
+            ["-r", "--runtime"],
+            metavar="RUNTIME",
+            default=DEFAULT_RUNTIME,
+            help=f"Kubeless runtime (default {DEFAULT_RUNTIME})",
+        ),
+        click.Option(
+            ["-E", "--engine"],
+            type=click.Choice([registry.AUTO, *registry.known()]),
+            metavar="ENGINE",
+            default=registry.AUTO,
+            help=_engine_help(),
+        ),
+        *(_of_engine(option) for option in registry.own_options()),
+        click.Option(
+            ["-S", "--set-up"],
+            is_flag=True,
+            help="set the cluster up for -E kubernetes, create the admission policies for the"
+            " accounts of isolate and taint, and remove roles whose function is gone",
+        ),
+        click.Option(
+            ["-d", "--dry-run", "show"],
+            is_flag=True,
+            help="print what would be deployed, change nothing",
+        ),
+        click.Option(["-x", "--remove"], is_flag=True, help="remove what was deployed"),
+        click.Option(["-l", "--list"], is_flag=True, help="list the playbooks with their settings"),
+    ]
+
+
+deploy = _Deploy(
+    _DEPLOY,
+    callback=_deploy,
+    params=_parameters(),
+    help="Deploy a playbook that answers the Falco alerts of some NATS topics.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(VERSION, "--version", prog_name=PROGRAM)(deploy)
+program.add_command(deploy)

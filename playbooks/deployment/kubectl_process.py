@@ -40,6 +40,10 @@ class KubectlProcess(Kubectl):
     whose last version runs on 1.17 at most, cannot read.
     """
 
+    def __init__(self, context: str = "") -> None:
+        """``context``: of the kubeconfig, empty for the current one."""
+        self._context = context
+
     def current_namespace(self) -> str:
         if not available():
             return "default"
@@ -99,9 +103,10 @@ class KubectlProcess(Kubectl):
 
     def _ended(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """kubectl, however it ended. It has a session of its own: Ctrl-C is for us to handle."""
+        context = ("--context", self._context) if self._context else ()
         try:
             return subprocess.run(
-                ("kubectl", *arguments),
+                ("kubectl", *context, *arguments),
                 input=given,
                 capture_output=True,
                 encoding="utf-8",

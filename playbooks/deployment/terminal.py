@@ -1,4 +1,4 @@
-"""The terminal: what was done goes to standard output, problems and remarks to standard error."""
+"""What programs print: results on standard output, problems and remarks on standard error."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import yaml
 from playbooks.core.cluster.manifest import Manifest
 
 
-def done(report: Iterable[Tuple[str, str]]) -> None:
+def print_done(report: Iterable[Tuple[str, str]]) -> None:
     """What was done to what, such as ("created", "Function shop/falco-delete")."""
     for verb, shown in report:
         print(f"{verb:<10}{shown}", flush=True)
 
 
-def tell(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:
-    """On standard error. ``kind``: error, warning, or empty for what is neither."""
+def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:
+    """On standard error. ``kind``: error, warning, or empty for a plain remark."""
     prefix = f"{program}: {kind}: " if kind else f"{program}: "
     for line in lines:
         print(f"{prefix}{line}", file=sys.stderr, flush=True)
+
+
+tell = print_messages
 
 
 class _Dumper(yaml.SafeDumper):

@@ -10,11 +10,11 @@ from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
-from playbooks.deployment.engines.kubeless import objects as kubeless_objects
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.engines.outcome_log import line
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
 from specs.deployment.mothers import a_request
+from specs.deployment.mothers import objects as kubeless_objects
 from specs.support.mothers import a_document
 
 HISTORY = ("history", "-p", "delete")
@@ -142,7 +142,7 @@ with description("falco-playbook history") as self:
         expect(run(*HISTORY, "--since", "1h", cluster=self.cluster).out).to(be_empty)
 
     with it("reads the Events of what Kubeless serves"):
-        made = kubeless_objects(a_request("delete"), "default")
+        made = kubeless_objects(a_request("delete"))
         cluster = FakeCluster(*made.in_order, an_event(DONE))
         shown = run(*HISTORY, cluster=cluster)
 
@@ -183,7 +183,7 @@ with description("An undoing") as self:
         expect(" ".join(self.put())).to(contain("no Event about it: may not", "not in the stream"))
 
     with it("is an Event alone where there is no worker"):
-        cluster = FakeCluster(*kubeless_objects(a_request("delete"), "default").in_order)
+        cluster = FakeCluster(*kubeless_objects(a_request("delete")).in_order)
 
         expect(self.put(cluster)).to(be_empty)
         expect(cluster.executed).to(be_empty)

@@ -10,10 +10,9 @@ from expects import be_none, contain, equal, expect, have_key, have_keys
 from mamba import before, description, it
 
 from playbooks.core.cluster.manifest import without_zeros
-from playbooks.deployment.engines.kubeless import objects
 from playbooks.deployment.manifests.environment import escaped, secrets
 from playbooks.deployment.manifests.function import function, triggers
-from specs.deployment.mothers import WEBHOOK, a_request, a_slack_request
+from specs.deployment.mothers import WEBHOOK, a_request, a_slack_request, objects
 
 GOLDEN = Path(__file__).with_name("golden")
 CONTENT = ("checksum", "deps", "function")
@@ -157,7 +156,7 @@ with description("The Function") as self:
             )
 
         with it("does not hold it itself"):
-            for manifest in objects(self.request, "default").in_order:
+            for manifest in objects(self.request).in_order:
                 if manifest["kind"] != "Secret":
                     expect(str(manifest)).not_to(contain("hunter2"))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,17 +13,18 @@ from unittest import mock
 from playbooks.deployment import __main__ as program
 from playbooks.deployment import kubectl_process
 from playbooks.deployment.command_line import parse
-from playbooks.deployment.engines import kubeless, kubernetes
-from playbooks.deployment.engines.existing import Surroundings
+from playbooks.deployment.engines import kubernetes, registry
+from playbooks.deployment.engines.engine import Invocation
+from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
-from playbooks.deployment.request import request
+from playbooks.deployment.request.options import Options
 from specs.deployment.fake_kubectl import FakeKubectl
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 
 
 TOKEN = "a-token-of-some-length"
-AROUND = Surroundings(token=TOKEN, hash_key="a-key-of-some-length")
+EXISTING = Existing(token=TOKEN, hash_key="a-key-of-some-length")
 
 # The sources do not change while specs run, and reading them takes longest.
 function.archive = lru_cache(maxsize=None)(function.archive)
@@ -41,15 +44,15 @@ def run(*arguments, kubectl=None, environ=None, has_kubectl=True, sleep=lambda s
     found = mock.patch.object(kubectl_process, "available", lambda: has_kubectl)
     with redirect_stdout(out), redirect_stderr(err), found:
         cluster = kubectl or FakeKubectl()
-        code = program.main(arguments, environ or {}, cluster, sleep=sleep)
+        code = program.main(arguments, environ or {}, lambda context: cluster, sleep=sleep)
     return Run(code, out.getvalue(), err.getvalue())
 
 
-def a_request(playbook="delete", *arguments, topics=("falco.error.*",)):
-    typed = ["-E", "kubeless", "-p", playbook, *arguments]
+def a_request(playbook="delete", *arguments, topics=("falco.error.*",), engine="kubeless"):
+    typed = ["-E", engine, "-p", playbook, *arguments]
     for topic in topics:
         typed += ["-t", topic]
-    return request.check(parse(typed))
+    return registry.checked(parse(typed), registry.named(engine))
 
 
 def a_slack_request(*arguments, webhook=WEBHOOK):
@@ -57,17 +60,21 @@ def a_slack_request(*arguments, webhook=WEBHOOK):
 
 
 def a_worker_request(playbook="delete", *arguments, topics=("falco.error.*",)):
-    typed = ["-E", "kubernetes", "-p", playbook, *arguments]
-    for topic in topics:
-        typed += ["-t", topic]
-    return request.check(parse(typed))
+    return a_request(playbook, *arguments, topics=topics, engine="kubernetes")
 
 
-def worker_objects(wanted=None, *, around=AROUND, namespace="default", **pods):
-    return kubernetes.objects(
-        wanted or a_worker_request(), namespace, kubernetes.Pods(**pods), around
-    )
+def objects(wanted=None, namespace="default", *, engine="kubeless", existing=EXISTING, **own):
+    options = Options(namespace=namespace, engine=engine, own=own)
+    invocation = Invocation(options, {}, FakeKubectl())
+    wanted = wanted or a_request(engine=engine)
+    return registry.named(engine).objects(wanted, invocation, existing)
 
 
-def objects(wanted=None, namespace="default"):
-    return kubeless.objects(wanted or a_request(), namespace)
+def worker_objects(wanted=None, *, namespace="default", existing=EXISTING, patch=None, **own):
+    """``patch``: the content of the file that -P names."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        if patch is not None:
+            json.dump(patch, file)
+            file.flush()
+            own["patch"] = file.name
+        return objects(wanted, namespace, engine="kubernetes", existing=existing, **own)

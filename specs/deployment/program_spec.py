@@ -54,7 +54,7 @@ with description("deploy_playbook") as self:
 
     with it("warns when no controller takes up what it deployed"):
         expect(run(*DELETE, kubectl=self.kubectl).err).to(
-            contain("no controller of Kubeless has taken up Function default/falco-delete")
+            contain("no controller of Kubeless handles Function default/falco-delete")
         )
 
     with it("deploys into the namespace of the kubeconfig's context"):
@@ -96,7 +96,7 @@ with description("deploy_playbook") as self:
         self.kubectl.delete(self.kubectl.the("Function", "falco-taint"))
 
         expect(run(*DELETE, kubectl=self.kubectl).out).to(
-            contain("swept     ClusterRole falco-taint.default, whose function is gone\n")
+            contain("removed   ClusterRole falco-taint.default, whose function is gone\n")
         )
 
     with it("lists the playbooks with their settings"):

@@ -9,7 +9,7 @@ from mamba import description, it
 
 from playbooks.commands import command_line as falco_playbook
 from playbooks.deployment import command_line
-from playbooks.deployment.request import request
+from playbooks.deployment.engines import registry
 from playbooks.engines.worker.function import DEAD_LETTER_HOURS
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
 
@@ -69,7 +69,8 @@ with description("The pages") as self:
         for words in shown:
             command_line.parse(words)
         for words in deployed:
-            request.check(command_line.parse(words))
+            options = command_line.parse(words)
+            registry.checked(options, registry.named(options.engine))
 
     with it("say for how long claims and dead letters are kept, as the worker does"):
         upgrading = PAGES[DOCS / "upgrading.md"]

@@ -322,7 +322,7 @@ with description("A worker, for the kubeless CLI,") as self:
     with it("leaves a role and a binding of the whole cluster, which -S sweeps"):
         _, said = deploy_playbook("-S")
 
-        expect(said).to(contain(f"swept     ClusterRole {NAME}.{self.namespace}"))
+        expect(said).to(contain(f"removed   ClusterRole {NAME}.{self.namespace}"))
         expect(roles_of(self.namespace)).to(be_empty)
 
 

@@ -9,9 +9,8 @@ from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import Deployed, a_worker, find, is_worker
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
-from playbooks.deployment import controllers
 from playbooks.deployment.apply import preflight
-from playbooks.deployment.engines.kubeless import CALLER
+from playbooks.deployment.engines import kubeless
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import KubectlError
 
@@ -75,7 +74,7 @@ def _worker(cluster: Cluster, deployed: Deployed, deployment: Manifest) -> Findi
 
 def _kubeless(cluster: Cluster, deployment: Manifest) -> Finding:
     ready, wanted = _ready(deployment)
-    controller = controllers.ready(cluster, CALLER)
+    controller = kubeless.ready_controller(cluster, kubeless.NAMESPACE)
     if not controller:
         said = "it has no worker, and no controller of Kubeless is ready"
         return Finding(FUNCTION, FAILED, said, "deploy it with -E kubernetes")

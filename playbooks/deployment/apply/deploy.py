@@ -1,4 +1,4 @@
-"""Deploying: look, ask whether all of it would be taken, do it, and undo it where that fails."""
+"""Deploying: look, ask the API server whether it accepts everything, do it, undo it on failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playbooks.core.cluster.manifest import (
     shown,
     without_zeros,
 )
-from playbooks.deployment.apply.observer import Onlooker
+from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.steps import (
     Keep,
@@ -27,7 +27,7 @@ from playbooks.deployment.apply.steps import (
     step,
     without_idle,
 )
-from playbooks.deployment.apply.transaction import Said, Transaction, unheard
+from playbooks.deployment.apply.transaction import Said, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl
@@ -56,16 +56,17 @@ def deploy(
     *,
     check: Check = nothing,
     sleep: Sleep = time.sleep,
-    onlooker: Optional[Onlooker] = None,
-    said: Said = unheard,
+    observer: Optional[Observer] = None,
+    said: Said = silent,
 ) -> Deployed:
-    """Raises DeploymentError, after everything is as it was before. ``said`` hears what is done."""
-    onlooker = onlooker or Onlooker()
+    """Raises DeploymentError, after everything is as it was before. ``said`` is called with each
+    step that is done."""
+    observer = observer or Observer()
     found, warnings = _look(kubectl, objects)
     found = _without_orphans(kubectl, objects, found, check, sleep)
     _refuse(objects, found)
     owner = found.get(identity(objects.function))
-    onlooker.found(owner)
+    observer.found(owner)
     wanted = objects.owned_by(owner) if owner else objects
     function = step(wanted.function, owner)
     beside, rest = _plan(kubectl, wanted, found)
@@ -79,12 +80,12 @@ def deploy(
         else:
             # First, because what lies beside it needs the uid of its owner.
             stored = transaction.do(function)
-            onlooker.created(stored)
+            observer.created(stored)
             wanted = objects.owned_by(stored)
             beside, rest = _plan(kubectl, wanted, found)
             _do(transaction, beside)
         _do(transaction, rest)
-        onlooker.stored()
+        observer.stored()
         # Only now: what ran before may have needed it until what was asked for runs.
         _do(transaction, [*_last(kubectl, wanted), *stale])
         check()

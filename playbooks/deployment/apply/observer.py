@@ -1,4 +1,4 @@
-"""Who looks on while a function is deployed, and can have all of it undone."""
+"""What an engine does while its function is deployed, and how it has all of it undone."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Optional
 from playbooks.core.cluster.manifest import Manifest
 
 
-class Onlooker:
+class Observer:
     """Every method may raise a DeploymentError: then nothing is changed, or all of it is undone."""
 
     def found(self, function: Optional[Manifest]) -> None:
-        """The function as it is there, before anything is changed."""
+        """The function as it exists in the cluster, before anything is changed."""
 
     def created(self, function: Manifest) -> None:
-        """It was not there, and is now, with nothing beside it yet."""
+        """The function did not exist and does now, without the objects beside it."""
 
     def stored(self) -> None:
         """Everything is stored."""

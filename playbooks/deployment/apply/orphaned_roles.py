@@ -1,4 +1,4 @@
-"""Roles and bindings of ours: nobody owns them, so labels tell whose they are."""
+"""Roles and bindings of functions. No object owns them: their labels name the function."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, Manifest, label, shown
 from playbooks.deployment.kubectl import Kubectl, KubectlError
-from playbooks.deployment.terminal import done, tell
+from playbooks.deployment.terminal import print_done, print_messages
 
 # Bindings first: without them a role gives nobody anything.
 RESOURCES = tuple(
@@ -23,11 +23,11 @@ def labelled_roles(kubectl: Kubectl) -> List[Manifest]:
 
 
 def roles_of(function: str, namespace: str, roles: Sequence[Manifest]) -> List[Manifest]:
-    return [role for role in roles if _whose(role) == (namespace, function)]
+    return [role for role in roles if _function_of(role) == (namespace, function)]
 
 
-def sweep(kubectl: Kubectl) -> Tuple[List[str], List[str]]:
-    """Remove roles and bindings whose Function is gone: what was removed, and warnings."""
+def remove_orphans(kubectl: Kubectl) -> Tuple[List[str], List[str]]:
+    """Remove the roles and bindings whose Function does not exist: the removed ones, warnings."""
     try:
         # In this order: a function that is deployed meanwhile is there before its roles are.
         roles = labelled_roles(kubectl)
@@ -37,7 +37,7 @@ def sweep(kubectl: Kubectl) -> Tuple[List[str], List[str]]:
     there = {(f["metadata"]["namespace"], f["metadata"]["name"]) for f in functions}
     removed, warnings = [], []
     for role in roles:
-        if _whose(role) in there:
+        if _function_of(role) in there:
             continue
         try:
             kubectl.delete(role)
@@ -52,12 +52,12 @@ def cannot_look(error: KubectlError) -> str:
     return f"could not look for roles that were left behind: {str(error).splitlines()[0]}"
 
 
-def _whose(role: Manifest) -> Tuple[str, str]:
+def _function_of(role: Manifest) -> Tuple[str, str]:
     return label(role, FUNCTION_NAMESPACE) or "", label(role, FUNCTION) or ""
 
 
-def sweep_unless(warnings: Sequence[str], kubectl: Kubectl) -> None:
-    """Remove what functions left behind, unless it is known already that one may not look."""
-    removed, more = ([], []) if warnings else sweep(kubectl)
-    done(("swept", f"{shown}, whose function is gone") for shown in removed)
-    tell("warning", [*warnings, *more])
+def remove_orphans_unless(warnings: Sequence[str], kubectl: Kubectl) -> None:
+    """The same, unless ``warnings`` say already that roles may not be listed. Prints both."""
+    removed, more = ([], []) if warnings else remove_orphans(kubectl)
+    print_done(("removed", f"{shown}, whose function is gone") for shown in removed)
+    print_messages("warning", [*warnings, *more])

@@ -29,20 +29,23 @@ def wait(
     kubectl: Kubectl,
     deployment: Manifest,
     *,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     check: Check = nothing,
     sleep: Sleep = time.sleep,
 ) -> None:
-    """Until it is rolled out. Raises DeploymentError with the reason as Kubernetes gives it."""
-    told, unready = "", 0.0
+    """Until it is rolled out; ``progress`` takes a line for every change.
+
+    Raises DeploymentError with the reason as Kubernetes gives it.
+    """
+    last, unready = "", 0.0
     symptom: Optional[Symptom] = None
     for _ in range(int(WITHIN / PAUSE)):
-        done, progress, symptom = _look(kubectl, deployment)
+        done, line, symptom = _look(kubectl, deployment)
         if done:
             return
-        if progress != told:
-            tell(progress)
-            told = progress
+        if line != last:
+            progress(line)
+            last = line
         stalled = symptom and symptom.container and not symptom.busy
         unready = unready + PAUSE if stalled else 0.0
         if symptom and (symptom.final or unready >= NOT_READY_WITHIN):
@@ -65,7 +68,7 @@ def warnings(kubectl: Kubectl, deployment: Manifest) -> List[str]:
 
 
 def _look(kubectl: Kubectl, deployment: Manifest) -> Tuple[bool, str, Optional[Symptom]]:
-    """Whether it is done, what to tell meanwhile, and what is wrong."""
+    """Whether it is done, its progress in words, and what is wrong."""
     there = kubectl.get([deployment])
     if not there:
         raise DeploymentError(f"{shown(deployment)} is gone: somebody else removed it")

@@ -31,15 +31,15 @@ _SERVER_SET = (
 Said = Callable[[str, str], None]
 
 
-def unheard(_verb: str, _shown: str) -> None:
-    """For whom the report in the end is enough."""
+def silent(_verb: str, _shown: str) -> None:
+    """Where the report at the end is enough."""
 
 
 class Transaction:
     """``check`` is called before every step and raises to stop.
 
     ``report``: what was done to which object, such as ("created", "Function shop/falco-delete").
-    ``said`` hears the same at once.
+    ``said`` is called with the same at once.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Transaction:
         *,
         check: Check = nothing,
         sleep: Sleep = time.sleep,
-        said: Said = unheard,
+        said: Said = silent,
     ) -> None:
         self._kubectl = kubectl
-        self._told = said
+        self._say = said
         self._check = check
         self._sleep = sleep
         self._undo: List[Tuple[bool, Manifest]] = []
@@ -88,7 +88,7 @@ class Transaction:
 
     def _said(self, verb: str, manifest: Manifest) -> Manifest:
         self.report.append((verb, shown(manifest)))
-        self._told(verb, shown(manifest))
+        self._say(verb, shown(manifest))
         return manifest
 
     def _create(self, wanted: Manifest) -> Manifest:

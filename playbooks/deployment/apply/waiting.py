@@ -1,4 +1,4 @@
-"""Waiting for objects to go, or for a controller to take them up. Every wait has an end."""
+"""Waiting for objects to go, and signals that interrupt it. Every wait has an end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def nothing() -> None:
-    """The check of who cannot be interrupted."""
+    """The check of what cannot be interrupted."""
 
 
 def until_gone(

@@ -1,37 +1,189 @@
-"""Which engine serves a playbook in a cluster, and why."""
+"""The port of an engine: what ``deploy_playbook`` wants from whatever calls a playbook.
+
+An engine is one module of this folder. It defines a subclass of ``Engine``, or of
+``ClusterEngine`` where the function consists of objects in the cluster, and names one instance
+``ENGINE``. Nothing else is to be done: ``-E NAME`` takes it, ``-E``'s help shows its summary, and
+the command line has its options. For example, an engine whose own tool deploys a directory::
+
+    class Example(Engine):
+        name = "example"
+        summary = "Example Functions, by the example tool"
+        settings = (CONCURRENCY,)  # what -e and -s take beside the settings of the playbook
+        options = (Option("region", ("--region",), "where the function runs", "REGION"),)
+
+        def problems(self, request, options):
+            return [] if "region" in options.own else ["--region is not given"]
+
+        def show(self, request, invocation):
+            print(...)  # -d: what deploy would give to the tool, without a cluster or an account
+
+        def deploy(self, request, invocation):
+            ...  # render the files, run the tool; raise DeploymentError with the tool's words
+            return 0
+
+        def remove(self, function, invocation):
+            ...  # -x
+
+
+    ENGINE = Example()
+
+The module imports what only its engine needs inside these methods: the others work without it.
+"""
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Callable, List, Mapping, Tuple
 
-from playbooks.deployment import controllers
-from playbooks.deployment.kubectl import Forbidden, Kubectl, KubectlError
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.settings import Setting
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.deploy import deploy
+from playbooks.deployment.apply.observer import Observer
+from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
+from playbooks.deployment.apply.remove import remove
+from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
+from playbooks.deployment.engines.existing import Existing
+from playbooks.deployment.kubectl import Kubectl
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import documents, print_done, print_messages
 
 
 @dataclass(frozen=True)
-class Engine:
+class Invocation:
+    """One call of ``deploy_playbook``: what was typed, and what it works with."""
+
+    options: Options
+    environ: Mapping[str, str]
+    kubectl: Kubectl
+    sleep: Sleep = time.sleep
+
+    @cached_property
+    def namespace(self) -> str:
+        """The one that was given, or the kubeconfig's. Asks no cluster."""
+        return self.options.namespace or self.kubectl.current_namespace()
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that only some engines take; ``Options.own`` has its value under ``name``.
+
+    ``flags``: such as ("-i", "--image"), or none for the words that follow the options.
+    ``metavar``: empty for a switch. ``kind``: converts the text that is typed, or raises
+    ValueError.
+    """
+
     name: str
-    why: str
+    flags: Tuple[str, ...]
+    help: str
+    metavar: str = ""
+    kind: Callable[[str], Any] = str
 
 
-def choose(kubectl: Kubectl, namespace: str) -> Engine:
-    """For ``-E auto``. ``namespace``: where Kubeless' controllers are, if they are anywhere."""
-    try:
-        deployment = controllers.ready(kubectl, namespace)
-    except Forbidden as error:
-        return Engine("kubernetes", f"Kubeless' controller cannot be looked for: {_first(error)}")
-    if deployment:
-        return Engine("kubeless", f"{deployment} is ready")
-    return Engine("kubernetes", "no Deployment of Kubeless' controller is ready in this cluster")
+class Engine(ABC):
+    """``name``: as ``-E`` takes it. ``summary``: for the help of ``-E``. ``settings``: those that
+    it takes beside the playbook's. ``options``: those of the command line that not every engine
+    takes.
+    """
+
+    name: str
+    summary: str
+    settings: Tuple[Setting, ...] = ()
+    options: Tuple[Option, ...] = ()
+
+    def problems(self, request: Request, options: Options) -> List[str]:
+        """What this engine cannot do of a request, found without a cluster."""
+        return []
+
+    @abstractmethod
+    def show(self, request: Request, invocation: Invocation) -> None:
+        """Print what would be deployed and change nothing. Works without a cluster."""
+
+    @abstractmethod
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        """The exit code. Raises DeploymentError, after everything is as it was before."""
+
+    @abstractmethod
+    def remove(self, function: str, invocation: Invocation) -> None:
+        """Remove what is left of ``function``, falco-<name>. Raises DeploymentError."""
 
 
-def choose_without_change(kubectl: Kubectl, namespace: str) -> Engine:
-    """The same for who only wants to see the objects, with or without a cluster."""
-    try:
-        return choose(kubectl, namespace)
-    except KubectlError as error:
-        return Engine("kubernetes", f"no cluster says otherwise: {_first(error)}")
+class ClusterEngine(Engine):
+    """An engine whose function consists of objects in the cluster.
+
+    Deploying calls, in this order: look, objects, prepare, the observer, warnings, hints.
+    """
+
+    @abstractmethod
+    def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
+        """What is to exist in the cluster."""
+
+    def look(self, request: Request, invocation: Invocation) -> Existing:
+        """What exists already. Changes nothing; raises DeploymentError for what is in the way."""
+        return Existing()
+
+    def prepare(self, invocation: Invocation) -> None:
+        """Create what all functions of this engine need and the cluster lacks."""
+
+    def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
+        """``check`` raises where somebody pressed Ctrl-C; long waits call it."""
+        return Observer()
+
+    def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
+        """What is wrong with the function although it is deployed."""
+        return []
+
+    def hints(self, objects: Objects) -> List[str]:
+        """How to see, call and remove the function."""
+        return []
+
+    def unknown_without_cluster(self, request: Request) -> List[str]:
+        """How printed objects differ from those that deploying makes."""
+        return []
+
+    def show(self, request: Request, invocation: Invocation) -> None:
+        print_messages("warning", self.unknown_without_cluster(request))
+        if request.secrets:
+            hidden = ", ".join(request.secrets)
+            exposed = f"whoever reads this output has {hidden}: it is in the Secret"
+            print_messages("warning", [exposed])
+        print(documents(self.objects(request, invocation, Existing()).in_order), end="")
+
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        preflight.check_kubectl()
+        existing = self.look(request, invocation)
+        objects = self.objects(request, invocation, existing)
+        self.prepare(invocation)
+        with Interruptions() as interruptions:
+            deployed = deploy(
+                invocation.kubectl,
+                objects,
+                check=interruptions.check,
+                sleep=invocation.sleep,
+                observer=self.observer(objects, invocation, interruptions.check),
+                said=lambda verb, shown: print_done([(verb, shown)]),
+            )
+        remove_orphans_unless(deployed.warnings, invocation.kubectl)
+        print_messages("warning", self.warnings(objects, invocation))
+        print("\n".join(self.hints(objects)))
+        return 0
+
+    def remove(self, function: str, invocation: Invocation) -> None:
+        preflight.check_kubectl()
+        kubectl, namespace = invocation.kubectl, invocation.namespace
+        preflight.check_cluster(kubectl)
+        removed, warnings = remove(kubectl, function, namespace, sleep=invocation.sleep)
+        print_done(("removed", shown) for shown in removed)
+        if not removed:
+            print(f"nothing of {function} was in namespace {namespace}")
+        remove_orphans_unless(warnings, kubectl)
 
 
-def _first(error: KubectlError) -> str:
-    return str(error).splitlines()[0]
+def answered(triggers: List[Manifest]) -> List[str]:
+    """Which trigger answers which topic, for hints."""
+    return [f"{t['metadata']['name']} answers {t['spec']['topic']}" for t in triggers]

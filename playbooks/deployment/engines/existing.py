@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Iterable, Mapping, Set, Tuple
+from urllib.parse import urlsplit
 
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.errors import InvalidSetting
 from playbooks.deployment.kubectl import Kubectl, KubectlError
-from playbooks.deployment.manifests.network_policy import outward_ports
+from playbooks.deployment.manifests.network_policy import egress_ports
 from playbooks.deployment.request import worker_settings
 
+HTTPS = 443
+
 # Kubernetes' own Service has 443; behind it the API server listens, mostly here.
-API_PORTS = (443, 6443)
+API_PORTS = (HTTPS, 6443)
 
 #: The key that hashes of settings are made with: nobody can guess a password from such a hash.
 HASH_KEY = "FALCO_HASH_KEY"
 
+_DEFAULT_PORTS = {"http": 80, "https": HTTPS, "nats": 4222, "tls": 4222, "ws": 80, "wss": HTTPS}
+
+# The ports of the node's metadata service at 169.254.169.254, which gives clients without a key
+# their credentials.
+# Sources: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html and
+# https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity
+_METADATA_PORTS = {"s3": (80,), "gs": (80, 988)}
+
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s,\"'<>/?#]+", re.ASCII | re.IGNORECASE)
+
 
 @dataclass(frozen=True)
-class Surroundings:
-    """``api_ports``: where the API server is. ``ports_before``: those that the workers reach which
-    run now, if any do. ``referenced``: the texts of Secrets' keys that
-    settings refer to, by setting. ``token`` and ``hash_key``: generated once, and kept."""
+class Existing:
+    """``api_ports``: where the API server listens. ``ports_before``: those that the NetworkPolicy
+    of an earlier deployment lets workers reach. ``referenced``: by setting, the texts of the
+    Secrets' keys that ``-s`` names. ``token`` and ``hash_key``: of an earlier deployment, else
+    generated."""
 
     api_ports: Tuple[int, ...] = API_PORTS
     ports_before: Tuple[int, ...] = ()
@@ -36,15 +51,32 @@ class Surroundings:
 
 def look(
     kubectl: Kubectl, function: str, namespace: str, referenced: Mapping[str, str]
-) -> Surroundings:
+) -> Existing:
     secret = kubectl.get([reference("v1", "Secret", function, namespace)])
     policy = kubectl.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
-    return Surroundings(
+    return Existing(
         api_ports=_api_ports(kubectl),
-        ports_before=tuple(port for each in policy for port in outward_ports(each)),
+        ports_before=tuple(port for each in policy for port in egress_ports(each)),
         referenced=referenced,
         **_kept(secret[0] if secret else {}),
     )
+
+
+def ports_of_urls(texts: Iterable[str]) -> Set[int]:
+    """The ports of every URL in the texts, and that of HTTPS, which most of them have."""
+    return {HTTPS} | {port for text in texts for port in _ports_of(text)}
+
+
+def _ports_of(text: str) -> Iterable[int]:
+    for match in _URL.finditer(text):
+        scheme = match[1].lower()
+        try:
+            port = urlsplit(match[0]).port or _DEFAULT_PORTS.get(scheme)
+        except ValueError:
+            port = None  # no number: whoever reads the setting complains
+        if port:
+            yield port
+        yield from _METADATA_PORTS.get(scheme, ())
 
 
 def _kept(secret: Mapping[str, Any]) -> Dict[str, str]:
@@ -60,15 +92,15 @@ def _kept(secret: Mapping[str, Any]) -> Dict[str, str]:
 
 
 def _api_ports(kubectl: Kubectl) -> Tuple[int, ...]:
-    """A policy is held against a packet when its Service's port is already translated."""
+    """NetworkPolicies apply after the Service's port is translated to that of the endpoint."""
     slice_ = reference("discovery.k8s.io/v1", "EndpointSlice", "kubernetes", "default")
     try:
         found = kubectl.get([slice_])
     except KubectlError:
         return API_PORTS
-    ports = sorted(port for each in found for port in _ports(each))
-    return tuple(dict.fromkeys((443, *ports))) if ports else API_PORTS
+    ports = sorted(port for each in found for port in _endpoint_ports(each))
+    return tuple(dict.fromkeys((HTTPS, *ports))) if ports else API_PORTS
 
 
-def _ports(endpoint_slice: Manifest) -> Tuple[int, ...]:
+def _endpoint_ports(endpoint_slice: Manifest) -> Tuple[int, ...]:
     return tuple(port["port"] for port in endpoint_slice.get("ports") or () if port.get("port"))

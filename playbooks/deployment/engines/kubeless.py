@@ -1,16 +1,25 @@
-"""The Kubeless engine: which objects a request comes to, and what one can do with them."""
+"""``-E kubeless``: Kubeless' controllers serve the Function. Also: whether they run."""
 
 from __future__ import annotations
 
-from typing import List
+import time
+from typing import Any, List, Mapping, Optional, Sequence
 
-from playbooks.core.cluster.manifest import reference
+from playbooks.core.cluster.manifest import Manifest, identity, reference, shown
+from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.apply.waiting import PAUSE, Check, Sleep, nothing
+from playbooks.deployment.engines.engine import ClusterEngine, Invocation, answered
+from playbooks.deployment.engines.existing import Existing
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Forbidden, Kubectl
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import network_policy
+from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import print_messages
 
 # The variables that Kubeless sets after those of the user.
 _ITS_OWN = (
@@ -25,42 +34,152 @@ _ITS_OWN = (
     "PYTHONPATH",
 )
 
-# Where Kubeless' controllers are, unless KUBELESS_NAMESPACE says otherwise.
-CALLER = "kubeless"
+# Where Kubeless' controllers are, unless KUBELESS_NAMESPACE names another namespace.
+NAMESPACE = "kubeless"
+
+# Source: vmware-archive/kubeless, kubeless-non-rbac.jsonnet.
+CONTROLLER = "kubeless-controller-manager"
+SELECTOR = "kubeless=controller"
+
+FINALIZER = "kubeless.io/function"
+
+# Seconds in which a controller that runs puts its finalizer on a new Function.
+FINALIZER_WITHIN = 3.0
+
+# The same of a Function and its triggers, where both controllers are wanted.
+ACCEPTED_WITHIN = 5.0
+
+_INTERFERES = (
+    "Kubeless' controller is at work in this cluster: {how}. It would write over what -E kubernetes"
+    " makes; deploy with -E kubeless"
+)
 
 
-def problems(request: Request) -> List[str]:
-    """What this engine cannot do of a request that is otherwise in order."""
-    given = [*request.values, *(reference.name for reference in request.references)]
-    return [f"{name} is a variable that Kubeless sets itself" for name in given if name in _ITS_OWN]
+class Kubeless(ClusterEngine):
+    name = "kubeless"
+    summary = "Kubeless' own controllers"
+
+    def problems(self, request: Request, options: Options) -> List[str]:
+        return [
+            f"{name} is a variable that Kubeless sets itself"
+            for name in request.names_given
+            if name in _ITS_OWN
+        ]
+
+    def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
+        place = (request.function, invocation.namespace)
+        caller = controller_namespace(invocation.environ)
+        return Objects(
+            function=function(request, invocation.namespace),
+            accessories=[
+                access.service_account(request, invocation.namespace),
+                *secrets(request, invocation.namespace),
+                *access.roles(request, invocation.namespace),
+                *ledger.ledger(request, invocation.namespace),
+                network_policy(*place, caller),
+            ],
+            triggers=triggers(*place, request.topics),
+            earlier=[reference("v1", "Secret", *place), ledger.earlier(*place)],
+        )
+
+    def look(self, request: Request, invocation: Invocation) -> Existing:
+        preflight.check_cluster(invocation.kubectl)
+        preflight.check_references(invocation.kubectl, request, invocation.namespace)
+        caller = controller_namespace(invocation.environ)
+        print_messages("warning", preflight.warnings(invocation.kubectl, caller))
+        return Existing()
+
+    def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
+        ours = [objects.function, *objects.triggers]
+        return not_accepted(invocation.kubectl, ours, sleep=invocation.sleep)
+
+    def hints(self, objects: Objects) -> List[str]:
+        _, namespace, function = identity(objects.function)
+        name = function[len("falco-") :]
+        return [
+            *answered(objects.triggers),
+            f"see it:     kubeless function list {function} -n {namespace}",
+            f"its log:    kubeless function logs {function} -n {namespace}",
+            f"remove it:  deploy_playbook -x -N {name} -n {namespace}",
+        ]
 
 
-def objects(request: Request, namespace: str, caller: str = CALLER) -> Objects:
-    return Objects(
-        function=function(request, namespace),
-        accessories=[
-            access.service_account(request, namespace),
-            *secrets(request, namespace),
-            *access.roles(request, namespace),
-            *ledger.ledger(request, namespace),
-            network_policy(request.function, namespace, caller),
-        ],
-        triggers=triggers(request.function, namespace, request.topics),
-        earlier=[
-            reference("v1", "Secret", request.function, namespace),
-            ledger.earlier(request.function, namespace),
-        ],
-    )
+ENGINE = Kubeless()
 
 
-def hints(objects: Objects) -> List[str]:
-    """What answers which topic, and how to see and remove what was deployed."""
-    function = objects.function["metadata"]["name"]
-    namespace = objects.function["metadata"]["namespace"]
-    name = function[len("falco-") :]
+def controller_namespace(environ: Mapping[str, str]) -> str:
+    """Where Kubeless' controllers are, if they are anywhere."""
+    return environ.get("KUBELESS_NAMESPACE", NAMESPACE)
+
+
+def ready_controller(kubectl: Kubectl, namespace: str) -> Optional[str]:
+    """The Deployment of Kubeless' controller, where one is ready, as messages name it.
+
+    Raises Forbidden where neither Deployments of all namespaces nor this one may be read.
+    """
+    try:
+        found = kubectl.list(("deployments.apps",), selector=SELECTOR)
+    except Forbidden:
+        found = kubectl.get([reference("apps/v1", "Deployment", CONTROLLER, namespace)])
+    return next((shown(each) for each in found if _is_ready(each)), None)
+
+
+def refuse_controller(kubectl: Kubectl, namespace: str) -> None:
+    """Where it may not be looked for, the finalizer of the Function shows it later."""
+    try:
+        deployment = ready_controller(kubectl, namespace)
+    except Forbidden:
+        return
+    if deployment:
+        raise DeploymentError(_INTERFERES.format(how=f"{deployment} is ready"))
+
+
+def refuse_finalizer(functions: Sequence[Manifest]) -> None:
+    """Functions that a controller of Kubeless handles, or once did."""
+    for each in functions:
+        if FINALIZER in (each["metadata"].get("finalizers") or []):
+            _, namespace, name = identity(each)
+            raise DeploymentError(
+                _INTERFERES.format(how=f"its finalizer {FINALIZER} is on {shown(each)}")
+                + ". If no controller runs any more, take it off: kubectl patch function"
+                + f' {name} -n {namespace} --type merge -p \'{{"metadata":{{"finalizers":null}}}}\''
+            )
+
+
+def refuse_new_finalizer(
+    kubectl: Kubectl, created: Manifest, *, check: Check = nothing, sleep: Sleep = time.sleep
+) -> None:
+    """Wait whether a controller of Kubeless puts its finalizer on a new Function."""
+    for _ in range(int(FINALIZER_WITHIN / PAUSE)):
+        refuse_finalizer(kubectl.get([created]))
+        check()
+        sleep(PAUSE)
+    refuse_finalizer(kubectl.get([created]))
+
+
+def not_accepted(
+    kubectl: Kubectl, manifests: Sequence[Manifest], *, sleep: Sleep = time.sleep
+) -> List[str]:
+    """A warning for the objects that have no finalizer of a controller after some seconds."""
+    waiting = _without_finalizer(kubectl, manifests)
+    for _ in range(int(ACCEPTED_WITHIN / PAUSE)):
+        if not waiting:
+            return []
+        sleep(PAUSE)
+        waiting = _without_finalizer(kubectl, manifests)
+    if not waiting:
+        return []
     return [
-        *(f"{t['metadata']['name']} answers {t['spec']['topic']}" for t in objects.triggers),
-        f"see it:     kubeless function list {function} -n {namespace}",
-        f"its log:    kubeless function logs {function} -n {namespace}",
-        f"remove it:  deploy_playbook -x -N {name} -n {namespace}",
+        f"no controller of Kubeless handles {', '.join(waiting)}: until one does, no alert is"
+        " answered (Kubeless' function controller starts on Kubernetes 1.21 at most, its NATS"
+        " trigger on 1.17)"
     ]
+
+
+def _without_finalizer(kubectl: Kubectl, manifests: Sequence[Manifest]) -> List[str]:
+    return [shown(m) for m in kubectl.get(manifests) if not m["metadata"].get("finalizers")]
+
+
+def _is_ready(deployment: Mapping[str, Any]) -> bool:
+    named = deployment["metadata"]["name"] == CONTROLLER
+    return named and ((deployment.get("status") or {}).get("readyReplicas") or 0) > 0

@@ -1,16 +1,21 @@
-"""The kubernetes engine: a worker of ours serves the Function, and the kubeless CLI manages it."""
+"""``-E kubernetes``: a worker of ours serves the Function, and the kubeless CLI manages it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional, Set
 
-from playbooks.core.cluster.manifest import Manifest, labels, reference
-from playbooks.deployment import outward
+from playbooks.core.cluster.manifest import Manifest, identity, labels, reference
+from playbooks.deployment.apply import preflight, rollout, set_up
+from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.steps import Objects
-from playbooks.deployment.command_line import Options
-from playbooks.deployment.engines import pod_patch
-from playbooks.deployment.engines.existing import HASH_KEY, Surroundings
+from playbooks.deployment.apply.waiting import Check
+from playbooks.deployment.engines import existing as existing_objects
+from playbooks.deployment.engines import kubeless, pod_patch
+from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered
+from playbooks.deployment.engines.existing import HASH_KEY, Existing, ports_of_urls
+from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import access, ledger, worker
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
@@ -19,7 +24,9 @@ from playbooks.deployment.manifests.worker_pod import SHUTDOWN, pod
 from playbooks.deployment.packaging.archive import worker_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import worker_settings
+from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import print_done
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
 PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11")
@@ -27,166 +34,215 @@ CREDENTIALS = "NATS_CREDS"
 
 MOST_REPLICAS = 100
 
-
-@dataclass(frozen=True)
-class Pods:
-    """How the workers run. ``image`` empty: the stock Python image installs the packages."""
-
-    image: str = ""
-    replicas: int = 1
-    patch: Mapping[str, Any] = field(default_factory=dict)
-
-
-def pods(options: Options) -> Pods:
-    """Raises UsageError."""
-    patch = pod_patch.read(options.patch) if options.patch else {}
-    return Pods(options.image or "", 1 if options.replicas is None else options.replicas, patch)
-
-
-def problems(request: Request, options: Options) -> List[str]:
-    """What this engine cannot do of a request that is otherwise in order."""
-    given = [*request.values, *(reference.name for reference in request.references)]
-    found = [
-        f"{name} is a variable that deploy_playbook sets itself"
-        for name in given
-        if name in worker_settings.ITS_OWN
-    ]
-    if options.replicas is not None and not 1 <= options.replicas <= MOST_REPLICAS:
-        found.append(f"-R is {options.replicas}, expected a number from 1 to {MOST_REPLICAS}")
-    if options.image is not None and (
-        not options.image or options.image.split() != [options.image]
-    ):
-        found.append(f"-i is {options.image!r}, expected the name of an image")
-    if any(reference.name == SHUTDOWN for reference in request.references):
-        found.append(f"{SHUTDOWN} decides the pod's grace period: it can come by -e only")
-    if request.values.get("HTTP") == "off" and worker_settings.TOKEN.name in given:
-        found.append("HTTP_TOKEN is given and HTTP=off: nobody could use it")
-    return found
+IMAGE = Option(
+    "image",
+    ("-i", "--image"),
+    "with -E kubernetes: an image that has everything (Containerfile builds it); without it a"
+    " stock Python image installs the packages when a pod starts",
+    "IMAGE",
+)
+REPLICAS = Option(
+    "replicas",
+    ("-R", "--replicas"),
+    "with -E kubernetes: how many workers share the alerts; default 1",
+    "REPLICAS",
+    int,
+)
+PATCH = Option(
+    "patch",
+    ("-P", "--patch"),
+    "with -E kubernetes: a patch of the pod template, as YAML or JSON",
+    "FILE",
+)
 
 
-def objects(request: Request, namespace: str, chosen: Pods, surroundings: Surroundings) -> Objects:
-    name = request.function
-    request_with_token = _with_token(request, surroundings.token)
-    place = (name, namespace)
-    packages = (*PACKAGES, *(["nkeys"] if _has_credentials(request) else []))
-    archive = b"" if chosen.image else worker_archive(request.playbook.name)
-    installed = {*packages, *request.playbook.installs(request.values)}
-    needs = "" if chosen.image else requirements(installed)
-    config_map = [] if chosen.image else [worker.config_map(*place, archive, needs)]
-    contents = {
-        "archive": archive.hex(),
-        "requirements": needs,
-        "referenced": dict(surroundings.referenced),
-        "secrets": {key: request.values[key] for key in request.secrets if key != _TOKEN},
-    }
-    made_pod = pod(
-        request_with_token,
-        namespace,
-        image=chosen.image,
-        config_map=worker.config_map_name(name),
-    )
-    template = worker.template(
-        name, made_pod, {**contents, "patch": chosen.patch}, surroundings.hash_key
-    )
-    ports = _ports(request, surroundings)
-    return Objects(
-        function=function(request, namespace),
-        accessories=[
-            {**access.service_account(request, namespace), "automountServiceAccountToken": False},
-            _secret(request_with_token, namespace, surroundings.hash_key),
-            *config_map,
-            *access.roles(request, namespace),
-            *ledger.ledger(request, namespace),
-            access.worker_binding(*place),
-            # While it rolls, workers of before reach what they need, too.
-            worker_policy(*place, {*ports, *surroundings.ports_before}),
-            worker.service(*place),
-            *worker.disruption_budget(*place, chosen.replicas),
-            worker.deployment(*place, _patched(template, chosen, name), chosen.replicas),
-        ],
-        triggers=triggers(*place, request.topics),
-        earlier=[
-            reference("v1", "ConfigMap", worker.config_map_name(name), namespace),
-            reference("policy/v1", "PodDisruptionBudget", name, namespace),
-            ledger.earlier(*place),
-        ],
-        afterwards=[worker_policy(*place, ports)],
-        owns_triggers=True,
-    )
+class Kubernetes(ClusterEngine):
+    name = "kubernetes"
+    summary = "a worker of its own"
+    settings = worker_settings.SETTINGS
+    options = (IMAGE, REPLICAS, PATCH)
 
+    def problems(self, request: Request, options: Options) -> List[str]:
+        own = options.own
+        found = [
+            f"{name} is a variable that deploy_playbook sets itself"
+            for name in request.names_given
+            if name in worker_settings.ITS_OWN
+        ]
+        if not 1 <= own.get(REPLICAS.name, 1) <= MOST_REPLICAS:
+            given = own[REPLICAS.name]
+            found.append(f"-R is {given}, expected a number from 1 to {MOST_REPLICAS}")
+        image = own.get(IMAGE.name)
+        if image is not None and (not image or image.split() != [image]):
+            found.append(f"-i is {image!r}, expected the name of an image")
+        if any(reference.name == SHUTDOWN for reference in request.references):
+            found.append(f"{SHUTDOWN} decides the pod's grace period: it can come by -e only")
+        if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:
+            found.append("HTTP_TOKEN is given and HTTP=off: nobody could use it")
+        try:
+            _patch(own.get(PATCH.name))
+        except UsageError as error:
+            found += error.problems
+        return found
 
-def warnings_of_printing(request: Request) -> List[str]:
-    """What of the objects depends on a cluster that nobody asked."""
-    found = ["the bearer token is generated anew each time this is printed"]
-    if request.references:
-        names = ", ".join(reference.name for reference in request.references)
-        found.append(
-            f"what is in {names} is read on deploying only: a port that stands there is missing in"
-            " the NetworkPolicy"
+    def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
+        name, namespace = place = request.function, invocation.namespace
+        own = invocation.options.own
+        image, replicas = own.get(IMAGE.name, ""), own.get(REPLICAS.name, 1)
+        patch = _patch(own.get(PATCH.name))
+        request_with_token = _with_token(request, existing.token)
+        packages = {*PACKAGES, *(["nkeys"] if CREDENTIALS in request.names_given else [])}
+        installed = {*packages, *request.playbook.installs(request.values)}
+        archive = b"" if image else worker_archive(request.playbook.name)
+        needs = "" if image else requirements(installed)
+        contents = {
+            "archive": archive.hex(),
+            "requirements": needs,
+            "referenced": dict(existing.referenced),
+            "secrets": {key: request.values[key] for key in request.secrets if key != _TOKEN},
+            "patch": patch,
+        }
+        made_pod = pod(
+            request_with_token, namespace, image=image, config_map=worker.config_map_name(name)
         )
-    return found
+        template = worker.template(name, made_pod, contents, existing.hash_key)
+        ports = _ports(request, existing)
+        account = access.service_account(request, namespace)
+        return Objects(
+            function=function(request, namespace),
+            accessories=[
+                {**account, "automountServiceAccountToken": False},
+                _secret(request_with_token, namespace, existing.hash_key),
+                *([] if image else [worker.config_map(*place, archive, needs)]),
+                *access.roles(request, namespace),
+                *ledger.ledger(request, namespace),
+                access.worker_binding(*place),
+                # During the rollout, the workers of before reach what they need, too.
+                worker_policy(*place, {*ports, *existing.ports_before}),
+                worker.service(*place),
+                *worker.disruption_budget(*place, replicas),
+                worker.deployment(*place, _patched(template, patch, name), replicas),
+            ],
+            triggers=triggers(*place, request.topics),
+            earlier=[
+                reference("v1", "ConfigMap", worker.config_map_name(name), namespace),
+                reference("policy/v1", "PodDisruptionBudget", name, namespace),
+                ledger.earlier(*place),
+            ],
+            afterwards=[worker_policy(*place, ports)],
+            owns_triggers=True,
+        )
+
+    def look(self, request: Request, invocation: Invocation) -> Existing:
+        kubectl, namespace = invocation.kubectl, invocation.namespace
+        preflight.check_answers(kubectl)
+        kubeless.refuse_controller(kubectl, kubeless.controller_namespace(invocation.environ))
+        texts = preflight.check_references(kubectl, request, namespace)
+        return existing_objects.look(kubectl, request.function, namespace, texts)
+
+    def prepare(self, invocation: Invocation) -> None:
+        print_done(set_up.complete(invocation.kubectl, sleep=invocation.sleep))
+
+    def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
+        return _Rollout(objects, invocation, check)
+
+    def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
+        return rollout.warnings(invocation.kubectl, _deployment(objects))
+
+    def hints(self, objects: Objects) -> List[str]:
+        _, namespace, function = identity(objects.function)
+        here = f"-N {function[len('falco-') :]} -n {namespace}"
+        secret = next(m for m in objects.accessories if m["kind"] == "Secret")
+        by_http = [
+            f"by HTTP:    POST http://{function}.{namespace}.svc:8080/"
+            " with Authorization: Bearer TOKEN",
+            f"its token:  falco-playbook token {here}",
+        ]
+        return [
+            *answered(objects.triggers),
+            *(by_http if _TOKEN in secret["data"] else []),
+            f"see it:     kubeless function list {function} -n {namespace}",
+            f"            or kubectl get deployment {function} -n {namespace}",
+            f"its log:    kubeless function logs {function} -n {namespace}",
+            f"given up:   falco-playbook dead {here}",
+            f"remove it:  deploy_playbook -x {here}",
+        ]
+
+    def unknown_without_cluster(self, request: Request) -> List[str]:
+        found = ["the bearer token is generated anew each time this is printed"]
+        if request.references:
+            names = ", ".join(reference.name for reference in request.references)
+            found.append(
+                f"what is in {names} is read on deploying only: a port that stands there is missing"
+                " in the NetworkPolicy"
+            )
+        return found
 
 
-def hints(objects: Objects) -> List[str]:
-    """What answers which topic, and how to see, call and remove what was deployed."""
-    function = objects.function["metadata"]["name"]
-    namespace = objects.function["metadata"]["namespace"]
-    name = function[len("falco-") :]
-    here = f"-N {name} -n {namespace}"
-    secret = next(m for m in objects.accessories if m["kind"] == "Secret")
-    by_http = [
-        f"by HTTP:    POST http://{function}.{namespace}.svc:8080/"
-        " with Authorization: Bearer TOKEN",
-        f"its token:  falco-playbook token {here}",
-    ]
-    return [
-        *(f"{t['metadata']['name']} answers {t['spec']['topic']}" for t in objects.triggers),
-        *(by_http if _TOKEN in secret["data"] else []),
-        f"see it:     kubeless function list {function} -n {namespace}",
-        f"            or kubectl get deployment {function} -n {namespace}",
-        f"its log:    kubeless function logs {function} -n {namespace}",
-        f"given up:   falco-playbook dead {here}",
-        f"remove it:  deploy_playbook -x {here}",
-    ]
+ENGINE = Kubernetes()
+
+
+class _Rollout(Observer):
+    """No controller of Kubeless interferes, and the workers become ready."""
+
+    def __init__(self, objects: Objects, invocation: Invocation, check: Check) -> None:
+        self._objects, self._check = objects, check
+        self._kubectl, self._sleep = invocation.kubectl, invocation.sleep
+
+    def found(self, function: Optional[Manifest]) -> None:
+        kubeless.refuse_finalizer([function] if function else [])
+
+    def created(self, function: Manifest) -> None:
+        kubeless.refuse_new_finalizer(self._kubectl, function, check=self._check, sleep=self._sleep)
+
+    def stored(self) -> None:
+        rollout.wait(
+            self._kubectl,
+            _deployment(self._objects),
+            progress=lambda line: print_done([("waiting", line)]),
+            check=self._check,
+            sleep=self._sleep,
+        )
+        kubeless.refuse_finalizer(self._kubectl.get([self._objects.function]))
+
+
+@lru_cache(maxsize=1)
+def _patch(path: Optional[str]) -> Mapping[str, Any]:
+    """Read once, since it may be a pipe. Raises UsageError."""
+    return {} if path is None else pod_patch.read(path)
+
+
+def _deployment(objects: Objects) -> Manifest:
+    return next(m for m in objects.accessories if m["kind"] == "Deployment")
 
 
 _TOKEN = worker_settings.TOKEN.name
 
 
 def _with_token(request: Request, token: str) -> Request:
-    """The same, with the token among its secrets, unless it comes otherwise or is not wanted."""
-    elsewhere = any(reference.name == _TOKEN for reference in request.references)
-    if elsewhere or _TOKEN in request.values or request.values.get("HTTP") == "off":
+    """The same, with the token among its secrets, unless it is given or not wanted."""
+    if _TOKEN in request.names_given or request.values.get("HTTP") == "off":
         return request
-    return replace(
-        request,
-        values={**request.values, _TOKEN: token},
-        secrets=(*request.secrets, _TOKEN),
-    )
+    return _with_secret(request, _TOKEN, token)
 
 
 def _secret(request: Request, namespace: str, hash_key: str) -> Manifest:
-    keyed = replace(
-        request,
-        values={**request.values, HASH_KEY: hash_key},
-        secrets=(*request.secrets, HASH_KEY),
-    )
-    return secrets(keyed, namespace)[0]
+    return secrets(_with_secret(request, HASH_KEY, hash_key), namespace)[0]
 
 
-def _has_credentials(request: Request) -> bool:
-    given = [*request.values, *(reference.name for reference in request.references)]
-    return CREDENTIALS in given
+def _with_secret(request: Request, name: str, text: str) -> Request:
+    values = {**request.values, name: text}
+    return replace(request, values=values, secrets=(*request.secrets, name))
 
 
-def _ports(request: Request, surroundings: Surroundings) -> Set[int]:
+def _ports(request: Request, existing: Existing) -> Set[int]:
     defaults = {s.name: s.default for s in request.settings if s.default}
-    texts: Dict[str, Optional[str]] = {**defaults, **request.values, **surroundings.referenced}
-    return {*surroundings.api_ports, *outward.ports(text for text in texts.values() if text)}
+    texts: Dict[str, Optional[str]] = {**defaults, **request.values, **existing.referenced}
+    return {*existing.api_ports, *ports_of_urls(text for text in texts.values() if text)}
 
 
-def _patched(template: Dict[str, Any], chosen: Pods, function: str) -> Dict[str, Any]:
+def _patched(template: Dict[str, Any], patch: Mapping[str, Any], function: str) -> Dict[str, Any]:
     """What the Deployment's selector selects stays as it is, whatever a patch says."""
-    made = pod_patch.patched(template, chosen.patch)
+    made = pod_patch.patched(template, patch)
     made["metadata"]["labels"] = {**(made["metadata"].get("labels") or {}), **labels(function)}
     return made

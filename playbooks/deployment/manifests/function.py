@@ -8,10 +8,10 @@ import re
 from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, labels
-from playbooks.deployment.command_line import DEFAULT_RUNTIME
 from playbooks.deployment.manifests import environment
 from playbooks.deployment.packaging.archive import archive
 from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.options import DEFAULT_RUNTIME
 from playbooks.deployment.request.request import Request
 
 # Seconds; the kubeless CLI's default.

@@ -34,7 +34,7 @@ def policy(function: str, namespace: str, **rules: Any) -> Manifest:
     }
 
 
-def worker_policy(function: str, namespace: str, outward: Iterable[int]) -> Manifest:
+def worker_policy(function: str, namespace: str, ports: Iterable[int]) -> Manifest:
     """Out to DNS and the ports given, wherever these are; in from anywhere, with the token.
 
     Addresses are left open: which ones API servers, NATS and webhooks have is known to no
@@ -46,11 +46,11 @@ def worker_policy(function: str, namespace: str, outward: Iterable[int]) -> Mani
         namespace,
         policyTypes=["Ingress", "Egress"],
         ingress=[{"ports": _tcp([PORT])}],
-        egress=[{"ports": [*dns, *_tcp(set(outward) - {DNS})]}],
+        egress=[{"ports": [*dns, *_tcp(set(ports) - {DNS})]}],
     )
 
 
-def outward_ports(policy: Manifest) -> List[int]:
+def egress_ports(policy: Manifest) -> List[int]:
     """Those that such a policy lets its workers out on."""
     rules = (policy.get("spec") or {}).get("egress") or []
     found = [port.get("port") for rule in rules for port in rule.get("ports") or ()]

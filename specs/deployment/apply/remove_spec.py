@@ -2,7 +2,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.deployment.apply.deploy import deploy
-from playbooks.deployment.apply.orphaned_roles import sweep
+from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.apply.remove import remove
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden
@@ -113,7 +113,7 @@ with description("Removing") as self:
         expect(self.kubectl.names).to(equal(["Role falco-delete.default"]))
 
 
-with description("Sweeping") as self:
+with description("Removing orphans") as self:
     with before.each:
         self.kubectl = FakeKubectl()
         deploy(self.kubectl, objects(a_request("delete", "-e", "NAMESPACES=shop")))
@@ -121,26 +121,26 @@ with description("Sweeping") as self:
     with it("removes roles and bindings whose function is gone"):
         deploy(self.kubectl, objects(a_request("taint")))
         self.kubectl.delete(self.kubectl.the("Function", "falco-delete"))
-        swept = sweep(self.kubectl)[0]
+        orphans = remove_orphans(self.kubectl)[0]
 
-        expect(swept).to(
+        expect(orphans).to(
             equal(["Role shop/falco-delete.default", "RoleBinding shop/falco-delete.default"])
         )
         expect(self.kubectl.names).to(contain("ClusterRole falco-taint.default"))
 
     with it("keeps those of functions that are there"):
-        expect(sweep(self.kubectl)).to(equal(([], [])))
+        expect(remove_orphans(self.kubectl)).to(equal(([], [])))
 
     with it("keeps those of a function in another namespace, with the same name"):
         deploy(self.kubectl, objects(a_request("delete"), namespace="ops"))
         removed(self.kubectl)
 
-        expect(sweep(self.kubectl)).to(equal(([], [])))
+        expect(remove_orphans(self.kubectl)).to(equal(([], [])))
         expect(self.kubectl.names).to(contain("ClusterRole falco-delete.ops"))
 
     with it("removes nothing where functions cannot be listed, and says so"):
         self.kubectl.failures["functions.kubeless.io"] = Forbidden("you may not")
-        swept, warnings = sweep(self.kubectl)
+        removed_roles, warnings = remove_orphans(self.kubectl)
 
-        expect(swept).to(be_empty)
+        expect(removed_roles).to(be_empty)
         expect(warnings).to(equal(["could not look for roles that were left behind: you may not"]))

@@ -47,7 +47,7 @@ with description("Waiting for the workers") as self:
             self.seconds += seconds
 
         try:
-            rollout.wait(self.kubectl, DEPLOYMENT, tell=self.told.append, sleep=sleep)
+            rollout.wait(self.kubectl, DEPLOYMENT, progress=self.told.append, sleep=sleep)
         except DeploymentError as error:
             return str(error)
         return "no error"

@@ -128,7 +128,7 @@ with description("Setting a cluster up") as self:
         self.kubectl.delete(self.kubectl.the("Function", "falco-delete"))
         answer = run("-S", kubectl=self.kubectl)
 
-        expect(answer.out).to(contain("swept     ClusterRole falco-delete.default"))
+        expect(answer.out).to(contain("removed   ClusterRole falco-delete.default"))
         expect(self.kubectl.names).to(equal(MADE))
 
     with it("prints what it would make"):

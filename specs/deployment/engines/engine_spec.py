@@ -292,3 +292,22 @@ with description("The engine") as self:
                 ]
             )
         )
+
+    with it("takes what is for the local engine there only"):
+        for engine in ("auto", "kubeless", "kubernetes"):
+            answer = run("-E", engine, *DELETE, "-v", "--http", "80", "a.jsonl", "-")
+
+            expect(answer.code).to(equal(2))
+            expect(answer.err.splitlines()).to(
+                equal(
+                    [
+                        f"deploy_playbook: error: {given} is for -E local only"
+                        for given in ("--http", "-v", "a.jsonl -")
+                    ]
+                )
+            )
+
+    with it("takes nothing for kubernetes where it is local"):
+        expect(run("-E", "local", *DELETE, "-i", "x").err).to(
+            contain("-i is for -E kubernetes only")
+        )

@@ -11,7 +11,7 @@ from mamba import description, it
 from playbooks.core.cluster.manifest import identity
 from playbooks.deployment import terminal
 from playbooks.deployment.packaging.dependencies import requirements
-from specs.deployment.mothers import AROUND, TOKEN, a_worker_request, worker_objects
+from specs.deployment.mothers import EXISTING, TOKEN, a_worker_request, worker_objects
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 IMAGE = "registry.example/falco-playbooks:1"
@@ -51,8 +51,8 @@ def env(*arguments, playbook="delete", **pods):
     return {entry["name"]: entry.get("value") for entry in worker(made)["env"]}
 
 
-def ports(*arguments, around=AROUND):
-    made = worker_objects(a_worker_request("delete", *arguments), around=around)
+def ports(*arguments, existing=EXISTING):
+    made = worker_objects(a_worker_request("delete", *arguments), existing=existing)
     rules = the("NetworkPolicy", made)["spec"]["egress"]
     return [p["port"] for rule in rules for p in rule["ports"] if p["protocol"] == "TCP"]
 
@@ -255,11 +255,11 @@ with description("The revision of a worker") as self:
 
     with it("changes with a setting, a secret, a Secret that is referred to, an image, a patch"):
         secret = a_worker_request("delete", "-e", "NATS_PASSWORD=other")
-        referenced = replace(AROUND, referenced={"NATS_PASSWORD": "other"})
+        referenced = replace(EXISTING, referenced={"NATS_PASSWORD": "other"})
         changed = [
             worker_objects(a_worker_request("delete", "-e", "V=1")),
             worker_objects(secret),
-            worker_objects(around=referenced),
+            worker_objects(existing=referenced),
             worker_objects(image=IMAGE),
             worker_objects(patch={"spec": {"nodeSelector": {"a": "b"}}}),
         ]
@@ -267,15 +267,15 @@ with description("The revision of a worker") as self:
         expect(len({revision(made) for made in [worker_objects(), *changed]})).to(equal(6))
 
     with it("stays when the token is another one, which the worker reads anew each time"):
-        other = replace(AROUND, token="another-token-of-some-length")
+        other = replace(EXISTING, token="another-token-of-some-length")
 
-        expect(revision(worker_objects(around=other))).to(equal(revision(worker_objects())))
+        expect(revision(worker_objects(existing=other))).to(equal(revision(worker_objects())))
 
     with it("cannot be guessed from a password"):
         wanted = a_worker_request("delete", "-e", "NATS_PASSWORD=other")
-        keyed = replace(AROUND, hash_key="another-key-of-some-length")
+        keyed = replace(EXISTING, hash_key="another-key-of-some-length")
 
-        expect(revision(worker_objects(wanted, around=keyed))).not_to(
+        expect(revision(worker_objects(wanted, existing=keyed))).not_to(
             equal(revision(worker_objects(wanted)))
         )
 
@@ -302,15 +302,15 @@ with description("The network policy of a worker") as self:
         expect(ports("-e", "EVIDENCE_URL=file:///evidence")).to(equal(ports()))
 
     with it("lets it out where a Secret says that NATS is"):
-        around = replace(AROUND, referenced={"NATS_URL": "nats://u:p@nats:7222"})
+        existing = replace(EXISTING, referenced={"NATS_URL": "nats://u:p@nats:7222"})
 
-        expect(ports("-s", "NATS_URL=nats/url", around=around)).to(contain(7222))
+        expect(ports("-s", "NATS_URL=nats/url", existing=existing)).to(contain(7222))
 
     with it("knows where the API server is"):
-        expect(ports(around=replace(AROUND, api_ports=(443, 8443)))).to(contain(8443))
+        expect(ports(existing=replace(EXISTING, api_ports=(443, 8443)))).to(contain(8443))
 
     with it("lets those out that run before, until the new ones run"):
-        made = worker_objects(around=replace(AROUND, ports_before=(7222,)))
+        made = worker_objects(existing=replace(EXISTING, ports_before=(7222,)))
         (afterwards,) = made.afterwards
 
         expect(str(the("NetworkPolicy", made)["spec"])).to(contain("7222"))

@@ -1,0 +1,97 @@
+"""Which engines there are, and which one serves a playbook."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Dict, List, Tuple
+
+from playbooks.deployment import engines
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.engines import kubeless, kubernetes
+from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.kubectl import Forbidden, KubectlError
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request, read
+from playbooks.deployment.terminal import print_done, print_messages
+
+AUTO = "auto"
+
+
+@lru_cache(maxsize=None)
+def known() -> Dict[str, Engine]:
+    """By name: every module of this folder that has an ENGINE."""
+    names = sorted(module.name for module in iter_modules(engines.__path__))
+    modules = [import_module(f"{engines.__name__}.{name}") for name in names]
+    found: List[Engine] = [module.ENGINE for module in modules if hasattr(module, "ENGINE")]
+    return {engine.name: engine for engine in found}
+
+
+def own_options() -> List[Option]:
+    """Those that only some engines take; engines may share one."""
+    return list(dict.fromkeys(option for each in known().values() for option in each.options))
+
+
+def named(name: str) -> Engine:
+    """For AUTO the one that may be chosen and takes most of what can be typed."""
+    return kubernetes.ENGINE if name == AUTO else known()[name]
+
+
+def checked(options: Options, engine: Engine) -> Request:
+    """Raises UsageError with everything that is wrong."""
+    request, problems = read(options, engine.settings)
+    problems += _misplaced(options, engine)
+    if request:
+        problems += engine.problems(request, options)
+    if problems or request is None:
+        raise UsageError(problems)
+    return request
+
+
+def choose(invocation: Invocation) -> Engine:
+    """For AUTO: kubeless where its controller is ready, else kubernetes. Prints which one and why.
+
+    Where objects are only printed it needs no cluster; else it raises DeploymentError without one.
+    """
+    namespace = kubeless.controller_namespace(invocation.environ)
+    engine: Engine = kubernetes.ENGINE
+    if not invocation.options.show:
+        preflight.check_kubectl()
+        preflight.check_answers(invocation.kubectl)
+    try:
+        deployment = kubeless.ready_controller(invocation.kubectl, namespace)
+    except Forbidden as error:
+        why = f"Kubeless' controller cannot be looked for: {_first(error)}"
+    except KubectlError as error:
+        if not invocation.options.show:
+            raise
+        why = f"no cluster says otherwise: {_first(error)}"
+    else:
+        why = "no Deployment of Kubeless' controller is ready in this cluster"
+        if deployment:
+            engine, why = kubeless.ENGINE, f"{deployment} is ready"
+    if invocation.options.show:
+        print_messages("engine", [f"{engine.name}: {why}"])
+    else:
+        print_done([("engine", f"{engine.name}: {why}")])
+    return engine
+
+
+def _misplaced(options: Options, engine: Engine) -> List[str]:
+    """Options that were given and that this engine does not take."""
+    return [
+        f"{option.flags[0] if option.flags else ' '.join(options.own[option.name])}"
+        f" is for -E {' and -E '.join(_takers(option))} only"
+        for option in own_options()
+        if option.name in options.own and option not in engine.options
+    ]
+
+
+def _takers(option: Option) -> Tuple[str, ...]:
+    return tuple(name for name, engine in known().items() if option in engine.options)
+
+
+def _first(error: KubectlError) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,39 @@
+"""Which names Kubernetes and Kubeless take."""
+
+from __future__ import annotations
+
+import re
+from typing import List
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_RUNTIME = re.compile(r"python3\.([1-9][0-9]?|0)", re.ASCII)
+_OLDEST_MINOR = 8
+_LONGEST = 63
+
+
+def name_problems(name: str, topics: int = 1) -> List[str]:
+    """Why falco-<name> and its triggers cannot have these names."""
+    if not name:
+        return []
+    if not _LABEL.fullmatch(name):
+        return [f"{name!r} cannot be a name: small letters, digits and '-' inside"]
+    longest = f"falco-{name}-trigger-{max(topics - 1, 0)}"
+    if len(longest) > _LONGEST:
+        return [f"{name!r} is too long a name: {longest} has {len(longest)} of {_LONGEST} letters"]
+    return []
+
+
+def namespace_problems(namespace: str) -> List[str]:
+    if _LABEL.fullmatch(namespace):
+        return []
+    return [f"{namespace!r} cannot be a namespace: small letters, digits and '-' inside"]
+
+
+def runtime_problems(runtime: str) -> List[str]:
+    """``runtime``: a Python of Kubeless, such as python3.8."""
+    match = _RUNTIME.fullmatch(runtime)
+    if not match:
+        return [f"runtime {runtime!r} is none of Kubeless' Pythons, such as python3.8"]
+    if int(match[1]) < _OLDEST_MINOR:
+        return [f"runtime {runtime} is too old: playbooks need Python 3.{_OLDEST_MINOR} or later"]
+    return []

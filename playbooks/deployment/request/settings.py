@@ -1,0 +1,91 @@
+"""Whether a playbook and its engine take the settings that ``-e`` and ``-s`` give."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Dict, List, Mapping, Sequence
+
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.evidence import settings as evidence
+from playbooks.core.notifications import settings as notifications
+from playbooks.core.settings import Setting, is_name, names
+from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.names import namespace_problems
+from playbooks.infrastructure import this_pod
+
+# The setting that says where a playbook may act, and so where it gets a Role.
+NAMESPACES = "NAMESPACES"
+
+# Settings whose value decides what is deployed, and what they decide.
+_DECIDING = {
+    NAMESPACES: "which roles are made",
+    evidence.URL.name: "what is installed and which roles are made",
+}
+
+# How alike an unknown name and a setting's must be to be taken for a typing error.
+_ALIKE = 0.75
+
+
+def setting_problems(
+    settings: Sequence[Setting], values: Sequence[Value], references: Sequence[Reference]
+) -> List[str]:
+    """``settings``: those of the playbook and of its engine."""
+    names_given = [v.name for v in values] + [r.name for r in references]
+    texts = {value.name: value.text for value in values}
+    found = [f"{n} is given twice" for n in dict.fromkeys(names_given) if names_given.count(n) > 1]
+    found += [p for n in dict.fromkeys(names_given) for p in _name_problems(n, settings)]
+    for setting in settings:
+        if setting.name in texts:
+            found += _value_problems(setting, texts[setting.name])
+        elif setting.required and setting.name not in names_given:
+            found.append(
+                f"{setting.name} is not set, expected: {setting.help}"
+                f" (-e {setting.name}=..., or -s {setting.name}=SECRET/KEY)"
+            )
+    found += [
+        f"{name} decides {what}: it can come by -e only"
+        for name, what in _DECIDING.items()
+        if any(reference.name == name for reference in references)
+    ]
+    return found + _notification_problems(settings, texts, names_given)
+
+
+def _notification_problems(
+    settings: Sequence[Setting], texts: Mapping[str, str], names_given: Sequence[str]
+) -> List[str]:
+    """What the messages about outcomes lack, where the playbook has any."""
+    if notifications.OUTCOMES not in settings:
+        return []
+    if notifications.OUTCOMES.name in names_given and notifications.OUTCOMES.name not in texts:
+        return [f"{notifications.OUTCOMES.name} decides what is installed: it can come by -e only"]
+    wanted = notifications.to_slack(texts)
+    webhook = notifications.WEBHOOK.name
+    given = texts.get(webhook) if webhook in texts else webhook in names_given
+    return [notifications.MISSING] if wanted and not given else []
+
+
+def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:
+    """What is wrong with a name that is no setting; most such names are plain variables."""
+    known: Dict[str, Setting] = {setting.name: setting for setting in settings}
+    if name in known:
+        return []
+    if name in this_pod.VARIABLES:
+        return [f"{name} is a variable that deploy_playbook sets itself"]
+    for setting in settings:
+        if setting.secret and name == setting.file_variable:
+            return [
+                f"{name} would name a file inside the function:"
+                f" give {setting.name}=@FILE, or -s {setting.name}=SECRET/KEY"
+            ]
+    alike = get_close_matches(name.upper(), known, n=1, cutoff=_ALIKE)
+    return [f"there is no setting {name}, did you mean {alike[0]}?"] if alike else []
+
+
+def _value_problems(setting: Setting, text: str) -> List[str]:
+    try:
+        setting.check(text)
+    except InvalidSetting as error:
+        return [str(error)]
+    if setting.name != NAMESPACES:
+        return []
+    return [p for name in names(text) if is_name(name) for p in namespace_problems(name)]
