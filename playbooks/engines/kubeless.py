@@ -5,23 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, Mapping
 
-from playbooks.core.errors import InvalidSetting
-from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import recorders, retrying
-from playbooks.engines.outcome_log import record
+from playbooks.engines.runtime import Event, handle
 
-Event = Mapping[str, Any]
-Handler = Callable[[Event, Mapping[str, Any]], Dict[str, Any]]
+Handler = Callable[[Mapping[str, Any], Mapping[str, Any]], Dict[str, Any]]
 
 # Kubeless' own default for a function's timeout, in seconds.
 TIMEOUT = 180.0
 
 # No attempt starts after this share of the timeout, so that the last one has time to end.
 SHARE = 0.5
-
-# Seconds that each recorder may take after that, at most.
-RECORDING = 5.0
 
 
 def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
@@ -32,28 +25,12 @@ def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
     returned as a plain dict. ``recorded``: for alerts of a file, whose own time is the clock.
     """
 
-    def handler(event: Event, context: Mapping[str, Any]) -> Dict[str, Any]:
-        body = event.get("data")
-        identity = event.get("event-id") or ""
+    def handler(event: Mapping[str, Any], context: Mapping[str, Any]) -> Dict[str, Any]:
         timeout = float(context.get("timeout") or TIMEOUT)
-        try:
-            responder = playbook.responder(os.environ)
-        except InvalidSetting as error:
-            record(playbook.name, body, Outcome.failed(error), event_id=identity)
-            raise
-        outcome = retrying.answer(responder, body, seconds=timeout * SHARE, recorded=recorded)
-        redaction = responder.redaction
-        record(playbook.name, body, outcome, event_id=identity, redaction=redaction)
-        recorders.record_all(
-            responder.recorders,
-            body,
-            outcome,
-            playbook=playbook.name,
-            redaction=redaction,
-            seconds=RECORDING,
-        )
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.to_dict()
+        called = Event(event.get("data"), event.get("event-id") or "")
+        reply = handle(playbook, called, os.environ, seconds=timeout * SHARE, recorded=recorded)
+        if reply.outcome.error is not None:
+            raise reply.outcome.error
+        return reply.outcome.to_dict()
 
     return handler

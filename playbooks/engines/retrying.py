@@ -21,6 +21,7 @@ def answer(
     *,
     seconds: float,
     recorded: bool = False,
+    released_by: str = "",
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
@@ -28,10 +29,10 @@ def answer(
 
     Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
     0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. An outcome
-    that took more than one attempt says how many. ``recorded``: as for Responder.
+    that took more than one attempt says how many. ``recorded``, ``released_by``: as for Responder.
     """
     started, attempts, pause = clock(), 1, FIRST_PAUSE
-    outcome = responder.answer(body, recorded=recorded)
+    outcome = responder.answer(body, recorded=recorded, released_by=released_by)
     while isinstance(outcome.error, RetryableError):
         error = outcome.error
         wait = pause * random.uniform(0.5, 1.0) if error.retry_after is None else error.retry_after
@@ -39,7 +40,7 @@ def answer(
         if clock() - started + wait > limit:
             break
         sleep(wait)
-        outcome = responder.answer(body, recorded=recorded)
+        outcome = responder.answer(body, recorded=recorded, released_by=released_by)
         attempts, pause = attempts + 1, min(pause * 2, LONGEST_PAUSE)
     if attempts == 1:
         return outcome

@@ -1,0 +1,116 @@
+"""The port between an engine and a playbook: an event in, an outcome and an intent out.
+
+An engine is a module that makes an ``Event`` of what calls it, and its own status of the intent:
+
+- done, skipped: return the outcome (HTTP 200), acknowledge;
+- again: have the event delivered again (HTTP 500), do not acknowledge;
+- give up: report the error (HTTP 400), keep the event as a dead letter, acknowledge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Mapping
+
+from playbooks.core.errors import InvalidSetting, RetryableError, Unexpected
+from playbooks.core.outcome import Outcome, Status
+from playbooks.core.playbook import Playbook, Responder
+from playbooks.engines import outcome_log, recorders, retrying
+
+# Seconds that each recorder may take after the answer, at most.
+RECORDING = 5.0
+
+
+class Intent(str, Enum):
+    """What the engine is to do with the event."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    AGAIN = "again"
+    GIVE_UP = "give up"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def of(cls, outcome: Outcome, *, last: bool = False) -> Intent:
+        """``last``: the engine will not deliver the event again, so that a retry is pointless."""
+        if outcome.status is Status.FAILED:
+            again = isinstance(outcome.error, RetryableError) and not last
+            return cls.AGAIN if again else cls.GIVE_UP
+        return cls.SKIPPED if outcome.status is Status.SKIPPED else cls.DONE
+
+
+@dataclass(frozen=True)
+class Event:
+    """``body``: the alert, as JSON in bytes or text, as a dict, or read. ``id``: the engine's own
+    name of this delivery, for the log."""
+
+    body: Any
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    intent: Intent
+    outcome: Outcome
+
+
+class Runtime:
+    """A playbook as engines call it. Every method blocks, and none raises for a bad alert."""
+
+    def __init__(self, playbook: str, responder: Responder) -> None:
+        self._playbook = playbook
+        self._responder = responder
+
+    def answer(
+        self, body: Any, *, seconds: float = 0.0, recorded: bool = False, released_by: str = ""
+    ) -> Outcome:
+        """Tried again for ``seconds`` while it may succeed. The rest as for Responder."""
+        try:
+            return retrying.answer(
+                self._responder, body, seconds=seconds, recorded=recorded, released_by=released_by
+            )
+        except SystemExit as error:
+            # It would end the process of the engine, and with it other alerts.
+            return Outcome.failed(Unexpected(f"the playbook called sys.exit({error.code})"))
+
+    def log(self, event: Event, outcome: Outcome) -> None:
+        """One line, on standard error."""
+        redaction = self._responder.redaction
+        outcome_log.record(
+            self._playbook, event.body, outcome, event_id=event.id, redaction=redaction
+        )
+
+    def handle(self, event: Event, *, seconds: float, recorded: bool = False) -> Reply:
+        """Everything that is done with an event by an engine that gets it once."""
+        outcome = self.answer(event.body, seconds=seconds, recorded=recorded)
+        self.log(event, outcome)
+        recorders.record_all(
+            self._responder.recorders,
+            event.body,
+            outcome,
+            playbook=self._playbook,
+            redaction=self._responder.redaction,
+            seconds=RECORDING,
+        )
+        return Reply(Intent.of(outcome), outcome)
+
+
+def handle(
+    playbook: Playbook,
+    event: Event,
+    environ: Mapping[str, str],
+    *,
+    seconds: float,
+    recorded: bool = False,
+) -> Reply:
+    """The same, with the settings read for this one event: give up where they are wrong."""
+    try:
+        runtime = Runtime(playbook.name, playbook.responder(environ))
+    except InvalidSetting as error:
+        outcome = Outcome.failed(error)
+        outcome_log.record(playbook.name, event.body, outcome, event_id=event.id)
+        return Reply(Intent.GIVE_UP, outcome)
+    return runtime.handle(event, seconds=seconds, recorded=recorded)
