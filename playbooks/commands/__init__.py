@@ -1,7 +1,7 @@
-"""``falco-playbook``: what one does after deploying. Never shipped inside a function.
+"""``falco-playbook``: operates playbooks that are deployed. Never shipped inside a function.
 
-What the API server knows is asked of it by kubectl, as deploy_playbook does. What only a worker
-reaches, NATS, is done inside its pod by ``playbooks.engines.worker.operator``.
+It asks the API server through the same port as ``deploy_playbook``. What only a worker reaches,
+NATS, it does inside the worker's pod (``in_pod``).
 """
 
 from __future__ import annotations
@@ -10,4 +10,6 @@ from functools import partial
 
 from playbooks.deployment import terminal
 
-tell = partial(terminal.tell, program="falco-playbook")
+PROGRAM = "falco-playbook"
+
+tell = partial(terminal.print_messages, program=PROGRAM)

@@ -5,25 +5,70 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Callable, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
-from playbooks.commands import tell
-from playbooks.commands.bearer_token import token
-from playbooks.commands.brake import brake
+import click
+from click.shell_completion import get_completion_class
+
+from playbooks.commands import PROGRAM, tell
 from playbooks.commands.check import check
 from playbooks.commands.cluster import Cluster, ClusterProcess
-from playbooks.commands.command_line import parse
 from playbooks.commands.dead import dead
-from playbooks.commands.deployed import find
 from playbooks.commands.history import history
-from playbooks.commands.reach import Reach, reach
+from playbooks.commands.options import HELP, Command, Reach, Session, command, reach
+from playbooks.commands.pause import pause, reset, resume
 from playbooks.commands.simulate import simulate
 from playbooks.commands.sweep import sweep
+from playbooks.commands.token import token
 from playbooks.commands.undo import undo
-from playbooks.deployment.apply import preflight
+from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.errors import DeploymentError
-from playbooks.infrastructure.this_pod import SystemClock
+from playbooks.deployment.errors import DeploymentError, UsageError
+
+# click reads it when a shell asks for completions.
+_COMPLETE = "_FALCO_PLAYBOOK_COMPLETE"
+
+
+class _Program(click.Group):
+    """Lists its commands in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:  # noqa: ARG002
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Program,
+    invoke_without_command=True,
+    context_settings=HELP,
+    epilog=f"'{PROGRAM} COMMAND -h' shows the options and examples of a command.",
+)
+@click.version_option(VERSION, message=f"{PROGRAM} %(version)s")
+@click.pass_context
+def program(ctx: click.Context) -> None:
+    """Operate the playbooks that deploy_playbook deployed."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(UsageError.exit_code)
+
+
+@command("completion bash > /etc/bash_completion.d/falco-playbook")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script of a shell.
+
+    bash: source <(falco-playbook completion bash)
+    """
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(program, {}, PROGRAM, _COMPLETE).source())
+    return 0
+
+
+_COMMANDS: Sequence[Command] = (
+    *(check, simulate, history, dead, pause, resume, reset, undo, sweep, token, completion),
+)
+for _each in _COMMANDS:
+    program.add_command(_each)
 
 
 def main(
@@ -34,34 +79,28 @@ def main(
     reach: Callable[[], Reach] = reach,
 ) -> int:
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
+    session = Session(cluster, reach, sleep)
     try:
-        options = parse(arguments)
-        if options.command == "simulate" and options.since is None:
-            return simulate(options)
-        if options.command == "undo":
-            return undo(options, cluster, reach())
-        if options.command == "sweep":
-            return sweep(options, cluster, reach())
-        preflight.check_kubectl()
-        namespace = options.namespace or cluster.current_namespace()
-        if options.command in ("pause", "resume", "reset"):
-            return brake(options, cluster, namespace, SystemClock().now)
-        if options.command == "check":
-            return check(options, cluster, namespace, sleep)
-        if options.command == "history":
-            return history(options, cluster, namespace)
-        deployed = find(cluster, namespace, options.function)
-        if options.command == "simulate":
-            return simulate(options, cluster, deployed)
-        if options.command == "dead":
-            return dead(options, cluster, deployed)
-        return token(options, cluster, deployed, sleep)
+        code = program.main(
+            list(arguments), PROGRAM, complete_var=_COMPLETE, standalone_mode=False, obj=session
+        )
+        return int(code or 0)
+    except click.UsageError as error:
+        tell("error", [_usage(error)])
+        return UsageError.exit_code
     except DeploymentError as error:
         tell("error", str(error).splitlines())
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         tell("error", ["interrupted"])
         return 130
+
+
+def _usage(error: click.UsageError) -> str:
+    """In the style of the other errors: no capital letter, no full stop."""
+    said = error.format_message().rstrip(".")
+    path = error.ctx.command_path if error.ctx else PROGRAM
+    return f"{said[:1].lower()}{said[1:]} (see '{path} -h')"
 
 
 def run(arguments: Optional[Sequence[str]] = None) -> None:

@@ -5,47 +5,58 @@ from __future__ import annotations
 import json
 from typing import Iterator, List, Optional, Tuple
 
+import click
+
 from playbooks.commands.checks import admission_policy, enforcement, nats, rights, serving
-from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready
+from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.command_line import Options
+from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.playbook import Playbook
-from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import catalogue
 
 
-def check(options: Options, cluster: Cluster, namespace: str, sleep: Sleep) -> int:
-    """The exit code: 0, or 1 where something failed or could not be looked at."""
+@command("check -p isolate -n responders", "check -p delete -o json")
+@selects
+@outputs("text", "json")
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    help="The image, with Python, of the two pods that 'check -p isolate' runs for about a minute."
+    " Default: that of the worker.",
+)
+def check(session: Session, which: Selection, output: str, image: Optional[str]) -> int:
+    """Check that the cluster is ready for a playbook.
+
+    It checks the function, its topics and rights, NATS and its alerts, the admission policies and,
+    for isolate, the network plugin. Exit code 0: ready; 1: a check failed, or is unknown.
+    """
+    unnamed = image is not None and (not image or image.split() != [image])
+    which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))
+    namespace = session.namespace(which)
     found: List[Finding] = []
-    for finding in _findings(options, cluster, namespace, sleep):
+    for finding in _findings(session, which, namespace, image):
         found.append(finding)
-        if not options.json:
-            print(finding, flush=True)
+        if output != "json":
+            show(finding)
     ready = is_ready(found)
-    if options.json:
-        print(json.dumps(_document(options, namespace, found), indent=2))
+    shown = f"{namespace}/{which.function}"
+    if output == "json":
+        document = {"function": shown, "ready": ready, "checks": [f.to_dict() for f in found]}
+        print(json.dumps(document, indent=2))
     else:
-        said = "is ready" if ready else "is not ready"
-        print(f"{namespace}/{options.function} {said}")
+        print(f"{shown} {'is ready' if ready else 'is not ready'}")
     return 0 if ready else 1
 
 
-def _document(options: Options, namespace: str, found: List[Finding]) -> object:
-    return {
-        "function": f"{namespace}/{options.function}",
-        "ready": is_ready(found),
-        "checks": [finding.to_dict() for finding in found],
-    }
-
-
 def _findings(
-    options: Options, cluster: Cluster, namespace: str, sleep: Sleep
+    session: Session, which: Selection, namespace: str, image: Optional[str]
 ) -> Iterator[Finding]:
-    found, served = _served(options, cluster, namespace)
+    cluster = session.cluster
+    found, served = _served(cluster, namespace, which.function)
     yield from found
-    playbook = _playbook(options, served)
+    playbook = _playbook(which, served)
     if playbook is None:
         return
     places = rights.namespaces(served.environment if served else {})
@@ -55,7 +66,7 @@ def _findings(
             lambda: rights.look(
                 cluster,
                 namespace,
-                options.function,
+                which.function,
                 playbook.rights(served.environment),
                 places=places,
                 own=rights.WORKERS if served.deployed else (),
@@ -65,31 +76,31 @@ def _findings(
     yield from evaluated(
         admission_policy.POLICY,
         lambda: admission_policy.look(
-            cluster, namespace, options.function, playbook.name, places=places
+            cluster, namespace, which.function, playbook.name, places=places
         ),
     )
     if playbook.name == "isolate":
-        image = options.image or _image(served)
+        chosen = image or _image(served)
         yield from evaluated(
-            enforcement.ENFORCED, lambda: enforcement.look(cluster, image, sleep=sleep)
+            enforcement.ENFORCED, lambda: enforcement.look(cluster, chosen, sleep=session.sleep)
         )
 
 
 def _served(
-    options: Options, cluster: Cluster, namespace: str
+    cluster: Cluster, namespace: str, function: str
 ) -> Tuple[List[Finding], Optional[Served]]:
     served: List[Optional[Served]] = [None]
 
     def look() -> List[Finding]:
-        found, served[0] = serving.look(cluster, namespace, options.function)
+        found, served[0] = serving.look(cluster, namespace, function)
         return found
 
     return evaluated(serving.FUNCTION, look), served[0]
 
 
-def _playbook(options: Options, served: Optional[Served]) -> Optional[Playbook]:
-    """What is deployed decides, and else what was typed. Raises UsageError."""
-    name = served.playbook if served and served.playbook else options.playbook
+def _playbook(which: Selection, served: Optional[Served]) -> Optional[Playbook]:
+    """The deployed one, and else the one that was typed. Raises UsageError."""
+    name = served.playbook if served and served.playbook else which.playbook
     return catalogue.load(name) if name else None
 
 

@@ -1,48 +1,103 @@
-"""``falco-playbook dead``: lists a playbook's dead letters, puts them back or drops them."""
+"""``falco-playbook dead``: lists a playbook's dead letters, redelivers them or drops them."""
 
 from __future__ import annotations
 
+import base64
 import json
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from playbooks.commands import desk, tell
+import click
+
+from playbooks.commands import in_pod, tell
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.command_line import Options
-from playbooks.commands.deployed import Deployed
-from playbooks.commands.letter import letter
-from playbooks.commands.person import who
-from playbooks.commands.table import plain, table
+from playbooks.commands.deployed import DeployedFunction
+from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.terminal import plain, show_table
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
-
-def dead(options: Options, cluster: Cluster, deployed: Deployed) -> int:
-    """The exit code. Raises DeploymentError."""
-    if options.redeliver:
-        return _settle(options, cluster, deployed, REDELIVER)
-    if options.drop:
-        return _settle(options, cluster, deployed, DROP)
-    return _list(options, cluster, deployed)
+COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
 
 
-def _list(options: Options, cluster: Cluster, deployed: Deployed) -> int:
-    answer = desk.ask(cluster, deployed, DEAD_LETTERS)
+@command(
+    "dead -p delete -n responders",
+    "dead -p delete --redeliver",
+    "dead -p delete --redeliver 17 18",
+    "dead -p delete --drop 17",
+    "dead -p delete -o json | jq '.[] | select(.reason == \"invalid-alert\")'",
+)
+@selects
+@outputs("text", "json")
+@click.option(
+    "--redeliver",
+    is_flag=True,
+    help="Send these dead letters, or all without an ID, to the worker again.",
+)
+@click.option(
+    "--drop",
+    is_flag=True,
+    help="Delete these dead letters, or all without an ID. The worker's log says who did.",
+)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+def dead(
+    session: Session,
+    which: Selection,
+    output: str,
+    redeliver: bool,
+    drop: bool,
+    ids: Sequence[str],
+) -> int:
+    """List dead letters, redeliver them or drop them.
+
+    A dead letter is an alert that was not answered, such as one that was held while its playbook
+    was paused. The column ID has the numbers that --redeliver and --drop take.
+    """
+    which.check(*_problems(redeliver, drop, ids))
+    deployed = session.find(which)
+    as_json = output == "json"
+    if not redeliver and not drop:
+        return _list(session.cluster, deployed, as_json)
+    verb = REDELIVER if redeliver else DROP
+    return _settle(session.cluster, deployed, verb, sorted({int(text) for text in ids}), as_json)
+
+
+def _problems(redeliver: bool, drop: bool, ids: Sequence[str]) -> List[str]:
+    if redeliver and drop:
+        return ["--redeliver is not allowed with --drop"]
+    if ids and not redeliver and not drop:
+        return [f"IDs are given ({' '.join(ids)}), expected --redeliver or --drop with them"]
+    option = "--drop" if drop else "--redeliver"
+    return [
+        f"{option} {text!r} is no ID, expected a number from the column ID of 'dead'"
+        for text in ids
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text))
+    ]
+
+
+def _list(cluster: Cluster, deployed: DeployedFunction, as_json: bool) -> int:
+    answer = in_pod.run(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
     if answer.why:
         raise DeploymentError(answer.why)
-    letters = [letter(line) for line in answer.lines]
-    if options.json:
+    letters = [dead_letter(line) for line in answer.lines]
+    if as_json:
         _print(letters)
     elif letters:
-        print(table(letters), end="")
+        show_table(COLUMNS, [row(letter) for letter in letters])
     else:
         tell("", [f"there are no dead letters of {deployed}"])
     return 0
 
 
-def _settle(options: Options, cluster: Cluster, deployed: Deployed, what: str) -> int:
-    """1 where one that was wanted is kept."""
-    answer = desk.ask(cluster, deployed, what, "--by", who(cluster), *desk.ids(options.ids))
-    if options.json:
+def _settle(
+    cluster: Cluster, deployed: DeployedFunction, verb: str, ids: Sequence[int], as_json: bool
+) -> int:
+    """1 where one of them is kept."""
+    words = [verb, "--uid", deployed.uid, "--by", in_pod.who(cluster)]
+    words += ["--ids", *map(str, ids)] if ids else []
+    answer = in_pod.run(cluster, deployed, *words)
+    if as_json:
         _print([dict(line) for line in answer.lines])
     else:
         for line in answer.lines:
@@ -62,3 +117,93 @@ def _said(line: Mapping[str, Any]) -> str:
 
 def _print(document: List[Dict[str, Any]]) -> None:
     print(json.dumps(document, indent=2))
+
+
+def dead_letter(line: Mapping[str, Any]) -> Dict[str, Any]:
+    """Read from a line of the worker's. The keys are those of ``-o json``.
+
+    Where the body is no alert, time, rule, priority and target are null. ``stored``: when NATS got
+    the alert; ``given_up``: when the worker wrote the dead letter. ``own``: of the Function that is
+    there now, and not of an earlier one of its name, or of another cluster's. ``cut``: empty, or
+    how long the body was before it was cut to fit.
+    """
+    headers: Mapping[str, str] = line["headers"]
+    body = base64.b64decode(line["body"])
+
+    def header(name: str) -> str:
+        return str(headers.get(f"Falco-{name}", ""))
+
+    deliveries = header("Deliveries")
+    return {
+        "id": line["id"],
+        **_facts(body),
+        "reason": header("Reason"),
+        "message": header("Message"),
+        "deliveries": int(deliveries) if deliveries.isascii() and deliveries.isdigit() else None,
+        "stored": header("Stored"),
+        "given_up": line["stored"],
+        "origin": header("Origin"),
+        "subject": header("Subject"),
+        "playbook": header("Playbook"),
+        "function_uid": header("Function-Uid"),
+        "own": line["own"],
+        "cut": header("Cut"),
+        **_text(body),
+    }
+
+
+def _facts(body: bytes) -> Dict[str, Any]:
+    try:
+        alert = Alert.parse(body)
+    except InvalidAlert:
+        return dict.fromkeys(("time", "rule", "priority", "target"))
+    return {
+        "time": str(alert.time),
+        "rule": alert.rule,
+        "priority": str(alert.priority),
+        "target": _target(alert) or None,
+    }
+
+
+def _target(alert: Alert) -> str:
+    """What the alert points at, in the words of an outcome. It is not proven."""
+    claim = alert.claim
+    if claim.host:
+        return f"node {claim.node}".strip()
+    if claim.pod:
+        return f"pod {claim.namespace}/{claim.pod}" if claim.namespace else f"pod {claim.pod}"
+    if claim.uid:
+        return f"pod of uid {claim.uid}"
+    return f"container {claim.container_id}" if claim.container_id else ""
+
+
+def _text(body: bytes) -> Dict[str, str]:
+    try:
+        return {"body": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(body).decode("ascii")}
+
+
+def row(letter: Mapping[str, Any]) -> Tuple[List[Any], List[str]]:
+    """Its cells by COLUMNS, and below them why. The time is the alert's; where there is no alert,
+    when NATS got it."""
+    time = letter["time"] or letter["stored"] or letter["given_up"]
+    facts = [letter[key] for key in ("rule", "priority", "target", "reason")]
+    return [without_fraction(time), *facts, letter["deliveries"], letter["id"]], _notes(letter)
+
+
+def _notes(letter: Mapping[str, Any]) -> List[str]:
+    notes = [letter["message"]] if letter["message"] else []
+    if letter["cut"]:
+        notes.append(f"its {letter['cut']} did not fit and were cut: it cannot be redelivered")
+    if not letter["own"]:
+        notes.append(
+            "of an earlier Function of this name, or of another cluster's: redelivered only by its"
+            " ID"
+        )
+    return notes
+
+
+def without_fraction(time: str) -> str:
+    """An RFC 3339 time in UTC, to the second; empty stays empty."""
+    return time.partition(".")[0].rstrip("Z") + "Z" if time else ""

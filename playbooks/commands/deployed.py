@@ -1,4 +1,4 @@
-"""What is there of a playbook that was deployed: its Function, its Deployment and its workers."""
+"""A deployed playbook as it is in the cluster: its Function, its Deployment and its workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playbooks.deployment.manifests.worker import REVISION
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedFunction:
     """``template``: the spec of its pods."""
 
     namespace: str
@@ -36,7 +36,7 @@ class Deployed:
         return {v["name"]: v.get("value", "") for v in self.container.get("env") or ()}
 
 
-def find(cluster: Cluster, namespace: str, function: str) -> Deployed:
+def find(cluster: Cluster, namespace: str, function: str) -> DeployedFunction:
     """Raises DeploymentError where no worker of ours is deployed under this name."""
     preflight.check_cluster(cluster)
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
@@ -49,7 +49,7 @@ def find(cluster: Cluster, namespace: str, function: str) -> Deployed:
             " what Kubeless serves has neither dead letters nor a token"
         )
     template = made[0]["spec"]["template"]["spec"]
-    return Deployed(namespace, function, found[0]["metadata"]["uid"], template)
+    return DeployedFunction(namespace, function, found[0]["metadata"]["uid"], template)
 
 
 def is_worker(deployment: Mapping[str, Any]) -> bool:
@@ -58,13 +58,13 @@ def is_worker(deployment: Mapping[str, Any]) -> bool:
     return REVISION in _annotations(template)
 
 
-def workers(cluster: Cluster, deployed: Deployed) -> List[str]:
+def workers(cluster: Cluster, deployed: DeployedFunction) -> List[str]:
     """The pods whose worker runs, ready ones first."""
     running = [p for p in _pods(cluster, deployed) if _runs(p, deployed.function)]
     return [p["metadata"]["name"] for p in sorted(running, key=lambda p: of_pod(p) is not None)]
 
 
-def a_worker(cluster: Cluster, deployed: Deployed) -> str:
+def a_worker(cluster: Cluster, deployed: DeployedFunction) -> str:
     """Raises DeploymentError with what its pods say, where none runs."""
     running = workers(cluster, deployed)
     if running:
@@ -77,7 +77,7 @@ def a_worker(cluster: Cluster, deployed: Deployed) -> str:
     )
 
 
-def _pods(cluster: Cluster, deployed: Deployed) -> Sequence[Manifest]:
+def _pods(cluster: Cluster, deployed: DeployedFunction) -> Sequence[Manifest]:
     selector = f"{FUNCTION}={deployed.function}"
     found = cluster.list(("pods",), namespace=deployed.namespace, selector=selector)
     return [pod for pod in found if REVISION in _annotations(pod)]

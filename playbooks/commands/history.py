@@ -4,43 +4,73 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from playbooks.commands import desk, past, tell
+import click
+
+from playbooks.commands import in_pod, tell
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.command_line import Options
-from playbooks.commands.deployed import Deployed, find
-from playbooks.commands.history_table import table
+from playbooks.commands.dead import without_fraction
+from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.notifications import event
+from playbooks.core.notifications import event, kinds
+from playbooks.core.outcome import Outcome
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.terminal import Row, show_table
 from playbooks.engines.worker.operator.protocol import HISTORY
 
-SHORT = "the Events of the cluster, which keeps them for an hour unless told otherwise"
+COLUMNS = ("TIME", "WHAT", "TARGET", "REASON", "RULE", "UNDONE")
+
+SKIPPED = "skipped"
+
+_EVENTS = "the Events of the cluster, which keeps them for an hour by default"
+
+Entry = Dict[str, Any]
 
 
-def history(options: Options, cluster: Cluster, namespace: str) -> int:
-    """The exit code. Raises DeploymentError."""
-    deployed, why = _worker(cluster, namespace, options.function)
+@command("history -p delete", "history -p delete --since 7d --skipped", "history -p taint -o json")
+@selects
+@outputs("text", "table", "json")
+@click.option(
+    "--since",
+    type=Duration(),
+    metavar="TIME",
+    default="24h",
+    show_default=True,
+    help="How far to look back, such as 90m or 7d.",
+)
+@click.option("--skipped", is_flag=True, help="Also list the alerts that were skipped.")
+def history(session: Session, which: Selection, output: str, since: float, skipped: bool) -> int:
+    """Show what a playbook did, and why.
+
+    Each entry names the alert, and who undid the action. It reads the stream FALCO_OUTCOMES.
+    Without NATS JetStream it reads the Events of the cluster.
+    """
+    which.check()
+    namespace = session.namespace(which)
+    deployed, why = _worker(session.cluster, namespace, which.function)
     found = None
     if deployed:
-        found, why = _from_stream(cluster, deployed, options.since or 0)
+        found, why = _from_stream(session.cluster, deployed, since)
     if found is None:
-        tell("", [f"{why}: this is from {SHORT}"])
-        found = _from_events(cluster, namespace, options)
-    found = [e for e in past.marked(found) if options.skips or e["what"] != past.SKIPPED]
-    if options.json:
-        print(json.dumps(found, indent=2))
-    elif found:
-        print(table(found), end="")
+        tell("", [f"{why}: this is from {_EVENTS}"])
+        found = _from_events(session.cluster, namespace, which.function, since)
+    shown = [entry for entry in marked(found) if skipped or entry["what"] != SKIPPED]
+    if output == "json":
+        print(json.dumps(shown, indent=2))
+    elif shown:
+        show_table(COLUMNS, [_row(entry) for entry in shown])
     else:
-        tell("", [f"nothing is on record of {namespace}/{options.function} in this time"])
+        tell("", [f"{namespace}/{which.function} has no record of this time"])
     return 0
 
 
-def _worker(cluster: Cluster, namespace: str, function: str) -> Any:
-    """What is deployed, or None and why nothing of it can be asked. Raises DeploymentError."""
+def _worker(
+    cluster: Cluster, namespace: str, function: str
+) -> Tuple[Optional[DeployedFunction], str]:
+    """What is deployed, or None and why it cannot be asked. Raises DeploymentError."""
     try:
         return find(cluster, namespace, function), ""
     except DeploymentError:
@@ -49,30 +79,98 @@ def _worker(cluster: Cluster, namespace: str, function: str) -> Any:
         return None, f"{namespace}/{function} has no worker, and so no stream"
 
 
-def _from_stream(cluster: Cluster, deployed: Deployed, since: float) -> Any:
-    """None, and why, where there is no stream, or nobody who reads it."""
+def _from_stream(
+    cluster: Cluster, deployed: DeployedFunction, since: float
+) -> Tuple[Optional[List[Entry]], str]:
+    """None, and why, where there is no stream, or no worker to read it."""
     words = ("--uid", deployed.uid, "--since", str(int(since)))
     try:
-        answer = desk.run(cluster, deployed, HISTORY, *words)
+        answer = in_pod.run(cluster, deployed, HISTORY, *words)
     except DeploymentError as error:
         return None, str(error)
     if answer.why:
         return None, answer.why
-    return [past.of_line(line) for line in answer.lines], ""
+    return [_of_line(line) for line in answer.lines], ""
 
 
-def _from_events(cluster: Cluster, namespace: str, options: Options) -> List[Dict[str, Any]]:
-    selector = f"{event.FUNCTION}={options.function},{event.HOME}={namespace}"
+def _from_events(cluster: Cluster, namespace: str, function: str, since: float) -> List[Entry]:
+    selector = f"{event.FUNCTION}={function},{event.HOME}={namespace}"
     items = cluster.list(("events.events.k8s.io",), selector=selector)
-    oldest = Instant(time.time_ns() - int(options.since or 0) * NANOSECONDS)
-    found = sorted((past.of_event(item) for item in items), key=lambda entry: str(entry["time"]))
+    oldest = Instant(time.time_ns() - int(since) * NANOSECONDS)
+    found = sorted((_of_event(item) for item in items), key=lambda entry: str(entry["time"]))
     return [entry for entry in found if _after(entry["time"], oldest)]
 
 
 def _after(moment: str, oldest: Instant) -> bool:
-    read: Optional[Instant]
+    """A time that cannot be read counts as recent."""
     try:
-        read = Instant.parse(moment)
+        return not Instant.parse(moment) < oldest
     except ValueError:
-        read = None
-    return read is None or not read < oldest
+        return True
+
+
+def _of_line(line: Mapping[str, Any]) -> Entry:
+    """Read from a message of the stream. The keys are those of ``-o json``."""
+    outcome = Outcome.of_dict(line)
+    return {
+        "time": line.get("recorded", ""),
+        "what": kinds.kind(outcome) or str(outcome.status),
+        "target": outcome.target,
+        "uid": str(outcome.details.get("uid") or ""),
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "why": list(outcome.why),
+        "alert": line.get("alert"),
+        "by": str(outcome.details.get("by") or ""),
+        "times": 1,
+    }
+
+
+def _of_event(item: Mapping[str, Any]) -> Entry:
+    metadata, regarding = item["metadata"], item.get("regarding") or {}
+    said: Mapping[str, str] = metadata.get("annotations") or {}
+    series = item.get("series") or {}
+    place = "/".join(filter(None, (regarding.get("namespace"), regarding.get("name", ""))))
+    rule = said.get(event.RULE, "")
+    return {
+        "time": series.get("lastObservedTime") or item.get("eventTime") or "",
+        "what": said.get(event.STATUS, ""),
+        "target": f"{regarding.get('kind', '').lower()} {place}",
+        "uid": regarding.get("uid", ""),
+        "reason": item.get("reason", ""),
+        "message": item.get("note", ""),
+        "why": [],
+        "alert": {"rule": rule, "time": said.get(event.TIME, "")} if rule else None,
+        "by": said.get(event.BY, ""),
+        "times": series.get("count", 1),
+    }
+
+
+def marked(entries: Iterable[Entry]) -> List[Entry]:
+    """The same, oldest first; ``undone`` of an action says when and by whom it was undone."""
+    found: List[Entry] = []
+    standing: Dict[str, Entry] = {}
+    for entry in entries:
+        entry = {**entry, "undone": None}
+        found.append(entry)
+        if entry["what"] == kinds.ACTED:
+            standing[entry["target"]] = entry
+        elif entry["what"] == kinds.UNDONE and entry["target"] in standing:
+            undone = standing.pop(entry["target"])
+            undone["undone"] = {"time": entry["time"], "by": entry["by"]}
+    return found
+
+
+def _row(entry: Mapping[str, Any]) -> Row:
+    """Its cells by COLUMNS, and below them why. Times are those of the record."""
+    times = f" ({entry['times']} times)" if entry["times"] > 1 else ""
+    undone = entry["undone"]
+    cells = (
+        without_fraction(entry["time"]),
+        entry["what"] + times,
+        entry["target"],
+        entry["reason"],
+        (entry["alert"] or {}).get("rule", ""),
+        f"{without_fraction(undone['time'])} by {undone['by'] or 'unknown'}" if undone else "",
+    )
+    return cells, [why for why in entry["why"] or (entry["message"],) if why]

@@ -1,44 +1,62 @@
-"""``falco-playbook sweep``: ends what a playbook contained for a time only, once that is over.
+"""``falco-playbook sweep``: ends the containment whose time is over.
 
-A worker does so by itself; what Kubeless serves runs only while an alert is answered.
+A worker does so by itself. Kubeless runs a function only while it answers an alert, so that there a
+CronJob runs this.
 """
 
 from __future__ import annotations
 
 import json
+from typing import List
 
-from playbooks.commands.cluster import Cluster
-from playbooks.commands.command_line import Options
-from playbooks.commands.ledger_places import places
-from playbooks.commands.reach import Reach
+from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.errors import PlaybookError
-from playbooks.core.ledger import ledger
+from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request import catalogue
 
 
-def sweep(options: Options, kubectl: Cluster, reach: Reach) -> int:
-    """The exit code: 1 where something could not be ended. Raises DeploymentError."""
-    playbook = catalogue.load(options.playbook)
-    ledgers = places(options, kubectl, playbook.name)
+@command("sweep -p isolate", "sweep -p taint --ledger responders/falco-taint-ledger")
+@selects
+@outputs("text", "json")
+@ledger_option("that says whether the playbook is paused")
+def sweep(session: Session, which: Selection, output: str, ledger: str) -> int:
+    """End containment whose time is over.
+
+    The time is that of the settings ISOLATE_TTL and TAINT_TTL. A worker does so by itself, twice a
+    minute. With Kubeless, a CronJob runs this command. While the playbook is paused, nothing is
+    ended. -n limits it to the pods of one namespace.
+    """
+    which.check(*_problems(which.playbook), *ledger_problems(ledger), required=False)
+    playbook = catalogue.load(which.playbook)
+    reach = session.reach()
+    places = ledger_places(session.cluster, playbook.name, which.named, ledger)
 
     def paused() -> str:
-        found = [ledger.paused(reach.ledger(place)) for place in ledgers]
-        return "; ".join(filter(None, found))
+        return "; ".join(filter(None, (ledgers.paused(reach.ledger(place)) for place in places)))
 
     containment = playbook.reaction.CONTAINMENT
     assert containment is not None
-    namespaces = (options.namespace,) if options.namespace else ()
+    namespaces = (which.namespace,) if which.namespace else ()
     looking = Expiry(containment, reach.cluster, reach.clock, paused, namespaces)
     try:
         outcomes = looking.once()
     except PlaybookError as error:
         raise DeploymentError(str(error)) from error
-    if options.json:
+    if output == "json":
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2), flush=True)
     else:
         for outcome in outcomes:
             print(outcome.message, flush=True)
     return int(any(outcome.status is Status.FAILED for outcome in outcomes))
+
+
+def _problems(playbook: str) -> List[str]:
+    known = [each.name for each in catalogue.containing()]
+    if playbook in known:
+        return []
+    given = repr(playbook) if playbook else "missing"
+    return [f"-p is {given}, expected {' or '.join(known)}"]

@@ -3,48 +3,100 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import List
+import re
+import socket
+import time
+from dataclasses import dataclass, replace
+from typing import List, Sequence
 
-from playbooks.commands import tell
+import click
+
+from playbooks.commands import in_pod, tell
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.command_line import Options
-from playbooks.commands.ledger_places import places
-from playbooks.commands.person import who
-from playbooks.commands.reach import Place, Reach
-from playbooks.commands.undoing import put_on_record
+from playbooks.commands.deployed import find
+from playbooks.commands.options import Place, Reach, Selection, Session, command, outputs, selects
+from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
-from playbooks.core.ledger import ledger
+from playbooks.core.instant import Instant
+from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import after
+from playbooks.core.notifications import kinds
+from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Cluster as ApiCluster
+from playbooks.core.ports import Cluster as ClusterPort
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import ledger as ledger_manifest
+from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
+from playbooks.engines.outcome_log import line
+from playbooks.engines.worker.operator.protocol import NOTE
 
 # Seconds for which the playbook leaves the object alone, so that the next alert does not undo the
 # undoing.
 LEFT_ALONE = 30 * 60.0
 
-# Reasons for which what was asked for is so now.
+# Reasons for which the object is now as it was before.
 _DONE = ("undone", "nothing-to-undo")
 
+_OBJECT = re.compile(r"(pod|node)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
 
-def undo(options: Options, kubectl: Cluster, reach: Reach) -> int:
-    """The exit code: 1 where something is still as it was. Raises DeploymentError."""
-    kind, name = options.target
-    namespace = "" if kind == "node" else options.namespace or kubectl.current_namespace()
-    target = TargetRef("undo", kind.capitalize(), name, namespace, "")
+
+@command("undo pod/web-1 -n shop", "undo node/worker-3", "undo node/worker-3 --ledger off")
+@click.argument("target", metavar="OBJECT")
+@selects
+@outputs("text", "json")
+@click.option("--force", is_flag=True, help="Also undo what somebody changed since.")
+@click.option(
+    "--by",
+    metavar="NAME",
+    default="",
+    help="Who undoes it, for the record. Default: your user in the cluster.",
+)
+@ledger_option("that exempts the object for 30 minutes")
+def undo(
+    session: Session,
+    which: Selection,
+    output: str,
+    target: str,
+    force: bool,
+    by: str,
+    ledger: str,
+) -> int:
+    """Release an isolated pod, or remove the taint of a node.
+
+    OBJECT is pod/NAME, in the namespace of -n, or node/NAME. The playbook leaves the object alone
+    for the next 30 minutes.
+    """
+    which.check(*_problems(target, which.playbook), *ledger_problems(ledger), required=False)
+    kind, _, name = target.partition("/")
+    namespace = "" if kind == "node" else which.namespace or session.cluster.current_namespace()
+    target_ref = TargetRef("undo", kind.capitalize(), name, namespace, "")
+    by = by or in_pod.who(session.cluster)
+    reach = session.reach()
+
+    def places(playbook: Playbook) -> List[Place]:
+        return ledger_places(session.cluster, playbook.name, which.named, ledger)
+
     try:
-        found = _contained_by(options.playbook, target, reach.cluster)
-        return max(_undo(each, target, options, kubectl, reach) for each in found)
+        found = _contained_by(which.playbook, target_ref, reach.cluster)
+        undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]
+        return max(each.run(session.cluster, force, output == "json") for each in undoings)
     except PlaybookError as error:
         raise DeploymentError(str(error)) from error
 
 
-def _contained_by(playbook: str, target: TargetRef, cluster: ApiCluster) -> List[Playbook]:
+def _problems(target: str, playbook: str) -> List[str]:
+    if not _OBJECT.fullmatch(target):
+        return [f"{target!r} cannot be undone, expected pod/NAME or node/NAME"]
+    kind = target.partition("/")[0]
+    known = [each.name for each in catalogue.containing(kind)]
+    if playbook in ("", *known):
+        return []
+    return [f"-p is {playbook!r}, expected {' or '.join(known)} for a {kind}"]
+
+
+def _contained_by(playbook: str, target: TargetRef, cluster: ClusterPort) -> List[Playbook]:
     """The one that was typed, or all that left something on the target, or else any of them."""
     if playbook:
         return [catalogue.load(playbook)]
@@ -61,49 +113,98 @@ def _contained_by(playbook: str, target: TargetRef, cluster: ApiCluster) -> List
     return [each for each in known if left(each)] or known[:1]
 
 
-def _undo(
-    playbook: Playbook, target: TargetRef, options: Options, kubectl: Cluster, reach: Reach
-) -> int:
-    by = options.by or who(kubectl)
-    ledgers = places(options, kubectl, playbook.name)
-    until = after(reach.clock.now(), LEFT_ALONE)
+@dataclass(frozen=True)
+class _Undoing:
+    """One playbook's containment of one object. ``places``: the playbook's ledgers."""
 
-    def exempt(uid: str, what: str) -> None:
-        for place in ledgers:
-            store = reach.ledger(place)
-            ledger.change(store, lambda book: book.leave_alone(uid, what, by, until))
+    playbook: Playbook
+    target: TargetRef
+    by: str
+    reach: Reach
+    places: Sequence[Place]
 
-    containment = playbook.reaction.CONTAINMENT
-    assert containment is not None
-    asked = Undo(containment, reach.cluster, exempt, force=options.force)
-    outcome = asked.undo(target.name, namespace=target.namespace)
-    _print(outcome, options.json)
-    if outcome.reason == "undone":
-        target_ref = replace(target, uid=outcome.details["uid"])
-        for place in ledgers:
-            _put_on_record(outcome, target_ref, playbook.name, place, kubectl, by)
-    if outcome.reason == "undone" and ledgers:
-        kept = ", ".join("/".join(place) for place in ledgers)
-        tell("", [f"{playbook.name} leaves it alone until {until}, by {by} (ledger {kept})"])
-    return 0 if outcome.reason in _DONE else 1
+    def run(self, cluster: Cluster, force: bool, as_json: bool) -> int:
+        """The exit code. Raises a PlaybookError."""
+        until = after(self.reach.clock.now(), LEFT_ALONE)
+
+        def exempt(uid: str, what: str) -> None:
+            for place in self.places:
+                store = self.reach.ledger(place)
+                ledgers.change(store, lambda book: book.leave_alone(uid, what, self.by, until))
+
+        containment = self.playbook.reaction.CONTAINMENT
+        assert containment is not None
+        asked = Undo(containment, self.reach.cluster, exempt, force=force)
+        outcome = asked.undo(self.target.name, namespace=self.target.namespace)
+        print(json.dumps(outcome.to_dict(), indent=2) if as_json else outcome.message, flush=True)
+        if outcome.reason == "undone":
+            self._put_on_record(cluster, outcome)
+        if outcome.reason == "undone" and self.places:
+            kept = ", ".join("/".join(place) for place in self.places)
+            said = f"{self.playbook.name} leaves it alone until {until}, by {self.by}"
+            tell("", [f"{said} (ledger {kept})"])
+        return 0 if outcome.reason in _DONE else 1
+
+    def _put_on_record(self, cluster: Cluster, outcome: Outcome) -> None:
+        for namespace, name in self.places:
+            problems = put_on_record(
+                cluster,
+                namespace=namespace,
+                # The name of a function's ledger has the function's.
+                function=name[: -len(manifests.name(""))],
+                playbook=self.playbook.name,
+                target_ref=replace(self.target, uid=outcome.details["uid"]),
+                message=f"{outcome.message}; by {self.by}",
+                by=self.by,
+            )
+            tell("warning", [f"not recorded: {problem}" for problem in problems])
 
 
-def _put_on_record(
-    outcome: Outcome, target_ref: TargetRef, playbook: str, place: Place, kubectl: Cluster, by: str
+def put_on_record(
+    cluster: Cluster,
+    *,
+    namespace: str,
+    function: str,
+    playbook: str,
+    target_ref: TargetRef,
+    message: str,
+    by: str,
+) -> List[str]:
+    """An Event on the object, and a message in the stream of ``function`` (in ``namespace``) where
+    it has a worker. ``target_ref.verb`` is ``undo``, ``message`` says what was undone.
+
+    Never raises: returns what could not be recorded, in words.
+    """
+    outcome = kinds.undone(target_ref, message, by)
+    problems = []
+    try:
+        _make_event(cluster, outcome, namespace, function, playbook)
+    except DeploymentError as error:
+        problems.append(f"there is no Event about it: {error}")
+    try:
+        deployed = find(cluster, namespace, function)
+    except DeploymentError:
+        # Without a worker there is no stream.
+        return problems
+    document = json.dumps(line(playbook, None, outcome))
+    words = ("--uid", deployed.uid, "--document", document)
+    try:
+        why = in_pod.run(cluster, deployed, NOTE, *words).why
+    except DeploymentError as error:
+        why = str(error)
+    return [*problems, *([f"it is not in the stream: {why}"] if why else [])]
+
+
+def _make_event(
+    cluster: Cluster, outcome: Outcome, namespace: str, function: str, playbook: str
 ) -> None:
-    """``place``: of the ledger of a function, which says the function."""
-    namespace, name = place
-    problems = put_on_record(
-        kubectl,
-        namespace=namespace,
-        function=name[: -len(ledger_manifest.name(""))],
+    made = event(
+        outcome,
+        Instant(time.time_ns()),
         playbook=playbook,
-        target_ref=target_ref,
-        message=f"{outcome.message}; by {by}",
-        by=by,
+        function=function,
+        home=namespace,
+        instance=socket.gethostname() or "unknown",
     )
-    tell("warning", [f"the undoing is not on record: {problem}" for problem in problems])
-
-
-def _print(outcome: Outcome, as_json: bool) -> None:
-    print(json.dumps(outcome.to_dict(), indent=2) if as_json else outcome.message, flush=True)
+    if made is not None:
+        cluster.create([made])

@@ -1,13 +1,27 @@
-"""What programs print: results on standard output, problems and remarks on standard error."""
+"""What programs print: results on standard output, problems and remarks on standard error.
+
+Both programs write through it. Tables have styles and fit the window where standard output is a
+terminal; elsewhere, or with NO_COLOR set, they are plain text of whatever width.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Iterable, Sequence, Tuple
 
 import yaml
 
 from playbooks.core.cluster.manifest import Manifest
+
+# Characters of one cell of a plain table.
+LONGEST = 60
+
+# In a cell that is empty.
+NOTHING = "-"
+
+# Cells, and notes that stand on lines of their own below them.
+Row = Tuple[Sequence[object], Sequence[str]]
 
 
 def print_done(report: Iterable[Tuple[str, str]]) -> None:
@@ -23,7 +37,69 @@ def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_pl
         print(f"{prefix}{line}", file=sys.stderr, flush=True)
 
 
-tell = print_messages
+def plain(text: str) -> str:
+    """Escapes what is not printable: an alert's text must not control the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def styled() -> bool:
+    """Whether standard output is a terminal that takes styles. See https://no-color.org."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and sys.stdout.isatty()
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """A table on standard output."""
+    if styled():
+        _show_styled(columns, rows)
+    else:
+        print(table(columns, rows), end="")
+
+
+def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """A table as plain text."""
+    cells = [[_cut(_cell(value)) for value in values] for values, _ in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    lines = [_line(columns, widths)]
+    for row, (_, notes) in zip(cells, rows):
+        lines.append(_line(row, widths))
+        lines += [f"    {plain(note)}" for note in notes]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return NOTHING if value in (None, "") else plain(str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
+
+
+def _show_styled(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    # Only here: deploy_playbook runs without rich.
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.segment import Segments
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        grid.add_column(column, no_wrap=True, overflow="ellipsis")
+    for values, _ in rows:
+        # As Text: an alert's words are no markup.
+        grid.add_row(*(Text(_cell(value)) for value in values))
+    console = Console(highlight=False)
+    head, *lines = console.render_lines(grid)
+    console.print(Segments(head))
+    for line, (_, notes) in zip(lines, rows):
+        console.print(Segments(line))
+        for note in notes:
+            console.print(Padding(Text(plain(note), style="dim"), (0, 0, 0, 4)))
 
 
 class _Dumper(yaml.SafeDumper):

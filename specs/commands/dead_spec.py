@@ -100,7 +100,7 @@ with description("falco-playbook dead") as self:
         said = run(*DEAD, cluster=self.saying(a_line(17), end=False))
 
         expect((said.code, said.out)).to(equal((1, "")))
-        expect(said.err).to(contain("the answer of pod falco-delete-1 broke off"))
+        expect(said.err).to(contain("the answer of pod falco-delete-1 is incomplete"))
 
     with it("fails with what kubectl says where one may not run anything in the pod"):
         self.cluster.says = Executed(1, "", "Error from server (Forbidden): pods/exec is forbidden")

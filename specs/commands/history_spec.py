@@ -5,7 +5,7 @@ from expects import be_empty, be_none, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.commands.cluster import Executed
-from playbooks.commands.undoing import put_on_record
+from playbooks.commands.undo import put_on_record
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
@@ -61,7 +61,7 @@ with description("falco-playbook history") as self:
 
     with it("refuses a time that is none"):
         expect(run(*HISTORY, "--since", "yesterday").err).to(
-            contain("argument --since: 'yesterday', expected a time")
+            contain("for '--since': 'yesterday', expected a time")
         )
 
     with it("lists what, when, on what, why and by which rule, newest last"):

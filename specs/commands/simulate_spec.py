@@ -53,7 +53,7 @@ with description("falco-playbook simulate") as self:
             contain(
                 "slack changes nothing in a cluster",
                 "topic 'falco..x' is malformed",
-                "no alerts are given: -f FILE",
+                "no alerts are given: expected -f FILE",
                 "--replicas is 0",
             )
         )
@@ -87,7 +87,7 @@ with description("falco-playbook simulate") as self:
         both = run("simulate", "-p", "delete", "--since", "1h", "-f", self.file)
         soon = run("simulate", "-p", "delete", "--since", "soon")
 
-        expect(both.err).to(contain("-f and --since"))
+        expect(both.err).to(contain("-f is not allowed with --since"))
         expect(soon.err).to(contain("'soon', expected a time from 1s"))
 
     with it("needs no cluster and no kubectl"):

@@ -4,7 +4,7 @@ import yaml
 from expects import contain, equal, expect
 from mamba import description, it
 
-from playbooks.commands.command_line import parse
+from playbooks.commands.__main__ import program
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.manifests.access import service_account
 from specs.deployment.mothers import a_request
@@ -16,11 +16,12 @@ with description("The CronJob in docs/sweep-cronjob.yaml") as self:
     with it("asks for what falco-playbook understands, with the function's account and ledger"):
         job = yaml.safe_load((DOCS / "sweep-cronjob.yaml").read_text(encoding="utf-8"))
         pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-        options = parse(pod["containers"][0]["args"])
+        name, *words = pod["containers"][0]["args"]
+        options = program.commands[name].make_context(name, words).params
         account = service_account(a_request("isolate"), "default")["metadata"]
 
-        expect((options.command, options.playbook)).to(equal(("sweep", "isolate")))
-        expect(options.ledger).to(equal(f"default/{ledger.name('falco-isolate')}"))
+        expect((name, options["playbook"])).to(equal(("sweep", "isolate")))
+        expect(options["ledger"]).to(equal(f"default/{ledger.name('falco-isolate')}"))
         expect(pod["serviceAccountName"]).to(equal(account["name"]))
         expect(job["metadata"]["namespace"]).to(equal(account["namespace"]))
 

@@ -3,18 +3,23 @@ import json
 from expects import contain, equal, expect
 from mamba import description, it
 
-from playbooks.commands.letter import letter
-from playbooks.commands.table import plain, table
+from playbooks.commands.dead import COLUMNS, dead_letter, row
+from playbooks.deployment import terminal
+from playbooks.deployment.terminal import plain
 from specs.commands.fake_cluster import a_line
 from specs.support.mothers import a_document
 
 
 def a_letter(*given, **headers):
-    return letter(a_line(*given, **headers))
+    return dead_letter(a_line(*given, **headers))
 
 
 def an_alert(**changes):
     return json.dumps(a_document(**changes)).encode()
+
+
+def table(letters):
+    return terminal.table(COLUMNS, [row(letter) for letter in letters])
 
 
 def rows(*letters):
@@ -48,7 +53,7 @@ with description("The table of dead letters") as self:
     with it("says what cannot be put back, and what only by name"):
         said = table([a_letter(Cut="9000000 bytes"), a_letter(own=False)])
 
-        expect(said).to(contain("its 9000000 bytes did not fit and were cut", "cannot be put back"))
+        expect(said).to(contain("its 9000000 bytes did not fit", "cannot be redelivered"))
         expect(said).to(contain("of an earlier Function of this name"))
 
     with it("does not let an alert speak to the terminal"):
@@ -66,7 +71,7 @@ with description("The table of dead letters") as self:
     with it("bears letters without any headers of ours"):
         line = {**a_line(), "headers": {}}
 
-        expect(rows(letter(line))[1]).to(contain("  -  "))
+        expect(rows(dead_letter(line))[1]).to(contain("  -  "))
 
 with description("A dead letter for machines") as self:
     with it("has the alert's facts, the letter's, and the body as it came"):

@@ -50,7 +50,7 @@ with description("falco-playbook token") as self:
         said = run(*PRINT, cluster=a_cluster("-e", "HTTP=off"))
 
         expect((said.code, said.out)).to(equal((1, "")))
-        expect(said.err).to(contain("takes no alerts by HTTP", "HTTP=off"))
+        expect(said.err).to(contain("has no HTTP endpoint", "HTTP=off"))
 
     with it("does not print what the worker would not take"):
         for data in ({}, {"HTTP_TOKEN": "short"}):
@@ -92,7 +92,7 @@ with description("falco-playbook token --rotate") as self:
         self.cluster.stale = {"falco-delete-2": TOKEN}
         said = run(*ROTATE, cluster=self.cluster)
 
-        expect(said.err).to(contain("2 of 2 workers take the new token"))
+        expect(said.err).to(contain("2 of 2 workers accept the new token"))
         expect(self.cluster.annotated).to(equal(["falco-delete-1", "falco-delete-2"]))
         expect({verb for verb, _ in self.cluster.changes}).to(equal({"replace"}))
 
@@ -107,7 +107,7 @@ with description("falco-playbook token --rotate") as self:
 
         expect(said.code).to(equal(1))
         expect(said.out.strip()).to(equal(token_of(self.cluster)))
-        expect(said.err).to(contain("1 of 2 workers", "pod falco-delete-2 still takes the one bef"))
+        expect(said.err).to(contain("1 of 2 workers", "pod falco-delete-2 still accepts the pre"))
         expect(said.err).to(contain("kubectl rollout restart deployment falco-delete -n default"))
 
     with it("needs no worker that runs"):
@@ -123,7 +123,7 @@ with description("falco-playbook token --rotate") as self:
         self.cluster.before_call = sometimes
         expect(run(*ROTATE, cluster=self.cluster).code).to(equal(0))
         refusals += [Conflicting("written since")] * 99
-        expect(run(*ROTATE, cluster=self.cluster).err).to(contain("changes all the time"))
+        expect(run(*ROTATE, cluster=self.cluster).err).to(contain("was written by others, 5 times"))
 
     with it("leaves a Secret of somebody else's alone"):
         cluster = a_cluster(*REFERRED)

@@ -4,8 +4,8 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks import isolate, taint
-from playbooks.commands.person import who
-from playbooks.commands.reach import Reach
+from playbooks.commands.in_pod import who
+from playbooks.commands.options import Reach
 from playbooks.core import settings
 from playbooks.core.errors import Conflict, NotPermitted
 from playbooks.core.ledger.book import Book, after

@@ -1,8 +1,16 @@
-from expects import be_none, contain, equal, expect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from expects import be_empty, contain, end_with, equal, expect, have_len, start_with
 from mamba import description, it
 
-from playbooks.commands.command_line import parse
-from specs.commands.fake_cluster import run
+from playbooks.commands.__main__ import program
+from specs.commands.fake_cluster import FakeCluster, a_cluster, run
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTION = re.compile(r"there is no Function (\S+),")
 
 
 def the_error_of(*arguments):
@@ -11,66 +19,101 @@ def the_error_of(*arguments):
     return answer.err
 
 
+def the_function_of(*arguments, cluster=None):
+    """The namespace and name that it looks for, in a cluster which has none."""
+    said = run(*arguments, cluster=cluster or FakeCluster()).err
+    return FUNCTION.search(said).group(1)
+
+
+def the_ids_of(*arguments):
+    """What the worker is asked to do, with the ids."""
+    cluster = a_cluster()
+    expect(run("dead", "-p", "delete", *arguments, cluster=cluster).code).to(equal(0))
+    words = cluster.executed[0]
+    return words[4], [int(word) for word in words if word.isdigit()]
+
+
 with description("What was typed to falco-playbook") as self:
-    with it("is refused without a command, with a list of them"):
-        expect(the_error_of()).to(contain("COMMAND", "falco-playbook -h shows how it is used"))
-        expect(the_error_of("bury")).to(contain("'bury'", "check", "dead", "token"))
+    with it("is refused without a command, with the help"):
+        expect(the_error_of()).to(contain("COMMAND", "check", "dead", "token"))
+
+    with it("is refused for a command that is none, and says where the help is"):
+        expect(the_error_of("ded")).to(
+            contain("falco-playbook: error: no such command 'ded'", "(see 'falco-playbook -h')")
+        )
 
     with it("is refused without a playbook"):
-        expect(the_error_of("dead")).to(contain("no playbook is given: -p PLAYBOOK, or -N NAME"))
+        expect(the_error_of("dead")).to(
+            contain("no playbook is given: expected -p PLAYBOOK, or -N NAME")
+        )
 
     with it("is refused for what cannot be a name or a namespace, both at once"):
         expect(the_error_of("token", "-p", "Delete", "-n", "my_shop")).to(
-            contain("'Delete' cannot be a name", "'my_shop' cannot be a namespace: small letters")
+            contain("'Delete' cannot be a name", "'my_shop' cannot be a namespace: ")
         )
 
     with it("is refused for ids that are none, each named"):
         for wrong in ("x", "0", "1.5", "FALCO:5", "9" * 30):
             expect(the_error_of("dead", "-p", "delete", "--redeliver", "3", wrong)).to(
-                contain(f"--redeliver '{wrong}' is no id, expected a number as 'dead' lists them")
+                contain(f"--redeliver '{wrong}' is no ID, expected a number")
             )
 
     with it("is refused for an unknown output"):
         expect(the_error_of("dead", "-p", "delete", "-o", "yaml")).to(contain("'yaml'", "json"))
 
-    with it("takes --output as it takes -o"):
-        expect(parse(["check", "-p", "delete", "--output", "json"]).json).to(equal(True))
+    with it("may have long options, and a value with or without a space or an equals sign"):
+        for typed in (
+            ("-p", "slack", "-N", "audit", "-n", "shop"),
+            ("--playbook", "slack", "--name", "audit", "--namespace", "shop"),
+            ("--playbook=slack", "--name=audit", "--namespace=shop"),
+            ("-p=slack", "-N=audit", "-n=shop"),
+            ("-pslack", "-Naudit", "-nshop"),
+        ):
+            expect(the_function_of("dead", *typed)).to(equal("shop/falco-audit"))
+
+    with it("has no options that are cut short"):
+        expect(the_error_of("dead", "-p", "delete", "--redel")).to(contain("--redel"))
 
     with it("is refused for an image that has no name"):
         for wrong in ("", "a b"):
             expect(the_error_of("check", "-p", "isolate", "--image", wrong)).to(
                 contain(f"--image is {wrong!r}, expected the name of an image")
             )
-        expect(parse(["check", "-p", "isolate", "--image", "a:1"]).image).to(equal("a:1"))
 
-    with it("is refused for an option of the other command"):
-        expect(the_error_of("dead", "-p", "delete", "--image", "a:1")).to(contain("--image"))
+    with it("is refused for an option of another command, with that command's help"):
+        expect(the_error_of("dead", "-p", "delete", "--image", "a:1")).to(
+            contain("no such option", "--image", "(see 'falco-playbook dead -h')")
+        )
         expect(the_error_of("dead", "-p", "delete", "--rotate")).to(contain("--rotate"))
 
     with it("is for the name that was deployed, which is the playbook's unless -N gives another"):
-        expect(parse(["dead", "-p", "delete"]).function).to(equal("falco-delete"))
-        expect(parse(["dead", "-p", "slack", "-N", "audit"]).function).to(equal("falco-audit"))
-        expect(parse(["dead", "-N", "audit"]).function).to(equal("falco-audit"))
+        expect(the_function_of("dead", "-p", "taint")).to(end_with("/falco-taint"))
+        expect(the_function_of("dead", "-p", "slack", "-N", "audit")).to(end_with("/falco-audit"))
+        expect(the_function_of("dead", "-N", "audit")).to(end_with("/falco-audit"))
 
     with it("is for the kubeconfig's namespace unless -n gives another"):
-        expect(parse(["dead", "-p", "delete"]).namespace).to(be_none)
-        expect(parse(["token", "-p", "delete", "-n", "shop"]).namespace).to(equal("shop"))
-
-    with it("lists, unless --redeliver is given: all, or some once each"):
-        expect(parse(["dead", "-p", "delete"]).redeliver).to(equal(False))
-        everything = parse(["dead", "--redeliver", "-p", "delete"])
-        expect((everything.redeliver, everything.ids)).to(equal((True, ())))
-        expect(parse(["dead", "-p", "delete", "--redeliver", "18", "3", "18"]).ids).to(
-            equal((3, 18))
+        cluster = FakeCluster(namespace="ops")
+        expect(the_function_of("dead", "-p", "delete", cluster=cluster)).to(start_with("ops/"))
+        expect(the_function_of("token", "-p", "delete", "-n", "shop", cluster=cluster)).to(
+            start_with("shop/")
         )
 
-    with it("drops, where --drop is given, and does not put back as well"):
-        typed = parse(["dead", "-p", "delete", "--drop", "18", "3"])
-        expect((typed.drop, typed.redeliver, typed.ids)).to(equal((True, False, (3, 18))))
-        expect(parse(["dead", "--drop", "-p", "delete"]).drop).to(equal(True))
+    with it("lists, unless --redeliver is given: all, or some once each"):
+        expect(the_ids_of()).to(equal(("dead-letters", [])))
+        expect(the_ids_of("--redeliver")).to(equal(("redeliver", [])))
+        expect(the_ids_of("--redeliver", "18", "3", "18")).to(equal(("redeliver", [3, 18])))
+
+    with it("drops, where --drop is given, and does not redeliver as well"):
+        expect(the_ids_of("--drop", "18", "3")).to(equal(("drop", [3, 18])))
+        expect(the_ids_of("--drop")).to(equal(("drop", [])))
         expect(the_error_of("dead", "-p", "delete", "--drop", "x")).to(contain("--drop 'x' is no"))
         expect(the_error_of("dead", "-p", "delete", "--drop", "3", "--redeliver", "4")).to(
-            contain("--redeliver", "not allowed with", "--drop")
+            contain("--redeliver is not allowed with --drop")
+        )
+
+    with it("is refused for ids without what to do with them"):
+        expect(the_error_of("dead", "-p", "delete", "17")).to(
+            contain("expected --redeliver or --drop")
         )
 
     with it("is of no use without kubectl"):
@@ -78,3 +121,45 @@ with description("What was typed to falco-playbook") as self:
 
         expect(answer.code).to(equal(1))
         expect(answer.err).to(contain("kubectl is not on the PATH"))
+
+with description("falco-playbook") as self:
+    with it("says its version, and helps, without a cluster"):
+        for words in (["--version"], ["-h"], *([name, "-h"] for name in program.commands)):
+            said = run(*words, cluster=FakeCluster())
+
+            expect((said.code, said.err)).to(equal((0, "")))
+            expect(said.out).to(contain("falco-playbook"))
+
+    with it("shows examples of every command that it takes, in 80 columns"):
+        for name in program.commands:
+            text = run(name, "-h").out
+            shown = [line for line in text.splitlines() if line.startswith("    falco-playbook ")]
+
+            expect(shown).not_to(be_empty)
+            expect([line for line in text.splitlines() if len(line) > 80 and "|" not in line]).to(
+                be_empty
+            )
+
+    with it("prints completion scripts, and completes commands, options and playbooks"):
+        expect(run("completion", "zsh").out).to(contain("#compdef falco-playbook"))
+        for words, at, found in (
+            ("falco-playbook pa", 1, "pause"),
+            ("falco-playbook dead --re", 2, "--redeliver"),
+            ("falco-playbook dead -p ta", 3, "taint"),
+            ("falco-playbook dead -o j", 3, "json"),
+        ):
+            environment = {
+                "_FALCO_PLAYBOOK_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(at),
+            }
+            done = subprocess.run(
+                [sys.executable, "-m", "playbooks.commands"],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            expect(done.stdout.split()).to(equal([f"plain,{found}"]))
+            expect(done.stdout.split()).to(have_len(1))

@@ -54,6 +54,7 @@ def is_standard(name):
         "nats",
         "kmock",
         "rich",
+        "click",
         "yaml",
         "fsspec",
     )
@@ -104,3 +105,13 @@ with description("The layers") as self:
         }
 
         expect(files).to(equal({"infrastructure"}))
+
+    with it("import click in the programs only, so that no function needs it"):
+        files = {
+            path.relative_to(PACKAGE).parts[0]
+            for path in PACKAGE.rglob("*.py")
+            for name in imports_of(path)
+            if name.partition(".")[0] == "click"
+        }
+
+        expect(files).to(equal({"commands", "deployment"}))

@@ -7,11 +7,11 @@ import yaml
 from expects import be_above, contain, equal, expect
 from mamba import description, it
 
-from playbooks.commands import command_line as falco_playbook
 from playbooks.deployment import command_line
 from playbooks.deployment.engines import registry
 from playbooks.engines.worker.function import DEAD_LETTER_HOURS
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
+from specs.commands.fake_cluster import FakeCluster, run
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -83,7 +83,9 @@ with description("The pages") as self:
 
         expect(len(shown)).to(be_above(4))
         for words in shown:
-            falco_playbook.parse(words)
+            said = run(*words, cluster=FakeCluster())
+            expect((said.code, said.err)).not_to(equal((2, said.err)))
+
 
 with description("The values of Helm charts") as self:
     with it("give NATS the users' file under the name that it includes"):

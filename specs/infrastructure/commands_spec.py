@@ -15,7 +15,7 @@ from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
 
 from playbooks.commands.cluster import ClusterProcess, Executed
-from playbooks.commands.person import who
+from playbooks.commands.in_pod import who
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, Rig, a_trigger, an_alert, eventually, moment

@@ -12,7 +12,7 @@ from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as program
 from playbooks.commands.cluster import ClusterProcess
-from playbooks.commands.undoing import put_on_record
+from playbooks.commands.undo import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION

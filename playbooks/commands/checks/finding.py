@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Callable, Dict, Iterable, List
 
-from playbooks.commands.table import plain
 from playbooks.deployment.errors import DeploymentError, Interrupted
 from playbooks.deployment.kubectl import Forbidden
+from playbooks.deployment.terminal import plain, styled
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
 #: It could not be looked at, which is neither.
 UNKNOWN = "unknown"
 
+_STYLES = {OK: "green", WARNING: "yellow", FAILED: "bold red", UNKNOWN: "magenta"}
 _WIDEST = len(WARNING)
 _NAME = 21
 
@@ -34,6 +35,19 @@ class Finding:
         """A line, and what to do on a second one. Parts of it come from alerts."""
         line = plain(f"{self.status:<{_WIDEST}}  {self.check:<{_NAME}}  {self.says}")
         return f"{line}\n{'':{_WIDEST + 4 + _NAME}}{plain(self.do)}" if self.do else line
+
+
+def show(finding: Finding) -> None:
+    """On standard output, with a colour for its status where that is a terminal."""
+    if not styled():
+        print(finding, flush=True)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(str(finding))
+    text.stylize(_STYLES[finding.status], 0, _WIDEST)
+    Console(highlight=False).print(text, soft_wrap=True)
 
 
 def is_ready(findings: Iterable[Finding]) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence
 
-from playbooks.commands import desk
+from playbooks.commands import in_pod
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding, evaluated
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.deployed import Deployed
+from playbooks.commands.deployed import DeployedFunction
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.worker.operator.protocol import INSPECT
 
@@ -25,11 +25,11 @@ _FIELDS = "Falco: append_output with extra_fields [k8s.pod.uid, container.id], a
 _NODE_NAME = "have Falco say its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
-def look(cluster: Cluster, deployed: Deployed, topics: Sequence[str]) -> List[Finding]:
+def look(cluster: Cluster, deployed: DeployedFunction, topics: Sequence[str]) -> List[Finding]:
     """Raises DeploymentError where no worker can be asked."""
     bounds = ("--hours", str(HOURS), "--most", str(MOST))
     wanted = ("--topics", *topics) if topics else ()
-    answer = desk.run(cluster, deployed, INSPECT, *bounds, *wanted)
+    answer = in_pod.run(cluster, deployed, INSPECT, *bounds, *wanted)
     said = {str(line.get("about")): line for line in answer.lines}
     if not said:
         raise DeploymentError(answer.why or "the worker said nothing")

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.deployed import Deployed, a_worker, find, is_worker
+from playbooks.commands.deployed import DeployedFunction, a_worker, find, is_worker
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless
@@ -27,7 +27,7 @@ class Served:
     topics: Tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
-    deployed: Optional[Deployed] = None
+    deployed: Optional[DeployedFunction] = None
 
 
 def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding], Optional[Served]]:
@@ -58,7 +58,7 @@ def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding]
     return [by, _answered(topics)], served
 
 
-def _worker(cluster: Cluster, deployed: Deployed, deployment: Manifest) -> Finding:
+def _worker(cluster: Cluster, deployed: DeployedFunction, deployment: Manifest) -> Finding:
     ready, wanted = _ready(deployment)
     said = f"{ready} of {wanted} workers of {deployed} are ready"
     if ready >= wanted > 0:
@@ -112,7 +112,7 @@ def _container(deployment: Manifest, function: str) -> Mapping[str, Any]:
     return next((c for c in containers if c["name"] == function), containers[0])
 
 
-def _logs(deployed: Deployed) -> str:
+def _logs(deployed: DeployedFunction) -> str:
     return f"kubectl logs -n {deployed.namespace} deployment/{deployed.function} --all-pods"
 
 

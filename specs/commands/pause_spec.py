@@ -61,7 +61,7 @@ with description("The brake of falco-playbook") as self:
         answer = run("reset", "-p", "delete", "--budget-of", "shop", cluster=self.cluster)
         book = stored(self.cluster)
 
-        expect(answer.out).to(contain("of namespace shop begins anew (shop had tripped)"))
+        expect(answer.out).to(contain("budget of namespace shop reset (tripped: shop)"))
         expect(book.tripped).to(equal({}))
         expect(book.resets["shop"]["by"]).to(contain(WHO))
 

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import socket
 from dataclasses import dataclass
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Tuple
 
 from playbooks.commands.cluster import Cluster, Executed
-from playbooks.commands.deployed import Deployed, a_worker
+from playbooks.commands.deployed import DeployedFunction, a_worker
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
 
-# Lines of an answer that is none, as an error shows them.
+# Lines of an unusable answer that an error shows.
 SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Answer:
-    """``why``: what stopped it after these lines; empty where nothing did."""
+class Reply:
+    """``why``: the error that ended it after these lines; empty where it is complete."""
 
     lines: Tuple[Dict[str, Any], ...]
     why: str = ""
 
 
-def ask(cluster: Cluster, deployed: Deployed, *words: str) -> Answer:
-    """``words``: what is to be done with the dead letters. Raises DeploymentError."""
-    # The pod has rights and settings, but need not be asked for what the API server said already.
-    return run(cluster, deployed, words[0], "--uid", deployed.uid, *words[1:])
-
-
-def run(cluster: Cluster, deployed: Deployed, verb: str, *arguments: str) -> Answer:
-    """``verb``: one of the protocol's. Raises DeploymentError."""
+def run(cluster: Cluster, deployed: DeployedFunction, verb: str, *arguments: str) -> Reply:
+    """``verb``: one of the protocol's. Raises DeploymentError without a worker of this version."""
     pod = a_worker(cluster, deployed)
     command = (COMMAND[0], "-m", PROGRAM, verb, *arguments)
     return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
 
 
-def read(done: Executed, pod: str) -> Answer:
-    """Raises DeploymentError for what the program did not say."""
+def read(done: Executed, pod: str) -> Reply:
+    """Raises DeploymentError where the program is of another version, or was never run."""
     lines = [_object(line) for line in done.out.splitlines()]
     said = [line for line in lines if line]
     version = said.pop(0).get("protocol") if said else None
@@ -51,11 +47,11 @@ def read(done: Executed, pod: str) -> Answer:
         )
     last = said[-1] if said else {}
     if "end" in last and not done.code:
-        return Answer(tuple(said[:-1]))
+        return Reply(tuple(said[:-1]))
     if "error" in last:
-        return Answer(tuple(said[:-1]), str(last["error"]))
-    what = f"the answer of pod {pod} broke off" if said else f"pod {pod} gave no answer"
-    return Answer(tuple(said), f"{what}: {_complaint(done)}")
+        return Reply(tuple(said[:-1]), str(last["error"]))
+    what = f"the answer of pod {pod} is incomplete" if said else f"pod {pod} gave no answer"
+    return Reply(tuple(said), f"{what}: {_complaint(done)}")
 
 
 def _complaint(done: Executed) -> str:
@@ -71,6 +67,15 @@ def _object(line: str) -> Dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def ids(numbers: Sequence[int]) -> Sequence[str]:
-    """The arguments that name letters."""
-    return ("--ids", *map(str, numbers)) if numbers else ()
+def who(cluster: Cluster) -> str:
+    """Who runs this command, for the record: the cluster's user, and the user of this machine.
+
+    Both, because several people may share one account of a cluster.
+    """
+    try:
+        local = getpass.getuser()
+    except (KeyError, OSError):
+        local = "unknown"
+    here = f"{local}@{socket.gethostname()}"
+    known = cluster.whoami()
+    return f"{known} ({here})" if known else here

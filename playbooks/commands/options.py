@@ -1,0 +1,203 @@
+"""What the commands of ``falco-playbook`` share: their options, and what they act through."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, cast
+
+import click
+
+from playbooks.commands import PROGRAM
+from playbooks.commands.cluster import Cluster as ClusterPort
+from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.core.instant import duration
+from playbooks.core.ports import Clock, Cluster, LedgerStore
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.request import catalogue
+from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.infrastructure.kubernetes.api import KubernetesApi, connect_as_kubectl
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.this_pod import SystemClock
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Namespace and name of a ConfigMap.
+Place = Tuple[str, str]
+
+# The longest time to look back, in seconds.
+LONGEST = 365 * 86400
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+# ``-p=delete``, which click would read as the value "=delete".
+_SHORT_WITH_VALUE = re.compile(r"-[A-Za-z]=")
+
+
+class Command(click.Command):
+    """``examples``: command lines without the program's name, shown below the help."""
+
+    def __init__(self, name: str, *, examples: Sequence[str] = (), **attributes: Any) -> None:
+        super().__init__(name, context_settings=HELP, **attributes)
+        lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
+        self.epilog = f"\b\nExamples:\n{lines}"
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        apart = (a.split("=", 1) if _SHORT_WITH_VALUE.match(a) else [a] for a in args)
+        return super().parse_args(ctx, [part for parts in apart for part in parts])
+
+
+def command(*examples: str) -> Callable[[Callable[..., int]], Command]:
+    """A command of the name of its function, whose docstring is its help."""
+    return click.command(cls=Command, examples=examples)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The cluster as undo and sweep act on it: with preconditions that kubectl has no words for.
+
+    ``ledger``: the store in a ConfigMap.
+    """
+
+    clock: Clock
+    cluster: Cluster
+    ledger: Callable[[Place], LedgerStore]
+
+
+def reach() -> Reach:
+    """The cluster that kubectl would take; in a pod without a kubeconfig, the pod's own.
+
+    Nothing is connected yet.
+    """
+    api = KubernetesApi(connect=connect_as_kubectl)
+
+    def ledger(place: Place) -> LedgerStore:
+        return ConfigMapLedger(api, namespace=place[0], name=place[1])
+
+    return Reach(SystemClock(), KubernetesCluster(api), ledger)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The deployed playbook that a command is about, as it was typed.
+
+    ``name``: that of ``-N``. ``namespace`` None: the kubeconfig's.
+    """
+
+    playbook: str = ""
+    name: str = ""
+    namespace: Optional[str] = None
+
+    @property
+    def function(self) -> str:
+        """``falco-NAME``; empty where neither a name nor a playbook was given."""
+        name = self.name or self.playbook
+        return f"falco-{name}" if name else ""
+
+    @property
+    def named(self) -> str:
+        """``falco-NAME`` of ``-N`` alone; empty for every Function of the playbook."""
+        return f"falco-{self.name}" if self.name else ""
+
+    def check(self, *problems: str, required: bool = True) -> None:
+        """Raises UsageError with these problems and those of the names.
+
+        ``required``: that a playbook or a name is given.
+        """
+        found: List[str] = []
+        if required and not self.function:
+            found.append("no playbook is given: expected -p PLAYBOOK, or -N NAME as deployed")
+        found += name_problems(self.name or self.playbook)
+        if self.namespace is not None:
+            found += namespace_problems(self.namespace)
+        if found or problems:
+            raise UsageError([*found, *problems])
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the commands act through. ``cluster``: by kubectl's verbs."""
+
+    cluster: ClusterPort
+    reach: Callable[[], Reach]
+    sleep: Sleep
+
+    def namespace(self, which: Selection) -> str:
+        """Raises DeploymentError without kubectl."""
+        preflight.check_kubectl()
+        return which.namespace or self.cluster.current_namespace()
+
+    def find(self, which: Selection) -> DeployedFunction:
+        """Raises DeploymentError where no worker is deployed under this name."""
+        return find(self.cluster, self.namespace(which), which.function)
+
+
+def selects(command: F) -> F:
+    """Gives a command the session, and its Selection as ``which``, from -p, -N and -n."""
+
+    @click.option(
+        "-p",
+        "--playbook",
+        metavar="PLAYBOOK",
+        default="",
+        shell_complete=_playbooks,
+        help="The playbook, as it was deployed.",
+    )
+    @click.option(
+        "-n",
+        "--namespace",
+        metavar="NAMESPACE",
+        help="The namespace. Default: that of the kubeconfig.",
+    )
+    @click.option(
+        "-N",
+        "--name",
+        metavar="NAME",
+        default="",
+        help="The name given to deploy_playbook -N. Default: PLAYBOOK.",
+    )
+    @click.pass_obj
+    @functools.wraps(command)
+    def selecting(
+        session: Session, /, playbook: str, name: str, namespace: Optional[str], **others: Any
+    ) -> Any:
+        which = Selection(playbook, name, namespace)
+        return command(session, which, **others)
+
+    return cast(F, selecting)
+
+
+def outputs(*formats: str) -> Callable[[F], F]:
+    """``-o``, of which the first format is the default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="The output format.",
+    )
+
+
+def _playbooks(*completing: Any) -> List[str]:
+    """``completing``: click's context, the parameter, and what was typed of its value."""
+    incomplete = completing[-1]
+    return [name for name in catalogue.names() if name.startswith(incomplete)]
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """A time such as ``90m`` or ``7d``, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
+    ) -> float:
+        try:
+            return duration(1, LONGEST)(str(value))
+        except ValueError as error:
+            return self.fail(f"{value!r}, expected {error}", param, ctx)

@@ -1,0 +1,211 @@
+"""``falco-playbook token``: prints the bearer token of a worker's HTTP endpoint, or rotates it.
+
+The worker reads the file of its mounted Secret for every request: rotating restarts and interrupts
+nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, List, Mapping, Tuple
+
+import click
+
+from playbooks.commands import tell
+from playbooks.commands.cluster import Cluster
+from playbooks.commands.deployed import DeployedFunction, workers
+from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.errors import InvalidSetting
+from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.kubectl import Conflicting, KubectlError
+from playbooks.deployment.manifests.worker_pod import COMMAND
+from playbooks.deployment.request.worker_settings import TOKEN
+
+# Times that the Secret is written when somebody else writes it at the same time.
+TRIES = 5
+
+# Seconds between two looks at the workers, and for all of them: the kubelet looks at a Secret
+# again within 60 to 90 seconds, and at once when its pod changes.
+PAUSE, WITHIN = 1.0, 180.0
+
+# On a pod: a change that makes its kubelet look now.
+ROTATED = "falco/token-rotated"
+
+_DIGEST = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
+
+
+@command("token -p delete", "token -p delete -n responders --rotate")
+@selects
+@outputs("text", "json")
+@click.option(
+    "--rotate",
+    is_flag=True,
+    help="Store a new token, print it, and wait until every worker accepts it. The previous one is"
+    " rejected from then on.",
+)
+def token(session: Session, which: Selection, output: str, rotate: bool) -> int:
+    """Print the bearer token of a worker's HTTP endpoint.
+
+    Send it as 'Authorization: Bearer TOKEN' with POST /.
+    """
+    which.check()
+    deployed = session.find(which)
+    place = token_place(deployed)
+    stored = _rotated if rotate else _token
+    found = stored(session.cluster, deployed, place)
+    if output == "json":
+        said = {"secret": f"{deployed.namespace}/{place.secret}", "key": place.key, "token": found}
+        print(json.dumps({"function": str(deployed), **said}, indent=2), flush=True)
+    else:
+        print(found, flush=True)
+    if rotate:
+        _wait(session.cluster, deployed, place, found, session.sleep)
+    return 0
+
+
+@dataclass(frozen=True)
+class TokenPlace:
+    """Where a token is: ``key`` of a Secret, and the file ``path`` in the worker's pods.
+
+    ``own``: in the Secret that deploy_playbook makes, not in one that somebody else keeps.
+    """
+
+    secret: str
+    key: str
+    path: str
+    own: bool
+
+
+def token_place(deployed: DeployedFunction) -> TokenPlace:
+    """Read from the spec of the worker's pods. Raises DeploymentError."""
+    environment = deployed.environment
+    if environment.get("HTTP") == "off":
+        raise DeploymentError(
+            f"{deployed} has no HTTP endpoint, and so no token: it was deployed with HTTP=off"
+        )
+    path = environment.get(TOKEN.file_variable, "")
+    for directory, volume in _mounts(deployed):
+        if path.startswith(f"{directory}/"):
+            secret, key = volume["secretName"], path[len(directory) + 1 :]
+            items = {item["path"]: item["key"] for item in volume.get("items") or ()}
+            return TokenPlace(secret, items.get(key, key), path, secret == deployed.function)
+    raise DeploymentError(
+        f"the token of {deployed} comes from no Secret: {TOKEN.file_variable} of its pods is"
+        f" {path!r}, expected a file of a Secret's volume"
+    )
+
+
+def _mounts(deployed: DeployedFunction) -> List[Tuple[str, Mapping[str, Any]]]:
+    """Directories of the container and the Secrets in them."""
+    volumes = {volume["name"]: volume for volume in deployed.template.get("volumes") or ()}
+    return [
+        (mount["mountPath"].rstrip("/"), volumes[mount["name"]]["secret"])
+        for mount in deployed.container.get("volumeMounts") or ()
+        if "secret" in volumes.get(mount["name"], {})
+    ]
+
+
+def _token(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> str:
+    data = _secret(cluster, deployed, place).get("data") or {}
+    if place.key not in data:
+        raise DeploymentError(_unusable(deployed, place, "it is missing"))
+    try:
+        text = base64.b64decode(data[place.key]).decode("utf-8")
+        return str(TOKEN.check(text))
+    except (binascii.Error, UnicodeDecodeError, InvalidSetting) as error:
+        raise DeploymentError(_unusable(deployed, place, str(error))) from None
+
+
+def _unusable(deployed: DeployedFunction, place: TokenPlace, why: str) -> str:
+    return (
+        f"key {place.key} of Secret {deployed.namespace}/{place.secret} is no token, and the worker"
+        f" rejects every request: {why} (--rotate makes a new one)"
+    )
+
+
+def _secret(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> Manifest:
+    """Raises DeploymentError where it is gone."""
+    found = cluster.get([reference("v1", "Secret", place.secret, deployed.namespace)])
+    if not found:
+        raise DeploymentError(
+            f"there is no Secret {deployed.namespace}/{place.secret}, which has the token of"
+            f" {deployed}: deploy it again"
+        )
+    return found[0]
+
+
+def _rotated(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> str:
+    """A new token, which the Secret has now. Raises DeploymentError."""
+    if not place.own:
+        raise DeploymentError(
+            f"the token of {deployed} is key {place.key} of Secret"
+            f" {deployed.namespace}/{place.secret}, which deploy_playbook did not make (-s):"
+            " change it there"
+        )
+    made = secrets.token_urlsafe(32)
+    encoded = base64.b64encode(made.encode("ascii")).decode("ascii")
+    for _ in range(TRIES):
+        stored = _secret(cluster, deployed, place)
+        data = {**(stored.get("data") or {}), place.key: encoded}
+        try:
+            cluster.replace([{**stored, "data": data}])
+            return made
+        except Conflicting:
+            continue
+    raise DeploymentError(
+        f"Secret {deployed.namespace}/{place.secret} was written by others, {TRIES} times"
+    )
+
+
+def _wait(
+    cluster: Cluster, deployed: DeployedFunction, place: TokenPlace, token: str, sleep: Sleep
+) -> None:
+    """Until every worker has the new token, and so rejects the previous one."""
+    wanted = hashlib.sha256(token.encode("ascii")).hexdigest()
+    _hurry(cluster, deployed)
+    told = ""
+    for _ in range(int(WITHIN / PAUSE)):
+        pods = workers(cluster, deployed)
+        late = [pod for pod in pods if not _has(cluster, deployed, place, pod, wanted)]
+        progress = f"{len(pods) - len(late)} of {len(pods)} workers accept the new token"
+        if progress != told:
+            tell("", [progress])
+            told = progress
+        if not late:
+            return
+        sleep(PAUSE)
+    raise DeploymentError(
+        f"the new token is stored, but pod {', '.join(late)} still accepts the previous one: its"
+        f" kubelet did not update {place.path} within {WITHIN:.0f} seconds. Restart it: kubectl"
+        f" rollout restart deployment {deployed.function} -n {deployed.namespace}"
+    )
+
+
+def _hurry(cluster: Cluster, deployed: DeployedFunction) -> None:
+    """Without the right to annotate pods it only takes longer."""
+    try:
+        for pod in workers(cluster, deployed):
+            cluster.annotate(deployed.namespace, pod, f"{ROTATED}={int(time.time())}")
+    except KubectlError:
+        return
+
+
+def _has(
+    cluster: Cluster, deployed: DeployedFunction, place: TokenPlace, pod: str, digest: str
+) -> bool:
+    command: List[str] = [COMMAND[0], "-c", _DIGEST, place.path]
+    done = cluster.execute(deployed.namespace, pod, deployed.function, command)
+    if done.code and "Error from server (Forbidden)" in done.err:
+        raise DeploymentError(
+            f"the new token is stored, but whether the workers accept it cannot be read: {done.err}"
+            " They accept it within two minutes".strip()
+        )
+    return done.out.strip() == digest
