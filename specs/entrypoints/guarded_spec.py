@@ -1,7 +1,6 @@
 """Every playbook behind its guards, with its entrypoint's wiring on fakes."""
 
 import importlib
-from dataclasses import replace
 
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
@@ -92,10 +91,10 @@ with description("A playbook that acts on the cluster") as self:
 
     with it("has failed and may try again where a guard cannot be asked"):
         for name, call in (
-            *[(name, "namespace") for name in ACTING],
+            *[(name, "namespace_annotations") for name in ACTING],
             ("delete", "workload"),
             ("isolate", "workload"),
-            ("taint", "list_nodes"),
+            ("taint", "nodes"),
         ):
             for error, reason in (
                 (NotPermitted("no"), "guard-unanswered"),
@@ -179,5 +178,5 @@ with description("A playbook that acts on the cluster") as self:
 
         expect(self.answer("delete", MAX_ACTIONS="1").status).to(equal(Status.FAILED))
         expect(self.answer("delete", MAX_ACTIONS="1").status).to(equal(Status.ACTED))
-        self.cluster.pods["shop", "web-0"] = replace(pod, manifest=a_pod(uid="next").manifest)
+        self.cluster.put(a_pod(uid="next"))
         expect(self.answer("delete", MAX_ACTIONS="1").reason).to(equal("budget-used-up"))

@@ -142,7 +142,7 @@ def check(body: Any, seen: Counter) -> None:
         seen[f"{name} {outcome.status}"] += 1
         assert outcome.reason != "unexpected", (name, outcome, body)
         json.dumps(outcome.to_dict())
-        changed = [pod for key, pod in before.items() if cluster.pods.get(key) is not pod]
+        changed = [pod for key, pod in before.items() if cluster.pods.get(key) != pod]
         if name == "taint" and cluster.writes:
             changed = [pod for pod in before.values() if proves(body, pod)]
             assert changed, (name, outcome, body)

@@ -1,6 +1,6 @@
 """The ledger in a ConfigMap, on a real API server.
 
-Its first group is the contract that it shares with the fake: specs/core/fake_ledger_spec.py.
+Its first group is the contract that it shares with the ledger in memory.
 """
 
 from expects import be_a, contain, equal, expect, have_key

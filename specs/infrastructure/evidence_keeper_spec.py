@@ -23,7 +23,15 @@ from playbooks.infrastructure.evidence import files as evidence_files
 from playbooks.infrastructure.evidence.files import EvidenceFiles
 from playbooks.infrastructure.evidence.keeper import EvidenceKeeper
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import CONTAINER, OTHER_CONTAINER, UID, a_pod, a_status, an_alert
+from specs.support.mothers import (
+    CONTAINER,
+    OTHER_CONTAINER,
+    UID,
+    a_pod,
+    a_status,
+    an_alert,
+    an_event,
+)
 
 PLACE = f"shop/web-0/20260102T030000.000000000Z-{UID}"
 
@@ -97,7 +105,7 @@ with description("The evidence of a pod") as self:
             ("side", True): b"crashed\n",
             ("init", False): b"prepared\n",
         }
-        self.cluster.events[UID] = [{"reason": "Pulled"}]
+        self.cluster.put(an_event(self.pod, "Pulled"))
         self.files, self.seconds = FilesInMemory(), Seconds()
 
     def keep(self, alert=None, **values):
@@ -167,7 +175,7 @@ with description("The evidence of a pod") as self:
     with description("that cannot be read in part"):
         with it("says which part and why, and is kept"):
             del self.cluster.logs["init", False]
-            self.cluster.failures["events"] = [NotPermitted("may not list, token=hunter2")]
+            self.cluster.failures["events_of"] = [NotPermitted("may not list, token=hunter2")]
             kept = self.keep()
 
             expect(kept.missing).to(
@@ -255,7 +263,7 @@ with description("The evidence of a pod") as self:
             expect(self.files.file("manifest.json")).to(be_none)
 
         with it("is the same error where something else goes wrong"):
-            self.cluster.failures["events"] = [ZeroDivisionError("oh")]
+            self.cluster.failures["events_of"] = [ZeroDivisionError("oh")]
 
             expect(self.keep).to(raise_error(EvidenceUnavailable, "ZeroDivisionError: oh"))
 

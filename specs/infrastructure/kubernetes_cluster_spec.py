@@ -1,6 +1,6 @@
 """The client of the Kubernetes API, on a real one.
 
-Its first group is the contract that it shares with the fake: specs/core/fake_cluster_spec.py.
+Its first group is the contract that it shares with the cluster in memory.
 """
 
 import os

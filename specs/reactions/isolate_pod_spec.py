@@ -3,7 +3,6 @@ import json
 from expects import be_empty, contain, equal, expect, have_key, raise_error
 from mamba import before, description, it
 
-from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment.isolation import DETACHED_LABELS
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
@@ -12,7 +11,16 @@ from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import NOW, UID, a_pod, a_policy, an_alert
+from specs.support.mothers import (
+    NOW,
+    UID,
+    a_claim,
+    a_pod,
+    a_policy,
+    a_replica_controller,
+    a_service,
+    an_alert,
+)
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
@@ -26,8 +34,9 @@ def a_replica(**changes):
 def a_cluster(pod, *policies):
     """With the pod's ReplicaSet, and a Service that selects by app."""
     cluster = InMemoryCluster(pod, *policies)
-    cluster.owner_selectors["ReplicaSet web"] = Selector({"app": "web", "pod-template-hash": "abc"})
-    cluster.services = [{"app": "web"}, {"app": "another"}]
+    cluster.put(a_replica_controller(labels={"app": "web", "pod-template-hash": "abc"}))
+    cluster.put(a_service("web", selector={"app": "web"}))
+    cluster.put(a_service("another", selector={"app": "another"}))
     return cluster
 
 
@@ -193,7 +202,7 @@ with description("Isolating a pod") as self:
         with it("keeps the labels of a pod whose claim no other could mount"):
             claim = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
             cluster = a_cluster(a_replica(spec=claim))
-            cluster.claims["data"] = ("ReadWriteOnce",)
+            cluster.put(a_claim("data", "ReadWriteOnce"))
 
             expect(run(cluster).message).to(contain("could not mount its claim data"))
             expect(the_pod(cluster).labels).to(have_key("app"))
@@ -201,7 +210,7 @@ with description("Isolating a pod") as self:
         with it("detaches a pod whose claim others can mount"):
             claim = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
             cluster = a_cluster(a_replica(spec=claim))
-            cluster.claims["data"] = ("ReadWriteMany",)
+            cluster.put(a_claim("data", "ReadWriteMany"))
 
             expect(run(cluster).message).to(contain("detached from ReplicaSet web"))
 
@@ -295,7 +304,7 @@ with description("Isolating a pod") as self:
         cluster = a_cluster(a_replica())
         run(cluster)
         stale = cluster.policies[NAME]
-        cluster.pods["shop", "web-0"] = a_replica()
+        cluster.put(a_replica())
         run(cluster, now=later(NOW, 1))
 
         expect(lambda: cluster.delete_network_policy(stale)).to(raise_error(Conflict))

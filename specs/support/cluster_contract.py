@@ -1,7 +1,7 @@
-"""What every Cluster does, the fake one and the real one: one check a function.
+"""What every Cluster does, the one in memory and the real one: one check a function.
 
-Each takes a World, in which it makes what it needs. specs/core/fake_cluster_spec.py runs all of
-them in memory, specs/infrastructure/kubernetes_cluster_spec.py on the Kubernetes API.
+Each takes a World, in which it makes what it needs. specs/infrastructure/memory/cluster_spec.py
+runs all of them in memory, specs/infrastructure/kubernetes_cluster_spec.py on the Kubernetes API.
 """
 
 from __future__ import annotations

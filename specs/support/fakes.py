@@ -1,19 +1,16 @@
-"""Fakes of the ports. The in-memory cluster keeps one contract with the real client:
-``specs/support/cluster_contract.py``."""
+"""Fakes of the ports. The cluster and the ledger are those of playbooks/infrastructure/memory."""
 
 from __future__ import annotations
 
-import copy
 from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
-from playbooks.core.cluster.selectors import Selector
-from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.errors import Refused
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
@@ -22,12 +19,13 @@ from playbooks.core.ports import (
     Cluster,
     ClusterCollaborators,
     Evidence,
-    LedgerStore,
     OwnPod,
     Slack,
 )
 from playbooks.core.reaction import Reaction
-from specs.support.mothers import NOW
+from playbooks.infrastructure.memory.cluster import MemoryCluster
+from playbooks.infrastructure.memory.ledger import MemoryLedger
+from specs.support.mothers import NOW, a_namespace
 
 
 class FixedClock(Clock):
@@ -67,25 +65,21 @@ class FakeOwnPod(OwnPod):
         return self._facts[3]
 
 
-class InMemoryLedger(LedgerStore):
+class InMemoryLedger(MemoryLedger):
     """``calls`` says what was asked; ``failures`` makes the next calls raise."""
 
     def __init__(self, text: str = "") -> None:
-        self.text = text
+        super().__init__(text)
         self.calls: List[str] = []
         self.failures: List[Exception] = []
-        self._version = 1
 
     def read(self) -> Tuple[str, str]:
         self._called("read")
-        return self.text, str(self._version)
+        return super().read()
 
     def write(self, text: str, *, version: str) -> str:
         self._called("write")
-        if version != str(self._version):
-            raise Conflict("the ledger was written")
-        self.text, self._version = text, self._version + 1
-        return str(self._version)
+        return super().write(text, version=version)
 
     def _called(self, method: str) -> None:
         self.calls.append(method)
@@ -143,235 +137,88 @@ class FakeReaction(Reaction):
         return answer
 
 
-class InMemoryCluster(Cluster):
-    """``calls`` counts what each method was asked; ``failures`` makes a method raise once each."""
+class InMemoryCluster(MemoryCluster):
+    """The shipped one, watched: ``calls`` has the name of each method that was called, and
+    ``failures`` makes a method raise once each. Its namespaces come with their pods.
+
+    ``logs``: by the name of the container, and whether it is that of the run before.
+    """
 
     def __init__(self, *objects: Any) -> None:
-        self.pods: Dict[Tuple[str, str], Pod] = {}
-        self.known_nodes: Dict[str, Node] = {}
-        self.policies: Dict[str, Mapping[str, Any]] = {}
-        self.services: List[Mapping[str, str]] = []
-        self.owner_selectors: Dict[str, Selector] = {}
-        self.namespaces: Dict[str, Mapping[str, str]] = {}
-        self.workloads: Dict[str, Workload] = {}
-        self.controllers: List[ReplicaController] = []
-        self.claims: Dict[str, Tuple[str, ...]] = {}
+        super().__init__(FixedClock())
         self.logs: Dict[Tuple[str, bool], bytes] = {}
-        self.events: Dict[str, List[Mapping[str, Any]]] = {}
         self.calls: List[str] = []
         self.failures: Dict[str, List[Exception]] = {}
         self.graces: List[int] = []
         for thing in objects:
-            if isinstance(thing, Pod):
-                self.pods[thing.namespace, thing.name] = thing
-                self.namespaces.setdefault(thing.namespace, {})
-            elif isinstance(thing, Node):
-                self.known_nodes[thing.name] = thing
-            else:
-                self.policies[thing["metadata"]["name"]] = thing
+            self.put(thing)
+
+    def put(self, thing: Any, kind: str = "NetworkPolicy") -> None:
+        """A pod, a node, or a manifest, of a policy unless it says its ``kind``."""
+        if isinstance(thing, (Pod, Node)):
+            super().put(thing.manifest, type(thing).__name__)
+        else:
+            super().put(thing, thing.get("kind") or kind)
+        if isinstance(thing, Pod) and thing.namespace not in self._names("Namespace"):
+            self.put(a_namespace(thing.namespace))
+
+    def remove(self, kind: str, name: str, namespace: str = "shop") -> None:
+        del self._stored[namespace][kind, name]
 
     @property
     def writes(self) -> List[str]:
-        return [call for call in self.calls if call not in _READS]
+        return [call for call in self.calls if call in _WRITES]
 
-    def pod(self, name: str, *, namespace: str) -> Pod:
-        self._called("pod")
-        if (namespace, name) not in self.pods:
-            raise NotFound(f"no pod {namespace}/{name}")
-        return self.pods[namespace, name]
+    @property
+    def pods(self) -> Mapping[Tuple[str, str], Pod]:
+        pods = map(Pod, self.objects("Pod"))
+        return MappingProxyType({(pod.namespace, pod.name): pod for pod in pods})
 
-    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
-        self._called("pods_on")
-        return [
-            pod
-            for pod in self.pods.values()
-            if pod.node == node and (not namespaces or pod.namespace in namespaces)
-        ]
+    @property
+    def known_nodes(self) -> Mapping[str, Node]:
+        return MappingProxyType({node.name: node for node in map(Node, self.objects("Node"))})
 
-    def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
-        self._called("labelled_pods")
-        return [
-            pod
-            for pod in self.pods.values()
-            if label in pod.labels and (not namespaces or pod.namespace in namespaces)
-        ]
+    @property
+    def policies(self) -> Mapping[str, Mapping[str, Any]]:
+        found = self.objects("NetworkPolicy")
+        return MappingProxyType({policy["metadata"]["name"]: policy for policy in found})
 
     def log(
         self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
     ) -> Log:
-        """``logs``: by the name of the container, and whether it is that of the run before."""
-        self._called("log")
-        there = self._there(pod)
-        if container not in [c.name for c in there.containers]:
-            raise Refused(f"container {container} is not valid for {pod}")
-        if not there.node:
-            return Log(b"")
+        asked = {"previous": previous, "most_bytes": most_bytes, "seconds": seconds}
+        nothing = super().log(pod, container, **asked)
+        if not pod.node:
+            return nothing
         if (container, previous) not in self.logs:
             raise Refused(f"container {container} of {pod} has no such log")
-        content = self.logs[container, previous]
-        return Log.end_of([content], most=most_bytes)
-
-    def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
-        self._called("events")
-        return self.events.get(pod.uid, [])
+        return Log.end_of([self.logs[container, previous]], most=most_bytes)
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
-        self._called("delete_pod")
-        self._same(pod)
+        super().delete_pod(pod, grace_period_seconds=grace_period_seconds)
         self.graces.append(grace_period_seconds)
-        del self.pods[pod.namespace, pod.name]
 
-    def patch_pod(
-        self,
-        pod: Pod,
-        *,
-        labels: Mapping[str, Optional[str]],
-        annotations: Mapping[str, Optional[str]],
-    ) -> None:
-        self._called("patch_pod")
-        stored = self._there(pod)
-        if (stored.uid, stored.resource_version) != (pod.uid, pod.resource_version):
-            raise Conflict(f"{pod} was written")
-        manifest = copy.deepcopy(dict(stored.manifest))
-        metadata = manifest["metadata"]
-        metadata["labels"] = _merged(stored.labels, labels)
-        metadata["annotations"] = _merged(stored.annotations, annotations)
-        metadata["resourceVersion"] = _next(metadata)
-        self.pods[pod.namespace, pod.name] = Pod(manifest)
-
-    def node(self, name: str) -> Node:
-        self._called("node")
-        if name not in self.known_nodes:
-            raise NotFound(f"no node {name}")
-        return self.known_nodes[name]
-
-    def nodes(self) -> List[Node]:
-        self._called("list_nodes")
-        return list(self.known_nodes.values())
-
-    def namespace_annotations(self, name: str) -> Mapping[str, str]:
-        self._called("namespace")
-        if name not in self.namespaces:
-            raise NotFound(f"no namespace {name}")
-        return self.namespaces[name]
-
-    def workload(self, owner: Owner, *, namespace: str) -> Workload:
-        self._called("workload")
-        if str(owner) in self.workloads:
-            return self.workloads[str(owner)]
-        if owner.kind in _KNOWN:
-            return Workload(owner.kind, owner.name, None)
-        pods = [p for p in self.pods.values() if p.namespace == namespace and p.owner == owner]
-        return Workload(owner.kind, owner.name, len(pods))
-
-    def patch_node(
-        self,
-        node: Node,
-        *,
-        spec: Mapping[str, Any],
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-    ) -> None:
-        self._called("patch_node")
-        if node.name not in self.known_nodes:
-            raise NotFound(f"no {node}")
-        manifest = copy.deepcopy(dict(self.known_nodes[node.name].manifest))
-        if manifest["metadata"]["resourceVersion"] != node.resource_version:
-            raise Conflict(f"{node} was written")
-        manifest["spec"] = _merged(manifest["spec"], spec)
-        if annotations:
-            kept = _merged(manifest["metadata"].get("annotations") or {}, annotations)
-            manifest["metadata"]["annotations"] = kept
-        manifest["metadata"]["resourceVersion"] = _next(manifest["metadata"])
-        self.known_nodes[node.name] = Node(manifest)
-
-    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
-        self._called("network_policies")
-        return [p for p in self.policies.values() if p["metadata"]["namespace"] == namespace]
-
-    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        self._called("create_network_policy")
-        name = manifest["metadata"]["name"]
-        if name in self.policies:
-            raise AlreadyExists(name)
-        stored = copy.deepcopy(dict(manifest))
-        stored["metadata"]["resourceVersion"] = "1"
-        self.policies[name] = stored
-
-    def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        self._called("replace_network_policy")
-        metadata = manifest["metadata"]
-        stored = self.policies.get(metadata["name"])
-        if stored is None:
-            raise NotFound(f"no policy {metadata['name']}")
-        if stored["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
-            raise Conflict(f"{metadata['name']} was written")
-        replaced = copy.deepcopy(dict(manifest))
-        replaced["metadata"]["resourceVersion"] = _next(metadata)
-        self.policies[metadata["name"]] = replaced
-
-    def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        self._called("delete_network_policy")
-        metadata = manifest["metadata"]
-        stored = self.policies.get(metadata["name"])
-        if stored is None:
-            raise NotFound(f"no policy {metadata['name']}")
-        if stored["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
-            raise Conflict(f"{metadata['name']} was written")
-        del self.policies[metadata["name"]]
-
-    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
-        self._called("replica_controllers")
-        return list(self.controllers)
-
-    def service_selectors(self, namespace: str) -> List[Selector]:
-        self._called("service_selectors")
-        return [Selector(labels) for labels in self.services]
-
-    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
-        self._called("owner_selector")
-        if str(owner) not in self.owner_selectors:
-            raise NotFound(f"no {owner}")
-        return self.owner_selectors[str(owner)]
-
-    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
-        self._called("claim")
-        if claim not in self.claims:
-            raise NotFound(f"no claim {claim}")
-        return self.claims[claim]
-
-    def _called(self, method: str) -> None:
-        self.calls.append(method)
-        if self.failures.get(method):
-            raise self.failures[method].pop(0)
-
-    def _there(self, pod: Pod) -> Pod:
-        stored = self.pods.get((pod.namespace, pod.name))
-        if stored is None:
-            raise NotFound(f"no {pod}")
-        return stored
-
-    def _same(self, pod: Pod) -> Pod:
-        stored = self._there(pod)
-        if stored.uid != pod.uid:
-            raise NotTheSameObject(f"{pod} has another uid")
-        return stored
+    def _names(self, kind: str) -> List[str]:
+        return [found["metadata"]["name"] for found in self.objects(kind)]
 
 
-# Kinds that say themselves how many pods they want.
-_KNOWN = ("ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job")
-
-_READS = (
-    *("pod", "pods_on", "node", "list_nodes", "namespace", "workload", "network_policies"),
-    *("service_selectors", "owner_selector", "claim", "labelled_pods", "replica_controllers"),
-    *("log", "events"),
+_WRITES = (
+    *("delete_pod", "patch_pod", "patch_node", "create_network_policy"),
+    *("replace_network_policy", "delete_network_policy"),
 )
 
 
-def _merged(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Dict[str, Any]:
-    """As a JSON merge patch does it."""
-    merged = {**stored, **changes}
-    return {key: value for key, value in merged.items() if value is not None}
+def _watched(name: str) -> Callable[..., Any]:
+    method = getattr(InMemoryCluster, name)
+
+    def call(self: InMemoryCluster, *given: Any, **named: Any) -> Any:
+        self.calls.append(name)
+        if self.failures.get(name):
+            raise self.failures[name].pop(0)
+        return method(self, *given, **named)
+
+    return call
 
 
-def _next(metadata: Mapping[str, Any]) -> str:
-    return str(int(metadata["resourceVersion"]) + 1)
+for name in Cluster.__abstractmethods__:
+    setattr(InMemoryCluster, name, _watched(name))

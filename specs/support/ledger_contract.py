@@ -1,7 +1,8 @@
-"""What every LedgerStore does, the fake one and the real one: one check a function.
+"""What every LedgerStore does, the one in memory and the real one: one check a function.
 
-Each takes two stores of one ledger that nobody has written yet. specs/core/fake_ledger_spec.py runs
-all of them in memory, specs/infrastructure/config_map_ledger_spec.py on the Kubernetes API.
+Each takes two stores of one ledger that nobody has written yet. They run in memory in
+specs/infrastructure/memory/ledger_spec.py, and on the Kubernetes API in
+specs/infrastructure/config_map_ledger_spec.py.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 
+Manifest = Dict[str, Any]
+
 NOW = Instant.parse("2026-01-02T03:04:05.000000000Z")
 EARLIER = "2026-01-02T03:00:00.000000000Z"
 CONTAINER = "1376fe875695" + "0" * 52
@@ -166,4 +168,51 @@ def a_policy(
     return {
         "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"},
         "spec": {"podSelector": dict(selector or {}), **spec},
+    }
+
+
+def a_namespace(name: str = "shop", annotations: Optional[Mapping[str, str]] = None) -> Manifest:
+    return {"kind": "Namespace", "metadata": {"name": name, "annotations": annotations or {}}}
+
+
+def a_service(name: str = "web", *, selector: Optional[Mapping[str, str]]) -> Manifest:
+    metadata = {"name": name, "namespace": "shop"}
+    return {"kind": "Service", "metadata": metadata, "spec": {"selector": selector}}
+
+
+def a_replica_controller(
+    name: str = "web",
+    *,
+    kind: str = "ReplicaSet",
+    labels: Optional[Mapping[str, str]] = None,
+    replicas: int = 1,
+    present: int = 0,
+    owner: Optional[str] = None,
+) -> Manifest:
+    """``present``: how many pods its status says. ``owner`` is written ``Deployment/web``."""
+    selector = dict(labels or {})
+    above, _, owner_name = (owner or "").partition("/")
+    owners = [{"kind": above, "name": owner_name, "controller": True}] if owner else []
+    return {
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": selector} if kind == "ReplicaSet" else selector,
+        },
+        "status": {"replicas": present},
+    }
+
+
+def a_claim(name: str, mode: str) -> Manifest:
+    metadata = {"name": name, "namespace": "shop"}
+    return {"kind": "PersistentVolumeClaim", "metadata": metadata, "spec": {"accessModes": [mode]}}
+
+
+def an_event(pod: Pod, reason: str) -> Manifest:
+    return {
+        "kind": "Event",
+        "metadata": {"name": f"{pod.name}.{reason.lower()}", "namespace": pod.namespace},
+        "involvedObject": {"uid": pod.uid},
+        "reason": reason,
     }

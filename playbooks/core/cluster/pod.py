@@ -42,6 +42,16 @@ class Owner:
         return f"{self.kind} {self.name}"
 
 
+# Owners that say themselves how many pods they want, and where.
+COUNTED = {
+    "ReplicaSet": ("spec", "replicas"),
+    "StatefulSet": ("spec", "replicas"),
+    "DaemonSet": ("status", "desiredNumberScheduled"),
+    "ReplicationController": ("spec", "replicas"),
+    "Job": ("spec", "parallelism"),
+}
+
+
 @dataclass(frozen=True)
 class Workload:
     """What owns pods in the end (a Deployment, not its ReplicaSets), and how many it wants.
@@ -52,6 +62,13 @@ class Workload:
     kind: str
     name: str
     replicas: Optional[int]
+
+    @classmethod
+    def of(cls, owner: Owner, manifest: Mapping[str, Any]) -> Workload:
+        """``manifest``: of an owner of one of the kinds in ``COUNTED``."""
+        above = controller(manifest["metadata"]) or owner
+        part, number = COUNTED[owner.kind]
+        return cls(above.kind, above.name, (manifest.get(part) or {}).get(number))
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -68,6 +85,18 @@ class ReplicaController:
     selector: Selector
     wanted: int
     present: int
+
+    @classmethod
+    def of(cls, kind: str, manifest: Mapping[str, Any]) -> ReplicaController:
+        """Of a ReplicaSet or ReplicationController. What its status does not know of yet counts as
+        complete."""
+        metadata, spec = manifest["metadata"], manifest["spec"]
+        older = kind == "ReplicationController"
+        selector = Selector(spec["selector"]) if older else Selector.of(spec["selector"])
+        wanted, status = spec.get("replicas", 1), manifest.get("status") or {}
+        known = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+        present = status.get("replicas", 0) if known else wanted
+        return cls(Owner(kind, metadata["name"]), selector, wanted, present)
 
     def would_kill_for(self, labels: Labels) -> bool:
         """Whether one more pod of these labels would be one too many."""

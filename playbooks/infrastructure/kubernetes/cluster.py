@@ -20,13 +20,13 @@ _CORE = ("api", "v1")
 _APPS = ("apis", "apps", "v1")
 _NETWORKING = ("apis", "networking.k8s.io", "v1")
 
-# Where an owner of pods is found, and where it says how many it wants.
+# Where an owner of pods is found that says how many it wants.
 _WORKLOADS = {
-    "ReplicaSet": (_APPS, "replicasets", "spec", "replicas"),
-    "StatefulSet": (_APPS, "statefulsets", "spec", "replicas"),
-    "DaemonSet": (_APPS, "daemonsets", "status", "desiredNumberScheduled"),
-    "ReplicationController": (_CORE, "replicationcontrollers", "spec", "replicas"),
-    "Job": (("apis", "batch", "v1"), "jobs", "spec", "parallelism"),
+    "ReplicaSet": (*_APPS, "replicasets"),
+    "StatefulSet": (*_APPS, "statefulsets"),
+    "DaemonSet": (*_APPS, "daemonsets"),
+    "ReplicationController": (*_CORE, "replicationcontrollers"),
+    "Job": ("apis", "batch", "v1", "jobs"),
 }
 
 # Seconds for which an answer about namespaces and workloads, and one about nodes, is kept.
@@ -164,14 +164,8 @@ class KubernetesCluster(Cluster):
         path = (*_CORE, "namespaces", namespace, "replicationcontrollers")
         older = self._api.get(*path)["items"]
         return [
-            *(
-                _controller("ReplicaSet", item, Selector.of(item["spec"]["selector"]))
-                for item in sets
-            ),
-            *(
-                _controller("ReplicationController", item, Selector(item["spec"]["selector"]))
-                for item in older
-            ),
+            *(ReplicaController.of("ReplicaSet", item) for item in sets),
+            *(ReplicaController.of("ReplicationController", item) for item in older),
         ]
 
     def service_selectors(self, namespace: str) -> List[Selector]:
@@ -181,11 +175,13 @@ class KubernetesCluster(Cluster):
 
     def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
         inside = ("namespaces", namespace)
-        if owner.kind == "ReplicationController":
-            found = self._api.get(*_CORE, *inside, "replicationcontrollers", owner.name)
-            return Selector(found["spec"]["selector"])
-        found = self._api.get(*_APPS, *inside, "replicasets", owner.name)
-        return Selector.of(found["spec"]["selector"])
+        older = owner.kind == "ReplicationController"
+        path = (
+            (*_CORE, *inside, "replicationcontrollers")
+            if older
+            else (*_APPS, *inside, "replicasets")
+        )
+        return ReplicaController.of(owner.kind, self._api.get(*path, owner.name)).selector
 
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         path = (*_CORE, "namespaces", namespace, "persistentvolumeclaims", claim)
@@ -201,26 +197,16 @@ class KubernetesCluster(Cluster):
     def _workload(self, owner: Owner, namespace: str) -> Workload:
         if owner.kind not in _WORKLOADS:
             return Workload(owner.kind, owner.name, self._pods_of(owner, namespace))
-        api, resource, part, number = _WORKLOADS[owner.kind]
+        *api, resource = _WORKLOADS[owner.kind]
         try:
             found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
         except NotFound:
             return Workload(owner.kind, owner.name, None)
-        above = controller(found["metadata"]) or owner
-        return Workload(above.kind, above.name, (found.get(part) or {}).get(number))
+        return Workload.of(owner, found)
 
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
         return sum(controller(pod["metadata"]) == owner for pod in pods)
-
-
-def _controller(kind: str, item: Mapping[str, Any], selector: Selector) -> ReplicaController:
-    """What its status does not know of yet counts as complete."""
-    metadata, wanted = item["metadata"], item["spec"].get("replicas", 1)
-    status = item.get("status") or {}
-    known = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
-    present = status.get("replicas", 0) if known else wanted
-    return ReplicaController(Owner(kind, metadata["name"]), selector, wanted, present)
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

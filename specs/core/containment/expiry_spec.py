@@ -5,13 +5,12 @@ from mamba import before, description, it
 
 from playbooks import delete, isolate, taint
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotPermitted
 from playbooks.core.ledger.book import Book, after
 from playbooks.core.outcome import Status
 from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
+from specs.support.mothers import NOW, UID, a_node, a_pod, a_replica_controller, an_alert
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "team": "blue"}
@@ -23,7 +22,7 @@ TAINT = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 def isolated(*, detach=False, ttl="1h"):
     """A cluster in which the playbook isolated a replica's pod."""
     cluster = InMemoryCluster(a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS}))
-    cluster.owner_selectors["ReplicaSet web"] = Selector({"app": "web"})
+    cluster.put(a_replica_controller(labels={"app": "web"}))
     chosen = {"ISOLATE_TTL": ttl, "ISOLATE_DETACH": str(detach)}
     outcome = isolate.build(read(isolate.playbook, chosen), some_collaborators(cluster)).run(
         an_alert()
@@ -69,7 +68,7 @@ def the_pod(cluster):
 def change_pod(cluster, **metadata):
     manifest = json.loads(json.dumps(the_pod(cluster).manifest))
     manifest["metadata"].update(metadata)
-    cluster.pods["shop", "web-0"] = Pod(manifest)
+    cluster.put(Pod(manifest))
 
 
 with description("An isolation for a time") as self:
@@ -132,8 +131,8 @@ with description("An isolation for a time") as self:
 
         with it("is left alone where the policy was edited or is gone"):
             edited, gone = isolated(), isolated()
-            edited.policies[NAME] = {**edited.policies[NAME], "spec": {"podSelector": {}}}
-            gone.policies.clear()
+            edited.put({**edited.policies[NAME], "spec": {"podSelector": {}}})
+            gone.remove("NetworkPolicy", NAME)
 
             expect(pods(edited)[0].message).to(contain(f"NetworkPolicy {NAME} was edited"))
             expect(pods(gone)[0].message).to(contain("its NetworkPolicy is gone"))
@@ -163,7 +162,7 @@ with description("An isolation for a time") as self:
     with it("is failed, and ends the others all the same, where one may not be ended"):
         cluster = isolated()
         other = json.loads(json.dumps(the_pod(cluster).manifest).replace("web-0", "web-1"))
-        cluster.pods["shop", "web-1"] = Pod(other)
+        cluster.put(Pod(other))
         cluster.failures["patch_pod"] = [NotPermitted("may not")]
         first, second = pods(cluster)
 
@@ -252,7 +251,7 @@ with description("A taint for a time") as self:
 
 with description("The expiry of a playbook") as self:
     with it("looks at what the playbook contains"):
-        for playbook, call in ((isolate.playbook, "labelled_pods"), (taint.playbook, "list_nodes")):
+        for playbook, call in ((isolate.playbook, "labelled_pods"), (taint.playbook, "nodes")):
             cluster = InMemoryCluster()
 
             expect(expiry_of(playbook, cluster).once()).to(be_empty)

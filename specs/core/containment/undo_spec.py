@@ -4,8 +4,6 @@ from expects import be_empty, be_none, contain, equal, expect, raise_error
 from mamba import before, description, it
 
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.pod import Owner, ReplicaController
-from playbooks.core.cluster.selectors import Selector
 from playbooks.core.conflicts import ATTEMPTS
 from playbooks.core.containment.isolation import Isolation
 from playbooks.core.containment.lifetime import Lifetime
@@ -17,11 +15,11 @@ from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
 from playbooks.reactions.taint_node import TaintNode
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import UID, a_node, a_pod, a_policy, an_alert
+from specs.support.mothers import UID, a_node, a_pod, a_policy, a_replica_controller, an_alert
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
-SELECTOR = Selector({"app": "web", "pod-template-hash": "abc"})
+SELECTOR = {"app": "web", "pod-template-hash": "abc"}
 THEIRS = {"key": "theirs", "value": "a", "effect": "NoSchedule"}
 
 
@@ -29,8 +27,7 @@ def an_isolated(*, detach=False, ttl=None, present=1):
     """A cluster with a replica that was isolated, and the pod as it was before."""
     pod = a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS, "annotations": {"kept": "1"}})
     cluster = InMemoryCluster(pod, a_policy("theirs"))
-    cluster.owner_selectors["ReplicaSet web"] = SELECTOR
-    cluster.controllers = [ReplicaController(Owner("ReplicaSet", "web"), SELECTOR, 1, present)]
+    cluster.put(a_replica_controller(labels=SELECTOR, present=present))
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     settings = {"direction": "both", "allow_cidrs": (), "detach": detach}
     IsolatePod(cluster, proof, Lifetime(FixedClock(), ttl), **settings).run(an_alert())
@@ -74,12 +71,12 @@ def the_pod(cluster):
 
 def edit_policy(cluster):
     policy = cluster.policies[NAME]
-    cluster.policies[NAME] = {**policy, "spec": {**policy["spec"], "policyTypes": ["Ingress"]}}
+    cluster.put({**policy, "spec": {**policy["spec"], "policyTypes": ["Ingress"]}})
 
 
 def edit_labels(cluster, **labels):
     pod = the_pod(cluster)
-    cluster.pods["shop", "web-0"] = written(pod, labels={**pod.labels, **labels})
+    cluster.put(written(pod, labels={**pod.labels, **labels}))
 
 
 with description("Undoing an isolation") as self:
@@ -155,7 +152,7 @@ with description("Undoing an isolation") as self:
 
         with it("puts them back where nothing selects it any more"):
             cluster, pod = an_isolated(detach=True)
-            cluster.controllers = []
+            cluster.remove("ReplicaSet", "web")
             undo(cluster)
 
             expect(the_pod(cluster).labels).to(equal(pod.labels))
@@ -183,7 +180,7 @@ with description("Undoing an isolation") as self:
             note, _ = an_isolated()
             pod = the_pod(note)
             changed = {**pod.annotations, "falco/detached-labels": "{"}
-            note.pods["shop", "web-0"] = written(pod, annotations=changed)
+            note.put(written(pod, annotations=changed))
 
             expect(undo(label).message).to(contain("label falco/isolated was edited"))
             expect(undo(note).message).to(contain("annotation falco/detached-labels was edited"))
@@ -207,14 +204,14 @@ with description("Undoing an isolation") as self:
 
         with it("goes on where only the policy is gone already"):
             cluster, pod = an_isolated()
-            del cluster.policies[NAME]
+            cluster.remove("NetworkPolicy", NAME)
             undo(cluster)
 
             expect(without_version(the_pod(cluster))).to(equal(without_version(pod)))
 
         with it("takes away a policy that is left over"):
             cluster, pod = an_isolated()
-            cluster.pods["shop", "web-0"] = pod
+            cluster.put(pod)
 
             expect(undo(cluster).reason).to(equal("undone"))
             expect(cluster.writes).to(equal(["delete_network_policy"]))
@@ -266,7 +263,7 @@ with description("Undoing a taint") as self:
     with it("exempts the node by its uid"):
         manifest = {**self.the_node().manifest}
         manifest["metadata"] = {**manifest["metadata"], "uid": "node-uid"}
-        self.cluster.known_nodes["node-1"] = Node(manifest)
+        self.cluster.put(Node(manifest))
         exempted = []
         undo(self.cluster, "node", exempted=exempted)
 

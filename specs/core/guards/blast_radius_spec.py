@@ -3,14 +3,20 @@ import json
 from expects import be_empty, contain, equal, expect, have_key, raise_error
 from mamba import before, description, it
 
-from playbooks.core.cluster.pod import Workload
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.guard import Case
 from playbooks.core.ledger.ledger import Ledger, change
 from playbooks.core.ledger.limits import Limits
 from specs.support.fakes import InMemoryCluster, InMemoryLedger
-from specs.support.mothers import NOW, a_pod, a_ready_node, an_action, an_alert
+from specs.support.mothers import (
+    NOW,
+    a_pod,
+    a_ready_node,
+    a_replica_controller,
+    an_action,
+    an_alert,
+)
 
 LIMITS = Limits(10, 30, 0.5, 1, 600.0)
 TAINT = ("falco/alert", "NoSchedule")
@@ -52,8 +58,8 @@ with description("The guard of the blast radius") as self:
         expect(answer.facts["first"]).to(equal(False))
 
     with it("counts the pods of a Deployment over all of its ReplicaSets"):
-        web = Workload("Deployment", "web", 4)
-        self.cluster.workloads.update({"ReplicaSet web-6d5f": web, "ReplicaSet web-7e6a": web})
+        for name in ("web-6d5f", "web-7e6a"):
+            self.cluster.put(a_replica_controller(name, replicas=4, owner="Deployment/web"))
         other = a_pod("web-9", uid="uid-9", owner="ReplicaSet/web-7e6a")
         answers = [self.asked(an_action(p)) for p in (a_web_pod(1), other, a_web_pod(2))]
 

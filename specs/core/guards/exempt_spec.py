@@ -6,7 +6,15 @@ from playbooks.core.guards.exempt import Exemptions
 from playbooks.core.guards.guard import Case
 from playbooks.core.ledger.book import after
 from specs.support.fakes import InMemoryCluster
-from specs.support.mothers import NOW, a_node, a_pod, a_ready_node, an_action, an_alert
+from specs.support.mothers import (
+    NOW,
+    a_namespace,
+    a_node,
+    a_pod,
+    a_ready_node,
+    an_action,
+    an_alert,
+)
 
 HOUR = str(after(NOW, 3600))
 
@@ -20,7 +28,7 @@ with description("The guard of exemptions") as self:
         self.cluster = InMemoryCluster(a_pod())
 
     def asked(self, annotations=None, pod=None, *, pods=False, playbook="delete", alert=None):
-        self.cluster.namespaces["shop"] = annotations or {}
+        self.cluster.put(a_namespace("shop", annotations))
         guard = Exemptions(playbook, self.cluster, pods)
         return guard.of_action(Case(alert or an_alert(), NOW), an_action(pod or a_pod()))
 
@@ -71,6 +79,6 @@ with description("The guard of exemptions") as self:
         expect(self.cluster.calls).to(be_empty)
 
     with it("cannot be asked where the namespace cannot be read"):
-        self.cluster.failures["namespace"] = [NotFound("no namespace")]
+        self.cluster.failures["namespace_annotations"] = [NotFound("no namespace")]
 
         expect(lambda: self.asked()).to(raise_error(NotFound))

@@ -3,70 +3,83 @@
 from itertools import count
 from pathlib import Path
 
-from expects import contain, expect
+from expects import be_empty, contain, equal, expect, raise_error
 from mamba import before, description, it
 
-from playbooks.core.cluster.pod import Owner, ReplicaController, Workload
-from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.errors import Conflict
+from playbooks.infrastructure.memory.cluster import MemoryCluster
 from specs.support import cluster_contract as contract
-from specs.support.fakes import InMemoryCluster
-from specs.support.mothers import a_node, a_pod
+from specs.support.fakes import FixedClock
+from specs.support.mothers import (
+    a_claim,
+    a_namespace,
+    a_node,
+    a_pod,
+    a_replica_controller,
+    a_service,
+    an_event,
+)
 
-SPECS = Path(__file__).parents[1]
+SPECS = Path(__file__).parents[2]
 
 
 class InMemoryWorld(contract.World):
     namespace = "shop"
 
     def __init__(self):
-        self.cluster, self._numbers = InMemoryCluster(), count(1)
+        self.cluster, self._numbers = MemoryCluster(FixedClock()), count(1)
 
     def name(self):
         return f"thing-{next(self._numbers)}"
 
-    def pod(self, *, labels=None, node="", name=None):
+    def pod(self, *, labels=None, node="", name=None, **metadata):
         name = name or self.name()
-        metadata = {"labels": dict(labels or {})}
+        metadata = {"labels": dict(labels or {}), **metadata}
         pod = a_pod(name, uid=f"uid-{self.name()}", node=node, metadata=metadata)
-        self.cluster.pods[pod.namespace, pod.name] = pod
+        self.cluster.put(pod.manifest, "Pod")
         return pod
 
     def another_in_place_of(self, pod):
-        another = self.pod(name=pod.name)
-        another.manifest["metadata"]["resourceVersion"] = "7"
-        return another
+        return self.pod(name=pod.name, resourceVersion="7")
 
     def event(self, pod, reason):
-        self.cluster.events.setdefault(pod.uid, []).append({"reason": reason})
+        self.cluster.put(an_event(pod, reason))
 
     def node(self):
         node = a_node(self.name())
-        self.cluster.known_nodes[node.name] = node
+        self.cluster.put(node.manifest, "Node")
         return node
 
     def service(self, selector):
-        self.cluster.services += [selector] if selector else []
+        self.cluster.put(a_service(self.name(), selector=selector))
 
     def owner(self, kind, labels):
-        owner = Owner(kind, self.name())
-        self.cluster.owner_selectors[str(owner)] = Selector(labels)
-        self.cluster.controllers.append(ReplicaController(owner, Selector(labels), 0, 0))
-        return owner
+        name = self.name()
+        self.cluster.put(a_replica_controller(name, kind=kind, labels=labels, replicas=0))
+        return Owner(kind, name)
 
     def annotated_namespace(self, annotations):
         name = self.name()
-        self.cluster.namespaces[name] = annotations
+        self.cluster.put(a_namespace(name, annotations))
         return name
 
     def workload(self, kind, replicas):
         workload = Workload(kind, self.name(), replicas)
-        owner = Owner("ReplicaSet" if kind == "Deployment" else kind, workload.name)
-        self.cluster.workloads[str(owner)] = workload
+        owner = Owner(kind, workload.name)
+        manifest = a_replica_controller(workload.name, kind=kind, replicas=replicas)
+        if kind == "Deployment":
+            owner = Owner("ReplicaSet", f"{workload.name}-6d5f")
+            above = f"{kind}/{workload.name}"
+            manifest = a_replica_controller(owner.name, replicas=replicas, owner=above)
+        elif kind == "Job":
+            manifest["spec"]["parallelism"] = replicas
+        self.cluster.put(manifest)
         return owner, workload
 
     def claim(self, mode):
         name = self.name()
-        self.cluster.claims[name] = (mode,)
+        self.cluster.put(a_claim(name, mode))
         return name
 
 
@@ -221,10 +234,58 @@ with description("A cluster in memory") as self:
     with it("finds no claim"):
         contract.finds_no_claim(self.world)
 
+    with description("beside that"):
+        with it("keeps a pod that finalizers hold, terminating from the time of its deletion"):
+            pod = self.world.pod(finalizers=["somebody/else"])
+            self.world.cluster.delete_pod(pod, grace_period_seconds=30)
+            held = self.world.cluster.pod(pod.name, namespace="shop")
+            self.world.cluster.delete_pod(held, grace_period_seconds=0)
+
+            expect(str(held.terminates_at)[:19]).to(equal("2026-01-02T03:04:05"))
+            expect(self.world.cluster.pod(pod.name, namespace="shop")).to(equal(held))
+
+        with it("gives a policy another uid than the one of the same name before it"):
+            policy = contract.a_manifest("deny", "shop")
+            self.world.cluster.create_network_policy(policy)
+            (first,) = self.world.cluster.network_policies("shop")
+            self.world.cluster.delete_network_policy(first)
+            self.world.cluster.create_network_policy(policy)
+
+            expect(lambda: self.world.cluster.delete_network_policy(first)).to(
+                raise_error(Conflict)
+            )
+
+        with it("keeps policies of one name in two namespaces apart"):
+            for namespace in ("shop", "bank"):
+                self.world.cluster.create_network_policy(contract.a_manifest("deny", namespace))
+            (found,) = self.world.cluster.network_policies("bank")
+            self.world.cluster.delete_network_policy(found)
+
+            expect(self.world.cluster.network_policies("shop")).not_to(be_empty)
+
+        with it("lists the objects of a kind by namespace and name"):
+            for name, namespace in (("b", "shop"), ("a", "shop"), ("c", "bank")):
+                self.world.cluster.put(a_pod(name, namespace=namespace).manifest, "Pod")
+            found = [str(Pod(manifest)) for manifest in self.world.cluster.objects("Pod")]
+
+            expect(found).to(equal(["pod bank/c", "pod shop/a", "pod shop/b"]))
+
+        with it("gives out what it had of a namespace, and takes it back"):
+            pod = self.world.pod()
+            taken = self.world.cluster.take("shop")
+
+            expect(self.world.cluster.objects("Pod")).to(be_empty)
+            for (kind, _), manifest in taken.items():
+                self.world.cluster.put(manifest, kind)
+            expect(self.world.cluster.pod(pod.name, namespace="shop")).to(equal(pod))
+
 
 with description("The contract of clusters") as self:
     with it("is checked in full, in memory and on the real API"):
-        for spec in ("core/fake_cluster_spec.py", "infrastructure/kubernetes_cluster_spec.py"):
+        for spec in (
+            "infrastructure/memory/cluster_spec.py",
+            "infrastructure/kubernetes_cluster_spec.py",
+        ):
             text = (SPECS / spec).read_text(encoding="utf-8")
             for name in contract.CHECKS:
                 expect(text).to(contain(f"contract.{name}(self.world)"))

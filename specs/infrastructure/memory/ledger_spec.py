@@ -5,15 +5,15 @@ from pathlib import Path
 from expects import contain, expect
 from mamba import before, description, it
 
+from playbooks.infrastructure.memory.ledger import MemoryLedger
 from specs.support import ledger_contract as contract
-from specs.support.fakes import InMemoryLedger
 
-SPECS = Path(__file__).parents[1]
+SPECS = Path(__file__).parents[2]
 
 
 with description("A ledger in memory") as self:
     with before.each:
-        ledger = InMemoryLedger()
+        ledger = MemoryLedger()
         self.stores = (ledger, ledger)
 
     with it("is empty at first"):
@@ -37,7 +37,10 @@ with description("A ledger in memory") as self:
 
 with description("The contract of ledgers") as self:
     with it("is checked in full, in memory and on the real API"):
-        for spec in ("core/fake_ledger_spec.py", "infrastructure/config_map_ledger_spec.py"):
+        for spec in (
+            "infrastructure/memory/ledger_spec.py",
+            "infrastructure/config_map_ledger_spec.py",
+        ):
             text = (SPECS / spec).read_text(encoding="utf-8")
             for name in contract.CHECKS:
                 expect(text).to(contain(f"contract.{name}(*self.stores)"))

@@ -1,0 +1,256 @@
+"""A cluster in memory: Kubernetes objects, with the rules of the API that playbooks rely on."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from types import MappingProxyType
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+
+from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import (
+    COUNTED,
+    Owner,
+    Pod,
+    ReplicaController,
+    Workload,
+    controller,
+)
+from playbooks.core.cluster.selectors import Selector
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
+from playbooks.core.instant import Instant
+from playbooks.core.ports import Clock, Cluster
+from playbooks.infrastructure.this_pod import SystemClock
+
+Manifest = Mapping[str, Any]
+
+# Kind and name of an object.
+Key = Tuple[str, str]
+
+KINDS = (
+    *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
+    *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
+)
+
+_CLUSTER_SCOPED = ("Node", "Namespace")
+
+
+class MemoryCluster(Cluster):
+    """Does what KubernetesCluster does: both are held to specs/support/cluster_contract.py.
+
+    Every write gives an object a new ``resourceVersion``. No controller and no kubelet runs: a
+    deleted pod is gone at once, unless it has finalizers, nothing replaces it, and its log is
+    empty. Threads may share it. Manifests are shared with the caller, who does not change them.
+
+    ``clock``: gives the time at which a pod with finalizers begins to terminate; the system's.
+    """
+
+    def __init__(self, clock: Optional[Clock] = None) -> None:
+        self._clock = clock or SystemClock()
+        # By namespace; that of objects of the whole cluster is empty.
+        self._stored: Dict[str, Dict[Key, Manifest]] = {}
+        self._version = 0
+        self._lock = threading.RLock()
+
+    def put(self, manifest: Manifest, kind: str = "") -> None:
+        """Store an object as it is given, in place of the one of its name.
+
+        ``kind``: where the manifest does not say it. A missing resourceVersion is added.
+        """
+        kind, metadata = kind or manifest["kind"], manifest["metadata"]
+        with self._lock:
+            given = str(metadata.get("resourceVersion") or "")
+            if given.isdigit():
+                self._version = max(self._version, int(given))
+            else:
+                manifest = {**manifest, "metadata": {**metadata, "resourceVersion": self._next()}}
+            self._in(kind, metadata.get("namespace", ""))[kind, metadata["name"]] = manifest
+
+    def take(self, namespace: str) -> Dict[Key, Manifest]:
+        """Remove all objects of a namespace, but not the Namespace; what was there."""
+        with self._lock:
+            return self._stored.pop(namespace, {}) if namespace else {}
+
+    def objects(self, kind: str) -> List[Manifest]:
+        """All objects of a kind, in the order of their namespaces and names."""
+        with self._lock:
+            return [
+                stored[key]
+                for _, stored in sorted(self._stored.items())
+                for key in sorted(stored)
+                if key[0] == kind
+            ]
+
+    def pod(self, name: str, *, namespace: str) -> Pod:
+        return Pod(self._found("Pod", name, namespace))
+
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        return [pod for pod in self._pods(namespaces) if pod.node == node]
+
+    def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        return [pod for pod in self._pods(namespaces) if label in pod.labels]
+
+    def log(
+        self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
+    ) -> Log:
+        there = Pod(self._found("Pod", pod.name, pod.namespace))
+        if container not in [known.name for known in there.containers]:
+            raise Refused(f"container {container} is not valid for {pod}")
+        return Log(b"")
+
+    def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
+        events = self._listed("Event", pod.namespace)
+        return [e for e in events if (e.get("involvedObject") or {}).get("uid") == pod.uid]
+
+    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
+        with self._lock:
+            stored = self._found("Pod", pod.name, pod.namespace)
+            metadata = stored["metadata"]
+            if metadata["uid"] != pod.uid:
+                raise NotTheSameObject(f"{pod} has the uid {metadata['uid']}, expected {pod.uid}")
+            if not metadata.get("finalizers"):
+                del self._stored[pod.namespace]["Pod", pod.name]
+            elif not metadata.get("deletionTimestamp"):
+                self._write("Pod", stored, deletionTimestamp=_to_the_second(self._clock.now()))
+
+    def patch_pod(
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
+    ) -> None:
+        with self._lock:
+            stored = self._unchanged("Pod", pod.manifest)
+            self._write("Pod", stored, labels=labels, annotations=annotations)
+
+    def node(self, name: str) -> Node:
+        return Node(self._found("Node", name))
+
+    def nodes(self) -> List[Node]:
+        return [Node(found) for found in self._listed("Node")]
+
+    def namespace_annotations(self, name: str) -> Mapping[str, str]:
+        return self._found("Namespace", name)["metadata"].get("annotations") or {}
+
+    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+        if owner.kind not in COUNTED:
+            owners = (controller(pod["metadata"]) for pod in self._listed("Pod", namespace))
+            return Workload(owner.kind, owner.name, sum(found == owner for found in owners))
+        try:
+            return Workload.of(owner, self._found(owner.kind, owner.name, namespace))
+        except NotFound:
+            return Workload(owner.kind, owner.name, None)
+
+    def patch_node(
+        self,
+        node: Node,
+        *,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+    ) -> None:
+        with self._lock:
+            stored = self._unchanged("Node", node.manifest)
+            changed = {**stored, "spec": _merged(stored.get("spec") or {}, spec)}
+            self._write("Node", changed, **({"annotations": annotations} if annotations else {}))
+
+    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
+        return self._listed("NetworkPolicy", namespace)
+
+    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        with self._lock:
+            if ("NetworkPolicy", metadata["name"]) in self._stored.get(metadata["namespace"], {}):
+                raise AlreadyExists(f"networkpolicy {_shown(manifest)} is there already")
+            self._write("NetworkPolicy", manifest, uid=str(uuid.uuid4()))
+
+    def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        with self._lock:
+            stored = self._unchanged("NetworkPolicy", manifest)
+            self._write("NetworkPolicy", manifest, uid=stored["metadata"].get("uid"))
+
+    def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        with self._lock:
+            self._unchanged("NetworkPolicy", manifest)
+            del self._stored[metadata["namespace"]]["NetworkPolicy", metadata["name"]]
+
+    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
+        return [
+            ReplicaController.of(kind, found)
+            for kind in ("ReplicaSet", "ReplicationController")
+            for found in self._listed(kind, namespace)
+        ]
+
+    def service_selectors(self, namespace: str) -> List[Selector]:
+        services = self._listed("Service", namespace)
+        selectors = (service.get("spec", {}).get("selector") for service in services)
+        return [Selector(selector) for selector in selectors if selector]
+
+    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
+        found = self._found(owner.kind, owner.name, namespace)
+        return ReplicaController.of(owner.kind, found).selector
+
+    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
+        found = self._found("PersistentVolumeClaim", claim, namespace)
+        return tuple(found["spec"].get("accessModes") or ())
+
+    def _pods(self, namespaces: Iterable[str]) -> Iterator[Pod]:
+        for namespace in namespaces or sorted(self._stored):
+            yield from map(Pod, self._listed("Pod", namespace))
+
+    def _listed(self, kind: str, namespace: str = "") -> List[Manifest]:
+        with self._lock:
+            stored = self._stored.get(namespace, {})
+            return [stored[key] for key in stored if key[0] == kind]
+
+    def _found(self, kind: str, name: str, namespace: str = "") -> Manifest:
+        found = self._stored.get(namespace, {}).get((kind, name))
+        if found is None:
+            where = f"{namespace}/{name}" if namespace else name
+            raise NotFound(f"no {kind.lower()} {where}")
+        return found
+
+    def _unchanged(self, kind: str, read: Manifest) -> Manifest:
+        """What is stored, where it is what was read. Raises NotFound or Conflict."""
+        metadata = read["metadata"]
+        stored = self._found(kind, metadata["name"], metadata.get("namespace", ""))
+        there = stored["metadata"]
+        same_uid = not metadata.get("uid") or metadata["uid"] == there.get("uid")
+        if not same_uid or metadata.get("resourceVersion") != there["resourceVersion"]:
+            raise Conflict(f"{kind.lower()} {_shown(read)} was written since it was read")
+        return stored
+
+    def _write(self, kind: str, manifest: Manifest, **changes: Any) -> None:
+        """``changes``: of its metadata; those of labels and annotations as a merge patch."""
+        metadata = manifest["metadata"]
+        changed = {
+            key: _merged(metadata.get(key) or {}, change) if isinstance(change, Mapping) else change
+            for key, change in changes.items()
+        }
+        metadata = {**metadata, **changed, "resourceVersion": self._next()}
+        place = self._in(kind, metadata.get("namespace", ""))
+        place[kind, metadata["name"]] = {**manifest, "metadata": metadata}
+
+    def _in(self, kind: str, namespace: str) -> Dict[Key, Manifest]:
+        return self._stored.setdefault("" if kind in _CLUSTER_SCOPED else namespace, {})
+
+    def _next(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+
+def _merged(stored: Mapping[str, Any], change: Mapping[str, Any]) -> Dict[str, Any]:
+    """Source: RFC 7386, JSON Merge Patch, section 2."""
+    return {key: value for key, value in {**stored, **change}.items() if value is not None}
+
+
+def _shown(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
+
+
+def _to_the_second(time: Instant) -> str:
+    return f"{str(time).partition('.')[0]}Z"
