@@ -25,13 +25,17 @@ setup(
             "falco-playbook = playbooks.commands.__main__:run",
         ]
     },
-    install_requires=["kubernetes>=29,<36", "requests>=2.31"],
-    # What functions and workers never install: the command lines want "cli".
+    # Functions and workers install none of this: they have lists of their own, in packaging.
+    install_requires=[
+        *("click>=8.1", "jinja2>=3.1", "rich>=13"),
+        *("kubernetes>=29,<36", "requests>=2.31"),
+    ],
     extras_require={
-        "cli": ["click>=8.1", "jinja2>=3.1", "rich>=13"],
+        # What these two had is always installed.
+        "cli": [],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"'],
-        "simulate": ["rich>=13"],
+        "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14"],
     },
 )

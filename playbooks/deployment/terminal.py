@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Iterable, Sequence, Tuple
+from typing import Iterable, List, Sequence, Tuple
 
 import yaml
 
@@ -16,6 +16,9 @@ from playbooks.core.cluster.manifest import Manifest
 
 # Characters of one cell of a plain table.
 LONGEST = 60
+
+# Characters that a cell keeps where the window is too narrow for the table.
+SHORTEST = 20
 
 # In a cell that is empty.
 NOTHING = "-"
@@ -80,26 +83,32 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _show_styled(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    # Only here: deploy_playbook runs without rich.
+    # Only here: a plain table needs no rich.
     from rich.console import Console
     from rich.padding import Padding
-    from rich.segment import Segments
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        grid.add_column(column, no_wrap=True, overflow="ellipsis")
-    for values, _ in rows:
-        # As Text: an alert's words are no markup.
-        grid.add_row(*(Text(_cell(value)) for value in values))
     console = Console(highlight=False)
-    head, *lines = console.render_lines(grid)
-    console.print(Segments(head))
-    for line, (_, notes) in zip(lines, rows):
-        console.print(Segments(line))
+    # As Text: an alert's words are no markup.
+    head = [Text(column, style="bold") for column in columns]
+    cells = [[Text(_cell(value)) for value in values] for values, _ in rows]
+    widths = _fitting([max(cell.cell_len for cell in c) for c in zip(head, *cells)], console.width)
+    for line in (head, *cells):
+        for cell, width in zip(line, widths):
+            cell.truncate(width, overflow="ellipsis", pad=True)
+    console.print(Text("  ").join(head), soft_wrap=True)
+    for line, (_, notes) in zip(cells, rows):
+        console.print(Text("  ").join(line), soft_wrap=True)
         for note in notes:
-            console.print(Padding(Text(plain(note), style="dim"), (0, 0, 0, 4)))
+            console.print(Padding(Text(plain(note), style="dim"), (0, 0, 0, 4), expand=False))
+
+
+def _fitting(widths: Sequence[int], most: int) -> List[int]:
+    """Takes from the widest columns, down to SHORTEST. The window wraps what is still too wide."""
+    fitting = list(widths)
+    while sum(fitting) + 2 * (len(fitting) - 1) > most and max(fitting) > SHORTEST:
+        fitting[fitting.index(max(fitting))] -= 1
+    return fitting
 
 
 class _Dumper(yaml.SafeDumper):

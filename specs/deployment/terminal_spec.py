@@ -1,0 +1,79 @@
+import contextlib
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from expects import be_below_or_equal, contain, equal, expect
+from mamba import before, description, it
+
+from playbooks.deployment.terminal import show_table
+
+ROOT = Path(__file__).resolve().parents[2]
+COLUMNS = ("TIME", "RULE", "ID")
+RULE = "Terminal shell in container of a deployment whose name is long"
+ROWS = [(("2026-01-02T03:04:05Z", RULE, 17), ["why: [red]\x1b[2J"]), ((None, "x", ""), [])]
+
+PROGRAM = f"""\
+from playbooks.deployment.terminal import show_table
+show_table({COLUMNS!r}, {ROWS!r})
+"""
+
+
+def on_a_terminal(**environment):
+    """What the program prints on a terminal of 60 columns."""
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env={"TERM": "xterm", "COLUMNS": "60", "PATH": os.environ["PATH"], **environment},
+        stdout=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    text = b""
+    # The end of a terminal is an error on Linux.
+    with contextlib.suppress(OSError):
+        while piece := os.read(ours, 65536):
+            text += piece
+    os.close(ours)
+    return text.decode().replace("\r\n", "\n")
+
+
+def elsewhere():
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show_table(COLUMNS, ROWS)
+    return out.getvalue()
+
+
+with description("A table") as self:
+    with before.all:
+        self.plain = elsewhere()
+
+    with it("is plain text where standard output is no terminal, with notes below its rows"):
+        expect(self.plain.splitlines()).to(
+            equal(
+                [
+                    f"TIME                  RULE{'':58}ID",
+                    f"2026-01-02T03:04:05Z  {RULE[:57]}...  17",
+                    r"    why: [red]\x1b[2J",
+                    f"-                     x{'':61}-",
+                ]
+            )
+        )
+
+    with it("has styles on a terminal, and fits it; an alert's text is neither style nor markup"):
+        said = on_a_terminal()
+        head, row, note, _ = said.splitlines()
+
+        expect(head).to(contain("\x1b[1mTIME"))
+        expect(len(row)).to(be_below_or_equal(60))
+        expect(row.split("  ")).to(equal(["2026-01-02T03:04:05Z", f"{RULE[:33]}…", "17"]))
+        expect(note).to(contain(r"why: [red]\x1b[2J"))
+
+    with it("is plain on a terminal with NO_COLOR, or one that has no styles"):
+        for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            expect(on_a_terminal(**environment)).to(equal(self.plain))
