@@ -72,6 +72,13 @@ with description("The pages") as self:
             options = command_line.parse(words)
             registry.checked(options, registry.named(options.engine))
 
+    with it("have every option of deploy_playbook, and no other"):
+        rows = re.findall(r"^\| (`-.*?) \|", PAGES[DOCS / "deploying.md"], re.MULTILINE)
+        shown = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", " ".join(rows)))
+        taken = {flag for each in command_line.deploy.params for flag in each.opts}
+
+        expect(shown).to(equal({flag for flag in taken if flag[0] == "-"} | {"-h", "--help"}))
+
     with it("say for how long claims and dead letters are kept, as the worker does"):
         upgrading = PAGES[DOCS / "upgrading.md"]
 
