@@ -19,8 +19,9 @@ from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
-from playbooks.infrastructure.kubernetes.api import KubernetesApi, connect_as_kubectl
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.connect import as_kubectl, connecting
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.this_pod import SystemClock
 
@@ -73,7 +74,7 @@ def reach() -> Reach:
 
     Nothing is connected yet.
     """
-    api = KubernetesApi(connect=connect_as_kubectl)
+    api = KubernetesApi(connect=connecting(as_kubectl))
 
     def ledger(place: Place) -> LedgerStore:
         return ConfigMapLedger(api, namespace=place[0], name=place[1])

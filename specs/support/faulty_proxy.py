@@ -15,12 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Mapping, Optional
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import load_kube_config
 
-from playbooks.infrastructure.connection import Connection
 from playbooks.infrastructure.kubernetes.api import TIMEOUT, KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.connect import Connection, Route, as_kubectl
 
 
 @dataclass
@@ -59,9 +57,7 @@ def says(status: int, reason: str, message: str, **more: Any) -> Fault:
 class FaultyProxy:
     def __init__(self, *faults: Fault) -> None:
         self.faults, self.seen = list(faults), []  # type: List[Fault], List[str]
-        configuration = Configuration()
-        load_kube_config(client_configuration=configuration)
-        self._upstream = ApiClient(configuration)
+        self._upstream = as_kubectl().connect()
         self._lock = threading.Lock()
         self._port = 0
         self._server: Optional[ThreadingHTTPServer] = None
@@ -84,7 +80,7 @@ class FaultyProxy:
         """The cluster behind it."""
 
         def connect() -> Connection:
-            return Connection(f"http://127.0.0.1:{self._port}", urllib3.PoolManager(maxsize=4))
+            return Connection(Route(f"http://127.0.0.1:{self._port}"))
 
         return KubernetesCluster(KubernetesApi(connect=connect, timeout=timeout))
 
@@ -102,12 +98,11 @@ class FaultyProxy:
 
     def pass_on(self, method: str, path: str, body: bytes, content_type: str) -> Any:
         headers = {"Content-Type": content_type, "Accept": "application/json"}
-        self._upstream.update_params_for_auth(headers, [], ["BearerToken"])
-        return self._upstream.rest_client.pool_manager.request(
+        return self._upstream.pool.request(
             method,
-            self._upstream.configuration.host + path,
+            self._upstream.server + path,
             body=body or None,
-            headers=headers,
+            headers={**headers, **self._upstream.headers()},
             timeout=10,
             retries=False,
         )

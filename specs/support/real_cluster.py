@@ -14,15 +14,13 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
-
-from kubernetes.client import Configuration
-from kubernetes.config import load_kube_config
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
@@ -32,9 +30,8 @@ from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.ports import Cluster, ClusterCollaborators, LedgerStore
 from playbooks.core.settings import read
 from playbooks.deployment.manifests.definitions import definitions
-from playbooks.infrastructure.connection import Connection
-from playbooks.infrastructure.kubeconfig import configured
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.connect import as_kubectl
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import a_document
 
@@ -439,15 +436,13 @@ def token_of(account: str, namespace: str) -> str:
 def api_of(token: str) -> KubernetesApi:
     """The API server of the kubeconfig as somebody else sees it, who has this token only."""
 
-    def connect() -> Connection:
-        configuration = Configuration()
-        load_kube_config(client_configuration=configuration)
-        configuration.cert_file = configuration.key_file = None
-        configuration.refresh_api_key_hook = None
-        configuration.api_key = {"authorization": f"Bearer {token}"}
-        return configured(configuration)
-
-    return KubernetesApi(connect=connect)
+    config = json.loads(kubectl("config", "view", "--minify", "--raw", "--output", "json"))
+    config["users"][0]["user"] = {"token": token}
+    with tempfile.NamedTemporaryFile("w") as file:
+        json.dump(config, file)
+        file.flush()
+        target = as_kubectl({**os.environ, "KUBECONFIG": file.name})
+    return KubernetesApi(connect=target.connect)
 
 
 # CI ends what takes too long with SIGTERM, which would not get as far as cleaning up.

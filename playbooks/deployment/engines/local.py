@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Mapping, Optional
 
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.engines.local.surroundings import RealCluster
 from playbooks.infrastructure import this_pod
+from playbooks.infrastructure.kubernetes import connect
 
 FILES = Option("files", (), "with -E local: alerts, one a line; - for stdin", "FILE")
 HTTP = Option(
@@ -36,6 +38,8 @@ class Local(Engine):
             found.append("-s needs a cluster: -E local takes -e NAME=@FILE")
         if options.show:
             found.append("-E local has no objects that -d could print")
+        if options.context:
+            found.append("-E local acts on the kubeconfig's current context, not on --context")
         return found
 
     def show(self, request: Request, invocation: Invocation) -> None:
@@ -55,12 +59,21 @@ class Local(Engine):
             {**invocation.environ, **request.values, **place},
             source=own.get(FILES.name, ()),
             http_port=own.get(HTTP.name),
+            find=_real,
             cluster=KubernetesCluster,
             reasons=own.get(REASONS.name, False),
         )
 
     def remove(self, function: str, invocation: Invocation) -> None:
         raise UsageError(["-E local leaves nothing that -x could remove"])
+
+
+def _real(environ: Mapping[str, str]) -> Optional[RealCluster]:
+    found = connect.if_any(environ)
+    if found is None:
+        return None
+    by_kubeconfig = {connect.KUBECONFIG_VARIABLE: "1"} if found.context else {}
+    return RealCluster(f"{found}. (-e KUBECONFIG= takes a stand-in instead.)", by_kubeconfig)
 
 
 ENGINE = Local()

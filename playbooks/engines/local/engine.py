@@ -21,7 +21,7 @@ from playbooks.engines.local.http_endpoint import Endpoint
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.process import Processes
 from playbooks.engines.local.report import Report
-from playbooks.engines.local.surroundings import Surroundings, surroundings
+from playbooks.engines.local.surroundings import Find, Surroundings, surroundings
 
 ENDED, FAILED, NOT_STARTED = 0, 1, 2
 
@@ -44,6 +44,7 @@ def main(
     source: Union[str, Sequence[str], None] = None,
     http_port: Optional[int] = None,
     output: TextIO = sys.stdout,
+    find: Find = lambda _environ: None,
     cluster: Callable[[], Optional[Cluster]] = lambda: None,
     reasons: bool = False,
 ) -> int:
@@ -52,8 +53,9 @@ def main(
     ``environ``: the settings over the process's environment; ``FUNC_TIMEOUT`` are the seconds an
     alert may take (180). ``source``: files of JSON lines, ``-`` for standard input: recorded
     alerts, whose own time is the clock. ``http_port``: alerts are POSTed to it, on the loopback.
-    With neither, they come from the NATS server of ``NATS_URL``. ``cluster`` makes what reads a
-    real cluster afterwards. ``reasons``: report every check that led to an outcome.
+    With neither, they come from the NATS server of ``NATS_URL``. ``find`` says which real cluster
+    there is, None for none, and ``cluster`` makes what reads it afterwards. ``reasons``: report
+    every check that led to an outcome.
 
     Returns 0 when the source ended, or somebody ended it, and 1 when an alert failed for another
     reason than being none. 2: it could not start, and standard error says why.
@@ -61,7 +63,7 @@ def main(
     files = [source] if isinstance(source, str) else list(source or ())
     try:
         report = Report.on(output, reasons=reasons)
-        return _Run(playbook, topics, environ, files, http_port, report).run(cluster)
+        return _Run(playbook, topics, environ, files, http_port, report).run(find, cluster)
     except CannotStart as error:
         print(f"error: {error}", file=sys.stderr)
         return NOT_STARTED
@@ -92,9 +94,11 @@ class _Run:
         except InvalidSetting as error:
             raise CannotStart(str(error)) from error
 
-    def run(self, cluster: Callable[[], Optional[Cluster]]) -> int:
+    def run(self, find: Find, cluster: Callable[[], Optional[Cluster]]) -> int:
         needed = bool(self._playbook.permissions)
-        with surroundings(self._environ, self._files, needed=needed, cluster=cluster) as place:
+        with surroundings(
+            self._environ, self._files, needed=needed, find=find, cluster=cluster
+        ) as place:
             self._introduce(place)
             log = _log_file(self._playbook.name)
             self._feed(place, log)

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence
 
@@ -19,7 +20,6 @@ from playbooks.engines.local import aftermath
 from playbooks.engines.local.aftermath import Row
 from playbooks.engines.local.failure import CannotStart
 from playbooks.engines.local.lines import STANDARD_INPUT
-from playbooks.engines.local.which_cluster import RealCluster, which_cluster
 
 # A file beside the alerts, with objects of which alerts cannot tell.
 MANIFESTS = "stand-in.yaml"
@@ -29,6 +29,17 @@ VARIABLE = "STANDIN_OBJECTS"
 
 # Rows of the table at the end.
 MOST_ROWS = 60
+
+
+@dataclass(frozen=True)
+class RealCluster:
+    """``words``: which one it is. ``environ``: what the playbook's process needs to find it."""
+
+    words: str
+    environ: Mapping[str, str]
+
+
+Find = Callable[[Mapping[str, str]], Optional[RealCluster]]
 
 
 class Surroundings:
@@ -101,15 +112,20 @@ def surroundings(
     files: Sequence[str],
     *,
     needed: bool,
+    find: Find,
     cluster: Callable[[], Optional[Cluster]],
 ) -> Iterator[Surroundings]:
     """Sets this process's environment for its children. Raises CannotStart.
 
     ``files``: the alerts, whose directories may hold a file of more objects. ``needed``: whether
-    the playbook asks anything of a cluster. ``cluster`` makes what reads a real one afterwards.
+    the playbook asks anything of a cluster. ``find`` says which real one there is, and ``cluster``
+    makes what reads it afterwards.
     """
     os.environ.update(environ)
-    found = which_cluster(environ)
+    try:
+        found = find(environ)
+    except NoCluster as error:
+        raise CannotStart(str(error)) from error
     if not needed:
         yield Surroundings()
     elif found:

@@ -1,16 +1,16 @@
 """Calls of the Kubernetes API: plain dicts in and out, a deadline each, errors of our own tree.
 
-The typed calls of the kubernetes package are not used: they take nearly twice as long as the JSON
-itself. It reads the kubeconfig where there is one to be read.
+The kubernetes package is not used: its typed calls take nearly twice as long as the JSON itself,
+and it finds another cluster than kubectl where KUBECONFIG names several files.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
-from pathlib import Path
+from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
 
@@ -21,7 +21,6 @@ from playbooks.core.errors import (
     ClusterUnavailable,
     Conflict,
     NamespaceTerminating,
-    NoCluster,
     NotFound,
     NotPermitted,
     NotTheSameObject,
@@ -29,24 +28,25 @@ from playbooks.core.errors import (
     Refused,
     Throttled,
 )
-from playbooks.infrastructure import kubeconfig
-from playbooks.infrastructure.connection import Connection
-from playbooks.infrastructure.kubernetes import connect as in_cluster
+from playbooks.infrastructure.kubernetes.connect import Connection, connecting, of_playbook
+from playbooks.infrastructure.kubernetes.credentials import IMPERSONATED
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 
 # Seconds to connect, and between two bytes of an answer.
 TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
 
-MERGE_PATCH = "application/merge-patch+json"
+AGENT = "falco-playbooks"
 
-# Set to 1 to act on the cluster of the kubeconfig instead of the one that the process runs in.
-KUBECONFIG_VARIABLE = "KUBERNETES_LOAD_KUBE_CONFIG"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 class KubernetesApi:
     """Connects at the first call, and keeps its connections. Threads may share it.
 
-    ``connect`` finds the cluster: the pod's own, or that of the kubeconfig.
+    ``connect`` finds the cluster: the pod's own, or that of the kubeconfig. It is called again when
+    what it gave is over, or is refused.
+
+    Every call raises an error of playbooks.core.errors, whatever went wrong.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class KubernetesApi:
         connect: Optional[Callable[[], Connection]] = None,
         timeout: urllib3.Timeout = TIMEOUT,
     ) -> None:
-        self._connect = connect or _connect
+        self._connect = connect or connecting(of_playbook)
         self._timeout = timeout
         self._connection: Optional[Connection] = None
         self._lock = threading.Lock()
@@ -63,17 +63,22 @@ class KubernetesApi:
     def get(self, *path: str, **query: str) -> Dict[str, Any]:
         return self._call("GET", path, query=query)
 
-    def post(self, *path: str, body: Mapping[str, Any]) -> Dict[str, Any]:
-        return self._call("POST", path, body=body)
+    def post(self, *path: str, body: Mapping[str, Any], **query: str) -> Dict[str, Any]:
+        return self._call("POST", path, body=body, query=query)
 
-    def put(self, *path: str, body: Mapping[str, Any]) -> Dict[str, Any]:
-        return self._call("PUT", path, body=body)
+    def put(self, *path: str, body: Mapping[str, Any], **query: str) -> Dict[str, Any]:
+        return self._call("PUT", path, body=body, query=query)
 
-    def patch(self, *path: str, body: Mapping[str, Any]) -> Dict[str, Any]:
-        """A JSON merge patch: null takes a key off, a list replaces the list."""
-        return self._call("PATCH", path, body=body, content_type=MERGE_PATCH)
+    def patch(
+        self, *path: str, body: Mapping[str, Any], user: str = "", **query: str
+    ) -> Dict[str, Any]:
+        """A JSON merge patch: null takes a key off, a list replaces the list. ``user``: as somebody
+        else."""
+        headers = {"Content-Type": MERGE_PATCH, **({IMPERSONATED: user} if user else {})}
+        return self._call("PATCH", path, body=body, query=query, headers=headers)
 
     def delete(self, *path: str, body: Mapping[str, Any]) -> Dict[str, Any]:
+        """Options are in the body: the API server then reads no query."""
         return self._call("DELETE", path, body=body)
 
     def _call(
@@ -83,33 +88,29 @@ class KubernetesApi:
         *,
         body: Optional[Mapping[str, Any]] = None,
         query: Optional[Mapping[str, str]] = None,
-        content_type: str = "application/json",
+        headers: Optional[Mapping[str, str]] = None,
     ) -> Dict[str, Any]:
-        try:
-            response = self._request(method, path, body, query, content_type, self._timeout)
-            document = json.loads(response.data)
-        except urllib3.exceptions.HTTPError as error:
-            raise _silent(method, path, error) from error
-        except ValueError:
-            document = None
-        if not 200 <= response.status <= 299 or not isinstance(document, dict):
+        with _typed(method, path):
+            response = self._request(
+                method, path, self._timeout, body=body, query=query, headers=headers
+            )
+            document = _object(response.data)
+        if not 200 <= response.status <= 299 or document is None:
             raise _error(response.status, document, response.headers, f"{method} {_shown(path)}")
         return document
 
     def status(self, *path: str) -> int:
         """The HTTP status of a GET, whatever the answer says: health endpoints say plain words."""
-        try:
-            response = self._request("GET", path, None, None, "application/json", self._timeout)
-        except urllib3.exceptions.HTTPError as error:
-            raise _silent("GET", path, error) from error
-        return int(response.status)
+        with _typed("GET", path):
+            return int(self._request("GET", path, self._timeout).status)
 
     def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
         """The events of a watch, for as long as the API server is asked to keep it open."""
         # It ends a watch by itself; one that is silent for longer is a connection that is lost.
         timeout = urllib3.Timeout(connect=3.0, read=seconds + 5.0)
         asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
-        yield from map(_object, _lines(self._stream(path, asked, timeout)))
+        for line in _lines(self._stream(path, asked, timeout)):
+            yield _object(line) or {}
 
     def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
         """An answer as it comes, with at most ``seconds`` between two parts of it."""
@@ -119,10 +120,8 @@ class KubernetesApi:
     def _stream(
         self, path: Tuple[str, ...], query: Mapping[str, str], timeout: urllib3.Timeout
     ) -> Iterator[bytes]:
-        try:
-            response = self._request(
-                "GET", path, None, query, "application/json", timeout, preload_content=False
-            )
+        with _typed("GET", path):
+            response = self._request("GET", path, timeout, query=query, preload_content=False)
             try:
                 if not 200 <= response.status <= 299:
                     document = _object(response.read())
@@ -132,70 +131,74 @@ class KubernetesApi:
             finally:
                 # Closed, not given back to the pool: the rest of the stream is still to come.
                 response.close()
-        except urllib3.exceptions.HTTPError as error:
-            raise _silent("GET", path, error) from error
 
     def _request(
         self,
         method: str,
         path: Tuple[str, ...],
-        body: Optional[Mapping[str, Any]],
-        query: Optional[Mapping[str, str]],
-        content_type: str,
         timeout: urllib3.Timeout,
+        *,
+        body: Optional[Mapping[str, Any]] = None,
+        query: Optional[Mapping[str, str]] = None,
+        headers: Optional[Mapping[str, str]] = None,
         preload_content: bool = True,
     ) -> Any:
-        with self._lock:
-            if self._connection is None:
-                self._connection = self._connect()
-        connection = self._connection
+        connection = self._connected()
         LIMITS.wait()
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": content_type,
-            "User-Agent": "falco-playbooks",
-        }
-        authorization = connection.authorization()
-        if authorization:
-            headers["Authorization"] = authorization
         url = connection.server + "/" + "/".join(quote(p, safe="") for p in path)
-        return connection.pool.request(
+        response = connection.pool.request(
             method,
             f"{url}?{urlencode(query)}" if query else url,
             body=json.dumps(body) if body is not None else None,
-            headers=headers,
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": AGENT,
+                **connection.headers(),
+                **(headers or {}),
+            },
             timeout=timeout,
             retries=False,
             redirect=False,
             preload_content=preload_content,
         )
+        if response.status == 401:
+            self._refused(connection)
+        return response
+
+    def _connected(self) -> Connection:
+        with self._lock:
+            if self._connection is None or self._connection.is_over:
+                self._connection = self._connect()
+            return self._connection
+
+    def _refused(self, connection: Connection) -> None:
+        """Credentials are read anew, and an exec plugin is run again, for the next call."""
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
 
 
-def connect_as_kubectl() -> Connection:
-    """To the cluster of the kubeconfig; in a pod that has none, to its own."""
-    given = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().exists()
-    return _connect(given or "KUBERNETES_SERVICE_HOST" not in os.environ)
-
-
-def _connect(by_kubeconfig: Optional[bool] = None) -> Connection:
+@contextmanager
+def _typed(method: str, path: Tuple[str, ...]) -> Iterator[None]:
+    """Nothing leaves but errors of our tree. Most of the transport's are an HTTPError; but a name
+    that cannot be encoded is a ValueError, and a lost connection may be any OSError."""
     try:
-        if os.environ.get(KUBECONFIG_VARIABLE) if by_kubeconfig is None else by_kubeconfig:
-            return kubeconfig.connect()
-        return in_cluster.connect(os.environ)
-    except Exception as error:  # a malformed kubeconfig makes it raise anything
-        raise NoCluster(
-            f"no cluster to act on: {error} (in a pod its service account is used; elsewhere"
-            f" {KUBECONFIG_VARIABLE}=1 uses the kubeconfig)"
-        ) from error
+        yield
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+        said = f"the API server did not answer {method} {_shown(path)}: {error}"
+        raise ClusterUnavailable(said) from error
 
 
-def _error(status: int, document: Any, headers: Mapping[str, str], call: str) -> PlaybookError:
+def _error(
+    status: int, document: Optional[Mapping[str, Any]], headers: Mapping[str, str], call: str
+) -> PlaybookError:
     """The error that a Status object of the API stands for.
 
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and
     k8s.io/apimachinery/pkg/api/errors.
     """
-    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    answer: Mapping[str, Any] = document or {}
     said = f"{call}: {answer.get('message') or 'no Kubernetes answer'} ({status})"
     causes = (answer.get("details") or {}).get("causes") or ()
     if status == 404:
@@ -223,10 +226,6 @@ def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
     return float(value) if value.isdigit() else None
 
 
-def _silent(method: str, path: Tuple[str, ...], error: Exception) -> ClusterUnavailable:
-    return ClusterUnavailable(f"the API server did not answer {method} {_shown(path)}: {error}")
-
-
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for chunk in chunks:
@@ -234,12 +233,13 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from filter(None, whole)
 
 
-def _object(text: bytes) -> Dict[str, Any]:
+def _object(text: bytes) -> Optional[Dict[str, Any]]:
+    """None for what is no JSON object, such as the page of a proxy."""
     try:
         document = json.loads(text)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _shown(path: Tuple[str, ...]) -> str:

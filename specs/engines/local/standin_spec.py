@@ -26,13 +26,10 @@ from specs.support.mothers import CONTAINER, an_alert
 KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
 
 if KMOCK.holds:
-    from kubernetes.client import Configuration
-    from kubernetes.config import load_kube_config
-
     from playbooks.engines.local.standin.server import StandIn
-    from playbooks.infrastructure.kubeconfig import configured
     from playbooks.infrastructure.kubernetes.api import KubernetesApi
     from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+    from playbooks.infrastructure.kubernetes.connect import as_kubectl
     from playbooks.infrastructure.kubernetes.events import KubernetesEvents
     from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 
@@ -108,10 +105,8 @@ def client_of(stand_in):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "kubeconfig"
         stand_in.write_kubeconfig(path)
-        configuration = Configuration()
-        load_kube_config(config_file=str(path), client_configuration=configuration)
-    configuration.proxy = None
-    return KubernetesCluster(KubernetesApi(connect=lambda: configured(configuration)))
+        target = as_kubectl({"KUBECONFIG": str(path)})
+    return KubernetesCluster(KubernetesApi(connect=target.connect))
 
 
 def get(url):

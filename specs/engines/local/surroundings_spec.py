@@ -1,23 +1,27 @@
 import os
 from unittest.mock import patch
 
-from expects import contain, equal, expect
+from expects import contain, equal, expect, raise_error
 from mamba import description, it
 
-from playbooks.core.errors import ClusterUnavailable, NotPermitted
+from playbooks.core.errors import ClusterUnavailable, NoCluster, NotPermitted
 from playbooks.engines.local import surroundings as module
 from playbooks.engines.local.failure import CannotStart
-from playbooks.engines.local.which_cluster import RealCluster
+from playbooks.engines.local.surroundings import RealCluster
 from specs.support.fakes import InMemoryCluster
+
+
+def begun(find, cluster):
+    with module.surroundings({}, [], needed=True, find=find, cluster=lambda: cluster) as place:
+        return place.words
 
 
 def begin(cluster):
     """What is said of a run on a real cluster, or why there is none."""
     real = RealCluster("the cluster of a kubeconfig", {})
-    with patch.object(module, "which_cluster", return_value=real), patch.dict(os.environ):
+    with patch.dict(os.environ):
         try:
-            with module.surroundings({}, [], needed=True, cluster=lambda: cluster) as place:
-                return " ".join(place.words)
+            return " ".join(begun(lambda environ: real, cluster))
         except CannotStart as error:
             return f"cannot start: {error}".replace("\n", " ")
 
@@ -38,4 +42,13 @@ with description("A run on a real cluster") as self:
 
         expect(begin(cluster)).to(
             equal("cannot start: connection refused this would act on the cluster of a kubeconfig")
+        )
+
+    with it("does not begin where the kubeconfig is broken"):
+
+        def find(_environ):
+            raise NoCluster("error loading config file")
+
+        expect(lambda: begun(find, InMemoryCluster())).to(
+            raise_error(CannotStart, "error loading config file")
         )

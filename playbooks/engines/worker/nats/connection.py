@@ -9,6 +9,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
 import nats.errors
 from nats.aio.client import Client
 
+from playbooks.core import tls
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.settings import Settings
 from playbooks.engines.nats_urls import WEBSOCKET, Server
@@ -173,10 +174,10 @@ def _tls(settings: Settings) -> Optional[ssl.SSLContext]:
     if bool(certificate) != bool(key):
         raise InvalidSetting("NATS_CERT and NATS_KEY are a pair, and only one of them is set")
     try:
-        context = ssl.create_default_context(cafile=authorities or None)
+        context = tls.context(cafile=authorities or None)
         if certificate:
             context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise InvalidSetting(
             f"NATS_CA, NATS_CERT and NATS_KEY are expected to be PEM files: {error}"
         ) from None

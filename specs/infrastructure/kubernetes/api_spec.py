@@ -2,7 +2,9 @@
 that Kubernetes 1.34 gave, said again by a server on loopback."""
 
 import json
+import ssl
 import threading
+from http.client import BadStatusLine, InvalidURL
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import urllib3
@@ -10,8 +12,8 @@ from expects import be_none, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core import errors
-from playbooks.infrastructure.connection import Connection
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.connect import Connection, Route
 
 UID, OTHER_UID = "2df9b2f3-8c60-4018-b5bd-b09e1d5f0ce5", "bdfe9e39-67f6-447e-9c8e-8b477d02514a"
 
@@ -39,7 +41,7 @@ class Server:
 
     def api(self):
         server = f"http://127.0.0.1:{self._server.server_port}"
-        return KubernetesApi(connect=lambda: Connection(server, urllib3.PoolManager()))
+        return KubernetesApi(connect=lambda: Connection(Route(server)))
 
     def answers(self, status, body, **headers):
         self.status, self.body = status, body
@@ -140,3 +142,36 @@ with description("The client of the API") as self:
         for error in (page, array, redirect):
             expect(type(error)).to(equal(errors.ClusterUnavailable))
         expect(str(page)).to(contain("no Kubernetes answer (200)"))
+
+    with it("raises nothing but our errors, whatever the transport does"):
+
+        class Broken:
+            def __init__(self, error):
+                self.error = error
+
+            def request(self, *_given, **_named):
+                raise self.error
+
+        def kind_of(error):
+            connection = Connection(Route("https://198.18.7.7"))
+            connection.pool = Broken(error)
+            try:
+                KubernetesApi(connect=lambda: connection).get("version")
+            except Exception as raised:
+                return type(raised)
+
+        for error in (
+            urllib3.exceptions.LocationParseError("a"),
+            urllib3.exceptions.ProtocolError("a"),
+            ssl.SSLError("a"),
+            UnicodeEncodeError("idna", "a", 0, 1, "a"),
+            ConnectionResetError("a"),
+            InvalidURL("a"),
+            BadStatusLine("a"),
+        ):
+            expect([error, kind_of(error)]).to(equal([error, errors.ClusterUnavailable]))
+
+    with it("takes an answer of too many brackets for none"):
+        error = error_of(self.server, 200, b"[" * 100000)
+
+        expect(type(error)).to(equal(errors.ClusterUnavailable))

@@ -1,0 +1,202 @@
+"""A small API server on loopback, of HTTPS or HTTP, and a proxy before it. Both note what they are
+asked, and with which credentials."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Callable, Dict, List, Optional
+
+from specs.support.certificates import Certificate
+
+
+@dataclass(frozen=True)
+class Asked:
+    """``certificate``: the common name in the client's. ``name``: that the client asked TLS for."""
+
+    method: str
+    path: str
+    headers: Dict[str, str]
+    certificate: str = ""
+    name: Optional[str] = None
+    body: Any = None
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: Any = field(default_factory=lambda: {"kind": "Answer"})
+    headers: Dict[str, str] = field(default_factory=dict)
+
+
+class ApiServer:
+    """``answer`` gives what is answered to a request. ``clients``: whose clients' certificates it
+    knows."""
+
+    def __init__(
+        self,
+        certificate: Optional[Certificate] = None,
+        *,
+        clients: Optional[Certificate] = None,
+        host: str = "127.0.0.1",
+        answer: Callable[[Asked], Answer] = lambda asked: Answer(),
+    ) -> None:
+        self.asked: List[Asked] = []
+        self.answer = answer
+        self._server = _Server((host, 0), _handler(self))
+        self.port = self._server.server_address[1]
+        self.scheme = "https" if certificate else "http"
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{self.scheme}://{shown}:{self.port}"
+        if certificate:
+            self._server.context = _context(certificate, clients)
+        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    context: Optional[ssl.SSLContext] = None
+
+    def __init__(self, address: Any, handler: Any) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        # In the thread of the request: a client that refuses our certificate holds up nobody.
+        if self.context:
+            request = self.context.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, *_: Any) -> None:
+        """Clients that go away, or refuse the certificate, are what some specs are about."""
+
+
+def _context(certificate: Certificate, clients: Optional[Certificate]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(certificate.pem + certificate.key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    if clients:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=clients.pem.decode())
+
+    def noted(connection: Any, name: Optional[str], _context: Any) -> None:
+        connection.asked_for = name
+
+    context.sni_callback = noted
+    return context
+
+
+def _handler(server: ApiServer) -> Any:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline(65537)
+            if not self.raw_requestline or not self.parse_request():
+                self.close_connection = True
+                return
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            asked = Asked(
+                self.command,
+                self.path,
+                {key.lower(): value for key, value in self.headers.items()},
+                _common_name(self.connection),
+                getattr(self.connection, "asked_for", None),
+                json.loads(body) if body else None,
+            )
+            server.asked.append(asked)
+            self._say(server.answer(asked))
+
+        def _say(self, answer: Answer) -> None:
+            body = answer.body
+            if not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+            with suppress(OSError):
+                self.send_response(answer.status)
+                for name, value in {**answer.headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+def _common_name(connection: Any) -> str:
+    certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+    parts = [part for each in (certificate or {}).get("subject", ()) for part in each]
+    return str(dict(parts).get("commonName", ""))
+
+
+class Proxy:
+    """Passes on what it is asked to, to one server, whatever name it is asked for.
+
+    ``asked``: first lines of requests. ``credentials``: the header of the last one.
+    """
+
+    def __init__(self, server: ApiServer) -> None:
+        self.asked: List[str] = []
+        self.credentials = ""
+        self._to = ("127.0.0.1", server.port)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def stop(self) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            part = client.recv(4096)
+            if not part:
+                return
+            head += part
+        first, *lines = head.decode().split("\r\n")
+        self.asked.append(first)
+        given = [line.partition(": ") for line in lines]
+        self.credentials = next(
+            (value for name, _, value in given if name.lower() == "proxy-authorization"), ""
+        )
+        upstream = socket.create_connection(self._to)
+        if first.startswith("CONNECT"):
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            upstream.sendall(head)
+        threading.Thread(target=_copy, args=(client, upstream), daemon=True).start()
+        _copy(upstream, client)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            part = source.recv(65536)
+            if not part:
+                break
+            target.sendall(part)
+    for each in (source, target):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
