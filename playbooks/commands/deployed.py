@@ -70,9 +70,9 @@ def a_worker(cluster: Cluster, deployed: DeployedFunction) -> str:
     if running:
         return running[0]
     symptoms = [(p["metadata"]["name"], of_pod(p)) for p in _pods(cluster, deployed)]
-    said = "; ".join(f"{name}: {s.says if s else 'it ends'}" for name, s in symptoms)
+    said = "; ".join(f"{name}: {s.says if s else 'terminating'}" for name, s in symptoms)
     raise DeploymentError(
-        f"no worker of {deployed} runs, and only from inside of one NATS is reached"
+        f"no worker of {deployed} runs, and only a worker reaches NATS"
         f" ({said or 'it has no pods: is it scaled to 0?'})"
     )
 

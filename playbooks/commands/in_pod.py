@@ -19,21 +19,21 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Reply:
+class WorkerReply:
     """``why``: the error that ended it after these lines; empty where it is complete."""
 
     lines: Tuple[Dict[str, Any], ...]
     why: str = ""
 
 
-def run(cluster: Cluster, deployed: DeployedFunction, verb: str, *arguments: str) -> Reply:
+def run(cluster: Cluster, deployed: DeployedFunction, verb: str, *arguments: str) -> WorkerReply:
     """``verb``: one of the protocol's. Raises DeploymentError without a worker of this version."""
     pod = a_worker(cluster, deployed)
     command = (COMMAND[0], "-m", PROGRAM, verb, *arguments)
     return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
 
 
-def read(done: Executed, pod: str) -> Reply:
+def read(done: Executed, pod: str) -> WorkerReply:
     """Raises DeploymentError where the program is of another version, or was never run."""
     lines = [_object(line) for line in done.out.splitlines()]
     said = [line for line in lines if line]
@@ -47,11 +47,11 @@ def read(done: Executed, pod: str) -> Reply:
         )
     last = said[-1] if said else {}
     if "end" in last and not done.code:
-        return Reply(tuple(said[:-1]))
+        return WorkerReply(tuple(said[:-1]))
     if "error" in last:
-        return Reply(tuple(said[:-1]), str(last["error"]))
+        return WorkerReply(tuple(said[:-1]), str(last["error"]))
     what = f"the answer of pod {pod} is incomplete" if said else f"pod {pod} gave no answer"
-    return Reply(tuple(said), f"{what}: {_complaint(done)}")
+    return WorkerReply(tuple(said), f"{what}: {_complaint(done)}")
 
 
 def _complaint(done: Executed) -> str:

@@ -70,17 +70,13 @@ with description("falco-playbook check") as self:
         code, found, all_of_it = checked(self.cluster)
 
         expect((code, found["alerts, hostname"])).to(equal((1, "unknown")))
-        expect(all_of_it["alerts, hostname"]["says"]).to(
-            equal("you may not look: nodes is forbidden")
-        )
+        expect(all_of_it["alerts, hostname"]["says"]).to(equal("not permitted: nodes is forbidden"))
 
     with it("goes on where the API server does not answer one question"):
         self.cluster.failures["nodes"] = KubectlError("timed out\nafter 20 s")
         status, says, _ = the_finding(self.cluster, "alerts, hostname")
 
-        expect((status, says)).to(
-            equal(("unknown", "it could not be looked at: timed out after 20 s"))
-        )
+        expect((status, says)).to(equal(("unknown", "could not be checked: timed out after 20 s")))
 
     with it("looks at nothing but pods for isolate alone"):
         found = statuses(ready(playbook="delete"), playbook="delete")
@@ -177,7 +173,7 @@ with description("falco-playbook check, of rights") as self:
         number = sum(len(p.verbs) for p in (*playbook.rights({}), *WORKERS))
 
         expect(the_finding(cluster, "rights")[:2]).to(
-            equal(("ok", f"all {number} that it needs, in all namespaces"))
+            equal(("ok", f"all {number} rights that it needs, in all namespaces"))
         )
 
     with it("asks for what a setting makes it need, where it is set"):
@@ -207,7 +203,7 @@ with description("falco-playbook check, of rights") as self:
         cluster._reviewed = lambda review: (_ for _ in ()).throw(Forbidden("subjectaccessreviews"))
 
         expect(the_finding(cluster, "rights")[:2]).to(
-            equal(("unknown", "you may not look: subjectaccessreviews"))
+            equal(("unknown", "not permitted: subjectaccessreviews"))
         )
 
 
@@ -260,8 +256,8 @@ with description("falco-playbook check, of NATS and its alerts") as self:
             equal(
                 (
                     "ok",
-                    "6 of 6 about a pod have its uid or a container's id"
-                    " (10 of the last 24 hours; 3 are about no pod, 1 are no alerts)",
+                    "6 of 6 alerts about a pod have its uid or a container id"
+                    " (10 of the last 24 hours; 3 are about no pod, 1 are invalid)",
                 )
             )
         )
@@ -270,7 +266,7 @@ with description("falco-playbook check, of NATS and its alerts") as self:
         rules = {"Terminal shell": 2, "Drop and execute": 3}
         status, says, do = self.finding("alerts, identity", alerts={"unidentified": rules})
         expect(status).to(equal("warning"))
-        expect(says).to(contain("6 of 11 about", "not Drop and execute (3), Terminal shell (2)"))
+        expect(says).to(contain("6 of 11 alerts about", "not Drop and execute (3), Terminal"))
         expect(do).to(contain("k8s.pod.uid"))
 
         nothing = {"unidentified": rules, "identified": 0}
@@ -292,7 +288,12 @@ with description("falco-playbook check, of NATS and its alerts") as self:
         status, says, _ = self.finding("alerts, hostname", alerts={"hosts": hosts})
 
         expect((status, says)).to(
-            equal(("warning", "is no node's name in 4 of 13: falco-x7 (3), none at all (1)"))
+            equal(
+                (
+                    "warning",
+                    "in 4 of 13 alerts the hostname is no node's: falco-x7 (3), none at all (1)",
+                )
+            )
         )
 
     with it("cannot tell where the worker's answer breaks off, and says what it did tell"):
@@ -300,7 +301,7 @@ with description("falco-playbook check, of NATS and its alerts") as self:
         status, says, _ = the_finding(self.cluster, "nats")
 
         expect((status, says)).to(equal(("unknown", says)))
-        expect(says).to(contain("the rest could not be looked at", "is incomplete"))
+        expect(says).to(contain("the rest could not be checked", "is incomplete"))
 
     with it("cannot tell where the worker is of an older version"):
         missing = "No module named playbooks.engines.worker.operator"
@@ -360,7 +361,7 @@ with description("falco-playbook check, of the admission policy") as self:
         self.cluster.failures["patch"] = Forbidden(self.cluster.refusal)
 
         expect(self.finding()[0]).to(equal("failed"))
-        expect(self.finding()[1]).to(start_with("what the playbook does is refused too"))
+        expect(self.finding()[1]).to(start_with("falco-playbook-isolate-pods also rejects what"))
 
     with it("warns where the API server has no such policies, or none is about the account"):
         self.cluster.version = "v1.29.0"

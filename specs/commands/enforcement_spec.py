@@ -69,7 +69,7 @@ with description("falco-playbook check, of what a network plugin enforces") as s
 
         self.cluster.failures["create", "NetworkPolicy"] = KubectlError("out of order")
         expect(the_finding(self.cluster, "network policy")[:2]).to(
-            equal(("unknown", "it could not be looked at: out of order"))
+            equal(("unknown", "could not be checked: out of order"))
         )
         expect([n for n in self.cluster.names if n.startswith("Namespace")]).to(be_empty)
 
@@ -91,7 +91,7 @@ with description("falco-playbook check, of what a network plugin enforces") as s
         self.cluster.failures["delete", "Namespace"] = KubectlError("timed out")
         said = run("check", "-p", "isolate", cluster=self.cluster)
 
-        expect(said.err).to(contain("(kubectl delete namespace falco-check-"))
+        expect(said.err).to(contain("(run: kubectl delete namespace falco-check-"))
 
     with it("cannot tell where one may not make a namespace, and leaves nothing behind"):
         self.cluster.failures["create", "Namespace"] = Forbidden("namespaces is forbidden")
@@ -122,7 +122,7 @@ with description("falco-playbook check, of what a network plugin enforces") as s
         self.cluster._heard = lambda: {"new": False, "open": False}
 
         expect(the_finding(self.cluster, "network policy")[1]).to(
-            contain("do not reach each other where nothing forbids it")
+            contain("do not reach each other, without any policy")
         )
 
     with it("takes the worker's image, unless --image names another"):

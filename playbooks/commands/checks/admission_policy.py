@@ -36,13 +36,12 @@ def _state(
 ) -> Optional[Finding]:
     """What is wrong with it before it is tried."""
     if not set_up.serves_policies(cluster):
-        said = (
-            f"this API server has none: Kubernetes serves them from {admission_policies.SINCE} on"
-        )
+        since = admission_policies.SINCE
+        said = f"this API server has no admission policies: Kubernetes has them since {since}"
         return Finding(POLICY, WARNING, said)
     if not held[0].holds(account):
         own = f"falco-{held[0].playbook}"
-        said = f"they are about accounts {own} and {own}-*, and this one is {account}"
+        said = f"they cover the accounts {own} and {own}-*, and this one is {account}"
         return Finding(POLICY, WARNING, said, f"deploy it as -N {held[0].playbook}-NAME")
     wanted = [
         reference(admission_policies.API, kind, each.name)
@@ -65,7 +64,7 @@ def _tried(
 ) -> Finding:
     target = _target(cluster, held, [place or namespace for place in places])
     if target is None:
-        return Finding(POLICY, UNKNOWN, "it is there; there is no object to try it on")
+        return Finding(POLICY, UNKNOWN, "it exists, but there is no object to test it with")
     who = user(namespace, account)
     refusal = _refusal(cluster, target, _OTHER, who)
     if refusal is None:
@@ -75,8 +74,12 @@ def _tried(
         return _not_by_policy(refusal, account)
     refused = _refusal(cluster, target, _OURS, who)
     if refused is not None:
-        return Finding(POLICY, FAILED, f"what the playbook does is refused too: {refused}", _SET_UP)
-    return Finding(POLICY, OK, f"{held.name} refuses what the playbook never does, and only that")
+        return Finding(
+            POLICY, FAILED, f"{held.name} also rejects what the playbook does: {refused}", _SET_UP
+        )
+    return Finding(
+        POLICY, OK, f"{held.name} rejects what the playbook never does, and nothing else"
+    )
 
 
 def _not_by_policy(refusal: str, account: str) -> Finding:
@@ -84,10 +87,12 @@ def _not_by_policy(refusal: str, account: str) -> Finding:
         return Finding(
             POLICY,
             UNKNOWN,
-            "it is there; whether it works is seen by who may impersonate the account",
-            f"have the right given to you to impersonate serviceaccounts/{account}",
+            "it exists, but you may not impersonate the account, which testing it takes",
+            f"ask for the right to impersonate serviceaccounts/{account}",
         )
-    return Finding(POLICY, UNKNOWN, f"it is there; something else refuses before: {refusal}")
+    return Finding(
+        POLICY, UNKNOWN, f"it exists, but something else rejects the change first: {refusal}"
+    )
 
 
 def _target(

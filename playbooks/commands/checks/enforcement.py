@@ -19,15 +19,18 @@ ENFORCED = "network policy"
 TRIES = 6
 
 _WHOSE = {BARE: "a bare pod", REPLICA: "a ReplicaSet's pod"}
-_PLUGIN = "use a network plugin that enforces NetworkPolicies: without it, isolate cuts off nothing"
-_KEPT = "what talks already goes on talking until the pod is gone: let delete answer such alerts"
+_PLUGIN = "use a network plugin that enforces NetworkPolicies: without one, isolate has no effect"
+_KEPT = "open connections last until the pod is gone: delete the pods of such alerts instead"
 
 
 def look(cluster: Cluster, image: str, *, sleep: Sleep) -> List[Finding]:
     """Leaves nothing behind, however it ends. Raises DeploymentError."""
     with Interruptions() as interruptions:
         pods = ProbePods(cluster, image, sleep=sleep, check=interruptions.check)
-        tell("", [f"two probe pods in namespace {pods.namespace} try it, for about a minute"])
+        tell(
+            "",
+            [f"two pods in namespace {pods.namespace} test it, for about a minute"],
+        )
         try:
             pods.begin()
             findings: List[Finding] = []
@@ -42,7 +45,7 @@ def _of(pods: ProbePods, kind: str) -> List[Finding]:
     pods.talk()
     through = Heard(open=True, new=True)
     if _heard(pods, wanted=through) != through:
-        raise DeploymentError("its probe pods do not reach each other where nothing forbids it")
+        raise DeploymentError("its probe pods do not reach each other, without any policy")
     pods.isolate(kind)
     found = _heard(pods, wanted=Heard(open=False, new=False))
     pods.release(kind)
@@ -63,15 +66,15 @@ def _new(kind: str, found: Heard) -> Finding:
     check = f"policy, {kind}, new"
     if not found.new:
         return Finding(check, OK, f"{_WHOSE[kind]} is cut off from new connections")
-    said = f"a policy changes nothing for {_WHOSE[kind]}: new connections get through"
+    said = f"a policy does not stop new connections of {_WHOSE[kind]}"
     return Finding(check, FAILED, said, _PLUGIN)
 
 
 def _open(kind: str, found: Heard) -> Finding:
     check = f"policy, {kind}, open"
     if not found.open:
-        return Finding(check, OK, f"{_WHOSE[kind]} is cut off on a connection that was open")
-    said = f"a policy leaves {_WHOSE[kind]} its connections that were open before"
+        return Finding(check, OK, f"{_WHOSE[kind]} is cut off from connections that were open")
+    said = f"a policy does not cut connections of {_WHOSE[kind]} that are open already"
     return Finding(check, WARNING, said, _KEPT)
 
 
@@ -80,4 +83,4 @@ def _end(pods: ProbePods) -> None:
         pods.end()
     except KubectlError as error:
         by_hand = f"kubectl delete namespace {pods.namespace}"
-        tell("warning", [f"the probe pods are left behind ({by_hand}): {error}"])
+        tell("warning", [f"the probe pods were not deleted (run: {by_hand}): {error}"])

@@ -11,7 +11,7 @@ from playbooks.deployment.terminal import plain, styled
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
-#: It could not be looked at, which is neither.
+# It could not be checked.
 UNKNOWN = "unknown"
 
 _STYLES = {OK: "green", WARNING: "yellow", FAILED: "bold red", UNKNOWN: "magenta"}
@@ -51,23 +51,23 @@ def show(finding: Finding) -> None:
 
 
 def is_ready(findings: Iterable[Finding]) -> bool:
-    """What could not be looked at is not ready: nobody saw it."""
+    """What could not be checked is not ready."""
     return all(finding.status in (OK, WARNING) for finding in findings)
 
 
 def evaluated(check: str, look: Callable[[], List[Finding]]) -> List[Finding]:
-    """What it found, or why it could not look."""
+    """What it found, or why it could not be checked."""
     try:
         return look()
     except Interrupted:
         raise
     except Forbidden as error:
-        return [Finding(check, UNKNOWN, f"you may not look: {_line(error)}", _ASK)]
+        return [Finding(check, UNKNOWN, f"not permitted: {_line(error)}", _ASK)]
     except DeploymentError as error:
-        return [Finding(check, UNKNOWN, f"it could not be looked at: {_line(error)}")]
+        return [Finding(check, UNKNOWN, f"could not be checked: {_line(error)}")]
 
 
-_ASK = "ask whoever may, or have this right given to you"
+_ASK = "ask an administrator for this right"
 
 
 def _line(error: Exception) -> str:

@@ -20,9 +20,10 @@ HOURS, MOST = 24, 5000
 # Rules and hosts that a line names.
 _SHOWN = 5
 
-_ACCESS = "give NATS users, as docs/nats.md says, and let only the publisher publish on falco.>"
-_FIELDS = "Falco: append_output with extra_fields [k8s.pod.uid, container.id], as the README has it"
-_NODE_NAME = "have Falco say its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
+_REACH = "check NATS_URL, its credentials, and the network policies on the way"
+_ACCESS = "configure users in NATS (docs/nats.md); only the publisher may publish on falco.>"
+_FIELDS = "add k8s.pod.uid and container.id to Falco's append_output, as docs/engines.md shows"
+_NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
 def look(cluster: Cluster, deployed: DeployedFunction, topics: Sequence[str]) -> List[Finding]:
@@ -32,14 +33,14 @@ def look(cluster: Cluster, deployed: DeployedFunction, topics: Sequence[str]) ->
     answer = in_pod.run(cluster, deployed, INSPECT, *bounds, *wanted)
     said = {str(line.get("about")): line for line in answer.lines}
     if not said:
-        raise DeploymentError(answer.why or "the worker said nothing")
+        raise DeploymentError(answer.why or "the worker gave no answer")
     findings = [_nats(said["nats"])] if "nats" in said else []
     findings += [_strangers(said["strangers"])] if "strangers" in said else []
     findings += [_stream(said["stream"])] if "stream" in said else []
     if "alerts" in said:
         findings += _alerts(cluster, said["alerts"])
     if answer.why:
-        findings.append(Finding(NATS, UNKNOWN, f"the rest could not be looked at: {answer.why}"))
+        findings.append(Finding(NATS, UNKNOWN, f"the rest could not be checked: {answer.why}"))
     return findings
 
 
@@ -47,34 +48,36 @@ def _nats(line: Mapping[str, Any]) -> Finding:
     if "why" not in line:
         return Finding(NATS, OK, f"the worker reaches {line['servers']}")
     said = f"the worker does not reach {line['servers']}: {line['why']}"
-    return Finding(NATS, FAILED, said, "see to NATS_URL, its credentials, and who may go there")
+    return Finding(
+        NATS, FAILED, said, "check NATS_URL, its credentials, and the network policies on the way"
+    )
 
 
 def _strangers(line: Mapping[str, Any]) -> Finding:
     if "why" in line:
         return Finding(STRANGERS, FAILED, line["why"], _ACCESS)
     if "unknown" in line:
-        return Finding(STRANGERS, UNKNOWN, f"it could not be tried: {line['unknown']}")
-    return Finding(STRANGERS, OK, "who has no credentials is refused")
+        return Finding(STRANGERS, UNKNOWN, f"could not be tried: {line['unknown']}")
+    return Finding(STRANGERS, OK, "anonymous connections are rejected")
 
 
 def _stream(line: Mapping[str, Any]) -> Finding:
     if "name" in line:
         return Finding(STREAM, OK, f"stream {line['name']} keeps falco.>")
     if "missing" in line:
-        said = f"{line['missing']}: alerts are lost while the worker is away"
-        return Finding(STREAM, WARNING, said, "switch JetStream on in NATS")
+        said = f"{line['missing']}: alerts are lost while no worker runs"
+        return Finding(STREAM, WARNING, said, "enable JetStream in NATS")
     if "unknown" in line:
         return Finding(STREAM, UNKNOWN, str(line["unknown"]))
-    return Finding(STREAM, FAILED, str(line["why"]), "the worker's log says what it waits for")
+    return Finding(STREAM, FAILED, str(line["why"]), "read the worker's log")
 
 
 def _alerts(cluster: Cluster, line: Mapping[str, Any]) -> List[Finding]:
     if "unknown" in line:
         return [Finding(IDENTITY, UNKNOWN, str(line["unknown"]))]
     if not line["read"]:
-        said = f"no alert of the last {HOURS} hours is there to be looked at"
-        return [Finding(IDENTITY, WARNING, said, "let Falco raise one, and check again")]
+        said = f"there is no alert of the last {HOURS} hours to check"
+        return [Finding(IDENTITY, WARNING, said, "trigger a rule of Falco, and check again")]
     return [_identity(line), *evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])]
 
 
@@ -83,11 +86,11 @@ def _identity(line: Mapping[str, Any]) -> Finding:
     about_pods = line["identified"] + without
     which = f"{'the newest ' if line['cut'] else ''}{line['read']} of the last {HOURS} hours"
     rest = [f"{line['about_none']} are about no pod"] if line["about_none"] else []
-    rest += [f"{line['invalid']} are no alerts"] if line["invalid"] else []
+    rest += [f"{line['invalid']} are invalid"] if line["invalid"] else []
     more = f" ({which}; {', '.join(rest)})" if rest else f" ({which})"
     if not about_pods:
-        return Finding(IDENTITY, WARNING, f"none is about a pod{more}")
-    said = f"{line['identified']} of {about_pods} about a pod have its uid or a container's id"
+        return Finding(IDENTITY, WARNING, f"no alert is about a pod{more}")
+    said = f"{line['identified']} of {about_pods} alerts about a pod have its uid or a container id"
     if not without:
         return Finding(IDENTITY, OK, said + more)
     status = WARNING if line["identified"] else FAILED
@@ -99,8 +102,8 @@ def _hostname(cluster: Cluster, line: Mapping[str, Any]) -> Finding:
     hosts: Dict[str, int] = line["hosts"]
     strange = {host or "none at all": n for host, n in hosts.items() if host not in nodes}
     if not strange:
-        return Finding(HOSTNAME, OK, f"is a node's name: {_named(hosts)}")
-    said = f"is no node's name in {sum(strange.values())} of {sum(hosts.values())}"
+        return Finding(HOSTNAME, OK, f"the hostname is a node's: {_named(hosts)}")
+    said = f"in {sum(strange.values())} of {sum(hosts.values())} alerts the hostname is no node's"
     return Finding(HOSTNAME, WARNING, f"{said}: {_named(strange)}", _NODE_NAME)
 
 

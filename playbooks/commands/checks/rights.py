@@ -53,18 +53,18 @@ def look(
         for verb in permission.verbs
     ]
     if not reviews:
-        return [Finding(RIGHTS, OK, "it needs none in the cluster")]
+        return [Finding(RIGHTS, OK, "it needs no rights in the cluster")]
     answers = cluster.create(reviews)
     refused = [a for a in answers if not _status(a).get("allowed")]
     unclear = [a for a in refused if _status(a).get("evaluationError")]
     if unclear:
         why = _status(unclear[0])["evaluationError"]
-        return [Finding(RIGHTS, UNKNOWN, f"the API server could not tell: {why}")]
+        return [Finding(RIGHTS, UNKNOWN, f"the API server cannot tell: {why}")]
     if refused:
         said = f"{account} may not {'; '.join(_shown(each) for each in refused)}"
-        return [Finding(RIGHTS, FAILED, said, "deploy it again: that writes its roles anew")]
+        return [Finding(RIGHTS, FAILED, said, "deploy it again: that restores its roles")]
     where = ", ".join(place or "all namespaces" for place in places)
-    return [Finding(RIGHTS, OK, f"all {len(reviews)} that it needs, in {where}")]
+    return [Finding(RIGHTS, OK, f"all {len(reviews)} rights that it needs, in {where}")]
 
 
 def _review(
