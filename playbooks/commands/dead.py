@@ -14,8 +14,9 @@ from playbooks.commands.deployed import DeployedFunction
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
+from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.terminal import plain, show_table
+from playbooks.deployment.terminal import show_table
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
 COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")

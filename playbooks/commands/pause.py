@@ -16,6 +16,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
 from playbooks.core.ledger.ledger import change
 from playbooks.core.ledger.limits import object_name
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.ports import LedgerStore
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.errors import DeploymentError
@@ -127,7 +128,7 @@ def _written(
         except PlaybookError as error:
             failed.append(f"{ledger} was not changed: {error}")
         else:
-            print(f"{ledger}: {said}")
+            print(plain(f"{ledger}: {said}"))
     if failed:
         raise DeploymentError("\n".join(failed))
     return 0

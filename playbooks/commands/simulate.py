@@ -169,7 +169,7 @@ def _lines(file: str) -> List[bytes]:
         content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
     except OSError as error:
         raise DeploymentError(f"{file} cannot be read: {error.strerror}") from error
-    return [line for line in content.splitlines() if line.strip()]
+    return [line for line in content.split(b"\n") if line.strip()]
 
 
 @contextmanager

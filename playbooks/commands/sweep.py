@@ -14,6 +14,7 @@ from playbooks.commands.pause import ledger_option, ledger_places, ledger_proble
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger import ledger as ledgers
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request import catalogue
@@ -50,7 +51,7 @@ def sweep(session: Session, which: Selection, output: str, ledger: str) -> int:
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2), flush=True)
     else:
         for outcome in outcomes:
-            print(outcome.message, flush=True)
+            print(plain(outcome.message), flush=True)
     return int(any(outcome.status is Status.FAILED for outcome in outcomes))
 
 

@@ -23,6 +23,7 @@ from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import after
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster as ClusterPort
@@ -136,7 +137,10 @@ class _Undoing:
         assert containment is not None
         asked = Undo(containment, self.reach.cluster, exempt, force=force)
         outcome = asked.undo(self.target.name, namespace=self.target.namespace)
-        print(json.dumps(outcome.to_dict(), indent=2) if as_json else outcome.message, flush=True)
+        print(
+            json.dumps(outcome.to_dict(), indent=2) if as_json else plain(outcome.message),
+            flush=True,
+        )
         if outcome.reason == "undone":
             self._put_on_record(cluster, outcome)
         if outcome.reason == "undone" and self.places:

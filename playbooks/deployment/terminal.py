@@ -13,6 +13,7 @@ from typing import Iterable, List, Sequence, Tuple
 import yaml
 
 from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.notifications.plain_text import plain
 
 # Characters of one cell of a plain table.
 LONGEST = 60
@@ -30,19 +31,14 @@ Row = Tuple[Sequence[object], Sequence[str]]
 def print_done(report: Iterable[Tuple[str, str]]) -> None:
     """What was done to what, such as ("created", "Function shop/falco-delete")."""
     for verb, shown in report:
-        print(f"{verb:<10}{shown}", flush=True)
+        print(plain(f"{verb:<10}{shown}"), flush=True)
 
 
 def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:
     """On standard error. ``kind``: error, warning, or empty for a plain remark."""
     prefix = f"{program}: {kind}: " if kind else f"{program}: "
     for line in lines:
-        print(f"{prefix}{line}", file=sys.stderr, flush=True)
-
-
-def plain(text: str) -> str:
-    """Escapes what is not printable: an alert's text must not control the terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        print(f"{prefix}{plain(line)}", file=sys.stderr, flush=True)
 
 
 def styled() -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Dict, Mapping, Optional, TextIO, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
+from playbooks.core.notifications.plain_text import plain_lines
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
 
@@ -29,7 +30,7 @@ def record(
     if outcome.error is not None:
         error = outcome.error
         said = traceback.format_exception(type(error), error, error.__traceback__)
-        stream.write(redaction.text("".join(said)))
+        stream.write(plain_lines(redaction.text("".join(said))))
     made = line(playbook, body, outcome, event_id=event_id, redaction=redaction)
     write_line(json.dumps(made), stream)
 

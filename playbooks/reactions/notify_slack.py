@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.notifications.slack import (
     LONGEST_FIELD,
     LONGEST_TEXT,
@@ -65,11 +66,11 @@ def message(alert: Alert) -> Dict[str, Any]:
     https://docs.slack.dev/reference/block-kit/blocks/section-block.
     """
     fields = [
-        mrkdwn(f"*{title}*\n", value, LONGEST_FIELD) for title, value in _facts(alert) if value
+        mrkdwn(f"*{title}*\n", LONGEST_FIELD, value) for title, value in _facts(alert) if value
     ]
-    words = mrkdwn("", alert.message or alert.rule, LONGEST_TEXT)
+    words = mrkdwn("", LONGEST_TEXT, alert.message or alert.rule)
     return {
-        "text": escaped(f"{alert.priority}: {alert.rule}", LONGEST_TEXT),
+        "text": escaped(plain(f"{alert.priority}: {alert.rule}"), LONGEST_TEXT),
         "attachments": [
             {
                 "color": _COLOURS[alert.priority],

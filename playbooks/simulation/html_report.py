@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 from typing import Iterable, List, Sequence
 
+from playbooks.core.notifications.plain_text import plain
 from playbooks.simulation.summary import Bar, Summary
 
 _STYLE = """
@@ -38,6 +39,10 @@ def page(found: Summary) -> str:
             "</body></html>\n",
         ]
     )
+
+
+def escape(text: str) -> str:
+    return html.escape(plain(text))
 
 
 def _sections(found: Summary) -> List[str]:

@@ -6,7 +6,9 @@ from typing import Iterable, Iterator
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from playbooks.core.notifications.plain_text import plain
 from playbooks.simulation.summary import Summary
 
 # Rows of the longest table; the other outputs have all of them.
@@ -55,13 +57,9 @@ def _table(title: str, heads: Iterable[str], rows: Iterable[Iterable[object]]) -
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows:
-        # As text: an alert's words are no markup.
-        table.add_row(*(_plain(str(cell)) for cell in row))
+        # An alert's words are no markup.
+        table.add_row(*(Text(plain(str(cell))) for cell in row))
     return table
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def _reasons(skipped: object) -> str:

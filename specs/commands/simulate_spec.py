@@ -9,7 +9,7 @@ from mamba import before, description, it
 from playbooks.engines.worker.operator.protocol import ALERTS
 from specs.commands.fake_cluster import a_cluster, run
 from specs.commands.fake_cluster import answer as said
-from specs.simulation.mothers import bodies
+from specs.simulation.mothers import a_body, bodies
 
 with description("falco-playbook simulate") as self:
     with before.all:
@@ -27,6 +27,17 @@ with description("falco-playbook simulate") as self:
                 "What something stricter would have changed",
             )
         )
+
+    with it("shows an alert's words as words, on a terminal and on a page"):
+        path = Path(self.file).with_name("strange.jsonl")
+        path.write_bytes(a_body(rule="\x1b[2J\u202e [b]x \\[b]y") + b"\n")
+        text = run("simulate", "-p", "delete", "-f", str(path)).out
+        html = run("simulate", "-p", "delete", "-f", str(path), "-o", "html").out
+
+        for said in (text, html):
+            expect(said).to(contain("\\x1b[2J\\u202e [b]x \\[b]y"))
+            expect(said).not_to(contain("\x1b"))
+            expect(said).not_to(contain("\u202e"))
 
     with it("prints JSON, and a page"):
         answer = run("simulate", "-p", "isolate", "-f", self.file, "-o", "json")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Callable, Dict, Iterable, List
 
+from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError, Interrupted
 from playbooks.deployment.kubectl import Forbidden
-from playbooks.deployment.terminal import plain, styled
+from playbooks.deployment.terminal import styled
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 
 API = "events.k8s.io/v1"
@@ -58,7 +59,7 @@ def event(
             "name": _name(target_ref, now),
             "namespace": target_ref.namespace or OF_NO_NAMESPACE,
             "labels": {key: value for key, value in whose.items() if value},
-            "annotations": {key: value for key, value in said.items() if value},
+            "annotations": {key: plain(value) for key, value in said.items() if value},
         },
         "eventTime": micro_time(now),
         "type": "Warning" if kind in _WARNINGS else "Normal",
@@ -101,5 +102,5 @@ def _camel(code: str, prefix: str) -> str:
 
 def _cut(note: str) -> str:
     """At most 1024 bytes, and whole letters."""
-    encoded = note.encode("utf-8", "replace")
+    encoded = plain(note).encode("utf-8")
     return encoded[:LONGEST_NOTE].decode("utf-8", "ignore")

@@ -6,6 +6,7 @@ from typing import Any, Dict, List
 
 from playbooks.core.alert import Alert
 from playbooks.core.notifications import kinds
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
 
 _COLOURS = {
@@ -35,23 +36,23 @@ def message(playbook: str, alert: Alert, outcome: Outcome) -> Dict[str, Any]:
         ("Time", str(alert.time)),
         ("Reason", outcome.reason),
     )
-    fields = [mrkdwn(f"*{name}*\n", value, LONGEST_FIELD) for name, value in facts]
+    fields = [mrkdwn(f"*{name}*\n", LONGEST_FIELD, value) for name, value in facts]
     blocks: List[Dict[str, Any]] = [
-        {"type": "section", "text": mrkdwn("", outcome.message or title, LONGEST_TEXT)},
+        {"type": "section", "text": mrkdwn("", LONGEST_TEXT, outcome.message or title)},
         {"type": "section", "fields": fields},
     ]
-    checks = "\n".join(f"{number}. {check}" for number, check in enumerate(outcome.why, 1))
+    checks = [f"{number}. {check}" for number, check in enumerate(outcome.why, 1)]
     if checks:
-        blocks.append({"type": "section", "text": mrkdwn("*Why*\n", checks, LONGEST_TEXT)})
+        blocks.append({"type": "section", "text": mrkdwn("*Why*\n", LONGEST_TEXT, *checks)})
     return {
-        "text": escaped(title, LONGEST_TEXT),
+        "text": escaped(plain(title), LONGEST_TEXT),
         "attachments": [{"color": _COLOURS[kind], "blocks": blocks}],
     }
 
 
-def mrkdwn(prefix: str, value: str, longest: int) -> Dict[str, Any]:
-    """Text of ours in front, then text from an alert, of which Slack shall make no links."""
-    body = prefix + escaped(value, longest - len(prefix))
+def mrkdwn(prefix: str, longest: int, *lines: str) -> Dict[str, Any]:
+    """Text of ours in front, then lines from an alert, of which Slack shall make no links."""
+    body = prefix + escaped("\n".join(map(plain, lines)), longest - len(prefix))
     return {"type": "mrkdwn", "text": body, "verbatim": True}
 
 

@@ -12,6 +12,7 @@ from typing import Callable, List, Mapping, Optional, Sequence, TextIO, Union
 from playbooks.core import subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
 from playbooks.engines.local import lines, subscriber
@@ -65,7 +66,7 @@ def main(
         report = Report.on(output, reasons=reasons)
         return _Run(playbook, topics, environ, files, http_port, report).run(find, cluster)
     except CannotStart as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(plain(f"error: {error}"), file=sys.stderr)
         return NOT_STARTED
 
 

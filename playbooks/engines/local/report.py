@@ -13,6 +13,7 @@ from typing import Iterable, List, Sequence, TextIO, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
+from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, Status
 
 COLUMNS = ("TIME", "PRIORITY", "RULE", "STATUS", "TARGET, OR WHY NONE")
@@ -118,7 +119,7 @@ class Report:
 
     def table(self, title: str, rows: Iterable[Sequence[str]]) -> None:
         """Columns as wide as they need to be, the last one wrapped."""
-        lines = [[_printable(cell) for cell in row] for row in rows]
+        lines = [[plain(cell) for cell in row] for row in rows]
         if not lines:
             return
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]) - 1)]
@@ -132,9 +133,9 @@ class Report:
         cells = (
             moment.ljust(TIME),
             priority.ljust(PRIORITY),
-            _cut(_printable(rule), self._rule).ljust(self._rule),
+            _cut(plain(rule), self._rule).ljust(self._rule),
             self._coloured(status),
-            _printable(target),
+            plain(target),
         )
         self._print("  ".join(cells).rstrip())
 
@@ -166,13 +167,8 @@ def _rule_of(body: bytes) -> str:
     return rule if isinstance(rule, str) else "(no alert)"
 
 
-def _printable(text: str) -> str:
-    """Text from an alert must not steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def _wrapped(text: str, width: int) -> List[str]:
-    return textwrap.wrap(_printable(text), width, break_on_hyphens=False)
+    return textwrap.wrap(plain(text), width, break_on_hyphens=False)
 
 
 def _cut(text: str, longest: int) -> str:

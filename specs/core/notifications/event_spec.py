@@ -49,6 +49,12 @@ with description("The Event of an outcome") as self:
         expect(about_node["regarding"]).not_to(have_key("namespace"))
         expect(about_node["action"]).to(equal("taint"))
 
+    with it("has nothing in it that speaks to a terminal"):
+        found = made(replace(DONE, message="gone\x1b[2J\u202e"), rule="a\x1b[31mrule\n")
+
+        expect(found["note"]).to(equal("a\\x1b[31mrule\\n: gone\\x1b[2J\\u202e"))
+        expect(found["metadata"]["annotations"]["falco/rule"]).to(equal("a\\x1b[31mrule\\n"))
+
     with it("says who wrote it, what was done and why, and never the alert's text"):
         found = made()
 

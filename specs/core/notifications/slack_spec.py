@@ -54,6 +54,12 @@ with description("The Slack message about an outcome") as self:
         expect(found[0]["text"]["verbatim"]).to(equal(True))
         expect(found[-1]["text"]["text"]).to(contain("&lt;@U1&gt;"))
 
+    with it("shows what would turn text around, or begin a line of its own"):
+        found = blocks(replace(DONE, message="a\u202eb", why=("x\n2. it is exempt", "done")))
+
+        expect(found[0]["text"]["text"]).to(equal("a\\u202eb"))
+        expect(found[-1]["text"]["text"]).to(equal("*Why*\n1. x\\n2. it is exempt\n2. done"))
+
     with it("is as long as Slack takes"):
         found = blocks(replace(DONE, why=("<" * 5000,)))
 
