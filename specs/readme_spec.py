@@ -4,7 +4,7 @@ from pathlib import Path
 from expects import be_below, contain, equal, expect
 from mamba import description, it
 
-from playbooks.deployment.request import catalogue
+from playbooks.core import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

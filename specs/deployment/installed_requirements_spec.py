@@ -11,9 +11,9 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
+from playbooks.core import catalogue
 from playbooks.deployment.packaging.archive import archive
 from playbooks.deployment.packaging.dependencies import requirements
-from playbooks.deployment.request import catalogue
 from specs.support.conditions import Condition, not_run_unless
 
 SECONDS = 300

@@ -3,7 +3,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import description, it
 
-from playbooks.deployment.request import catalogue
+from playbooks.core import catalogue
 from playbooks.deployment.tables import all_settings, filled, guards_table
 from playbooks.engines.worker.settings import FOR_USERS
 

@@ -1,10 +1,9 @@
 """Every playbook behind its guards, with its entrypoint's wiring on fakes."""
 
-import importlib
-
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.core import catalogue
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.core.ledger.book import after
 from playbooks.core.ledger.ledger import change
@@ -47,7 +46,7 @@ with description("A playbook that acts on the cluster") as self:
         self.ledger = InMemoryLedger()
 
     def answer(self, name, alert=None, *, own_pod=None, recorded=False, **settings):
-        playbook = importlib.import_module(f"playbooks.{name}").playbook
+        playbook = catalogue.load(name)
         collaborators = some_collaborators(
             self.cluster, ledger=self.ledger, own_pod=own_pod or FakeOwnPod()
         )

@@ -1,9 +1,9 @@
-import importlib
 from unittest import mock
 
 from expects import contain, equal, expect, raise_error
 from mamba import description, it
 
+from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.notifications import settings as notifications
 from specs.support.fakes import RecordingSlack
@@ -58,7 +58,7 @@ def secrets(name):
 
 
 def playbook(name):
-    return importlib.import_module(f"playbooks.{name}").playbook
+    return catalogue.load(name)
 
 
 def verbs(name, **values):
@@ -177,7 +177,7 @@ with description("The settings and rights of a playbook") as self:
 
     with it("need a webhook where outcomes are told to Slack"):
         for name in ("delete", "taint", "isolate"):
-            playbook = importlib.import_module(f"playbooks.{name}").playbook
+            playbook = catalogue.load(name)
 
             expect(lambda playbook=playbook: playbook.responder({"SLACK_OUTCOMES": "true"})).to(
                 raise_error(InvalidSetting, notifications.MISSING)
@@ -187,7 +187,7 @@ with description("The settings and rights of a playbook") as self:
         slack = RecordingSlack()
         settings = {"SLACK_WEBHOOK_URL": "https://x.example/", "REDACT_NAMES": "pin"}
         with mock.patch("playbooks.slack.SlackWebhook", lambda url: slack):
-            responder = importlib.import_module("playbooks.slack").playbook.responder(settings)
+            responder = catalogue.load("slack").responder(settings)
         responder.answer(a_document(output="Notice pin=S3cret"))
 
         expect(str(slack.messages)).to(contain("pin=***"))

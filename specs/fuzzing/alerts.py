@@ -13,13 +13,13 @@ import json
 import re
 import sys
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict, List
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from playbooks.core import catalogue
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import InvalidAlert
@@ -126,7 +126,7 @@ def responder(name: str, cluster: InMemoryCluster) -> Responder:
     """The playbook behind all its guards, as its entrypoint wires it."""
     if name == "slack":
         return Responder(NotifySlack(RecordingSlack()), [], FixedClock(), dry_run=False)
-    playbook: Playbook = import_module(f"playbooks.{name}").playbook
+    playbook: Playbook = catalogue.load(name)
     return playbook.responder({"MAX_ALERT_AGE": "off"}, some_collaborators(cluster))
 
 

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from expects import be_empty, be_false, be_true, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import access, ledger
-from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from specs.support.conditions import CLUSTER, not_run_unless

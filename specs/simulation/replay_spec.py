@@ -1,10 +1,10 @@
 import json
-from importlib import import_module
 from pathlib import Path
 
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
+from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Status
 from playbooks.simulation.replay import replay
@@ -14,7 +14,7 @@ ALERTS = Path("specs/support/alerts/falco_alerts.jsonl")
 
 
 def replayed(name, given, topics=("falco.>",), replicas=None, progress=lambda *_: None, **environ):
-    playbook = import_module(f"playbooks.{name}").playbook
+    playbook = catalogue.load(name)
     return replay(playbook, environ, topics, given, replicas=replicas, progress=progress)
 
 

@@ -2,11 +2,11 @@ import json
 import re
 from dataclasses import asdict
 from html.parser import HTMLParser
-from importlib import import_module
 
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
+from playbooks.core import catalogue
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.priority import Priority
 from playbooks.simulation.html_report import page
@@ -18,7 +18,7 @@ LIMITS = Limits(10, 30, None, 1, 600.0)
 
 
 def summarized(given, limits=LIMITS, least=Priority.DEBUG):
-    replayed = replay(import_module("playbooks.delete").playbook, {}, ["falco.>"], given)
+    replayed = replay(catalogue.load("delete"), {}, ["falco.>"], given)
     return summarize("delete", ["falco.>"], replayed, limits, least)
 
 

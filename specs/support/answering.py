@@ -7,7 +7,6 @@ the ledger, or ``action``, the deletion.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from playbooks.core import catalogue
 from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
@@ -25,7 +25,7 @@ DEATHS = {"slot": (ConfigMapLedger, "write"), "action": (KubernetesCluster, "del
 def main(playbook: str, threads: str = "1", death: str = "") -> None:
     if death:
         _dies_after(*DEATHS[death])
-    responder = importlib.import_module(f"playbooks.{playbook}").playbook.responder(os.environ)
+    responder = catalogue.load(playbook).responder(os.environ)
 
     def answer(line: str) -> None:
         outcome = retrying.answer(responder, line, seconds=60.0)

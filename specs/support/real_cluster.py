@@ -19,9 +19,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import NANOSECONDS, Instant
@@ -408,7 +408,7 @@ def responder(
     With a ``ledger`` of its own, lest specs use up each other's budgets: that of the setting
     ``LEDGER``, or a new one in memory.
     """
-    declared: Playbook = import_module(f"playbooks.{playbook}").playbook
+    declared: Playbook = catalogue.load(playbook)
     collaborators = declared.collaborators(playbook, read(declared.settings, settings))
     if isinstance(collaborators, ClusterCollaborators):
         own = collaborators.ledger if "LEDGER" in settings else InMemoryLedger()

@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
+from playbooks.core.catalogue import PACKAGE
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.request.catalogue import PACKAGE
 
 # A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.
 LARGEST_KIB = 700

@@ -1,41 +1,19 @@
-"""Which playbooks there are: every module at the top of the package, and nothing else."""
+"""The playbooks, for who types the name of one."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-from typing import List
-
-import playbooks
+from playbooks.core import catalogue
+from playbooks.core.catalogue import PACKAGE, containing, names, summary
+from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.errors import UsageError
 
-PACKAGE = Path(playbooks.__file__).parent
-
-
-def names() -> List[str]:
-    return sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+__all__ = ["PACKAGE", "containing", "load", "names", "summary"]
 
 
 def load(name: str) -> Playbook:
     """The declaration of a playbook. Raises UsageError with the list of those there are."""
-    if name not in names():
-        raise UsageError([f"there is no playbook {name!r}: one of {', '.join(names())}"])
     try:
-        declared = import_module(f"playbooks.{name}").playbook
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise UsageError([f"playbooks/{name}.py cannot be used: {error}"]) from error
-    if not isinstance(declared, Playbook) or declared.name != name:
-        raise UsageError([f"playbooks/{name}.py declares no Playbook of the name {name!r}"])
-    return declared
-
-
-def containing(kind: str = "") -> List[Playbook]:
-    """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released."""
-    found = [(load(name), load(name).reaction.CONTAINMENT) for name in names()]
-    return [playbook for playbook, each in found if each and kind in ("", each.KIND)]
-
-
-def summary(name: str) -> str:
-    """The first line of its docstring."""
-    return (import_module(f"playbooks.{name}").__doc__ or "").strip().partition("\n")[0]
+        return catalogue.load(name)
+    except InvalidSetting as error:
+        raise UsageError([str(error)]) from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import sys
 import traceback
 
+from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.engines.worker import log
@@ -25,7 +25,7 @@ def main() -> int:
         chosen = worker_settings(os.environ)
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)
         objects = KubelessObjects(chosen["FUNCTION_NAMESPACE"], chosen["FUNCTION_NAME"])
-        asyncio.run(_run(_playbook(chosen["PLAYBOOK"]), objects))
+        asyncio.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects))
     except InvalidSetting as error:
         log.complain(str(error))
         return MISCONFIGURED
@@ -40,18 +40,6 @@ def main() -> int:
 
 async def _run(playbook: Playbook, objects: KubelessObjects) -> None:
     await Worker(playbook, objects, os.environ).run()
-
-
-def _playbook(name: str) -> Playbook:
-    try:
-        found = importlib.import_module(f"playbooks.{name}").playbook
-    except (ImportError, AttributeError) as error:
-        raise InvalidSetting(
-            f"PLAYBOOK is {name!r}, expected one that is there: {error}"
-        ) from error
-    if not isinstance(found, Playbook):
-        raise InvalidSetting(f"PLAYBOOK is {name!r}, expected the name of a playbook")
-    return found
 
 
 if __name__ == "__main__":

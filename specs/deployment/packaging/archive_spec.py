@@ -9,9 +9,9 @@ from pathlib import Path
 from expects import be_below, be_empty, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.packaging.archive import archive, worker_archive
-from playbooks.deployment.request import catalogue
 
 
 def the_files(content):

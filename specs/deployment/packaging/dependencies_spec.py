@@ -4,9 +4,9 @@ from pathlib import Path
 from expects import contain, end_with, equal, expect, match, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.packaging.dependencies import requirements
-from playbooks.deployment.request import catalogue
 
 with description("The requirements of a function") as self:
     with it("are pinned, every one"):

@@ -1,0 +1,189 @@
+import io
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+import click
+from click.shell_completion import BashComplete
+from expects import be_empty, contain, equal, expect, have_len, start_with
+from mamba import before, description, it
+
+from playbooks.core import catalogue
+from playbooks.deployment import VERSION, command_line
+from playbooks.deployment.engines import registry
+from playbooks.deployment.request.options import Options
+from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.mothers import run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LONG = {
+    "-p": "--playbook",
+    "-t": "--topic",
+    "-e": "--env",
+    "-s": "--secret",
+    "-n": "--namespace",
+    "-N": "--name",
+    "-r": "--runtime",
+    "-E": "--engine",
+    "-i": "--image",
+    "-R": "--replicas",
+    "-P": "--patch",
+    "-v": "--verbose",
+    "-S": "--set-up",
+    "-d": "--dry-run",
+    "-x": "--remove",
+    "-l": "--list",
+}
+
+TYPED = (
+    *("-p", "delete", "-t", "a", "-t", "b", "-e", "A=1", "-e", "B=2", "-s", "C=d/e", "-n", "ops"),
+    *("-N", "quick", "-r", "python3.9", "-E", "kubernetes", "-i", "x", "-R", "2", "-P", "file"),
+    *("-v", "-S", "-d", "-x", "-l"),
+)
+
+
+def completed(*words):
+    """What a shell offers for the last word."""
+    name, variable = "deploy_playbook", "_DEPLOY_PLAYBOOK_COMPLETE"
+    shell = BashComplete(command_line.program, {}, name, variable)
+    return [item.value for item in shell.get_completions(list(words[:-1]), words[-1])]
+
+
+def completed_by_bash(*words):
+    done = subprocess.run(
+        [sys.executable, "-m", "playbooks.deployment"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "_DEPLOY_PLAYBOOK_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["deploy_playbook", *words]),
+            "COMP_CWORD": str(len(words)),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+with description("The command line of deploy_playbook") as self:
+    with it("takes everything by short options"):
+        expect(command_line.parse(TYPED)).to(
+            equal(
+                Options(
+                    playbook="delete",
+                    values=("A=1", "B=2"),
+                    references=("C=d/e",),
+                    topics=("a", "b"),
+                    namespace="ops",
+                    name="quick",
+                    runtime="python3.9",
+                    engine="kubernetes",
+                    set_up=True,
+                    show=True,
+                    remove=True,
+                    list=True,
+                    own={"image": "x", "replicas": 2, "patch": "file", "reasons": True},
+                )
+            )
+        )
+
+    with it("takes the same by long ones"):
+        long = [LONG.get(word, word) for word in TYPED]
+
+        expect(command_line.parse(long)).to(equal(command_line.parse(TYPED)))
+
+    with it("takes files of alerts between options and after them"):
+        options = command_line.parse(["-E", "local", "a.jsonl", "--http", "80", "-p", "x", "-"])
+
+        expect(options.own).to(equal({"files": ("a.jsonl", "-"), "http_port": 80}))
+
+    with it("asks the cluster of the context that is named"):
+        asked = []
+        cluster = FakeKubectl()
+
+        def connect(context):
+            asked.append(context)
+            return cluster
+
+        tools = command_line.Tools({}, connect, lambda seconds: None)
+        found = patch.object(command_line.preflight, "check_kubectl", lambda: None)
+        with found, redirect_stdout(io.StringIO()):
+            command_line.run(["-x", "-p", "delete", "--context", "staging"], tools)
+            command_line.run(["-x", "-p", "delete"], tools)
+
+        expect(asked).to(equal(["staging", ""]))
+
+    with it("says its version"):
+        expect(run("--version").out).to(equal(f"deploy_playbook, version {VERSION}\n"))
+
+    with it("has help with every option, every engine and examples, in a width that fits"):
+        for flag in ("-h", "--help"):
+            answer = run(flag)
+
+            expect(answer.code).to(equal(0))
+            expect(answer.out).to(start_with("Usage: deploy_playbook [OPTIONS] [FILE]...\n"))
+            expect(answer.out).to(contain(*LONG, *LONG.values(), *registry.known()))
+            expect(answer.out).to(contain("\n  deploy_playbook -x -p delete -n responders\n"))
+            expect([line for line in answer.out.splitlines() if len(line) > 100]).to(be_empty)
+
+    with it("shows examples that it takes"):
+        lines = [line for line in run("-h").out.splitlines() if line.startswith("  deploy_play")]
+
+        expect(len(lines) > 5).to(equal(True))
+        for line in lines:
+            command_line.parse(shlex.split(line)[1:])
+
+    with it("refuses what it does not know with code 2, on one line"):
+        for typed in (("--force",), ("-R", "many"), ("-E", "fission"), ("-p",)):
+            answer = run(*typed)
+
+            expect(answer.code).to(equal(2))
+            expect(answer.err.splitlines()).to(have_len(1))
+            expect(answer.err).to(start_with("deploy_playbook: error: "))
+            expect(answer.err).to(contain(typed[0], "(deploy_playbook -h shows how it is used)"))
+
+    with it("completes options, playbooks and engines in bash"):
+        expect(completed_by_bash("--name")).to(equal(["--namespace", "--name"]))
+        expect(completed("-p", "")).to(equal(catalogue.names()))
+        expect(completed("-x", "-E", "kube")).to(equal(["kubeless", "kubernetes"]))
+
+    with description("with a command more"):
+        with before.each:
+
+            @click.command("diff", help="Show what would change.")
+            @click.option("-p", "--playbook")
+            @click.pass_obj
+            def diff(tools, playbook):
+                print(f"{playbook} on {tools.connect('').current_namespace()}")
+                return 3
+
+            self.more = patch.dict(command_line.program.commands, {"diff": diff})
+
+        with it("runs it where it is the first word, with its own arguments and exit code"):
+            with self.more:
+                answer = run("diff", "-p", "delete", kubectl=FakeKubectl(namespace="ops"))
+
+            expect((answer.out, answer.code)).to(equal(("delete on ops\n", 3)))
+
+        with it("completes its name and its options"):
+            with self.more:
+                expect(completed("di")).to(contain("diff"))
+                expect(completed("diff", "--play")).to(equal(["--playbook"]))
+
+        with it("shows it in the help"):
+            with self.more:
+                expect(run("-h").out).to(contain("Commands:\n  diff  Show what would change.\n"))
+                expect(run("diff", "-h").code).to(equal(2))
+
+        with it("has files of that name as before, after an option"):
+            with self.more:
+                expect(command_line.parse(["-E", "local", "diff"]).own["files"]).to(
+                    equal(("diff",))
+                )

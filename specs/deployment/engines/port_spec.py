@@ -1,0 +1,196 @@
+"""What the port of an engine promises: one module more is an engine more."""
+
+import json
+import os
+import stat
+import sys
+import tempfile
+from importlib import reload
+from pathlib import Path
+from textwrap import dedent
+from unittest.mock import patch
+
+from expects import be_above, be_empty, contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.deployment import command_line, engines
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.engine import Engine
+from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.mothers import run
+
+# An engine whose own tool deploys files, such as those of the clouds.
+EXAMPLE = dedent(
+    '''
+    """-E example: what somebody with nothing but this repository adds."""
+
+    import json
+    import shutil
+    import subprocess
+
+    from playbooks.core.settings import Setting, whole_number
+    from playbooks.deployment.engines.engine import Engine, Option
+    from playbooks.deployment.errors import DeploymentError
+    from playbooks.deployment.packaging.dependencies import requirements
+    from playbooks.deployment.terminal import print_done
+
+    REGION = Option("region", ("--region",), "with -E example: where it runs", "REGION")
+    BUDGET = Setting("MAX_INSTANCES", whole_number(1, 9), "3", "how many run at once")
+
+
+    class Example(Engine):
+        name = "example"
+        summary = "Example Functions, by the example tool"
+        settings = (BUDGET,)
+        options = (REGION,)
+
+        def problems(self, request, options):
+            return [] if "region" in options.own else ["--region is not given"]
+
+        def rendered(self, request, invocation):
+            return {
+                "name": request.function,
+                "region": invocation.options.own["region"],
+                "topics": list(request.topics),
+                "env": dict(request.values),
+                "secrets": {r.name: [r.secret, r.key] for r in request.references},
+                "requirements": requirements(request.playbook.installs(request.values)),
+            }
+
+        def show(self, request, invocation):
+            print(json.dumps(self.rendered(request, invocation)))
+
+        def deploy(self, request, invocation):
+            self.tool("deploy", json.dumps(self.rendered(request, invocation)))
+            print_done([("deployed", request.function)])
+            return 0
+
+        def remove(self, function, invocation):
+            self.tool("delete", function)
+            print_done([("removed", function)])
+
+        def tool(self, *arguments):
+            if not shutil.which("example-tool"):
+                raise DeploymentError("example-tool is not on the PATH")
+            done = subprocess.run(["example-tool", *arguments], capture_output=True, text=True)
+            if done.returncode:
+                raise DeploymentError(f"example-tool: {done.stderr.strip()}")
+
+
+    ENGINE = Example()
+    '''
+)
+
+TOOL = """\
+#!/bin/sh
+if [ -e "$0.fails" ]; then echo "quota exceeded" >&2; exit 3; fi
+echo "$1 $2" >>"$0.log"
+"""
+
+
+class NoCluster(FakeKubectl):
+    def raw(self, path):
+        raise AssertionError("the cluster is asked")
+
+
+DELETE_NORTH = ("-p", "delete", "-t", "falco.error.*", "--region", "north")
+DEPLOY = ("-E", "example", *DELETE_NORTH)
+
+
+with description("The port of an engine") as self:
+    with it("is kept by every engine there is, under its module's name"):
+        expect(list(registry.known())).to(contain("kubeless", "kubernetes", "local"))
+        for name, engine in registry.known().items():
+            expect(isinstance(engine, Engine)).to(equal(True))
+            expect(engine.__module__).to(equal(f"playbooks.deployment.engines.{name}"))
+            expect(engine.summary).not_to(be_empty)
+
+    with it("has each option of the command line once"):
+        flags = [flag for option in registry.own_options() for flag in option.flags]
+
+        expect(len(flags)).to(be_above(4))
+        expect(flags).to(have_len(len(set(flags))))
+
+    with description("with one module more"):
+        with before.each:
+            self.directory = tempfile.TemporaryDirectory()
+            self.modules = Path(self.directory.name, "engines")
+            self.tool = Path(self.directory.name, "bin", "example-tool")
+            self.log = Path(f"{self.tool}.log")
+            self.modules.mkdir()
+            self.tool.parent.mkdir()
+            Path(self.modules, "example.py").write_text(EXAMPLE)
+            self.tool.write_text(TOOL)
+            self.tool.chmod(self.tool.stat().st_mode | stat.S_IEXEC)
+            self.paths = patch.object(engines, "__path__", [*engines.__path__, str(self.modules)])
+            self.paths.start()
+            self.read_engines()
+
+        with after.each:
+            self.paths.stop()
+            sys.modules.pop("playbooks.deployment.engines.example", None)
+            self.read_engines()
+            self.directory.cleanup()
+
+        def read_engines(self):
+            """As when the program starts."""
+            registry.known.cache_clear()
+            reload(command_line)
+
+        def run(self, *arguments):
+            """Where there is the tool, and neither kubectl nor a cluster."""
+            with patch.dict(os.environ, {"PATH": str(self.tool.parent)}):
+                return run(*arguments, kubectl=NoCluster(), has_kubectl=False)
+
+        with it("takes it by its name, with its options, and shows both in the help"):
+            said = " ".join(self.run("-h").out.split())
+
+            expect(said).to(contain("example, Example Functions, by the example tool;"))
+            expect(said).to(contain("--region REGION with -E example: where it runs"))
+
+        with it("refuses what it cannot do with everything else that is typed wrong"):
+            typed = ("-E", "example", "-p", "delete", "-t", "a..b", "-e", "MAX_INSTANCES=10")
+            done = self.run(*typed, "-R", "2")
+
+            expect(done.code).to(equal(2))
+            expect([line.partition("error: ")[2] for line in done.err.splitlines()]).to(
+                equal(
+                    [
+                        "topic 'a..b' is malformed: it has an empty token",
+                        "MAX_INSTANCES is '10', expected a whole number from 1 to 9",
+                        "-R is for -E kubernetes only",
+                        "--region is not given",
+                    ]
+                )
+            )
+
+        with it("keeps its options from the other engines"):
+            done = self.run("-E", "kubeless", *DELETE_NORTH)
+
+            expect(done.err).to(contain("--region is for -E example only"))
+
+        with it("prints what its tool would be given, without the tool"):
+            self.tool.unlink()
+            done = self.run("-d", *DEPLOY, "-e", "RULES=x", "-s", "NAMES=a/b")
+            shown = json.loads(done.out)
+
+            expect(done.code).to(equal(0))
+            expect([shown["region"], shown["env"], shown["secrets"]]).to(
+                equal(["north", {"RULES": "x"}, {"NAMES": ["a", "b"]}])
+            )
+            expect(shown["requirements"]).to(contain("kubernetes=="))
+
+        with it("deploys by its tool, and removes by it"):
+            deployed = self.run(*DEPLOY)
+            removed = self.run("-x", "-E", "example", "-p", "delete")
+
+            expect(deployed.out).to(equal("deployed  falco-delete\n"))
+            expect(removed.out).to(equal("removed   falco-delete\n"))
+            expect(self.log.read_text().splitlines()[-1]).to(equal("delete falco-delete"))
+
+        with it("fails with its tool's words"):
+            Path(f"{self.tool}.fails").touch()
+            done = self.run(*DEPLOY)
+
+            expect(done.code).to(equal(1))
+            expect(done.err).to(contain("deploy_playbook: error: example-tool: quota exceeded\n"))
