@@ -21,6 +21,15 @@ LAYERS = {
     "commands": ("core", "deployment", "engines", "infrastructure", "simulation"),
 }
 
+# The folders of a layer, each of which may import those before it; what every one of them may
+# import beside that; and what none of them may.
+FOLDERS = {
+    "deployment": (
+        ("request", "packaging", "manifests", "apply", "engines"),
+        ("errors", "kubectl", "kubectl_process", "terminal"),
+    ),
+}
+
 # Imports one module as if it were the first of the package.
 ALONE = """\
 for known in [known for known in sys.modules if known.startswith("playbooks")]:
@@ -69,6 +78,19 @@ with description("The layers") as self:
             if name.startswith("playbooks.")
             and name.split(".")[1] not in (layer, *lower)
             and not (file.endswith("__main__.py") and name.split(".")[1] == "infrastructure")
+        ]
+
+        expect(backwards).to(be_empty)
+
+    with it("import one way between their folders, too"):
+        backwards = [
+            f"{layer}/{path.relative_to(PACKAGE / layer).as_posix()} imports {name}"
+            for layer, (folders, beneath) in FOLDERS.items()
+            for place, folder in enumerate(folders)
+            for path in sorted((PACKAGE / layer / folder).rglob("*.py"))
+            for name in imports_of(path)
+            if name.startswith(f"playbooks.{layer}.")
+            and name.split(".")[2] not in (*folders[: place + 1], *beneath)
         ]
 
         expect(backwards).to(be_empty)
