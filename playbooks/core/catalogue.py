@@ -6,11 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import List
 
-import playbooks
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 
-PACKAGE = Path(playbooks.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def names() -> List[str]:
