@@ -21,6 +21,7 @@ from playbooks.commands.simulate import simulate
 from playbooks.commands.sweep import sweep
 from playbooks.commands.token import token
 from playbooks.commands.undo import undo
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError, UsageError
@@ -73,13 +74,17 @@ for _each in _COMMANDS:
 
 def main(
     arguments: Sequence[str],
-    cluster: Cluster,
+    connect: Callable[[str], Cluster],
     *,
     sleep: Sleep = time.sleep,
-    reach: Callable[[], Reach] = reach,
+    reach: Callable[[str], Reach] = reach,
 ) -> int:
-    """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
-    session = Session(cluster, reach, sleep)
+    """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C.
+
+    ``connect`` and ``reach``: give the cluster of a context of the kubeconfig, by name, or of the
+    current one where it is empty.
+    """
+    session = Session(connect, reach, sleep)
     try:
         code = program.main(
             list(arguments), PROGRAM, complete_var=_COMPLETE, standalone_mode=False, obj=session
@@ -88,6 +93,9 @@ def main(
     except click.UsageError as error:
         tell("error", [_usage(error)])
         return UsageError.exit_code
+    except PlaybookError as error:
+        tell("error", [str(error)])
+        return 1
     except DeploymentError as error:
         tell("error", str(error).splitlines())
         return error.exit_code
@@ -106,7 +114,7 @@ def _usage(error: click.UsageError) -> str:
 def run(arguments: Optional[Sequence[str]] = None) -> None:
     """What the console script calls."""
     try:
-        code = main(sys.argv[1:] if arguments is None else arguments, ClusterProcess())
+        code = main(sys.argv[1:] if arguments is None else arguments, ClusterProcess)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has had enough of it.

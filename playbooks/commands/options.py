@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, cast
 
 import click
@@ -69,12 +69,12 @@ class Reach:
     ledger: Callable[[Place], LedgerStore]
 
 
-def reach() -> Reach:
+def reach(context: str) -> Reach:
     """The cluster that kubectl would take; in a pod without a kubeconfig, the pod's own.
 
-    Nothing is connected yet.
+    ``context``: of the kubeconfig, empty for the current one. Nothing is connected yet.
     """
-    api = KubernetesApi(connect=connecting(as_kubectl))
+    api = KubernetesApi(connect=connecting(lambda: as_kubectl(context=context)))
 
     def ledger(place: Place) -> LedgerStore:
         return ConfigMapLedger(api, namespace=place[0], name=place[1])
@@ -121,11 +121,20 @@ class Selection:
 
 @dataclass(frozen=True)
 class Session:
-    """What the commands act through. ``cluster``: by kubectl's verbs."""
+    """What the commands act through: the cluster of one ``context`` of the kubeconfig, empty for
+    the current one. ``connect`` gives it by kubectl's verbs, ``reach`` by the API."""
 
-    cluster: ClusterPort
-    reach: Callable[[], Reach]
+    connect: Callable[[str], ClusterPort]
+    reach_of: Callable[[str], Reach]
     sleep: Sleep
+    context: str = ""
+
+    @functools.cached_property
+    def cluster(self) -> ClusterPort:
+        return self.connect(self.context)
+
+    def reach(self) -> Reach:
+        return self.reach_of(self.context)
 
     def namespace(self, which: Selection) -> str:
         """Raises DeploymentError without kubectl."""
@@ -138,7 +147,7 @@ class Session:
 
 
 def selects(command: F) -> F:
-    """Gives a command the session, and its Selection as ``which``, from -p, -N and -n."""
+    """Gives a command the session and its Selection, ``which``, from -p, -n, -N and --context."""
 
     @click.option(
         "-p",
@@ -161,13 +170,25 @@ def selects(command: F) -> F:
         default="",
         help="The name given to deploy_playbook -N. Default: PLAYBOOK.",
     )
+    @click.option(
+        "--context",
+        metavar="CONTEXT",
+        default="",
+        help="The context of the kubeconfig. Default: the current one.",
+    )
     @click.pass_obj
     @functools.wraps(command)
     def selecting(
-        session: Session, /, playbook: str, name: str, namespace: Optional[str], **others: Any
+        session: Session,
+        /,
+        playbook: str,
+        name: str,
+        namespace: Optional[str],
+        context: str,
+        **others: Any,
     ) -> Any:
         which = Selection(playbook, name, namespace)
-        return command(session, which, **others)
+        return command(replace(session, context=context), which, **others)
 
     return cast(F, selecting)
 

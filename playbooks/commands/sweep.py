@@ -12,11 +12,9 @@ from typing import List
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
 from playbooks.core.containment.expiry import Expiry
-from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
-from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request import catalogue
 
 
@@ -43,10 +41,7 @@ def sweep(session: Session, which: Selection, output: str, ledger: str) -> int:
     assert containment is not None
     namespaces = (which.namespace,) if which.namespace else ()
     looking = Expiry(containment, reach.cluster, reach.clock, paused, namespaces)
-    try:
-        outcomes = looking.once()
-    except PlaybookError as error:
-        raise DeploymentError(str(error)) from error
+    outcomes = looking.once()
     if output == "json":
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2), flush=True)
     else:

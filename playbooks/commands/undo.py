@@ -17,7 +17,6 @@ from playbooks.commands.deployed import find
 from playbooks.commands.options import Place, Reach, Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
 from playbooks.core.containment.undo import Undo
-from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import after
@@ -79,12 +78,9 @@ def undo(
     def places(playbook: Playbook) -> List[Place]:
         return ledger_places(session.cluster, playbook.name, which.named, ledger)
 
-    try:
-        found = _contained_by(which.playbook, target_ref, reach.cluster)
-        undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]
-        return max(each.run(session.cluster, force, output == "json") for each in undoings)
-    except PlaybookError as error:
-        raise DeploymentError(str(error)) from error
+    found = _contained_by(which.playbook, target_ref, reach.cluster)
+    undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]
+    return max(each.run(session.cluster, force, output == "json") for each in undoings)
 
 
 def _problems(target: str, playbook: str) -> List[str]:

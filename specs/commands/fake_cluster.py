@@ -180,9 +180,11 @@ def a_line(number=17, body=None, *, own=True, **headers):
 
 
 def run(*arguments, cluster=None, has_kubectl=True, **wired):
-    """falco-playbook in this process, without waiting."""
+    """falco-playbook in this process, without waiting. ``wired``: as main takes it."""
     out, err = io.StringIO(), io.StringIO()
     found = mock.patch.object(kubectl_process, "available", lambda: has_kubectl)
     with redirect_stdout(out), redirect_stderr(err), found:
-        code = program.main(arguments, cluster or a_cluster(), sleep=lambda seconds: None, **wired)
+        given = cluster or a_cluster()
+        wired = {"sleep": lambda seconds: None, "connect": lambda context: given, **wired}
+        code = program.main(arguments, **wired)
     return Run(code, out.getvalue(), err.getvalue())

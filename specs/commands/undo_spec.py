@@ -59,7 +59,7 @@ with description("falco-playbook undo") as self:
     def run(self, *typed, **how):
         reach = Reach(FixedClock(), self.cluster, lambda place: self.ledgers[place])
         given = {"cluster": self.deployed, **how}
-        return run(*typed, reach=lambda: reach, **given)
+        return run(*typed, reach=lambda context: reach, **given)
 
     with it("undoes an isolation"):
         self.contain(isolate)
@@ -225,7 +225,7 @@ with description("falco-playbook sweep") as self:
     def run(self, *typed, seconds=3600, **how):
         clock = FixedClock(after(NOW, seconds))
         reach = Reach(clock, self.cluster, lambda place: self.ledger)
-        return run("sweep", *typed, "--ledger", "ops/book", reach=lambda: reach, **how)
+        return run("sweep", *typed, "--ledger", "ops/book", reach=lambda context: reach, **how)
 
     with it("ends the isolations that are over, and no taint, without kubectl"):
         said = self.run("-p", "isolate", has_kubectl=False)

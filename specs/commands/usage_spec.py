@@ -7,6 +7,7 @@ from expects import be_empty, contain, end_with, equal, expect, have_len, start_
 from mamba import description, it
 
 from playbooks.commands.__main__ import program
+from playbooks.core.errors import NoCluster
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,26 @@ with description("What was typed to falco-playbook") as self:
             ("-pslack", "-Naudit", "-nshop"),
         ):
             expect(the_function_of("dead", *typed)).to(equal("shop/falco-audit"))
+
+    with it("may name another context of the kubeconfig, which every call then is about"):
+        asked = []
+
+        def connect(context):
+            asked.append(context)
+            return a_cluster()
+
+        def reach(context):
+            asked.append(context)
+            raise NoCluster(f"there is no context {context}")
+
+        dead = run("dead", "-p", "delete", "--context", "staging", connect=connect)
+        undo = run("undo", "pod/a", "--context=prod", connect=connect, reach=reach)
+
+        expect(dead.code).to(equal(0))
+        expect((undo.code, undo.err)).to(
+            equal((1, "falco-playbook: error: there is no context prod\n"))
+        )
+        expect(asked).to(equal(["staging", "prod", "prod"]))
 
     with it("has no options that are cut short"):
         expect(the_error_of("dead", "-p", "delete", "--redel")).to(contain("--redel"))

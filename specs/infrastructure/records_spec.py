@@ -67,7 +67,7 @@ def run(*arguments):
     """falco-playbook, with the kubectl and the cluster there are."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = program.main(arguments, ClusterProcess())
+        code = program.main(arguments, ClusterProcess)
     return code, out.getvalue(), err.getvalue()
 
 
