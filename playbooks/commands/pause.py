@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, TypeVar, cast
 
 import click
 
+from playbooks.commands import tell
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Place, Selection, Session, command, selects
@@ -22,6 +24,7 @@ from playbooks.deployment.apply import preflight
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, KubectlError, NotThere
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.infrastructure.this_pod import SystemClock
@@ -33,40 +36,76 @@ NONE = "off"
 
 _ADVICE = f"--ledger NAMESPACE/NAME names it, --ledger {NONE} goes without"
 
-_everything = click.option(
-    "--all", "everything", is_flag=True, help="Every playbook that has a ledger, instead of -p."
-)
+
+@dataclass(frozen=True)
+class Scope:
+    """``everything``: every playbook that has a ledger, in the namespace or in all of them."""
+
+    everything: bool
+    all_namespaces: bool
+
+    def problems(self, which: Selection) -> List[str]:
+        found = []
+        if self.everything and which.function:
+            found.append("--all is every playbook: it takes neither -p nor -N")
+        if self.all_namespaces and not self.everything:
+            found.append("-A is allowed with --all only")
+        if self.all_namespaces and which.namespace is not None:
+            found.append("-A is not allowed with -n")
+        if which.playbook in catalogue.names() and not catalogue.load(which.playbook).acts:
+            found.append(
+                f"{which.playbook} changes nothing in a cluster and has no ledger, so that it"
+                f" cannot be paused: 'deploy_playbook -x -p {which.playbook}' removes it"
+            )
+        return found
 
 
-def _output(command: F) -> F:
-    """Taken as by the other commands, and without effect."""
-    choice = click.Choice(["text", "json"])
-    return click.option("-o", "--output", type=choice, hidden=True, expose_value=False)(command)
+def _scoped(command: F) -> F:
+    """Gives a command its Scope as ``scope``, from --all and -A. It takes -o, without effect."""
+
+    @click.option(
+        "--all", "everything", is_flag=True, help="Every playbook of the namespace, instead of -p."
+    )
+    @click.option(
+        "-A", "--all-namespaces", is_flag=True, help="With --all: the playbooks of all namespaces."
+    )
+    @click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        hidden=True,
+        expose_value=False,
+    )
+    @functools.wraps(command)
+    def scoped(*given: Any, everything: bool, all_namespaces: bool, **others: Any) -> Any:
+        return command(*given, scope=Scope(everything, all_namespaces), **others)
+
+    return cast(F, scoped)
 
 
-@command('pause -p delete --why "node maintenance"', "pause --all")
+@command('pause -p delete --why "node maintenance"', "pause --all -n responders", "pause --all -A")
 @selects
-@_everything
+@_scoped
 @click.option("--why", metavar="TEXT", default="", help="The reason, for the record.")
-@_output
-def pause(session: Session, which: Selection, everything: bool, why: str) -> int:
+def pause(session: Session, which: Selection, scope: Scope, why: str) -> int:
     """Pause a playbook: it does not act until it is resumed.
 
     Its alerts are held: with NATS JetStream they become dead letters.
     """
 
     def write(book: Book, by: str, now: Instant) -> str:
+        if book.paused:
+            return f"already paused, since {_since(book.paused)}"
         book.pause(by, now, why)
         return f"paused by {by}; alerts are held until it is resumed"
 
-    return _written(session, which, everything, write)
+    return _written(session, which, scope, write)
 
 
-@command("resume -p delete", "resume --all")
+@command("resume -p delete", "resume --all -A")
 @selects
-@_everything
-@_output
-def resume(session: Session, which: Selection, everything: bool) -> int:
+@_scoped
+def resume(session: Session, which: Selection, scope: Scope) -> int:
     """Resume a paused playbook.
 
     Held alerts stay dead letters: 'falco-playbook dead --redeliver' sends them again.
@@ -75,21 +114,20 @@ def resume(session: Session, which: Selection, everything: bool) -> int:
     def write(book: Book, _by: str, _now: Instant) -> str:
         paused = book.paused
         book.resume()
-        return f"resumed, paused since {paused['at']} by {paused['by']}" if paused else "not paused"
+        return f"resumed, paused since {_since(paused)}" if paused else "not paused"
 
-    return _written(session, which, everything, write)
+    return _written(session, which, scope, write)
 
 
 @command("reset -p delete", "reset -p delete --budget-of shop")
 @selects
-@_everything
+@_scoped
 @click.option(
     "--budget-of",
     metavar="NAMESPACE",
     help="The budget of this namespace only. Default: those of all namespaces, and the shared one.",
 )
-@_output
-def reset(session: Session, which: Selection, everything: bool, budget_of: Optional[str]) -> int:
+def reset(session: Session, which: Selection, scope: Scope, budget_of: Optional[str]) -> int:
     """Reset the budget of a playbook.
 
     A playbook that used its budget up does not act until it is reset. The budget is that of the
@@ -103,22 +141,23 @@ def reset(session: Session, which: Selection, everything: bool, budget_of: Optio
         place = f"namespace {budget_of}" if budget_of else "all namespaces"
         return f"budget of {place} reset (tripped: {tripped}); held alerts stay dead letters"
 
-    return _written(session, which, everything, write, problems)
+    return _written(session, which, scope, write, problems)
 
 
 def _written(
     session: Session,
     which: Selection,
-    everything: bool,
+    scope: Scope,
     write: Callable[[Book, str, Instant], str],
     problems: Sequence[str] = (),
 ) -> int:
     """The exit code. Raises DeploymentError with the ledgers that were not written."""
-    both = ["--all is every playbook: it takes neither -p nor -N"] if which.function else []
-    which.check(*problems, *(both if everything else []), required=not everything)
+    which.check(*scope.problems(which), *problems, required=not scope.everything)
     namespace = session.namespace(which)
-    if everything:
-        ledgers = _everywhere(session.cluster, which.namespace or "")
+    if scope.everything and not scope.all_namespaces:
+        tell("", [f"only the playbooks of namespace {namespace}: -A is those of all namespaces"])
+    if scope.everything:
+        ledgers = _everywhere(session.cluster, "" if scope.all_namespaces else namespace)
     else:
         ledgers = [KubectlLedger(session.cluster, namespace, manifests.name(which.function))]
     by, now, failed = who(session.cluster), SystemClock().now, []
@@ -132,6 +171,12 @@ def _written(
     if failed:
         raise DeploymentError("\n".join(failed))
     return 0
+
+
+def _since(paused: Mapping[str, str]) -> str:
+    """Such as ``2026-01-02T03:04:05Z by alice: node maintenance``."""
+    why = f": {paused['why']}" if paused.get("why") else ""
+    return f"{paused.get('at', '')} by {paused.get('by', '')}{why}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 import json
 
-from expects import be_none, contain, equal, expect, have_len
+from expects import be_none, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
@@ -73,14 +73,42 @@ with description("The brake of falco-playbook") as self:
         expect(book.tripped).to(equal({}))
         expect(sorted(book.resets)).to(equal(["*", "shop"]))
 
-    with it("pauses every playbook of the cluster with --all"):
+    with it("keeps who paused it first, and why, when it is paused again"):
+        run("pause", "-p", "delete", "--why", "nodes move", cluster=self.cluster)
+        first = stored(self.cluster).paused
+        answer = run("pause", "-p", "delete", "--why", "lunch", cluster=self.cluster)
+
+        expect(answer.code).to(equal(0))
+        expect(answer.out).to(contain("already paused, since 20", WHO, "nodes move"))
+        expect(stored(self.cluster).paused).to(equal(first))
+
+    with it("pauses every playbook of the namespace with --all, of all namespaces with -A"):
         (other, *_) = ledger(a_request("taint"), "ops")
         self.cluster.create([json.loads(json.dumps(other))])
-        answer = run("pause", "--all", cluster=self.cluster)
+        some = run("pause", "--all", cluster=self.cluster)
+        others = run("pause", "--all", "-n", "ops", cluster=self.cluster)
+        run("resume", "--all", "-A", cluster=self.cluster)
+        everything = run("pause", "--all", "-A", cluster=self.cluster)
 
-        expect(answer.out.splitlines()).to(have_len(2))
+        expect(some.out).to(start_with(f"default/{LEDGER}: paused"))
+        expect(some.err).to(contain("only the playbooks of namespace default: -A is"))
+        expect(others.out).to(start_with("ops/falco-taint-ledger: paused"))
+        expect([len(answer.out.splitlines()) for answer in (some, others, everything)]).to(
+            equal([1, 1, 2])
+        )
+        expect(everything.err).to(equal(""))
         for name in (LEDGER, "falco-taint-ledger"):
             expect(stored(self.cluster, name).paused["by"]).to(contain(WHO))
+
+    with it("is refused for -A without --all or with -n"):
+        expect(run("pause", "-A", "-p", "delete").err).to(contain("-A is allowed with --all only"))
+        expect(run("resume", "--all", "-A", "-n", "ops").err).to(contain("not allowed with -n"))
+
+    with it("says why slack cannot be paused, and what to do instead"):
+        answer = run("pause", "-p", "slack")
+
+        expect(answer.code).to(equal(2))
+        expect(answer.err).to(contain("slack changes nothing", "'deploy_playbook -x -p slack'"))
 
     with it("says that nothing was written where a ledger is missing"):
         answer = run("pause", "-p", "isolate", cluster=self.cluster)
