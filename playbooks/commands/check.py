@@ -13,6 +13,7 @@ from playbooks.commands.checks.serving import Served
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.playbook import Playbook
+from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import catalogue
 
@@ -75,11 +76,9 @@ def _findings(
         yield from _inspected(cluster, served)
     yield from evaluated(
         admission_policy.POLICY,
-        lambda: admission_policy.look(
-            cluster, namespace, which.function, playbook.name, places=places
-        ),
+        lambda: admission_policy.look(cluster, namespace, which.function, playbook, places=places),
     )
-    if playbook.name == "isolate":
+    if NETWORK_POLICIES in playbook.reaction.RELIES_ON:
         chosen = image or _image(served)
         yield from evaluated(
             enforcement.ENFORCED, lambda: enforcement.look(cluster, chosen, sleep=session.sleep)

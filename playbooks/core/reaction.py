@@ -7,10 +7,13 @@ from typing import List, Mapping, Optional, Tuple, Type, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.permissions import Changes, Permission
 from playbooks.core.containment.containment import Containment
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import Setting
+
+# What a reaction can rely on: a network plugin that enforces NetworkPolicies.
+NETWORK_POLICIES = "network policies"
 
 
 class Reaction(ABC):
@@ -18,15 +21,21 @@ class Reaction(ABC):
 
     ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``; empty where nothing.
     ``SETTINGS``, ``PERMISSIONS``: its own, beside those that the guards need.
+    ``CHANGES``: what its account may change, where that is less than ``PERMISSIONS`` let it; its
+    admission policies are rendered from it.
     ``CONTAINMENT``: what it leaves on a target, where ``falco-playbook undo`` can release that.
     ``TTL``: the setting that says how long that lasts, where it can end by itself.
+    ``RELIES_ON``: what no role grants and it cannot do without, such as ``NETWORK_POLICIES``;
+    ``falco-playbook check`` tries it.
     """
 
     TARGETS: str = ""
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
+    CHANGES: Tuple[Changes, ...] = ()
     CONTAINMENT: Optional[Type[Containment]] = None
     TTL: str = ""
+    RELIES_ON: Tuple[str, ...] = ()
 
     @staticmethod
     def installs(values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG004

@@ -9,7 +9,7 @@ from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node, Taint, shown
-from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.permissions import PREFIX, Changes, Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.conflicts import until_written
 from playbooks.core.containment import lifetime, tainting
@@ -23,6 +23,12 @@ from playbooks.core.ports import Cluster
 from playbooks.core.proof import Proof
 from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, label_value, one_of, qualified_name, yes_or_no
+
+# CEL. Which key TAINT_KEY names is not known where the policy is made.
+_KEEPS_FOREIGN_TAINTS = (
+    f"oldObject.spec.?taints.orValue([]).filter(t, !t.key.startsWith('{PREFIX}'))"
+    ".all(t, t in object.spec.?taints.orValue([]))"
+)
 
 
 class TaintNode(Reaction):
@@ -59,6 +65,18 @@ class TaintNode(Reaction):
     PERMISSIONS = (
         Permission("pods", ("get", "list")),
         Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
+    )
+
+    CHANGES = (
+        Changes(
+            "nodes",
+            spec=("taints",),
+            rules={
+                _KEEPS_FOREIGN_TAINTS: (
+                    f"adds taints to a node, and changes or removes none but {PREFIX}*"
+                )
+            },
+        ),
     )
 
     def __init__(

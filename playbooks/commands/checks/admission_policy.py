@@ -8,44 +8,52 @@ from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Find
 from playbooks.commands.checks.rights import user
 from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster.manifest import Manifest, reference, shown
+from playbooks.core.cluster.permissions import PREFIX
+from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import set_up
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
 
 POLICY = "admission policy"
 
 # One change that is ours, and one that is not. Neither is ever made.
-_OURS = {"metadata": {"annotations": {f"{admission_policies.PREFIX}check": "dry-run"}}}
+_OURS = {"metadata": {"annotations": {f"{PREFIX}check": "dry-run"}}}
 _OTHER = {"metadata": {"annotations": {"falco-check": "dry-run"}}}
 
 _SET_UP = "an administrator has to run: ./deploy_playbook -S"
 
 
 def look(
-    cluster: Cluster, namespace: str, account: str, playbook: str, *, places: Sequence[str]
+    cluster: Cluster, namespace: str, account: str, playbook: Playbook, *, places: Sequence[str]
 ) -> List[Finding]:
     """Nothing for a playbook whose roles cannot be held any closer."""
-    held = admission_policies.held(playbook)
-    if not held:
+    policies = admission_policies.of(playbook)
+    if not policies:
         return []
-    return [_state(cluster, held, account) or _tried(cluster, held[0], namespace, account, places)]
+    # Nodes belong to no namespace.
+    where = [""] if playbook.reaction.TARGETS == "nodes" else [p or namespace for p in places]
+    who = user(namespace, account)
+    tried = next((each for each in policies if not each.changes.own), policies[0])
+    return [_state(cluster, policies, account) or _tried(cluster, tried, account, who, where)]
 
 
 def _state(
-    cluster: Cluster, held: Sequence[admission_policies.Held], account: str
+    cluster: Cluster, policies: Sequence[AdmissionPolicy], account: str
 ) -> Optional[Finding]:
     """What is wrong with it before it is tried."""
     if not set_up.serves_policies(cluster):
         since = admission_policies.SINCE
         said = f"this API server has no admission policies: Kubernetes has them since {since}"
         return Finding(POLICY, WARNING, said)
-    if not held[0].holds(account):
-        own = f"falco-{held[0].playbook}"
+    playbook = policies[0].playbook
+    if not policies[0].is_about(account):
+        own = f"falco-{playbook}"
         said = f"they cover the accounts {own} and {own}-*, and this one is {account}"
-        return Finding(POLICY, WARNING, said, f"deploy it as -N {held[0].playbook}-NAME")
+        return Finding(POLICY, WARNING, said, f"deploy it as -N {playbook}-NAME")
     wanted = [
         reference(admission_policies.API, kind, each.name)
-        for each in held
+        for each in policies
         for kind in admission_policies.KINDS
     ]
     there = [shown(found) for found in cluster.get(wanted)]
@@ -56,30 +64,23 @@ def _state(
 
 
 def _tried(
-    cluster: Cluster,
-    held: admission_policies.Held,
-    namespace: str,
-    account: str,
-    places: Sequence[str],
+    cluster: Cluster, policy: AdmissionPolicy, account: str, who: str, namespaces: Sequence[str]
 ) -> Finding:
-    target = _target(cluster, held, [place or namespace for place in places])
+    target = _target(cluster, policy.changes.resource, namespaces)
     if target is None:
         return Finding(POLICY, UNKNOWN, "it exists, but there is no object to test it with")
-    who = user(namespace, account)
     refusal = _refusal(cluster, target, _OTHER, who)
     if refusal is None:
         said = f"{account} could change {shown(target)} in a way that its playbook never does"
         return Finding(POLICY, FAILED, said, _SET_UP)
-    if f"'{held.name}'" not in refusal:
+    if f"'{policy.name}'" not in refusal:
         return _not_by_policy(refusal, account)
     refused = _refusal(cluster, target, _OURS, who)
     if refused is not None:
-        return Finding(
-            POLICY, FAILED, f"{held.name} also rejects what the playbook does: {refused}", _SET_UP
-        )
-    return Finding(
-        POLICY, OK, f"{held.name} rejects what the playbook never does, and nothing else"
-    )
+        said = f"{policy.name} also rejects what the playbook does: {refused}"
+        return Finding(POLICY, FAILED, said, _SET_UP)
+    said = f"{policy.name} rejects what the playbook never does, and nothing else"
+    return Finding(POLICY, OK, said)
 
 
 def _not_by_policy(refusal: str, account: str) -> Finding:
@@ -95,14 +96,9 @@ def _not_by_policy(refusal: str, account: str) -> Finding:
     )
 
 
-def _target(
-    cluster: Cluster, held: admission_policies.Held, namespaces: Sequence[str]
-) -> Optional[Manifest]:
+def _target(cluster: Cluster, resource: str, namespaces: Sequence[str]) -> Optional[Manifest]:
     """Some object that the account may change, for dry runs."""
-    resource = (held.resources[0],)
-    if held.playbook == "taint":
-        return next(iter(cluster.list(resource)), None)
-    return next((pod for n in namespaces for pod in cluster.list(resource, namespace=n)), None)
+    return next((o for n in namespaces for o in cluster.list((resource,), namespace=n)), None)
 
 
 def _refusal(

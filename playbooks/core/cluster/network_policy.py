@@ -18,6 +18,9 @@ Manifest = Mapping[str, Any]
 # The label that one isolated pod alone gets, with its uid as value.
 LABEL = "falco/isolated"
 
+# What the name of every policy of ours begins with; the uid of its pod follows.
+POLICY_PREFIX = "falco-isolate-"
+
 # On a policy: what its spec was when it was stored, and when that was. Each time it is stored it is
 # written, so that whoever read it before cannot delete it.
 SPEC_HASH, STORED_AT = "falco/spec-sha256", "falco/stored-at"
@@ -64,7 +67,7 @@ def same(stored: Manifest, wanted: Manifest) -> bool:
 
 def name_for(pod: Pod) -> str:
     """The name of the policy that isolates it."""
-    return f"falco-isolate-{pod.uid}"
+    return f"{POLICY_PREFIX}{pod.uid}"
 
 
 def signed(policy: Manifest, now: Instant) -> Dict[str, Any]:

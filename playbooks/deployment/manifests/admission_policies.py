@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
-from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.permissions import PREFIX, Changes
+from playbooks.core.playbook import Playbook
 from playbooks.deployment.manifests.definitions import LABELS
+from playbooks.deployment.request import catalogue
 
 GROUP = "admissionregistration.k8s.io"
 API = f"{GROUP}/v1"
@@ -26,104 +28,97 @@ RESOURCE = "validatingadmissionpolicies"
 #: The first Kubernetes that serves it.
 SINCE = "1.30"
 
-# Labels, annotations and taints of ours begin with this.
-PREFIX = "falco/"
-
 
 @dataclass(frozen=True)
-class Held:
-    """What one playbook's account may do to one resource: ``rules`` are CEL and its words."""
+class AdmissionPolicy:
+    """What holds the accounts of one playbook to the changes of one resource that it declares."""
 
     playbook: str
-    group: str
-    resources: Tuple[str, ...]
-    operations: Tuple[str, ...]
-    variables: Mapping[str, str]
-    rules: Mapping[str, str]
+    changes: Changes
 
     @property
     def name(self) -> str:
-        return f"falco-playbook-{self.playbook}-{self.resources[0]}"
+        return f"falco-playbook-{self.playbook}-{self.changes.resource}"
 
-    def holds(self, account: str) -> bool:
-        """Whether it is about accounts of this name."""
-        return bool(re.fullmatch(_names(self.playbook), account))
+    def is_about(self, account: str) -> bool:
+        """Whether it holds accounts of this name."""
+        return bool(re.fullmatch(self._accounts, account))
+
+    def manifests(self) -> List[Manifest]:
+        """With its binding: without one, a policy holds nobody to anything."""
+        metadata = {"name": self.name, "labels": LABELS}
+        binding = {"policyName": self.name, "validationActions": ["Deny"]}
+        return [
+            {"apiVersion": API, "kind": POLICY, "metadata": metadata, "spec": self._spec()},
+            {"apiVersion": API, "kind": BINDING, "metadata": metadata, "spec": binding},
+        ]
+
+    @property
+    def _accounts(self) -> str:
+        return f"falco-{self.playbook}(-[a-z0-9.-]+)?"
+
+    def _spec(self) -> Dict[str, Any]:
+        changes = self.changes
+        account = f"^system:serviceaccount:[^:]+:{self._accounts}$"
+        # Of an object that is there, subresources such as its status are held as well.
+        resources = [changes.resource, *([] if changes.own else [f"{changes.resource}/*"])]
+        rule = {
+            "apiGroups": [changes.group],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE", "DELETE"] if changes.own else ["UPDATE"],
+            "resources": resources,
+        }
+        rules = [*([] if changes.own else _in_place(changes)), *changes.rules.items()]
+        return {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "matchConditions": [
+                {
+                    "name": f"account-of-{self.playbook}",
+                    "expression": f"request.userInfo.username.matches('{account}')",
+                }
+            ],
+            "variables": [] if changes.own else _VARIABLES,
+            "validations": [
+                {
+                    "expression": expression,
+                    "message": f"the {self.playbook} playbook {words}",
+                    "reason": "Forbidden",
+                }
+                for expression, words in rules
+            ],
+        }
 
 
-def _pods() -> Held:
-    return Held(
-        "isolate",
-        "",
-        ("pods", "pods/*"),
-        ("UPDATE",),
-        {**_before_and_after("labels"), **_before_and_after("annotations")},
-        {
-            "object.spec == oldObject.spec": "the isolate playbook changes nothing of a pod's spec",
-            _same("?status"): "the isolate playbook changes nothing of a pod's status",
-            _OWNED: "the isolate playbook changes neither finalizers nor owners of a pod",
-            _changed("labels", "after_labels"): (
-                f"the isolate playbook takes labels off a pod, and gives it none but {PREFIX}*"
-            ),
-            _changed("annotations", "before_annotations", "after_annotations"): (
-                f"the isolate playbook changes no annotations of a pod but {PREFIX}*"
-            ),
-        },
+def of(playbook: Playbook) -> List[AdmissionPolicy]:
+    """None for a playbook whose roles cannot be held any closer."""
+    return [AdmissionPolicy(playbook.name, changes) for changes in playbook.reaction.CHANGES]
+
+
+def policies() -> List[Manifest]:
+    """Those of all playbooks."""
+    known = [each for name in catalogue.names() for each in of(catalogue.load(name))]
+    return [manifest for each in known for manifest in each.manifests()]
+
+
+def _in_place(changes: Changes) -> Iterator[Tuple[str, str]]:
+    """CEL, and what the playbook does while it holds."""
+    an_object = f"a {changes.resource[:-1]}"
+    but = f" but its {' and '.join(changes.spec)}" if changes.spec else ""
+    yield _same_spec(changes.spec), f"changes nothing of {an_object}'s spec{but}"
+    yield _same("?status"), f"changes nothing of {an_object}'s status"
+    yield (
+        f"{_same('metadata.?finalizers')} && {_same('metadata.?ownerReferences')}",
+        f"changes neither finalizers nor owners of {an_object}",
     )
-
-
-def _network_policies() -> Held:
-    prefix = "falco-isolate-"
-    labels = "object.spec.podSelector.?matchLabels.orValue({})"
-    uid = f"request.name.substring({len(prefix)})"
-    return Held(
-        "isolate",
-        "networking.k8s.io",
-        ("networkpolicies",),
-        ("CREATE", "UPDATE", "DELETE"),
-        {},
-        {
-            f"request.name.startsWith('{prefix}')": (
-                f"the isolate playbook changes no NetworkPolicy but {prefix}<uid>"
-            ),
-            # What is deleted has no object.
-            f"object == null || {labels} == {{'{LABEL}': {uid}}}": (
-                "the isolate playbook's NetworkPolicy selects the pod for which it is named"
-            ),
-        },
-    )
-
-
-def _nodes() -> Held:
-    """Which key TAINT_KEY names is not known here: taints of any key may be added, and those of
-    ours alone changed or removed."""
-    foreign = f"variables.before_taints.filter(t, !t.key.startsWith('{PREFIX}'))"
-    spec, spec_before = "dyn(object.spec)", "dyn(oldObject.spec)"
-    fields = f"({spec}.map(k, k) + {spec_before}.map(k, k))"
-    return Held(
-        "taint",
-        "",
-        ("nodes", "nodes/*"),
-        ("UPDATE",),
-        {
-            **_before_and_after("annotations"),
-            "before_taints": "oldObject.spec.?taints.orValue([])",
-            "after_taints": "object.spec.?taints.orValue([])",
-        },
-        {
-            f"{fields}.all(k, k == 'taints' || {spec_before}[?k] == {spec}[?k])": (
-                "the taint playbook changes nothing of a node's spec but its taints"
-            ),
-            f"{foreign}.all(t, t in variables.after_taints)": (
-                f"the taint playbook adds taints to a node, and changes or removes none but"
-                f" {PREFIX}*"
-            ),
-            _same("?status"): "the taint playbook changes nothing of a node's status",
-            _OWNED: "the taint playbook changes neither finalizers nor owners of a node",
-            _same("metadata.?labels"): "the taint playbook changes no labels of a node",
-            _changed("annotations", "before_annotations", "after_annotations"): (
-                f"the taint playbook changes no annotations of a node but {PREFIX}*"
-            ),
-        },
+    if changes.takes_labels:
+        words = f"takes labels off {an_object}, and gives it none but {PREFIX}*"
+        yield _only_ours("labels", "after_labels"), words
+    else:
+        yield _same("metadata.?labels"), f"changes no labels of {an_object}"
+    yield (
+        _only_ours("annotations", "before_annotations", "after_annotations"),
+        f"changes no annotations of {an_object} but {PREFIX}*",
     )
 
 
@@ -131,74 +126,29 @@ def _same(path: str) -> str:
     return f"object.{path} == oldObject.{path}"
 
 
-_OWNED = f"{_same('metadata.?finalizers')} && {_same('metadata.?ownerReferences')}"
+def _same_spec(but: Tuple[str, ...]) -> str:
+    if not but:
+        return "object.spec == oldObject.spec"
+    # A spec has no fields that CEL can list unless it is taken for a map.
+    after, before = "dyn(object.spec)", "dyn(oldObject.spec)"
+    fields = f"({after}.map(k, k) + {before}.map(k, k))"
+    named = " || ".join(f"k == '{field}'" for field in but)
+    return f"{fields}.all(k, {named} || {before}[?k] == {after}[?k])"
 
 
-def _before_and_after(part: str) -> Dict[str, str]:
-    """Variables: the labels, or the annotations, as they were and as they become."""
-    return {
-        f"before_{part}": f"oldObject.metadata.?{part}.orValue({{}})",
-        f"after_{part}": f"object.metadata.?{part}.orValue({{}})",
-    }
-
-
-def _changed(part: str, *where: str) -> str:
+def _only_ours(part: str, *where: str) -> str:
     """Of the keys that are there, before or after, only ours have another value, or none."""
     keys = " + ".join(f"variables.{each}.map(k, k)" for each in where)
     same = f"variables.before_{part}[?k] == variables.after_{part}[?k]"
     return f"({keys}).all(k, k.startsWith('{PREFIX}') || {same})"
 
 
-HELD = (_pods(), _network_policies(), _nodes())
-
-
-def held(playbook: str) -> List[Held]:
-    return [each for each in HELD if each.playbook == playbook]
-
-
-def policies() -> List[Manifest]:
-    """Each with its binding: without one, a policy holds nobody to anything."""
-    return [manifest for each in HELD for manifest in (_policy(each), _binding(each))]
-
-
-def _policy(each: Held) -> Manifest:
-    account = f"^system:serviceaccount:[^:]+:{_names(each.playbook)}$"
-    rule: Dict[str, Any] = {
-        "apiGroups": [each.group],
-        "apiVersions": ["*"],
-        "operations": list(each.operations),
-        "resources": list(each.resources),
+# Labels and annotations as they were and as they become.
+_VARIABLES = [
+    {
+        "name": f"{when}_{part}",
+        "expression": f"{which}.metadata.?{part}.orValue({{}})",
     }
-    return {
-        "apiVersion": API,
-        "kind": POLICY,
-        "metadata": {"name": each.name, "labels": LABELS},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [rule]},
-            "matchConditions": [
-                {
-                    "name": f"account-of-{each.playbook}",
-                    "expression": f"request.userInfo.username.matches('{account}')",
-                }
-            ],
-            "variables": [{"name": n, "expression": text} for n, text in each.variables.items()],
-            "validations": [
-                {"expression": expression, "message": message, "reason": "Forbidden"}
-                for expression, message in each.rules.items()
-            ],
-        },
-    }
-
-
-def _binding(each: Held) -> Manifest:
-    return {
-        "apiVersion": API,
-        "kind": BINDING,
-        "metadata": {"name": each.name, "labels": LABELS},
-        "spec": {"policyName": each.name, "validationActions": ["Deny"]},
-    }
-
-
-def _names(playbook: str) -> str:
-    return f"falco-{playbook}(-[a-z0-9.-]+)?"
+    for part in ("labels", "annotations")
+    for when, which in (("before", "oldObject"), ("after", "object"))
+]

@@ -3,7 +3,15 @@ import re
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
-from playbooks.deployment.manifests.admission_policies import BINDING, POLICY, held, policies
+from playbooks import delete, slack
+from playbooks.core.cluster.permissions import Changes
+from playbooks.deployment.manifests.admission_policies import (
+    BINDING,
+    POLICY,
+    AdmissionPolicy,
+    of,
+    policies,
+)
 
 POLICIES = {m["metadata"]["name"]: m["spec"] for m in policies() if m["kind"] == POLICY}
 BINDINGS = {m["metadata"]["name"]: m["spec"] for m in policies() if m["kind"] == BINDING}
@@ -75,4 +83,31 @@ with description("The policies that hold accounts to what their playbook needs")
                 expect(len(validation["expression"]) < 200).to(equal(True))
 
     with it("are none for playbooks whose roles cannot be held any closer"):
-        expect((held("delete"), held("slack"))).to(equal(([], [])))
+        expect((of(delete.playbook), of(slack.playbook))).to(equal(([], [])))
+
+    with it("let an account change nothing but annotations of ours, where no more is declared"):
+        policy, binding = AdmissionPolicy("mark", Changes("nodes")).manifests()
+        messages = [each["message"] for each in policy["spec"]["validations"]]
+
+        expect(policy["metadata"]["name"]).to(equal("falco-playbook-mark-nodes"))
+        expect(binding["spec"]["policyName"]).to(equal("falco-playbook-mark-nodes"))
+        expect(messages).to(
+            equal(
+                [
+                    "the mark playbook changes nothing of a node's spec",
+                    "the mark playbook changes nothing of a node's status",
+                    "the mark playbook changes neither finalizers nor owners of a node",
+                    "the mark playbook changes no labels of a node",
+                    "the mark playbook changes no annotations of a node but falco/*",
+                ]
+            )
+        )
+
+    with it("let an account change the fields of the spec that are declared"):
+        policy, _ = AdmissionPolicy("close", Changes("nodes", spec=("a", "b"))).manifests()
+        first = policy["spec"]["validations"][0]
+
+        expect(first["message"]).to(
+            equal("the close playbook changes nothing of a node's spec but its a and b")
+        )
+        expect(first["expression"]).to(contain("k == 'a' || k == 'b' || dyn(oldObject.spec)[?k]"))
