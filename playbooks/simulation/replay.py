@@ -3,30 +3,99 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import ClusterCollaborators
+from playbooks.core.ports import Clock, ClusterCollaborators, OwnPod
 from playbooks.core.priority import Priority
 from playbooks.core.subjects import matches, subject
-from playbooks.simulation.world import (
-    MemoryLedger,
-    Moment,
-    Nowhere,
-    SimulatedCluster,
-    owner_of,
-)
+from playbooks.infrastructure.memory.cluster import MemoryCluster
+from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.scene import owner_of, scene, uid_of
 
 # What an alert is that would have been acted upon, but for the caps.
 _CAPS = tuple(set(BlastRadius.REASONS) - {"paused", "undone"})
 
-# Alerts between two words of progress.
+# Alerts between two reports of progress.
 STEP = 500
+
+# Seconds after an alert at which it is answered.
+LATER = 5.0
+
+# The node of pods whose alert names none, and further ones, so that none is the last one.
+NODE, SPARES = "(unnamed node)", ("(another node)", "(one more node)")
+
+# What of a pod is remembered once it was changed.
+_LEFT = ("Pod", "NetworkPolicy")
+
+
+class AlertClock(Clock):
+    """Stands some seconds after the ``time`` of the current alert."""
+
+    time = Instant(0)
+
+    def now(self) -> Instant:
+        return after(self.time, LATER)
+
+
+class NoPod(OwnPod):
+    """A simulation runs on no node and in no namespace."""
+
+    namespace = ""
+    pod = ""
+    node = ""
+    in_cluster = False
+
+
+class PastCluster:
+    """Has the pod of one alert after the other in a cluster in memory, as earlier alerts left it.
+
+    Only one pod is there at a time, with what belongs to it: among all the earlier ones of its
+    namespace an alert would take the longer the later it comes. ``replicas``: of every workload.
+    """
+
+    def __init__(self, replicas: Optional[int] = None) -> None:
+        self.cluster = MemoryCluster()
+        self._replicas = replicas
+        # Names of nodes and namespaces, which stay.
+        self._shared: Set[Tuple[str, str]] = set()
+        # By uid: what is left of pods that were changed.
+        self._left: Dict[str, List[Tuple[str, Mapping[str, Any]]]] = {}
+
+    def answer(self, alert: Alert, respond: Callable[[], Outcome]) -> Outcome:
+        """``respond`` is called while the alert's pod is there."""
+        claim = alert.claim
+        made = scene([alert], node=NODE, spares=SPARES, taints=(), replicas=self._replicas)
+        for manifest in made:
+            if manifest["kind"] != "Pod":
+                self._put(manifest)
+        if not (claim.namespace and claim.pod):
+            return respond()
+        uid = uid_of(claim)
+        left = self._left.get(uid)
+        stored = [("Pod", made[-1])] if left is None else left
+        before = [(kind, self.cluster.put(manifest, kind)) for kind, manifest in stored]
+        outcome = respond()
+        taken = self.cluster.take(claim.namespace)
+        now = [(kind, manifest) for kind, manifest in taken if kind in _LEFT]
+        if now != before:
+            self._left[uid] = now
+        return outcome
+
+    def _put(self, manifest: Mapping[str, Any]) -> None:
+        key = manifest["kind"], manifest["metadata"]["name"]
+        if key in self._shared:
+            return
+        if manifest["kind"] in ("Node", "Namespace"):
+            self._shared.add(key)
+        self.cluster.put(manifest)
 
 
 @dataclass(frozen=True)
@@ -68,10 +137,8 @@ def replay(
 ) -> Replayed:
     """In the order of the alerts' own times. ``replicas``: of every workload; None is unknown, and
     then nothing is held to MAX_PER_OWNER. Raises InvalidSetting."""
-    moment = Moment()
-    collaborators = ClusterCollaborators(
-        moment, Nowhere(), SimulatedCluster(moment, replicas), MemoryLedger()
-    )
+    clock, past = AlertClock(), PastCluster(replicas)
+    collaborators = ClusterCollaborators(clock, NoPod(), past.cluster, MemoryLedger())
     unknown = {} if replicas else {"MAX_PER_OWNER": "off"}
     responder = playbook.responder({**environ, **unknown}, collaborators)
     alerts, unreadable = _in_order(bodies)
@@ -79,9 +146,10 @@ def replay(
     answered: List[Answered] = []
     elsewhere = 0
     for number, body in enumerate(alerts, 1):
-        alert = moment.alert = Alert.parse(body)
+        alert = Alert.parse(body)
+        clock.time = alert.time
         if any(matches(topic, subject(alert.rule, alert.priority)) for topic in topics):
-            outcome = responder.answer(body, recorded=True)
+            outcome = past.answer(alert, partial(responder.answer, body, recorded=True))
             answered.append(_answered(alert, outcome, struck))
         else:
             elsewhere += 1

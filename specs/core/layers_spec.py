@@ -17,7 +17,7 @@ LAYERS = {
     "infrastructure": ("core",),
     "engines": ("core",),
     "deployment": ("core", "infrastructure", "engines"),
-    "simulation": ("core",),
+    "simulation": ("core", "infrastructure"),
     "commands": ("core", "deployment", "engines", "infrastructure", "simulation"),
 }
 

@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 from expects import be_empty, contain, equal, expect, have_len
-from mamba import description, it
+from mamba import before, description, it
 
 from playbooks.core import catalogue
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.network_policy import isolating
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Status
-from playbooks.simulation.replay import replay
+from playbooks.simulation.replay import PastCluster, replay
 from specs.simulation.mothers import DEPLOYED, a_body, bodies
 
 ALERTS = Path("specs/support/alerts/falco_alerts.jsonl")
@@ -105,3 +107,53 @@ with description("A replay of past alerts") as self:
         expect(sum(one.status is Status.ACTED for one in found.answered)).to(equal(9))
         expect(len(found.answered) + found.unreadable).to(equal(len(lines)))
         expect(json.loads(lines[0])["rule"]).to(equal("Terminal shell in container"))
+
+
+with description("The cluster of past alerts") as self:
+    with before.each:
+        self.past = PastCluster()
+
+    def comes(self, respond, **given):
+        """What ``respond`` makes of the cluster and the alert's pod."""
+        alert = Alert.parse(a_body(**given))
+        cluster, claim = self.past.cluster, alert.claim
+        return self.past.answer(
+            alert, lambda: respond(cluster, cluster.pod(claim.pod, namespace=claim.namespace))
+        )
+
+    def isolate(self, **given):
+        self.comes(
+            lambda cluster, pod: cluster.create_network_policy(isolating(pod, ("Ingress",), ())),
+            **given,
+        )
+
+    def policies(self, **given):
+        return self.comes(lambda cluster, _: cluster.network_policies("shop"), **given)
+
+    with it("has the policy that isolates the alert's pod, also where that gives no uid"):
+        for given in ({"pod": "web-0"}, {"pod": "web-1", "uid": "u-1"}):
+            self.isolate(**given)
+            uid = self.comes(lambda _, pod: pod.uid, **given)
+            (found,) = self.policies(**given)
+
+            expect(found["metadata"]["name"]).to(equal(f"falco-isolate-{uid}"))
+
+    with it("has no other pod of its namespace, nor what belongs to it: there may be thousands"):
+        self.isolate(pod="web-0")
+
+        expect(self.policies(pod="web-1")).to(be_empty)
+        expect(self.comes(lambda cluster, _: len(cluster.objects("Pod")), pod="web-1")).to(equal(1))
+
+    with it("has a pod with another uid, or another container, for another one"):
+        for first, second in (({"uid": "u-1"}, {"uid": "u-2"}), ({}, {"container_id": "f" * 12})):
+            self.comes(
+                lambda cluster, pod: cluster.delete_pod(pod, grace_period_seconds=0), **first
+            )
+
+            expect(self.comes(lambda _, pod: pod.name, **second)).to(equal("web-0"))
+
+    with it("keeps the nodes, and what was written on them"):
+        self.comes(lambda cluster, pod: cluster.patch_node(cluster.node(pod.node), spec={"a": 1}))
+        node = self.comes(lambda cluster, pod: cluster.node(pod.node), pod="web-1")
+
+        expect(node.manifest["spec"]["a"]).to(equal(1))

@@ -153,17 +153,16 @@ class InMemoryCluster(MemoryCluster):
         for thing in objects:
             self.put(thing)
 
-    def put(self, thing: Any, kind: str = "NetworkPolicy") -> None:
+    def put(self, thing: Any, kind: str = "NetworkPolicy") -> Mapping[str, Any]:
         """A pod, a node, or a manifest, of a policy unless it says its ``kind``."""
-        if isinstance(thing, (Pod, Node)):
-            super().put(thing.manifest, type(thing).__name__)
-        else:
-            super().put(thing, thing.get("kind") or kind)
         if isinstance(thing, Pod) and thing.namespace not in self._names("Namespace"):
             self.put(a_namespace(thing.namespace))
+        if isinstance(thing, (Pod, Node)):
+            return super().put(thing.manifest, type(thing).__name__)
+        return super().put(thing, thing.get("kind") or kind)
 
     def remove(self, kind: str, name: str, namespace: str = "shop") -> None:
-        del self._stored[namespace][kind, name]
+        del self._stored[namespace, kind][name]
 
     @property
     def writes(self) -> List[str]:

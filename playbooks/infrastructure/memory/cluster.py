@@ -25,9 +25,6 @@ from playbooks.infrastructure.this_pod import SystemClock
 
 Manifest = Mapping[str, Any]
 
-# Kind and name of an object.
-Key = Tuple[str, str]
-
 KINDS = (
     *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
     *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
@@ -48,13 +45,13 @@ class MemoryCluster(Cluster):
 
     def __init__(self, clock: Optional[Clock] = None) -> None:
         self._clock = clock or SystemClock()
-        # By namespace; that of objects of the whole cluster is empty.
-        self._stored: Dict[str, Dict[Key, Manifest]] = {}
+        # By namespace and kind, then name. The namespace of what lies in none is empty.
+        self._stored: Dict[Tuple[str, str], Dict[str, Manifest]] = {}
         self._version = 0
         self._lock = threading.RLock()
 
-    def put(self, manifest: Manifest, kind: str = "") -> None:
-        """Store an object as it is given, in place of the one of its name.
+    def put(self, manifest: Manifest, kind: str = "") -> Manifest:
+        """Store an object as it is given, in place of the one of its name, and return it.
 
         ``kind``: where the manifest does not say it. A missing resourceVersion is added.
         """
@@ -65,21 +62,27 @@ class MemoryCluster(Cluster):
                 self._version = max(self._version, int(given))
             else:
                 manifest = {**manifest, "metadata": {**metadata, "resourceVersion": self._next()}}
-            self._in(kind, metadata.get("namespace", ""))[kind, metadata["name"]] = manifest
+            self._of(kind, metadata)[metadata["name"]] = manifest
+            return manifest
 
-    def take(self, namespace: str) -> Dict[Key, Manifest]:
-        """Remove all objects of a namespace, but not the Namespace; what was there."""
+    def take(self, namespace: str) -> List[Tuple[str, Manifest]]:
+        """Remove all objects of a namespace, but not the Namespace; their kinds and manifests."""
         with self._lock:
-            return self._stored.pop(namespace, {}) if namespace else {}
+            return [
+                (kind, manifest)
+                for kind in KINDS
+                if kind not in _CLUSTER_SCOPED
+                for manifest in self._stored.pop((namespace, kind), {}).values()
+            ]
 
     def objects(self, kind: str) -> List[Manifest]:
         """All objects of a kind, in the order of their namespaces and names."""
         with self._lock:
             return [
-                stored[key]
-                for _, stored in sorted(self._stored.items())
-                for key in sorted(stored)
-                if key[0] == kind
+                stored[name]
+                for place, stored in sorted(self._stored.items(), key=lambda item: item[0])
+                if place[1] == kind
+                for name in sorted(stored)
             ]
 
     def pod(self, name: str, *, namespace: str) -> Pod:
@@ -110,7 +113,7 @@ class MemoryCluster(Cluster):
             if metadata["uid"] != pod.uid:
                 raise NotTheSameObject(f"{pod} has the uid {metadata['uid']}, expected {pod.uid}")
             if not metadata.get("finalizers"):
-                del self._stored[pod.namespace]["Pod", pod.name]
+                del self._stored[pod.namespace, "Pod"][pod.name]
             elif not metadata.get("deletionTimestamp"):
                 self._write("Pod", stored, deletionTimestamp=_to_the_second(self._clock.now()))
 
@@ -161,7 +164,7 @@ class MemoryCluster(Cluster):
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
         with self._lock:
-            if ("NetworkPolicy", metadata["name"]) in self._stored.get(metadata["namespace"], {}):
+            if metadata["name"] in self._of("NetworkPolicy", metadata):
                 raise AlreadyExists(f"networkpolicy {_shown(manifest)} is there already")
             self._write("NetworkPolicy", manifest, uid=str(uuid.uuid4()))
 
@@ -174,7 +177,7 @@ class MemoryCluster(Cluster):
         metadata = manifest["metadata"]
         with self._lock:
             self._unchanged("NetworkPolicy", manifest)
-            del self._stored[metadata["namespace"]]["NetworkPolicy", metadata["name"]]
+            del self._of("NetworkPolicy", metadata)[metadata["name"]]
 
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
         return [
@@ -197,16 +200,18 @@ class MemoryCluster(Cluster):
         return tuple(found["spec"].get("accessModes") or ())
 
     def _pods(self, namespaces: Iterable[str]) -> Iterator[Pod]:
-        for namespace in namespaces or sorted(self._stored):
-            yield from map(Pod, self._listed("Pod", namespace))
+        return (
+            pod
+            for pod in map(Pod, self.objects("Pod"))
+            if not namespaces or pod.namespace in namespaces
+        )
 
     def _listed(self, kind: str, namespace: str = "") -> List[Manifest]:
         with self._lock:
-            stored = self._stored.get(namespace, {})
-            return [stored[key] for key in stored if key[0] == kind]
+            return list(self._stored.get((namespace, kind), {}).values())
 
     def _found(self, kind: str, name: str, namespace: str = "") -> Manifest:
-        found = self._stored.get(namespace, {}).get((kind, name))
+        found = self._stored.get((namespace, kind), {}).get(name)
         if found is None:
             where = f"{namespace}/{name}" if namespace else name
             raise NotFound(f"no {kind.lower()} {where}")
@@ -230,11 +235,12 @@ class MemoryCluster(Cluster):
             for key, change in changes.items()
         }
         metadata = {**metadata, **changed, "resourceVersion": self._next()}
-        place = self._in(kind, metadata.get("namespace", ""))
-        place[kind, metadata["name"]] = {**manifest, "metadata": metadata}
+        self._of(kind, metadata)[metadata["name"]] = {**manifest, "metadata": metadata}
 
-    def _in(self, kind: str, namespace: str) -> Dict[Key, Manifest]:
-        return self._stored.setdefault("" if kind in _CLUSTER_SCOPED else namespace, {})
+    def _of(self, kind: str, metadata: Mapping[str, Any]) -> Dict[str, Manifest]:
+        """The objects of a kind beside which one with this metadata lies."""
+        namespace = "" if kind in _CLUSTER_SCOPED else metadata.get("namespace", "")
+        return self._stored.setdefault((namespace, kind), {})
 
     def _next(self) -> str:
         self._version += 1

@@ -275,7 +275,7 @@ with description("A cluster in memory") as self:
             taken = self.world.cluster.take("shop")
 
             expect(self.world.cluster.objects("Pod")).to(be_empty)
-            for (kind, _), manifest in taken.items():
+            for kind, manifest in taken:
                 self.world.cluster.put(manifest, kind)
             expect(self.world.cluster.pod(pod.name, namespace="shop")).to(equal(pod))
 
