@@ -45,8 +45,8 @@ def line(
 ) -> Dict[str, Any]:
     """The outcome's own keys, behind ``playbook``, ``event_id`` (the engine's, new for each
     delivery) and ``alert`` (rule, priority, time, hostname, uuid; null where it is none)."""
-    named = redaction.document(_named(body))
-    return {"playbook": playbook, "event_id": event_id, "alert": named, **outcome.to_dict()}
+    about = redaction.document(named(body))
+    return {"playbook": playbook, "event_id": event_id, "alert": about, **outcome.to_dict()}
 
 
 def write_line(line: str, stream: TextIO) -> None:
@@ -55,7 +55,8 @@ def write_line(line: str, stream: TextIO) -> None:
     stream.flush()
 
 
-def _named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
+def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
+    """The alert as a line names it; None where it is none."""
     try:
         alert = Alert.parse(body)
     except InvalidAlert:

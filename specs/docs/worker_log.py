@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-from types import SimpleNamespace
 from typing import Any, Dict, Mapping, Set
 
 from playbooks.core.errors import SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.proof import Proven
+from playbooks.engines import outcome_log
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict
-from playbooks.engines.worker.work.work import Work
+from playbooks.engines.worker.work.work import shown
 from specs.support.mothers import a_pod
 
 BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'
@@ -47,8 +44,4 @@ def _logged(outcome: Outcome, decided: Verdict) -> Dict[str, Any]:
     origin = Origin("FALCO", 1, Instant(0), 1)
     channel: Any = None
     delivery = Delivery("falco.>", "falco.error.r", BODY, origin, channel)
-    work: Any = SimpleNamespace(_playbook="delete")
-    with contextlib.redirect_stderr(io.StringIO()) as log:
-        Work._record(work, delivery, outcome, decided)
-    found: Dict[str, Any] = json.loads(log.getvalue().splitlines()[-1])
-    return found
+    return outcome_log.line("delete", BODY, shown(delivery, outcome, decided), event_id=str(origin))

@@ -1,7 +1,9 @@
 """The kubernetes engine's worker: a durable process that answers alerts from NATS and from HTTP.
 
-It runs as the Deployment of a Function on clusters without Kubeless' controllers. ``topics`` says
-what it subscribes to, ``nats`` brings alerts in, ``http`` takes them by POST, ``work`` answers them
-and decides what happens to each message, ``records`` writes outcomes to the stream, and
-``operator`` answers ``falco-playbook`` inside the pod. ``__main__`` wires them to the cluster.
+It runs as the Deployment of a Function on clusters without Kubeless' controllers. ``bootstrap``
+wires it, ``worker`` is its life. The rest lies in drawers, each of which imports those before it
+only: ``topics`` (what is subscribed), ``nats`` (how alerts come in), ``records`` (where outcomes
+go), ``work`` (answering and settling), ``http`` (the API), ``operator`` (what falco-playbook runs
+in its pod). Decisions stand in modules without any I/O: ``topics``, ``streams``, ``consumers``,
+``admission``, ``verdict``, ``function``.
 """

@@ -1,4 +1,4 @@
-"""``PLAYBOOK=delete python -m playbooks.engines.worker``: wires a playbook to its cluster."""
+"""``PLAYBOOK=delete python -m playbooks.engines.worker``: runs a worker on its cluster."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.engines.worker import log
+from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.settings import worker_settings
-from playbooks.engines.worker.worker import Ended, Worker
+from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 
-# Exit codes: settings that no restart mends, and everything that one may.
+# Exit codes: for settings that no restart corrects, and for what a restart may.
 MISCONFIGURED, FAILED = 2, 1
 
 
@@ -27,10 +28,10 @@ def main() -> int:
         objects = KubelessObjects(chosen["FUNCTION_NAMESPACE"], chosen["FUNCTION_NAME"])
         asyncio.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects))
     except InvalidSetting as error:
-        log.complain(str(error))
+        log.error(str(error))
         return MISCONFIGURED
     except Ended as error:
-        log.complain(f"the worker ends: {error}")
+        log.error(f"the worker ends: {error}")
         return FAILED
     except Exception:
         traceback.print_exc()
@@ -39,11 +40,11 @@ def main() -> int:
 
 
 async def _run(playbook: Playbook, objects: KubelessObjects) -> None:
-    await Worker(playbook, objects, os.environ).run()
+    await bootstrap(playbook, objects, os.environ).run()
 
 
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    # Without waiting for an answer that still hangs in a thread.
+    # Without waiting for a thread that is still answering.
     os._exit(code)

@@ -10,7 +10,7 @@ from playbooks.engines.outcome_log import write_line
 
 
 def say(level: str, message: str, **facts: Any) -> None:
-    """``level``: info, warning or error. Outcomes have lines of their own (engines/records)."""
+    """``level``: info, warning or error. Outcomes have lines of their own (engines/outcome_log)."""
     line = {"level": level, "message": message, **facts}
     write_line(json.dumps(line, default=str), sys.stderr)
 
@@ -23,5 +23,5 @@ def warn(message: str, **facts: Any) -> None:
     say("warning", message, **facts)
 
 
-def complain(message: str, **facts: Any) -> None:
+def error(message: str, **facts: Any) -> None:
     say("error", message, **facts)

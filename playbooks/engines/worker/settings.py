@@ -1,4 +1,4 @@
-"""What can be set about the worker, beside the settings of its playbook."""
+"""The settings of the worker, beside those of its playbook."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ FOR_USERS = NATS + WORK + HTTP[:2]
 
 
 def worker_settings(environ: Mapping[str, str]) -> Settings:
-    """All but the token, which is only checked where the door is open. Raises InvalidSetting."""
+    """All but the token, which is only checked where HTTP is on. Raises InvalidSetting."""
     found = read([setting for setting in SETTINGS if setting is not HTTP_TOKEN], environ)
     if found["HTTP"] == "on":
         read((HTTP_TOKEN,), environ)

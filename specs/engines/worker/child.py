@@ -22,9 +22,10 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.reaction import Reaction
+from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
-from playbooks.engines.worker.worker import Ended, Worker
+from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 durable.FAREWELL = durable.LOOK = 1.0
@@ -106,7 +107,7 @@ def playbook():
 
 
 async def run():
-    await Worker(playbook(), FakeObjects(), os.environ).run()
+    await bootstrap(playbook(), FakeObjects(), os.environ).run()
 
 
 if __name__ == "__main__":

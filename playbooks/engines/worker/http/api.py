@@ -1,10 +1,9 @@
-"""HTTP: ``POST /`` takes one alert; ``/healthz``, ``/readyz`` and ``/metrics`` tell."""
+"""The HTTP API: ``POST /`` takes one alert; ``/healthz``, ``/readyz`` and ``/metrics`` are read."""
 
 from __future__ import annotations
 
 import hmac
 import json
-import time
 from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 
 from playbooks.core.alert import Alert
@@ -12,6 +11,7 @@ from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.worker import log
 from playbooks.engines.worker.http.server import Request, Response
+from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
 AT_ONCE = 64
@@ -31,7 +31,7 @@ class NotTaken(Exception):
     """An alert that could be neither done nor stored."""
 
 
-class Alerts(Protocol):
+class Receiver(Protocol):
     async def take(self, body: bytes) -> Taken:
         """Store or answer an alert. Raises NotTaken."""
 
@@ -39,8 +39,8 @@ class Alerts(Protocol):
         """A dry run."""
 
 
-class Door:
-    """``token`` None: it is closed. ``ready`` says what is missing, or None.
+class HttpApi:
+    """``token`` None: alerts are not taken. ``ready`` says what is missing, or None.
 
     200 with the outcome; 202 with an id when it is stored and not done yet; 400, 401, 413, 429;
     503 only when it could be neither done nor stored.
@@ -57,15 +57,15 @@ class Door:
     ) -> None:
         self._token = token
         self._namespace, self._function = namespace, function
-        self._reception: Optional[Alerts] = None
+        self._receiver: Optional[Receiver] = None
         self._ready = ready
         self._page = page
-        self._inside = 0
+        self._taking = 0
         self._dry_runs = Rate(*DRY_RUNS)
 
-    def open(self, reception: Alerts) -> None:
+    def receive(self, receiver: Receiver) -> None:
         """From now on alerts can be taken. Before, the answer is 503."""
-        self._reception = reception
+        self._receiver = receiver
 
     async def answer(self, request: Request) -> Response:
         if request.path not in ("/healthz", "/readyz", "/metrics"):
@@ -74,21 +74,21 @@ class Door:
                 return _error(404, "alerts are not taken by HTTP (HTTP=off)")
             return await self._alert(request)
         if request.method not in ("GET", "HEAD"):
-            return _error(405, "this is only read", Allow="GET")
-        return self._told(request.path)
+            return _error(405, "only GET and HEAD are allowed here", Allow="GET")
+        return self._status(request.path)
 
-    def _told(self, path: str) -> Response:
+    def _status(self, path: str) -> Response:
         if path == "/metrics":
             return Response(200, self._page(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/healthz":
-            # That this is answered at all says that the loop turns.
+            # That it answers at all shows that the event loop runs.
             return Response(200, b"OK\n", "text/plain")
         missing = self._ready()
         return _error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
 
     async def _alert(self, request: Request) -> Response:
         if request.method != "POST":
-            return _error(405, "alerts are posted", Allow="POST")
+            return _error(405, "alerts are sent by POST", Allow="POST")
         allowed = self._allowed(request.headers.get("authorization", ""))
         here = {"namespace": self._namespace, "function": self._function}
         proxied = not allowed and looks_proxied(request.headers, **here)
@@ -98,26 +98,26 @@ class Door:
                 "the bearer token is missing or wrong: Authorization: Bearer TOKEN",
                 **{"WWW-Authenticate": "Bearer"},
             )
-        if self._inside >= AT_ONCE or (proxied and not self._dry_runs.take()):
+        if self._taking >= AT_ONCE or (proxied and not self._dry_runs.take()):
             said = "too many dry runs" if proxied else f"{AT_ONCE} alerts are being taken in"
             return _error(429, said, **{"Retry-After": "1"})
-        self._inside += 1
+        self._taking += 1
         try:
             return await self._taken_in(await request.body(), proxied)
         finally:
-            self._inside -= 1
+            self._taking -= 1
 
     async def _taken_in(self, body: bytes, proxied: bool) -> Response:
         try:
             Alert.parse(body)
         except InvalidAlert as error:
             return _error(400, f"this is no alert: {error}")
-        if self._reception is None:
+        if self._receiver is None:
             return _error(503, f"not yet: {self._ready()}", **{"Retry-After": "5"})
         if proxied:
-            return _json(200, _tried_out(await self._reception.try_out(body)))
+            return _json(200, _tried_out(await self._receiver.try_out(body)))
         try:
-            name, outcome = await self._reception.take(body)
+            name, outcome = await self._receiver.take(body)
         except NotTaken as error:
             return _error(503, str(error), **{"Retry-After": "5"})
         if outcome is None:
@@ -130,14 +130,14 @@ class Door:
         try:
             expected = self._token()
         except InvalidSetting as error:
-            log.complain(f"nobody is let in: {error}")
+            log.error(f"every POST is refused: {error}")
             return False
         same = hmac.compare_digest(given.strip().encode("utf-8"), expected.encode("utf-8"))
         return same and kind.lower() == "bearer" and bool(expected)
 
 
 def _tried_out(outcome: Outcome) -> Dict[str, Any]:
-    """What a caller may hear that nobody knows: not which ids a pod has, nor its node."""
+    """What an unauthenticated caller may learn: not which ids a pod has, nor its node."""
     said = outcome.message if outcome.status is Status.WOULD_ACT else ""
     return {
         "dry_run": True,
@@ -166,26 +166,3 @@ def looks_proxied(headers: Mapping[str, str], *, namespace: str, function: str) 
         asked.startswith(f"/api/v1/namespaces/{namespace}/{kind}")
         for kind in (f"services/{function}", f"services/http:{function}", f"pods/{function}-")
     )
-
-
-class Rate:
-    """``per_second`` on average, ``burst`` at once."""
-
-    def __init__(
-        self, per_second: float, burst: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._clock = clock
-        self._tokens = burst
-        self._at = clock()
-
-    def take(self) -> bool:
-        """Whether one more is all right now."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

@@ -21,7 +21,7 @@ CONNECT = 5
 RECONNECT = 1
 PING = 10
 
-OPEN_DOOR = (
+NO_USERS = (
     "this NATS server lets anybody in: whoever reaches it and publishes an alert can set this"
     " playbook off. Give it users, and let only Falco's publisher publish on falco.>"
 )
@@ -135,7 +135,7 @@ async def connect(
     )
     said.clear()
     if lets_anybody_in(connection._server_info):
-        log.warn(OPEN_DOOR)
+        log.warn(NO_USERS)
     return connection
 
 

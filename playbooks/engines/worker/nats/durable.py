@@ -159,7 +159,7 @@ class DurableIntake:
 
     def _fail(self, topic: str, why: str) -> None:
         if self._failed.get(topic) != why:
-            log.complain(f"topic {topic or '(inbox)'} is not served: {why}")
+            log.error(f"topic {topic or '(inbox)'} is not served: {why}")
         self._failed[topic] = why
         # Not later than it was to be: what fails all the time is tried all the same.
         if self._retry_at <= time.monotonic():

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional
 import nats.errors
 
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.settings import Settings
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.consumers import Consumer
 
@@ -46,6 +47,15 @@ class JetStream:
             "max_bytes": max_megabytes * 1024 * 1024,
             "num_replicas": replicas,
         }
+
+    @classmethod
+    def of(cls, connection: Any, settings: Settings) -> JetStream:
+        return cls(
+            connection,
+            max_age_hours=settings["STREAM_MAX_AGE_HOURS"],
+            max_megabytes=settings["STREAM_MAX_MEGABYTES"],
+            replicas=int(settings["STREAM_REPLICAS"]),
+        )
 
     async def call(self, what: str, body: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         """Raises ApiError, NoJetStream, or Unusable where nobody answers."""

@@ -90,7 +90,7 @@ class VolatileIntake:
     def _deliver(self, topic: str, subject: str, body: bytes, origin: Origin) -> None:
         self._waiting += 1
         later = replace(origin, number=origin.number + 1)
-        channel = _Memory(lambda delay: self._again(delay, topic, subject, body, later))
+        channel = _InMemory(lambda delay: self._again(delay, topic, subject, body, later))
         self._take(Delivery(topic, subject, body, origin, channel, durable=False), self._freed)
 
     def _freed(self) -> None:
@@ -110,10 +110,10 @@ class VolatileIntake:
 
     def _lose(self, why: str) -> None:
         self._metrics.lose()
-        log.complain(f"an alert is lost: {why}")
+        log.error(f"an alert is lost: {why}")
 
 
-class _Memory:
+class _InMemory:
     """The channel of a message that only this process has."""
 
     def __init__(self, again: Callable[[float], None]) -> None:

@@ -10,7 +10,8 @@ from typing import Any, AsyncIterator, Dict
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import ALERT_STREAM, ALERTS
-from playbooks.engines.worker.operator.connection import connected, jetstream_of
+from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.operator.connection import connected
 from playbooks.engines.worker.operator.protocol import RequestFailed
 from playbooks.engines.worker.operator.reader import batches
 
@@ -22,7 +23,7 @@ async def listed(asked: argparse.Namespace, settings: Settings) -> AsyncIterator
     """``body`` in base64, of each alert stored in the last ``asked.seconds``, oldest first."""
     since = Instant(time.time_ns() - asked.seconds * NANOSECONDS)
     connection = await connected(settings, "falco-playbook simulate")
-    jetstream = jetstream_of(connection, settings)
+    jetstream = JetStream.of(connection, settings)
     stream = await jetstream.stream(ALERTS, ALERT_STREAM)
     start = {"deliver_policy": "by_start_time", "opt_start_time": str(since)}
     left = 0

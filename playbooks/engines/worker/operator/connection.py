@@ -9,7 +9,6 @@ from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats import connection as nats_connection
-from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.protocol import RequestFailed
 
 # Seconds for the connection: the worker itself waits for ever.
@@ -28,15 +27,6 @@ async def connected(settings: Settings, name: str) -> Any:
     except asyncio.TimeoutError:
         shown = nats_connection.shown(settings)
         raise RequestFailed(f"no connection to NATS ({shown}) within {CONNECT:.0f} s") from None
-
-
-def jetstream_of(connection: Any, settings: Settings) -> JetStream:
-    return JetStream(
-        connection,
-        max_age_hours=settings["STREAM_MAX_AGE_HOURS"],
-        max_megabytes=settings["STREAM_MAX_MEGABYTES"],
-        replicas=int(settings["STREAM_REPLICAS"]),
-    )
 
 
 def function_of(settings: Settings, uid: str) -> Function:

@@ -20,10 +20,10 @@ from playbooks.engines.worker.function import (
     Function,
 )
 from playbooks.engines.worker.nats.delivery import RELEASED_BY
+from playbooks.engines.worker.nats.headers import carried, plain
 from playbooks.engines.worker.nats.jetstream import NOT_FOUND, ApiError, JetStream, Unusable
-from playbooks.engines.worker.operator.connection import connected, function_of, jetstream_of
+from playbooks.engines.worker.operator.connection import connected, function_of
 from playbooks.engines.worker.operator.protocol import RequestFailed
-from playbooks.engines.worker.work.dead_letters import carried, plain
 
 # Characters of a dropped alert that the log has.
 SHOWN = 4096
@@ -215,7 +215,7 @@ async def dropped(asked: argparse.Namespace, settings: Settings) -> AsyncIterato
 async def _opened(asked: argparse.Namespace, settings: Settings, *, by: str) -> DeadLettersOf:
     connection = await connected(settings, "falco-playbook dead")
     function = function_of(settings, asked.uid)
-    found = DeadLettersOf(jetstream_of(connection, settings), function, by=by)
+    found = DeadLettersOf(JetStream.of(connection, settings), function, by=by)
     await found.open()
     return found
 

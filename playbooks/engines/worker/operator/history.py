@@ -12,7 +12,7 @@ from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import OUTCOME_HOURS, OUTCOME_STREAM, OUTCOMES, Function
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import JetStream
-from playbooks.engines.worker.operator.connection import connected, function_of, jetstream_of
+from playbooks.engines.worker.operator.connection import connected, function_of
 from playbooks.engines.worker.operator.reader import batches
 from playbooks.engines.worker.records.stream import headers_of
 
@@ -57,7 +57,7 @@ async def _connected(
     asked: argparse.Namespace, settings: Settings
 ) -> Tuple[Any, JetStream, Function]:
     connection = await connected(settings, "falco-playbook history")
-    return connection, jetstream_of(connection, settings), function_of(settings, asked.uid)
+    return connection, JetStream.of(connection, settings), function_of(settings, asked.uid)
 
 
 def _outcome(function: Function, origin: Origin, message: Any) -> Optional[Dict[str, Any]]:

@@ -1,5 +1,5 @@
-"""Outcomes of alerts in the inbox, told between replicas: whoever took an alert in by HTTP need
-not be the one that answers it."""
+"""Outcomes of alerts in the inbox, sent between replicas: the replica that took an alert in by HTTP
+need not be the one that answers it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playbooks.engines.worker.nats.delivery import Delivery
 REMEMBERED = 1000
 
 
-class Outcomes:
+class Replies:
     """Best effort, by core NATS: what gets lost makes a 202 of a 200."""
 
     def __init__(self, connection: Any, function: Function) -> None:
@@ -28,7 +28,7 @@ class Outcomes:
     async def start(self) -> None:
         await self._connection.subscribe(self._function.outcome("*"), cb=self._receive)
 
-    async def announce(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def send(self, delivery: Delivery, outcome: Outcome) -> None:
         if not delivery.topic and delivery.durable:
             body = json.dumps(outcome.to_dict()).encode()
             sequence = delivery.origin.sequence

@@ -1,4 +1,4 @@
-"""What became of every alert, kept in a stream."""
+"""The stream of outcomes: one message for every alert that was answered."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import time
 from typing import Any, Callable, Dict, Mapping
 
 from playbooks.engines.worker.function import OUTCOME_HOURS, OUTCOME_STREAM, OUTCOMES, Function
+from playbooks.engines.worker.nats.headers import plain
 from playbooks.engines.worker.nats.jetstream import JetStream
-from playbooks.engines.worker.work.dead_letters import plain
 
 # Seconds for which none is stored once one could not be: alerts do not wait for each of them.
 REST = 30.0
 
 
-class NotKept(Exception):
-    """One that was not even tried, because those before it failed."""
+class NotStored(Exception):
+    """It was not even tried, because the one before it failed."""
 
 
-class KeptOutcomes:
+class OutcomeStream:
     """One message an alert: its JSON line. ``Falco-Function`` and the others say whose it is."""
 
     def __init__(
@@ -45,7 +45,7 @@ class KeptOutcomes:
 
     async def write(self, document: Mapping[str, Any], *, unique: str) -> None:
         """``unique``: names the alert, so that it has one record, also when it comes again. Raises
-        NotKept, or what went wrong."""
+        NotStored, or what went wrong."""
         if not self._there:
             await self.prepare()
         headers = headers_of(self._function, str(document.get("playbook", "")))
@@ -57,7 +57,7 @@ class KeptOutcomes:
     async def _tried(self, call: Any) -> None:
         if self._clock() < self._until:
             call.close()
-            raise NotKept("the last one could not be kept")
+            raise NotStored("the last one could not be stored")
         try:
             await call
         except Exception:

@@ -1,22 +1,22 @@
-"""Puts final outcomes on record: in the stream before the alert is acknowledged, and with the
-playbook's recorders after it, so that a slow one holds no alert up."""
+"""Writes final outcomes: to the stream before the alert is acknowledged, and to the playbook's
+recorders after it, so that a slow recorder delays no alert."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Set, Union
+from typing import Dict, Optional, Sequence, Set, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.engines import recorders as recording
+from playbooks.engines import recorders
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records.stream import NotKept
+from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
 
 # Seconds for which a recorder is tried again.
 PATIENCE = 60.0
@@ -30,20 +30,14 @@ STREAM = "Stream"
 Body = Union[Alert, bytes]
 
 
-class Kept(Protocol):
-    async def prepare(self) -> None: ...
-
-    async def write(self, document: Mapping[str, Any], *, unique: str) -> None: ...
-
-
-class Scribe:
+class OutcomeWriter:
     """A thread for each recorder, which takes one outcome after the other. What cannot be recorded
     is a line of the log and a count, and changes nothing."""
 
     def __init__(
         self,
         playbook: str,
-        recorders: Sequence[Recorder],
+        recording: Sequence[Recorder],
         redaction: Redaction,
         metrics: Metrics,
         *,
@@ -53,26 +47,26 @@ class Scribe:
         self._redaction = redaction
         self._metrics = metrics
         self._most = most
-        self._kept: Optional[Kept] = None
-        self._pools = {recorder: ThreadPoolExecutor(1, "record") for recorder in recorders}
-        self._waiting: Dict[Recorder, int] = dict.fromkeys(recorders, 0)
+        self._stream: Optional[OutcomeStream] = None
+        self._pools = {recorder: ThreadPoolExecutor(1, "record") for recorder in recording}
+        self._waiting: Dict[Recorder, int] = dict.fromkeys(recording, 0)
         self._pending: Set[asyncio.Future[Optional[Exception]]] = set()
 
-    async def keep_in(self, kept: Kept) -> None:
-        """From now on also in this stream, once it can be had."""
-        self._kept = kept
+    async def write_to(self, stream: OutcomeStream) -> None:
+        """From now on also to this stream, once it can be had."""
+        self._stream = stream
         try:
-            await kept.prepare()
+            await stream.prepare()
         except Exception as error:
             log.warn(f"outcomes are not kept in a stream for now: {error}")
 
     async def write(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
-        """Returns when the stream has it; the recorders follow."""
-        if self._kept is not None:
+        """Returns when the stream has it; the recorders follow. Never raises."""
+        if self._stream is not None:
             made = line(self._playbook, body, outcome, event_id=event_id, redaction=self._redaction)
             try:
-                await self._kept.write(made, unique=unique)
-            except NotKept:
+                await self._stream.write(made, unique=unique)
+            except NotStored:
                 self._metrics.not_recorded(STREAM)
             except Exception as error:
                 self._failed(STREAM, error)
@@ -90,7 +84,7 @@ class Scribe:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _hand_over(self, recorder: Recorder, body: Body, outcome: Outcome) -> None:
-        where = recording.name(recorder)
+        where = recorders.name(recorder)
         if self._waiting[recorder] >= self._most:
             self._failed(where, RuntimeError(f"{self._most} are waiting for it"))
             return
@@ -114,8 +108,8 @@ class Scribe:
         future.add_done_callback(over)
 
     def _put(self, recorder: Recorder, body: Body, outcome: Outcome) -> Optional[Exception]:
-        return recording.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
+        return recorders.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
 
     def _failed(self, where: str, error: Exception) -> None:
         self._metrics.not_recorded(where)
-        recording.complain(self._playbook, where, error, reason=getattr(error, "reason", ""))
+        recorders.complain(self._playbook, where, error, reason=getattr(error, "reason", ""))

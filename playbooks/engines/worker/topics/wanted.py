@@ -11,7 +11,7 @@ from playbooks.engines.worker.topics.feed import Triggers
 from playbooks.engines.worker.topics.topics import Subscription, plan
 
 
-class Wishes:
+class Wanted:
     """``changed`` is called when other topics are wanted than before."""
 
     def __init__(self, namespace: str, function: str, changed: Callable[[], None]) -> None:
@@ -23,17 +23,17 @@ class Wishes:
         self.refused: Tuple[str, ...] = ()
 
     async def function(self) -> Function:
-        """The worker's own Function, once the API server told of it."""
+        """The worker's own Function, once it was read from the API server."""
         await self._known.wait()
         assert self._function is not None
         return self._function
 
-    def told(self, function: Optional[Function], triggers: Triggers) -> None:
-        """By the feed: the Function (None where it is gone) and the triggers beside it."""
+    def update(self, function: Optional[Function], triggers: Triggers) -> None:
+        """From the feed: the Function (None where it is gone) and the triggers of its namespace."""
         if function is None:
             gone = f"Function {self._name} is gone, or not there yet: its worker takes no alerts"
             self._refuse((gone,))
-            self._want(())
+            self._set(())
             return
         found = plan(triggers.values(), function)
         self._refuse(found.refused)
@@ -41,10 +41,10 @@ class Wishes:
             topics = [s.topic for s in found.subscriptions]
             log.info(f"topics of {function.name}: {', '.join(topics) or 'none'}", topics=topics)
         self._function = function
-        self._want(found.subscriptions)
+        self._set(found.subscriptions)
         self._known.set()
 
-    def _want(self, subscriptions: Tuple[Subscription, ...]) -> None:
+    def _set(self, subscriptions: Tuple[Subscription, ...]) -> None:
         if subscriptions != self.subscriptions:
             self.subscriptions = subscriptions
             self._changed()

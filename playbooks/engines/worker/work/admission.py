@@ -58,8 +58,8 @@ def _around_end(subscription: Subscription, topic: str) -> Subscription:
     return replace(subscription, until=Instant(subscription.until.nanoseconds + moved))
 
 
-class Memory:
-    """Of the last ``most``; those before are forgotten."""
+class DoneMessages:
+    """The last ``most`` that were answered; those before are forgotten."""
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._most = most

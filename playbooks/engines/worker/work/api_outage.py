@@ -13,10 +13,10 @@ INTERVAL = 1.0
 FRESH = 0.5
 
 
-class Gate:
-    """Open until somebody finds the API server away, and it says so itself.
+class ApiOutage:
+    """An outage begins when an alert finds the API server away and the server says so itself.
 
-    ``healthy`` asks it. ``changed(away)`` hears of every change.
+    ``healthy`` asks it. ``changed(away)`` is called when an outage begins or ends.
     """
 
     def __init__(
@@ -28,44 +28,44 @@ class Gate:
         self._healthy = healthy
         self._changed = changed
         self._interval = interval
-        self._open = asyncio.Event()
-        self._open.set()
+        self._there = asyncio.Event()
+        self._there.set()
         self._asked = float("-inf")
         self._asking = asyncio.Lock()
         self._polling: Optional[asyncio.Task[None]] = None
 
     @property
-    def is_open(self) -> bool:
-        return self._open.is_set()
+    def ongoing(self) -> bool:
+        return not self._there.is_set()
 
-    async def passed(self) -> None:
+    async def ended(self) -> None:
         """Returns once the API server is there, as far as is known."""
-        await self._open.wait()
+        await self._there.wait()
 
-    async def away(self) -> bool:
-        """Whether the API server is away, asked anew; closes the gate if so."""
+    async def found(self) -> bool:
+        """Whether the API server is away, asked anew; if so an outage begins."""
         async with self._asking:
-            if self.is_open and time.monotonic() - self._asked > FRESH:
-                there = await self._there()
+            if not self.ongoing and time.monotonic() - self._asked > FRESH:
+                there = await self._answers()
                 self._asked = time.monotonic()
                 if not there:
-                    self._close()
-        return not self.is_open
+                    self._begin()
+        return self.ongoing
 
-    def _close(self) -> None:
-        self._open.clear()
+    def _begin(self) -> None:
+        self._there.clear()
         self._changed(True)
         self._polling = asyncio.get_running_loop().create_task(self._poll())
 
     async def _poll(self) -> None:
-        while not await self._there():
+        while not await self._answers():
             await asyncio.sleep(self._interval)
         # What fails right after asks anew.
         self._asked = float("-inf")
-        self._open.set()
+        self._there.set()
         self._changed(False)
 
-    async def _there(self) -> bool:
+    async def _answers(self) -> bool:
         try:
             return await self._healthy()
         except Exception as error:

@@ -1,4 +1,5 @@
-"""What becomes of a message once its outcome is known."""
+"""What the worker does with a message once its outcome is known: the intent, with the deliveries,
+the dead letters and the outages that only a worker has."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from dataclasses import dataclass
 from typing import Union
 
 from playbooks.core.errors import ClusterUnavailable, InvalidAlert, RetryableError
-from playbooks.core.outcome import Outcome, Status
+from playbooks.core.outcome import Outcome
+from playbooks.engines.runtime import Intent
 
 # Seconds until an alert is delivered again: 1, 4, 16, 64, ... at most 5 minutes; 85 seconds in all
 # for the 5 deliveries that are the default.
@@ -58,7 +60,8 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, api_away: bool) -> Ve
     error = outcome.error
     if outcome.held:
         return Dead(outcome.reason, f"held: {outcome.message}", held=True)
-    if outcome.status is not Status.FAILED or error is None:
+    intent = Intent.of(outcome)
+    if intent in (Intent.DONE, Intent.SKIPPED) or error is None:
         return Done()
     if isinstance(error, ClusterUnavailable) and api_away:
         return Hold()

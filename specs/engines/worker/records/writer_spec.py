@@ -14,8 +14,8 @@ from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records.stream import KeptOutcomes, NotKept
-from playbooks.engines.worker.records.writer import Scribe
+from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
+from playbooks.engines.worker.records.writer import OutcomeWriter
 from specs.support.mothers import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
@@ -24,7 +24,7 @@ BODY = json.dumps(a_document()).encode()
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
 
-class FakeKept:
+class FakeStream:
     def __init__(self, error=None):
         self.error = error
         self.written = []
@@ -40,13 +40,13 @@ class FakeKept:
 
 
 class FakeRecorder(Recorder):
-    def __init__(self, error=None, gate=None):
-        self.error, self.gate = error, gate
+    def __init__(self, error=None, held=None):
+        self.error, self.held = error, held
         self.seen = []
 
     def record(self, alert, outcome):
-        if self.gate:
-            self.gate.wait(5)
+        if self.held:
+            self.held.wait(5)
         if self.error:
             raise self.error
         self.seen.append(outcome.reason)
@@ -69,21 +69,21 @@ class FakeJetStream:
         self.stored.append((subject, json.loads(body), headers))
 
 
-with description("The worker's records") as self:
+with description("The outcomes that a worker records") as self:
     with before.each:
         self.metrics = Metrics("delete")
         self.log = io.StringIO()
 
-    def write(self, *outcomes, recorders=(), kept=None, most=10, meanwhile=None):
+    def write(self, *outcomes, recorders=(), stream=None, most=10, meanwhile=None):
         async def go():
-            scribe = Scribe("delete", recorders, Redaction(), self.metrics, most=most)
-            if kept:
-                await scribe.keep_in(kept)
+            writer = OutcomeWriter("delete", recorders, Redaction(), self.metrics, most=most)
+            if stream:
+                await writer.write_to(stream)
             for outcome in outcomes:
-                await scribe.write(BODY, outcome, event_id="FALCO:1", unique="FALCO-1-1")
+                await writer.write(BODY, outcome, event_id="FALCO:1", unique="FALCO-1-1")
             if meanwhile:
                 meanwhile()
-            await scribe.stop(5)
+            await writer.stop(5)
 
         with redirect_stderr(self.log):
             asyncio.run(go())
@@ -94,17 +94,19 @@ with description("The worker's records") as self:
         return found or 0
 
     with it("are a JSON line of every outcome in the stream, and with the recorders what matters"):
-        kept, recorder = FakeKept(), FakeRecorder()
-        self.write(DONE, SKIPPED, kept=kept, recorders=[recorder])
+        stream, recorder = FakeStream(), FakeRecorder()
+        self.write(DONE, SKIPPED, stream=stream, recorders=[recorder])
 
-        expect([document["status"] for document, _ in kept.written]).to(equal(["acted", "skipped"]))
-        expect(kept.written[0][0]["alert"]["rule"]).to(equal("Terminal shell in container"))
+        expect([document["status"] for document, _ in stream.written]).to(
+            equal(["acted", "skipped"])
+        )
+        expect(stream.written[0][0]["alert"]["rule"]).to(equal("Terminal shell in container"))
         expect(recorder.seen).to(equal(["done"]))
 
-    with it("are counted and told where they fail, and change nothing"):
-        kept, recorder = FakeKept(OSError("no stream")), FakeRecorder(NotPermitted("may not"))
+    with it("are counted and logged where they fail, and change nothing"):
+        stream, recorder = FakeStream(OSError("no stream")), FakeRecorder(NotPermitted("may not"))
         other = FakeRecorder()
-        self.write(DONE, kept=kept, recorders=[recorder])
+        self.write(DONE, stream=stream, recorders=[recorder])
         self.write(DONE, recorders=[other])
 
         expect([self.failed("Stream"), self.failed("FakeRecorder")]).to(equal([1, 1]))
@@ -112,37 +114,37 @@ with description("The worker's records") as self:
         expect(other.seen).to(equal(["done"]))
 
     with it("hold no alert up while a recorder is slow"):
-        gate = threading.Event()
-        slow, other = FakeRecorder(gate=gate), FakeRecorder()
-        self.write(DONE, DONE, recorders=[slow, other], meanwhile=gate.set)
+        held = threading.Event()
+        slow, other = FakeRecorder(held=held), FakeRecorder()
+        self.write(DONE, DONE, recorders=[slow, other], meanwhile=held.set)
 
         expect([slow.seen, other.seen]).to(equal([["done", "done"], ["done", "done"]]))
 
     with it("are given up where too many wait"):
-        gate = threading.Event()
+        held = threading.Event()
         self.write(
-            DONE, DONE, DONE, recorders=[FakeRecorder(gate=gate)], most=2, meanwhile=gate.set
+            DONE, DONE, DONE, recorders=[FakeRecorder(held=held)], most=2, meanwhile=held.set
         )
 
         expect(self.failed("FakeRecorder")).to(equal(1))
 
 
-with description("The outcomes kept in a stream") as self:
+with description("The stream of outcomes") as self:
     with before.each:
         self.jetstream = FakeJetStream()
         self.now = 0.0
 
     def run(self, use):
         async def go():
-            return await use(KeptOutcomes(self.jetstream, FUNCTION, clock=lambda: self.now))
+            return await use(OutcomeStream(self.jetstream, FUNCTION, clock=lambda: self.now))
 
         return asyncio.run(go())
 
     with it("have a stream of their own, made once"):
 
-        async def use(kept):
-            await kept.write({"a": 1}, unique="1")
-            await kept.write({"a": 2}, unique="2")
+        async def use(stream):
+            await stream.write({"a": 1}, unique="1")
+            await stream.write({"a": 2}, unique="2")
 
         self.run(use)
 
@@ -152,7 +154,7 @@ with description("The outcomes kept in a stream") as self:
         )
 
     with it("say whose they are, and are one for each alert"):
-        self.run(lambda kept: kept.write({"playbook": "delete"}, unique="FALCO-1-1"))
+        self.run(lambda stream: stream.write({"playbook": "delete"}, unique="FALCO-1-1"))
         _, _, headers = self.jetstream.stored[0]
 
         expect(headers).to(
@@ -169,15 +171,15 @@ with description("The outcomes kept in a stream") as self:
     with it("are not tried for a while once one could not be stored"):
         self.jetstream.errors = [OSError("away")]
 
-        async def use(kept):
+        async def use(stream):
             said = []
             for second in (0, 1, 31):
                 self.now = float(second)
                 try:
-                    await kept.write({}, unique="")
-                except (OSError, NotKept) as error:
+                    await stream.write({}, unique="")
+                except (OSError, NotStored) as error:
                     said.append(type(error).__name__)
             return said
 
-        expect(self.run(use)).to(equal(["OSError", "NotKept"]))
+        expect(self.run(use)).to(equal(["OSError", "NotStored"]))
         expect(self.jetstream.stored).to(have_len(1))

@@ -5,10 +5,10 @@ from contextlib import redirect_stderr
 from expects import equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.work.api_outage import Gate
+from playbooks.engines.worker.work.api_outage import ApiOutage
 
 
-def a_gate(*answers, interval=0.001):
+def an_outage(*answers, interval=0.001):
     """``answers``: what the API server says of itself, in turn, the last one for ever."""
     said, left, changes = [], list(answers), []
 
@@ -16,25 +16,25 @@ def a_gate(*answers, interval=0.001):
         said.append(left.pop(0) if len(left) > 1 else left[0])
         return said[-1]
 
-    return Gate(healthy, changes.append, interval), said, changes
+    return ApiOutage(healthy, changes.append, interval), said, changes
 
 
-with description("The gate") as self:
-    with it("stays open where the API server answers"):
-
-        async def use():
-            gate, _, changes = a_gate(True)
-            return await gate.away(), gate.is_open, changes
-
-        expect(asyncio.run(use())).to(equal((False, True, [])))
-
-    with it("closes where it does not, and opens when it does again"):
+with description("An outage of the API server") as self:
+    with it("does not begin where it answers"):
 
         async def use():
-            gate, _, changes = a_gate(False, False, False, True)
-            away = await gate.away()
-            closed = not gate.is_open
-            await asyncio.wait_for(gate.passed(), 5)
+            outage, _, changes = an_outage(True)
+            return await outage.found(), outage.ongoing, changes
+
+        expect(asyncio.run(use())).to(equal((False, False, [])))
+
+    with it("begins where it does not, and ends when it does again"):
+
+        async def use():
+            outage, _, changes = an_outage(False, False, False, True)
+            away = await outage.found()
+            closed = outage.ongoing
+            await asyncio.wait_for(outage.ended(), 5)
             return away, closed, changes
 
         expect(asyncio.run(use())).to(equal((True, True, [True, False])))
@@ -42,9 +42,9 @@ with description("The gate") as self:
     with it("asks once for all that ask at the same time"):
 
         async def use():
-            gate, said, _ = a_gate(False, True, interval=5)
-            found = await asyncio.gather(*(gate.away() for _ in range(20)))
-            await gate.close()
+            outage, said, _ = an_outage(False, True, interval=5)
+            found = await asyncio.gather(*(outage.found() for _ in range(20)))
+            await outage.close()
             return set(found), said.count(False)
 
         expect(asyncio.run(use())).to(equal(({True}, 1)))
@@ -52,16 +52,16 @@ with description("The gate") as self:
     with it("asks anew after an outage"):
 
         async def use():
-            gate, _, _ = a_gate(False, True, False)
-            await gate.away()
-            await asyncio.wait_for(gate.passed(), 5)
-            away = await gate.away()
-            await gate.close()
+            outage, _, _ = an_outage(False, True, False)
+            await outage.found()
+            await asyncio.wait_for(outage.ended(), 5)
+            away = await outage.found()
+            await outage.close()
             return away
 
         expect(asyncio.run(use())).to(equal(True))
 
-    with it("opens again also when the question itself failed"):
+    with it("ends also when the question itself failed"):
 
         async def use():
             answers = [OSError("no thread"), OSError("no thread"), True]
@@ -72,9 +72,9 @@ with description("The gate") as self:
                     raise answer
                 return answer
 
-            gate = Gate(healthy, lambda away: None, 0.001)
-            away = await gate.away()
-            await asyncio.wait_for(gate.passed(), 5)
+            outage = ApiOutage(healthy, lambda away: None, 0.001)
+            away = await outage.found()
+            await asyncio.wait_for(outage.ended(), 5)
             return away
 
         with redirect_stderr(io.StringIO()):

@@ -1,12 +1,17 @@
 import asyncio
+import io
+from contextlib import redirect_stderr
 
 from expects import equal, expect, have_key, have_keys
 from mamba import description, it
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.work.dead_letters import KeptDeadLetters, carried, plain
+from playbooks.engines.worker.nats.headers import carried, plain
+from playbooks.engines.worker.work.dead_letters import DeadLetters
+from playbooks.engines.worker.work.verdict import Dead
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
@@ -20,8 +25,9 @@ def written(body=b"{}", headers=None, most=1024 * 1024):
     jetstream = FakeJetStream()
     origin = Origin("FALCO", 17, Instant(5), 3)
     delivery = Delivery("falco.>", "falco.error.x", body, origin, None, headers or {})
-    letters = KeptDeadLetters(jetstream, FUNCTION, "delete", most)
-    asyncio.run(letters.write(delivery, "invalid-alert", "is no\nalert"))
+    letters = DeadLetters(jetstream, FUNCTION, "delete", most, Metrics("delete"))
+    with redirect_stderr(io.StringIO()):
+        asyncio.run(letters.write(delivery, Dead("invalid-alert", "is no\nalert")))
     return jetstream.stored
 
 

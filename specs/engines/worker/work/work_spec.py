@@ -11,10 +11,16 @@ from mamba import description, it
 from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines.runtime import Runtime
+from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work.api_outage import Gate
+from playbooks.engines.worker.work.api_outage import ApiOutage
+from playbooks.engines.worker.work.claims import Claims
+from playbooks.engines.worker.work.dead_letters import DeadLetters
+from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.work import Work
 from specs.support.mothers import a_document
 
@@ -36,18 +42,32 @@ class FakeChannel:
         self.said.append("keep")
 
 
-class FakeLetters:
+class FakeJetStream:
+    """``written``: origin and reason of the dead letters."""
+
     def __init__(self, error=None):
         self.written = []
         self.error = error
 
-    async def write(self, delivery, reason, message):
+    async def store(self, subject, body, headers):
         if self.error:
             raise self.error
-        self.written.append((str(delivery.origin), reason))
+        self.written.append((headers["Falco-Origin"], headers["Falco-Reason"]))
 
 
-class FakeRecords:
+class FakeResponder:
+    """Answers by a function, with ``released_by`` where somebody did."""
+
+    redaction, recorders = Redaction(), ()
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def answer(self, body, *, recorded=False, released_by=""):
+        return self._answer(body, released_by)
+
+
+class FakeWriter:
     """``seen``: origin, unique name, status and reason of each."""
 
     def __init__(self):
@@ -57,12 +77,12 @@ class FakeRecords:
         self.seen.append((event_id, unique, str(outcome.status), outcome.reason))
 
 
-class FakeAnnouncer:
+class FakeReplies:
     def __init__(self):
-        self.announced = []
+        self.sent = []
 
-    async def announce(self, delivery, outcome):
-        self.announced.append((str(delivery.origin), outcome.reason))
+    async def send(self, delivery, outcome):
+        self.sent.append((str(delivery.origin), outcome.reason))
 
 
 def a_delivery(sequence=1, number=1, topic="falco.>", durable=True, headers=None):
@@ -78,9 +98,9 @@ class Bench:
         self.answers = list(answers) or [DONE]
         self.answered = 0
         self.api = list(api)
-        self.letters = letters or FakeLetters()
-        self.announcer = FakeAnnouncer()
-        self.records = FakeRecords()
+        self.letters = letters or FakeJetStream()
+        self.replies = FakeReplies()
+        self.writer = FakeWriter()
         self.concurrency, self.most = concurrency, most
         self.topics = topics or [Subscription("falco.>", Instant(0))]
         self.metrics = Metrics("fake")
@@ -99,15 +119,18 @@ class Bench:
 
     def run(self, use):
         async def go():
-            gate = Gate(self.healthy, lambda away: None, 0.001)
+            outage = ApiOutage(self.healthy, lambda away: None, 0.001)
+            function = Function("shop", "falco-fake", "uid-1", Instant(0), {})
+            letters = DeadLetters(self.letters, function, "fake", 10**6, self.metrics)
             work = Work(
-                "fake",
-                self.answer,
-                gate=gate,
-                letters=self.letters,
-                records=self.records,
-                announcer=self.announcer,
+                Runtime("fake", FakeResponder(self.answer)),
+                outage=outage,
+                dead_letters=letters,
+                writer=self.writer,
+                replies=self.replies,
                 subscriptions=lambda: self.topics,
+                claims=Claims(self.metrics),
+                drops=Drops("fake", Redaction(), self.metrics),
                 metrics=self.metrics,
                 concurrency=self.concurrency,
                 most=self.most,
@@ -115,7 +138,7 @@ class Bench:
             try:
                 return await use(work)
             finally:
-                await gate.close()
+                await outage.close()
 
         with redirect_stderr(self.log):
             return asyncio.run(go())
@@ -146,13 +169,13 @@ with description("The work on a message") as self:
         bench = Bench(SlackUnavailable("not now"), DONE)
         bench.take(a_delivery(7, number=1), a_delivery(7, number=2))
 
-        expect(bench.records.seen).to(equal([("FALCO:7", "FALCO-7-7", "acted", "done")]))
+        expect(bench.writer.seen).to(equal([("FALCO:7", "FALCO-7-7", "acted", "done")]))
 
     with it("puts on record what it gives up, also where its deliveries are used up"):
         bench = Bench(NotPermitted("may not"))
         bench.take(a_delivery(7), a_delivery(8, number=6))
 
-        expect([seen[2:] for seen in bench.records.seen]).to(
+        expect([seen[2:] for seen in bench.writer.seen]).to(
             equal([("failed", "not-permitted"), ("failed", "deliveries-exhausted")])
         )
 
@@ -163,7 +186,7 @@ with description("The work on a message") as self:
         async def write(*given, **named):
             before.extend(delivery.channel.said or ["nothing"])
 
-        bench.records.write = write
+        bench.writer.write = write
         bench.take(delivery)
 
         expect(before).to(equal(["nothing"]))
@@ -206,7 +229,7 @@ with description("The work on a message") as self:
             expect((topic, bench.released_by)).to(equal((topic, by)))
 
     with it("does not acknowledge where the dead letter was not stored"):
-        bench = Bench(NotPermitted("no"), letters=FakeLetters(OSError("NATS is away")))
+        bench = Bench(NotPermitted("no"), letters=FakeJetStream(OSError("NATS is away")))
 
         expect(bench.take(a_delivery())).to(equal([[("back", 30.0)]]))
 
@@ -257,11 +280,11 @@ with description("The work on a message") as self:
         expect(bench.take(a_delivery())).to(equal([["ack"]]))
         expect(bench.answered).to(equal(0))
 
-    with it("does not ask for a topic in the function's own inbox, and announces the outcome"):
+    with it("does not ask for a topic in the function's own inbox, and sends the outcome"):
         bench = Bench(topics=[])
         bench.take(a_delivery(topic=""))
 
-        expect(bench.announcer.announced).to(equal([("FALCO:1", "done")]))
+        expect(bench.replies.sent).to(equal([("FALCO:1", "done")]))
 
     with it("says what is lost without JetStream"):
         bench = Bench(NotPermitted("no"))

@@ -9,7 +9,7 @@ from mamba import description, it
 
 from playbooks.core.errors import ClusterUnavailable
 from playbooks.core.outcome import Outcome
-from playbooks.engines.worker import worker
+from playbooks.engines.worker.work import expiry
 
 
 class FakeSweep:
@@ -35,12 +35,12 @@ def lines(*answers, looks=1):
     sweep, said = FakeSweep(*answers), io.StringIO()
 
     async def run():
-        task = asyncio.get_running_loop().create_task(worker.keep_sweeping("isolate", sweep))
+        task = asyncio.get_running_loop().create_task(expiry.keep_ending("isolate", sweep))
         while sweep.looks < looks and not task.done():
             await asyncio.sleep(0.001)
         task.cancel()
 
-    quick = mock.patch.multiple(worker, EVERY=0.001, FIRST=0.001)
+    quick = mock.patch.multiple(expiry, EVERY=0.001, FIRST=0.001)
     with redirect_stderr(said), quick:
         asyncio.run(run())
     return [json.loads(line) for line in said.getvalue().splitlines()]

@@ -1,7 +1,7 @@
 from expects import equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.http.api import Rate
+from playbooks.engines.worker.work.rate import Rate
 from playbooks.infrastructure.kubernetes.limits import ApiLimits
 
 

@@ -1,0 +1,153 @@
+"""Wires a worker: the one place that knows all its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from typing import Any, Callable, Mapping, Sequence
+
+from playbooks.core.containment.expiry import expiry
+from playbooks.core.playbook import Playbook
+from playbooks.core.settings import read
+from playbooks.engines.runtime import Runtime
+from playbooks.engines.worker import log
+from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.http.api import HttpApi
+from playbooks.engines.worker.http.posted import PostedAlerts
+from playbooks.engines.worker.http.readiness import Readiness
+from playbooks.engines.worker.http.server import Server
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats import connection as nats_connection
+from playbooks.engines.worker.nats.choose import intake_of
+from playbooks.engines.worker.nats.durable import DurableIntake
+from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.records.replies import Replies
+from playbooks.engines.worker.records.stream import OutcomeStream
+from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
+from playbooks.engines.worker.topics.feed import Feed, KubelessObjects
+from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics.wanted import Wanted
+from playbooks.engines.worker.work.api_outage import ApiOutage
+from playbooks.engines.worker.work.claims import Claims
+from playbooks.engines.worker.work.dead_letters import DeadLetters
+from playbooks.engines.worker.work.drops import Drops
+from playbooks.engines.worker.work.expiry import keep_ending
+from playbooks.engines.worker.work.work import Work
+from playbooks.engines.worker.worker import Serving, Worker
+
+
+def bootstrap(playbook: Playbook, objects: KubelessObjects, environ: Mapping[str, str]) -> Worker:
+    """``environ`` holds the settings of the playbook and those of the worker.
+
+    Called inside a running loop. Raises InvalidSetting before anything is connected.
+    """
+    settings = worker_settings(environ)
+    nats_connection.options(settings)
+    loop = asyncio.get_running_loop()
+    responder = playbook.responder(environ)
+    runtime = Runtime(playbook.name, responder)
+    dry = Runtime(playbook.name, playbook.responder({**environ, "DRY_RUN": "true"}))
+    metrics = Metrics(playbook.name)
+    writer = OutcomeWriter(playbook.name, responder.recorders, responder.redaction, metrics)
+
+    here = {"namespace": settings["FUNCTION_NAMESPACE"], "function": settings["FUNCTION_NAME"]}
+    changed = asyncio.Event()
+    wanted = Wanted(**here, changed=changed.set)
+    feed = Feed(objects, lambda *found: _threadsafe(loop, wanted.update, *found))
+    readiness = Readiness(lambda: wanted.refused)
+    metrics.readiness(readiness.missing)
+
+    def token() -> str:
+        # Read anew each time: a rotated token comes by the mounted file.
+        return str(read((HTTP_TOKEN,), environ)[HTTP_TOKEN.name])
+
+    api = HttpApi(
+        token=token if settings["HTTP"] == "on" else None,
+        ready=readiness.missing,
+        page=metrics.page,
+        **here,
+    )
+
+    async def api_answers() -> bool:
+        return await loop.run_in_executor(None, objects.answers)
+
+    def pause(away: bool) -> None:
+        if away:
+            log.warn("the API server is away: alerts wait, and keep their deliveries")
+        else:
+            log.info("the API server is back")
+        metrics.pause(away)
+        if worker.serving is not None:
+            worker.serving.intake.pause(away)
+
+    outage = ApiOutage(api_answers, pause)
+
+    def subscriptions() -> Sequence[Subscription]:
+        return worker.serving.intake.subscriptions if worker.serving is not None else ()
+
+    async def serve(connection: Any, function: Function) -> Serving:
+        jetstream = JetStream.of(connection, settings)
+        if nats_connection.has_jetstream(connection):
+            await writer.write_to(OutcomeStream(jetstream, function))
+        replies = Replies(connection, function)
+        await replies.start()
+        claims = Claims(metrics)
+        drops = Drops(playbook.name, responder.redaction, metrics)
+        work = Work(
+            runtime,
+            outage=outage,
+            dead_letters=DeadLetters(
+                jetstream, function, playbook.name, connection.max_payload, metrics
+            ),
+            replies=replies,
+            writer=writer,
+            subscriptions=subscriptions,
+            claims=claims,
+            drops=drops,
+            metrics=metrics,
+            concurrency=settings["CONCURRENCY"],
+            most=settings["MAX_DELIVERIES"],
+        )
+        intake = await intake_of(
+            jetstream,
+            connection,
+            function,
+            window=2 * settings["CONCURRENCY"],
+            take=work.take,
+            metrics=metrics,
+            hinder=readiness.hinder,
+        )
+        store = intake if isinstance(intake, DurableIntake) else None
+        api.receive(
+            PostedAlerts(
+                work, runtime=runtime, dry=dry, store=store, replies=replies, writer=writer
+            )
+        )
+        # From now on it is known whether the API server tells that it is ready.
+        await api_answers()
+        return Serving(work, intake, claims.keep)
+
+    ends = expiry(playbook, environ)
+    worker = Worker(
+        name=f"playbook {playbook.name}",
+        settings=settings,
+        server=Server(settings["HTTP_HOST"], settings["HTTP_PORT"], api.answer),
+        readiness=readiness,
+        feed=feed,
+        wanted=wanted,
+        changed=changed,
+        outage=outage,
+        writer=writer,
+        serve=serve,
+        # Also while NATS is away.
+        beside=partial(keep_ending, playbook.name, ends) if ends is not None else None,
+    )
+    return worker
+
+
+def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *given: Any) -> None:
+    # The loop may end while the feed still waits for the API server.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *given)

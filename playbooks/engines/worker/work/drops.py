@@ -1,0 +1,85 @@
+"""Messages that are acknowledged without an outcome: counted, and logged as far as there is room.
+
+A stream has many alerts that a playbook does not want. Of each reason a few lines a minute name the
+alert; the others are one line that says how many there were.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any, Callable, Dict
+
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines.outcome_log import named
+from playbooks.engines.worker import log
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.work.admission import Drop
+from playbooks.engines.worker.work.rate import Rate
+
+# Lines of each reason: 6 a minute, and 10 at once.
+PER_SECOND, BURST = 0.1, 10.0
+
+WORDS = {
+    Drop.NOT_WANTED: "no topic of this playbook wants it, or it is from before its trigger",
+    Drop.OTHER_TOPIC: "another topic of this playbook answers it",
+    Drop.DONE: "it was answered before and delivered again",
+}
+
+
+class Drops:
+    def __init__(
+        self,
+        playbook: str,
+        redaction: Redaction,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._playbook = playbook
+        self._redaction = redaction
+        self._metrics = metrics
+        self._rates = {drop: Rate(PER_SECOND, BURST, clock) for drop in Drop}
+        self._untold: Counter[Drop] = Counter()
+
+    def add(self, delivery: Delivery, drop: Drop) -> None:
+        self._metrics.drop(str(drop))
+        if not self._rates[drop].take():
+            self._untold[drop] += 1
+            return
+        self._log_untold(drop)
+        self._log(
+            drop,
+            f"{delivery.origin} is dropped: {WORDS[drop]}",
+            event_id=str(delivery.origin),
+            subject=delivery.subject,
+            **self._redaction.document(_about(delivery)),
+        )
+
+    def tick(self) -> None:
+        """Now and then: what was dropped without a line of its own."""
+        for drop in list(self._untold):
+            if self._rates[drop].take():
+                self._log_untold(drop)
+
+    def stop(self) -> None:
+        for drop in list(self._untold):
+            self._log_untold(drop)
+
+    def _log_untold(self, drop: Drop) -> None:
+        count = self._untold.pop(drop, 0)
+        if count:
+            self._log(drop, f"{count} more were dropped: {WORDS[drop]}", count=count)
+
+    def _log(self, drop: Drop, message: str, **facts: Any) -> None:
+        log.info(message, playbook=self._playbook, reason=str(drop), **facts)
+
+
+def _about(delivery: Delivery) -> Dict[str, Any]:
+    """The alert, as in the line of an outcome, and the pod that it names."""
+    alert = delivery.alert
+    if isinstance(alert, bytes):
+        return {"alert": None, "target": ""}
+    claim = alert.claim
+    target = f"pod {claim.namespace}/{claim.pod}" if claim.namespace and claim.pod else ""
+    return {"alert": named(alert), "target": target}
