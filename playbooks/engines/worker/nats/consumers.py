@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Optional
 
-from playbooks.core.instant import NANOSECONDS, Instant
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from playbooks.core.instant import Instant
 
 # Seconds until a message that nobody claims any more is delivered again. Work that takes longer
 # renews its claim.
@@ -26,50 +28,56 @@ class Consumer:
     filter: str
     since: Optional[Instant]
 
-    def configuration(self, found: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-        """As JetStream's API wants it; one that was ``found`` keeps its start. Source:
-        https://docs.nats.io/reference/reference-protocols/nats_api_reference
+    def configuration(self, found: Optional[ConsumerConfig] = None) -> ConsumerConfig:
+        """One that was ``found`` keeps its start.
 
         ``max_deliver`` is unlimited: the server's own limit drops a message whose last delivery
         crashed. One filter only: nats-server 2.9 ignores ``filter_subjects`` without a word.
         """
-        start: Dict[str, Any] = {"deliver_policy": "all"}
-        if self.since is not None:
-            start = {"deliver_policy": "by_start_time", "opt_start_time": str(self.since)}
+        config = ConsumerConfig(
+            name=self.name,
+            durable_name=self.name,
+            description=f"playbook worker, topic {self.filter}",
+            filter_subject=self.filter,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT,
+            max_deliver=-1,
+            max_ack_pending=MAX_ACK_PENDING,
+            inactive_threshold=INACTIVE_THRESHOLD,
+        )
         if found is not None:
-            keys = ("deliver_policy", "opt_start_time", "opt_start_seq")
-            start = {key: found[key] for key in keys if key in found}
-        return {
-            "name": self.name,
-            "durable_name": self.name,
-            "description": f"playbook worker, topic {self.filter}",
-            "filter_subject": self.filter,
-            "ack_policy": "explicit",
-            "ack_wait": ACK_WAIT * NANOSECONDS,
-            "max_deliver": -1,
-            "max_ack_pending": MAX_ACK_PENDING,
-            "replay_policy": "instant",
-            "inactive_threshold": INACTIVE_THRESHOLD * NANOSECONDS,
-            **start,
-        }
+            return config.evolve(
+                deliver_policy=found.deliver_policy,
+                opt_start_time=found.opt_start_time,
+                opt_start_seq=found.opt_start_seq,
+            )
+        if self.since is None:
+            return config
+        # nats-py sends text as it is; its own datetime has no nanoseconds.
+        start = str(self.since)
+        return config.evolve(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=start)
 
-    def differences(self, found: Mapping[str, Any]) -> List[str]:
+    def differences(self, found: ConsumerConfig) -> List[str]:
         """Where the server's consumer is not what was asked for, in words.
 
         Not where it starts: a consumer that was there before keeps its place, and every message is
         held to its trigger again. One that is gone (after the inactive threshold, or deleted by
         somebody) is made anew and delivers what was stored since its trigger, done or not:
-        reactions find that they have acted already, and Slack is told twice.
+        reactions find that they have acted already, and Slack gets two messages.
         """
         wanted = self.configuration()
         keys = ("filter_subject", "ack_policy", "ack_wait", "max_deliver", "inactive_threshold")
         wrong = [
-            f"{key} is {found.get(key)!r}, expected {wanted[key]!r}"
+            f"{key} is {_shown(getattr(found, key))}, expected {_shown(getattr(wanted, key))}"
             for key in keys
-            if found.get(key) != wanted[key]
+            if getattr(found, key) != getattr(wanted, key)
         ]
-        if found.get("deliver_subject"):
-            wrong.append(f"it pushes to {found['deliver_subject']}")
-        if found.get("headers_only"):
+        if found.deliver_subject:
+            wrong.append(f"it pushes to {found.deliver_subject}")
+        if found.headers_only:
             wrong.append("it delivers headers only")
         return wrong
+
+
+def _shown(value: Any) -> str:
+    return repr(value.value if isinstance(value, AckPolicy) else value)

@@ -82,9 +82,9 @@ class DurableIntake:
         left = await self._jetstream.consumers(self._stream, self._function.consumer_prefix)
         known = {s.topic for s in self._subscriptions}
         for item in left:
-            topic = item["config"].get("filter_subject", "")
-            if item["name"] == self._function.consumer(topic) and topic not in known:
-                old = Subscription(topic, started(item["config"]), now)
+            topic = item.config.filter_subject or ""
+            if item.name == self._function.consumer(topic) and topic not in known:
+                old = Subscription(topic, started(item.config), now)
                 self._subscriptions += (old,)
         log.info(f"alerts come from stream {self._stream}")
 
@@ -127,7 +127,7 @@ class DurableIntake:
         if not self._connection.is_connected:
             raise Unusable("the connection to NATS is lost")
         stored = await self._jetstream.store(self._function.inbox, body, {})
-        return stored["stream"], stored["seq"]
+        return stored.stream, stored.seq
 
     async def discard(self) -> None:
         """Undo ``prepare`` where it came half way."""
@@ -190,7 +190,7 @@ class DurableIntake:
         """What the consumer of an ended topic still owes, where it is still there."""
         stream = await self._alert_stream(topic)
         name = self._function.consumer(topic)
-        if await self._jetstream.configuration(stream, name) is None:
+        if await self._jetstream.info(stream, name) is None:
             await self._drop_puller(topic)
         else:
             await self._pull(topic, stream, name, f"looking through what is left of {topic}")
@@ -216,7 +216,7 @@ class DurableIntake:
         name = self._function.consumer(topic)
         try:
             info = await self._jetstream.info(self._stream, name)
-            if info and (info.get("num_pending") or info.get("num_ack_pending")):
+            if info and (info.num_pending or info.num_ack_pending):
                 self._ended[topic] = time.monotonic() + RETRY
                 return
             await self._jetstream.delete_consumer(self._stream, name)
@@ -236,7 +236,7 @@ class DurableIntake:
             if info is None:
                 self._fail(topic, f"consumer {name} is gone")
             elif topic in self._pullers:
-                depth = info.get("num_pending", 0) + info.get("num_ack_pending", 0)
+                depth = (info.num_pending or 0) + (info.num_ack_pending or 0)
                 self._metrics.depth(topic or "(inbox)", depth)
 
     @property

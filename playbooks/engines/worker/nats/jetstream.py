@@ -1,4 +1,4 @@
-"""The part of JetStream's API that the worker uses, as plain dicts.
+"""The part of JetStream that the worker uses: nats-py's, with what the worker wants of it.
 
 A worker's NATS user needs to publish on ``$JS.API.STREAM.LIST``, ``$JS.API.CONSUMER.LIST.FALCO``,
 ``$JS.API.CONSUMER.{CREATE,INFO,DELETE,MSG.NEXT}.<stream>.>`` and ``$JS.ACK.<stream>.>`` of the
@@ -12,27 +12,40 @@ Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Awaitable, List, Mapping, Optional, TypeVar
 
-import nats.errors
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import (
+    ConsumerConfig,
+    ConsumerInfo,
+    PubAck,
+    RawStreamMsg,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
 
-from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.consumers import Consumer
 
+T = TypeVar("T")
+
 # Seconds that the API may take: creating a stream in a cluster is an election.
 TIMEOUT = 5.0
 
-HOUR = 3600 * NANOSECONDS
+# Streams or consumers that the server lists at once. Source: nats-io/nats-server, JSApiListLimit
+PAGE = 256
 
-# error codes of JetStream. Source: nats-io/nats-server, server/errors.json
+# Error codes of JetStream. Source: nats-io/nats-server, server/errors.json
 NOT_FOUND = 404
 
-OVERLAP = 10065
+OVERLAP, NAME_IN_USE = 10065, 10058
 
-NAME_IN_USE = 10058
+NOT_FOR_THIS_ACCOUNT, NOT_ON_THIS_SERVER = 10039, 10076
 
 
 class JetStream:
@@ -41,9 +54,9 @@ class JetStream:
     def __init__(
         self, connection: Any, *, max_age_hours: int, max_megabytes: int, replicas: int
     ) -> None:
-        self._connection = connection
+        self._api: JetStreamContext = connection.jetstream(timeout=TIMEOUT)
         self._limits = {
-            "max_age": max_age_hours * HOUR,
+            "max_age": max_age_hours * 3600,
             "max_bytes": max_megabytes * 1024 * 1024,
             "num_replicas": replicas,
         }
@@ -57,29 +70,6 @@ class JetStream:
             replicas=int(settings["STREAM_REPLICAS"]),
         )
 
-    async def call(self, what: str, body: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-        """Raises ApiError, NoJetStream, or Unusable where nobody answers."""
-        try:
-            message = await self._connection.request(
-                f"$JS.API.{what}", json.dumps(body or {}).encode(), timeout=TIMEOUT
-            )
-        except nats.errors.NoRespondersError:
-            raise NoJetStream("no server answers JetStream's API") from None
-        except (nats.errors.TimeoutError, asyncio.TimeoutError):
-            verb = ".".join(what.split(".")[:2])
-            raise Unusable(
-                f"JetStream did not answer {verb} in {TIMEOUT:.0f} s: it is starting, without a"
-                " leader, or this NATS user may not publish on it"
-            ) from None
-        answer: Dict[str, Any] = json.loads(message.data)
-        if "error" in answer:
-            error = ApiError(answer["error"])
-            # 10039: not for this account; 10076: not on this server.
-            if error.code in (10039, 10076):
-                raise NoJetStream(str(error))
-            raise error
-        return answer
-
     async def stream(self, subjects: str, name: str, max_age_hours: Optional[int] = None) -> str:
         """The stream that keeps ``subjects``, created as ``name`` where there is none.
 
@@ -87,16 +77,14 @@ class JetStream:
         in the way.
         """
         for _ in range(2):
-            choice = streams.choose(await self._streams(subjects), subjects)
+            listed = await self.streams()
+            choice = streams.choose([streams.Stream.of(each.config) for each in listed], subjects)
             if isinstance(choice, streams.Use):
                 return choice.name
             if isinstance(choice, streams.Refuse):
                 raise Unusable(choice.why)
             try:
-                created = self._new_stream(name, subjects)
-                if max_age_hours is not None:
-                    created["max_age"] = max_age_hours * HOUR
-                await self.call(f"STREAM.CREATE.{name}", created)
+                await self._create(name, subjects, max_age_hours)
             except ApiError as error:
                 # Somebody was faster: look again.
                 if error.code not in (OVERLAP, NAME_IN_USE):
@@ -105,101 +93,128 @@ class JetStream:
             f"stream {name} cannot be created for {subjects}: one of that name has other subjects"
         )
 
+    async def streams(self) -> List[StreamInfo]:
+        """All that this account has."""
+        found: List[StreamInfo] = []
+        while True:
+            page = await _asked("STREAM.LIST", self._api.streams_info(len(found)))
+            found.extend(page)
+            if len(page) < PAGE:
+                return found
+
     async def consumer(self, stream: str, wanted: Consumer) -> None:
         """Make sure of a consumer, and that the server has it as it was asked for.
 
         Raises Unusable where it has not, e.g. ignores a filter: nothing may be pulled from it.
         """
-        found = await self.configuration(stream, wanted.name)
-        if found is None:
-            await self._put(stream, wanted, wanted.configuration())
-        elif wanted.differences(found):
-            await self._put(stream, wanted, wanted.configuration(found))
-        else:
+        found = await self.info(stream, wanted.name)
+        if found is not None and not wanted.differences(found.config):
             return
-        differences = wanted.differences(await self.configuration(stream, wanted.name) or {})
-        if differences:
-            raise Unusable(
-                f"consumer {wanted.name} of stream {stream} is not used: {'; '.join(differences)}"
-            )
-
-    async def _put(self, stream: str, wanted: Consumer, configuration: Mapping[str, Any]) -> None:
         try:
-            await self.call(
-                f"CONSUMER.CREATE.{stream}.{wanted.name}.{wanted.filter}",
-                {"stream_name": stream, "config": configuration},
+            made = await self.add_consumer(
+                stream, wanted.configuration(found.config if found is not None else None)
             )
         except ApiError as error:
             raise Unusable(
                 f"consumer {wanted.name} for topic {wanted.filter} cannot be created: {error}"
             ) from error
+        differences = wanted.differences(made.config)
+        if differences:
+            raise Unusable(
+                f"consumer {wanted.name} of stream {stream} is not used: {'; '.join(differences)}"
+            )
 
-    async def configuration(self, stream: str, consumer: str) -> Optional[Dict[str, Any]]:
-        info = await self.info(stream, consumer)
-        return None if info is None else dict(info["config"])
+    async def add_consumer(self, stream: str, config: ConsumerConfig) -> ConsumerInfo:
+        """Create it, or change the one of its name; as the server has it then."""
+        call = f"CONSUMER.CREATE.{stream}.{config.name}.{config.filter_subject}"
+        return await _asked(call, self._api.add_consumer(stream, config))
 
-    async def info(self, stream: str, consumer: str) -> Optional[Dict[str, Any]]:
-        try:
-            return await self.call(f"CONSUMER.INFO.{stream}.{consumer}")
-        except ApiError as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
+    async def info(self, stream: str, consumer: str) -> Optional[ConsumerInfo]:
+        """None where there is no such consumer."""
+        call = f"CONSUMER.INFO.{stream}.{consumer}"
+        return await _unless_gone(_asked(call, self._api.consumer_info(stream, consumer)))
 
-    async def consumers(self, stream: str, prefix: str) -> List[Dict[str, Any]]:
+    async def consumers(self, stream: str, prefix: str) -> List[ConsumerInfo]:
         """Those whose names begin with ``prefix``."""
-        found: List[Dict[str, Any]] = []
+        found: List[ConsumerInfo] = []
         while True:
-            page = await self.call(f"CONSUMER.LIST.{stream}", {"offset": len(found)})
-            items = page.get("consumers") or []
-            found.extend(items)
-            if not items or len(found) >= page.get("total", 0):
-                return [item for item in found if item["name"].startswith(prefix)]
+            call = self._api.consumers_info(stream, len(found))
+            page = await _asked(f"CONSUMER.LIST.{stream}", call)
+            found.extend(page)
+            if len(page) < PAGE:
+                return [info for info in found if info.name.startswith(prefix)]
 
     async def delete_consumer(self, stream: str, consumer: str) -> None:
-        try:
-            await self.call(f"CONSUMER.DELETE.{stream}.{consumer}")
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
+        call = f"CONSUMER.DELETE.{stream}.{consumer}"
+        await _unless_gone(_asked(call, self._api.delete_consumer(stream, consumer)))
 
-    async def store(self, subject: str, body: bytes, headers: Mapping[str, str]) -> Dict[str, Any]:
+    async def message(
+        self, stream: str, sequence: int, subject: Optional[str] = None
+    ) -> Optional[RawStreamMsg]:
+        """The message of that sequence, or the first from there on of ``subject``; None where there
+        is none."""
+        found = self._api.get_msg(stream, sequence, subject, next=subject is not None)
+        return await _unless_gone(_asked(f"STREAM.MSG.GET.{stream}", found))
+
+    async def delete_message(self, stream: str, sequence: int) -> None:
+        await _asked(f"STREAM.MSG.DELETE.{stream}", self._api.delete_msg(stream, sequence))
+
+    async def store(self, subject: str, body: bytes, headers: Mapping[str, str]) -> PubAck:
         """Publish and wait until a stream has it. Raises where none has."""
-        message = await self._connection.request(
-            subject, body, timeout=TIMEOUT, headers=dict(headers)
-        )
-        answer: Dict[str, Any] = json.loads(message.data)
-        if "error" in answer:
-            raise ApiError(answer["error"])
-        return answer
+        try:
+            return await self._api.publish(subject, body, headers=dict(headers))
+        except nats.js.errors.NoStreamResponseError as error:
+            raise Unusable(f"no stream stores {subject}") from error
+        except nats.js.errors.APIError as error:
+            raise ApiError(vars(error)) from error
+        except (TypeError, ValueError) as error:
+            raise Unusable(f"what answers on {subject} is no stream: {error}") from error
 
-    async def _streams(self, subjects: str) -> List[streams.Stream]:
-        found: List[Any] = []
-        while True:
-            page = await self.call("STREAM.LIST", {"offset": len(found), "subject": subjects})
-            items = page.get("streams") or []
-            found.extend(items)
-            if not items or len(found) >= page.get("total", 0):
-                return [streams.stream(item["config"]) for item in found]
-
-    def _new_stream(self, name: str, subjects: str) -> Dict[str, Any]:
-        return {
-            "name": name,
-            "subjects": [subjects],
-            "retention": streams.LIMITS,
-            "storage": "file",
-            "discard": "old",
-            "max_consumers": -1,
-            "max_msgs": -1,
-            "max_msg_size": -1,
-            **self._limits,
-        }
+    async def _create(self, name: str, subjects: str, max_age_hours: Optional[int]) -> None:
+        config = StreamConfig(
+            name=name,
+            subjects=[subjects],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            max_consumers=-1,
+            max_msgs=-1,
+        ).evolve(**self._limits)
+        if max_age_hours is not None:
+            config = config.evolve(max_age=max_age_hours * 3600)
+        await _asked(f"STREAM.CREATE.{name}", self._api.add_stream(config))
 
 
-def started(configuration: Mapping[str, Any]) -> Instant:
+async def _asked(call: str, answer: Awaitable[T]) -> T:
+    """Raises ApiError, NoJetStream, or Unusable where nobody answers."""
+    try:
+        return await answer
+    except nats.js.errors.APIError as error:
+        if isinstance(error, nats.js.errors.ServiceUnavailableError) and not error.err_code:
+            raise NoJetStream("no server answers JetStream's API") from None
+        wrong = ApiError(vars(error))
+        if wrong.code in (NOT_FOR_THIS_ACCOUNT, NOT_ON_THIS_SERVER):
+            raise NoJetStream(str(wrong)) from None
+        raise wrong from error
+    except asyncio.TimeoutError:
+        raise Unusable(
+            f"JetStream did not answer $JS.API.{call} in {TIMEOUT:.0f} s: it is starting, without a"
+            " leader, or this NATS user may not publish on it"
+        ) from None
+
+
+async def _unless_gone(answer: Awaitable[T]) -> Optional[T]:
+    try:
+        return await answer
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+
+
+def started(configuration: ConsumerConfig) -> Instant:
     """Since when a consumer that was found delivers."""
-    start = configuration.get("opt_start_time")
-    return Instant.parse(start) if start else Instant(0)
+    start = configuration.opt_start_time
+    return Instant.parse(start.isoformat()) if start else Instant(0)
 
 
 class Unusable(Exception):
@@ -211,9 +226,9 @@ class NoJetStream(Exception):
 
 
 class ApiError(Exception):
-    """What JetStream answered."""
+    """What JetStream answered: ``code`` (HTTP's), ``err_code`` and ``description``."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
-        self.status = error.get("code", 0)
-        self.code = error.get("err_code", 0)
-        super().__init__(f"{error.get('description', 'no description')} ({self.code})")
+        self.status = error.get("code") or 0
+        self.code = error.get("err_code") or 0
+        super().__init__(f"{error.get('description') or 'no description'} ({self.code})")

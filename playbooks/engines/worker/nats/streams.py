@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable, List, Mapping, Tuple, Union
+from typing import Iterable, List, Tuple, Union
+
+from nats.js.api import StreamConfig
 
 LIMITS = "limits"
 
@@ -15,6 +17,10 @@ class Stream:
     name: str
     subjects: Tuple[str, ...]
     retention: str
+
+    @classmethod
+    def of(cls, config: StreamConfig) -> Stream:
+        return cls(config.name or "", tuple(config.subjects or ()), config.retention or "")
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,6 @@ class Refuse:
     """``why`` says what is in the way, and what to do."""
 
     why: str
-
-
-def stream(config: Mapping[str, Any]) -> Stream:
-    return Stream(config["name"], tuple(config.get("subjects") or ()), config.get("retention", ""))
 
 
 def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, Create, Refuse]:

@@ -6,9 +6,10 @@ import argparse
 import base64
 import json
 from dataclasses import dataclass
-from email.parser import BytesHeaderParser
 from pathlib import Path
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Sequence
+
+from nats.js.api import RawStreamMsg
 
 from playbooks.core.settings import Settings
 from playbooks.engines.outcome_log import write_line
@@ -21,7 +22,7 @@ from playbooks.engines.worker.function import (
 )
 from playbooks.engines.worker.nats.delivery import RELEASED_BY
 from playbooks.engines.worker.nats.headers import carried, plain
-from playbooks.engines.worker.nats.jetstream import NOT_FOUND, ApiError, JetStream, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream
 from playbooks.engines.worker.operator.connection import connected, function_of
 from playbooks.engines.worker.operator.protocol import RequestFailed
 
@@ -42,12 +43,9 @@ class DeadLetter:
     body: bytes
 
     @classmethod
-    def of(cls, message: Mapping[str, Any]) -> DeadLetter:
-        """Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference"""
-        _, _, lines = base64.b64decode(message.get("hdrs", "")).partition(b"\r\n")
-        headers = dict(BytesHeaderParser().parsebytes(lines).items())
-        body = base64.b64decode(message.get("data", ""))
-        return cls(message["seq"], message["time"], headers, body)
+    def of(cls, message: RawStreamMsg) -> DeadLetter:
+        stored = message.time.isoformat().replace("+00:00", "Z") if message.time else ""
+        return cls(message.seq or 0, stored, message.headers or {}, message.data or b"")
 
     def says(self, name: str) -> str:
         return self.headers.get(f"Falco-{name}", "")
@@ -84,15 +82,16 @@ class DeadLettersOf:
     async def all(self) -> AsyncIterator[DeadLetter]:
         sequence, subject = 1, self._function.dead_letters
         while True:
-            letter = await self._get({"seq": sequence, "next_by_subj": subject})
-            if letter is None:
+            message = await self._jetstream.message(self._stream, sequence, subject)
+            if message is None:
                 return
-            if letter.says("Function") == f"{self._function.namespace}/{self._function.name}":
-                yield letter
-            sequence = letter.sequence + 1
+            dead = DeadLetter.of(message)
+            if dead.says("Function") == f"{self._function.namespace}/{self._function.name}":
+                yield dead
+            sequence = dead.sequence + 1
 
-    def is_own(self, letter: DeadLetter) -> bool:
-        return letter.says("Function-Uid") == self._function.uid
+    def is_own(self, dead: DeadLetter) -> bool:
+        return dead.says("Function-Uid") == self._function.uid
 
     async def redeliver(self, sequences: Sequence[int]) -> AsyncIterator[Dict[str, Any]]:
         """What became of each of these, or of all where none is named."""
@@ -106,10 +105,10 @@ class DeadLettersOf:
     ) -> AsyncIterator[Dict[str, Any]]:
         """Remove them. ``note`` is called before each, and where it raises nothing is removed."""
 
-        async def noted(letter: DeadLetter) -> Dict[str, str]:
-            note(letter)
-            await self._remove(letter.sequence)
-            return {"status": "dropped", "why": f"it was {letter.says('Reason')}"}
+        async def noted(dead: DeadLetter) -> Dict[str, str]:
+            note(dead)
+            await self._remove(dead.sequence)
+            return {"status": "dropped", "why": f"it was {dead.says('Reason')}"}
 
         for sequence, wanted in (await self._chosen(sequences)).items():
             yield {"id": sequence, **await self._settle(sequence, wanted, noted)}
@@ -119,7 +118,7 @@ class DeadLettersOf:
 
         They are listed first: an alert that is given up again meanwhile is not taken twice.
         """
-        found = {letter.sequence: self.is_own(letter) async for letter in self.all()}
+        found = {dead.sequence: self.is_own(dead) async for dead in self.all()}
         unknown = sorted(set(sequences) - set(found))
         if unknown:
             name = f"{self._function.namespace}/{self._function.name}"
@@ -133,69 +132,48 @@ class DeadLettersOf:
         if not wanted:
             why = "of an earlier Function of this name, or of another cluster's: name its id"
             return {"status": "kept", "why": why}
-        letter = await self._get({"seq": sequence})
-        if letter is None:
+        message = await self._jetstream.message(self._stream, sequence)
+        if message is None:
             why = "somebody else redelivered or dropped it, or the stream let it go"
             return {"status": "gone", "why": why}
-        return await settle(letter)
+        return await settle(DeadLetter.of(message))
 
-    async def _back(self, letter: DeadLetter) -> Dict[str, str]:
-        if letter.says("Cut"):
-            why = f"its {letter.says('Cut')} did not fit and were cut: it is no alert any more"
+    async def _back(self, dead: DeadLetter) -> Dict[str, str]:
+        if dead.says("Cut"):
+            why = f"its {dead.says('Cut')} did not fit and were cut: it is no alert any more"
             return {"status": "kept", "why": why}
-        return {"status": "redelivered", "as": await self._store(letter)}
+        return {"status": "redelivered", "as": await self._store(dead)}
 
-    async def _store(self, letter: DeadLetter) -> str:
+    async def _store(self, dead: DeadLetter) -> str:
         """Store it again, then remove it: the stream, and the sequence that it got."""
         # One message, also where it was stored before and then could not be removed.
-        name = f"dead-{self._stream}-{letter.sequence}-{letter.stored}"
-        headers = {**carried(letter.headers), RELEASED_BY: plain(self._by), "Nats-Msg-Id": name}
-        stored = await self._jetstream.store(self._function.inbox, letter.body, headers)
-        if "seq" not in stored:
-            raise RequestFailed(
-                f"{letter.sequence} is not redelivered: no stream stores it, the answer is {stored}"
-            )
-        place = f"{stored['stream']}:{stored['seq']}"
+        name = f"dead-{self._stream}-{dead.sequence}-{dead.stored}"
+        headers = {**carried(dead.headers), RELEASED_BY: plain(self._by), "Nats-Msg-Id": name}
+        stored = await self._jetstream.store(self._function.inbox, dead.body, headers)
+        place = f"{stored.stream}:{stored.seq}"
         try:
-            await self._remove(letter.sequence)
+            await self._remove(dead.sequence)
         except Exception as error:
             raise RequestFailed(
-                f"{letter.sequence} is redelivered as {place}, and is still a dead letter, because"
+                f"{dead.sequence} is redelivered as {place}, and is still a dead letter, because"
                 f" it cannot be removed: {error}"
             ) from error
         return place
 
     async def _remove(self, sequence: int) -> None:
         try:
-            await self._call("DELETE", {"seq": sequence, "no_erase": True})
+            await self._jetstream.delete_message(self._stream, sequence)
         except ApiError:
             # The server has several words for one that is gone already.
-            if await self._get({"seq": sequence}) is not None:
+            if await self._jetstream.message(self._stream, sequence) is not None:
                 raise
-
-    async def _get(self, which: Mapping[str, Any]) -> Optional[DeadLetter]:
-        try:
-            found = await self._call("GET", which)
-        except ApiError as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
-        return DeadLetter.of(found["message"])
-
-    async def _call(self, verb: str, body: Mapping[str, Any]) -> Dict[str, Any]:
-        what = f"STREAM.MSG.{verb}.{self._stream}"
-        try:
-            return await self._jetstream.call(what, body)
-        except Unusable as error:
-            # A right that the worker itself does not need.
-            raise RequestFailed(f"{error} ($JS.API.{what})") from error
 
 
 async def listed(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Dict[str, Any]]:
     """Each dead letter; ``own`` is false for one of another uid."""
     found = await _opened(asked, settings, by="")
-    async for letter in found.all():
-        yield {**letter.to_dict(), "own": found.is_own(letter)}
+    async for dead in found.all():
+        yield {**dead.to_dict(), "own": found.is_own(dead)}
 
 
 async def redelivered(
@@ -223,21 +201,21 @@ async def _opened(asked: argparse.Namespace, settings: Settings, *, by: str) -> 
 def _note(path: str, who: str) -> Callable[[DeadLetter], None]:
     """Writes into the worker's log what is dropped, and by whom. Raises RequestFailed."""
 
-    def note(letter: DeadLetter) -> None:
+    def note(dead: DeadLetter) -> None:
         line = {
             "level": "warning",
-            "message": f"dead letter {letter.sequence} is dropped",
+            "message": f"dead letter {dead.sequence} is dropped",
             "by": who,
-            "reason": letter.says("Reason"),
-            "origin": letter.says("Origin"),
-            "body": letter.body.decode("utf-8", "replace")[:SHOWN],
+            "reason": dead.says("Reason"),
+            "origin": dead.says("Origin"),
+            "body": dead.body.decode("utf-8", "replace")[:SHOWN],
         }
         try:
             with Path(path).open("a", encoding="utf-8") as log:
                 write_line(json.dumps(line), log)
         except OSError as error:
             raise RequestFailed(
-                f"{letter.sequence} is not dropped, because it cannot be logged: {error}"
+                f"{dead.sequence} is not dropped, because it cannot be logged: {error}"
             ) from error
 
     return note

@@ -50,7 +50,7 @@ async def noted(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[
     document: Mapping[str, Any] = json.loads(asked.document)
     headers = headers_of(function, str(document.get("playbook", "")))
     stored = await jetstream.store(function.outcomes, json.dumps(document).encode(), headers)
-    yield {"stored": f"{stored.get('stream')}:{stored.get('seq')}"}
+    yield {"stored": f"{stored.stream}:{stored.seq}"}
 
 
 async def _connected(

@@ -101,16 +101,15 @@ async def _connect(settings: Settings) -> Any:
 async def _stream(jetstream: JetStream) -> Tuple[Line, str, int]:
     """What is said of the stream that stores alerts, its name and its last sequence."""
     try:
-        listed = await jetstream.call("STREAM.LIST", {"subject": ALERTS})
+        listed = await jetstream.streams()
     except NoJetStream as error:
         return {"missing": str(error)}, "", 0
     except (Unusable, ApiError) as error:
         return {"unknown": str(error)}, "", 0
-    items = listed.get("streams") or []
-    choice = streams.choose([streams.stream(item["config"]) for item in items], ALERTS)
+    choice = streams.choose([streams.Stream.of(each.config) for each in listed], ALERTS)
     if isinstance(choice, streams.Use):
-        found = next(item for item in items if item["config"]["name"] == choice.name)
-        return {"name": choice.name}, choice.name, int(found["state"]["last_seq"])
+        last = next(each.state.last_seq for each in listed if each.config.name == choice.name)
+        return {"name": choice.name}, choice.name, last
     why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.Create) else choice.why
     return {"why": why}, "", 0
 

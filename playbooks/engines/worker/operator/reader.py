@@ -6,9 +6,10 @@ import asyncio
 import json
 import secrets
 import time
-from typing import Any, AsyncIterator, Dict, List, Tuple
+from typing import Any, AsyncIterator, List, Mapping, Tuple
 
-from playbooks.core.instant import NANOSECONDS
+from nats.js.api import AckPolicy, ConsumerConfig
+
 from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import JetStream, Unusable
@@ -24,7 +25,7 @@ async def batches(
     connection: Any,
     jetstream: JetStream,
     stream: str,
-    start: Dict[str, Any],
+    start: Mapping[str, Any],
     deadline: float,
     *,
     subject: str = ALERTS,
@@ -37,12 +38,7 @@ async def batches(
     Raises Unusable or ApiError.
     """
     name = f"falco-reader-{secrets.token_hex(4)}"
-    create = f"CONSUMER.CREATE.{stream}.{name}.{subject}"
-    config = _consumer(name, subject, start)
-    try:
-        await jetstream.call(create, {"stream_name": stream, "config": config})
-    except Unusable as error:
-        raise Unusable(f"{error} ($JS.API.{create})") from error
+    await jetstream.add_consumer(stream, _consumer(name, subject, start))
     try:
         while True:
             batch = await _batch(connection, f"{stream}.{name}", deadline)
@@ -82,16 +78,15 @@ async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
     return found
 
 
-def _consumer(name: str, subject: str, start: Dict[str, Any]) -> Dict[str, Any]:
+def _consumer(name: str, subject: str, start: Mapping[str, Any]) -> ConsumerConfig:
     """One that acknowledges nothing, and is gone when nobody asks it any more."""
-    return {
-        "name": name,
-        "description": "falco-playbook",
-        "filter_subject": subject,
+    return ConsumerConfig(
+        name=name,
+        description="falco-playbook",
+        filter_subject=subject,
         **start,
-        "ack_policy": "none",
-        "replay_policy": "instant",
-        "inactive_threshold": INACTIVE * NANOSECONDS,
-        "mem_storage": True,
-        "num_replicas": 1,
-    }
+        ack_policy=AckPolicy.NONE,
+        inactive_threshold=INACTIVE,
+        mem_storage=True,
+        num_replicas=1,
+    )

@@ -1,8 +1,9 @@
 import asyncio
-import base64
+from datetime import datetime, timezone
 
 from expects import be_empty, contain, equal, expect, raise_error, start_with
 from mamba import before, description, it
+from nats.js.api import PubAck, RawStreamMsg
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
@@ -23,41 +24,37 @@ class FakeJetStream:
 
     def letter(self, sequence, subject="falco-dead.falco-delete", **headers):
         said = {"Function": "shop/falco-delete", "Function-Uid": "uid-1", **headers}
-        lines = "".join(f"Falco-{key}: {value}\r\n" for key, value in said.items())
-        text = f"NATS/1.0\r\ntraceparent: 00-1\r\n{lines}\r\n"
-        self.dead[sequence] = {
-            "subject": subject,
-            "seq": sequence,
-            "time": "2026-11-21T10:00:01.25Z",
-            "hdrs": base64.b64encode(text.encode()).decode(),
-            "data": base64.b64encode(f"body {sequence}".encode()).decode(),
-        }
+        self.dead[sequence] = RawStreamMsg(
+            subject=subject,
+            seq=sequence,
+            time=datetime(2026, 11, 21, 10, 0, 1, 250_000, timezone.utc),
+            headers={"traceparent": "00-1", **{f"Falco-{k}": v for k, v in said.items()}},
+            data=f"body {sequence}".encode(),
+        )
 
     async def stream(self, subjects, name):
         return name
 
-    async def call(self, what, body):
-        if what == "STREAM.MSG.DELETE.FALCO_DEAD":
-            self._fail("delete")
-            self.calls.append(("delete", body["seq"]))
-            del self.dead[body["seq"]]
-            return {}
-        assert what == "STREAM.MSG.GET.FALCO_DEAD"
-        subject = body.get("next_by_subj")
-        found = [
-            n
-            for n in sorted(self.dead)
-            if (n >= body["seq"] and self.dead[n]["subject"] == subject)
-            or (n == body["seq"] and subject is None)
-        ]
-        if not found:
-            raise ApiError({"code": 404, "err_code": 10037})
-        return {"message": self.dead[found[0]]}
+    async def message(self, stream, sequence, subject=None):
+        return next(
+            (
+                self.dead[n]
+                for n in sorted(self.dead)
+                if (n >= sequence and self.dead[n].subject == subject)
+                or (n == sequence and subject is None)
+            ),
+            None,
+        )
+
+    async def delete_message(self, stream, sequence):
+        self._fail("delete")
+        self.calls.append(("delete", sequence))
+        del self.dead[sequence]
 
     async def store(self, subject, body, headers):
         self._fail("store")
         self.calls.append(("store", subject, body, dict(headers)))
-        return {"stream": "FALCO_INBOX", "seq": len(self.calls)}
+        return PubAck("FALCO_INBOX", len(self.calls))
 
     def _fail(self, verb):
         if verb in self.failures:
@@ -113,7 +110,7 @@ with description("The dead letters of a function") as self:
             equal(
                 DeadLetter(
                     2,
-                    "2026-11-21T10:00:01.25Z",
+                    "2026-11-21T10:00:01.250000Z",
                     {
                         "traceparent": "00-1",
                         "Falco-Function": "shop/falco-delete",
@@ -144,7 +141,7 @@ with description("The dead letters of a function") as self:
                 {
                     "traceparent": "00-1",
                     "Falco-Released-By": "alice",
-                    "Nats-Msg-Id": "dead-FALCO_DEAD-2-2026-11-21T10:00:01.25Z",
+                    "Nats-Msg-Id": "dead-FALCO_DEAD-2-2026-11-21T10:00:01.250000Z",
                 }
             )
         )
