@@ -72,8 +72,8 @@ class IsolatePod(Reaction):
         ),
         lifetime.ttl(
             TTL,
-            "How long a pod stays isolated, such as `2h`; each further alert about it makes that"
-            " longer. Then it is released or, where it was detached, deleted. Or `off`",
+            "How long a pod stays isolated, such as `2h`; each further alert about it extends that."
+            " Then the pod is released or, if it was detached, deleted. Or `off`",
         ),
         *proof.SETTINGS,
     )

@@ -57,8 +57,8 @@ class TaintNode(Reaction):
         ),
         lifetime.ttl(
             "TAINT_TTL",
-            "How long the taint stays, such as `2h`; each further alert about the node makes it"
-            " stay longer. Or `off`",
+            "How long the taint stays, such as `2h`; each further alert about the node extends"
+            " that. Or `off`",
         ),
         *proof.SETTINGS,
     )

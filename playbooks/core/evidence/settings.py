@@ -50,20 +50,20 @@ URL = Setting(
     "EVIDENCE_URL",
     place,
     "",
-    "Where evidence is kept before a pod is deleted: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or"
-    " `file:///DIRECTORY`",
+    "Where evidence is stored before a pod is deleted: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`"
+    " or `file:///DIRECTORY`",
 )
 REQUIRED = Setting(
     "EVIDENCE_REQUIRED",
     yes_or_no,
     "false",
-    "Delete nothing of which evidence could not be kept, and try again",
+    "Do not delete a pod whose evidence could not be stored, and try again",
 )
 LOG_BYTES = Setting(
     "EVIDENCE_LOG_BYTES",
     whole_number(1024, 16 * 1024 * 1024),
     "524288",
-    "Bytes of each log, at most: of a longer one the end",
+    "Bytes of each log, at most; of a longer log its end is kept",
 )
 BYTES = Setting(
     "EVIDENCE_BYTES",
@@ -75,26 +75,26 @@ TIME = Setting(
     "EVIDENCE_TIME",
     duration(1, 60),
     "10s",
-    "How long keeping it may take in all; reading ends after two thirds of it",
+    "How long it may take to store the evidence; reading ends after two thirds of this time",
 )
 ENDPOINT = Setting(
     "AWS_ENDPOINT_URL",
     endpoint,
     "",
-    "Where an S3 that is not Amazon's listens, such as `https://minio.example:9000`",
+    "The address of an S3 that is not Amazon's, such as `https://minio.example:9000`",
 )
 KEY_ID = Setting(
     "AWS_ACCESS_KEY_ID",
     text_or_nothing,
     "",
-    "The key for s3://; without it what else the pod has: a role of its service account, say",
+    "The key for s3://; without it the pod's own identity, such as a role of its service account",
     secret=True,
 )
 KEY = Setting(
     "AWS_SECRET_ACCESS_KEY", text_or_nothing, "", "The secret of `AWS_ACCESS_KEY_ID`", secret=True
 )
 TOKEN = Setting(
-    "AWS_SESSION_TOKEN", text_or_nothing, "", "Goes with a key for a limited time", secret=True
+    "AWS_SESSION_TOKEN", text_or_nothing, "", "The session token of a temporary key", secret=True
 )
 GOOGLE = Setting(
     "GOOGLE_CREDENTIALS",

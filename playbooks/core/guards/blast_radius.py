@@ -1,4 +1,4 @@
-"""The last guard: the brake, and the budget of a playbook, both from its ledger."""
+"""The last guard: pause, and the budget of a playbook, both from its ledger."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from playbooks.core.ports import Cluster
 
 
 class BlastRadius(Guard):
-    """The brake, and at most so many actions within a window: in a namespace, in all, of the pods
-    of a workload, and so many nodes at a time.
+    """Nothing while the playbook is paused, and at most so many actions within a window: in a
+    namespace, in all, of the pods of a workload, and so many nodes at a time.
 
     ``taint``: key and effect of the taint that counts towards MAX_NODES, where the playbook taints.
     """
@@ -29,7 +29,7 @@ class BlastRadius(Guard):
     SETTINGS = limits.SETTINGS
     OFF = (
         "`MAX_ACTIONS=off`, `MAX_ACTIONS_ALL=off`, `MAX_PER_OWNER=off`, `MAX_NODES=off`;"
-        " the brake is always there"
+        " `falco-playbook pause` always works"
     )
 
     def __init__(

@@ -45,7 +45,7 @@ class ThisCluster(Guard):
 
 @dataclass(frozen=True)
 class MinimumPriority(Guard):
-    """Only alerts of some weight."""
+    """Only alerts of at least this priority."""
 
     least: Priority
 

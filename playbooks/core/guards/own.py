@@ -16,7 +16,7 @@ _OURS = re.compile(r"falco-[a-z0-9-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class OwnAccount(Guard):
-    """No alert that a playbook's own account caused (of the audit log)."""
+    """No audit alert that a playbook's own account caused."""
 
     own_pod: OwnPod
 
@@ -38,7 +38,7 @@ class OwnAccount(Guard):
 
 @dataclass(frozen=True)
 class OwnPods(Guard):
-    """No pod of a function of ours.
+    """No pod of a playbook.
 
     A name or a label proves nothing: whoever makes a pod chooses them. A pod in the functions' own
     namespace that runs as the account of a function is one of ours: to make one, somebody must have

@@ -22,7 +22,7 @@ _OWNERS = ("DaemonSet", "Node")
 
 @dataclass(frozen=True)
 class ProtectedNamespaces(Guard):
-    """No pod of a namespace that the cluster, or the alerts themselves, need.
+    """No pod of a namespace that the cluster or its alerts depend on.
 
     Asked of the alert, and again of the pod that was found.
     """
@@ -35,7 +35,7 @@ class ProtectedNamespaces(Guard):
             "PROTECTED_NAMESPACES",
             names,
             _PROTECTED,
-            "Namespaces of which nothing is touched: names or globs, comma-separated; empty"
+            "Namespaces in which nothing is changed: names or globs, comma-separated; empty"
             " protects none",
         ),
     )

@@ -31,8 +31,8 @@ class StaleAlerts(Guard):
             "MAX_ALERT_AGE",
             duration_or_off(1, 30 * 86400),
             "10m",
-            "Alerts older than this are skipped, and kept for a person from priority Error on;"
-            " such as `90s`, `10m`, `2h`, or `off`",
+            "Alerts older than this are skipped; from priority Error on they are held for a person."
+            " Such as `90s`, `10m`, `2h`, or `off`",
         ),
     )
     OFF = "`MAX_ALERT_AGE=off`"

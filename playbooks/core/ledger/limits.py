@@ -52,7 +52,7 @@ SETTINGS = (
         "MAX_ACTIONS",
         count_or_off(1, _MOST),
         "10",
-        "Actions within `WINDOW` in one namespace, at most; then its budget has tripped, until"
+        "Actions within `WINDOW` in one namespace, at most; then its budget is used up until"
         " `falco-playbook reset`. Or `off`",
     ),
     Setting(
@@ -79,7 +79,7 @@ SETTINGS = (
         "LEDGER",
         object_name,
         "",
-        "ConfigMap that keeps brake and budget, as a name or `namespace/name`; by default"
+        "ConfigMap that keeps pause and budgets, as a name or `namespace/name`; by default"
         " `falco-<playbook>-ledger` beside the function",
     ),
 )

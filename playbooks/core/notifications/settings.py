@@ -16,7 +16,7 @@ OUTCOMES = Setting(
     "SLACK_OUTCOMES",
     yes_or_no,
     "false",
-    "Tell Slack what was done, what failed, and a budget that trips, with the reasons",
+    "Post to Slack what was done, what failed, and when a budget is used up, with the reasons",
 )
 WEBHOOK = Setting(
     "SLACK_WEBHOOK_URL",
