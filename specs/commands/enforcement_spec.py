@@ -9,6 +9,7 @@ from playbooks.commands.checks.probe_pods import manifests
 from playbooks.deployment.kubectl import Forbidden, KubectlError
 from specs.commands.fake_cluster import run
 from specs.commands.readiness import ready, the_finding
+from specs.support.signals import ctrl_c_arrives
 
 
 def probing(cluster, *words):
@@ -81,7 +82,8 @@ with description("falco-playbook check, of what a network plugin enforces") as s
             return heard()
 
         self.cluster._heard = interrupted
-        said = run("check", "-p", "isolate", cluster=self.cluster)
+        with ctrl_c_arrives():
+            said = run("check", "-p", "isolate", cluster=self.cluster)
 
         expect((said.code, said.err)).to(equal((130, said.err)))
         expect(said.err).to(contain("interrupted by SIGINT"))

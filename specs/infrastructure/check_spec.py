@@ -22,6 +22,7 @@ from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
 from specs.support.mothers import a_document
 from specs.support.programs import Reachable, program_of
+from specs.support.signals import let_ctrl_c_arrive
 
 DOCUMENTED = (ROOT / "docs" / "nats.md").read_text(encoding="utf-8")
 PERMISSIONS = DOCUMENTED.partition("$WORKER, permissions: {")[2].partition("\n    } }")[0]
@@ -226,6 +227,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=let_ctrl_c_arrive,
         )
         cluster.eventually(lambda: bool(probe_namespaces() - there), 60)
         process.send_signal(signal.SIGINT)

@@ -27,6 +27,7 @@ from specs.support.real_cluster import (
     delete_namespace,
     eventually,
     gone,
+    kubectl,
     kubectl_json,
     node_address,
     running_pods,

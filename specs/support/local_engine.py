@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import List, Mapping, Optional
 
+from specs.support.signals import let_ctrl_c_arrive
+
 ROOT = Path(__file__).parents[2]
 
 # What makes it take its stand-in, on a machine with a cluster too.
@@ -38,6 +40,7 @@ class LocalEngine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=let_ctrl_c_arrive,
         )
         self._lines: List[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

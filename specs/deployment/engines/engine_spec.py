@@ -9,6 +9,7 @@ from playbooks.deployment.apply import rollout
 from playbooks.deployment.kubectl import Forbidden, KubectlError
 from specs.deployment.fake_kubectl import FakeKubectl, rolled_out
 from specs.deployment.mothers import TOKEN, run
+from specs.support.signals import ctrl_c_arrives
 
 DELETE = ("-p", "delete", "-t", "falco.error.*")
 KUBERNETES = ("-E", "kubernetes", *DELETE)
@@ -229,7 +230,8 @@ with description("The engine") as self:
 
         with it("leaves nothing when it is interrupted while workers start"):
             self.kubectl.status = lambda deployment: {}
-            answer = run(*KUBERNETES, kubectl=self.kubectl, sleep=interrupt)
+            with ctrl_c_arrives():
+                answer = run(*KUBERNETES, kubectl=self.kubectl, sleep=interrupt)
 
             expect(answer.code).to(equal(130))
             expect(answer.err).to(contain("interrupted by SIGINT", "as it was before"))
