@@ -24,8 +24,8 @@ COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
 
 @command(
     "dead -p delete -n responders",
-    "dead -p delete --redeliver",
     "dead -p delete --redeliver 17 18",
+    "dead -p delete --redeliver --all",
     "dead -p delete --drop 17",
     "dead -p delete -o json | jq '.[] | select(.reason == \"invalid-alert\")'",
 )
@@ -34,13 +34,14 @@ COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
 @click.option(
     "--redeliver",
     is_flag=True,
-    help="Send these dead letters, or all without an ID, to the worker again.",
+    help="Send the dead letters with these IDs, or --all, to the worker again.",
 )
 @click.option(
     "--drop",
     is_flag=True,
-    help="Delete these dead letters, or all without an ID. The worker's log says who did.",
+    help="Delete the dead letters with these IDs, or --all. The worker's log says who did.",
 )
+@click.option("--all", "everything", is_flag=True, help="All dead letters, instead of IDs.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 def dead(
     session: Session,
@@ -48,6 +49,7 @@ def dead(
     output: str,
     redeliver: bool,
     drop: bool,
+    everything: bool,
     ids: Sequence[str],
 ) -> int:
     """List dead letters, redeliver them or drop them.
@@ -55,7 +57,7 @@ def dead(
     A dead letter is an alert that was not answered, such as one that was held while its playbook
     was paused. The column ID has the numbers that --redeliver and --drop take.
     """
-    which.check(*_problems(redeliver, drop, ids))
+    which.check(*_problems(redeliver, drop, everything, ids))
     deployed = session.find(which)
     as_json = output == "json"
     if not redeliver and not drop:
@@ -64,12 +66,17 @@ def dead(
     return _settle(session.cluster, deployed, verb, sorted({int(text) for text in ids}), as_json)
 
 
-def _problems(redeliver: bool, drop: bool, ids: Sequence[str]) -> List[str]:
+def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str]) -> List[str]:
     if redeliver and drop:
         return ["--redeliver is not allowed with --drop"]
-    if ids and not redeliver and not drop:
-        return [f"IDs are given ({' '.join(ids)}), expected --redeliver or --drop with them"]
+    given = "--all" if everything else " ".join(ids)
+    if not redeliver and not drop:
+        return [f"{given}: expected --redeliver or --drop with it"] if given else []
     option = "--drop" if drop else "--redeliver"
+    if everything and ids:
+        return [f"--all is not allowed with IDs ({' '.join(ids)})"]
+    if not given:
+        return [f"{option} is given alone, expected IDs as 'dead' lists them, or --all"]
     return [
         f"{option} {text!r} is no ID, expected a number from the column ID of 'dead'"
         for text in ids

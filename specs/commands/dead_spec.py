@@ -61,7 +61,7 @@ with description("falco-playbook dead") as self:
     with it("puts back or drops all, or those that are named"):
         for option, verb in (("--redeliver", "redeliver"), ("--drop", "drop")):
             self.cluster.executed.clear()
-            run(*DEAD, option, cluster=self.cluster)
+            run(*DEAD, option, "--all", cluster=self.cluster)
             run(*DEAD, option, "18", "17", cluster=self.cluster)
 
             asked = [[*words[4:5], *words[9:]] for words in self.cluster.executed]
@@ -69,20 +69,20 @@ with description("falco-playbook dead") as self:
 
     with it("says who does it, as the cluster and this machine know them"):
         for option in ("--redeliver", "--drop"):
-            run(*DEAD, option, cluster=self.cluster)
+            run(*DEAD, option, "--all", cluster=self.cluster)
             words = self.cluster.executed[-1]
 
             expect(words[words.index("--by") + 1]).to(start_with("alice ("))
 
     with it("says what became of each"):
-        said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK))
+        said = run(*DEAD, "--redeliver", "--all", cluster=self.saying(PUT_BACK))
         gone = {"id": 3, "status": "gone", "why": "somebody else put it back"}
 
         expect((said.code, said.out)).to(equal((0, "redelivered  17 as FALCO_INBOX:4\n")))
-        expect(run(*DEAD, "--redeliver", cluster=self.saying(gone)).code).to(equal(0))
+        expect(run(*DEAD, "--redeliver", "--all", cluster=self.saying(gone)).code).to(equal(0))
 
     with it("fails where one is kept, and says why"):
-        said = run(*DEAD, "--redeliver", cluster=self.saying(PUT_BACK, KEPT))
+        said = run(*DEAD, "--redeliver", "--all", cluster=self.saying(PUT_BACK, KEPT))
 
         expect(said.code).to(equal(1))
         expect(said.out).to(contain("kept         18: cut\n"))
@@ -90,7 +90,7 @@ with description("falco-playbook dead") as self:
     with it("says what was put back before it failed"):
         self.saying(PUT_BACK, {"error": "NATS is gone"}, end=False, code=1)
         for how in ((), ("-o", "json")):
-            said = run(*DEAD, "--redeliver", *how, cluster=self.cluster)
+            said = run(*DEAD, "--redeliver", "--all", *how, cluster=self.cluster)
 
             expect(said.code).to(equal(1))
             expect(said.out).to(contain("FALCO_INBOX:4"))

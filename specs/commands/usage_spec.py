@@ -121,15 +121,27 @@ with description("What was typed to falco-playbook") as self:
 
     with it("lists, unless --redeliver is given: all, or some once each"):
         expect(the_ids_of()).to(equal(("dead-letters", [])))
-        expect(the_ids_of("--redeliver")).to(equal(("redeliver", [])))
+        expect(the_ids_of("--redeliver", "--all")).to(equal(("redeliver", [])))
         expect(the_ids_of("--redeliver", "18", "3", "18")).to(equal(("redeliver", [3, 18])))
 
     with it("drops, where --drop is given, and does not redeliver as well"):
         expect(the_ids_of("--drop", "18", "3")).to(equal(("drop", [3, 18])))
-        expect(the_ids_of("--drop")).to(equal(("drop", [])))
+        expect(the_ids_of("--all", "--drop")).to(equal(("drop", [])))
         expect(the_error_of("dead", "-p", "delete", "--drop", "x")).to(contain("--drop 'x' is no"))
         expect(the_error_of("dead", "-p", "delete", "--drop", "3", "--redeliver", "4")).to(
             contain("--redeliver is not allowed with --drop")
+        )
+
+    with it("is refused for all dead letters where --all is not given, or given with ids"):
+        for option in ("--redeliver", "--drop"):
+            expect(the_error_of("dead", "-p", "delete", option)).to(
+                contain(f"{option} is given alone, expected IDs", "or --all")
+            )
+            expect(the_error_of("dead", "-p", "delete", option, "--all", "3")).to(
+                contain("--all is not allowed with IDs (3)")
+            )
+        expect(the_error_of("dead", "-p", "delete", "--all")).to(
+            contain("--all: expected --redeliver or --drop")
         )
 
     with it("is refused for ids without what to do with them"):

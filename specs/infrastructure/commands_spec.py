@@ -94,7 +94,9 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         remove(self)
 
     def redeliver(self, *ids):
-        return run(*DEAD, "--redeliver", *map(str, ids), cluster=self.cluster)
+        return run(
+            *DEAD, "--redeliver", *(map(str, ids) if ids else ["--all"]), cluster=self.cluster
+        )
 
     with it("lists what the worker gave up"):
         self.nats.alert("a", rule="forbidden")
@@ -191,7 +193,7 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         self.nats.alert("a", rule="forbidden")
         given_up(self, 1)
         self.cluster.log = "/nowhere/log"
-        said = run(*DEAD, "--drop", cluster=self.cluster)
+        said = run(*DEAD, "--drop", "--all", cluster=self.cluster)
 
         expect(said.code).to(equal(1))
         expect(said.err).to(contain("1 is not dropped, since that cannot be put on record"))
@@ -245,7 +247,7 @@ with description("falco-playbook dead, as a NATS user who may not remove dead le
     with it("lists them; says what was put back and not removed; and stores nothing twice"):
         self.nats.alert("a", rule="once")
         given_up(self, 1)
-        both = [run(*DEAD, "--redeliver", cluster=self.cluster) for _ in range(2)]
+        both = [run(*DEAD, "--redeliver", "--all", cluster=self.cluster) for _ in range(2)]
 
         expect([said.code for said in both]).to(equal([1, 1]))
         expect(both[0].err).to(
@@ -366,7 +368,7 @@ with description("falco-playbook, through the API server to a worker that was de
         self.server.publish("falco.error.x", b"nonsense")
         eventually(lambda: len(self.letters()) == 1, 60)
         (before_it,) = self.letters()
-        done = self.falco_playbook("dead", "--redeliver")
+        done = self.falco_playbook("dead", "--redeliver", "--all")
 
         expect(before_it["reason"]).to(equal("invalid-alert"))
         expect(done.stdout).to(contain(f"redelivered  {before_it['id']} as FALCO_INBOX:1"))
@@ -375,7 +377,7 @@ with description("falco-playbook, through the API server to a worker that was de
         expect(self.falco_playbook("dead").stdout).to(contain("invalid-alert"))
 
     with it("drops them, and the log of a worker says who did"):
-        done = self.falco_playbook("dead", "--drop")
+        done = self.falco_playbook("dead", "--drop", "--all")
         logs = cluster.kubectl(
             "logs", "-n", self.namespace, "-l", "function=falco-delete", "--tail=-1"
         )
