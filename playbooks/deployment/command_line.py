@@ -25,7 +25,7 @@ from playbooks.deployment.terminal import documents, print_done, print_messages
 
 PROGRAM = "deploy_playbook"
 
-# The command of who types none; its name is typed by nobody.
+# The command that runs where no other is typed. Its own name is not part of the interface.
 _DEPLOY = "deploy"
 
 _EXAMPLES = """\

@@ -233,7 +233,7 @@ with description("deploy_playbook") as self:
         with it("says that the output holds a secret"):
             answer = run("-d", *SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
 
-            expect(answer.err).to(contain("whoever reads this output has SLACK_WEBHOOK_URL"))
+            expect(answer.err).to(contain("this output contains SLACK_WEBHOOK_URL"))
 
     with description("asked for the local engine"):
         with it("calls it with playbook, topics, settings and sources"):

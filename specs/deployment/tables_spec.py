@@ -3,13 +3,22 @@ import io
 import tempfile
 from pathlib import Path
 
-from expects import equal, expect
+from expects import contain, equal, expect, have_len
 from mamba import description, it
 
+from playbooks.core import guards
 from playbooks.core.settings import Setting, text
-from playbooks.deployment.tables import filled, main, settings_table, tables
+from playbooks.deployment.tables import filled, guards_table, main, settings_table, tables
 
 HEAD = "| Setting | Default | What it does |\n|---|---|---|\n"
+
+LINES = guards_table().splitlines()[2:]
+
+
+def row(guard):
+    """The cells of the row of a guard."""
+    line = LINES[guards.ORDER.index(guard)]
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
 with description("The table of settings") as self:
@@ -48,3 +57,30 @@ with description("A page with tables") as self:
             code = main(["nothing"])
 
         expect((code, said.getvalue()[:35])).to(equal((2, "there is no playbook 'nothing': one")))
+
+
+with description("The table of guards") as self:
+    with it("has a row for each guard, numbered in the order in which they are asked"):
+        expect(LINES).to(have_len(len(guards.ORDER)))
+        expect([line.split("|")[1].strip() for line in LINES]).to(
+            equal([str(number) for number in range(1, len(LINES) + 1)])
+        )
+
+    with it("says what may pass, by the first paragraph of its description, on one line"):
+        expect(row(guards.OnlyNamespaces)[1]).to(equal("Only pods of the listed namespaces."))
+        expect(row(guards.Exemptions)[1]).to(contain("whose annotation `falco/exempt`"))
+
+    with it("shows settings with their defaults"):
+        expect(row(guards.StaleAlerts)[2]).to(equal("`MAX_ALERT_AGE` (`10m`)"))
+        expect(row(guards.OnlyRules)[2]).to(equal("`RULES` (empty)"))
+        expect(row(guards.OwnPods)[2]).to(equal("(none)"))
+
+    with it("leaves a long default to the table of settings"):
+        expect(row(guards.ProtectedNamespaces)[2]).to(
+            equal("`PROTECTED_NAMESPACES` (see [settings](settings.md))")
+        )
+
+    with it("shows the reason codes, and how each is turned off"):
+        expect(row(guards.LastNodes)[3:]).to(
+            equal(["`control-plane-node`, `last-node`", "always on"])
+        )

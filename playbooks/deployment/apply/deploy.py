@@ -27,7 +27,7 @@ from playbooks.deployment.apply.steps import (
     step,
     without_idle,
 )
-from playbooks.deployment.apply.transaction import Said, Transaction, silent
+from playbooks.deployment.apply.transaction import Progress, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden, Kubectl
@@ -57,10 +57,12 @@ def deploy(
     check: Check = nothing,
     sleep: Sleep = time.sleep,
     observer: Optional[Observer] = None,
-    said: Said = silent,
+    progress: Progress = silent,
 ) -> Deployed:
-    """Raises DeploymentError, after everything is as it was before. ``said`` is called with each
-    step that is done."""
+    """``progress`` is called with each step that is done.
+
+    Raises DeploymentError, after everything is as it was before.
+    """
     observer = observer or Observer()
     found, warnings = _look(kubectl, objects)
     found = _without_orphans(kubectl, objects, found, check, sleep)
@@ -72,7 +74,7 @@ def deploy(
     beside, rest = _plan(kubectl, wanted, found)
     stale = _stale(objects, found)
     dry_run(kubectl, [function, *beside, *rest, *stale])
-    transaction = Transaction(kubectl, check=check, sleep=sleep, said=said)
+    transaction = Transaction(kubectl, check=check, sleep=sleep, progress=progress)
     try:
         if owner:
             _do(transaction, beside)

@@ -113,7 +113,7 @@ def _made_by_kubeless(manifest: Manifest, function: str) -> bool:
 
 
 def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
-    """What the Kubeless engine makes, for who may not list anything."""
+    """What the Kubeless engine makes, where nothing may be listed."""
     possible = [
         reference("v1", "ServiceAccount", function, namespace),
         reference("v1", "Secret", function, namespace),

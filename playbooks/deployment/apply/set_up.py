@@ -1,4 +1,4 @@
-"""What a cluster has once: two definitions, a role, and what holds our accounts to their work."""
+"""What a cluster needs once: two resource definitions, a role and the admission policies."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def manifests() -> List[Manifest]:
 def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
     """Make what is missing, and bring what deploy_playbook made up to date.
 
-    What others made is left alone, such as the definitions that came with Kubeless. The answers
-    tell what was done to which object. Raises DeploymentError, which says who has to do what.
+    Objects that others made are left alone, such as the definitions that came with Kubeless.
+    Returns what was done to which object. Raises DeploymentError with what an administrator has to
+    do.
     """
     served = serves_policies(kubectl)
     wanted = [m for m in manifests() if served or m["kind"] not in admission_policies.KINDS]
@@ -47,7 +48,7 @@ def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, st
 
 
 def serves_policies(kubectl: Kubectl) -> bool:
-    """Whether the API server knows what holds accounts to less than their roles."""
+    """Whether the API server knows admission policies."""
     return admission_policies.RESOURCE in _resources(kubectl, admission_policies.API)
 
 
@@ -103,7 +104,7 @@ def _is_ours(manifest: Manifest) -> bool:
 
 
 def _has_role(kubectl: Kubectl) -> bool:
-    """True also for who may not look: a worker without it says so in its log."""
+    """True also where it may not be read: a worker without the role says so in its log."""
     try:
         return bool(kubectl.get([worker_role()]))
     except Forbidden:

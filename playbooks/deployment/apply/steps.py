@@ -1,4 +1,4 @@
-"""What a deployment will do to each object, known before the first one is touched."""
+"""What a deployment will do to each object, decided before the first one is changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, Kubectl, KubectlError, NotThere
 from playbooks.deployment.manifests import admission_policies
 
-# Kinds whose objects the API server stores with much that nobody gave.
+# Kinds whose objects the API server completes with many defaults.
 _WITH_DEFAULTS = (
     "CustomResourceDefinition",
     "Deployment",

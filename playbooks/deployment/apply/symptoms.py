@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Mapping, Optional
 
 from playbooks.core.cluster.manifest import Manifest
 
-# Reasons to wait that nothing but another deployment mends.
+# Reasons to wait that only another deployment can remove.
 _FINAL = (
     "CrashLoopBackOff",
     "CreateContainerConfigError",
@@ -22,8 +22,8 @@ _FINAL = (
 
 @dataclass(frozen=True)
 class Symptom:
-    """``final``: waiting will not help. ``container``: whose log may say more; of the container
-    before its restart where ``crashed``. ``busy``: it does what it is there for, in its time."""
+    """``final``: waiting will not help. ``container``: the one whose log may say more; the log from
+    before its restart where ``crashed``. ``busy``: it is working, as an init container does."""
 
     says: str
     final: bool = False

@@ -28,7 +28,7 @@ _SERVER_SET = (
 )
 
 
-Said = Callable[[str, str], None]
+Progress = Callable[[str, str], None]
 
 
 def silent(_verb: str, _shown: str) -> None:
@@ -39,7 +39,7 @@ class Transaction:
     """``check`` is called before every step and raises to stop.
 
     ``report``: what was done to which object, such as ("created", "Function shop/falco-delete").
-    ``said`` is called with the same at once.
+    ``progress`` is called with the same at once.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Transaction:
         *,
         check: Check = nothing,
         sleep: Sleep = time.sleep,
-        said: Said = silent,
+        progress: Progress = silent,
     ) -> None:
         self._kubectl = kubectl
-        self._say = said
+        self._progress = progress
         self._check = check
         self._sleep = sleep
         self._undo: List[Tuple[bool, Manifest]] = []
@@ -61,13 +61,13 @@ class Transaction:
         """The object as it then is; for a removed one, as it was."""
         self._check()
         if isinstance(step, Keep):
-            return self._said("unchanged", step.previous)
+            return self._done("unchanged", step.previous)
         if isinstance(step, Create):
-            return self._said("created", self._create(step.wanted))
+            return self._done("created", self._create(step.wanted))
         if isinstance(step, Replace):
-            return self._said("changed", self._replace(step))
+            return self._done("changed", self._replace(step))
         self._remove(step)
-        return self._said("removed", step.previous)
+        return self._done("removed", step.previous)
 
     def undo(self) -> List[str]:
         """Undo every step, the last one first. The answers name what could not be undone."""
@@ -86,9 +86,9 @@ class Transaction:
     def changed(self) -> bool:
         return bool(self._undo)
 
-    def _said(self, verb: str, manifest: Manifest) -> Manifest:
+    def _done(self, verb: str, manifest: Manifest) -> Manifest:
         self.report.append((verb, shown(manifest)))
-        self._say(verb, shown(manifest))
+        self._progress(verb, shown(manifest))
         return manifest
 
     def _create(self, wanted: Manifest) -> Manifest:

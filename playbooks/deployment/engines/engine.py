@@ -150,7 +150,7 @@ class ClusterEngine(Engine):
         print_messages("warning", self.unknown_without_cluster(request))
         if request.secrets:
             hidden = ", ".join(request.secrets)
-            exposed = f"whoever reads this output has {hidden}: it is in the Secret"
+            exposed = f"this output contains {hidden}, in the Secret"
             print_messages("warning", [exposed])
         print(documents(self.objects(request, invocation, Existing()).in_order), end="")
 
@@ -166,7 +166,7 @@ class ClusterEngine(Engine):
                 check=interruptions.check,
                 sleep=invocation.sleep,
                 observer=self.observer(objects, invocation, interruptions.check),
-                said=lambda verb, shown: print_done([(verb, shown)]),
+                progress=lambda verb, shown: print_done([(verb, shown)]),
             )
         remove_orphans_unless(deployed.warnings, invocation.kubectl)
         print_messages("warning", self.warnings(objects, invocation))

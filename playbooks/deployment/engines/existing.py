@@ -73,7 +73,7 @@ def _ports_of(text: str) -> Iterable[int]:
         try:
             port = urlsplit(match[0]).port or _DEFAULT_PORTS.get(scheme)
         except ValueError:
-            port = None  # no number: whoever reads the setting complains
+            port = None  # no number: the check of the setting reports it
         if port:
             yield port
         yield from _METADATA_PORTS.get(scheme, ())

@@ -16,9 +16,9 @@ API = f"{GROUP}/v1"
 # The value with which a setting asks for no rights.
 OFF = "off"
 
-# The role that lets a worker read its own Function and triggers, in its namespace. One for all, so
-# that who deploys playbooks needs no right to write such rules; a binding beside each Function
-# gives it in that namespace alone.
+# The role that lets a worker read its own Function and triggers. There is one for all functions, so
+# that deploying needs no right to create such rules; a binding beside each Function grants it in
+# the namespace of that Function alone.
 WORKER_ROLE = "falco-playbook-worker"
 
 
@@ -39,8 +39,8 @@ def roles(request: Request, namespace: str) -> List[Manifest]:
     """Roles and their bindings: in NAMESPACES where these are names, else in the whole cluster.
 
     What belongs to no namespace, such as nodes, always takes a ClusterRole; what is needed in one
-    namespace only, a Role there. Names tell the function and its namespace, so that two functions
-    never share a role.
+    namespace only, a Role there. Names contain the function and its namespace, so that no two
+    functions share a role.
     """
     limited = request.namespaces
     # A setting that comes from elsewhere may well be on.

@@ -13,7 +13,7 @@ from playbooks.infrastructure import this_pod
 # Where keys of Secrets that existed before are mounted.
 REFERENCED = "/falco-secrets"
 
-# What a pod is told of itself.
+# Variables that hold fields of the pod itself.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
 _FIELDS = {
     this_pod.NAMESPACE_VARIABLE: "metadata.namespace",

@@ -97,6 +97,6 @@ def triggers(function: str, namespace: str, topics: Sequence[str]) -> List[Manif
 
 
 def is_trigger_of(function: str, manifest: Mapping[str, Any]) -> bool:
-    """By its name: the kubeless CLI gives a trigger no label that tells its function."""
+    """By its name: the kubeless CLI gives a trigger no label with its function."""
     name = manifest["metadata"]["name"]
     return bool(re.fullmatch(re.escape(function) + "-trigger-[0-9]+", name))

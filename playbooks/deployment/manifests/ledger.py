@@ -1,4 +1,4 @@
-"""Where a playbook keeps its brake and its budget, and the right to nothing else there."""
+"""The ConfigMap of a playbook's pauses and budget, and a role for this ConfigMap alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call a function: it has no password, and whoever reaches it can have pods deleted."""
+"""Which pods may call a function: it has no password, so every caller can have pods deleted."""
 
 from __future__ import annotations
 

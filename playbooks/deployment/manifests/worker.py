@@ -42,7 +42,7 @@ def template(
 ) -> Dict[str, Any]:
     """A pod template with a hash of ``contents``, which lie outside of it.
 
-    Keyed, because whoever may read pods sees it, and passwords can be guessed from plain hashes.
+    Keyed, because everybody who may read pods sees it, and plain hashes let passwords be guessed.
     """
     whole = json.dumps([pod, contents], sort_keys=True)
     revision = hmac.new(hash_key.encode(), whole.encode(), hashlib.sha256).hexdigest()[:16]

@@ -76,7 +76,7 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         "PLAYBOOK": request.playbook.name,
         "FUNCTION_NAME": request.function,
         "FUNCTION_NAMESPACE": namespace,
-        **_SURROUNDINGS,
+        **_VARIABLES,
     }
     if not image:
         own["PYTHONPATH"] = f"{CODE}:{PACKAGES}"
@@ -112,7 +112,7 @@ def _install(request: Request) -> Manifest:
         "name": "install",
         **_common(""),
         "command": ["sh", "-c", _INSTALL],
-        "env": sorted(_plain({**others, **_SURROUNDINGS}), key=_name),
+        "env": sorted(_plain({**others, **_VARIABLES}), key=_name),
         "resources": _resources(cpu="1", memory="512Mi"),
         "volumeMounts": [
             _TMP,
@@ -155,7 +155,7 @@ def _shutdown(request: Request) -> int:
     return int(request.values.get(setting.name, setting.default))
 
 
-_SURROUNDINGS = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+_VARIABLES = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 _TMP = {"name": "tmp", "mountPath": "/tmp"}
 
-assert set(_SURROUNDINGS) < set(worker_settings.ITS_OWN)
+assert set(_VARIABLES) < set(worker_settings.ITS_OWN)

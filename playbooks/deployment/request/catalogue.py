@@ -1,4 +1,4 @@
-"""The playbooks, for who types the name of one."""
+"""The playbooks, for names that are typed: an unknown one is a UsageError."""
 
 from __future__ import annotations
 

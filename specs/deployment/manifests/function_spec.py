@@ -14,7 +14,7 @@ from playbooks.deployment.manifests.environment import escaped, secrets
 from playbooks.deployment.manifests.function import function, triggers
 from specs.deployment.mothers import WEBHOOK, a_request, a_slack_request, objects
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = Path(__file__).parents[1] / "golden"
 CONTENT = ("checksum", "deps", "function")
 
 # What every function is told of itself, beside what is given.
