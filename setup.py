@@ -34,7 +34,7 @@ setup(
         # What these two had is always installed.
         "cli": [],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
-        "local": ["nats-py>=2.7", 'kmock>=0.8; python_version >= "3.11"'],
+        "local": ["nats-py>=2.7"],
         "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14"],
     },

@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
-from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, OwnPod, Recorder
+from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.evidence.files import EvidenceFiles
@@ -18,30 +18,31 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 
-def kubernetes(playbook: str, settings: Settings) -> ClusterCollaborators:
-    """The cluster of the pod, or that of the kubeconfig. Nothing is connected yet."""
-    api, own_pod, clock = KubernetesApi(), ThisPod(), SystemClock()
+def kubernetes(
+    playbook: str, settings: Settings, api: Optional[KubernetesApi] = None
+) -> ClusterCollaborators:
+    """``api``: that of the cluster of the pod, or of the kubeconfig. Nothing is connected yet."""
+    api, own_pod, clock = api or KubernetesApi(), ThisPod(), SystemClock()
     function = "" if settings["LEDGER"] else f"falco-{playbook}"
     namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
     ledger = ConfigMapLedger(
         api, namespace=namespace or own_pod.namespace, name=name, function=function
     )
-    recorders = _recorders(playbook, settings, api, own_pod, clock)
+    events = KubernetesEvents(api, playbook, own_pod, clock)
+    recorders = (events, *slack_recorders(playbook, settings))
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
     return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept)
 
 
-def _recorders(
-    playbook: str, settings: Settings, api: KubernetesApi, own_pod: OwnPod, clock: Clock
-) -> Tuple[Recorder, ...]:
-    events = KubernetesEvents(api, playbook, own_pod, clock)
+def slack_recorders(playbook: str, settings: Settings) -> Tuple[Recorder, ...]:
+    """What posts outcomes to Slack, where the settings ask for it."""
     if not settings[notifications.OUTCOMES.name]:
-        return (events,)
+        return ()
     # Only here: nothing else of a playbook that acts wants requests.
     from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
 
-    return (events, SlackRecorder(SlackWebhook(settings[notifications.WEBHOOK.name]), playbook))
+    return (SlackRecorder(SlackWebhook(settings[notifications.WEBHOOK.name]), playbook),)
 
 
 def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[Evidence]:

@@ -65,7 +65,6 @@ def is_standard(name):
         "requests",
         "urllib3",
         "nats",
-        "kmock",
         "rich",
         "click",
         "yaml",

@@ -1,18 +1,16 @@
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.support.conditions import CLUSTER, Condition, not_run_unless
+from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import NO_CLUSTER, LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer
 
 RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
 SUBJECT = "falco.warning.read_sensitive_file_untrusted"
-KMOCK = Condition(find_spec("kmock") is not None, "kmock is not installed (Python 3.11 and later)")
 
 
 def recorded(number):
@@ -105,4 +103,3 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
 
 not_run_unless(CLUSTER, globals())
 not_run_unless(NATS_SERVER, globals())
-not_run_unless(KMOCK, globals())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Optional
+from typing import List
 
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.engines.local.surroundings import RealCluster
+from playbooks.engines.local.sources import NATS_SETTINGS
 from playbooks.infrastructure import this_pod
-from playbooks.infrastructure.kubernetes import connect
 
 FILES = Option("files", (), "with -E local: alerts, one a line; - for stdin", "FILE")
 HTTP = Option(
@@ -31,6 +30,8 @@ class Local(Engine):
     name = "local"
     summary = "this machine, in the foreground"
     options = (HTTP, REASONS, FILES)
+    # NATS_URL may be one without a scheme here.
+    settings = tuple(setting for setting in NATS_SETTINGS if setting.name != "NATS_URL")
 
     def problems(self, request: Request, options: Options) -> List[str]:
         found = []
@@ -48,8 +49,8 @@ class Local(Engine):
     def deploy(self, request: Request, invocation: Invocation) -> int:
         """Until the alerts end, or somebody ends it."""
         # Only here: it wants packages that deploying to a cluster does not.
+        from playbooks.deployment import local_target
         from playbooks.engines import local
-        from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 
         own, namespace = invocation.options.own, invocation.options.namespace
         place = {} if namespace is None else {this_pod.NAMESPACE_VARIABLE: namespace}
@@ -59,21 +60,12 @@ class Local(Engine):
             {**invocation.environ, **request.values, **place},
             source=own.get(FILES.name, ()),
             http_port=own.get(HTTP.name),
-            find=_real,
-            cluster=KubernetesCluster,
+            target=local_target.find,
             reasons=own.get(REASONS.name, False),
         )
 
     def remove(self, function: str, invocation: Invocation) -> None:
         raise UsageError(["-E local leaves nothing that -x could remove"])
-
-
-def _real(environ: Mapping[str, str]) -> Optional[RealCluster]:
-    found = connect.if_any(environ)
-    if found is None:
-        return None
-    by_kubeconfig = {connect.KUBECONFIG_VARIABLE: "1"} if found.context else {}
-    return RealCluster(f"{found}. (-e KUBECONFIG= takes a stand-in instead.)", by_kubeconfig)
 
 
 ENGINE = Local()

@@ -1,7 +1,7 @@
-"""Kubeless without Kubeless: a playbook on this machine, in the foreground.
+"""The local engine: a playbook in this process, in the foreground.
 
-Alerts come from a NATS server, from files, from standard input or by HTTP; the playbook is called
-as Kubeless calls it, in a process for each of them.
+Alerts come from files, from standard input, from a NATS server or by HTTP, and are answered one
+after the other.
 """
 
 from playbooks.engines.local.engine import main

@@ -1,28 +1,31 @@
-"""Run a playbook on this machine, in the foreground."""
+"""Run a playbook in this process, in the foreground, one alert after the other."""
 
 from __future__ import annotations
 
-import importlib
 import os
+import queue
 import sys
 import tempfile
+import threading
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence, TextIO, Union
+from typing import Callable, Iterator, List, Mapping, Optional, Sequence, TextIO, Union
 
-from playbooks.core import subjects
+from playbooks.core import catalogue, subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.notifications.plain_text import plain
+from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Cluster
-from playbooks.engines.local import lines, subscriber
-from playbooks.engines.local.dispatch import Dispatch
-from playbooks.engines.local.failure import CannotStart
-from playbooks.engines.local.http_endpoint import Endpoint
+from playbooks.core.settings import Settings
+from playbooks.core.subjects import matches, slug, subject
+from playbooks.engines.local import sources
+from playbooks.engines.local.errors import CannotStart, NoAnswer, TimedOut
 from playbooks.engines.local.interruption import Interruption
-from playbooks.engines.local.process import Processes
 from playbooks.engines.local.report import Report
-from playbooks.engines.local.surroundings import Find, Surroundings, surroundings
+from playbooks.engines.local.target import Target
+from playbooks.engines.runtime import Event, Runtime
 
 ENDED, FAILED, NOT_STARTED = 0, 1, 2
 
@@ -31,10 +34,16 @@ CHOICES = (
     " --http PORT"
 )
 
-# Kubeless' own default for a function's timeout, in seconds.
+NOT_SUBSCRIBED = "not-subscribed"
+
+# Seconds that an alert may take, unless FUNC_TIMEOUT says otherwise: Kubeless' own default.
 TIMEOUT = "180"
 
-Source = Callable[[Dispatch, Interruption], None]
+# No attempt starts after this share of it, so that the last one has time to end.
+SHARE = 0.5
+
+Source = Callable[["Dispatch", Interruption], None]
+FindTarget = Callable[[Playbook, Mapping[str, str], Sequence[str]], Target]
 
 
 def main(
@@ -45,8 +54,7 @@ def main(
     source: Union[str, Sequence[str], None] = None,
     http_port: Optional[int] = None,
     output: TextIO = sys.stdout,
-    find: Find = lambda _environ: None,
-    cluster: Callable[[], Optional[Cluster]] = lambda: None,
+    target: FindTarget = lambda *_: Target(),
     reasons: bool = False,
 ) -> int:
     """Call the playbook for every alert that its topics match, and report what became of each.
@@ -54,9 +62,9 @@ def main(
     ``environ``: the settings over the process's environment; ``FUNC_TIMEOUT`` are the seconds an
     alert may take (180). ``source``: files of JSON lines, ``-`` for standard input: recorded
     alerts, whose own time is the clock. ``http_port``: alerts are POSTed to it, on the loopback.
-    With neither, they come from the NATS server of ``NATS_URL``. ``find`` says which real cluster
-    there is, None for none, and ``cluster`` makes what reads it afterwards. ``reasons``: report
-    every check that led to an outcome.
+    With neither, they come from the NATS server of ``NATS_URL``. ``target``: finds what the
+    playbook acts on, from the playbook, the environment and the files; it may raise CannotStart.
+    ``reasons``: report every check that led to an outcome.
 
     Returns 0 when the source ended, or somebody ended it, and 1 when an alert failed for another
     reason than being none. 2: it could not start, and standard error says why.
@@ -64,7 +72,7 @@ def main(
     files = [source] if isinstance(source, str) else list(source or ())
     try:
         report = Report.on(output, reasons=reasons)
-        return _Run(playbook, topics, environ, files, http_port, report).run(find, cluster)
+        return _Run(playbook, topics, environ, files, http_port, report).run(target)
     except CannotStart as error:
         print(plain(f"error: {error}"), file=sys.stderr)
         return NOT_STARTED
@@ -86,40 +94,36 @@ class _Run:
         self._report = report
         self._source = self._choose(http_port)
         _check_topics(topics)
-        lines.check(files)
-        self._module = f"playbooks.{playbook}"
-        self._playbook = _load(playbook, self._module)
+        sources.check(files)
         self._timeout = _timeout(environ)
         try:
+            self._playbook = catalogue.load(playbook)
             self._playbook.responder(environ)
         except InvalidSetting as error:
             raise CannotStart(str(error)) from error
 
-    def run(self, find: Find, cluster: Callable[[], Optional[Cluster]]) -> int:
-        needed = bool(self._playbook.permissions)
-        with surroundings(
-            self._environ, self._files, needed=needed, find=find, cluster=cluster
-        ) as place:
-            self._introduce(place)
-            log = _log_file(self._playbook.name)
-            self._feed(place, log)
-            self._conclude(place, log)
+    def run(self, find: FindTarget) -> int:
+        # The clients of the Kubernetes API and of Slack read it.
+        os.environ.update(self._environ)
+        target = find(self._playbook, self._environ, self._files)
+        name, topics = self._playbook.name, ", ".join(self._topics)
+        self._report.say(f"{name} on {topics}: {catalogue.summary(name)}", *target.words)
+        log = _log_file(name)
+        self._feed(target, log)
+        self._report.summary()
+        self._report.table(target.title, target.afterwards(self._report.acted))
+        self._report.say("", f"What the playbook logged: {log}")
         failed = self._report.counts["failed"] - self._report.invalid
         return FAILED if failed else ENDED
 
     def _choose(self, http_port: Optional[int]) -> Source:
-        url = self._environ.get("NATS_URL", "")
         chosen: List[Source] = []
         if self._files:
             chosen.append(self._from_files)
         if http_port is not None:
-            chosen.append(
-                lambda dispatch, interruption: self._by_http(http_port, dispatch, interruption)
-            )
-        if url:
-            chosen.append(
-                lambda dispatch, interruption: self._from_nats(url, dispatch, interruption)
-            )
+            chosen.append(partial(self._by_http, http_port))
+        if self._environ.get("NATS_URL"):
+            chosen.append(partial(self._from_nats, sources.nats_settings(self._environ)))
         if len(chosen) == 1:
             return chosen[0]
         problem = (
@@ -127,22 +131,13 @@ class _Run:
         )
         raise CannotStart(f"{problem} {CHOICES}")
 
-    def _introduce(self, place: Surroundings) -> None:
-        doc = importlib.import_module(self._module).__doc__ or ""
-        topics = ", ".join(self._topics)
-        self._report.say(f"{self._playbook.name} on {topics}: {doc.strip().splitlines()[0]}")
-        self._report.say(*place.words)
-
-    def _feed(self, place: Surroundings, log: Path) -> None:
-        processes = Processes(
-            self._module, timeout=self._timeout, log=log, recorded=bool(self._files)
-        )
-        processes.warm_up()
-        with Interruption(give_up=processes.give_up) as interruption:
-            place.expect(self._foreseen())
-            dispatch = Dispatch(
-                processes.call, self._topics, self._report, interruption, place.arrives
-            )
+    def _feed(self, target: Target, log: Path) -> None:
+        playbook = target.wired(self._playbook)
+        runtime = Runtime(playbook.name, playbook.responder(self._environ))
+        calls = Calls(runtime, timeout=self._timeout, recorded=bool(self._files))
+        with logged(log), Interruption(give_up=calls.give_up) as interruption:
+            target.expect(self._foreseen())
+            dispatch = Dispatch(calls.call, self._topics, self._report, interruption, target.expect)
             try:
                 self._source(dispatch, interruption)
             except KeyboardInterrupt:
@@ -152,46 +147,146 @@ class _Run:
     def _foreseen(self) -> List[Alert]:
         """The alerts of the files; pipes and standard input cannot be read twice."""
         found = []
-        for body, _ in lines.lines([file for file in self._files if Path(file).is_file()]):
-            try:
+        for body, _ in sources.lines([file for file in self._files if Path(file).is_file()]):
+            with suppress(InvalidAlert):
                 found.append(Alert.parse(body))
-            except InvalidAlert:
-                continue
         return found
 
     def _from_files(self, dispatch: Dispatch, interruption: Interruption) -> None:
-        for body, origin in lines.lines(self._files):
+        for body, origin in sources.lines(self._files):
             dispatch.publish(body, origin)
             if interruption.requested:
                 return
 
     def _by_http(self, port: int, dispatch: Dispatch, interruption: Interruption) -> None:
-        endpoint = Endpoint(port, dispatch.publish, interruption=interruption)
+        endpoint = sources.Endpoint(port, dispatch.publish, interruption=interruption)
         self._report.say(
             f"listening on {endpoint.url} for {', '.join(self._topics)}; Ctrl-C ends it"
         )
         endpoint.serve()
 
-    def _from_nats(self, url: str, dispatch: Dispatch, interruption: Interruption) -> None:
-        subscriber.subscribe(
-            url, self._topics, dispatch.deliver, note=self._report.say, interruption=interruption
+    def _from_nats(
+        self, settings: Settings, dispatch: Dispatch, interruption: Interruption
+    ) -> None:
+        sources.subscribe(
+            settings,
+            self._topics,
+            dispatch.deliver,
+            note=self._report.say,
+            interruption=interruption,
         )
 
-    def _conclude(self, place: Surroundings, log: Path) -> None:
-        self._report.summary()
-        self._report.table(place.title, place.afterwards(self._report.acted))
-        self._report.say("", f"What the playbook logged: {log}")
+
+class Calls:
+    """Calls the playbook in this process.
+
+    ``timeout``: the seconds after which an alert is given up. Its call runs on in its thread, as it
+    cannot be ended; the deadlines of its own calls end it.
+    """
+
+    def __init__(self, runtime: Runtime, *, timeout: float, recorded: bool = False) -> None:
+        self._runtime = runtime
+        self._timeout = timeout
+        self._recorded = recorded
+        self._answers: Optional[queue.SimpleQueue[Outcome]] = None
+
+    def call(self, body: bytes, origin: str) -> Outcome:
+        """Never raises an Exception: what went wrong is the failed outcome's ``error``."""
+        # A signal handler may put into this kind of queue.
+        answers = self._answers = queue.SimpleQueue()
+        event = Event(body, origin)
+        thread = threading.Thread(target=self._answer, args=(event, answers), daemon=True)
+        thread.start()
+        try:
+            return answers.get(timeout=self._timeout)
+        except queue.Empty:
+            return Outcome.failed(TimedOut(f"no answer in {self._timeout:g} s, given up"))
+        finally:
+            self._answers = None
+
+    def give_up(self) -> None:
+        """End the call under way; its outcome is then that it gave no answer."""
+        if self._answers is not None:
+            self._answers.put(Outcome.failed(NoAnswer("given up before it answered")))
+
+    def _answer(self, event: Event, answers: queue.SimpleQueue[Outcome]) -> None:
+        seconds = self._timeout * SHARE
+        reply = self._runtime.handle(event, seconds=seconds, recorded=self._recorded)
+        answers.put(reply.outcome)
 
 
-def _load(name: str, module: str) -> Playbook:
-    try:
-        loaded = importlib.import_module(module)
-    except ImportError as error:
-        raise CannotStart(f"playbook {name!r} cannot be loaded: {error}") from error
-    playbook = getattr(loaded, "playbook", None)
-    if not isinstance(playbook, Playbook):
-        raise CannotStart(f"{module} is no playbook")
-    return playbook
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """The file gets what is printed meanwhile: the report alone is on the terminal."""
+    stream = path.open("a", 1, encoding="utf-8", errors="backslashreplace")
+    with stream, redirect_stdout(stream), redirect_stderr(stream):
+        yield
+
+
+class Dispatch:
+    """From a message to the playbook, and to a line of the report: one alert after the other.
+
+    ``call`` runs the playbook. ``arrives`` hears of every alert before that.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[bytes, str], Outcome],
+        topics: Sequence[str],
+        report: Report,
+        interruption: Interruption,
+        arrives: Callable[[Sequence[Alert]], None],
+    ) -> None:
+        self._call = call
+        self._topics = topics
+        self._report = report
+        self._interruption = interruption
+        self._arrives = arrives
+        self._lock = threading.Lock()
+
+    def publish(self, body: bytes, origin: str) -> Outcome:
+        """What a NATS server does: call once for each topic that matches the alert's subject.
+
+        The outcome of the first call, or why there was none.
+        """
+        try:
+            alert = Alert.parse(body)
+        except InvalidAlert as error:
+            return self._tell(body, origin, Outcome.failed(error))
+        times = subscriptions(alert, self._topics)
+        if not times:
+            said = f"no topic matches {subject(alert.rule, alert.priority)}"
+            return self._tell(body, origin, Outcome.skipped(NOT_SUBSCRIBED, said))
+        first = self.deliver(body, origin)
+        for _ in range(times - 1):
+            self.deliver(body, origin)
+        return first
+
+    def deliver(self, body: bytes, origin: str) -> Outcome:
+        """Call the playbook, whatever the message is."""
+        with self._lock, self._interruption.busy():
+            with suppress(InvalidAlert):
+                self._arrives([Alert.parse(body)])
+            return self._tell(body, origin, self._call(body, origin))
+
+    def settle(self) -> None:
+        """Wait until the alert that was given up is reported."""
+        with self._lock:
+            pass
+
+    def _tell(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
+        self._report.tell(body, origin, outcome)
+        return outcome
+
+
+def subscriptions(alert: Alert, topics: Sequence[str]) -> int:
+    """How many of the topics an alert reaches.
+
+    None for a rule without a letter or digit: NATS never delivers a subject that ends in a dot.
+    """
+    if not slug(alert.rule):
+        return 0
+    return sum(matches(topic, subject(alert.rule, alert.priority)) for topic in topics)
 
 
 def _check_topics(topics: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local.dispatch import Dispatch, subscriptions
+from playbooks.engines.local.engine import Dispatch, subscriptions
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
 from specs.support.mothers import a_document, an_alert
@@ -21,16 +21,16 @@ with description("Dispatching an alert") as self:
         self.report = Report(io.StringIO(), 120)
 
     def a_dispatch(self, *topics):
-        def call(body):
-            self.bodies.append(body)
+        def call(body, origin):
+            self.bodies.append((body, origin))
             return DONE
 
         interruption = Interruption(give_up=lambda: None)
-        return Dispatch(call, topics, self.report, interruption, self.arrived.append)
+        return Dispatch(call, topics, self.report, interruption, self.arrived.extend)
 
     with it("calls the playbook where a topic matches"):
         expect(self.a_dispatch("falco.notice.*").publish(BODY, "a:1")).to(equal(DONE))
-        expect(self.bodies).to(equal([BODY]))
+        expect(self.bodies).to(equal([(BODY, "a:1")]))
 
     with it("calls it once for each topic that matches, as Kubeless does"):
         self.a_dispatch("falco.notice.*", "falco.>", "falco.error.*").publish(BODY, "a:1")
@@ -54,7 +54,7 @@ with description("Dispatching an alert") as self:
     with it("calls it for whatever a NATS server delivers"):
         self.a_dispatch("falco.>").deliver(b"nonsense", "falco.notice.x")
 
-        expect(self.bodies).to(equal([b"nonsense"]))
+        expect(self.bodies).to(equal([(b"nonsense", "falco.notice.x")]))
         expect(self.arrived).to(be_empty)
 
     with it("tells of the alert before the playbook hears of it"):

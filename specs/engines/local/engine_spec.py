@@ -9,7 +9,7 @@ from expects import be_false, be_true, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local import engine, main, subscriber
+from playbooks.engines.local import engine, main, sources
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "specs" / "support" / "alerts" / "falco_alerts.jsonl"
@@ -27,12 +27,12 @@ def taken_for_recorded(environ=None, **where):
     """Whether the playbook is told so of the alerts of a source."""
     settings = {"SLACK_WEBHOOK_URL": "http://127.0.0.1:1/", **(environ or {})}
     with tempfile.TemporaryDirectory() as logs, ExitStack() as patched:
-        processes = patched.enter_context(patch.object(engine, "Processes", autospec=True))
+        calls = patched.enter_context(patch.object(engine, "Calls", autospec=True))
         patched.enter_context(patch.dict(os.environ))
         patched.enter_context(patch.object(tempfile, "tempdir", logs))
-        processes.return_value.call.return_value = Outcome.skipped("none", "none")
+        calls.return_value.call.return_value = Outcome.skipped("none", "none")
         main("slack", ("falco.>",), settings, output=io.StringIO(), **where)
-    return processes.call_args[1]["recorded"]
+    return calls.call_args[1]["recorded"]
 
 
 with description("The local engine") as self:
@@ -40,11 +40,11 @@ with description("The local engine") as self:
         expect(taken_for_recorded(source=str(RECORDED))).to(be_true)
 
     with it("takes those of a NATS server for alerts of now"):
-        with patch.object(subscriber, "subscribe"):
+        with patch.object(sources, "subscribe"):
             expect(taken_for_recorded({"NATS_URL": "nats://127.0.0.1"})).to(be_false)
 
     with it("takes those by HTTP for alerts of now"):
-        with patch.object(engine, "Endpoint"):
+        with patch.object(sources, "Endpoint"):
             expect(taken_for_recorded(http_port=0)).to(be_false)
 
 
@@ -71,7 +71,9 @@ with description("The local engine does not start") as self:
         expect(refusal(topics=[], source=str(RECORDED))[1]).to(contain("no topic"))
 
     with it("for a playbook that there is not"):
-        expect(refusal("none", source=str(RECORDED))[1]).to(contain("'none' cannot be loaded"))
+        expect(refusal("none", source=str(RECORDED))[1]).to(
+            contain("there is no playbook 'none': one of delete, ")
+        )
 
     with it("with a setting that is wrong"):
         code, said = refusal(environ={"GRACE_PERIOD_SECONDS": "x"}, source=str(RECORDED))
@@ -82,4 +84,35 @@ with description("The local engine does not start") as self:
     with it("with a timeout that is none"):
         expect(refusal(environ={"FUNC_TIMEOUT": "soon"}, source=str(RECORDED))[1]).to(
             contain("FUNC_TIMEOUT is 'soon'")
+        )
+
+    with it("with settings of NATS that are wrong"):
+        environ = {"NATS_URL": "nats://127.0.0.1", "NATS_CREDS": "/none"}
+        code, said = refusal(environ=environ)
+
+        expect(code).to(equal(2))
+        expect(said).to(contain("NATS_CREDS is '/none', expected a file that exists"))
+
+    with it("with a URL of NATS that is none, which it does not show"):
+        code, said = refusal(environ={"NATS_URL": "nats://user:secret@a@b"})
+
+        expect(code).to(equal(2))
+        expect(said).to(contain("NATS_URL is (not shown)"))
+        expect(said).not_to(contain("secret"))
+
+
+with description("The settings of NATS") as self:
+    with it("are those of the worker"):
+        settings = sources.nats_settings({"NATS_URL": "tls://a:4222,nats://b", "NATS_USER": "me"})
+
+        expect([server.url for server in settings["NATS_URL"]]).to(
+            equal(["tls://a:4222", "nats://b:4222"])
+        )
+        expect(settings["NATS_USER"]).to(equal("me"))
+
+    with it("take a URL without a scheme for nats://"):
+        settings = sources.nats_settings({"NATS_URL": "127.0.0.1:4222, b"})
+
+        expect([server.url for server in settings["NATS_URL"]]).to(
+            equal(["nats://127.0.0.1:4222", "nats://b:4222"])
         )

@@ -4,7 +4,7 @@ from mamba import description, it
 from playbooks.core.cluster.network_policy import isolating
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local import aftermath
+from playbooks.engines.local import target as module
 from specs.support.fakes import InMemoryCluster
 from specs.support.mothers import OTHER_UID, UID, a_node, a_pod, a_policy
 
@@ -12,7 +12,7 @@ TAINT = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 
 
 def rows(cluster, target, **details):
-    return aftermath.of_cluster(cluster, [Outcome.acted(target, "done", "done", **details)])
+    return module.of_cluster(cluster, [Outcome.acted(target, "done", "done", **details)])
 
 
 with description("What a cluster looks like afterwards") as self:
@@ -49,7 +49,7 @@ with description("What a cluster looks like afterwards") as self:
     with it("says what a policy lets through"):
         policy = a_policy(ingress=[{}], policyTypes=["Ingress", "Egress"])
 
-        expect(aftermath.policy_row(policy)[2]).to(equal("some ingress and no egress for pods"))
+        expect(module.policy_row(policy)[2]).to(equal("some ingress and no egress for pods"))
 
     with it("says so where something cannot be read again"):
         cluster = InMemoryCluster()

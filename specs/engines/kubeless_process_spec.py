@@ -10,10 +10,10 @@ from mamba import after, before, description, it
 
 from playbooks.core.errors import NotPermitted, Unexpected
 from playbooks.core.outcome import Status
-from playbooks.engines.local.process import NoAnswer, Processes, TimedOut, event
+from specs.engines.kubeless_process import NoAnswer, Processes, TimedOut, event
 from specs.support.mothers import a_document
 
-HANDLERS = "specs.engines.local.handlers"
+HANDLERS = "specs.engines.kubeless_handlers"
 
 
 def call(handler, log, body=b'{"rule": "r"}', *, timeout=30):

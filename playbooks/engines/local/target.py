@@ -1,18 +1,40 @@
-"""What the cluster looks like afterwards."""
+"""What a run acts on, and what that looks like afterwards."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from playbooks.core.alert import Alert
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
 
 Row = Tuple[str, str, str]
+
+
+class Target:
+    """No cluster, as for a playbook that needs none.
+
+    ``words``: paragraphs that say what it is. ``title``: of the table at the end.
+    """
+
+    words: Sequence[str] = ()
+    title = ""
+
+    def wired(self, playbook: Playbook) -> Playbook:
+        """The playbook, with collaborators that act on this."""
+        return playbook
+
+    def expect(self, alerts: Iterable[Alert]) -> None:
+        """These are going to come, or come now."""
+
+    def afterwards(self, _acted: Sequence[Outcome]) -> List[Row]:
+        return []
 
 
 def pod_row(name: str, pod: Optional[Pod], *, uid: str = "") -> Row:

@@ -1,4 +1,4 @@
-"""A process per alert, as Kubeless' Python runtime starts it.
+"""Calls a playbook as Kubeless' Python runtime does: a process per alert, pickled.
 
 Source: kubeless/runtimes, ``stable/python/_kubeless.py``.
 """

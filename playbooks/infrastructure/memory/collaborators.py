@@ -1,0 +1,23 @@
+"""The collaborators of a playbook that acts on a cluster in memory."""
+
+from __future__ import annotations
+
+from playbooks.core.ports import ClusterCollaborators
+from playbooks.core.settings import Settings
+from playbooks.infrastructure import wiring
+from playbooks.infrastructure.memory.cluster import MemoryCluster
+from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.this_pod import SystemClock, ThisPod
+
+
+def in_memory(cluster: MemoryCluster, playbook: str, settings: Settings) -> ClusterCollaborators:
+    """Beside cluster and ledger they are those of a real cluster: Slack, and kept evidence."""
+    clock = SystemClock()
+    return ClusterCollaborators(
+        clock,
+        ThisPod(),
+        cluster,
+        MemoryLedger(),
+        wiring.slack_recorders(playbook, settings),
+        wiring.evidence_of(settings, cluster, clock),
+    )

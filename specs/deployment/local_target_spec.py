@@ -1,0 +1,137 @@
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+from expects import be_a, be_empty, contain, equal, expect, raise_error
+from mamba import after, before, description, it
+
+from playbooks import delete, slack
+from playbooks.core.errors import ClusterUnavailable, NoCluster, NotFound, NotPermitted
+from playbooks.core.outcome import Outcome
+from playbooks.deployment import local_target
+from playbooks.deployment.local_target import RealTarget, StandIn, find
+from playbooks.engines.local.errors import CannotStart
+from playbooks.engines.local.target import Target
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from specs.support.mothers import a_document, an_alert
+
+POLICY = """
+kind: NetworkPolicy
+metadata: {name: theirs, namespace: shop}
+spec: {podSelector: {}, ingress: [{}]}
+"""
+
+
+class Failing:
+    """Stands for the connection: who asks for it, gets the error."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def __call__(self):
+        raise self._error
+
+
+def begin(error):
+    """What is said of a run on a real cluster that answers with the error."""
+    return " ".join(RealTarget("the cluster of ~/.kube/config.", api(error)).words)
+
+
+def api(error):
+    return KubernetesApi(connect=Failing(error))
+
+
+with description("A run on a real cluster") as self:
+    with it("begins where the cluster answers, and says which one it is"):
+        for answer in (NotFound("no node"), NotPermitted("may not")):
+            expect(begin(answer)).to(equal("This acts on the cluster of ~/.kube/config."))
+
+    with it("does not begin where nobody answers"):
+        expect(lambda: begin(ClusterUnavailable("connection refused"))).to(
+            raise_error(
+                CannotStart,
+                "connection refused\nthis would act on the cluster of ~/.kube/config.",
+            )
+        )
+
+    with it("acts on the cluster that it says, and on no other"):
+        target = RealTarget("it", api(NotPermitted("not here")))
+        responder = target.wired(delete.playbook).responder({"MAX_ALERT_AGE": "off"})
+        body = a_document(output_fields=an_alert().fields)
+
+        expect(responder.answer(body).message).to(contain("not here"))
+
+    with it("does not begin where the kubeconfig is broken"):
+        with patch.object(local_target.connect, "if_any", side_effect=NoCluster("broken")):
+            expect(lambda: find(delete.playbook, {}, [])).to(raise_error(CannotStart, "broken"))
+
+
+with description("A run without a kubeconfig") as self:
+    with before.each:
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = Path(self.directory.name)
+
+    with after.each:
+        self.directory.cleanup()
+
+    def found(self, playbook=delete.playbook, files=(), **environ):
+        return find(playbook, {"KUBECONFIG": "", **environ}, files)
+
+    def answer(self, target, document):
+        playbook = target.wired(delete.playbook)
+        return playbook.responder({"MAX_ALERT_AGE": "off"}).answer(document)
+
+    with it("acts on no cluster where the playbook needs none"):
+        expect(type(self.found(slack.playbook))).to(equal(Target))
+
+    with it("acts on a stand-in, and says so"):
+        target = self.found()
+
+        expect(target).to(be_a(StandIn))
+        expect(" ".join(target.words)).to(contain("STAND-IN, NOT A CLUSTER", "in memory"))
+
+    with it("acts on the pods that alerts name, and shows what became of them"):
+        target = self.found()
+        alert = an_alert()
+        target.expect([alert])
+        outcome = self.answer(target, a_document(output_fields=alert.fields))
+        target.expect([alert])
+
+        expect(outcome.reason).to(equal("deletion-accepted"))
+        expect(target.afterwards([outcome])[0]).to(equal(("pod", "shop/web-0", "gone")))
+
+    with it("adds the objects of a file beside the alerts, and of those that are named"):
+        (self.path / "stand-in.yaml").write_text(POLICY)
+        other = self.path / "other.yaml"
+        other.write_text(POLICY.replace("theirs", "others"))
+        target = self.found(
+            files=[str(self.path / "alerts.jsonl"), "-"], STANDIN_OBJECTS=str(other)
+        )
+
+        expect(" ".join(target.words)).to(contain(f"{other} and {self.path / 'stand-in.yaml'} add"))
+        expect(target.afterwards([])).to(
+            equal(
+                [
+                    ("policy", "shop/others", "some ingress for pods"),
+                    ("policy", "shop/theirs", "some ingress for pods"),
+                ]
+            )
+        )
+
+    with it("does not begin where such a file is wrong"):
+        (self.path / "stand-in.yaml").write_text("kind: Deployment\nmetadata: {name: a}")
+
+        expect(lambda: self.found(files=[str(self.path / "alerts.jsonl")])).to(
+            raise_error(CannotStart)
+        )
+
+    with it("shows sixty rows at most, and how many are left"):
+        target = self.found()
+        target.expect([an_alert(pod=f"web-{n}") for n in range(70)])
+        rows = target.afterwards([Outcome.skipped("none", "none")])
+
+        expect(len(rows)).to(equal(61))
+        expect(rows[-1]).to(equal(("", "and 12 more", "")))
+
+    with it("has nothing to show before an alert comes"):
+        expect(self.found().afterwards([])).to(be_empty)

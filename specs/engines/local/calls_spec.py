@@ -1,0 +1,107 @@
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from expects import be_a, be_below, contain, equal, expect
+from mamba import after, before, description, it
+
+from playbooks.core.errors import NotPermitted
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Responder
+from playbooks.engines.local.engine import Calls, logged
+from playbooks.engines.local.errors import NoAnswer, TimedOut
+from playbooks.engines.runtime import Runtime
+from specs.support.fakes import FakeReaction, FixedClock
+from specs.support.mothers import a_document
+
+DONE = Outcome.acted("pod shop/web-0", "done", "done")
+BODY = json.dumps(a_document()).encode()
+
+
+class Waiting(FakeReaction):
+    """Does not answer before it is to end."""
+
+    def __init__(self):
+        super().__init__(DONE)
+        self._freed = threading.Event()
+        self._thread = None
+
+    def plan(self, alert):
+        self._thread = threading.current_thread()
+        self._freed.wait(10)
+        return super().plan(alert)
+
+    def end(self):
+        self._freed.set()
+        self._thread.join(10)
+
+
+with description("A call of the playbook in this process") as self:
+    with before.each:
+        descriptor, name = tempfile.mkstemp()
+        os.close(descriptor)
+        self.log, self.redirected = Path(name), ExitStack()
+        self.redirected.enter_context(logged(self.log))
+
+    with after.each:
+        self.redirected.close()
+        self.log.unlink()
+
+    def calls(self, reaction, **options):
+        responder = Responder(reaction, [], FixedClock(), dry_run=False)
+        return Calls(Runtime("delete", responder), **{"timeout": 10, **options})
+
+    with it("answers with the outcome"):
+        outcome = self.calls(FakeReaction(DONE)).call(BODY, "a:1")
+
+        expect((outcome.status, outcome.target)).to(equal((DONE.status, DONE.target)))
+
+    with it("answers with the error of the playbook"):
+        outcome = self.calls(FakeReaction(NotPermitted("may not"))).call(BODY, "a:1")
+
+        expect(outcome.error).to(be_a(NotPermitted))
+
+    with it("logs each outcome, with where its alert stands, and its traceback"):
+        self.calls(FakeReaction(NotPermitted("may not"))).call(BODY, "alerts.jsonl:3")
+        *traceback, line = self.log.read_text().splitlines()
+
+        expect(json.loads(line)["event_id"]).to(equal("alerts.jsonl:3"))
+        expect(json.loads(line)["reason"]).to(equal("not-permitted"))
+        expect(traceback[0]).to(contain("Traceback"))
+
+    with it("has what is printed meanwhile in the log, not between the lines of the report"):
+        print("to stdout")
+        print("to stderr \udc80", file=sys.stderr)
+
+        expect(self.log.read_text()).to(equal("to stdout\nto stderr \\udc80\n"))
+
+    with it("is given up when its time is over"):
+        waiting, started = Waiting(), time.monotonic()
+        outcome = self.calls(waiting, timeout=0.1).call(BODY, "a:1")
+        waiting.end()
+
+        expect(outcome.error).to(be_a(TimedOut))
+        expect(outcome.message).to(equal("no answer in 0.1 s, given up"))
+        expect(time.monotonic() - started).to(be_below(5))
+
+    with it("can be given up before"):
+        waiting = Waiting()
+        calls = self.calls(waiting)
+        timer = threading.Timer(0.1, calls.give_up)
+        timer.start()
+        outcome = calls.call(BODY, "a:1")
+        waiting.end()
+
+        expect(outcome.error).to(be_a(NoAnswer))
+        expect(outcome.reason).to(equal("no-answer"))
+
+    with it("leaves the next call alone where nothing is under way to be given up"):
+        calls = self.calls(FakeReaction(DONE))
+        calls.give_up()
+
+        expect(calls.call(BODY, "a:1").reason).to(equal("done"))
