@@ -18,6 +18,7 @@ setup(
     package_data={
         "playbooks.deployment.packaging": ["requirements/*.txt", "requirements/evidence/*.txt"],
         "playbooks.deployment.request": ["*.json"],
+        "playbooks.simulation": ["*.jinja"],
     },
     entry_points={
         "console_scripts": [

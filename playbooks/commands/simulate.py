@@ -24,10 +24,9 @@ from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.request import assignments, catalogue
 from playbooks.deployment.request.topics import problems as topic_problems
 from playbooks.engines.worker.operator.protocol import ALERTS
-from playbooks.simulation.html_report import page
 from playbooks.simulation.replay import replay
+from playbooks.simulation.report import page, show
 from playbooks.simulation.summary import Summary, summarize
-from playbooks.simulation.text_report import show
 
 STANDARD_INPUT = "-"
 

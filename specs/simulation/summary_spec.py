@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from dataclasses import asdict
@@ -5,12 +6,13 @@ from html.parser import HTMLParser
 
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
+from rich.console import Console
 
 from playbooks.core import catalogue
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.priority import Priority
-from playbooks.simulation.html_report import page
 from playbooks.simulation.replay import replay
+from playbooks.simulation.report import page, show
 from playbooks.simulation.summary import summarize
 from specs.simulation.mothers import DEPLOYED, a_body, bodies
 
@@ -120,8 +122,43 @@ with description("The summary of a simulation") as self:
         with it("shows an alert's words as words"):
             expect(self.page).to(contain("&lt;script&gt;alert(1)&lt;/script&gt;"))
 
+        with it("has no character of an alert that turns the direction of what follows"):
+            expect(page(summarized([a_body(rule="a\u202eb")]))).not_to(contain("\u202e"))
+
         with it("draws the timeline, each bar with its numbers"):
             bars = [attrs for tag, attrs in self.tags.found if tag == "rect"]
 
             expect(bars).to(have_len(3))
             expect(self.page).to(contain(": 2 acted"))
+
+        with it("has a table for what there is, and none for what there is not"):
+            titles = re.findall("<h2>(.*)</h2>", self.page)
+
+            expect(titles).to(contain("When", "What would have happened"))
+            expect(titles).not_to(contain("Budgets that would have tripped"))
+            expect(page(self.found)).to(contain("<h2>Budgets that would have tripped</h2>"))
+
+    with description("on a terminal"):
+
+        def shown(self, found):
+            console = Console(file=io.StringIO(), width=160)
+            show(found, console)
+            return console.file.getvalue()
+
+        with it("counts first, then has the tables"):
+            text = self.shown(self.found)
+
+            expect(text).to(
+                contain("would have acted 12 times, held 2, skipped 0", "budget-used-up 1", "(all)")
+            )
+
+        with it("shows an alert's words as words, and steers no terminal"):
+            text = self.shown(summarized([a_body(rule="[bold]\x1b[31mred")]))
+
+            expect(text).to(contain("[bold]"))
+            expect(text).not_to(contain("\x1b"))
+
+        with it("has thirty rows of a table at most, and says how many are left"):
+            given = [a_body(rule=f"rule {n}", uid=f"u-{n}") for n in range(33)]
+
+            expect(self.shown(summarized(given))).to(contain("(3 more rows: --output json or html"))

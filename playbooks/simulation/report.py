@@ -1,0 +1,137 @@
+"""The summary of a simulation for people: on a terminal, and as a page that stands alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from playbooks.core.notifications.plain_text import plain
+from playbooks.simulation.summary import Bar, Summary
+
+# Rows of the longest table on a terminal; the other outputs have all of them.
+MOST_ROWS = 30
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+
+# Width and height of the timeline, in units of its own.
+_WIDTH, _HEIGHT = 1000, 160
+
+
+class Section(NamedTuple):
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def show(found: Summary, console: Console) -> None:
+    console.print(
+        f"{found.playbook} on {', '.join(found.topics)}: {found.alerts} alerts from {found.first}"
+        f" to {found.last}; {found.elsewhere} match no topic, {found.unreadable} are no alerts",
+        highlight=False,
+    )
+    console.print(
+        f"would have acted {found.acted} times, held {found.held}, skipped {found.skipped},"
+        f" failed {found.failed}\n",
+        highlight=False,
+    )
+    for section in _sections(found):
+        console.print(_table(section))
+    left = len(found.rows) - MOST_ROWS
+    if left > 0:
+        console.print(f"({left} more rows: --output json or html has all)")
+
+
+def page(found: Summary) -> str:
+    """HTML that loads nothing from anywhere."""
+    import jinja2  # only here: it takes time to import
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=_finalized,
+        keep_trailing_newline=True,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        found=found,
+        sections=list(_sections(found)),
+        width=_WIDTH,
+        height=_HEIGHT,
+        most=_most(found.timeline),
+        parts=_parts(found.timeline),
+    )
+
+
+def _finalized(value: Any) -> Any:
+    """What an alert says cannot break a line, or turn its direction."""
+    return plain(value) if isinstance(value, str) else value
+
+
+def _sections(found: Summary) -> Iterator[Section]:
+    """Those without a row are left out."""
+    sections = (
+        Section(
+            "What would have happened",
+            ("Rule", "Namespace", "Workload", "Acted", "Skipped", "Failed"),
+            [
+                (r.rule, r.namespace, r.workload, r.acted, _reasons(r.skipped), r.failed)
+                for r in found.rows
+            ],
+        ),
+        Section(
+            "The most within a window",
+            ("Namespace", "Wanted", "Cap", "From"),
+            [(p.namespace, p.wanted, "off" if p.cap is None else p.cap, p.at) for p in found.peaks],
+        ),
+        Section(
+            "Budgets that would have tripped",
+            ("Namespace", "At", "Held"),
+            [(t.namespace, t.at, t.held) for t in found.tripped],
+        ),
+        Section("The most affected workloads", ("Workload", "Actions"), found.workloads),
+        Section(
+            "What something stricter would have changed",
+            ("Setting", "Value", "Acted", "Held", "Tripped"),
+            [(w.setting, w.value, w.acted, w.held, w.tripped) for w in found.what_if],
+        ),
+    )
+    return (section for section in sections if section.rows)
+
+
+def _table(section: Section) -> Table:
+    table = Table(title=section.title, title_justify="left", title_style="bold")
+    for head in section.heads:
+        table.add_column(head, overflow="fold")
+    for row in section.rows[:MOST_ROWS]:
+        # An alert's words are no markup.
+        table.add_row(*(Text(plain(str(cell))) for cell in row))
+    return table
+
+
+def _reasons(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {number}" for reason, number in skipped.items())
+
+
+def _most(bars: Sequence[Bar]) -> int:
+    """Alerts of the highest bar."""
+    return max((bar.acted + bar.held + bar.skipped for bar in bars), default=0)
+
+
+def _parts(bars: Sequence[Bar]) -> List[Dict[str, Any]]:
+    """The rectangles of the timeline, from below: ``x``, ``y`` is the corner at the top left."""
+    made: List[Dict[str, Any]] = []
+    for place, bar in enumerate(bars):
+        y = float(_HEIGHT)
+        for kind, number in (("acted", bar.acted), ("held", bar.held), ("skipped", bar.skipped)):
+            if number:
+                height = max(1.0, number / _most(bars) * _HEIGHT)
+                y -= height
+                said = f"{bar.start}: {number} {kind}"
+                x = place * _WIDTH / len(bars)
+                made.append({"kind": kind, "x": x, "y": y, "height": height, "said": said})
+    return made
