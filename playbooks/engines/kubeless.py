@@ -17,18 +17,18 @@ TIMEOUT = 180.0
 SHARE = 0.5
 
 
-def handler(playbook: Playbook, *, recorded: bool = False) -> Handler:
+def handler(playbook: Playbook) -> Handler:
     """The function that Kubeless calls: ``delete.handler`` for ``playbooks/delete.py``.
 
     Kubeless calls once and never again, so what is worth retrying is retried here. A failed
     outcome is raised, so that Kubeless answers 500 and counts a failure; everything else is
-    returned as a plain dict. ``recorded``: for alerts of a file, whose own time is the clock.
+    returned as a plain dict.
     """
 
     def handler(event: Mapping[str, Any], context: Mapping[str, Any]) -> Dict[str, Any]:
         timeout = float(context.get("timeout") or TIMEOUT)
         called = Event(event.get("data"), event.get("event-id") or "")
-        reply = handle(playbook, called, os.environ, seconds=timeout * SHARE, recorded=recorded)
+        reply = handle(playbook, called, os.environ, seconds=timeout * SHARE)
         if reply.outcome.error is not None:
             raise reply.outcome.error
         return reply.outcome.to_dict()

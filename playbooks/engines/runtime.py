@@ -104,7 +104,6 @@ def handle(
     environ: Mapping[str, str],
     *,
     seconds: float,
-    recorded: bool = False,
 ) -> Reply:
     """The same, with the settings read for this one event: give up where they are wrong."""
     try:
@@ -113,4 +112,4 @@ def handle(
         outcome = Outcome.failed(error)
         outcome_log.record(playbook.name, event.body, outcome, event_id=event.id)
         return Reply(Intent.GIVE_UP, outcome)
-    return runtime.handle(event, seconds=seconds, recorded=recorded)
+    return runtime.handle(event, seconds=seconds)

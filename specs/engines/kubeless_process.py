@@ -21,7 +21,6 @@ from typing import Any, Dict, Mapping, Tuple
 
 from playbooks.core.errors import PermanentError, PlaybookError, Unexpected
 from playbooks.core.outcome import Outcome
-from playbooks.engines import kubeless
 from playbooks.engines.kubeless import Handler
 
 # Seconds between two looks at whether the process is still there.
@@ -44,9 +43,7 @@ class NoAnswer(PermanentError):
 
 
 class Processes:
-    """Calls ``handler`` of a module; for ``recorded`` alerts, of a file, the one of its playbook
-    that takes their own time for the clock. ``timeout`` in seconds; ``log`` gets what it writes.
-    """
+    """Calls ``handler`` of a module. ``timeout`` in seconds; ``log`` gets what it writes."""
 
     def __init__(
         self,
@@ -55,9 +52,8 @@ class Processes:
         timeout: float,
         log: Path,
         handler: str = "handler",
-        recorded: bool = False,
     ) -> None:
-        self._function = (module, handler, recorded)
+        self._function = (module, handler)
         self._timeout = timeout
         self._log = log
         self._running: Any = None
@@ -156,7 +152,7 @@ def _decoded(body: bytes) -> Any:
 
 def _answer(
     answers: Any,
-    function: Tuple[str, str, bool],
+    function: Tuple[str, str],
     event: Mapping[str, Any],
     context: Mapping[str, Any],
     log: Path,
@@ -173,11 +169,8 @@ def _answer(
         answers.put(error)
 
 
-def _handler(module: str, name: str, recorded: bool) -> Handler:
-    loaded: Any = importlib.import_module(module)
-    if recorded:
-        return kubeless.handler(loaded.playbook, recorded=True)
-    handler: Handler = getattr(loaded, name)
+def _handler(module: str, name: str) -> Handler:
+    handler: Handler = getattr(importlib.import_module(module), name)
     return handler
 
 

@@ -54,14 +54,10 @@ with description("The process of an alert") as self:
             equal({"function-name", "timeout", "runtime", "memory-limit"})
         )
 
-    with it("takes the time of a recorded alert for the clock"):
-        body = json.dumps(a_document()).encode()
-        answers = [
-            Processes(HANDLERS, timeout=30, log=self.log, recorded=recorded).call(body).reason
-            for recorded in (False, True)
-        ]
+    with it("answers with the outcome of a playbook behind its guards"):
+        outcome = call("handler", self.log, json.dumps(a_document()).encode())
 
-        expect(answers).to(equal(["stale-alert", "planned"]))
+        expect(outcome.reason).to(equal("stale-alert"))
 
     with it("carries an error of the playbook back"):
         outcome = call("refusing", self.log)

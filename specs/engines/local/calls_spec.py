@@ -11,6 +11,7 @@ from expects import be_a, be_below, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.errors import NotPermitted
+from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Responder
 from playbooks.engines.local.engine import Calls, logged
@@ -52,14 +53,23 @@ with description("A call of the playbook in this process") as self:
         self.redirected.close()
         self.log.unlink()
 
-    def calls(self, reaction, **options):
-        responder = Responder(reaction, [], FixedClock(), dry_run=False)
+    def calls(self, reaction, *guards, **options):
+        responder = Responder(reaction, guards, FixedClock(), dry_run=False)
         return Calls(Runtime("delete", responder), **{"timeout": 10, **options})
 
     with it("answers with the outcome"):
         outcome = self.calls(FakeReaction(DONE)).call(BODY, "a:1")
 
         expect((outcome.status, outcome.target)).to(equal((DONE.status, DONE.target)))
+
+    with it("takes the time of a recorded alert for the clock"):
+        old = json.dumps(a_document(time="2020-01-02T03:04:05Z")).encode()
+        answers = [
+            self.calls(FakeReaction(DONE), StaleAlerts(600.0), recorded=recorded).call(old, "a:1")
+            for recorded in (False, True)
+        ]
+
+        expect([answer.reason for answer in answers]).to(equal(["stale-alert", "done"]))
 
     with it("answers with the error of the playbook"):
         outcome = self.calls(FakeReaction(NotPermitted("may not"))).call(BODY, "a:1")
