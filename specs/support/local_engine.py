@@ -68,10 +68,14 @@ class LocalEngine:
             time.sleep(0.05)
         return self.output
 
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
     def ended(self, *, interrupted: bool = False, seconds: float = 30.0) -> int:
         """Its exit code, after Ctrl-C where it is to be ``interrupted``."""
         if interrupted:
-            self._process.send_signal(signal.SIGINT)
+            self.interrupt()
         code = self._process.wait(seconds)
         self._reader.join(10)
         return code
