@@ -9,7 +9,7 @@ from mamba import before, description, it
 
 from playbooks.deployment.kubectl import KubectlError
 from playbooks.deployment.request import catalogue
-from playbooks.engines import local
+from playbooks.engines.local import engine
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import WEBHOOK, run
 
@@ -237,7 +237,7 @@ with description("deploy_playbook") as self:
 
     with description("asked for the local engine"):
         with it("calls it with playbook, topics, settings and sources"):
-            with patch.object(local, "main", return_value=7) as main:
+            with patch.object(engine, "main", return_value=7) as main:
                 answer = run(
                     *("-E", "local", "-p", "delete", "-t", "falco.>", "-e", "DRY_RUN=true"),
                     *("one.jsonl", "--http", "8080", "-"),
@@ -251,8 +251,17 @@ with description("deploy_playbook") as self:
             )
             expect([options["source"], options["http_port"]]).to(equal([("one.jsonl", "-"), 8080]))
 
+        with it("takes the worker's settings of NATS, and a URL without a scheme"):
+            given = {"NATS_URL": "127.0.0.1:4222", "NATS_USER": "me", "NATS_PASSWORD": "x"}
+            words = [word for name, text in given.items() for word in ("-e", f"{name}={text}")]
+            with patch.object(engine, "main", return_value=0) as main:
+                answer = run(*DELETE, "-E", "local", *words, environ={})
+
+            expect(answer.err).to(equal(""))
+            expect(main.call_args[0][2]).to(equal(given))
+
         with it("takes the namespace that is given for the playbook's own"):
-            with patch.object(local, "main", return_value=0) as main:
+            with patch.object(engine, "main", return_value=0) as main:
                 run(*DELETE, "-E", "local", "-n", "ops", environ={"POD_NAMESPACE": "x"})
 
             expect(main.call_args[0][2]).to(equal({"POD_NAMESPACE": "ops"}))

@@ -8,7 +8,7 @@ from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.engines.local.sources import NATS_SETTINGS
+from playbooks.engines.local.settings import NATS_SETTINGS
 from playbooks.infrastructure import this_pod
 
 FILES = Option("files", (), "with -E local: alerts, one a line; - for stdin", "FILE")
@@ -30,8 +30,7 @@ class Local(Engine):
     name = "local"
     summary = "this machine, in the foreground"
     options = (HTTP, REASONS, FILES)
-    # NATS_URL may be one without a scheme here.
-    settings = tuple(setting for setting in NATS_SETTINGS if setting.name != "NATS_URL")
+    settings = NATS_SETTINGS
 
     def problems(self, request: Request, options: Options) -> List[str]:
         found = []
@@ -50,11 +49,11 @@ class Local(Engine):
         """Until the alerts end, or somebody ends it."""
         # Only here: it wants packages that deploying to a cluster does not.
         from playbooks.deployment import local_target
-        from playbooks.engines import local
+        from playbooks.engines.local import engine
 
         own, namespace = invocation.options.own, invocation.options.namespace
         place = {} if namespace is None else {this_pod.NAMESPACE_VARIABLE: namespace}
-        return local.main(
+        return engine.main(
             request.playbook.name,
             request.topics,
             {**invocation.environ, **request.values, **place},

@@ -3,7 +3,3 @@
 Alerts come from files, from standard input, from a NATS server or by HTTP, and are answered one
 after the other.
 """
-
-from playbooks.engines.local.engine import main
-
-__all__ = ["main"]

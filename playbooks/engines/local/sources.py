@@ -15,7 +15,7 @@ from playbooks.core.outcome import Outcome, Status
 from playbooks.core.settings import Settings, read
 from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.interruption import Interruption
-from playbooks.engines.worker.settings import NATS
+from playbooks.engines.local.settings import NATS_SETTINGS
 
 STANDARD_INPUT = "-"
 
@@ -24,9 +24,6 @@ HOST = "127.0.0.1"
 
 # Bytes of the largest alert.
 LARGEST = 1024 * 1024
-
-# How to connect to a NATS server: as the worker does.
-NATS_SETTINGS = tuple(setting for setting in NATS if setting.name.startswith("NATS_"))
 
 # Seconds to wait for each NATS server at the start.
 CONNECT = 5
@@ -151,11 +148,9 @@ def _code(outcome: Outcome) -> int:
 
 
 def nats_settings(environ: Mapping[str, str]) -> Settings:
-    """Those that the worker has, too; a URL without a scheme is nats://. Raises CannotStart."""
-    urls = [part.strip() for part in environ["NATS_URL"].split(",")]
-    url = ",".join(part if "://" in part or not part else f"nats://{part}" for part in urls)
+    """Raises CannotStart."""
     try:
-        return read(NATS_SETTINGS, {**environ, "NATS_URL": url})
+        return read(NATS_SETTINGS, environ)
     except InvalidSetting as error:
         raise CannotStart(str(error)) from error
 

@@ -9,7 +9,8 @@ from expects import be_false, be_true, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local import engine, main, sources
+from playbooks.engines.local import engine, sources
+from playbooks.engines.local.engine import main
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "specs" / "support" / "alerts" / "falco_alerts.jsonl"

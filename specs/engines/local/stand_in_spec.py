@@ -10,7 +10,7 @@ from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.deployment import local_target
-from playbooks.engines.local import main
+from playbooks.engines.local.engine import main
 from specs.support.local_engine import NO_CLUSTER
 from specs.support.mothers import a_document
 
