@@ -1,5 +1,8 @@
 import collections
+import contextlib
+import os
 import signal
+import socket
 import time
 
 from expects import be_above, be_below, be_empty, contain, equal, expect, have_len
@@ -16,6 +19,9 @@ from specs.engines.worker.rig import (
     moment,
 )
 from specs.support.conditions import CLUSTER, not_run_unless, program
+
+# Seconds for which connections are held; the whole attack is one of 120.
+HELD = float(os.environ.get("WORKER_HELD_SECONDS", "12"))
 
 PROXY = {"X_Forwarded_Uri": "/api/v1/namespaces/specs/services/falco-fake:8080/proxy/"}
 
@@ -565,6 +571,39 @@ with description("A worker on NATS without JetStream") as self:
         nats.alert("b", subject="falco.debug.x")
 
         expect(rig.acted("b")).to(equal(["b"]))
+
+
+with description("A worker whose port is held by 1,000 silent and 1,000 slow connections") as self:
+    with after.each:
+        remove(self)
+
+    with it("answers its probes, and an alert with its token within a second"):
+        rig, nats, worker = a_worker(self, "falco.error.*")
+        held, probes, alerts_took = [], [], []
+        for number in range(2000):
+            source = (f"127.0.3.{number % 20 + 1}", 0)
+            address = ("127.0.0.1", worker.port)
+            held.append(socket.create_connection(address, 5, source))
+        slow = held[::2]
+        until, sent = time.monotonic() + HELD, 0
+        while time.monotonic() < until:
+            for one in slow:
+                with contextlib.suppress(OSError):
+                    one.send(b"POST / HTTP/1.1\r\n"[sent % 17 :][:1])
+            sent += 1
+            probes += [worker.probe("/healthz"), worker.probe("/readyz")]
+            begun = time.monotonic()
+            status, _ = worker.post(an_alert(f"held-{sent}"))
+            alerts_took.append(time.monotonic() - begun)
+            expect(status).to(equal(200))
+            time.sleep(0.2)
+        for one in held:
+            one.close()
+
+        expect(len(probes)).to(be_above(10))
+        expect(max(probes)).to(be_below(1.0))
+        expect(max(alerts_took)).to(be_below(1.0))
+        expect(worker.process.poll()).to(equal(None))
 
 
 # Needs no cluster, but real servers and two minutes.

@@ -24,6 +24,10 @@ USER = 1000
 CODE, PACKAGES, ARCHIVE = "/falco/code", "/falco/packages", "/falco/archive"
 ZIP, REQUIREMENTS = "worker.zip", "requirements.txt"
 
+#: Of the probes alone, so that no sender of alerts keeps the kubelet waiting. The Service does not
+#: publish it and the NetworkPolicy lets no pod reach it: the kubelet of the node always can.
+PROBE_PORT = 8081
+
 # The setting that says how many seconds the worker takes to finish.
 SHUTDOWN = "SHUTDOWN_SECONDS"
 
@@ -88,14 +92,14 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         "env": sorted([*_plain(own), *environment.variables(request)], key=_name),
         "ports": [{"containerPort": PORT, "name": "http", "protocol": "TCP"}],
         "livenessProbe": {
-            "httpGet": {"path": "/healthz", "port": PORT},
+            "httpGet": {"path": "/healthz", "port": PROBE_PORT},
             "initialDelaySeconds": 5,
             "periodSeconds": 10,
             "timeoutSeconds": 5,
             "failureThreshold": 3,
         },
         "readinessProbe": {
-            "httpGet": {"path": "/readyz", "port": PORT},
+            "httpGet": {"path": "/readyz", "port": PROBE_PORT},
             "periodSeconds": 3,
             "timeoutSeconds": 3,
             "failureThreshold": 2,

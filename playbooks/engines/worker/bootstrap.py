@@ -134,6 +134,7 @@ def bootstrap(playbook: Playbook, objects: KubelessObjects, environ: Mapping[str
         name=f"playbook {playbook.name}",
         settings=settings,
         server=Server(settings["HTTP_HOST"], settings["HTTP_PORT"], api.answer),
+        probes=Server(settings["HTTP_HOST"], settings["PROBE_PORT"], api.probe),
         readiness=readiness,
         feed=feed,
         wanted=wanted,

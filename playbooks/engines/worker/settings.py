@@ -111,6 +111,7 @@ HTTP = (
     Setting("HTTP", one_of("on", "off"), "on", "Whether alerts are taken by `POST /`"),
     HTTP_TOKEN,
     Setting("HTTP_PORT", whole_number(0, 65535), "8080", "Port of HTTP; 0 takes a free one"),
+    Setting("PROBE_PORT", whole_number(0, 65535), "8081", "Port of the probes of the kubelet"),
     Setting("HTTP_HOST", text, "0.0.0.0", "Address to listen on"),
 )
 

@@ -45,6 +45,7 @@ class Worker:
     name: str
     settings: Settings
     server: Server
+    probes: Server
     readiness: Readiness
     feed: Feed
     wanted: Wanted
@@ -65,6 +66,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        await self.probes.start()
         await self.server.start()
         log.info(f"HTTP on port {self.server.port}", http=self.settings["HTTP"])
         self.feed.start()
@@ -133,6 +135,7 @@ class Worker:
             await self.serving.work.stop(seconds)
             keeping.cancel()
         await self.server.stop(max(0.5, until - time.monotonic()))
+        await self.probes.stop(0.5)
         await self.writer.stop(max(1.0, until - time.monotonic()))
         await self.outage.close()
         if self._connection is not None and self._connection.is_connected:

@@ -256,6 +256,7 @@ class Rig:
 class WorkerProcess:
     def __init__(self, rig: Rig, settings: Dict[str, str]) -> None:
         self.port = free_port()
+        self.probe_port = free_port()
         self.path = rig.directory / f"log-{self.port}"
         environment = {
             **os.environ,
@@ -267,6 +268,7 @@ class WorkerProcess:
             "NATS_URL": rig.url,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.port),
+            "PROBE_PORT": str(self.probe_port),
             "HTTP_TOKEN": TOKEN,
             **settings,
         }
@@ -322,6 +324,14 @@ class WorkerProcess:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def probe(self, path: str = "/healthz") -> float:
+        """The seconds that the kubelet would wait for its answer; raises where it is none."""
+        begun = time.monotonic()
+        url = f"http://127.0.0.1:{self.probe_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            answer.read()
+        return time.monotonic() - begun
 
     def metric(self, name: str) -> float:
         """The value of a sample, 0 where there is none; ``name`` with its labels."""

@@ -9,6 +9,7 @@ from mamba import description, it
 from nats.aio.client import Srv
 
 from playbooks.core.errors import InvalidSetting
+from playbooks.deployment.manifests import function, worker_pod
 from playbooks.engines.worker.nats import connection
 from playbooks.engines.worker.nats.connection import client, lets_anybody_in, options, shown
 from playbooks.engines.worker.settings import SETTINGS, worker_settings
@@ -44,6 +45,12 @@ def sent(wanted, host):
 
 
 with description("The settings of the worker") as self:
+    with it("have the ports that its pod and its Service name"):
+        defaults = {setting.name: setting.default for setting in SETTINGS}
+
+        expect(defaults["HTTP_PORT"]).to(equal(str(function.PORT)))
+        expect(defaults["PROBE_PORT"]).to(equal(str(worker_pod.PROBE_PORT)))
+
     with it("are pinned, with their defaults"):
         expect({setting.name: setting.default for setting in SETTINGS}).to(
             equal(
@@ -69,6 +76,7 @@ with description("The settings of the worker") as self:
                     "HTTP": "on",
                     "HTTP_TOKEN": None,
                     "HTTP_PORT": "8080",
+                    "PROBE_PORT": "8081",
                     "HTTP_HOST": "0.0.0.0",
                 }
             )

@@ -67,6 +67,12 @@ class HttpApi:
         """From now on alerts can be taken. Before, the answer is 503."""
         self._receiver = receiver
 
+    async def probe(self, request: Request) -> Response:
+        """On a port of its own, so that no sender of alerts keeps the kubelet waiting."""
+        if request.method not in ("GET", "HEAD") or request.path not in ("/healthz", "/readyz"):
+            return _error(404, "this port has GET /healthz and GET /readyz only")
+        return self._status(request.path)
+
     async def answer(self, request: Request) -> Response:
         if request.path not in ("/healthz", "/readyz", "/metrics"):
             # On any other path, as on Kubeless: its CLI posts to the path of the proxy, twice.

@@ -6,12 +6,15 @@ on this machine, seconds until the server closes:
 ====================================== ======= ========= ======= ======= =====
 connection                             uvicorn hypercorn granian aiohttp this
 ====================================== ======= ========= ======= ======= =====
-silent, not a byte                     never   5         never   never   60
-half a head                            never   5         30      never   10
+silent, not a byte                     never   5         never   never   5
+half a head                            never   5         30      never   5
 body announced and never sent          never   10        never   never   10
 body of a byte a second                never   never     never   never   10
 memory at rest, MB                     28      70        61      38
 ====================================== ======= ========= ======= ======= =====
+
+Nor can they be told which connection to give up for a new one. Here each source address has its
+share, and the oldest connection that is not being answered gives way, of the same source first.
 
 None of them has a deadline for a whole request, and the memory of hypercorn is more than that of
 the whole worker. The standard library's server takes a thread a connection, and starts its timeout
@@ -24,16 +27,24 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Set
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 
 import h11
 
 from playbooks.engines.worker import log
 
-# Connections at the same time; those beyond are closed at once.
+# Connections at the same time, of all and of one source address: more than alerts that are taken in
+# at once, so that a burst of a single sender is answered 429 and not cut off.
 CONNECTIONS = 512
 
-# Seconds for a whole request to come, and for a connection without one to stay open.
+OF_A_SOURCE = 128
+
+# Seconds for the first byte to come, from then on for a whole head, and for a whole request; and
+# for a connection to stay open between two requests.
+FIRST_BYTE = 5.0
+
+HEAD = 5.0
+
 PATIENCE = 10.0
 
 IDLE = 60.0
@@ -80,6 +91,9 @@ Handle = Callable[[Request], Awaitable[Response]]
 
 
 class Connection:
+    """``answering``: a whole request has come, and its answer is being made. Only then does the
+    connection not give way to a new one."""
+
     def __init__(
         self,
         reader: asyncio.StreamReader,
@@ -94,6 +108,13 @@ class Connection:
         self._deadline = 0.0
         self._busy = False
         self._last = False
+        self.answering = False
+        peer = writer.get_extra_info("peername")
+        self.source = peer[0] if peer else ""
+
+    def abort(self) -> None:
+        """Give way to a new one."""
+        self._writer.transport.abort()
 
     def last(self) -> None:
         """End after the request under way."""
@@ -103,16 +124,19 @@ class Connection:
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
+        idle = FIRST_BYTE
         while True:
             self._busy = False
             # Idle until the first byte; from then on the whole request has its time.
             if not self._parser.trailing_data[0]:
-                data = await asyncio.wait_for(self._reader.read(65536), IDLE)
+                data = await asyncio.wait_for(self._reader.read(65536), idle)
                 self._parser.receive_data(data)
                 if not data:
                     return
+            idle = IDLE
             self._busy = True
-            self._deadline = loop.time() + self._patience
+            begun = loop.time()
+            self._deadline = begun + min(HEAD, self._patience)
             try:
                 head = await self._event()
             except (h11.RemoteProtocolError, asyncio.TimeoutError) as error:
@@ -121,9 +145,11 @@ class Connection:
                 return
             if not isinstance(head, h11.Request):
                 return
+            self._deadline = begun + self._patience
             response = await self._answered(head)
             unread = self._parser.their_state not in WHOLE
             await self._send(response, last=unread or self._last)
+            self.answering = False
             if unread:
                 await self._linger()
             if unread or self._last or self._parser.our_state is not h11.DONE:
@@ -148,6 +174,7 @@ class Connection:
         request = Request(head.method.decode(), path, headers, self._body)
         if length == "0" and "transfer-encoding" not in headers:
             await self._body()
+        self.answering = True
         try:
             return await self._handle(request)
         except Refused as refused:
@@ -159,6 +186,13 @@ class Connection:
             return _plain(500, "an error of the worker, see its log")
 
     async def _body(self) -> bytes:
+        before, self.answering = self.answering, False
+        try:
+            return await self._read_body()
+        finally:
+            self.answering = before
+
+    async def _read_body(self) -> bytes:
         parts: List[bytes] = []
         size = 0
         if self._parser.their_state in WHOLE:
@@ -217,7 +251,8 @@ class Server:
         self._handle = handle
         self._patience = patience
         self._server: Optional[asyncio.base_events.Server] = None
-        self._connections: Set[Connection] = set()
+        # Oldest first.
+        self._connections: Dict[Connection, None] = {}
 
     @property
     def port(self) -> int:
@@ -240,10 +275,10 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer, self._handle, self._patience)
-        if len(self._connections) >= CONNECTIONS:
-            writer.close()
+        if not self._has_room(connection.source):
+            writer.transport.abort()
             return
-        self._connections.add(connection)
+        self._connections[connection] = None
         try:
             await connection.serve()
         except (OSError, asyncio.TimeoutError, h11.ProtocolError):
@@ -251,5 +286,21 @@ class Server:
         except Exception as error:
             log.error(f"HTTP: {error!r}")
         finally:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
             writer.close()
+
+    def _has_room(self, source: str) -> bool:
+        """Where there is none, the oldest connection that is not being answered gives way."""
+        same = [each for each in self._connections if each.source == source]
+        if len(same) >= OF_A_SOURCE:
+            crowd = same
+        elif len(self._connections) >= CONNECTIONS:
+            crowd = list(self._connections)
+        else:
+            return True
+        oldest = next((each for each in crowd if not each.answering), None)
+        if oldest is None:
+            return False
+        del self._connections[oldest]
+        oldest.abort()
+        return True

@@ -1,13 +1,20 @@
 import asyncio
 import io
+import resource
 import time
 from contextlib import redirect_stderr
+from unittest import mock
 
-from expects import be_empty, contain, equal, expect
-from mamba import description, it
+from expects import be_below, be_empty, contain, contain_exactly, equal, expect
+from mamba import after, before, description, it
 
-from playbooks.engines.worker.http.server import LARGEST, Response, Server
+from playbooks.engines.worker.http import server as http_server
+from playbooks.engines.worker.http.server import LARGEST, OF_A_SOURCE, Response, Server
 
+# A thousand connections have two ends each.
+FILES = 4096
+
+GET = "GET / HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n"
 POST = "POST / HTTP/1.1\r\nHost: worker\r\n"
 
 
@@ -191,3 +198,91 @@ with description("The HTTP server") as self:
 
         expect(answer).to(be_empty)
         expect(seconds < 1).to(equal(True))
+
+
+with description("Connections that send nothing, or as good as nothing") as self:
+    with before.all:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.files = (soft, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
+
+    with after.all:
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.files)
+
+    async def opened(self, port, count, source, first=b""):
+        """So many connections from one address, each with these bytes sent."""
+        connections = []
+        for _ in range(count):
+            made = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+            made[1].write(first)
+            connections.append(made)
+        return connections
+
+    async def answered(self, port, source="127.0.0.1"):
+        """The seconds until a request is answered."""
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+        writer.write(GET.encode())
+        answer = await reader.read()
+        writer.close()
+        assert b"HTTP/1.1 200" in answer, answer
+        return time.monotonic() - begun
+
+    with it("do not keep others waiting: 1,000 silent and 1,000 slow ones, of one address or many"):
+        for sources in (1, 50):
+
+            async def use(port, sources=sources):
+                each = 1000 // sources
+                names = [f"127.0.1.{n + 1}" for n in range(sources)]
+                took, held = [], []
+                for name in names:
+                    held += await self.opened(port, each, name)
+                    held += await self.opened(port, each, name, b"POST / HTTP/1.1\r\nA: ")
+                for _ in range(10):
+                    for _, writer in held[::7]:
+                        if not writer.is_closing():
+                            writer.write(b"x")
+                    took += [await self.answered(port), await self.answered(port, names[0])]
+                for _, writer in held:
+                    writer.close()
+                return max(took)
+
+            expect(conversation(use, patience=60.0)).to(be_below(1.0))
+
+    with it("give way to new ones, the oldest first, of the same address first"):
+
+        async def use(port):
+            other = await self.opened(port, 1, "127.0.2.2")
+            first = await self.opened(port, OF_A_SOURCE, "127.0.2.1")
+            await self.answered(port, "127.0.2.1")
+            ended = await asyncio.wait_for(first[0][0].read(), 2)
+            open_still = [not made[0].at_eof() for made in (*other, *first[1:])]
+            for _, writer in (*other, *first):
+                writer.close()
+            return ended, all(open_still)
+
+        expect(conversation(use)).to(equal((b"", True)))
+
+    with it("do not push out a request that is being answered"):
+
+        async def use(port):
+            slow = asyncio.get_running_loop().create_task(talk(port, GET.replace("/", "/slow", 1)))
+            await asyncio.sleep(0.05)
+            held = await self.opened(port, 2 * OF_A_SOURCE, "127.0.0.1")
+            answer = await slow
+            for _, writer in held:
+                writer.close()
+            return answer
+
+        expect(conversation(use)).to(contain("HTTP/1.1 200"))
+
+    with it("are closed after the time for a first byte, and after the time for a whole head"):
+        quick = mock.patch.multiple(http_server, FIRST_BYTE=0.2, HEAD=0.4)
+        with quick:
+            begun = time.monotonic()
+            expect(said()).to(be_empty)
+            silent = time.monotonic() - begun
+            expect(said("POST / HT", "x", "x", pause=0.1)).to(contain("HTTP/1.1 408"))
+            slow = time.monotonic() - begun - silent
+
+        expect([silent, slow]).to(contain_exactly(be_below(1.0), be_below(2.0)))
