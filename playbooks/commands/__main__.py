@@ -12,7 +12,7 @@ from click.shell_completion import get_completion_class
 
 from playbooks.commands import PROGRAM, tell
 from playbooks.commands.check import check
-from playbooks.commands.cluster import Cluster, ClusterProcess
+from playbooks.commands.cluster import Cluster
 from playbooks.commands.dead import dead
 from playbooks.commands.history import history
 from playbooks.commands.options import HELP, Command, Reach, Session, command, reach
@@ -24,7 +24,8 @@ from playbooks.commands.undo import undo
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.errors import UsageError, exit_code
+from playbooks.infrastructure.kubernetes.objects import of_context
 
 # click reads it when a shell asks for completions.
 _COMPLETE = "_FALCO_PLAYBOOK_COMPLETE"
@@ -94,11 +95,8 @@ def main(
         tell("error", [_usage(error)])
         return UsageError.exit_code
     except PlaybookError as error:
-        tell("error", [str(error)])
-        return 1
-    except DeploymentError as error:
         tell("error", str(error).splitlines())
-        return error.exit_code
+        return exit_code(error)
     except (KeyboardInterrupt, click.Abort):
         tell("error", ["interrupted"])
         return 130
@@ -114,7 +112,7 @@ def _usage(error: click.UsageError) -> str:
 def run(arguments: Optional[Sequence[str]] = None) -> None:
     """What the console script calls."""
     try:
-        code = main(sys.argv[1:] if arguments is None else arguments, ClusterProcess)
+        code = main(sys.argv[1:] if arguments is None else arguments, of_context)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has had enough of it.

@@ -14,10 +14,10 @@ from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
+from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import Outcome
-from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.terminal import Row, show_table
 from playbooks.engines.worker.operator.protocol import HISTORY
 
@@ -73,7 +73,7 @@ def _worker(
     """What is deployed, or None and why it cannot be asked. Raises DeploymentError."""
     try:
         return find(cluster, namespace, function), ""
-    except DeploymentError:
+    except PlaybookError:
         if not cluster.get([reference(KUBELESS_API, "Function", function, namespace)]):
             raise
         return None, f"{namespace}/{function} has no worker, and so no stream"
@@ -86,7 +86,7 @@ def _from_stream(
     words = ("--uid", deployed.uid, "--since", str(int(since)))
     try:
         answer = in_pod.run(cluster, deployed, HISTORY, *words)
-    except DeploymentError as error:
+    except PlaybookError as error:
         return None, str(error)
     if answer.why:
         return None, answer.why

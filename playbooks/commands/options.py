@@ -14,14 +14,13 @@ from playbooks.commands.cluster import Cluster as ClusterPort
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.core.instant import duration
 from playbooks.core.ports import Clock, Cluster, LedgerStore
-from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.connect import as_kubectl, connecting
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.this_pod import SystemClock
 
@@ -74,7 +73,7 @@ def reach(context: str) -> Reach:
 
     ``context``: of the kubeconfig, empty for the current one. Nothing is connected yet.
     """
-    api = KubernetesApi(connect=connecting(lambda: as_kubectl(context=context)))
+    api = KubernetesApi(connect=lambda: connect.of_context(context).connect())
 
     def ledger(place: Place) -> LedgerStore:
         return ConfigMapLedger(api, namespace=place[0], name=place[1])
@@ -137,8 +136,6 @@ class Session:
         return self.reach_of(self.context)
 
     def namespace(self, which: Selection) -> str:
-        """Raises DeploymentError without kubectl."""
-        preflight.check_kubectl()
         return which.namespace or self.cluster.current_namespace()
 
     def find(self, which: Selection) -> DeployedFunction:

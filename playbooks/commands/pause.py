@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, TypeVar, cast
+from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, cast
 
 import click
 
@@ -12,21 +12,18 @@ from playbooks.commands import tell
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Place, Selection, Session, command, selects
-from playbooks.core.cluster.manifest import Manifest, reference
-from playbooks.core.errors import Conflict, NotFound, PlaybookError
+from playbooks.core.cluster.manifest import reference
+from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
 from playbooks.core.ledger.ledger import change
 from playbooks.core.ledger.limits import object_name
 from playbooks.core.notifications.plain_text import plain
-from playbooks.core.ports import LedgerStore
-from playbooks.deployment.apply import preflight
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Conflicting, KubectlError, NotThere
+from playbooks.deployment.kubectl import KubectlError
 from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
-from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.infrastructure.this_pod import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -157,13 +154,15 @@ def _written(
     if scope.everything and not scope.all_namespaces:
         tell("", [f"only the playbooks of namespace {namespace}: -A is those of all namespaces"])
     if scope.everything:
-        ledgers = _everywhere(session.cluster, "" if scope.all_namespaces else namespace)
+        places = _everywhere(session.cluster, "" if scope.all_namespaces else namespace)
     else:
-        ledgers = [KubectlLedger(session.cluster, namespace, manifests.name(which.function))]
-    by, now, failed = who(session.cluster), SystemClock().now, []
-    for ledger in ledgers:
+        places = [_of_function(session.cluster, namespace, which.function)]
+    reach, failed = session.reach(), []
+    by, now = who(session.cluster), SystemClock().now
+    for place in places:
+        ledger = "/".join(place)
         try:
-            said = change(ledger, lambda book: write(book, by, now()))
+            said = change(reach.ledger(place), lambda book: write(book, by, now()))
         except PlaybookError as error:
             failed.append(f"{ledger} was not changed: {error}")
         else:
@@ -179,46 +178,23 @@ def _since(paused: Mapping[str, str]) -> str:
     return f"{paused.get('at', '')} by {paused.get('by', '')}{why}"
 
 
-@dataclass(frozen=True)
-class KubectlLedger(LedgerStore):
-    cluster: Cluster
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    def read(self) -> Tuple[str, str]:
-        found = self._stored()
-        return (found.get("data") or {}).get(KEY, ""), found["metadata"]["resourceVersion"]
-
-    def write(self, text: str, *, version: str) -> str:
-        stored = self._stored()
-        metadata = {**stored["metadata"], "resourceVersion": version}
-        wanted = {**stored, "metadata": metadata, "data": {KEY: text}}
-        try:
-            (written,) = self.cluster.replace([wanted])
-        except Conflicting as error:
-            raise Conflict(str(error)) from error
-        except NotThere as error:
-            raise NotFound(str(error)) from error
-        return str(written["metadata"]["resourceVersion"])
-
-    def _stored(self) -> Manifest:
-        found = self.cluster.get([reference("v1", "ConfigMap", self.name, self.namespace)])
-        if not found:
-            raise NotFound(f"there is no ledger {self}: deploying the playbook makes it")
-        return found[0]
+def _of_function(cluster: Cluster, namespace: str, function: str) -> Place:
+    """Raises DeploymentError where there is none."""
+    name = manifests.name(function)
+    if not cluster.get([reference("v1", "ConfigMap", name, namespace)]):
+        raise DeploymentError(
+            f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
+        )
+    return namespace, name
 
 
-def _everywhere(cluster: Cluster, namespace: str) -> List[KubectlLedger]:
+def _everywhere(cluster: Cluster, namespace: str) -> List[Place]:
     """The ledgers of all playbooks, in one namespace or in all. Raises DeploymentError for none."""
     found = cluster.list(("configmaps",), namespace=namespace, selector=manifests.LABEL)
     if not found:
         where = f"in namespace {namespace}" if namespace else "in this cluster"
         raise DeploymentError(f"there is no playbook with a ledger {where}")
-    places = ((m["metadata"]["namespace"], m["metadata"]["name"]) for m in found)
-    return [KubectlLedger(cluster, *place) for place in sorted(places)]
+    return sorted((m["metadata"]["namespace"], m["metadata"]["name"]) for m in found)
 
 
 def ledger_option(use: str) -> Callable[[F], F]:
@@ -252,7 +228,6 @@ def ledger_places(cluster: Cluster, playbook: str, function: str, given: str) ->
     named = object_name(given) if given else None
     if named:
         return [named]
-    preflight.check_kubectl()
     found = [_place(each) for each in _functions(cluster, playbook, function)]
     if not found:
         of_name = f" named {function}" if function else ""

@@ -22,7 +22,7 @@ from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import DeployedFunction, workers
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import Manifest, reference
-from playbooks.core.errors import InvalidSetting
+from playbooks.core.errors import InvalidSetting, NotPermitted, PlaybookError
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, KubectlError
@@ -193,7 +193,8 @@ def _hurry(cluster: Cluster, deployed: DeployedFunction) -> None:
     """Without the right to annotate pods it only takes longer."""
     try:
         for pod in workers(cluster, deployed):
-            cluster.annotate(deployed.namespace, pod, f"{ROTATED}={int(time.time())}")
+            which = reference("v1", "Pod", pod, deployed.namespace)
+            cluster.patch(which, {"metadata": {"annotations": {ROTATED: str(int(time.time()))}}})
     except KubectlError:
         return
 
@@ -202,10 +203,13 @@ def _has(
     cluster: Cluster, deployed: DeployedFunction, place: TokenPlace, pod: str, digest: str
 ) -> bool:
     command: List[str] = [COMMAND[0], "-c", _DIGEST, place.path]
-    done = cluster.execute(deployed.namespace, pod, deployed.function, command)
-    if done.code and "Error from server (Forbidden)" in done.err:
+    try:
+        done = cluster.execute(deployed.namespace, pod, deployed.function, command)
+    except NotPermitted as error:
         raise DeploymentError(
-            f"the new token is stored, but whether the workers accept it cannot be read: {done.err}"
-            " They accept it within two minutes".strip()
-        )
+            f"the new token is stored, but whether the workers accept it cannot be read: {error}."
+            " They accept it within two minutes"
+        ) from error
+    except PlaybookError:
+        return False  # It may have ended meanwhile.
     return done.out.strip() == digest

@@ -17,6 +17,7 @@ from playbooks.commands.deployed import find
 from playbooks.commands.options import Place, Reach, Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
 from playbooks.core.containment.undo import Undo
+from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import after
@@ -26,7 +27,6 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster as ClusterPort
-from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
@@ -179,18 +179,18 @@ def put_on_record(
     problems = []
     try:
         _make_event(cluster, outcome, namespace, function, playbook)
-    except DeploymentError as error:
+    except PlaybookError as error:
         problems.append(f"there is no Event about it: {error}")
     try:
         deployed = find(cluster, namespace, function)
-    except DeploymentError:
+    except PlaybookError:
         # Without a worker there is no stream.
         return problems
     document = json.dumps(line(playbook, None, outcome))
     words = ("--uid", deployed.uid, "--document", document)
     try:
         why = in_pod.run(cluster, deployed, NOTE, *words).why
-    except DeploymentError as error:
+    except PlaybookError as error:
         why = str(error)
     return [*problems, *([f"it is not in the stream: {why}"] if why else [])]
 

@@ -7,12 +7,13 @@ import sys
 import time
 from typing import Callable, Mapping, Sequence
 
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import exit_code
 from playbooks.deployment.kubectl import Kubectl
-from playbooks.deployment.kubectl_process import KubectlProcess
 from playbooks.deployment.terminal import print_messages
+from playbooks.infrastructure.kubernetes.objects import of_context
 
 
 def main(
@@ -28,9 +29,9 @@ def main(
     """
     try:
         return command_line.run(arguments, command_line.Tools(environ, connect, sleep))
-    except DeploymentError as error:
+    except PlaybookError as error:
         print_messages("error", str(error).splitlines())
-        return error.exit_code
+        return exit_code(error)
     except KeyboardInterrupt:
         print_messages("error", ["interrupted"])
         return 130
@@ -39,7 +40,7 @@ def main(
 def run() -> int:
     """What the script and an installed package run."""
     try:
-        return main(sys.argv[1:], os.environ, KubectlProcess)
+        return main(sys.argv[1:], os.environ, of_context)
     except BrokenPipeError:
         # The reader of the output, such as `head`, has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

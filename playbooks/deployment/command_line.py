@@ -133,7 +133,6 @@ def _deploy(**typed: Any) -> int:
 
 
 def _set_up(invocation: Invocation) -> int:
-    preflight.check_kubectl()
     preflight.check_answers(invocation.kubectl)
     print_done(set_up.set_up(invocation.kubectl, sleep=invocation.sleep))
     remove_orphans_unless([], invocation.kubectl)

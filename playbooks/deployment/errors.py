@@ -2,21 +2,27 @@
 
 ::
 
-    DeploymentError        1  the cluster, or what is between us and it, says no
-     +-- UsageError        2  what was typed cannot be deployed
-     +-- Interrupted     130  somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
-     +-- KubectlError      1  see kubectl.py
+    PlaybookError          1  of playbooks.core.errors: what the API server says, among others
+     +-- DeploymentError   1  what a deployment needs is not there
+          +-- UsageError   2  what was typed cannot be deployed
+          +-- Interrupted 130 somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
 """
 
 from __future__ import annotations
 
 from typing import Sequence
 
+from playbooks.core.errors import PermanentError, PlaybookError
 
-class DeploymentError(Exception):
+
+class DeploymentError(PermanentError):
     """``str(error)`` says what happened and what to do."""
 
     exit_code = 1
+
+
+def exit_code(error: PlaybookError) -> int:
+    return error.exit_code if isinstance(error, DeploymentError) else 1
 
 
 class UsageError(DeploymentError):

@@ -4,6 +4,7 @@ from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.commands.cluster import Executed
+from playbooks.core.errors import NotPermitted
 from specs.commands.fake_cluster import a_cluster, a_line, a_pod, answer, run
 
 DEAD = ("dead", "-p", "delete")
@@ -102,12 +103,12 @@ with description("falco-playbook dead") as self:
         expect((said.code, said.out)).to(equal((1, "")))
         expect(said.err).to(contain("the answer of pod falco-delete-1 is incomplete"))
 
-    with it("fails with what kubectl says where one may not run anything in the pod"):
-        self.cluster.says = Executed(1, "", "Error from server (Forbidden): pods/exec is forbidden")
+    with it("fails with what the API server says where one may not run anything in the pod"):
+        self.cluster.says = NotPermitted("GET /api/v1/pods/exec: pods/exec is forbidden (403)")
         said = run(*DEAD, cluster=self.cluster)
 
         expect(said.code).to(equal(1))
-        expect(said.err).to(contain("pod falco-delete-1 gave no answer: Error from server (Forbid"))
+        expect(said.err).to(contain("pods/exec is forbidden (403)"))
 
     with it("says that a worker is too old for it, or of another protocol version"):
         program = "playbooks.engines.worker.operator"

@@ -7,17 +7,20 @@ import hashlib
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
-from unittest import mock
 
 from playbooks.commands import __main__ as program
-from playbooks.commands.cluster import Cluster, Executed
-from playbooks.core.cluster.manifest import labels
-from playbooks.deployment import kubectl_process
+from playbooks.commands.cluster import Executed
+from playbooks.commands.options import Reach
+from playbooks.commands.token import ROTATED
+from playbooks.core.cluster.manifest import labels, reference
+from playbooks.core.ports import LedgerStore
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.engines.worker.operator.protocol import VERSION
+from playbooks.infrastructure.kubernetes.ledger import KEY
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import Run, a_worker_request, worker_objects
+from specs.support.fakes import FixedClock, InMemoryCluster
 from specs.support.mothers import a_document
 
 NAME = "falco-delete"
@@ -26,8 +29,9 @@ POLICY = "falco-playbook-isolate-pods"
 REFUSAL = f"pods is forbidden: ValidatingAdmissionPolicy '{POLICY}' with binding denied request"
 
 
-class FakeCluster(FakeKubectl, Cluster):
-    """``executed``: pods and commands in turn. ``says``: what a command of the desk answers.
+class FakeCluster(FakeKubectl):
+    """``executed``: pods and commands in turn. ``says``: what a command of the desk answers, or the
+    error that running it raises.
 
     ``stale``: the pods whose kubelet is slow; it renews their files when they are annotated, or
     never where ``stuck``. ``annotated``: pods. ``may_not``: what accounts may not do, as "list
@@ -54,25 +58,27 @@ class FakeCluster(FakeKubectl, Cluster):
             return Executed(0, f"{json.dumps(self._heard())}\n", "")
         if "-c" in command:
             return Executed(0, f"{self._digest(pod)}\n", "")
+        if isinstance(self.says, Exception):
+            raise self.says
         return self.says
-
-    def annotate(self, namespace, pod, annotation):
-        self.annotated.append(pod)
-        if "annotate" in self.failures:
-            raise self.failures["annotate"]
-        if not self.stuck:
-            self.stale.pop(pod, None)
-
-    def whoami(self):
-        return "alice"
 
     def patch(self, manifest, change, *, user="", dry_run=False):
         annotations = change["metadata"].get("annotations") or {}
+        if ROTATED in annotations:
+            self._hurry(manifest["metadata"]["name"])
+            return
         self.patched.append((manifest["metadata"]["name"], change, user, dry_run))
         if "patch" in self.failures:
             raise self.failures["patch"]
         if self.refusal and user and not all(key.startswith("falco/") for key in annotations):
             raise Forbidden(self.refusal)
+
+    def _hurry(self, pod):
+        self.annotated.append(pod)
+        if "annotate" in self.failures:
+            raise self.failures["annotate"]
+        if not self.stuck:
+            self.stale.pop(pod, None)
 
     def _create(self, manifest, dry_run):
         if manifest["kind"] == "SubjectAccessReview":
@@ -106,6 +112,24 @@ class FakeCluster(FakeKubectl, Cluster):
     def _digest(self, pod):
         text = self.stale.get(pod) or token_of(self)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class StoredLedger(LedgerStore):
+    """In a ConfigMap of the cluster in memory, which has to be there."""
+
+    def __init__(self, cluster, namespace, name):
+        self._cluster = cluster
+        self._reference = reference("v1", "ConfigMap", name, namespace)
+
+    def read(self):
+        (found,) = self._cluster.get([self._reference])
+        return (found.get("data") or {}).get(KEY, ""), found["metadata"]["resourceVersion"]
+
+    def write(self, text, *, version):
+        (found,) = self._cluster.get([self._reference])
+        metadata = {**found["metadata"], "resourceVersion": version}
+        (written,) = self._cluster.replace([{**found, "metadata": metadata, "data": {KEY: text}}])
+        return written["metadata"]["resourceVersion"]
 
 
 def a_probe(name, namespace, kind):
@@ -179,12 +203,19 @@ def a_line(number=17, body=None, *, own=True, **headers):
     }
 
 
-def run(*arguments, cluster=None, has_kubectl=True, **wired):
+def run(*arguments, cluster=None, **wired):
     """falco-playbook in this process, without waiting. ``wired``: as main takes it."""
-    out, err = io.StringIO(), io.StringIO()
-    found = mock.patch.object(kubectl_process, "available", lambda: has_kubectl)
-    with redirect_stdout(out), redirect_stderr(err), found:
-        given = cluster or a_cluster()
-        wired = {"sleep": lambda seconds: None, "connect": lambda context: given, **wired}
+    out, err, given = io.StringIO(), io.StringIO(), cluster or a_cluster()
+
+    def reach(_context):
+        return Reach(FixedClock(), InMemoryCluster(), lambda place: StoredLedger(given, *place))
+
+    wired = {
+        "reach": reach,
+        "sleep": lambda seconds: None,
+        "connect": lambda context: given,
+        **wired,
+    }
+    with redirect_stdout(out), redirect_stderr(err):
         code = program.main(arguments, **wired)
     return Run(code, out.getvalue(), err.getvalue())

@@ -102,6 +102,6 @@ with description("falco-playbook simulate") as self:
         expect(soon.err).to(contain("'soon', expected a time from 1s"))
 
     with it("needs no cluster and no kubectl"):
-        answer = run("simulate", "-p", "delete", "-f", self.file, has_kubectl=False)
+        answer = run("simulate", "-p", "delete", "-f", self.file)
 
         expect(answer.code).to(equal(0))

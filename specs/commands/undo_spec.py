@@ -138,8 +138,8 @@ with description("falco-playbook undo") as self:
 
         with it("by whoever is named"):
             self.contain(isolate)
-            self.run(*POD, "--by", "on-call bot", has_kubectl=False, cluster=self.deployed)
-            ledgers = self.run(*POD, "--by", "x", "--ledger", "a/b", has_kubectl=False)
+            self.run(*POD, "--by", "on-call bot", cluster=self.deployed)
+            ledgers = self.run(*POD, "--by", "x", "--ledger", "a/b")
 
             expect(ledgers.code).to(equal(0))
 
@@ -227,8 +227,8 @@ with description("falco-playbook sweep") as self:
         reach = Reach(clock, self.cluster, lambda place: self.ledger)
         return run("sweep", *typed, "--ledger", "ops/book", reach=lambda context: reach, **how)
 
-    with it("ends the isolations that are over, and no taint, without kubectl"):
-        said = self.run("-p", "isolate", has_kubectl=False)
+    with it("ends the isolations that are over, and no taint"):
+        said = self.run("-p", "isolate")
 
         expect(said.code).to(equal(0))
         expect(said.out).to(contain("pod shop/web-0 is released"))

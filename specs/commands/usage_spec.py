@@ -149,11 +149,6 @@ with description("What was typed to falco-playbook") as self:
             contain("expected --redeliver or --drop")
         )
 
-    with it("is of no use without kubectl"):
-        answer = run("dead", "-p", "delete", has_kubectl=False)
-
-        expect(answer.code).to(equal(1))
-        expect(answer.err).to(contain("kubectl is not on the PATH"))
 
 with description("falco-playbook") as self:
     with it("says its version, and helps, without a cluster"):

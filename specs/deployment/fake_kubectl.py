@@ -45,6 +45,18 @@ class FakeKubectl(Kubectl):
         for manifest in objects:
             self._store(manifest, uid=f"uid-{next(self._numbers)}")
 
+    def __str__(self):
+        return "a cluster in memory"
+
+    def patch(self, manifest, change, *, user="", dry_run=False):
+        raise NotImplementedError
+
+    def execute(self, namespace, pod, container, command):
+        raise NotImplementedError
+
+    def whoami(self):
+        return "alice"
+
     def current_namespace(self):
         return self.namespace
 

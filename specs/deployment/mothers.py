@@ -8,10 +8,8 @@ import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
-from unittest import mock
 
 from playbooks.deployment import __main__ as program
-from playbooks.deployment import kubectl_process
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.engines.engine import Invocation
@@ -38,11 +36,10 @@ class Run:
     err: str
 
 
-def run(*arguments, kubectl=None, environ=None, has_kubectl=True, sleep=lambda seconds: None):
+def run(*arguments, kubectl=None, environ=None, sleep=lambda seconds: None):
     """deploy_playbook in this process, on a cluster in memory, without waiting."""
     out, err = io.StringIO(), io.StringIO()
-    found = mock.patch.object(kubectl_process, "available", lambda: has_kubectl)
-    with redirect_stdout(out), redirect_stderr(err), found:
+    with redirect_stdout(out), redirect_stderr(err):
         cluster = kubectl or FakeKubectl()
         code = program.main(arguments, environ or {}, lambda context: cluster, sleep=sleep)
     return Run(code, out.getvalue(), err.getvalue())

@@ -51,7 +51,7 @@ with description("The script deploy_playbook") as self:
         answer = self.run("-x", "-p", "delete", script=link)
 
         expect(answer.returncode).to(equal(1))
-        expect(answer.stderr).to(contain("kubectl is not on the PATH"))
+        expect(answer.stderr).to(contain("there is no kubeconfig"))
 
     with it("passes arguments on as they are"):
         self.python3()

@@ -11,9 +11,9 @@ from mamba import after, before, description, it
 
 from playbooks.core.cluster.manifest import identity
 from playbooks.core.errors import NotPermitted
-from playbooks.deployment.kubectl_process import KubectlProcess
 from playbooks.deployment.manifests import access, admission_policies
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.deployment.mothers import a_worker_request, run
 from specs.support.admission import policies_are_there, removed
 from specs.support.conditions import CLUSTER, not_run_unless
@@ -280,7 +280,7 @@ with description("Setting a real cluster up") as self:
         names = [name for _, _, name in map(identity, admission_policies.policies())]
 
         def versions():
-            found = KubectlProcess().list(asked)
+            found = of_context().list(asked)
             return {
                 identity(m): (m["metadata"]["resourceVersion"], m["metadata"]["generation"])
                 for m in found
@@ -290,7 +290,7 @@ with description("Setting a real cluster up") as self:
         # Its controller writes once what it thinks of the expressions' types.
         eventually(lambda: versions() == (time.sleep(2), versions())[1], 20)
         first = versions()
-        done = run("-S", kubectl=KubectlProcess(), sleep=time.sleep)
+        done = run("-S", kubectl=of_context(), sleep=time.sleep)
 
         expect(versions()).to(equal(first))
         for kind, _, name in map(identity, admission_policies.policies()):

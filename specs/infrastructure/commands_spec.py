@@ -14,9 +14,10 @@ from pathlib import Path
 from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
 
-from playbooks.commands.cluster import ClusterProcess, Executed
 from playbooks.commands.in_pod import who
+from playbooks.core.cluster.objects import Executed
 from playbooks.engines.worker.operator.protocol import PROGRAM
+from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, Rig, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
@@ -288,7 +289,7 @@ with description("A command in a pod of a real cluster") as self:
         self.namespace = cluster.a_namespace()
         cluster.create(cluster.a_pod_manifest("web", self.namespace))
         cluster.running_pod("web", self.namespace)
-        self.process = ClusterProcess()
+        self.process = of_context()
 
     with after.all:
         cluster.delete_namespace(self.namespace)
@@ -385,7 +386,7 @@ with description("falco-playbook, through the API server to a worker that was de
 
         expect(done.stdout).to(contain("dropped ", ": it was invalid-alert"))
         expect(self.letters()).to(equal([]))
-        expect(line["by"]).to(start_with(ClusterProcess().whoami()))
+        expect(line["by"]).to(start_with(of_context().whoami()))
         expect(line["by"]).not_to(be_empty)
 
     with it("prints the token that the workers take"):

@@ -11,13 +11,13 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as program
-from playbooks.commands.cluster import ClusterProcess
 from playbooks.commands.undo import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
+from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
@@ -67,7 +67,7 @@ def run(*arguments):
     """falco-playbook, with the kubectl and the cluster there are."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = program.main(arguments, ClusterProcess)
+        code = program.main(arguments, of_context)
     return code, out.getvalue(), err.getvalue()
 
 
@@ -154,7 +154,7 @@ with description("What a worker did, on record in the cluster") as self:
         the_event(namespace, "told")
         uid = pod["metadata"]["uid"]
         problems = put_on_record(
-            ClusterProcess(),
+            of_context(),
             namespace=namespace,
             function=FUNCTION,
             playbook="delete",

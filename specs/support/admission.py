@@ -4,15 +4,15 @@ import time
 
 from playbooks.core.cluster.manifest import identity
 from playbooks.deployment.apply import set_up
-from playbooks.deployment.kubectl_process import KubectlProcess
 from playbooks.deployment.manifests import admission_policies
+from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.deployment.mothers import run
 from specs.support.real_cluster import cleaned_up, delete
 
 
 def policies_are_there():
     """Set the cluster up, and have what was not there before removed in the end."""
-    process = KubectlProcess()
+    process = of_context()
     if not set_up.serves_policies(process):
         raise AssertionError("this API server serves no ValidatingAdmissionPolicy")
     there = {identity(manifest) for manifest in process.get(admission_policies.policies())}

@@ -30,9 +30,12 @@ class Asked:
 
 @dataclass
 class Answer:
+    """``then`` gets the connection afterwards, which is closed when it returns."""
+
     status: int = 200
     body: Any = field(default_factory=lambda: {"kind": "Answer"})
     headers: Dict[str, str] = field(default_factory=dict)
+    then: Optional[Callable[[Any], None]] = None
 
 
 class ApiServer:
@@ -128,10 +131,14 @@ def _handler(server: ApiServer) -> Any:
                 body = json.dumps(body).encode()
             with suppress(OSError):
                 self.send_response(answer.status)
-                for name, value in {**answer.headers, "Content-Length": str(len(body))}.items():
+                length = {} if answer.status == 101 else {"Content-Length": str(len(body))}
+                for name, value in {**answer.headers, **length}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+                if answer.then:
+                    answer.then(self.connection)
+                    self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             pass

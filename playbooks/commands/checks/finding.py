@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Callable, Dict, Iterable, List
 
+from playbooks.core.errors import PlaybookError
 from playbooks.core.notifications.plain_text import plain
-from playbooks.deployment.errors import DeploymentError, Interrupted
+from playbooks.deployment.errors import Interrupted
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.terminal import styled
 
@@ -64,7 +65,7 @@ def evaluated(check: str, look: Callable[[], List[Finding]]) -> List[Finding]:
         raise
     except Forbidden as error:
         return [Finding(check, UNKNOWN, f"not permitted: {_line(error)}", _ASK)]
-    except DeploymentError as error:
+    except PlaybookError as error:
         return [Finding(check, UNKNOWN, f"could not be checked: {_line(error)}")]
 
 

@@ -9,10 +9,10 @@ from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import DeployedFunction, a_worker, find, is_worker
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import KubectlError
 
 FUNCTION = "function"
 TOPICS = "topics"
@@ -31,11 +31,9 @@ class Served:
 
 
 def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding], Optional[Served]]:
-    """What is there of it; None where there is no such function. Raises KubectlError."""
+    """What is there of it; None where there is no such function. Raises PlaybookError."""
     try:
         preflight.check_cluster(cluster)
-    except KubectlError:
-        raise
     except DeploymentError as error:
         return [Finding(FUNCTION, FAILED, *_parted(error))], None
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
@@ -67,7 +65,7 @@ def _worker(cluster: Cluster, deployed: DeployedFunction, deployment: Manifest) 
         return Finding(FUNCTION, WARNING, said, _logs(deployed))
     try:
         a_worker(cluster, deployed)
-    except DeploymentError as error:
+    except PlaybookError as error:
         said += f": {error}"
     return Finding(FUNCTION, FAILED, said, _logs(deployed))
 
@@ -116,6 +114,6 @@ def _logs(deployed: DeployedFunction) -> str:
     return f"kubectl logs -n {deployed.namespace} deployment/{deployed.function} --all-pods"
 
 
-def _parted(error: DeploymentError) -> Tuple[str, str]:
+def _parted(error: PlaybookError) -> Tuple[str, str]:
     first, _, rest = str(error).partition("\n")
     return first, " ".join(rest.split())

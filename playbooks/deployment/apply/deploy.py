@@ -16,6 +16,7 @@ from playbooks.core.cluster.manifest import (
     shown,
     without_zeros,
 )
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.steps import (
@@ -203,7 +204,7 @@ def _place(objects: Objects) -> Tuple[str, str]:
 def _undo(transaction: Transaction, error: BaseException) -> None:
     """Undo what was done until then, and let the error say what became of it."""
     failed = transaction.undo()
-    if not isinstance(error, DeploymentError):
+    if not isinstance(error, PlaybookError):
         return
     if not transaction.changed:
         said = "nothing was changed"

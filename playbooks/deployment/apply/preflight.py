@@ -7,8 +7,7 @@ import binascii
 from typing import Dict, List
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
-from playbooks.core.errors import InvalidSetting
-from playbooks.deployment import kubectl_process
+from playbooks.core.errors import InvalidSetting, NoCluster
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Kubectl, KubectlError, NotThere
 from playbooks.deployment.manifests.network_policy import NAME_LABEL
@@ -26,27 +25,21 @@ and its NATS trigger: https://github.com/kubeless/nats-trigger/releases
 Without any of it, deploy_playbook -E local runs a playbook on this machine."""
 
 
-def check_kubectl() -> None:
-    if not kubectl_process.available():
-        raise DeploymentError(
-            "kubectl is not on the PATH: https://kubernetes.io/docs/tasks/tools/#kubectl"
-        )
-
-
 def check_answers(kubectl: Kubectl) -> None:
-    """There is a cluster."""
+    """There is a cluster, and it answers."""
     try:
         kubectl.raw("/version")
+    except NoCluster:
+        raise
     except KubectlError as error:
         raise DeploymentError(
             f"the cluster does not answer: {error}\n"
-            "'kubectl cluster-info' shows which one is asked; KUBECONFIG or 'kubectl config"
-            " use-context' choose another"
+            f"it is {kubectl}; KUBECONFIG, --context or 'kubectl config use-context' choose another"
         ) from error
 
 
 def check_cluster(kubectl: Kubectl) -> None:
-    """It answers, and knows Functions and NATSTriggers."""
+    """It also knows Functions and NATSTriggers."""
     check_answers(kubectl)
     try:
         resources = kubectl.raw(f"/apis/{KUBELESS_API}")["resources"]

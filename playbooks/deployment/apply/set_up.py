@@ -9,7 +9,7 @@ from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, sh
 from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
 from playbooks.deployment.apply.waiting import PAUSE, Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Exists, Forbidden, Kubectl, KubectlError, NotThere
+from playbooks.deployment.kubectl import Exists, Forbidden, Kubectl, NotThere
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.access import worker_role
 from playbooks.deployment.manifests.definitions import LABELS, definitions
@@ -136,7 +136,7 @@ def _wait_until_served(kubectl: Kubectl, sleep: Sleep) -> None:
         if _served(kubectl) >= KINDS:
             return
         sleep(PAUSE)
-    raise KubectlError(
+    raise DeploymentError(
         f"the API server does not serve {KUBELESS_API} {SERVED_WITHIN:.0f} seconds after it was"
         " defined: kubectl describe crd functions.kubeless.io natstriggers.kubeless.io"
     )

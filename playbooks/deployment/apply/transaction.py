@@ -6,10 +6,11 @@ import time
 from typing import Callable, List, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, shown
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply.steps import Create, Keep, Remove, Replace, Step, merged
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, KubectlError
+from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl
 
 # How often an object is read again because somebody else wrote it first.
 ATTEMPTS = 5
@@ -78,7 +79,7 @@ class Transaction:
                     self._restore(manifest)
                 else:
                     self._take_back(manifest)
-            except DeploymentError as error:
+            except PlaybookError as error:
                 failed.append(f"{shown(manifest)}: {error}")
         return failed
 
@@ -137,7 +138,7 @@ class Transaction:
 
     def _wait_until_gone(self, manifest: Manifest, check: Check) -> None:
         if until_gone(self._kubectl, [manifest], check=check, sleep=self._sleep):
-            raise KubectlError(stuck(manifest))
+            raise DeploymentError(stuck(manifest))
 
 
 def _new(previous: Manifest) -> Manifest:

@@ -155,7 +155,6 @@ class ClusterEngine(Engine):
         print(documents(self.objects(request, invocation, Existing()).in_order), end="")
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
-        preflight.check_kubectl()
         existing = self.look(request, invocation)
         objects = self.objects(request, invocation, existing)
         self.prepare(invocation)
@@ -174,7 +173,6 @@ class ClusterEngine(Engine):
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
-        preflight.check_kubectl()
         kubectl, namespace = invocation.kubectl, invocation.namespace
         preflight.check_cluster(kubectl)
         removed, warnings = remove(kubectl, function, namespace, sleep=invocation.sleep)

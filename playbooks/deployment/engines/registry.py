@@ -58,7 +58,6 @@ def choose(invocation: Invocation) -> Engine:
     namespace = kubeless.controller_namespace(invocation.environ)
     engine: Engine = kubernetes.ENGINE
     if not invocation.options.show:
-        preflight.check_kubectl()
         preflight.check_answers(invocation.kubectl)
     try:
         deployment = kubeless.ready_controller(invocation.kubectl, namespace)

@@ -90,18 +90,18 @@ class KubernetesApi:
         query: Optional[Mapping[str, str]] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> Dict[str, Any]:
-        with _typed(method, path):
+        with typed(method, path):
             response = self._request(
                 method, path, self._timeout, body=body, query=query, headers=headers
             )
-            document = _object(response.data)
+            document = json_object(response.data)
         if not 200 <= response.status <= 299 or document is None:
-            raise _error(response.status, document, response.headers, f"{method} {_shown(path)}")
+            raise error_of(response.status, document, response.headers, f"{method} {_shown(path)}")
         return document
 
     def status(self, *path: str) -> int:
         """The HTTP status of a GET, whatever the answer says: health endpoints say plain words."""
-        with _typed("GET", path):
+        with typed("GET", path):
             return int(self._request("GET", path, self._timeout).status)
 
     def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
@@ -110,7 +110,7 @@ class KubernetesApi:
         timeout = urllib3.Timeout(connect=3.0, read=seconds + 5.0)
         asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
         for line in _lines(self._stream(path, asked, timeout)):
-            yield _object(line) or {}
+            yield json_object(line) or {}
 
     def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
         """An answer as it comes, with at most ``seconds`` between two parts of it."""
@@ -120,13 +120,13 @@ class KubernetesApi:
     def _stream(
         self, path: Tuple[str, ...], query: Mapping[str, str], timeout: urllib3.Timeout
     ) -> Iterator[bytes]:
-        with _typed("GET", path):
+        with typed("GET", path):
             response = self._request("GET", path, timeout, query=query, preload_content=False)
             try:
                 if not 200 <= response.status <= 299:
-                    document = _object(response.read())
+                    document = json_object(response.read())
                     call = f"GET {_shown(path)}"
-                    raise _error(response.status, document, response.headers, call)
+                    raise error_of(response.status, document, response.headers, call)
                 yield from response.stream(65536)
             finally:
                 # Closed, not given back to the pool: the rest of the stream is still to come.
@@ -143,7 +143,7 @@ class KubernetesApi:
         headers: Optional[Mapping[str, str]] = None,
         preload_content: bool = True,
     ) -> Any:
-        connection = self._connected()
+        connection = self.connection()
         LIMITS.wait()
         url = connection.server + "/" + "/".join(quote(p, safe="") for p in path)
         response = connection.pool.request(
@@ -166,7 +166,8 @@ class KubernetesApi:
             self._refused(connection)
         return response
 
-    def _connected(self) -> Connection:
+    def connection(self) -> Connection:
+        """The present one. Raises NoCluster."""
         with self._lock:
             if self._connection is None or self._connection.is_over:
                 self._connection = self._connect()
@@ -180,7 +181,7 @@ class KubernetesApi:
 
 
 @contextmanager
-def _typed(method: str, path: Tuple[str, ...]) -> Iterator[None]:
+def typed(method: str, path: Tuple[str, ...]) -> Iterator[None]:
     """Nothing leaves but errors of our tree. Most of the transport's are an HTTPError; but a name
     that cannot be encoded is a ValueError, and a lost connection may be any OSError."""
     try:
@@ -190,7 +191,7 @@ def _typed(method: str, path: Tuple[str, ...]) -> Iterator[None]:
         raise ClusterUnavailable(said) from error
 
 
-def _error(
+def error_of(
     status: int, document: Optional[Mapping[str, Any]], headers: Mapping[str, str], call: str
 ) -> PlaybookError:
     """The error that a Status object of the API stands for.
@@ -233,7 +234,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from filter(None, whole)
 
 
-def _object(text: bytes) -> Optional[Dict[str, Any]]:
+def json_object(text: bytes) -> Optional[Dict[str, Any]]:
     """None for what is no JSON object, such as the page of a proxy."""
     try:
         document = json.loads(text)

@@ -152,6 +152,13 @@ def as_kubectl(environ: Mapping[str, str] = os.environ, context: str = "") -> Ta
     return of_kubeconfig(environ, context)
 
 
+@lru_cache(maxsize=None)
+def of_context(context: str = "") -> TargetCluster:
+    """The one that kubectl would take with ``--context``, found once in a process: all that a
+    program does is on the cluster that it found first."""
+    return as_kubectl(context=context)
+
+
 def if_any(environ: Mapping[str, str] = os.environ) -> Optional[TargetCluster]:
     """The one that a playbook on this machine would act on: of_playbook's in a pod, else that of
     the kubeconfig; None where there is neither. An empty KUBECONFIG asks for none."""

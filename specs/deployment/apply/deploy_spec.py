@@ -3,8 +3,9 @@ from contextlib import suppress
 from expects import be_empty, contain, equal, expect, have_key, have_keys
 from mamba import before, description, it
 
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply.deploy import deploy
-from playbooks.deployment.errors import DeploymentError, Interrupted
+from playbooks.deployment.errors import Interrupted
 from playbooks.deployment.kubectl import Conflicting, Forbidden, KubectlError, NotThere
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import a_request, a_slack_request, objects
@@ -29,7 +30,7 @@ def deployed(kubectl, wanted=None, check=lambda: None):
 def the_error_of(kubectl, wanted=None, check=lambda: None):
     try:
         deployed(kubectl, wanted, check)
-    except DeploymentError as error:
+    except PlaybookError as error:
         return str(error)
     return "no error"
 

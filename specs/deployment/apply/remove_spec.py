@@ -1,10 +1,10 @@
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply.deploy import deploy
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.apply.remove import remove
-from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Forbidden
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import a_request, a_slack_request, objects
@@ -92,7 +92,7 @@ with description("Removing") as self:
         try:
             removed(self.kubectl)
             said = "no error"
-        except DeploymentError as error:
+        except PlaybookError as error:
             said = str(error)
 
         expect(said).to(
@@ -106,7 +106,7 @@ with description("Removing") as self:
         try:
             removed(self.kubectl)
             said = "no error"
-        except DeploymentError as error:
+        except PlaybookError as error:
             said = str(error)
 
         expect(said).to(contain("Role shop/falco-delete.default: you may not"))

@@ -3,9 +3,9 @@ import json
 from expects import be_none, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import rollout
 from playbooks.deployment.apply.symptoms import of_pod
-from playbooks.deployment.errors import DeploymentError
 from specs.deployment.fake_kubectl import FakeKubectl
 from specs.deployment.mothers import run, worker_objects
 
@@ -48,7 +48,7 @@ with description("Waiting for the workers") as self:
 
         try:
             rollout.wait(self.kubectl, DEPLOYMENT, progress=self.told.append, sleep=sleep)
-        except DeploymentError as error:
+        except PlaybookError as error:
             return str(error)
         return "no error"
 

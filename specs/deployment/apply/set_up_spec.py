@@ -132,7 +132,7 @@ with description("Setting a cluster up") as self:
         expect(self.kubectl.names).to(equal(MADE))
 
     with it("prints what it would make"):
-        documents = list(yaml.safe_load_all(run("-S", "-d", has_kubectl=False).out))
+        documents = list(yaml.safe_load_all(run("-S", "-d").out))
 
         expect(sorted(f"{d['kind']} {d['metadata']['name']}" for d in documents)).to(equal(MADE))
 

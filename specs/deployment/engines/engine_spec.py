@@ -92,13 +92,13 @@ with description("The engine") as self:
 
     with it("is chosen without a cluster where objects are only printed"):
         self.kubectl.failures["deployments.apps"] = KubectlError("connection refused")
-        answer = run("-d", *DELETE, kubectl=self.kubectl, has_kubectl=False)
+        answer = run("-d", *DELETE, kubectl=self.kubectl)
 
         expect(answer.err).to(contain("kubernetes: no cluster says otherwise: connection refused"))
         expect([m["kind"] for m in yaml.safe_load_all(answer.out)]).to(contain("Deployment"))
 
     with it("warns of what cannot be printed without asking a cluster"):
-        answer = run("-d", *KUBERNETES, "-s", "NATS_URL=nats/url", has_kubectl=False)
+        answer = run("-d", *KUBERNETES, "-s", "NATS_URL=nats/url")
 
         expect(answer.code).to(equal(0))
         expect(answer.err).to(

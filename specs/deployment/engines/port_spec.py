@@ -140,7 +140,7 @@ with description("The port of an engine") as self:
         def run(self, *arguments):
             """Where there is the tool, and neither kubectl nor a cluster."""
             with patch.dict(os.environ, {"PATH": str(self.tool.parent)}):
-                return run(*arguments, kubectl=NoCluster(), has_kubectl=False)
+                return run(*arguments, kubectl=NoCluster())
 
         with it("takes it by its name, with its options, and shows both in the help"):
             said = " ".join(self.run("-h").out.split())

@@ -1,0 +1,139 @@
+"""A command in a container, over a WebSocket.
+
+Source: k8s.io/apimachinery/pkg/util/remotecommand (subprotocols v4 and v5). Each frame begins with
+the number of its stream; the last one of stream 3 says how the command ended.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from http.client import HTTPConnection
+from typing import Any, Dict, Mapping, Sequence
+from urllib.parse import quote, urlencode, urlsplit
+
+from playbooks.core.cluster.objects import Executed
+from playbooks.core.errors import ClusterUnavailable, NoCluster, Refused
+from playbooks.infrastructure.kubernetes.api import (
+    AGENT,
+    KubernetesApi,
+    error_of,
+    json_object,
+    typed,
+)
+from playbooks.infrastructure.kubernetes.connect import Connection, Route
+
+# Seconds to connect, and for the command, which may read thousands of messages.
+CONNECT, TIMEOUT = 10.0, 600.0
+
+SUBPROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+
+_OUT, _ERR, _STATUS = 1, 2, 3
+
+
+def execute(
+    api: KubernetesApi,
+    namespace: str,
+    pod: str,
+    container: str,
+    command: Sequence[str],
+    *,
+    seconds: float = TIMEOUT,
+) -> Executed:
+    """Needs the right to get pods/exec, and from Kubernetes 1.35 on the right to create it.
+
+    Raises NotFound, NotPermitted, Refused (the program is not there), ClusterUnavailable (also for
+    a command that takes longer than ``seconds``) or NoCluster.
+    """
+    path = ("api", "v1", "namespaces", namespace, "pods", pod, "exec")
+    asked = [("container", container), ("stdout", "true"), ("stderr", "true")]
+    query = urlencode([*asked, *(("command", word) for word in command)])
+    with typed("GET", path):
+        streams = _streams(api.connection(), path, query, time.monotonic() + seconds)
+    return _executed(streams, f"{command[0]} in pod {namespace}/{pod}")
+
+
+def _streams(
+    connection: Connection, path: Sequence[str], query: str, deadline: float
+) -> Mapping[int, bytearray]:
+    """What came on each stream until the API server closed them."""
+    import websocket  # comes with the kubernetes package; only falco-playbook needs it
+
+    found: Dict[int, bytearray] = {}
+    opened = _socket(connection.route)
+    try:
+        channel = _channel(opened, connection, path, query)
+        while True:
+            opened.settimeout(max(deadline - time.monotonic(), 0.001))
+            kind, frame = channel.recv_data()
+            if kind == websocket.ABNF.OPCODE_CLOSE:
+                return found
+            if frame:
+                found.setdefault(frame[0], bytearray()).extend(frame[1:])
+    except websocket.WebSocketTimeoutException as error:
+        raise ClusterUnavailable("the command did not end in time") from error
+    except websocket.WebSocketConnectionClosedException:
+        return found
+    except websocket.WebSocketException as error:
+        raise ClusterUnavailable(f"the API server speaks no WebSocket: {error}") from error
+    finally:
+        opened.close()
+
+
+def _channel(opened: socket.socket, connection: Connection, path: Sequence[str], query: str) -> Any:
+    import websocket
+
+    shown = "/" + "/".join(path)
+    url = connection.server + "/" + "/".join(quote(part, safe="") for part in path)
+    headers = {"User-Agent": AGENT, **connection.headers()}
+    try:
+        return websocket.create_connection(
+            f"ws{url[4:]}?{query}",
+            socket=opened,
+            header=[f"{name}: {value}" for name, value in headers.items()],
+            subprotocols=list(SUBPROTOCOLS),
+            suppress_origin=True,
+            # Credentials are for this server only.
+            redirect_limit=0,
+            timeout=CONNECT,
+        )
+    except websocket.WebSocketBadStatusException as error:
+        answer = json_object(error.resp_body or b"")
+        raise error_of(
+            error.status_code, answer, error.resp_headers or {}, f"GET {shown}"
+        ) from error
+
+
+def _socket(route: Route) -> socket.socket:
+    """Connected to the API server, through the proxy if there is one."""
+    server, proxy = urlsplit(route.server), urlsplit(route.proxy)
+    host = server.hostname or ""
+    port = server.port or (443 if route.tls else 80)
+    if proxy.scheme == "https":
+        raise NoCluster(f"a command cannot be run through a proxy of HTTPS: {route.proxy}")
+    if route.proxy:
+        tunnel = HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=CONNECT)
+        tunnel.set_tunnel(host, port, dict(route.proxy_headers))
+        tunnel.connect()
+        opened = tunnel.sock
+    else:
+        opened = socket.create_connection((host, port), CONNECT)
+    if not route.tls:
+        return opened
+    return route.tls.wrap_socket(opened, server_hostname=route.server_name or host)
+
+
+def _executed(streams: Mapping[int, bytearray], what: str) -> Executed:
+    status = json_object(bytes(streams.get(_STATUS, b"")))
+    if status is None:
+        raise ClusterUnavailable(f"the connection ended before {what} did")
+    # Decoded as a whole: a frame may end within a character.
+    out, err = (bytes(streams.get(n, b"")).decode("utf-8", "replace") for n in (_OUT, _ERR))
+    if status.get("status") == "Success":
+        return Executed(0, out, err)
+    causes = (status.get("details") or {}).get("causes") or ()
+    code = next((c.get("message") for c in causes if c.get("reason") == "ExitCode"), "")
+    if not str(code).isdigit():
+        raise Refused(f"{what} was not run: {status.get('message') or json.dumps(status)}")
+    return Executed(int(code), out, err)
