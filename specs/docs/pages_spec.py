@@ -7,6 +7,7 @@ import yaml
 from expects import be_above, contain, equal, expect
 from mamba import description, it
 
+from playbooks.commands.__main__ import program
 from playbooks.deployment import command_line
 from playbooks.deployment.engines import registry
 from playbooks.engines.worker.function import DEAD_LETTER_HOURS
@@ -78,6 +79,11 @@ with description("The pages") as self:
         taken = {flag for each in command_line.deploy.params for flag in each.opts}
 
         expect(shown).to(equal({flag for flag in taken if flag[0] == "-"} | {"-h", "--help"}))
+
+    with it("name every command of falco-playbook"):
+        text = "".join(PAGES.values())
+
+        expect([n for n in program.commands if f"falco-playbook {n}" not in text]).to(equal([]))
 
     with it("say for how long claims and dead letters are kept, as the worker does"):
         upgrading = PAGES[DOCS / "upgrading.md"]
