@@ -14,7 +14,11 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.priority import Priority
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
-_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
+
+#: Names of namespaces, and of most other objects, as Kubernetes takes them.
+#: Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 Settings = Mapping[str, Any]
 Kind = Callable[[str], Any]
@@ -139,8 +143,7 @@ def networks(value: str) -> Tuple[str, ...]:
 def qualified_name(value: str) -> str:
     """A Kubernetes label or taint key: an optional DNS prefix, a slash, a name."""
     prefix, slash, name = value.rpartition("/")
-    well_formed = _NAME.fullmatch(name) and (not slash or _DNS_NAME.fullmatch(prefix))
-    if not well_formed or len(prefix) > 253:
+    if not _NAME.fullmatch(name) or (slash and not DNS_NAME.fullmatch(prefix)):
         raise ValueError("a key such as falco/alert")
     return value
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from playbooks.core.instant import duration
-from playbooks.core.settings import Kind, Setting, Settings, whole_number
+from playbooks.core.settings import DNS_NAME, Kind, Setting, Settings, whole_number
 
 
 def count_or_off(least: int, most: int) -> Kind:
@@ -33,8 +33,6 @@ def share_or_off(value: str) -> Optional[float]:
     return int(digits) / 100
 
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
-
 # The book is one object of the cluster, of at most 1 MiB; an action takes 150 bytes of it at most.
 _MOST = 5_000
 
@@ -42,7 +40,7 @@ _MOST = 5_000
 def object_name(value: str) -> Optional[Tuple[str, str]]:
     """``namespace/name`` or a name, or nothing. The namespace is empty where none is given."""
     namespace, slash, name = value.rpartition("/")
-    if value and not (_NAME.fullmatch(name) and (_NAME.fullmatch(namespace) or not slash)):
+    if value and not (DNS_NAME.fullmatch(name) and (DNS_NAME.fullmatch(namespace) or not slash)):
         raise ValueError("the name of a ConfigMap, or namespace/name")
     return (namespace, name) if value else None
 

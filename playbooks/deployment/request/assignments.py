@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from playbooks.core.settings import DNS_NAME
+
 # What every version of Kubernetes takes as the name of a variable.
 _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
-_SECRET = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
 
 
@@ -54,7 +55,7 @@ def reference(argument: str) -> Reference:
     if not slash:
         raise ValueError("-s wants NAME=SECRET/KEY, a key of a Secret that exists")
     _check_name(name, "-s")
-    if not _SECRET.fullmatch(secret):
+    if not DNS_NAME.fullmatch(secret):
         raise ValueError(f"-s {name}: {secret!r} cannot be the name of a Secret")
     if not _KEY.fullmatch(key):
         raise ValueError(f"-s {name}: {key!r} cannot be a key of a Secret")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import List
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+from playbooks.core.settings import DNS_LABEL
+
 _RUNTIME = re.compile(r"python3\.([1-9][0-9]?|0)", re.ASCII)
 _OLDEST_MINOR = 8
 _LONGEST = 63
@@ -15,7 +16,7 @@ def name_problems(name: str, topics: int = 1) -> List[str]:
     """Why falco-<name> and its triggers cannot have these names."""
     if not name:
         return []
-    if not _LABEL.fullmatch(name):
+    if not DNS_LABEL.fullmatch(name):
         return [f"{name!r} cannot be a name: small letters, digits and '-' inside"]
     longest = f"falco-{name}-trigger-{max(topics - 1, 0)}"
     if len(longest) > _LONGEST:
@@ -24,7 +25,7 @@ def name_problems(name: str, topics: int = 1) -> List[str]:
 
 
 def namespace_problems(namespace: str) -> List[str]:
-    if _LABEL.fullmatch(namespace):
+    if DNS_LABEL.fullmatch(namespace):
         return []
     return [f"{namespace!r} cannot be a namespace: small letters, digits and '-' inside"]
 

@@ -6,12 +6,19 @@ import re
 from pathlib import Path
 from typing import Mapping
 
-from playbooks.core.settings import Setting, Settings, one_of, read, text, whole_number
+from playbooks.core.settings import (
+    DNS_LABEL,
+    DNS_NAME,
+    Setting,
+    Settings,
+    one_of,
+    read,
+    text,
+    whole_number,
+)
 from playbooks.engines.nats_urls import servers
 
 _PLAYBOOK = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
-_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 
 def playbook_name(value: str) -> str:
@@ -21,13 +28,13 @@ def playbook_name(value: str) -> str:
 
 
 def namespace_name(value: str) -> str:
-    if not _DNS_LABEL.fullmatch(value):
+    if not DNS_LABEL.fullmatch(value):
         raise ValueError("the name of a namespace")
     return value
 
 
 def object_name(value: str) -> str:
-    if not _DNS_NAME.fullmatch(value):
+    if not DNS_NAME.fullmatch(value):
         raise ValueError("the name of a Function")
     return value
 
