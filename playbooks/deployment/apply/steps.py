@@ -8,16 +8,6 @@ from typing import List, Optional, Sequence, Union
 from playbooks.core.cluster.manifest import Manifest, identity, owned_by, without_zeros
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import Conflicting, Kubectl, KubectlError, NotThere
-from playbooks.deployment.manifests import admission_policies
-
-# Kinds whose objects the API server completes with many defaults.
-_WITH_DEFAULTS = (
-    "CustomResourceDefinition",
-    "Deployment",
-    "PodDisruptionBudget",
-    "Service",
-    *admission_policies.KINDS,
-)
 
 # What changes with every write.
 _COUNTED = ("generation", "managedFields", "resourceVersion")
@@ -67,7 +57,7 @@ def without_idle(kubectl: Kubectl, steps: Sequence[Step]) -> List[Step]:
 
 
 def _idle(kubectl: Kubectl, one: Step) -> Optional[Keep]:
-    if not isinstance(one, Replace) or one.wanted["kind"] not in _WITH_DEFAULTS:
+    if not isinstance(one, Replace):
         return None
     try:
         answer = kubectl.replace([merged(one.wanted, one.previous)], dry_run=True)

@@ -116,6 +116,8 @@ class Engine(ABC):
 class ClusterEngine(Engine):
     """An engine whose function consists of objects in the cluster.
 
+    The Function is the record of what is deployed. It owns the accessories, whatever their kind:
+    removing it removes them. Roles whose Function does not exist are removed as orphans.
     Deploying calls, in this order: look, objects, prepare, the observer, warnings, hints.
     """
 
