@@ -98,6 +98,7 @@ def _imports(path: Path, package: str) -> Tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=None)
 def _file(module: str, package: Path) -> Optional[Path]:
     path = package.parent.joinpath(*module.split("."))
     candidates = (path / "__init__.py", path.with_suffix(".py"))
