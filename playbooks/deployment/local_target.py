@@ -24,7 +24,7 @@ from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.collaborators import in_memory
 from playbooks.infrastructure.memory.scene import Scene
 
-# A file beside the alerts, with objects of which alerts cannot tell.
+# A file beside the alerts, with objects that no alert names.
 MANIFESTS = "stand-in.yaml"
 
 # Names more files like it.

@@ -57,8 +57,8 @@ class NoPod(OwnPod):
 class PastCluster:
     """Has the pod of one alert after the other in a cluster in memory, as earlier alerts left it.
 
-    Only one pod is there at a time, with what belongs to it: among all the earlier ones of its
-    namespace an alert would take the longer the later it comes. ``replicas``: of every workload.
+    Only one pod is there at a time, with what belongs to it: with all earlier ones of its namespace
+    there, each alert would take longer than the one before. ``replicas``: of every workload.
     """
 
     def __init__(self, replicas: Optional[int] = None) -> None:
@@ -66,8 +66,8 @@ class PastCluster:
         self._replicas = replicas
         # Names of nodes and namespaces, which stay.
         self._shared: Set[Tuple[str, str]] = set()
-        # By uid: what is left of pods that were changed.
-        self._left: Dict[str, List[Tuple[str, Mapping[str, Any]]]] = {}
+        # By namespace, name and uid: what is left of pods that were changed.
+        self._left: Dict[Tuple[str, str, str], List[Tuple[str, Mapping[str, Any]]]] = {}
 
     def answer(self, alert: Alert, respond: Callable[[], Outcome]) -> Outcome:
         """``respond`` is called while the alert's pod is there."""
@@ -78,15 +78,15 @@ class PastCluster:
                 self._put(manifest)
         if not (claim.namespace and claim.pod):
             return respond()
-        uid = uid_of(claim)
-        left = self._left.get(uid)
+        key = claim.namespace, claim.pod, uid_of(claim)
+        left = self._left.get(key)
         stored = [("Pod", made[-1])] if left is None else left
         before = [(kind, self.cluster.put(manifest, kind)) for kind, manifest in stored]
         outcome = respond()
         taken = self.cluster.take(claim.namespace)
         now = [(kind, manifest) for kind, manifest in taken if kind in _LEFT]
         if now != before:
-            self._left[uid] = now
+            self._left[key] = now
         return outcome
 
     def _put(self, manifest: Mapping[str, Any]) -> None:
@@ -142,7 +142,7 @@ def replay(
     unknown = {} if replicas else {"MAX_PER_OWNER": "off"}
     responder = playbook.responder({**environ, **unknown}, collaborators)
     alerts, unreadable = _in_order(bodies)
-    struck = "node" if playbook.reaction.TARGETS == "nodes" else "uid"
+    detail = "node" if playbook.reaction.TARGETS == "nodes" else "uid"
     answered: List[Answered] = []
     elsewhere = 0
     for number, body in enumerate(alerts, 1):
@@ -150,7 +150,7 @@ def replay(
         clock.time = alert.time
         if any(matches(topic, subject(alert.rule, alert.priority)) for topic in topics):
             outcome = past.answer(alert, partial(responder.answer, body, recorded=True))
-            answered.append(_answered(alert, outcome, struck))
+            answered.append(_answered(alert, outcome, detail))
         else:
             elsewhere += 1
         if number % STEP == 0 or number == len(alerts):
@@ -170,7 +170,8 @@ def _in_order(bodies: Iterable[bytes]) -> Tuple[List[bytes], int]:
     return [body for _, body in timed], unreadable
 
 
-def _answered(alert: Alert, outcome: Outcome, struck: str) -> Answered:
+def _answered(alert: Alert, outcome: Outcome, detail: str) -> Answered:
+    """``detail``: the one of the outcome that names its target."""
     claim = alert.claim
     owner = owner_of(claim.pod)
     workload = f"{owner.kind} {owner.name}" if owner else f"pod {claim.pod}" if claim.pod else ""
@@ -182,7 +183,7 @@ def _answered(alert: Alert, outcome: Outcome, struck: str) -> Answered:
         priority=alert.priority,
         namespace=claim.namespace,
         workload=workload,
-        uid=str(outcome.details.get(struck) or ""),
+        uid=str(outcome.details.get(detail) or ""),
         status=outcome.status,
         reason=outcome.reason,
     )

@@ -1,4 +1,4 @@
-"""What a replay comes to: what would have been struck, and what something stricter would do."""
+"""The summary of a replay: what would have been acted upon, and what stricter settings change."""
 
 from __future__ import annotations
 

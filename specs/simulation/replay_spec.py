@@ -74,7 +74,7 @@ with description("A replay of past alerts") as self:
     with it("counts what is no alert"):
         expect(replayed("delete", [b"{}", b"no JSON", a_body()]).unreadable).to(equal(2))
 
-    with it("holds to MAX_PER_OWNER only where it is told how many pods a workload has"):
+    with it("applies MAX_PER_OWNER only where it is given how many pods a workload has"):
         pods = [a_body(pod=DEPLOYED + end, uid=end) for end in ("x2x4k", "b7c9d")]
 
         expect(reasons(replayed("delete", pods))).not_to(contain("owner-limit"))
@@ -84,10 +84,10 @@ with description("A replay of past alerts") as self:
         expect(reasons(replayed("delete", pods, replicas=4))).not_to(contain("owner-limit"))
 
     with it("says how far it is"):
-        told = []
-        replayed("delete", bodies(600), progress=lambda done, of: told.append((done, of)))
+        reported = []
+        replayed("delete", bodies(600), progress=lambda done, of: reported.append((done, of)))
 
-        expect(told).to(equal([(500, 600), (600, 600)]))
+        expect(reported).to(equal([(500, 600), (600, 600)]))
 
     with it("refuses settings that are none before it begins"):
         try:

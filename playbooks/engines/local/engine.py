@@ -226,7 +226,7 @@ def logged(path: Path) -> Iterator[None]:
 class Dispatch:
     """From a message to the playbook, and to a line of the report: one alert after the other.
 
-    ``call`` runs the playbook. ``arrives`` hears of every alert before that.
+    ``call`` runs the playbook. ``arrives`` is called with every alert before that.
     """
 
     def __init__(
@@ -252,11 +252,11 @@ class Dispatch:
         try:
             alert = Alert.parse(body)
         except InvalidAlert as error:
-            return self._tell(body, origin, Outcome.failed(error))
+            return self._reported(body, origin, Outcome.failed(error))
         times = subscriptions(alert, self._topics)
         if not times:
             said = f"no topic matches {subject(alert.rule, alert.priority)}"
-            return self._tell(body, origin, Outcome.skipped(NOT_SUBSCRIBED, said))
+            return self._reported(body, origin, Outcome.skipped(NOT_SUBSCRIBED, said))
         first = self.deliver(body, origin)
         for _ in range(times - 1):
             self.deliver(body, origin)
@@ -267,15 +267,15 @@ class Dispatch:
         with self._lock, self._interruption.busy():
             with suppress(InvalidAlert):
                 self._arrives([Alert.parse(body)])
-            return self._tell(body, origin, self._call(body, origin))
+            return self._reported(body, origin, self._call(body, origin))
 
     def settle(self) -> None:
         """Wait until the alert that was given up is reported."""
         with self._lock:
             pass
 
-    def _tell(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
-        self._report.tell(body, origin, outcome)
+    def _reported(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
+        self._report.add(body, origin, outcome)
         return outcome
 
 

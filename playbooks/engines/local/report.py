@@ -59,12 +59,12 @@ class Report:
                 for line in _wrapped(paragraph, self._width) or [""]:
                     self._print(line)
 
-    def tell(self, body: bytes, origin: str, outcome: Outcome) -> None:
+    def add(self, body: bytes, origin: str, outcome: Outcome) -> None:
         """One alert and what became of it."""
         with self._lock:
-            self._tell(body, origin, outcome)
+            self._add(body, origin, outcome)
 
-    def _tell(self, body: bytes, origin: str, outcome: Outcome) -> None:
+    def _add(self, body: bytes, origin: str, outcome: Outcome) -> None:
         status = "not subscribed" if outcome.reason == "not-subscribed" else str(outcome.status)
         self.counts[status] += 1
         self.invalid += isinstance(outcome.error, InvalidAlert)

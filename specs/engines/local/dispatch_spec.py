@@ -57,7 +57,7 @@ with description("Dispatching an alert") as self:
         expect(self.bodies).to(equal([(b"nonsense", "falco.notice.x")]))
         expect(self.arrived).to(be_empty)
 
-    with it("tells of the alert before the playbook hears of it"):
+    with it("hands on the alert before it calls the playbook"):
         self.a_dispatch("falco.>").deliver(BODY, "falco.notice.x")
 
         expect(self.arrived[0].rule).to(equal("Terminal shell in container"))

@@ -25,7 +25,7 @@ def refusal(playbook="delete", topics=("falco.>",), environ=None, **where):
 
 
 def taken_for_recorded(environ=None, **where):
-    """Whether the playbook is told so of the alerts of a source."""
+    """Whether the alerts of a source are answered as recorded ones."""
     settings = {"SLACK_WEBHOOK_URL": "http://127.0.0.1:1/", **(environ or {})}
     with tempfile.TemporaryDirectory() as logs, ExitStack() as patched:
         calls = patched.enter_context(patch.object(engine, "Calls", autospec=True))
