@@ -1,3 +1,4 @@
+import json
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -13,7 +14,8 @@ from playbooks.deployment.local_target import RealTarget, StandIn, find
 from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.target import Target
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.support.mothers import a_document, an_alert
+from specs.support.https_server import Answer, ApiServer
+from specs.support.mothers import a_document, a_pod, an_alert
 
 POLICY = """
 kind: NetworkPolicy
@@ -30,6 +32,29 @@ class Failing:
 
     def __call__(self):
         raise self._error
+
+
+def a_kubeconfig(directory, name, server):
+    """The file of it."""
+    document = {
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": server.url}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": ""}}],
+    }
+    file = Path(directory) / name
+    file.write_text(json.dumps(document))
+    return str(file)
+
+
+def as_prod(asked):
+    """Has the pod, and an empty ledger, which can be written; the pod is still there afterwards."""
+    if "/pods/" in asked.path:
+        return Answer(body=a_pod().manifest)
+    if "/configmaps/" in asked.path:
+        return Answer(body={"metadata": {"resourceVersion": "1"}})
+    if "/nodes/" in asked.path:
+        return Answer(404, {"kind": "Status", "reason": "NotFound", "message": "no node"})
+    return Answer(body={"metadata": {"name": "shop"}})
 
 
 def begin(error):
@@ -60,6 +85,29 @@ with description("A run on a real cluster") as self:
         body = a_document(output_fields=an_alert().fields)
 
         expect(responder.answer(body).message).to(contain("not here"))
+
+    with it("of two that KUBECONFIG names acts on the first, which it shows"):
+        prod, staging = ApiServer(answer=as_prod), ApiServer(answer=as_prod)
+        with tempfile.TemporaryDirectory() as directory:
+            files = [
+                a_kubeconfig(directory, "prod", prod),
+                a_kubeconfig(directory, "stage", staging),
+            ]
+            target = find(delete.playbook, {"KUBECONFIG": ":".join(files)}, [])
+        playbook = target.wired(delete.playbook)
+        body = a_document(output_fields=an_alert().fields)
+        outcome = playbook.responder({"MAX_ALERT_AGE": "off"}).answer(body)
+        rows = target.afterwards([outcome])
+        prod.stop()
+        staging.stop()
+
+        expect(" ".join(target.words)).to(contain(f"context prod, server {prod.url}"))
+        expect(outcome.reason).to(equal("deletion-accepted"))
+        expect([asked.path for asked in prod.asked if asked.method == "DELETE"]).to(
+            equal(["/api/v1/namespaces/shop/pods/web-0"])
+        )
+        expect(staging.asked).to(be_empty)
+        expect(rows).to(equal([("pod", "shop/web-0", "running, on node-1")]))
 
     with it("does not begin where the kubeconfig is broken"):
         with patch.object(local_target.connect, "if_any", side_effect=NoCluster("broken")):
