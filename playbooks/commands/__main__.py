@@ -18,6 +18,7 @@ from playbooks.commands.history import history
 from playbooks.commands.options import HELP, Command, Reach, Session, command, reach
 from playbooks.commands.pause import pause, reset, resume
 from playbooks.commands.simulate import simulate
+from playbooks.commands.status import listing, status
 from playbooks.commands.sweep import sweep
 from playbooks.commands.token import token
 from playbooks.commands.undo import undo
@@ -67,7 +68,8 @@ def completion(shell: str) -> int:
 
 
 _COMMANDS: Sequence[Command] = (
-    *(check, simulate, history, dead, pause, resume, reset, undo, sweep, token, completion),
+    *(check, simulate, listing, status, history, dead),
+    *(pause, resume, reset, undo, sweep, token, completion),
 )
 for _each in _COMMANDS:
     program.add_command(_each)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
@@ -101,3 +101,27 @@ def _nothing(cluster: Cluster, namespace: str, function: str) -> str:
         f"there is no Function {namespace}/{function}, expected one that was deployed with the"
         f" same -p, -N and -n; in namespace {namespace} {there}"
     )
+
+
+def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
+    """The plain values that a Function gives its pods."""
+    found = function["spec"]
+    for part in ("deployment", "spec", "template", "spec"):
+        found = found.get(part) or {}
+    return {
+        variable["name"]: variable.get("value", "")
+        for container in found.get("containers") or ()
+        for variable in container.get("env") or ()
+    }
+
+
+def topics(cluster: Cluster, namespace: str, function: str) -> Tuple[str, ...]:
+    """Those that the function's NATSTriggers subscribe to."""
+    found = cluster.list(("natstriggers.kubeless.io",), namespace=namespace)
+    specs: List[Dict[str, Any]] = [trigger.get("spec") or {} for trigger in found]
+    wanted = [s for s in specs if _selected(s).get("function") == function]
+    return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
+
+
+def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
+    return (spec.get("functionSelector") or {}).get("matchLabels") or {}

@@ -51,9 +51,9 @@ class Command(click.Command):
         return super().parse_args(ctx, [part for parts in apart for part in parts])
 
 
-def command(*examples: str) -> Callable[[Callable[..., int]], Command]:
-    """A command of the name of its function, whose docstring is its help."""
-    return click.command(cls=Command, examples=examples)
+def command(*examples: str, name: Optional[str] = None) -> Callable[[Callable[..., int]], Command]:
+    """A command of the name of its function, or of another, whose docstring is its help."""
+    return click.command(name, cls=Command, examples=examples)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.cluster import Cluster
+from playbooks.commands.deployed import environment_of
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Place, Selection, Session, command, selects
 from playbooks.core.cluster.manifest import reference
@@ -92,7 +93,7 @@ def pause(session: Session, which: Selection, scope: Scope, why: str) -> int:
 
     def write(book: Book, by: str, now: Instant) -> str:
         if book.paused:
-            return f"already paused, since {_since(book.paused)}"
+            return f"already paused, since {paused_since(book.paused)}"
         book.pause(by, now, why)
         return f"paused by {by}; alerts are held until it is resumed"
 
@@ -111,7 +112,7 @@ def resume(session: Session, which: Selection, scope: Scope) -> int:
     def write(book: Book, _by: str, _now: Instant) -> str:
         paused = book.paused
         book.resume()
-        return f"resumed, paused since {_since(paused)}" if paused else "not paused"
+        return f"resumed, paused since {paused_since(paused)}" if paused else "not paused"
 
     return _written(session, which, scope, write)
 
@@ -172,7 +173,7 @@ def _written(
     return 0
 
 
-def _since(paused: Mapping[str, str]) -> str:
+def paused_since(paused: Mapping[str, str]) -> str:
     """Such as ``2026-01-02T03:04:05Z by alice: node maintenance``."""
     why = f": {paused['why']}" if paused.get("why") else ""
     return f"{paused.get('at', '')} by {paused.get('by', '')}{why}"
@@ -228,7 +229,7 @@ def ledger_places(cluster: Cluster, playbook: str, function: str, given: str) ->
     named = object_name(given) if given else None
     if named:
         return [named]
-    found = [_place(each) for each in _functions(cluster, playbook, function)]
+    found = [ledger_place(each) for each in _functions(cluster, playbook, function)]
     if not found:
         of_name = f" named {function}" if function else ""
         raise DeploymentError(
@@ -251,20 +252,9 @@ def _functions(cluster: Cluster, playbook: str, function: str) -> List[Mapping[s
     ]
 
 
-def _place(function: Mapping[str, Any]) -> Place:
+def ledger_place(function: Mapping[str, Any]) -> Place:
     """As the setting of its pods says."""
     metadata = function["metadata"]
-    setting = _environment(function).get(manifests.SETTING)
+    setting = environment_of(function).get(manifests.SETTING)
     namespace, name = object_name(setting or "") or ("", manifests.name(metadata["name"]))
     return namespace or metadata["namespace"], name
-
-
-def _environment(function: Mapping[str, Any]) -> Mapping[str, str]:
-    found = function["spec"]
-    for part in ("deployment", "spec", "template", "spec"):
-        found = found.get(part) or {}
-    return {
-        variable["name"]: variable.get("value", "")
-        for container in found.get("containers") or ()
-        for variable in container.get("env") or ()
-    }

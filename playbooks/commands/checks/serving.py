@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.cluster import Cluster
-from playbooks.commands.deployed import DeployedFunction, a_worker, find, is_worker
+from playbooks.commands.deployed import DeployedFunction, a_worker, find, is_worker, topics
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
@@ -42,18 +42,18 @@ def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding]
         return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
     stored = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
     deployment = stored[0] if stored else {}
-    topics = _topics(cluster, namespace, function)
+    subscribed = topics(cluster, namespace, function)
     deployed = find(cluster, namespace, function) if is_worker(deployment) else None
     container = _container(deployment, function)
     served = Served(
         playbook=found[0].get("spec", {}).get("handler", "").partition(".")[0],
-        topics=topics,
+        topics=subscribed,
         environment={v["name"]: v.get("value", "") for v in container.get("env") or ()},
         image=container.get("image", ""),
         deployed=deployed,
     )
     by = _worker(cluster, deployed, deployment) if deployed else _kubeless(cluster, deployment)
-    return [by, _answered(topics)], served
+    return [by, _answered(subscribed)], served
 
 
 def _worker(cluster: Cluster, deployed: DeployedFunction, deployment: Manifest) -> Finding:
@@ -80,22 +80,11 @@ def _kubeless(cluster: Cluster, deployment: Manifest) -> Finding:
     return Finding(FUNCTION, OK if ready >= wanted > 0 else FAILED, said)
 
 
-def _answered(topics: Tuple[str, ...]) -> Finding:
-    if topics:
-        return Finding(TOPICS, OK, ", ".join(topics))
+def _answered(subscribed: Tuple[str, ...]) -> Finding:
+    if subscribed:
+        return Finding(TOPICS, OK, ", ".join(subscribed))
     said = "it has no NATSTrigger: it answers no alert"
     return Finding(TOPICS, WARNING, said, "deploy it with -t TOPIC")
-
-
-def _topics(cluster: Cluster, namespace: str, function: str) -> Tuple[str, ...]:
-    found = cluster.list(("natstriggers.kubeless.io",), namespace=namespace)
-    specs: List[Dict[str, Any]] = [trigger.get("spec") or {} for trigger in found]
-    wanted = [s for s in specs if _selected(s).get("function") == function]
-    return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
-
-
-def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
-    return (spec.get("functionSelector") or {}).get("matchLabels") or {}
 
 
 def _ready(deployment: Manifest) -> Tuple[int, int]:

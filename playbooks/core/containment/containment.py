@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, List, Sequence, Tuple, Type, Union
+from typing import ClassVar, List, Optional, Sequence, Tuple, Type, Union
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
@@ -63,6 +63,11 @@ class Containment(ABC):
     @abstractmethod
     def there(self) -> bool:
         """Whether anything of it is left."""
+
+    @property
+    def until(self) -> Optional[Instant]:
+        """When it ends by its TTL; None where a person has to release it."""
+        return None
 
     @property
     def changes(self) -> List[str]:

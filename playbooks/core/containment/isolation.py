@@ -70,6 +70,10 @@ class Isolation(PodContainment):
         return bool(self.policy or LABEL in self.pod.labels or on(self.pod))
 
     @property
+    def until(self) -> Optional[Instant]:
+        return self.note.until
+
+    @property
     def whole(self) -> bool:
         """Whether the policy is there and selects the pod."""
         return self.policy is not None and self.pod.labels.get(LABEL) == self.pod.uid

@@ -50,6 +50,12 @@ class Tainting(NodeContainment):
         return self.is_noted(self.node)
 
     @property
+    def until(self) -> Optional[Instant]:
+        """When the last of them ends."""
+        ends = [note.until for note in self.notes.values()]
+        return max((end for end in ends if end), default=None) if all(ends) else None
+
+    @property
     def changes(self) -> List[str]:
         found = ((taint, self._changed(taint)) for taint in self.notes)
         return [f"taint {taint} was changed to {shown(now)}" for taint, now in found if now]

@@ -1,0 +1,147 @@
+import json
+
+from expects import be_empty, contain, equal, expect, start_with
+from mamba import before, description, it
+
+from playbooks import isolate
+from playbooks.commands.options import Reach
+from playbooks.core import settings
+from playbooks.core.outcome import Outcome
+from playbooks.engines.outcome_log import line
+from playbooks.engines.worker.operator.protocol import DEAD_LETTERS
+from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run
+from specs.deployment.mothers import a_worker_request, worker_objects
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
+from specs.support.mothers import a_document, a_pod, an_alert
+
+LEDGER = "falco-delete-ledger"
+DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion of pod shop/web-0 accepted")
+
+
+class Worker(FakeCluster):
+    """Its worker has these dead letters and this history."""
+
+    letters, history = (), ()
+
+    def execute(self, namespace, pod, container, command):
+        super().execute(namespace, pod, container, command)
+        return answer(*(self.letters if DEAD_LETTERS in command else self.history))
+
+
+def deployed(cluster, playbook, name, namespace):
+    """One more, of which nothing runs."""
+    request = a_worker_request(playbook, "-N", name)
+    made = worker_objects(request, namespace=namespace, image="image:1")
+    cluster.create([m for m in made.in_order if m["kind"] != "Role"])
+
+
+def reach(*pods):
+    cluster = InMemoryCluster(*pods)
+    return lambda context: Reach(FixedClock(), cluster, lambda place: InMemoryLedger())
+
+
+with description("falco-playbook list") as self:
+    with before.each:
+        self.cluster = a_cluster("-e", "MAX_ACTIONS=3")
+
+    def rows(self, *words):
+        said = run("list", *words, cluster=self.cluster)
+        expect(said.code).to(equal(0))
+        return [line.split() for line in said.out.splitlines()]
+
+    with it("lists the playbooks of the namespace, or of all with -A"):
+        deployed(self.cluster, "taint", "taint", "ops")
+
+        expect([row[:5] for row in self.rows()[1:]]).to(
+            equal([["default", "falco-delete", "delete", "1/1", "falco.error.*"]])
+        )
+        expect([row[1] for row in self.rows("-A")[1:]]).to(equal(["falco-delete", "falco-taint"]))
+        expect([row[1] for row in self.rows("-n", "ops")[1:]]).to(equal(["falco-taint"]))
+
+    with it("says who paused one"):
+        run("pause", "-p", "delete", cluster=self.cluster)
+
+        expect(" ".join(self.rows()[1])).to(contain("by alice ("))
+
+    with it("says that there are none, and that the one which is wanted is not there"):
+        none = run("list", "-n", "empty", cluster=self.cluster)
+        other = run("list", "-p", "isolate", cluster=self.cluster)
+
+        expect((none.code, none.out)).to(equal((0, "")))
+        expect(none.err).to(contain("there are no playbooks in namespace empty"))
+        expect(other.code).to(equal(1))
+        expect(other.err).to(contain("there is no Function falco-isolate in namespace default"))
+
+    with it("lists also where a ledger may not be read, and says so"):
+        del self.cluster.objects[("ConfigMap", "default", LEDGER)]
+
+        expect(run("list", cluster=self.cluster).out).to(
+            contain("its pauses and budgets are unknown: there is no ledger default/")
+        )
+
+    with it("is refused for -A with -n"):
+        expect(run("list", "-A", "-n", "shop").code).to(equal(2))
+
+
+with description("falco-playbook status") as self:
+    with before.each:
+        self.cluster = a_cluster("-e", "MAX_ACTIONS=3", kind=Worker)
+
+    def status(self, *words, reach=reach()):
+        said = run("status", *words, cluster=self.cluster, reach=reach)
+        expect(said.code).to(equal(0))
+        return said.out
+
+    with it("shows the settings that differ from the defaults, and no secret"):
+        expect(self.status()).to(contain("settings:       MAX_ACTIONS=3\n"))
+        expect(self.status()).to(start_with("default/falco-delete (delete)\n"))
+
+    with it("shows a pause with its reason, and the budget that is used up"):
+        run("pause", "-p", "delete", "--why", "nodes move", cluster=self.cluster)
+        stored = self.cluster.the("ConfigMap", LEDGER)["data"]
+        book = json.loads(stored["ledger.json"])
+        stored["ledger.json"] = json.dumps(
+            {**book, "tripped": {"shop": {"at": "2026-01-02T03:04:05Z", "limit": "3 of 3"}}}
+        )
+
+        expect(self.status()).to(contain("by alice (", ": nodes move\n"))
+        expect(self.status()).to(contain("budget used up: shop (since 2026-01-02T03:04:05Z)"))
+
+    with it("counts the dead letters by reason, and shows the last action"):
+        self.cluster.letters = (a_line(1, Reason="paused"), a_line(2, Reason="paused"), a_line(3))
+        skipped = Outcome.skipped("finished", "it has succeeded")
+        self.cluster.history = tuple(
+            {**line("delete", a_document(), each), "recorded": "2026-11-21T10:00:01.25Z"}
+            for each in (DONE, skipped)
+        )
+
+        expect(self.status()).to(
+            contain(
+                "dead letters:   3 (2 paused, 1 not-permitted)\n",
+                "last action:    2026-11-21T10:00:01Z deletion of pod shop/web-0 accepted\n",
+            )
+        )
+
+    with it("says why the worker was not asked"):
+        self.cluster = a_cluster(pods=())
+
+        expect(self.status()).to(contain("worker:", "no worker of default/falco-delete runs"))
+
+    with it("shows what is contained, and until when"):
+        self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
+        at = reach(a_pod())
+        cluster = at("").cluster
+        chosen = settings.read(isolate.playbook.settings, {"ISOLATE_TTL": "1h"})
+        isolate.playbook.build(chosen, some_collaborators(cluster)).run(an_alert())
+
+        expect(self.status(reach=at)).to(contain("contained:      pod shop/web-0 until 20"))
+
+    with it("shows it for machines"):
+        (found,) = json.loads(self.status("-o", "json"))
+
+        expect([found["name"], found["engine"], found["ready"], found["replicas"]]).to(
+            equal(["falco-delete", "kubernetes", 1, 1])
+        )
+        expect(found["settings"]).to(equal({"MAX_ACTIONS": "3"}))
+        expect([found["paused"], found["tripped"], found["dead_letters"]]).to(equal([None, {}, {}]))
+        expect(found["contained"]).to(be_empty)
