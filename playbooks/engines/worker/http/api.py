@@ -10,7 +10,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http.server import Request, Response
+from playbooks.engines.worker.http.connection import Request, Response
 from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import log
@@ -19,6 +19,7 @@ from playbooks.engines.worker.function import (
 )
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import Consumer
+from playbooks.engines.worker.nats.failures import RETRY, Failures
 from playbooks.engines.worker.nats.jetstream import (
     ApiError,
     JetStream,
@@ -30,14 +31,11 @@ from playbooks.engines.worker.nats.pull import Pullers, Take
 from playbooks.engines.worker.topics import topics as subscriptions
 from playbooks.engines.worker.topics.topics import Subscription
 
-# Seconds: between two looks at the consumers' depths, between two tries of what went wrong, and
-# for how long a consumer without a topic is looked through at least.
-LOOK, RETRY, FAREWELL = 10.0, 2.0, 30.0
+# Seconds between two looks at the consumers' depths, and for how long a consumer without a topic is
+# looked through at least.
+LOOK, FAREWELL = 10.0, 30.0
 
 INBOX = ""
-
-# Why a topic is looked at again that nothing is known to be wrong with.
-RECONNECTED = "a new connection"
 
 
 class DurableIntake:
@@ -58,13 +56,12 @@ class DurableIntake:
         self._jetstream = jetstream
         self._connection = connection
         self._function = function
-        self._pullers = Pullers(connection, window=window, take=take, broken=self._fail)
         self._metrics = metrics
         self._stream = ""
         self._inbox_stream = ""
         self._subscriptions: Tuple[Subscription, ...] = ()
-        self._failed: Dict[str, str] = {}
-        self._retry_at = 0.0
+        self._failures = Failures()
+        self._pullers = Pullers(connection, window=window, take=take, broken=self._failures.add)
         self._look_at = 0.0
         self._ended: Dict[str, float] = {}
 
@@ -102,10 +99,8 @@ class DurableIntake:
     async def tick(self) -> None:
         self._pullers.tick()
         now = time.monotonic()
-        if self._failed and now >= self._retry_at:
-            self._retry_at = now + RETRY
-            for topic in list(self._failed):
-                await self._ensure(topic)
+        for topic in self._failures.due(now):
+            await self._ensure(topic)
         if now >= self._look_at:
             self._look_at = now + LOOK
             await self._look()
@@ -117,7 +112,7 @@ class DurableIntake:
         for topic in self._pullers:
             self._pullers.renew(topic)
             # A server that lost its data, or let a consumer go, is noticed now.
-            self._failed.setdefault(topic, RECONNECTED)
+            self._failures.suspect(topic)
 
     def pause(self, away: bool) -> None:
         self._pullers.pause(away)
@@ -146,24 +141,12 @@ class DurableIntake:
         try:
             await self._begin(topic)
         except (Unusable, NoJetStream, ApiError, OSError) as error:
-            self._fail(topic, str(error))
+            self._failures.add(topic, str(error))
         except Exception as error:
-            self._fail(topic, repr(error))
+            self._failures.add(topic, repr(error))
         else:
-            failed = self._failed.pop(topic, None)
-            if failed is None:
-                return
-            self._pullers.renew(topic)
-            if failed != RECONNECTED:
-                log.info(f"{topic or '(inbox)'} is served again")
-
-    def _fail(self, topic: str, why: str) -> None:
-        if self._failed.get(topic) != why:
-            log.error(f"topic {topic or '(inbox)'} is not served: {why}")
-        self._failed[topic] = why
-        # Not later than it was to be: what fails all the time is tried all the same.
-        if self._retry_at <= time.monotonic():
-            self._retry_at = time.monotonic() + RETRY
+            if self._failures.over(topic):
+                self._pullers.renew(topic)
 
     async def _begin(self, topic: str) -> None:
         """Raises what keeps the topic from being served."""
@@ -201,7 +184,7 @@ class DurableIntake:
 
     async def _alert_stream(self, topic: str) -> str:
         """The stream, looked for again where something went wrong with the topic."""
-        if topic in self._failed or not self._stream:
+        if topic in self._failures or not self._stream:
             self._stream = await self._jetstream.stream(ALERTS, ALERT_STREAM)
         return self._stream
 
@@ -226,7 +209,7 @@ class DurableIntake:
         log.info(f"unsubscribed from {topic}")
 
     async def _look(self) -> None:
-        for topic in [topic for topic in self._pullers if topic not in self._failed]:
+        for topic in [topic for topic in self._pullers if topic not in self._failures]:
             stream = self._stream if topic else self._inbox_stream
             name = self._function.consumer(topic) if topic else self._function.inbox_consumer
             try:
@@ -234,11 +217,7 @@ class DurableIntake:
             except Exception:
                 continue
             if info is None:
-                self._fail(topic, f"consumer {name} is gone")
+                self._failures.add(topic, f"consumer {name} is gone")
             elif topic in self._pullers:
                 depth = (info.num_pending or 0) + (info.num_ack_pending or 0)
                 self._metrics.depth(topic or "(inbox)", depth)
-
-    @property
-    def served(self) -> List[str]:
-        return [topic for topic in self._pullers if topic]

@@ -9,7 +9,7 @@ from mamba import description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.http.api import HttpApi, NotTaken, looks_proxied
-from playbooks.engines.worker.http.server import Request
+from playbooks.engines.worker.http.connection import Request
 from specs.support.mothers import a_document
 
 TOKEN = "0123456789abcdef"

@@ -8,8 +8,9 @@ from unittest import mock
 from expects import be_below, be_empty, contain, contain_exactly, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.engines.worker.http import server as http_server
-from playbooks.engines.worker.http.server import LARGEST, OF_A_SOURCE, Response, Server
+from playbooks.engines.worker.http import connection
+from playbooks.engines.worker.http.connection import LARGEST, Response
+from playbooks.engines.worker.http.server import OF_A_SOURCE, Server
 
 # A thousand connections have two ends each.
 FILES = 4096
@@ -277,7 +278,7 @@ with description("Connections that send nothing, or as good as nothing") as self
         expect(conversation(use)).to(contain("HTTP/1.1 200"))
 
     with it("are closed after the time for a first byte, and after the time for a whole head"):
-        quick = mock.patch.multiple(http_server, FIRST_BYTE=0.2, HEAD=0.4)
+        quick = mock.patch.multiple(connection, FIRST_BYTE=0.2, HEAD=0.4)
         with quick:
             begun = time.monotonic()
             expect(said()).to(be_empty)
