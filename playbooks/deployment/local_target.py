@@ -34,15 +34,18 @@ VARIABLE = "STANDIN_OBJECTS"
 MOST_ROWS = 60
 
 
-def find(playbook: Playbook, environ: Mapping[str, str], files: Sequence[str]) -> Target:
-    """``files``: the alerts, whose directories may hold a file of more objects.
+def find(
+    playbook: Playbook, environ: Mapping[str, str], files: Sequence[str], *, context: str = ""
+) -> Target:
+    """``files``: the alerts, whose directories may hold a file of more objects. ``context``: of the
+    kubeconfig; empty for the current one, or none.
 
     Raises CannotStart where the cluster cannot be found, or does not answer.
     """
     if not playbook.permissions:
         return Target()
     try:
-        found = connect.if_any(environ)
+        found = connect.of_kubeconfig(environ, context) if context else connect.if_any(environ)
     except NoCluster as error:
         raise CannotStart(str(error)) from error
     if found is None:

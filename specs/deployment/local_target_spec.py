@@ -23,6 +23,17 @@ metadata: {name: theirs, namespace: shop}
 spec: {podSelector: {}, ingress: [{}]}
 """
 
+CONTEXTS = """
+current-context: prod
+clusters:
+- {name: prod, cluster: {server: "https://prod.example"}}
+- {name: staging, cluster: {server: "https://staging.example"}}
+users: [{name: me, user: {token: x}}]
+contexts:
+- {name: prod, context: {cluster: prod, user: me}}
+- {name: staging, context: {cluster: staging, user: me}}
+"""
+
 
 class Failing:
     """Stands for the connection: who asks for it, gets the error."""
@@ -112,6 +123,19 @@ with description("A run on a real cluster") as self:
     with it("does not begin where the kubeconfig is broken"):
         with patch.object(local_target.connect, "if_any", side_effect=NoCluster("broken")):
             expect(lambda: find(delete.playbook, {}, [])).to(raise_error(CannotStart, "broken"))
+
+    with it("acts on the context that is named, else on the current one"):
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "config")
+            path.write_text(CONTEXTS)
+            with patch.object(local_target, "RealTarget", lambda words, _api: words):
+                named, current = (
+                    find(delete.playbook, {"KUBECONFIG": str(path)}, [], context=context)
+                    for context in ("staging", "")
+                )
+
+        expect(named).to(contain("context staging, server https://staging.example"))
+        expect(current).to(contain("context prod, server https://prod.example"))
 
 
 with description("A run without a kubeconfig") as self:

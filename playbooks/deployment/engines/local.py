@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import List
 
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
@@ -38,8 +39,6 @@ class Local(Engine):
             found.append("-s needs a cluster: -E local takes -e NAME=@FILE")
         if options.show:
             found.append("-E local has no objects that -d could print")
-        if options.context:
-            found.append("-E local acts on the kubeconfig's current context, not on --context")
         return found
 
     def show(self, request: Request, invocation: Invocation) -> None:
@@ -59,7 +58,7 @@ class Local(Engine):
             {**invocation.environ, **request.values, **place},
             source=own.get(FILES.name, ()),
             http_port=own.get(HTTP.name),
-            target=local_target.find,
+            target=partial(local_target.find, context=invocation.options.context),
             reasons=own.get(REASONS.name, False),
         )
 
