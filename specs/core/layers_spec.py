@@ -21,12 +21,12 @@ LAYERS = {
     "commands": ("core", "deployment", "engines", "infrastructure", "simulation"),
 }
 
-# The folders of a layer, each of which may import those before it; what every one of them may
-# import beside that; and what none of them may.
+# The folders of a layer, each of which may import those before it; and the modules beside them
+# that all of them may import.
 FOLDERS = {
     "deployment": (
         ("request", "packaging", "manifests", "apply", "engines"),
-        ("errors", "kubectl", "kubectl_process", "terminal"),
+        ("errors", "kubectl", "kubectl_process", "local_target", "terminal"),
     ),
     "engines/worker": (
         ("topics", "nats", "records", "work", "http", "operator"),
@@ -47,7 +47,9 @@ def imports_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
+            package = PACKAGE.parent.joinpath(*node.module.split(".")).is_dir()
+            names = [f".{alias.name}" for alias in node.names] if package else [""]
+            yield from (f"{node.module}{name}" for name in names)
 
 
 def imports_of_layer(layer):
