@@ -254,8 +254,8 @@ def _parameters() -> List[click.Parameter]:
         click.Option(
             ["-S", "--set-up"],
             is_flag=True,
-            help="set the cluster up for -E kubernetes, create the admission policies for the"
-            " accounts of isolate and taint, and remove roles whose function is gone",
+            help="set the cluster up for -E kubernetes, create the admission policies that limit"
+            " what playbooks' accounts may change, and remove roles whose function is gone",
         ),
         click.Option(
             ["-d", "--dry-run", "show"],
