@@ -149,7 +149,7 @@ def replay(
         alert = Alert.parse(body)
         clock.time = alert.time
         if any(matches(topic, subject(alert.rule, alert.priority)) for topic in topics):
-            outcome = past.answer(alert, partial(responder.answer, body, recorded=True))
+            outcome = past.answer(alert, partial(responder.answer, alert, recorded=True))
             answered.append(_answered(alert, outcome, detail))
         else:
             elsewhere += 1

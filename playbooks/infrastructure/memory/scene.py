@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
@@ -121,11 +122,24 @@ def scene(
 
 def owner_of(pod: str) -> Optional[Owner]:
     """The controller that a pod's name speaks of; a guess."""
+    return _named(pod)[0]
+
+
+@lru_cache(maxsize=4096)
+def _named(pod: str) -> Tuple[Optional[Owner], Mapping[str, str]]:
+    """The controller that a pod's name speaks of, and the labels that it gives its pods."""
     match = _OF_DEPLOYMENT.fullmatch(pod)
     if match:
-        return Owner("ReplicaSet", f"{match['app']}-{match['hash']}")
+        labels = {"app": _label(match["app"]), "pod-template-hash": match["hash"]}
+        return Owner("ReplicaSet", f"{match['app']}-{match['hash']}"), labels
     match = _OF_STATEFUL_SET.fullmatch(pod)
-    return Owner("StatefulSet", match["app"]) if match else None
+    if match:
+        return Owner("StatefulSet", match["app"]), {"app": _label(match["app"])}
+    return None, {"run": _label(pod)}
+
+
+def _label(text: str) -> str:
+    return text[:63].rstrip("-.")
 
 
 def _documents(path: Path) -> List[Manifest]:
@@ -181,14 +195,14 @@ def uid_of(claim: Claim) -> str:
 def _pod(alert: Alert, node: str) -> Manifest:
     claim = alert.claim
     container = _container_name(alert)
+    owner, labels = _named(claim.pod)
     metadata: Manifest = {
         "name": claim.pod,
         "namespace": claim.namespace,
         "uid": uid_of(claim),
         "creationTimestamp": _an_hour_before(alert.time),
-        "labels": _labels(claim.pod),
+        "labels": labels,
     }
-    owner = owner_of(claim.pod)
     if owner:
         metadata["ownerReferences"] = [_controller(claim, owner.kind, owner.name)]
     return {
@@ -213,10 +227,9 @@ def _pod(alert: Alert, node: str) -> Manifest:
 
 
 def _owners(claim: Claim, replicas: Optional[int]) -> List[Manifest]:
-    owner = owner_of(claim.pod)
+    owner, labels = _named(claim.pod)
     if not owner:
         return []
-    labels = _labels(claim.pod)
     metadata: Manifest = {
         "name": owner.name,
         "namespace": claim.namespace,
@@ -245,16 +258,6 @@ def _controller(claim: Claim, kind: str, name: str) -> Manifest:
         "uid": _uid(claim.namespace, kind, name),
         "controller": True,
     }
-
-
-def _labels(pod: str) -> Dict[str, str]:
-    match = _OF_DEPLOYMENT.fullmatch(pod)
-    if match:
-        return {"app": match["app"][:63].rstrip("-."), "pod-template-hash": match["hash"]}
-    match = _OF_STATEFUL_SET.fullmatch(pod)
-    if match:
-        return {"app": match["app"][:63].rstrip("-.")}
-    return {"run": pod[:63].rstrip("-.")}
 
 
 def _container_name(alert: Alert) -> str:
