@@ -12,7 +12,6 @@ from click.shell_completion import get_completion_class
 
 from playbooks.commands import PROGRAM, tell
 from playbooks.commands.check import check
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.dead import dead
 from playbooks.commands.history import history
 from playbooks.commands.options import HELP, Command, Reach, Session, command, reach
@@ -22,6 +21,7 @@ from playbooks.commands.status import listing, status
 from playbooks.commands.sweep import sweep
 from playbooks.commands.token import token
 from playbooks.commands.undo import undo
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
@@ -77,7 +77,7 @@ for _each in _COMMANDS:
 
 def main(
     arguments: Sequence[str],
-    connect: Callable[[str], Cluster],
+    connect: Callable[[str], ClusterObjects],
     *,
     sleep: Sleep = time.sleep,
     reach: Callable[[str], Reach] = reach,

@@ -10,8 +10,8 @@ import click
 from playbooks.commands.checks import admission_policy, enforcement, nats, rights, serving
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
@@ -86,7 +86,7 @@ def _findings(
 
 
 def _served(
-    cluster: Cluster, namespace: str, function: str
+    cluster: ClusterObjects, namespace: str, function: str
 ) -> Tuple[List[Finding], Optional[Served]]:
     served: List[Optional[Served]] = [None]
 
@@ -103,7 +103,7 @@ def _playbook(which: Selection, served: Optional[Served]) -> Optional[Playbook]:
     return catalogue.load(name) if name else None
 
 
-def _inspected(cluster: Cluster, served: Served) -> List[Finding]:
+def _inspected(cluster: ClusterObjects, served: Served) -> List[Finding]:
     deployed = served.deployed
     if deployed is None:
         said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"

@@ -9,10 +9,10 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 import click
 
 from playbooks.commands import in_pod, tell
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import DeployedFunction
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
@@ -84,7 +84,7 @@ def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str])
     ]
 
 
-def _list(cluster: Cluster, deployed: DeployedFunction, as_json: bool) -> int:
+def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool) -> int:
     answer = in_pod.run(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
     if answer.why:
         raise DeploymentError(answer.why)
@@ -99,7 +99,11 @@ def _list(cluster: Cluster, deployed: DeployedFunction, as_json: bool) -> int:
 
 
 def _settle(
-    cluster: Cluster, deployed: DeployedFunction, verb: str, ids: Sequence[int], as_json: bool
+    cluster: ClusterObjects,
+    deployed: DeployedFunction,
+    verb: str,
+    ids: Sequence[int],
+    as_json: bool,
 ) -> int:
     """1 where one of them is kept."""
     words = [verb, "--uid", deployed.uid, "--by", in_pod.who(cluster)]

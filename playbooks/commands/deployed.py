@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.symptoms import of_pod
 from playbooks.deployment.errors import DeploymentError
@@ -36,7 +36,7 @@ class DeployedFunction:
         return {v["name"]: v.get("value", "") for v in self.container.get("env") or ()}
 
 
-def find(cluster: Cluster, namespace: str, function: str) -> DeployedFunction:
+def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
     """Raises DeploymentError where no worker of ours is deployed under this name."""
     preflight.check_cluster(cluster)
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
@@ -58,13 +58,13 @@ def is_worker(deployment: Mapping[str, Any]) -> bool:
     return REVISION in _annotations(template)
 
 
-def workers(cluster: Cluster, deployed: DeployedFunction) -> List[str]:
+def workers(cluster: ClusterObjects, deployed: DeployedFunction) -> List[str]:
     """The pods whose worker runs, ready ones first."""
     running = [p for p in _pods(cluster, deployed) if _runs(p, deployed.function)]
     return [p["metadata"]["name"] for p in sorted(running, key=lambda p: of_pod(p) is not None)]
 
 
-def a_worker(cluster: Cluster, deployed: DeployedFunction) -> str:
+def a_worker(cluster: ClusterObjects, deployed: DeployedFunction) -> str:
     """Raises DeploymentError with what its pods say, where none runs."""
     running = workers(cluster, deployed)
     if running:
@@ -77,7 +77,7 @@ def a_worker(cluster: Cluster, deployed: DeployedFunction) -> str:
     )
 
 
-def _pods(cluster: Cluster, deployed: DeployedFunction) -> Sequence[Manifest]:
+def _pods(cluster: ClusterObjects, deployed: DeployedFunction) -> Sequence[Manifest]:
     selector = f"{FUNCTION}={deployed.function}"
     found = cluster.list(("pods",), namespace=deployed.namespace, selector=selector)
     return [pod for pod in found if REVISION in _annotations(pod)]
@@ -93,7 +93,7 @@ def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, str]:
     return (manifest.get("metadata") or {}).get("annotations") or {}
 
 
-def _nothing(cluster: Cluster, namespace: str, function: str) -> str:
+def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
     others = cluster.list(("functions.kubeless.io",), namespace=namespace)
     names = sorted(other["metadata"]["name"] for other in others)
     there = f"there are {', '.join(names)}" if names else "there are no Functions"
@@ -115,7 +115,7 @@ def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
     }
 
 
-def topics(cluster: Cluster, namespace: str, function: str) -> Tuple[str, ...]:
+def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
     """Those that the function's NATSTriggers subscribe to."""
     found = cluster.list(("natstriggers.kubeless.io",), namespace=namespace)
     specs: List[Dict[str, Any]] = [trigger.get("spec") or {} for trigger in found]

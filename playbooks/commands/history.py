@@ -9,11 +9,11 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 import click
 
 from playbooks.commands import in_pod, tell
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
@@ -68,7 +68,7 @@ def history(session: Session, which: Selection, output: str, since: float, skipp
 
 
 def _worker(
-    cluster: Cluster, namespace: str, function: str
+    cluster: ClusterObjects, namespace: str, function: str
 ) -> Tuple[Optional[DeployedFunction], str]:
     """What is deployed, or None and why it cannot be asked. Raises DeploymentError."""
     try:
@@ -80,7 +80,7 @@ def _worker(
 
 
 def _from_stream(
-    cluster: Cluster, deployed: DeployedFunction, since: float
+    cluster: ClusterObjects, deployed: DeployedFunction, since: float
 ) -> Tuple[Optional[List[Entry]], str]:
     """None, and why, where there is no stream, or no worker to read it."""
     words = ("--uid", deployed.uid, "--since", str(int(since)))
@@ -93,7 +93,9 @@ def _from_stream(
     return [_of_line(line) for line in answer.lines], ""
 
 
-def _from_events(cluster: Cluster, namespace: str, function: str, since: float) -> List[Entry]:
+def _from_events(
+    cluster: ClusterObjects, namespace: str, function: str, since: float
+) -> List[Entry]:
     selector = f"{event.FUNCTION}={function},{event.HOME}={namespace}"
     items = cluster.list(("events.events.k8s.io",), selector=selector)
     oldest = Instant(time.time_ns() - int(since) * NANOSECONDS)

@@ -8,8 +8,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
-from playbooks.commands.cluster import Cluster, Executed
 from playbooks.commands.deployed import DeployedFunction, a_worker
+from playbooks.core.cluster.objects import ClusterObjects, Executed
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
@@ -26,7 +26,9 @@ class WorkerReply:
     why: str = ""
 
 
-def run(cluster: Cluster, deployed: DeployedFunction, verb: str, *arguments: str) -> WorkerReply:
+def run(
+    cluster: ClusterObjects, deployed: DeployedFunction, verb: str, *arguments: str
+) -> WorkerReply:
     """``verb``: one of the protocol's. Raises DeploymentError without a worker of this version."""
     pod = a_worker(cluster, deployed)
     command = (COMMAND[0], "-m", PROGRAM, verb, *arguments)
@@ -67,7 +69,7 @@ def _object(line: str) -> Dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def who(cluster: Cluster) -> str:
+def who(cluster: ClusterObjects) -> str:
     """Who runs this command, for the record: the cluster's user, and the user of this machine.
 
     Both, because several people may share one account of a cluster.

@@ -10,8 +10,8 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, cast
 import click
 
 from playbooks.commands import PROGRAM
-from playbooks.commands.cluster import Cluster as ClusterPort
 from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration
 from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.deployment.apply.waiting import Sleep
@@ -123,13 +123,13 @@ class Session:
     """What the commands act through: the cluster of one ``context`` of the kubeconfig, empty for
     the current one. ``connect`` gives it by kubectl's verbs, ``reach`` by the API."""
 
-    connect: Callable[[str], ClusterPort]
+    connect: Callable[[str], ClusterObjects]
     reach_of: Callable[[str], Reach]
     sleep: Sleep
     context: str = ""
 
     @functools.cached_property
-    def cluster(self) -> ClusterPort:
+    def cluster(self) -> ClusterObjects:
         return self.connect(self.context)
 
     def reach(self) -> Reach:

@@ -9,11 +9,11 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, ca
 import click
 
 from playbooks.commands import tell
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import environment_of
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Place, Selection, Session, command, selects
 from playbooks.core.cluster.manifest import reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
@@ -179,7 +179,7 @@ def paused_since(paused: Mapping[str, str]) -> str:
     return f"{paused.get('at', '')} by {paused.get('by', '')}{why}"
 
 
-def _of_function(cluster: Cluster, namespace: str, function: str) -> Place:
+def _of_function(cluster: ClusterObjects, namespace: str, function: str) -> Place:
     """Raises DeploymentError where there is none."""
     name = manifests.name(function)
     if not cluster.get([reference("v1", "ConfigMap", name, namespace)]):
@@ -189,7 +189,7 @@ def _of_function(cluster: Cluster, namespace: str, function: str) -> Place:
     return namespace, name
 
 
-def _everywhere(cluster: Cluster, namespace: str) -> List[Place]:
+def _everywhere(cluster: ClusterObjects, namespace: str) -> List[Place]:
     """The ledgers of all playbooks, in one namespace or in all. Raises DeploymentError for none."""
     found = cluster.list(("configmaps",), namespace=namespace, selector=manifests.LABEL)
     if not found:
@@ -219,7 +219,7 @@ def ledger_problems(given: str) -> List[str]:
     return [f"--ledger is {given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
 
 
-def ledger_places(cluster: Cluster, playbook: str, function: str, given: str) -> List[Place]:
+def ledger_places(cluster: ClusterObjects, playbook: str, function: str, given: str) -> List[Place]:
     """The ledger that was given, or those of every Function of the playbook, in all namespaces.
 
     ``function``: that one only; empty for all. Raises DeploymentError where there is none.
@@ -239,7 +239,7 @@ def ledger_places(cluster: Cluster, playbook: str, function: str, given: str) ->
     return found
 
 
-def _functions(cluster: Cluster, playbook: str, function: str) -> List[Mapping[str, Any]]:
+def _functions(cluster: ClusterObjects, playbook: str, function: str) -> List[Mapping[str, Any]]:
     try:
         found = cluster.list(("functions.kubeless.io",))
     except KubectlError as error:

@@ -9,17 +9,18 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import click
 
 from playbooks.commands import in_pod, tell
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, environment_of, find, is_worker, topics
 from playbooks.commands.options import Place, Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_place, paused_since
 from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import Book
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain
+from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.errors import DeploymentError
@@ -126,7 +127,7 @@ def _described(session: Session, function: Manifest) -> Document:
     return document
 
 
-def _book(cluster: Cluster, place: Place) -> Book:
+def _book(cluster: ClusterObjects, place: Place) -> Book:
     """Not by a ledger's store, which makes one that is missing. Raises a PlaybookError."""
     namespace, name = place
     found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
@@ -152,7 +153,7 @@ def _changed(playbook: Playbook, environment: Mapping[str, str], function: str) 
     }
 
 
-def _of_worker(cluster: Cluster, function: Manifest) -> Document:
+def _of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
     """What only a worker can read. ``dead_letters``: how many of each reason, None where
     ``worker_error`` says why they were not read."""
     document: Document = {"dead_letters": None, "last_action": None, "worker_error": ""}
@@ -165,7 +166,7 @@ def _of_worker(cluster: Cluster, function: Manifest) -> Document:
         actions = [
             each
             for each in _lines(cluster, deployed, HISTORY, *since)
-            if each.get("status") == kinds.ACTED
+            if kinds.kind(Outcome.of_dict(each)) == kinds.ACTED
         ]
         document["last_action"] = actions[-1] if actions else None
     except PlaybookError as error:
@@ -174,7 +175,7 @@ def _of_worker(cluster: Cluster, function: Manifest) -> Document:
 
 
 def _lines(
-    cluster: Cluster, deployed: DeployedFunction, verb: str, *words: str
+    cluster: ClusterObjects, deployed: DeployedFunction, verb: str, *words: str
 ) -> Sequence[Document]:
     answer = in_pod.run(cluster, deployed, verb, "--uid", deployed.uid, *words)
     if answer.why:

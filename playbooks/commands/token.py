@@ -18,10 +18,10 @@ from typing import Any, List, Mapping, Tuple
 import click
 
 from playbooks.commands import tell
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import DeployedFunction, workers
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidSetting, NotPermitted, PlaybookError
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
@@ -113,7 +113,7 @@ def _mounts(deployed: DeployedFunction) -> List[Tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def _token(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> str:
+def _token(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> str:
     data = _secret(cluster, deployed, place).get("data") or {}
     if place.key not in data:
         raise DeploymentError(_unusable(deployed, place, "it is missing"))
@@ -131,7 +131,7 @@ def _unusable(deployed: DeployedFunction, place: TokenPlace, why: str) -> str:
     )
 
 
-def _secret(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> Manifest:
+def _secret(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> Manifest:
     """Raises DeploymentError where it is gone."""
     found = cluster.get([reference("v1", "Secret", place.secret, deployed.namespace)])
     if not found:
@@ -142,7 +142,7 @@ def _secret(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> 
     return found[0]
 
 
-def _rotated(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) -> str:
+def _rotated(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> str:
     """A new token, which the Secret has now. Raises DeploymentError."""
     if not place.own:
         raise DeploymentError(
@@ -166,7 +166,7 @@ def _rotated(cluster: Cluster, deployed: DeployedFunction, place: TokenPlace) ->
 
 
 def _wait(
-    cluster: Cluster, deployed: DeployedFunction, place: TokenPlace, token: str, sleep: Sleep
+    cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace, token: str, sleep: Sleep
 ) -> None:
     """Until every worker has the new token, and so rejects the previous one."""
     wanted = hashlib.sha256(token.encode("ascii")).hexdigest()
@@ -189,7 +189,7 @@ def _wait(
     )
 
 
-def _hurry(cluster: Cluster, deployed: DeployedFunction) -> None:
+def _hurry(cluster: ClusterObjects, deployed: DeployedFunction) -> None:
     """Without the right to annotate pods it only takes longer."""
     try:
         for pod in workers(cluster, deployed):
@@ -200,7 +200,7 @@ def _hurry(cluster: Cluster, deployed: DeployedFunction) -> None:
 
 
 def _has(
-    cluster: Cluster, deployed: DeployedFunction, place: TokenPlace, pod: str, digest: str
+    cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace, pod: str, digest: str
 ) -> bool:
     command: List[str] = [COMMAND[0], "-c", _DIGEST, place.path]
     try:

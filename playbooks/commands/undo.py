@@ -12,10 +12,10 @@ from typing import List, Sequence
 import click
 
 from playbooks.commands import in_pod, tell
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import find
 from playbooks.commands.options import Place, Reach, Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
@@ -26,7 +26,7 @@ from playbooks.core.notifications.event import event
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Cluster as ClusterPort
+from playbooks.core.ports import Cluster
 from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
@@ -93,7 +93,7 @@ def _problems(target: str, playbook: str) -> List[str]:
     return [f"-p is {playbook!r}, expected {' or '.join(known)} for a {kind}"]
 
 
-def _contained_by(playbook: str, target: TargetRef, cluster: ClusterPort) -> List[Playbook]:
+def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Playbook]:
     """The one that was typed, or all that left something on the target, or else any of them."""
     if playbook:
         return [catalogue.load(playbook)]
@@ -120,7 +120,7 @@ class _Undoing:
     reach: Reach
     places: Sequence[Place]
 
-    def run(self, cluster: Cluster, force: bool, as_json: bool) -> int:
+    def run(self, cluster: ClusterObjects, force: bool, as_json: bool) -> int:
         """The exit code. Raises a PlaybookError."""
         until = after(self.reach.clock.now(), LEFT_ALONE)
 
@@ -145,7 +145,7 @@ class _Undoing:
             tell("", [f"{said} (ledger {kept})"])
         return 0 if outcome.reason in _DONE else 1
 
-    def _put_on_record(self, cluster: Cluster, outcome: Outcome) -> None:
+    def _put_on_record(self, cluster: ClusterObjects, outcome: Outcome) -> None:
         for namespace, name in self.places:
             problems = put_on_record(
                 cluster,
@@ -161,7 +161,7 @@ class _Undoing:
 
 
 def put_on_record(
-    cluster: Cluster,
+    cluster: ClusterObjects,
     *,
     namespace: str,
     function: str,
@@ -196,7 +196,7 @@ def put_on_record(
 
 
 def _make_event(
-    cluster: Cluster, outcome: Outcome, namespace: str, function: str, playbook: str
+    cluster: ClusterObjects, outcome: Outcome, namespace: str, function: str, playbook: str
 ) -> None:
     made = event(
         outcome,

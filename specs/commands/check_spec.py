@@ -2,7 +2,7 @@ from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.commands.checks.rights import WORKERS
-from playbooks.commands.cluster import Executed
+from playbooks.core.cluster.objects import Executed
 from playbooks.deployment.kubectl import Forbidden, KubectlError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.request import catalogue

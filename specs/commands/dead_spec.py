@@ -3,7 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
-from playbooks.commands.cluster import Executed
+from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
 from specs.commands.fake_cluster import a_cluster, a_line, a_pod, answer, run
 

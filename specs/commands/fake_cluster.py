@@ -9,10 +9,10 @@ import json
 from contextlib import redirect_stderr, redirect_stdout
 
 from playbooks.commands import __main__ as program
-from playbooks.commands.cluster import Executed
 from playbooks.commands.options import Reach
 from playbooks.commands.token import ROTATED
 from playbooks.core.cluster.manifest import labels, reference
+from playbooks.core.cluster.objects import Executed
 from playbooks.core.ports import LedgerStore
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests.worker import REVISION

@@ -4,8 +4,8 @@ import time
 from expects import be_empty, be_none, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.commands.cluster import Executed
 from playbooks.commands.undo import put_on_record
+from playbooks.core.cluster.objects import Executed
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event

@@ -6,8 +6,8 @@ from typing import Any, List, Mapping, Optional, Sequence
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding
 from playbooks.commands.checks.rights import user
-from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster.manifest import Manifest, reference, shown
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import PREFIX
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import set_up
@@ -25,7 +25,12 @@ _SET_UP = "an administrator has to run: ./deploy_playbook -S"
 
 
 def look(
-    cluster: Cluster, namespace: str, account: str, playbook: Playbook, *, places: Sequence[str]
+    cluster: ClusterObjects,
+    namespace: str,
+    account: str,
+    playbook: Playbook,
+    *,
+    places: Sequence[str],
 ) -> List[Finding]:
     """Nothing for a playbook whose roles cannot be held any closer."""
     policies = admission_policies.of(playbook)
@@ -39,7 +44,7 @@ def look(
 
 
 def _state(
-    cluster: Cluster, policies: Sequence[AdmissionPolicy], account: str
+    cluster: ClusterObjects, policies: Sequence[AdmissionPolicy], account: str
 ) -> Optional[Finding]:
     """What is wrong with it before it is tried."""
     if not set_up.serves_policies(cluster):
@@ -64,7 +69,11 @@ def _state(
 
 
 def _tried(
-    cluster: Cluster, policy: AdmissionPolicy, account: str, who: str, namespaces: Sequence[str]
+    cluster: ClusterObjects,
+    policy: AdmissionPolicy,
+    account: str,
+    who: str,
+    namespaces: Sequence[str],
 ) -> Finding:
     target = _target(cluster, policy.changes.resource, namespaces)
     if target is None:
@@ -96,13 +105,15 @@ def _not_by_policy(refusal: str, account: str) -> Finding:
     )
 
 
-def _target(cluster: Cluster, resource: str, namespaces: Sequence[str]) -> Optional[Manifest]:
+def _target(
+    cluster: ClusterObjects, resource: str, namespaces: Sequence[str]
+) -> Optional[Manifest]:
     """Some object that the account may change, for dry runs."""
     return next((o for n in namespaces for o in cluster.list((resource,), namespace=n)), None)
 
 
 def _refusal(
-    cluster: Cluster, target: Manifest, change: Mapping[str, Any], who: str
+    cluster: ClusterObjects, target: Manifest, change: Mapping[str, Any], who: str
 ) -> Optional[str]:
     """In the API server's words, or None where it would have made the change."""
     try:

@@ -8,7 +8,7 @@ from typing import List
 from playbooks.commands import tell
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding, evaluated
 from playbooks.commands.checks.probe_pods import BARE, KINDS, REPLICA, Heard, ProbePods
-from playbooks.commands.cluster import Cluster
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply.waiting import Interruptions, Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.kubectl import KubectlError
@@ -23,7 +23,7 @@ _PLUGIN = "use a network plugin that enforces NetworkPolicies: without one, isol
 _KEPT = "open connections last until the pod is gone: delete the pods of such alerts instead"
 
 
-def look(cluster: Cluster, image: str, *, sleep: Sleep) -> List[Finding]:
+def look(cluster: ClusterObjects, image: str, *, sleep: Sleep) -> List[Finding]:
     """Leaves nothing behind, however it ends. Raises DeploymentError."""
     with Interruptions() as interruptions:
         pods = ProbePods(cluster, image, sleep=sleep, check=interruptions.check)

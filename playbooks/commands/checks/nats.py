@@ -6,8 +6,8 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.commands import in_pod
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding, evaluated
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import DeployedFunction
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.worker.operator.protocol import INSPECT
 
@@ -26,7 +26,9 @@ _FIELDS = "add k8s.pod.uid and container.id to Falco's append_output, as docs/en
 _NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
-def look(cluster: Cluster, deployed: DeployedFunction, topics: Sequence[str]) -> List[Finding]:
+def look(
+    cluster: ClusterObjects, deployed: DeployedFunction, topics: Sequence[str]
+) -> List[Finding]:
     """Raises DeploymentError where no worker can be asked."""
     bounds = ("--hours", str(HOURS), "--most", str(MOST))
     wanted = ("--topics", *topics) if topics else ()
@@ -72,7 +74,7 @@ def _stream(line: Mapping[str, Any]) -> Finding:
     return Finding(STREAM, FAILED, str(line["why"]), "read the worker's log")
 
 
-def _alerts(cluster: Cluster, line: Mapping[str, Any]) -> List[Finding]:
+def _alerts(cluster: ClusterObjects, line: Mapping[str, Any]) -> List[Finding]:
     if "unknown" in line:
         return [Finding(IDENTITY, UNKNOWN, str(line["unknown"]))]
     if not line["read"]:
@@ -97,7 +99,7 @@ def _identity(line: Mapping[str, Any]) -> Finding:
     return Finding(IDENTITY, status, f"{said}; not {_named(line['unidentified'])}{more}", _FIELDS)
 
 
-def _hostname(cluster: Cluster, line: Mapping[str, Any]) -> Finding:
+def _hostname(cluster: ClusterObjects, line: Mapping[str, Any]) -> Finding:
     nodes = {node["metadata"]["name"] for node in cluster.list(("nodes",))}
     hosts: Dict[str, int] = line["hosts"]
     strange = {host or "none at all": n for host, n in hosts.items() if host not in nodes}

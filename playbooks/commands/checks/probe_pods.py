@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
-from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import Pod
 from playbooks.deployment.apply.symptoms import Symptom, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep
@@ -45,7 +45,7 @@ class Heard:
 class ProbePods:
     """One that a ReplicaSet made, and a bare one. Raises DeploymentError."""
 
-    def __init__(self, cluster: Cluster, image: str, *, sleep: Sleep, check: Check) -> None:
+    def __init__(self, cluster: ClusterObjects, image: str, *, sleep: Sleep, check: Check) -> None:
         self._cluster = cluster
         self._image = image
         self._sleep = sleep

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import List, Mapping, Sequence
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, Finding
-from playbooks.commands.cluster import Cluster
 from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.settings import is_name, names
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
@@ -32,7 +32,7 @@ def namespaces(environment: Mapping[str, str]) -> Sequence[str]:
 
 
 def look(
-    cluster: Cluster,
+    cluster: ClusterObjects,
     namespace: str,
     account: str,
     permissions: Sequence[Permission],

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, List, Mapping, Optional, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
-from playbooks.commands.cluster import Cluster
 from playbooks.commands.deployed import DeployedFunction, a_worker, find, is_worker, topics
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless
@@ -30,7 +30,9 @@ class Served:
     deployed: Optional[DeployedFunction] = None
 
 
-def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding], Optional[Served]]:
+def look(
+    cluster: ClusterObjects, namespace: str, function: str
+) -> Tuple[List[Finding], Optional[Served]]:
     """What is there of it; None where there is no such function. Raises PlaybookError."""
     try:
         preflight.check_cluster(cluster)
@@ -56,7 +58,7 @@ def look(cluster: Cluster, namespace: str, function: str) -> Tuple[List[Finding]
     return [by, _answered(subscribed)], served
 
 
-def _worker(cluster: Cluster, deployed: DeployedFunction, deployment: Manifest) -> Finding:
+def _worker(cluster: ClusterObjects, deployed: DeployedFunction, deployment: Manifest) -> Finding:
     ready, wanted = _ready(deployment)
     said = f"{ready} of {wanted} workers of {deployed} are ready"
     if ready >= wanted > 0:
@@ -70,7 +72,7 @@ def _worker(cluster: Cluster, deployed: DeployedFunction, deployment: Manifest) 
     return Finding(FUNCTION, FAILED, said, _logs(deployed))
 
 
-def _kubeless(cluster: Cluster, deployment: Manifest) -> Finding:
+def _kubeless(cluster: ClusterObjects, deployment: Manifest) -> Finding:
     ready, wanted = _ready(deployment)
     controller = kubeless.ready_controller(cluster, kubeless.NAMESPACE)
     if not controller:
