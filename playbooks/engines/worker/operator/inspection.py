@@ -80,21 +80,25 @@ async def _strangers(settings: Settings) -> Dict[str, Any]:
 
 
 async def _connect(settings: Settings) -> Any:
-    """One try, which fails with what the server says; the worker itself tries for ever."""
+    """Each server once, and the first error where none takes us; the worker itself tries for ever.
+
+    nats-py goes on with a server that refuses connections, whatever ``allow_reconnect`` says.
+    """
     client = nats_connection.client(settings)
-    said: List[Exception] = []
+    errors: List[Exception] = []
 
     async def note(error: Exception) -> None:
-        said.append(error)
+        errors.append(error)
+        if len(errors) >= len(settings["NATS_URL"]):
+            connecting.cancel()
 
-    # Of several servers one may be away.
-    again = len(settings["NATS_URL"]) > 1
-    once = {"allow_reconnect": again, "max_reconnect_attempts": 0, "error_cb": note}
+    once = {"reconnect_time_wait": 0, "max_reconnect_attempts": 0, "error_cb": note}
     chosen = {**nats_connection.options(settings), **once, "name": "falco-playbook check"}
+    connecting = asyncio.ensure_future(client.connect(**chosen))
     try:
-        await asyncio.wait_for(client.connect(**chosen), CONNECT)
-    except Exception as error:
-        raise (said or [error])[0] from error
+        await asyncio.wait_for(connecting, CONNECT)
+    except (Exception, asyncio.CancelledError) as error:
+        raise (errors[0] if errors else error) from error
     return client
 
 
