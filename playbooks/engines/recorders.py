@@ -1,4 +1,4 @@
-"""After the final outcome of an alert: its recorders, none of which can change it any more."""
+"""Tells the recorders the final outcome of an alert, which none of them can change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def record_all(
     for recorder in recorders:
         error = put(recorder, body, outcome, redaction=redaction, seconds=seconds)
         if error is not None:
-            complain(playbook, name(recorder), error)
+            log_failure(playbook, name(recorder), error)
 
 
 def put(
@@ -69,8 +69,8 @@ def name(recorder: Recorder) -> str:
     return type(recorder).__name__
 
 
-def complain(playbook: str, where: str, error: Exception, **facts: Any) -> None:
-    """A line of its own, on standard error."""
+def log_failure(playbook: str, where: str, error: Exception, **facts: Any) -> None:
+    """One line, on standard error."""
     said = f"no record of an outcome by {where}: {error}"
     line = {"level": "error", "message": said, "playbook": playbook, **facts}
     print(json.dumps(line), file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 
-# The header of a message that a person let go on.
+# The header of a message that a person redelivered.
 RELEASED_BY = "Falco-Released-By"
 
 
@@ -58,8 +58,8 @@ class Origin:
 
 
 class Channel(Protocol):
-    """How the server is told. Each may raise an error of the connection: the server then delivers
-    the message again."""
+    """How the server hears of a delivery. Each may raise an error of the connection: the server
+    then delivers the message again."""
 
     async def acknowledge(self) -> None: ...
 
@@ -82,7 +82,7 @@ class Delivery:
 
     @property
     def released_by(self) -> str:
-        """Who put it back from the dead letters: into the inbox, where only this function looks."""
+        """Who redelivered a dead letter: to the inbox, which only this function reads."""
         return "" if self.topic else self.headers.get(RELEASED_BY, "")
 
     @cached_property

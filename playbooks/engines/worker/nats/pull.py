@@ -124,7 +124,7 @@ class Puller:
     async def _receive(self, message: Any) -> None:
         origin = Origin.of(message.reply or "")
         if origin is None:
-            self._told(message)
+            self._ended(message)
             return
         self._outstanding = max(0, self._outstanding - 1)
         self._claimed += 1
@@ -139,7 +139,7 @@ class Puller:
         self._allowed = min(self._window, self._allowed + 1)
         self._ask()
 
-    def _told(self, message: Any) -> None:
+    def _ended(self, message: Any) -> None:
         """The end of a request: 404 and 408 there is nothing, 409 and others something is wrong.
 
         Source: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-13.md

@@ -112,4 +112,4 @@ class OutcomeWriter:
 
     def _failed(self, where: str, error: Exception) -> None:
         self._metrics.not_recorded(where)
-        recorders.complain(self._playbook, where, error, reason=getattr(error, "reason", ""))
+        recorders.log_failure(self._playbook, where, error, reason=getattr(error, "reason", ""))

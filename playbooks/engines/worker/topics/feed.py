@@ -96,7 +96,7 @@ class Feed:
         if not self._version:
             items, self._version = self._objects.triggers()
             self._triggers = {item["metadata"]["name"]: item for item in items}
-        self._tell()
+        self._report()
         for event in self._objects.watch(self._version, WATCH):
             if self._stopped.is_set():
                 return
@@ -117,7 +117,7 @@ class Feed:
             self._triggers.pop(metadata["name"], None)
         else:
             return
-        self._tell()
+        self._report()
 
     def _read_function(self) -> None:
         try:
@@ -130,7 +130,7 @@ class Feed:
                 found = None
         self._function = found
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._function is None:
             return self._changed(None, {})
         return self._changed(self._function, dict(self._triggers))
