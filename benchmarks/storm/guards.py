@@ -2,7 +2,7 @@
 
 - The worker: reactions a second in storms of --pods alerts, with its guards off as far as they can
   be and with all of them, in turn; the medians count. Off or on, it is never without the guards
-  against loops, the exemptions (its namespace, read every 10 s) and the brake (the ledger, read
+  against loops, the exemptions (its namespace, read every 10 s) and the pause (the ledger, read
   every 2 s). On, every action is written into the ledger before it is done. The pods belong to
   Jobs, which the guards read as well.
 - Kubeless' way, which remembers nothing from one alert to the next: the API calls of an action with
@@ -35,6 +35,7 @@ from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.support.worker_on_cluster import LEDGER, NO_CAPS
 
@@ -179,7 +180,7 @@ def counted(
     name = f"falco-{playbook.name}-once"
     # Deploying makes it, and that is no call of an alert.
     ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=name).read()
-    ledger = ConfigMapLedger(api, namespace=ground.namespace, name=name)
+    ledger = StoredLedger(ConfigMapLedger(api, namespace=ground.namespace, name=name))
     collaborators = ClusterCollaborators(SystemClock(), ThisPod(), KubernetesCluster(api), ledger)
     if bare:
         reaction = playbook.build(read(playbook.settings, settings), collaborators)

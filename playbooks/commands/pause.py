@@ -17,7 +17,6 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
-from playbooks.core.ledger.ledger import change
 from playbooks.core.ledger.limits import object_name
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
@@ -25,6 +24,7 @@ from playbooks.deployment.kubectl import KubectlError
 from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
+from playbooks.infrastructure.ledger import change
 from playbooks.infrastructure.this_pod import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,10 +12,10 @@ from typing import List
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
 from playbooks.core.containment.expiry import Expiry
-from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
 from playbooks.deployment.request import catalogue
+from playbooks.infrastructure import ledger as ledgers
 
 
 @command("sweep -p isolate", "sweep -p taint --ledger responders/falco-taint-ledger")

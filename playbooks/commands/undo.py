@@ -19,7 +19,6 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
-from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import after
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
@@ -31,6 +30,7 @@ from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import NOTE
+from playbooks.infrastructure import ledger as ledgers
 
 # Seconds for which the playbook leaves the object alone, so that the next alert does not undo the
 # undoing.

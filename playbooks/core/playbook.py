@@ -17,7 +17,7 @@ from playbooks.core.errors import (
     RetryableError,
     Unexpected,
 )
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Recorder
@@ -98,13 +98,10 @@ class Playbook:
         for problem in self.reaction.problems(environ):
             raise InvalidSetting(problem)
         collaborators = collaborators or self.collaborators(self.name, settings)
-        if isinstance(collaborators, ClusterCollaborators):
-            asked = guards.guards(self.name, settings, collaborators)
-        else:
-            asked = guards.filters(settings, collaborators, looked_up=False)
+        reaction = self.build(settings, collaborators)
         return Responder(
-            self.build(settings, collaborators),
-            asked,
+            reaction,
+            guards.guards(Context(self.name, settings, collaborators, reaction)),
             collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),

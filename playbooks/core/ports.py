@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, List, Mapping, Optional, Tuple
 
+from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
@@ -14,6 +15,8 @@ from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import Request
+from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
 
 
@@ -52,6 +55,25 @@ class Recorder(ABC):
     @abstractmethod
     def record(self, alert: Alert, outcome: Outcome) -> None:
         """Raises a PlaybookError where it is not on record; nothing depends on that."""
+
+
+class Ledger(ABC):
+    """What must be remembered of a playbook, and holds across its replicas and restarts."""
+
+    @abstractmethod
+    def ask(self, request: Request, limits: Limits, now: Instant) -> Answer:
+        """A place for one action, or the refusal. Granted only once it is written.
+
+        Raises a PlaybookError where the ledger cannot be read or written.
+        """
+
+    @abstractmethod
+    def look(self, request: Request, limits: Limits, now: Instant) -> Answer:
+        """What the answer would be. Nothing is written, and so no budget trips."""
+
+    @abstractmethod
+    def paused(self) -> str:
+        """Who paused the playbook and when, or empty. Raises a PlaybookError."""
 
 
 class LedgerStore(ABC):
@@ -212,6 +234,6 @@ class ClusterCollaborators(Collaborators):
     ``evidence`` None: none is kept."""
 
     cluster: Cluster
-    ledger: LedgerStore
+    ledger: Ledger
     recorders: Tuple[Recorder, ...] = ()
     evidence: Optional[Evidence] = None

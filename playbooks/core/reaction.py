@@ -7,8 +7,9 @@ from typing import List, Mapping, Optional, Tuple, Type, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Changes, Permission
-from playbooks.core.containment.containment import Containment
+from playbooks.core.containment.containment import Containment, NodeContainment
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import Setting
 
@@ -46,6 +47,19 @@ class Reaction(ABC):
     def problems(values: Mapping[str, str]) -> List[str]:  # noqa: ARG004
         """What does not fit together in its settings, as they were written."""
         return []
+
+    @property
+    def evicts(self) -> bool:
+        """Whether what it does to a node ends pods there: it then spares the node it runs on."""
+        return True
+
+    def counts(self, node: Node) -> bool:
+        """Whether the node counts towards MAX_NODES: by default where a note of ours stands on it,
+        as ``CONTAINMENT`` sees it."""
+        containment = self.CONTAINMENT
+        if containment is None or not issubclass(containment, NodeContainment):
+            return False
+        return containment.is_noted(node)
 
     @abstractmethod
     def plan(self, alert: Alert) -> Union[Action, Outcome]:

@@ -15,6 +15,7 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 
@@ -25,14 +26,14 @@ def kubernetes(
     api, own_pod, clock = api or KubernetesApi(), ThisPod(), SystemClock()
     function = "" if settings["LEDGER"] else f"falco-{playbook}"
     namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
-    ledger = ConfigMapLedger(
+    stored = ConfigMapLedger(
         api, namespace=namespace or own_pod.namespace, name=name, function=function
     )
     events = KubernetesEvents(api, playbook, own_pod, clock)
     recorders = (events, *slack_recorders(playbook, settings))
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
-    return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept)
+    return ClusterCollaborators(clock, own_pod, cluster, StoredLedger(stored), recorders, kept)
 
 
 def slack_recorders(playbook: str, settings: Settings) -> Tuple[Recorder, ...]:

@@ -96,6 +96,14 @@ class TaintNode(Reaction):
         self._taint = {"key": key, "value": value, "effect": effect}
         self._taint_host = taint_host
 
+    @property
+    def evicts(self) -> bool:
+        return self._taint["effect"] == "NoExecute"
+
+    def counts(self, node: Node) -> bool:
+        """Whoever added the taint."""
+        return node.has_taint(self._taint["key"], self._taint["effect"])
+
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         if alert.claim.host and alert.source == "syscall":
             return self._host(alert)

@@ -16,6 +16,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, ClusterCollaborators, OwnPod
 from playbooks.core.priority import Priority
 from playbooks.core.subjects import matches, subject
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.memory.scene import owner_of, scene, uid_of
@@ -138,7 +139,7 @@ def replay(
     """In the order of the alerts' own times. ``replicas``: of every workload; None is unknown, and
     then nothing is held to MAX_PER_OWNER. Raises InvalidSetting."""
     clock, past = AlertClock(), PastCluster(replicas)
-    collaborators = ClusterCollaborators(clock, NoPod(), past.cluster, MemoryLedger())
+    collaborators = ClusterCollaborators(clock, NoPod(), past.cluster, StoredLedger(MemoryLedger()))
     unknown = {} if replicas else {"MAX_PER_OWNER": "off"}
     responder = playbook.responder({**environ, **unknown}, collaborators)
     alerts, unreadable = _in_order(bodies)

@@ -108,7 +108,7 @@ with description("The layers") as self:
         expect(backwards).to(be_empty)
 
     with it("let the ledger, and what rests on it, be imported before the guards that ask it"):
-        names = [f"playbooks.core.{name}" for name in ("ledger.ledger", "containment.expiry")]
+        names = [f"playbooks.core.{name}" for name in ("ledger.book", "containment.expiry")]
         alone = "import sys\nfor name in sys.argv[1:]:\n" + indent(ALONE, "    ")
         done = subprocess.run(
             [sys.executable, "-c", alone, *names],

@@ -6,8 +6,8 @@ from mamba import before, description, it
 from playbooks.core import catalogue
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.core.ledger.book import after
-from playbooks.core.ledger.ledger import change
 from playbooks.core.outcome import Status
+from playbooks.infrastructure.ledger import change
 from specs.support.fakes import FakeOwnPod, InMemoryCluster, InMemoryLedger, some_collaborators
 from specs.support.mothers import CONTAINER, NOW, a_document, a_pod, a_ready_node
 

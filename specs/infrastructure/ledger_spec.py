@@ -15,9 +15,9 @@ from expects import be_above, be_below, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.core.ledger.ledger import change, read
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.ledger import change, read
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_namespace,

@@ -19,10 +19,12 @@ from playbooks.core.ports import (
     Cluster,
     ClusterCollaborators,
     Evidence,
+    LedgerStore,
     OwnPod,
     Slack,
 )
 from playbooks.core.reaction import Reaction
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger
 from specs.support.mothers import NOW, a_namespace
@@ -87,13 +89,15 @@ class InMemoryLedger(MemoryLedger):
             raise self.failures.pop(0)
 
 
-def some_collaborators(cluster: Optional[Cluster] = None, **changes: Any) -> ClusterCollaborators:
-    """Fakes."""
+def some_collaborators(
+    cluster: Optional[Cluster] = None, *, ledger: Optional[LedgerStore] = None, **changes: Any
+) -> ClusterCollaborators:
+    """Fakes. ``ledger``: where it is stored."""
     fakes = {
         "clock": FixedClock(),
         "own_pod": FakeOwnPod(),
         "cluster": cluster or InMemoryCluster(),
-        "ledger": InMemoryLedger(),
+        "ledger": StoredLedger(ledger or InMemoryLedger()),
     }
     return ClusterCollaborators(**{**fakes, **changes})
 

@@ -32,6 +32,7 @@ from playbooks.core.settings import read
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import as_kubectl
+from playbooks.infrastructure.ledger import StoredLedger
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import a_document
 
@@ -411,9 +412,11 @@ def responder(
     declared: Playbook = catalogue.load(playbook)
     collaborators = declared.collaborators(playbook, read(declared.settings, settings))
     if isinstance(collaborators, ClusterCollaborators):
-        own = collaborators.ledger if "LEDGER" in settings else InMemoryLedger()
+        stored = collaborators.ledger
+        if ledger or "LEDGER" not in settings:
+            stored = StoredLedger(ledger or InMemoryLedger())
         collaborators = replace(
-            collaborators, cluster=cluster or collaborators.cluster, ledger=ledger or own
+            collaborators, cluster=cluster or collaborators.cluster, ledger=stored
         )
     return declared.responder(settings, collaborators)
 

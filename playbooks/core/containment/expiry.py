@@ -7,7 +7,6 @@ from typing import Callable, List, Mapping, Optional, Set, Tuple, Type
 
 from playbooks.core.containment.containment import Containment, Target, read_again
 from playbooks.core.errors import Conflict, NotFound, PlaybookError
-from playbooks.core.ledger import ledger
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Collaborators
@@ -93,11 +92,10 @@ def expiry(
         return None
     collaborators = collaborators or playbook.collaborators(playbook.name, settings)
     assert isinstance(collaborators, ClusterCollaborators)
-    store = collaborators.ledger
     return Expiry(
         containment,
         collaborators.cluster,
         collaborators.clock,
-        lambda: ledger.paused(store),
+        collaborators.ledger.paused,
         settings["NAMESPACES"],
     )

@@ -1,7 +1,8 @@
 """Guards: rules that can stop a playbook before it acts, each with a stable reason code.
 
-Every playbook asks ``FILTERS``. One that acts on the cluster asks all of ``ORDER``, in that order:
-first those that the alert alone answers, then, once the target is proven, the others.
+``ORDER`` is the one list of them, in the order in which they are asked, first of the alert alone
+and again once the target is proven. A playbook that does not act on the cluster asks those that are
+not ``ACTING``. A new guard is a module here and a line in the list.
 """
 
 from __future__ import annotations
@@ -11,29 +12,22 @@ from typing import Tuple, Type
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.exempt import Exemptions
 from playbooks.core.guards.filters import MinimumPriority, OnlyNamespaces, OnlyRules, ThisCluster
-from playbooks.core.guards.guard import Guard
+from playbooks.core.guards.guard import Context, Guard
 from playbooks.core.guards.nodes import LastNodes
 from playbooks.core.guards.own import OwnAccount, OwnNode, OwnPods
 from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.guards.stale import StaleAlerts
-from playbooks.core.ledger.ledger import Ledger
-from playbooks.core.ledger.limits import Limits
 from playbooks.core.notifications import settings as notifications
-from playbooks.core.ports import ClusterCollaborators, Collaborators
 from playbooks.core.redaction import redaction
-from playbooks.core.settings import Setting, Settings, yes_or_no
+from playbooks.core.settings import Setting, yes_or_no
 
-FILTERS: Tuple[Type[Guard], ...] = (
+ORDER: Tuple[Type[Guard], ...] = (
     ThisCluster,
     MinimumPriority,
     OnlyRules,
     OnlyNamespaces,
     OwnAccount,
     OwnPods,
-)
-
-ORDER: Tuple[Type[Guard], ...] = (
-    *FILTERS,
     ProtectedNamespaces,
     StaleAlerts,
     ProtectedOwners,
@@ -48,44 +42,17 @@ DRY_RUN = Setting(
 )
 
 
+def asked(*, acts: bool) -> Tuple[Type[Guard], ...]:
+    """Those that a playbook asks. ``acts``: it acts on the cluster."""
+    return tuple(guard for guard in ORDER if acts or not guard.ACTING)
+
+
 def settings(*, acts: bool) -> Tuple[Setting, ...]:
     """Those of every playbook, whatever its reaction. ``acts``: it acts on the cluster."""
-    asked = ORDER if acts else FILTERS
-    of_guards = (setting for guard in asked for setting in guard.SETTINGS)
+    of_guards = (setting for guard in asked(acts=acts) for setting in guard.SETTINGS)
     return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(notifications.SETTINGS if acts else ()))
 
 
-def filters(
-    settings: Settings, collaborators: Collaborators, *, looked_up: bool
-) -> Tuple[Guard, ...]:
-    return (
-        ThisCluster(settings["CLUSTER"], settings["CLUSTER_FIELD"]),
-        MinimumPriority(settings["MINIMUM_PRIORITY"]),
-        OnlyRules(settings["RULES"]),
-        OnlyNamespaces(settings["NAMESPACES"], looked_up),
-        OwnAccount(collaborators.own_pod),
-        OwnPods(collaborators.own_pod, looked_up),
-    )
-
-
-def guards(
-    playbook: str, settings: Settings, collaborators: ClusterCollaborators
-) -> Tuple[Guard, ...]:
-    """All of them, for a playbook that acts on the cluster."""
-    limits = Limits.of(settings)
-    effect = settings.get("TAINT_EFFECT", "")
-    return (
-        *filters(settings, collaborators, looked_up=True),
-        ProtectedNamespaces(settings["PROTECTED_NAMESPACES"]),
-        StaleAlerts(settings["MAX_ALERT_AGE"]),
-        ProtectedOwners(settings["ALLOW_OWNERS"]),
-        OwnNode(collaborators.own_pod, effect),
-        LastNodes(collaborators.cluster),
-        Exemptions(playbook, collaborators.cluster, settings["EXEMPT_PODS"]),
-        BlastRadius(
-            Ledger(collaborators.ledger, limits),
-            collaborators.cluster,
-            limits,
-            taint=(settings["TAINT_KEY"], effect) if effect else None,
-        ),
-    )
+def guards(context: Context) -> Tuple[Guard, ...]:
+    """Those of one playbook, in order."""
+    return tuple(guard.of(context) for guard in asked(acts=context.acts))

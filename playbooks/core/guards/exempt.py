@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Mapping
 
 from playbooks.core.action import PASSED, Action, Answer
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.instant import Instant, instant_or_none, shown
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import Setting, names, yes_or_no
@@ -41,6 +41,10 @@ class Exemptions(Guard):
         ),
     )
     OFF = "takes no effect without the annotation"
+
+    @classmethod
+    def of(cls, context: Context) -> Exemptions:
+        return cls(context.playbook, context.acting.cluster, context.settings["EXEMPT_PODS"])
 
     def of_action(self, case: Case, action: Action) -> Answer:
         remarks = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Tuple
 
 from playbooks.core.action import PASSED, Answer
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.priority import Priority
 from playbooks.core.settings import Setting, matches_any, names, priority, text
 
@@ -30,6 +30,11 @@ class ThisCluster(Guard):
         ),
     )
     OFF = "`CLUSTER` empty"
+    ACTING = False
+
+    @classmethod
+    def of(cls, context: Context) -> ThisCluster:
+        return cls(context.settings["CLUSTER"], context.settings["CLUSTER_FIELD"])
 
     def of_alert(self, case: Case) -> Answer:
         if not self.clusters:
@@ -54,6 +59,11 @@ class MinimumPriority(Guard):
         Setting("MINIMUM_PRIORITY", priority, "Debug", "Alerts below this priority are skipped"),
     )
     OFF = "`MINIMUM_PRIORITY=Debug`"
+    ACTING = False
+
+    @classmethod
+    def of(cls, context: Context) -> MinimumPriority:
+        return cls(context.settings["MINIMUM_PRIORITY"])
 
     def of_alert(self, case: Case) -> Answer:
         found = case.alert.priority
@@ -82,6 +92,11 @@ class OnlyRules(Guard):
         ),
     )
     OFF = "`RULES` empty"
+    ACTING = False
+
+    @classmethod
+    def of(cls, context: Context) -> OnlyRules:
+        return cls(context.settings["RULES"])
 
     def of_alert(self, case: Case) -> Answer:
         rule = case.alert.rule
@@ -115,6 +130,11 @@ class OnlyNamespaces(Guard):
         ),
     )
     OFF = "`NAMESPACES` empty"
+    ACTING = False
+
+    @classmethod
+    def of(cls, context: Context) -> OnlyNamespaces:
+        return cls(context.settings["NAMESPACES"], looked_up=context.acts)
 
     def of_alert(self, case: Case) -> Answer:
         claim = case.alert.claim

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
-from playbooks.core.settings import Setting
+from playbooks.core.ports import ClusterCollaborators, Collaborators
+from playbooks.core.reaction import Reaction
+from playbooks.core.settings import Setting, Settings
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,28 @@ class Case:
     dry_run: bool = False
 
 
-class Guard:
+@dataclass(frozen=True)
+class Context:
+    """What a guard is made of: the playbook that it belongs to, wired."""
+
+    playbook: str
+    settings: Settings
+    collaborators: Collaborators
+    reaction: Reaction
+
+    @property
+    def acts(self) -> bool:
+        """Whether the playbook acts on the cluster, and so looks its target up there."""
+        return isinstance(self.collaborators, ClusterCollaborators)
+
+    @property
+    def acting(self) -> ClusterCollaborators:
+        """The collaborators of a playbook that acts on the cluster."""
+        assert isinstance(self.collaborators, ClusterCollaborators)
+        return self.collaborators
+
+
+class Guard(ABC):
     """One rule that can stop a playbook before it acts: asked of the alert, before any call is
     made, and of the action, once its target is proven. Most have a word in one of the two only.
 
@@ -32,11 +56,18 @@ class Guard:
     not acted upon.
 
     ``REASONS``: the codes of its refusals. ``OFF``: how to turn it off, or why that cannot be.
+    ``ACTING``: it is asked of playbooks only that act on the cluster.
     """
 
     REASONS: Tuple[str, ...] = ()
     SETTINGS: Tuple[Setting, ...] = ()
     OFF: str = ""
+    ACTING: bool = True
+
+    @classmethod
+    @abstractmethod
+    def of(cls, context: Context) -> Guard:
+        """The guard of one playbook, with its settings."""
 
     def of_alert(self, case: Case) -> Answer:
         return PASSED

@@ -7,7 +7,7 @@ from typing import Iterable, List
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.node import Node
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.ports import Cluster
 
 
@@ -19,6 +19,10 @@ class LastNodes(Guard):
 
     REASONS = ("control-plane-node", "last-node")
     OFF = "always on"
+
+    @classmethod
+    def of(cls, context: Context) -> LastNodes:
+        return cls(context.acting.cluster)
 
     def of_action(self, case: Case, action: Action) -> Answer:
         node = action.node

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.ports import OwnPod
 
 # What every function of ours, and its account, is called.
@@ -22,6 +22,11 @@ class OwnAccount(Guard):
 
     REASONS = ("own-account",)
     OFF = "always on"
+    ACTING = False
+
+    @classmethod
+    def of(cls, context: Context) -> OwnAccount:
+        return cls(context.collaborators.own_pod)
 
     def of_alert(self, case: Case) -> Answer:
         user = case.alert.fields.get("ka.user.name")
@@ -50,6 +55,11 @@ class OwnPods(Guard):
 
     REASONS = ("own-pod",)
     OFF = "always on"
+    ACTING = False
+
+    @classmethod
+    def of(cls, context: Context) -> OwnPods:
+        return cls(context.collaborators.own_pod, looked_up=context.acts)
 
     def of_alert(self, case: Case) -> Answer:
         claim = case.alert.claim
@@ -68,17 +78,21 @@ class OwnPods(Guard):
 
 @dataclass(frozen=True)
 class OwnNode(Guard):
-    """The node on which the playbook runs is not tainted with NoExecute."""
+    """Not the node on which the playbook itself runs, where the action evicts its pods."""
 
     own_pod: OwnPod
-    effect: str
+    evicts: bool
 
     REASONS = ("own-node",)
     OFF = "always on"
 
+    @classmethod
+    def of(cls, context: Context) -> OwnNode:
+        return cls(context.collaborators.own_pod, context.reaction.evicts)
+
     def of_action(self, case: Case, action: Action) -> Answer:
         node = action.node
-        if node is None or self.effect != "NoExecute" or not self.own_pod.in_cluster:
+        if node is None or not self.evicts or not self.own_pod.in_cluster:
             return PASSED
         if not self.own_pod.node:
             raise InvalidSetting("NODE_NAME is not set, expected the node of this pod")

@@ -8,7 +8,7 @@ from typing import Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.settings import Setting, matching, names
 
 _PROTECTED = (
@@ -40,6 +40,10 @@ class ProtectedNamespaces(Guard):
         ),
     )
     OFF = "`PROTECTED_NAMESPACES` empty"
+
+    @classmethod
+    def of(cls, context: Context) -> ProtectedNamespaces:
+        return cls(context.settings["PROTECTED_NAMESPACES"])
 
     def of_alert(self, case: Case) -> Answer:
         return self._answer(case.alert.claim.namespace)
@@ -86,6 +90,10 @@ class ProtectedOwners(Guard):
         ),
     )
     OFF = "`ALLOW_OWNERS=DaemonSet,Node`"
+
+    @classmethod
+    def of(cls, context: Context) -> ProtectedOwners:
+        return cls(context.settings["ALLOW_OWNERS"])
 
     def of_action(self, case: Case, action: Action) -> Answer:
         pod = action.pod

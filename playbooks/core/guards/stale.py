@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from playbooks.core.action import PASSED, Answer
-from playbooks.core.guards.guard import Case, Guard
+from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.instant import duration_or_off, shown
 from playbooks.core.priority import Priority
 from playbooks.core.settings import Setting
@@ -36,6 +36,10 @@ class StaleAlerts(Guard):
         ),
     )
     OFF = "`MAX_ALERT_AGE=off`"
+
+    @classmethod
+    def of(cls, context: Context) -> StaleAlerts:
+        return cls(context.settings["MAX_ALERT_AGE"])
 
     def of_alert(self, case: Case) -> Answer:
         if self.longest is None or case.released_by:

@@ -1,4 +1,4 @@
-"""What must be remembered of a playbook: the brake, its budget, what was reset and undone.
+"""What must be remembered of a playbook: its pause, its budget, what was reset and undone.
 
-``book`` has the rules, ``ledger`` keeps the book in the cluster, with optimistic locking.
+Only decisions: ``playbooks.infrastructure.ledger`` keeps the book, with optimistic locking.
 """

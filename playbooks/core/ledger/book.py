@@ -41,8 +41,8 @@ Key = TypeVar("Key")
 class Request:
     """One action that asks for a place. ``workload`` and ``replicas``: what the pod belongs to.
 
-    ``node``: the one to be tainted, ``tainted`` those that are, ``spare`` the others that take
-    pods; None: that is of no concern. ``released``: a person let the alert go on.
+    ``node``: the one to be contained, ``tainted`` those that are, ``spare`` the others that take
+    pods; None: that does not matter. ``released``: a person let the alert go on.
     """
 
     uid: str
@@ -189,10 +189,10 @@ class Book:
         soon = set(self._tainting) - {request.node}
         others = sorted(soon | set(request.tainted) - {request.node})
         if limits.nodes is not None and len(others) >= limits.nodes:
-            said = f"{', '.join(others)} tainted, and MAX_NODES is {limits.nodes}"
+            said = f"{', '.join(others)} contained already, and MAX_NODES is {limits.nodes}"
             return Answer.refused("node-limit", said, held=True)
         if request.spare is not None and not set(request.spare) - soon:
-            said = f"{', '.join(sorted(soon))} are being tainted, and no other node takes pods"
+            said = f"{', '.join(sorted(soon))} are being contained, and no other node takes pods"
             return Answer.refused("last-node", said, held=True)
         return None
 

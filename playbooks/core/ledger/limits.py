@@ -71,7 +71,7 @@ SETTINGS = (
         "MAX_NODES",
         count_or_off(1, _MOST),
         "1",
-        "Nodes that have the taint at a time, at most. Or `off`",
+        "Nodes that the playbook keeps pods away from at a time, at most. Or `off`",
     ),
     Setting(
         "LEDGER",

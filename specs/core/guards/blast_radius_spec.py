@@ -6,8 +6,8 @@ from mamba import before, description, it
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.guard import Case
-from playbooks.core.ledger.ledger import Ledger, change
 from playbooks.core.ledger.limits import Limits
+from playbooks.infrastructure.ledger import StoredLedger, change
 from specs.support.fakes import InMemoryCluster, InMemoryLedger
 from specs.support.mothers import (
     NOW,
@@ -32,7 +32,10 @@ with description("The guard of the blast radius") as self:
         self.store, self.cluster = InMemoryLedger(), InMemoryCluster()
 
     def guard(self, limits=LIMITS, taint=None):
-        return BlastRadius(Ledger(self.store, limits), self.cluster, limits, taint)
+        def counts(node):
+            return taint is not None and node.has_taint(*taint)
+
+        return BlastRadius(StoredLedger(self.store), self.cluster, limits, counts)
 
     def asked(self, action, limits=LIMITS, taint=None, **given):
         return self.guard(limits, taint).of_action(Case(an_alert(), NOW, **given), action)
@@ -85,7 +88,7 @@ with description("The guard of the blast radius") as self:
         refused = self.asked(an_action(None, a_ready_node("b")), taint=TAINT)
 
         expect(refused.reason).to(equal("node-limit"))
-        expect(refused.words).to(equal("a tainted, and MAX_NODES is 1"))
+        expect(refused.words).to(equal("a contained already, and MAX_NODES is 1"))
 
     with it("takes no notice of taints of others"):
         theirs = {"taints": [{"key": "theirs", "effect": "NoSchedule"}]}
@@ -107,7 +110,7 @@ with description("The guard of the blast radius") as self:
 
         expect(answers).to(equal(["", "budget-used-up"]))
 
-    with it("obeys the brake, whatever the limits"):
+    with it("obeys a pause, whatever the limits"):
         off = Limits(None, None, None, None, 600.0)
         change(self.store, lambda book: book.pause("ada", NOW, "release day"))
         answer = self.asked(an_action(a_pod()), off, released_by="bob")

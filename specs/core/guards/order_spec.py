@@ -8,14 +8,18 @@ from mamba import description, it
 
 from playbooks import delete, isolate, slack, taint
 from playbooks.core import guards
+from playbooks.core.guards.guard import Context
 from playbooks.core.ledger import book
+from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
-from specs.support.fakes import some_collaborators
+from specs.support.fakes import FakeOwnPod, FixedClock, some_collaborators
 
 
-def built(playbook):
-    settings = read(playbook.settings, {})
-    return [type(guard) for guard in guards.guards(playbook.name, settings, some_collaborators())]
+def built(playbook, collaborators, **given):
+    settings = read(playbook.settings, given)
+    reaction = playbook.build(settings, collaborators)
+    context = Context(playbook.name, settings, collaborators, reaction)
+    return [type(guard) for guard in guards.guards(context)]
 
 
 def refusals(source):
@@ -35,14 +39,16 @@ def used_by(guard):
 with description("The guards") as self:
     with it("are asked in the order in which they are declared"):
         for playbook in (delete.playbook, isolate.playbook, taint.playbook):
-            expect(built(playbook)).to(equal(list(guards.ORDER)))
+            expect(built(playbook, some_collaborators())).to(equal(list(guards.ORDER)))
 
     with it("are the first ones for a playbook that does not act on the cluster"):
-        settings = read(slack.playbook.settings, {"SLACK_WEBHOOK_URL": "https://slack.example/x"})
-        found = guards.filters(settings, some_collaborators(), looked_up=False)
+        collaborators = Collaborators(FixedClock(), FakeOwnPod())
+        url = "https://slack.example/x"
+        found = built(slack.playbook, collaborators, SLACK_WEBHOOK_URL=url)
 
-        expect([type(guard) for guard in found]).to(equal(list(guards.FILTERS)))
-        expect(guards.ORDER[: len(guards.FILTERS)]).to(equal(guards.FILTERS))
+        expect(found).to(equal([guard for guard in guards.ORDER if not guard.ACTING]))
+        expect(found).to(equal(list(guards.ORDER[: len(found)])))
+        expect(len(found)).to(equal(6))
 
     with it("say how they are turned off, or why not"):
         expect([guard for guard in guards.ORDER if not guard.OFF.strip()]).to(be_empty)

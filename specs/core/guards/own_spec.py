@@ -26,7 +26,7 @@ def told_of(pod, namespace="playbooks", own_pod=None, *, looked_up=False):
 
 
 def tainting(name, effect="NoExecute", **own_pod):
-    guard = OwnNode(FakeOwnPod(**own_pod), effect)
+    guard = OwnNode(FakeOwnPod(**own_pod), effect == "NoExecute")
     return guard.of_action(Case(an_alert(), NOW), an_action(None, a_node(name)))
 
 
@@ -96,7 +96,7 @@ with description("The guard of a playbook's own node") as self:
         expect(lambda: tainting("node-1", node="")).to(raise_error(InvalidSetting))
 
     with it("has no word where no node is tainted"):
-        answer = OwnNode(FakeOwnPod(), "NoExecute").of_action(
+        answer = OwnNode(FakeOwnPod(), True).of_action(
             Case(an_alert(), NOW), an_action(a_pod(node="node-9"))
         )
 

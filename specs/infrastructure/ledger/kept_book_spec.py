@@ -6,10 +6,11 @@ from expects import equal, expect, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable
-from playbooks.core.ledger import ledger as module
 from playbooks.core.ledger.book import Request
-from playbooks.core.ledger.ledger import FRESH, Ledger, change
 from playbooks.core.ledger.limits import Limits
+from playbooks.infrastructure import ledger as module
+from playbooks.infrastructure.ledger import FRESH, change
+from specs.infrastructure.ledger.limited import Limited
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import NOW
 
@@ -23,7 +24,7 @@ def a_request(number):
 with description("The book that a ledger keeps") as self:
     with before.each:
         self.store, self.seconds = InMemoryLedger(), 0.0
-        self.ledger = Ledger(self.store, LIMITS, clock=lambda: self.seconds, sleep=lambda _: None)
+        self.ledger = Limited(self.store, LIMITS, clock=lambda: self.seconds, sleep=lambda _: None)
 
     def ask(self, number):
         return self.ledger.ask(a_request(number), NOW).reason

@@ -1,4 +1,4 @@
-"""The ledger: the book, kept in the cluster with optimistic locking.
+"""The ledger of a playbook, kept in a store with optimistic locking.
 
 It holds across replicas, restarts and processes: what is not written has not been granted.
 """
@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, TypeVar, Union
 
 from playbooks.core.action import Answer
+from playbooks.core.conflicts import until_written
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import GRAIN, Book, Request, after
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.ports import LedgerStore
+from playbooks.core.ports import Ledger, LedgerStore
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class _Asked:
     """``since``: the ledger's own clock, in seconds, at ``now``."""
 
     request: Request
+    limits: Limits
     now: Instant
     since: float
     answer: Optional[Answer] = None
@@ -55,32 +57,26 @@ class _Asked:
         return after(self.now, max(0.0, clock - self.since))
 
 
-class Ledger:
+class StoredLedger(Ledger):
     """Threads may share it: requests that come while the book is being written are then written
     together, in one go."""
 
     def __init__(
         self,
         store: LedgerStore,
-        limits: Limits,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._limits = limits
         self._clock = clock
         self._sleep = sleep
         self._waiting: List[_Asked] = []
         self._queue, self._writing = threading.Lock(), threading.Lock()
         self._known: Optional[_Known] = None
 
-    def ask(self, request: Request, now: Instant) -> Answer:
-        """A place for one action, or the refusal. Granted only once it is written.
-
-        Raises a PlaybookError where the book cannot be read or written.
-        """
-        asked = _Asked(request, now, self._clock())
+    def ask(self, request: Request, limits: Limits, now: Instant) -> Answer:
+        asked = _Asked(request, limits, now, self._clock())
         with self._queue:
             self._waiting.append(asked)
         with self._writing:
@@ -93,13 +89,15 @@ class Ledger:
             raise asked.error
         return asked.answer
 
-    def look(self, request: Request, now: Instant) -> Answer:
-        """What the answer would be. Nothing is written, and so no budget trips."""
+    def look(self, request: Request, limits: Limits, now: Instant) -> Answer:
         with self._writing:
             self._known = self._current()
             # In a copy: what it then says is not written.
-            answer = read(self._known.text).ask(request, self._limits, now)
+            answer = read(self._known.text).ask(request, limits, now)
         return replace(answer, facts={**answer.facts, "first": False}) if answer.facts else answer
+
+    def paused(self) -> str:
+        return paused(self._store)
 
     def _settle(self, together: List[_Asked]) -> None:
         for asked in together:
@@ -115,17 +113,15 @@ class Ledger:
                 asked.error = _of_ours(error)
 
     def _answers(self, together: List[_Asked]) -> List[Union[Answer, PlaybookError]]:
-        for attempt in range(ATTEMPTS):
+        def attempt() -> List[Union[Answer, PlaybookError]]:
             # Known again only once the answers stand: until then the book says what is not written.
             known, self._known = self._current(), None
             clock = self._clock()
-            answers = [known.book.ask(a.request, self._limits, a.at(clock)) for a in together]
-            try:
-                self._known = self._written(known) if known.book.changed else known
-                return [self._in_time(answer, clock) for answer in answers]
-            except Conflict:
-                self._sleep(random.uniform(0, PAUSE) * attempt / ATTEMPTS)
-        raise Conflict(f"the ledger was written by others, {ATTEMPTS} times")
+            answers = [known.book.ask(a.request, a.limits, a.at(clock)) for a in together]
+            self._known = self._written(known) if known.book.changed else known
+            return [self._in_time(answer, clock) for answer in answers]
+
+        return _until_written(attempt, self._sleep)
 
     def _in_time(self, answer: Answer, asked_at: float) -> Union[Answer, PlaybookError]:
         """A place is counted from when it was asked for: granted much later, its window would be
@@ -174,15 +170,23 @@ def paused(store: LedgerStore) -> str:
 
 def change(store: LedgerStore, what: Callable[[Book], T]) -> T:
     """Write the book as a person asks for. Raises Conflict where others keep writing it."""
-    for _ in range(ATTEMPTS):
+
+    def attempt() -> T:
         text, version = store.read()
         book = read(text)
         result = what(book)
-        if not book.changed:
-            return result
-        try:
+        if book.changed:
             store.write(book.text(), version=version)
-            return result
-        except Conflict:
-            time.sleep(random.uniform(0, PAUSE))
-    raise Conflict(f"the ledger was written by others, {ATTEMPTS} times")
+        return result
+
+    return _until_written(attempt, time.sleep)
+
+
+def _until_written(attempt: Callable[[], T], sleep: Callable[[float], None]) -> T:
+    def wait(failed: int) -> None:
+        sleep(random.uniform(0, PAUSE) * (failed - 1) / ATTEMPTS)
+
+    try:
+        return until_written(attempt, attempts=ATTEMPTS, between=wait)
+    except Conflict as error:
+        raise Conflict(f"the ledger was written by others, {ATTEMPTS} times") from error

@@ -5,8 +5,9 @@ from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, Conflict, PlaybookError, Unexpected
 from playbooks.core.ledger.book import GRAIN, Request, after
-from playbooks.core.ledger.ledger import ATTEMPTS, FRESH, Ledger, change, read
 from playbooks.core.ledger.limits import Limits
+from playbooks.infrastructure.ledger import ATTEMPTS, FRESH, change, read
+from specs.infrastructure.ledger.limited import Limited
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import NOW
 
@@ -39,7 +40,7 @@ with description("The ledger") as self:
         self.store, self.seconds, self.pauses = InMemoryLedger(), 0.0, []
 
     def ledger(self, store=None, limits=LIMITS):
-        return Ledger(
+        return Limited(
             store or self.store, limits, clock=lambda: self.seconds, sleep=self.pauses.append
         )
 
@@ -136,7 +137,7 @@ with description("The ledger") as self:
 
         expect(lambda: self.ledger().ask(a_request(), NOW)).to(raise_error(Conflict))
         expect(self.store.calls).to(equal(["read"] * ATTEMPTS))
-        expect(self.pauses).to(have_len(ATTEMPTS))
+        expect(self.pauses).to(have_len(ATTEMPTS - 1))
 
     with it("raises what the store does, and then reads again"):
         ledger = self.ledger()

@@ -13,8 +13,9 @@ from mamba import description, it
 
 from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger.book import ALL, TAINTING, Request, after
-from playbooks.core.ledger.ledger import FRESH, Ledger, change
 from playbooks.core.ledger.limits import Limits
+from playbooks.infrastructure.ledger import FRESH, change
+from specs.infrastructure.ledger.limited import Limited
 from specs.support.fakes import InMemoryLedger
 from specs.support.mothers import NOW
 from specs.support.stepped_writers import Fate, SteppedStore, Writer
@@ -117,7 +118,7 @@ class Run:
 
     def _answer_all(self, writer):
         """A process: it takes one alert after the other, and each again that failed."""
-        ledger = Ledger(
+        ledger = Limited(
             SteppedStore(self.store, writer),
             self.limits,
             clock=lambda: self.seconds,
