@@ -5,6 +5,7 @@ from __future__ import annotations
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import Settings
 from playbooks.infrastructure import wiring
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
@@ -17,7 +18,7 @@ def in_memory(cluster: MemoryCluster, playbook: str, settings: Settings) -> Clus
         clock,
         ThisPod(),
         cluster,
-        MemoryLedger(),
+        StoredLedger(MemoryLedger()),
         wiring.slack_recorders(playbook, settings),
         wiring.evidence_of(settings, cluster, clock),
     )
