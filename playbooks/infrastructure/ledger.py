@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, TypeVar, Union
 
 from playbooks.core.action import Answer
-from playbooks.core.conflicts import until_written
+from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import GRAIN, Book, Request, after

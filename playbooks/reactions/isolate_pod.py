@@ -24,7 +24,7 @@ from playbooks.core.ports import Cluster
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Reaction
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
-from playbooks.reactions.isolation_plan import Plan
+from playbooks.reactions.isolation_plan import IsolationPlan
 
 # Controllers that start another replica for a pod they no longer select.
 _REPLACING = ("ReplicaSet", "ReplicationController")
@@ -147,7 +147,7 @@ class IsolatePod(Reaction):
             why=(proven.evidence,),
         )
 
-    def _carry_out(self, proven: Proven, plan: Plan, rule: str) -> Outcome:
+    def _carry_out(self, proven: Proven, plan: IsolationPlan, rule: str) -> Outcome:
         pod, note = plan.pod, IsolationNote.of(plan.pod)
         until = self._lifetime.ends(note.until)
         self._store(plan)
@@ -160,7 +160,7 @@ class IsolatePod(Reaction):
             str(pod), plan.reason, said, **_facts(proven, plan), **_more(pod, until)
         )
 
-    def _extension(self, proven: Proven, plan: Plan) -> Optional[Action]:
+    def _extension(self, proven: Proven, plan: IsolationPlan) -> Optional[Action]:
         """A later end, where the isolation has one."""
         pod, before = plan.pod, IsolationNote.of(plan.pod).until
         until = self._lifetime.longer(before)
@@ -183,7 +183,7 @@ class IsolatePod(Reaction):
     def _now(self) -> Instant:
         return self._lifetime.begins()
 
-    def _plan(self, pod: Pod) -> Plan:
+    def _plan(self, pod: Pod) -> IsolationPlan:
         policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
         stored, others = None, []
         for found in self._cluster.network_policies(pod.namespace):
@@ -191,7 +191,7 @@ class IsolatePod(Reaction):
                 stored = found
             else:
                 others.append(found)
-        plan = Plan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
+        plan = IsolationPlan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
         was_detached = pod.owner is None and DETACHED_LABELS in pod.annotations
         if not self._detach or was_detached:
             return plan
@@ -216,7 +216,7 @@ class IsolatePod(Reaction):
                 return f"another replica could not mount its claim {claim} ({', '.join(modes)})"
         return ""
 
-    def _selecting_keys(self, plan: Plan) -> Set[str]:
+    def _selecting_keys(self, plan: IsolationPlan) -> Set[str]:
         """The labels by which controller, Services and policies of others select the pod."""
         pod, keys = plan.pod, set()
         for selector in self._selectors(plan):
@@ -224,7 +224,7 @@ class IsolatePod(Reaction):
                 keys |= selector.keys_in(pod.labels)
         return keys - {LABEL}
 
-    def _selectors(self, plan: Plan) -> List[Selector]:
+    def _selectors(self, plan: IsolationPlan) -> List[Selector]:
         pod = plan.pod
         found = self._cluster.service_selectors(pod.namespace)
         found += [network_policy.selector(policy) for policy in plan.others]
@@ -235,7 +235,7 @@ class IsolatePod(Reaction):
             pass
         return found
 
-    def _store(self, plan: Plan) -> None:
+    def _store(self, plan: IsolationPlan) -> None:
         """Also where it is stored, while the pod has no label yet: whoever is about to release
         the pod then cannot delete the policy that it read."""
         policy = network_policy.signed(plan.policy, self._now())
@@ -255,7 +255,7 @@ class IsolatePod(Reaction):
         except NotFound as error:
             raise Conflict(str(error)) from error
 
-    def _label(self, plan: Plan, note: IsolationNote) -> Plan:
+    def _label(self, plan: IsolationPlan, note: IsolationNote) -> IsolationPlan:
         """One patch; a second one, without taking labels off, where the API refuses that."""
         try:
             self._patch(plan, note)
@@ -269,7 +269,7 @@ class IsolatePod(Reaction):
         self._patch(attached, note)
         return attached
 
-    def _patch(self, plan: Plan, note: IsolationNote) -> None:
+    def _patch(self, plan: IsolationPlan, note: IsolationNote) -> None:
         labels: Dict[str, Optional[str]] = dict.fromkeys(plan.detached)
         written = replace(
             note,
@@ -285,7 +285,7 @@ class IsolatePod(Reaction):
         )
 
 
-def _facts(proven: Proven, plan: Plan) -> Dict[str, Any]:
+def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
     return {
         **proven.facts,
         "policy": plan.policy["metadata"]["name"],
@@ -298,7 +298,9 @@ def _more(pod: Pod, until: Optional[Instant]) -> Dict[str, Any]:
     return {"undo": undo_command(pod), **({"until": str(until)} if until else {})}
 
 
-def _skipped(proven: Proven, reason: str, message: str, plan: Optional[Plan] = None) -> Outcome:
+def _skipped(
+    proven: Proven, reason: str, message: str, plan: Optional[IsolationPlan] = None
+) -> Outcome:
     facts = _facts(proven, plan) if plan else proven.facts
     if plan and plan.allowing:
         message += f"; {', '.join(plan.allowing)} still allow traffic"

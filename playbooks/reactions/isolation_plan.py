@@ -11,7 +11,7 @@ from playbooks.core.cluster.pod import Pod
 
 
 @dataclass(frozen=True)
-class Plan:
+class IsolationPlan:
     """What will be done to a pod, and what it comes to.
 
     ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth

@@ -1,6 +1,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from textwrap import indent
 
@@ -33,6 +34,20 @@ FOLDERS = {
         ("function", "log", "metrics", "settings"),
     ),
 }
+
+# What core and reactions leave to infrastructure: threads, sleeping, clocks, chance, environment.
+IMPURE = ("threading", "time", "random", "os", "secrets", "asyncio", "subprocess", "socket")
+
+# Modules of a folder, beside __init__. core has one more: ports, values and rules lie flat there.
+MOST = 14
+MORE = {"core": 15}
+
+# Public names that two classes have: one is known inside one folder only.
+TWICE = {"Connection", "Create", "KubelessObjects", "Refused", "Request", "Server", "Summary"}
+
+# Whose names stand in entrypoints and reactions only; verbs of the API are no names.
+PLAYBOOKS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+VERBS = ("delete",)
 
 # Imports one module as if it were the first of the package.
 ALONE = """\
@@ -149,3 +164,62 @@ with description("The layers") as self:
         }
 
         expect(files).to(equal({"commands", "deployment"}))
+
+    with it("leave threads, sleeping, clocks, chance and the environment to infrastructure"):
+        impure = [
+            f"{file} imports {name}"
+            for layer in ("core", "reactions")
+            for file, name in imports_of_layer(layer)
+            if name.partition(".")[0] in IMPURE
+        ]
+
+        expect(impure).to(be_empty)
+
+    with it("have no more modules in a folder than one can keep in the head"):
+        folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+        counted = {
+            folder.relative_to(PACKAGE).as_posix(): len(
+                [path for path in folder.glob("*.py") if not path.stem.startswith("__init__")]
+            )
+            for folder in folders
+        }
+        over = {name: n for name, n in counted.items() if n > MORE.get(name, MOST)}
+
+        expect(over).to(equal({}))
+
+    with it("give no two public classes one name"):
+        found = Counter(
+            node.name
+            for path in PACKAGE.rglob("*.py")
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        )
+
+        expect({name for name, number in found.items() if number > 1} - TWICE).to(equal(set()))
+
+    with it("name a playbook in its entrypoint and its reaction only"):
+        named = [
+            f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno} {node.value}"
+            for path in PACKAGE.rglob("*.py")
+            if path.parent != PACKAGE and path.parent.name != "reactions"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant)
+            and node.value in PLAYBOOKS
+            and node.value not in VERBS
+        ]
+
+        expect(named).to(be_empty)
+
+    with it("compare no playbook's name with another"):
+        compared = [
+            f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}"
+            for path in PACKAGE.rglob("*.py")
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Compare)
+            and any(
+                isinstance(side, ast.Constant) and side.value in PLAYBOOKS
+                for side in (node.left, *node.comparators)
+            )
+        ]
+
+        expect(compared).to(be_empty)

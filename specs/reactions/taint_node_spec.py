@@ -3,7 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect, raise_error
 from mamba import description, it
 
-from playbooks.core.conflicts import ATTEMPTS
+from playbooks.core.cluster.conflicts import ATTEMPTS
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import Conflict
 from playbooks.core.ledger.book import after

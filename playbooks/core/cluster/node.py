@@ -51,10 +51,15 @@ class Node:
         return any(label in self._labels for label in _CONTROL_PLANE)
 
     @property
+    def unschedulable(self) -> bool:
+        """Whether it is cordoned."""
+        return bool((self.manifest.get("spec") or {}).get("unschedulable"))
+
+    @property
     def schedulable(self) -> bool:
         """Whether it takes new pods: not cordoned, and no taint that keeps all others away."""
-        cordoned = (self.manifest.get("spec") or {}).get("unschedulable")
-        return not cordoned and not any(taint["effect"] in _REPELLING for taint in self.taints)
+        repelled = any(taint["effect"] in _REPELLING for taint in self.taints)
+        return not self.unschedulable and not repelled
 
     @property
     def ready(self) -> bool:

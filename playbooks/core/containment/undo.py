@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Type
 
-from playbooks.core.conflicts import until_written
+from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.containment.containment import Containment
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster

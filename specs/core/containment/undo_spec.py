@@ -3,8 +3,8 @@ import json
 from expects import be_empty, be_none, contain, equal, expect, raise_error
 from mamba import before, description, it
 
+from playbooks.core.cluster.conflicts import ATTEMPTS
 from playbooks.core.cluster.node import Node
-from playbooks.core.conflicts import ATTEMPTS
 from playbooks.core.containment.isolation import Isolation
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.tainting import Tainting

@@ -1,7 +1,7 @@
 from expects import equal, expect, raise_error
 from mamba import description, it
 
-from playbooks.core.conflicts import ATTEMPTS, until_written
+from playbooks.core.cluster.conflicts import ATTEMPTS, until_written
 from playbooks.core.errors import Conflict, NotFound
 
 

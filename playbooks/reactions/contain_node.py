@@ -1,0 +1,137 @@
+"""What a reaction that keeps pods away from a node has in common with others of its kind."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Dict, Mapping, Optional, Union
+
+from playbooks.core.action import Action
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.conflicts import until_written
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment.containment import undo_command
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.note import Note
+from playbooks.core.errors import NotFound
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Cluster
+from playbooks.core.proof import Proof
+from playbooks.core.reaction import Reaction
+from playbooks.core.settings import Setting, yes_or_no
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is written on a node: fields of its spec, and annotations with the note about it.
+
+    ``reason``: the code of the outcome; ``planned`` and ``done`` say it in words.
+    """
+
+    node: Node
+    spec: Mapping[str, Any]
+    annotations: Mapping[str, Optional[str]]
+    note: Note
+    reason: str
+    planned: str
+    done: str
+
+
+class ContainNode(Reaction):
+    """Changes the node on which the alert's pod runs, once the pod is proven.
+
+    ``host``: also the node that a host alert names, which nothing proves. ``VERB``: the code of the
+    action; ``HOST``: the name of the setting behind ``host``.
+    """
+
+    TARGETS = "nodes"
+    VERB: ClassVar[str]
+    HOST: ClassVar[str]
+
+    def __init__(
+        self, cluster: Cluster, proof: Proof, lifetime: Lifetime, *, host: bool = False
+    ) -> None:
+        self._cluster = cluster
+        self._proof = proof
+        self._lifetime = lifetime
+        self._host = host
+
+    @abstractmethod
+    def change(self, node: Node, rule: str, facts: Mapping[str, Any]) -> Union[Change, Outcome]:
+        """What to write on the node as it is now, or the skipped outcome where that is nothing.
+
+        ``rule``: the alert's. ``facts``: details of every outcome.
+        """
+
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        if alert.claim.host and alert.source == "syscall":
+            return self._of_host(alert)
+        proven = self._proof.of(alert)
+        if isinstance(proven, Outcome):
+            return proven
+        pod = proven.pod
+        if not pod.node:
+            return Outcome.skipped("no-node", f"{pod} is on no node yet", str(pod), **proven.facts)
+        return self._plan(alert, pod.node, proven.facts, pod)
+
+    def _of_host(self, alert: Alert) -> Union[Action, Outcome]:
+        if not self._host:
+            return Outcome.skipped(
+                "host-alert", f"the alert is about a process of the host, and {self.HOST} is false"
+            )
+        node = alert.claim.node
+        if not node:
+            return Outcome.skipped("no-node", "the alert does not name its host (hostname)")
+        return self._plan(alert, node, {"node": node, "evidence": "hostname of a host alert"})
+
+    def _plan(
+        self, alert: Alert, name: str, facts: Dict[str, Any], pod: Optional[Pod] = None
+    ) -> Union[Action, Outcome]:
+        found = self._change(alert, name, facts)
+        if isinstance(found, Outcome):
+            return found
+        return Action(
+            self.VERB,
+            str(found.node),
+            found.planned,
+            lambda: self._carry_out(alert, found, facts),
+            pod=pod,
+            node=found.node,
+            facts=facts,
+            why=(facts["evidence"],),
+        )
+
+    def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:
+        try:
+            node = self._cluster.node(name)
+        except NotFound:
+            return Outcome.skipped("node-gone", f"there is no node {name}", f"node {name}")
+        return self.change(node, alert.rule, facts)
+
+    def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
+        found: Union[Change, Outcome] = change
+
+        def write() -> Outcome:
+            if isinstance(found, Outcome):
+                return found
+            node, until = found.node, found.note.until
+            self._cluster.patch_node(node, spec=found.spec, annotations=found.annotations)
+            more = {"undo": undo_command(node), **({"until": str(until)} if until else {})}
+            return Outcome.acted(str(node), found.reason, found.done, **facts, **more)
+
+        def read_again(_: int) -> None:
+            nonlocal found
+            found = self._change(alert, change.node.name, facts)
+
+        return until_written(write, between=read_again)
+
+
+def host_setting(name: str, verb: str) -> Setting:
+    """The setting with which host alerts are answered, too."""
+    return Setting(
+        name,
+        yes_or_no,
+        "false",
+        f"Also {verb} the node named by `hostname` for alerts about a process of the host",
+    )
