@@ -256,5 +256,5 @@ with description("falco-playbook sweep") as self:
         expect(self.run("-p", "isolate").code).to(equal(1))
 
     with it("is refused without a playbook that contains"):
-        expect(run("sweep").err).to(contain("expected isolate or taint"))
+        expect(run("sweep").err).to(contain("-p is missing, expected ", "isolate", "taint"))
         expect(run("sweep", "-p", "delete").code).to(equal(2))
