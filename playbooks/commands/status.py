@@ -16,7 +16,6 @@ from playbooks.commands.pause import ledger_place, paused_since
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.ledger import ledger as ledgers
 from playbooks.core.ledger.book import Book
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain
@@ -28,6 +27,7 @@ from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import Row, show_table
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, HISTORY
+from playbooks.infrastructure import ledger as ledgers
 from playbooks.infrastructure.kubernetes.ledger import KEY
 
 COLUMNS = ("NAMESPACE", "NAME", "PLAYBOOK", "READY", "TOPICS", "PAUSED", "BUDGET USED UP")

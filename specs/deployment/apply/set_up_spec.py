@@ -4,6 +4,7 @@ import yaml
 from expects import be_empty, contain, equal, expect, have_keys
 from mamba import before, description, it
 
+from playbooks.core import catalogue
 from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests.definitions import definitions
 from specs.deployment.fake_kubectl import FakeKubectl
@@ -16,11 +17,11 @@ NEEDED = [
     "CustomResourceDefinition natstriggers.kubeless.io",
 ]
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-HELD = (
-    "falco-playbook-isolate-networkpolicies",
-    "falco-playbook-isolate-pods",
-    "falco-playbook-taint-nodes",
-)
+HELD = [
+    f"falco-playbook-{name}-{changes.resource}"
+    for name in catalogue.names()
+    for changes in catalogue.load(name).reaction.CHANGES
+]
 MADE = sorted([*NEEDED, *(f"{kind} {name}" for kind in (POLICY, BINDING) for name in HELD)])
 
 

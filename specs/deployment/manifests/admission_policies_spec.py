@@ -40,7 +40,11 @@ with description("The policies that hold accounts to what their playbook needs")
         expect({spec["failurePolicy"] for spec in POLICIES.values()}).to(equal({"Fail"}))
 
     with it("are about what isolate and taint may change by their roles"):
-        rules = [spec["matchConstraints"]["resourceRules"] for spec in POLICIES.values()]
+        rules = [
+            spec["matchConstraints"]["resourceRules"]
+            for name, spec in POLICIES.items()
+            if name.split("-")[2] in ("isolate", "taint")
+        ]
         expect([len(found) for found in rules]).to(equal([1, 1, 1]))
         found = [(one["resources"], one["operations"]) for (one,) in rules]
 

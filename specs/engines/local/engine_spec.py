@@ -73,7 +73,7 @@ with description("The local engine does not start") as self:
 
     with it("for a playbook that there is not"):
         expect(refusal("none", source=str(RECORDED))[1]).to(
-            contain("there is no playbook 'none': one of delete, ")
+            contain("there is no playbook 'none': one of ")
         )
 
     with it("with a setting that is wrong"):
