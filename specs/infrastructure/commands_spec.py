@@ -11,11 +11,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from expects import be_empty, contain, equal, expect, have_len, start_with
+from expects import be_empty, contain, equal, expect, have_len, raise_error, start_with
 from mamba import after, before, description, it
 
 from playbooks.commands.in_pod import who
 from playbooks.core.cluster.objects import Executed
+from playbooks.core.errors import NotFound, Refused
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
@@ -289,13 +290,13 @@ with description("A command in a pod of a real cluster") as self:
         self.namespace = cluster.a_namespace()
         cluster.create(cluster.a_pod_manifest("web", self.namespace))
         cluster.running_pod("web", self.namespace)
-        self.process = of_context()
+        self.objects = of_context()
 
     with after.all:
         cluster.delete_namespace(self.namespace)
 
     def execute(self, *command, container="main"):
-        return self.process.execute(self.namespace, "web", container, command)
+        return self.objects.execute(self.namespace, "web", container, command)
 
     with it("gives what it prints, what it complains about and its exit code, apart"):
         done = self.execute("sh", "-c", "echo 'é \"$0\"'; echo why >&2; exit 3")
@@ -310,17 +311,14 @@ with description("A command in a pod of a real cluster") as self:
         expect(len(done.out)).to(equal(5_500_000))
 
     with it("is not there in a pod or a container that is not"):
-        expect(self.process.execute(self.namespace, "none", "main", ["true"]).err).to(
-            contain("NotFound")
+        expect(lambda: self.objects.execute(self.namespace, "none", "main", ["true"])).to(
+            raise_error(NotFound)
         )
-        expect(self.execute("true", container="other").code).to(equal(1))
+        expect(lambda: self.execute("true", container="other")).to(raise_error(Refused))
 
-    with it("leaves an annotation"):
-        self.process.annotate(self.namespace, "web", "falco/x=1")
-        self.process.annotate(self.namespace, "web", "falco/x=2")
-
-        expect(cluster.stored("pod", "web", self.namespace)["metadata"]["annotations"]).to(
-            equal({"falco/x": "2"})
+    with it("is not run where there is no such program"):
+        expect(lambda: self.execute("no-such-program")).to(
+            raise_error(Refused, contain("no-such-program"))
         )
 
 

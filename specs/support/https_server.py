@@ -18,7 +18,8 @@ from specs.support.certificates import Certificate
 
 @dataclass(frozen=True)
 class Asked:
-    """``certificate``: the common name in the client's. ``name``: that the client asked TLS for."""
+    """``headers``: by name in lower case, with ``|`` between several of one name. ``certificate``:
+    the common name in the client's. ``name``: that the client asked TLS for."""
 
     method: str
     path: str
@@ -117,7 +118,7 @@ def _handler(server: ApiServer) -> Any:
             asked = Asked(
                 self.command,
                 self.path,
-                {key.lower(): value for key, value in self.headers.items()},
+                {key.lower(): "|".join(self.headers.get_all(key)) for key in self.headers},
                 _common_name(self.connection),
                 getattr(self.connection, "asked_for", None),
                 json.loads(body) if body else None,

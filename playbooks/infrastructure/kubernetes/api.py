@@ -146,17 +146,18 @@ class KubernetesApi:
         connection = self.connection()
         LIMITS.wait()
         url = connection.server + "/" + "/".join(quote(p, safe="") for p in path)
+        asked = connection.headers()
+        given = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            **(headers or {}),
+        }
+        asked.update({"User-Agent": AGENT, **given})
         response = connection.pool.request(
             method,
             f"{url}?{urlencode(query)}" if query else url,
             body=json.dumps(body) if body is not None else None,
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "User-Agent": AGENT,
-                **connection.headers(),
-                **(headers or {}),
-            },
+            headers=asked,
             timeout=timeout,
             retries=False,
             redirect=False,

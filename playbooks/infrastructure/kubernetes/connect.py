@@ -21,6 +21,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import urllib3
+from urllib3._collections import HTTPHeaderDict  # 1.26, which s3fs needs, exports it nowhere
 
 from playbooks.core import tls
 from playbooks.core.errors import NoCluster
@@ -96,8 +97,9 @@ class Connection:
     def is_over(self) -> bool:
         return self._until is not None and self._until.nanoseconds <= time.time_ns()
 
-    def headers(self) -> Mapping[str, str]:
-        found = urllib3.HTTPHeaderDict()
+    def headers(self) -> HTTPHeaderDict:
+        """Some names occur more than once, such as that of the groups to ask as."""
+        found = HTTPHeaderDict()
         for name, value in self._headers:
             found.add(name, value)
         authorization = self._authorization()

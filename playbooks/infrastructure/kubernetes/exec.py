@@ -86,12 +86,12 @@ def _channel(opened: socket.socket, connection: Connection, path: Sequence[str],
 
     shown = "/" + "/".join(path)
     url = connection.server + "/" + "/".join(quote(part, safe="") for part in path)
-    headers = {"User-Agent": AGENT, **connection.headers()}
+    headers = [("User-Agent", AGENT), *connection.headers().items()]
     try:
         return websocket.create_connection(
             f"ws{url[4:]}?{query}",
             socket=opened,
-            header=[f"{name}: {value}" for name, value in headers.items()],
+            header=[f"{name}: {value}" for name, value in headers],
             subprotocols=list(SUBPROTOCOLS),
             suppress_origin=True,
             # Credentials are for this server only.

@@ -145,7 +145,7 @@ with description("The cluster of a kubeconfig") as self:
 
         headers = self.server.asked[-1].headers
         expect(headers["impersonate-user"]).to(equal("bob"))
-        expect(headers["impersonate-group"]).to(contain("b"))
+        expect(headers["impersonate-group"]).to(equal("a|b"))
         expect(headers["impersonate-extra-k"]).to(equal("v"))
 
     with it("is asked with a client certificate, of files or in place"):
