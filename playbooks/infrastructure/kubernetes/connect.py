@@ -15,7 +15,7 @@ import re
 import ssl
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -43,27 +43,31 @@ CONNECTIONS = 4
 
 @dataclass(frozen=True)
 class Route:
-    """``server``: without a slash at its end. ``tls``: None for a server of plain HTTP.
+    """``server``: without a slash at its end. ``tls`` makes a context; None for plain HTTP.
     ``server_name``: in the server's certificate, where it is not the URL's host. ``proxy``: a URL
     without credentials, or empty; ``proxy_headers`` have them."""
 
     server: str
-    tls: Optional[ssl.SSLContext] = None
+    tls: Optional[Callable[[], ssl.SSLContext]] = None
     server_name: str = ""
     proxy: str = ""
     proxy_headers: Mapping[str, str] = field(default_factory=dict)
 
     def pool(self) -> urllib3.PoolManager:
         options: Dict[str, Any] = {"maxsize": max(CONNECTIONS, LIMITS.connections)}
-        if self.tls:
-            options["ssl_context"] = self.tls
+        context = self.tls() if self.tls else None
+        if context:
+            if not hasattr(urllib3, "HTTPHeaderDict"):
+                # urllib3 1.26 tells TLS no name where that is an address, and compares it itself.
+                context.check_hostname = False
+            options["ssl_context"] = context
         if self.server_name:
             options["server_hostname"] = self.server_name
         if not self.proxy:
             return urllib3.PoolManager(**options)
         headers = dict(self.proxy_headers)
         # As Go has it, a proxy of HTTPS is verified as the API server is.
-        options["proxy_ssl_context"] = self.tls
+        options["proxy_ssl_context"] = context
         return urllib3.ProxyManager(self.proxy, proxy_headers=headers, **options)
 
 
@@ -188,12 +192,12 @@ def of_pod(environ: Mapping[str, str], account: Optional[Path] = None) -> Target
 
     def connect() -> Connection:
         try:
-            context = tls.context(cafile=str(account / "ca.crt"))
+            context = partial(tls.context, cafile=str(account / "ca.crt"))
             token = TokenFile(account / "token")
             route = _route(server, context, proxy=proxy_for(urlsplit(server), environ))
+            return Connection(route, authorization=token.header)
         except (OSError, ValueError) as error:
             raise _no_cluster(error) from error
-        return Connection(route, authorization=token.header)
 
     namespace = environ.get("POD_NAMESPACE") or _text(account / "namespace") or "default"
     return TargetCluster(server, "", namespace, "", "this pod's service account", connect)
@@ -241,20 +245,26 @@ def _connection(server: str, cluster: Entry, user: Entry, environ: Mapping[str, 
         raise ValueError(
             "specifying a root certificates file with the insecure flag is not allowed"
         )
-    context = tls.context(cadata=authorities.decode("ascii", "ignore") or None, verify=not insecure)
     if insecure:
         # It was asked for.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     who = credentials.of_user(user, lambda: _told(server, cluster, authorities), environ)
-    if who.certificate:
-        tls.present(context, who.certificate, who.key)
+
+    def context() -> ssl.SSLContext:
+        made = tls.context(
+            cadata=authorities.decode("ascii", "ignore") or None, verify=not insecure
+        )
+        if who.certificate:
+            tls.present(made, who.certificate, who.key)
+        return made
+
     route = _route(server, context, cluster.text("tls-server-name"), proxy)
     return Connection(route, authorization=who.authorization, headers=who.headers, until=who.until)
 
 
 def _route(
     server: str,
-    context: Optional[ssl.SSLContext],
+    context: Optional[Callable[[], ssl.SSLContext]],
     name: str = "",
     proxy: Optional[str] = None,
 ) -> Route:

@@ -88,7 +88,7 @@ def _channel(opened: socket.socket, connection: Connection, path: Sequence[str],
     url = connection.server + "/" + "/".join(quote(part, safe="") for part in path)
     headers = [("User-Agent", AGENT), *connection.headers().items()]
     try:
-        return websocket.create_connection(
+        channel = websocket.create_connection(
             f"ws{url[4:]}?{query}",
             socket=opened,
             header=[f"{name}: {value}" for name, value in headers],
@@ -98,6 +98,9 @@ def _channel(opened: socket.socket, connection: Connection, path: Sequence[str],
             redirect_limit=0,
             timeout=CONNECT,
         )
+        if channel.getstatus() != 101:
+            raise ClusterUnavailable(f"GET {shown}: no WebSocket ({channel.getstatus()})")
+        return channel
     except websocket.WebSocketBadStatusException as error:
         answer = json_object(error.resp_body or b"")
         raise error_of(
@@ -121,7 +124,7 @@ def _socket(route: Route) -> socket.socket:
         opened = socket.create_connection((host, port), CONNECT)
     if not route.tls:
         return opened
-    return route.tls.wrap_socket(opened, server_hostname=route.server_name or host)
+    return route.tls().wrap_socket(opened, server_hostname=route.server_name or host)
 
 
 def _executed(streams: Mapping[int, bytearray], what: str) -> Executed:

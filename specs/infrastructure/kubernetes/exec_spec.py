@@ -63,7 +63,14 @@ def upgraded(*frames):
             "Sec-WebSocket-Accept": accept,
             "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
         }
-        return Answer(101, b"", headers, lambda connection: connection.sendall(b"".join(frames)))
+
+        def then(connection):
+            connection.sendall(b"".join(frames))
+            # What the client says meanwhile is read: else closing would take frames from it.
+            while frames[-1:] == (CLOSE,) and connection.recv(1024):
+                pass
+
+        return Answer(101, b"", headers, then)
 
     return answer
 
