@@ -16,7 +16,7 @@ from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.api import HttpApi
 from playbooks.engines.worker.http.posted import PostedAlerts
 from playbooks.engines.worker.http.readiness import Readiness
-from playbooks.engines.worker.http.server import Server
+from playbooks.engines.worker.http.server import HttpServer
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.choose import intake_of
@@ -26,7 +26,7 @@ from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.stream import OutcomeStream
 from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
-from playbooks.engines.worker.topics.feed import Feed, KubelessObjects
+from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.topics.wanted import Wanted
 from playbooks.engines.worker.work.api_outage import ApiOutage
@@ -38,7 +38,7 @@ from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker
 
 
-def bootstrap(playbook: Playbook, objects: KubelessObjects, environ: Mapping[str, str]) -> Worker:
+def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str, str]) -> Worker:
     """``environ`` holds the settings of the playbook and those of the worker.
 
     Called inside a running loop. Raises InvalidSetting before anything is connected.
@@ -133,8 +133,8 @@ def bootstrap(playbook: Playbook, objects: KubelessObjects, environ: Mapping[str
     worker = Worker(
         name=f"playbook {playbook.name}",
         settings=settings,
-        server=Server(settings["HTTP_HOST"], settings["HTTP_PORT"], api.answer),
-        probes=Server(settings["HTTP_HOST"], settings["PROBE_PORT"], api.probe),
+        server=HttpServer(settings["HTTP_HOST"], settings["HTTP_PORT"], api.answer),
+        probes=HttpServer(settings["HTTP_HOST"], settings["PROBE_PORT"], api.probe),
         readiness=readiness,
         feed=feed,
         wanted=wanted,

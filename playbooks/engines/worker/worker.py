@@ -13,7 +13,7 @@ from playbooks.core.settings import Settings
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.readiness import Readiness
-from playbooks.engines.worker.http.server import Server
+from playbooks.engines.worker.http.server import HttpServer
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.intake import Intake
 from playbooks.engines.worker.records.writer import OutcomeWriter
@@ -44,8 +44,8 @@ class Worker:
 
     name: str
     settings: Settings
-    server: Server
-    probes: Server
+    server: HttpServer
+    probes: HttpServer
     readiness: Readiness
     feed: Feed
     wanted: Wanted

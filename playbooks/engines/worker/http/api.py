@@ -10,7 +10,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http.connection import Request, Response
+from playbooks.engines.worker.http.connection import HttpRequest, Response
 from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
@@ -67,13 +67,13 @@ class HttpApi:
         """From now on alerts can be taken. Before, the answer is 503."""
         self._receiver = receiver
 
-    async def probe(self, request: Request) -> Response:
+    async def probe(self, request: HttpRequest) -> Response:
         """On a port of its own, so that no sender of alerts keeps the kubelet waiting."""
         if request.method not in ("GET", "HEAD") or request.path not in ("/healthz", "/readyz"):
             return _error(404, "this port has GET /healthz and GET /readyz only")
         return self._status(request.path)
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         if request.path not in ("/healthz", "/readyz", "/metrics"):
             # On any other path, as on Kubeless: its CLI posts to the path of the proxy, twice.
             if self._token is None:
@@ -92,7 +92,7 @@ class HttpApi:
         missing = self._ready()
         return _error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
 
-    async def _alert(self, request: Request) -> Response:
+    async def _alert(self, request: HttpRequest) -> Response:
         if request.method != "POST":
             return _error(405, "alerts are sent by POST", Allow="POST")
         allowed = self._allowed(request.headers.get("authorization", ""))

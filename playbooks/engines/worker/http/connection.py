@@ -42,7 +42,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):
+class BodyRefused(Exception):
     """The body cannot be had; ``status`` says why."""
 
     def __init__(self, status: int, why: str) -> None:
@@ -51,7 +51,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """Header names are in lower case. ``body`` reads it: not before somebody wants it."""
 
     method: str
@@ -60,10 +60,10 @@ class Request:
     body: Callable[[], Awaitable[bytes]]
 
 
-Handle = Callable[[Request], Awaitable[Response]]
+Handle = Callable[[HttpRequest], Awaitable[Response]]
 
 
-class Connection:
+class HttpConnection:
     """``answering``: a whole request has come, and its answer is being made. Only then does the
     connection not give way to a new one."""
 
@@ -144,13 +144,13 @@ class Connection:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LARGEST:
             return _plain(413, f"an alert has at most {LARGEST} bytes")
-        request = Request(head.method.decode(), path, headers, self._body)
+        request = HttpRequest(head.method.decode(), path, headers, self._body)
         if length == "0" and "transfer-encoding" not in headers:
             await self._body()
         self.answering = True
         try:
             return await self._handle(request)
-        except Refused as refused:
+        except BodyRefused as refused:
             return _plain(refused.status, str(refused))
         except h11.RemoteProtocolError as error:
             return _plain(error.error_status_hint, "this is no HTTP request")
@@ -178,14 +178,14 @@ class Connection:
                 event = await self._event()
             except asyncio.TimeoutError:
                 said = f"the request took longer than {self._patience:.0f} s to come"
-                raise Refused(408, said) from None
+                raise BodyRefused(408, said) from None
             if isinstance(event, h11.EndOfMessage):
                 return b"".join(parts)
             if not isinstance(event, h11.Data):
-                raise Refused(400, "the request ended early")
+                raise BodyRefused(400, "the request ended early")
             size += len(event.data)
             if size > LARGEST:
-                raise Refused(413, f"an alert has at most {LARGEST} bytes")
+                raise BodyRefused(413, f"an alert has at most {LARGEST} bytes")
             parts.append(bytes(event.data))
 
     async def _event(self) -> Any:

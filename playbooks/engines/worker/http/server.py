@@ -29,7 +29,7 @@ from typing import Dict, Optional
 import h11
 
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http.connection import LARGEST_HEAD, PATIENCE, Connection, Handle
+from playbooks.engines.worker.http.connection import LARGEST_HEAD, PATIENCE, Handle, HttpConnection
 
 # Connections at the same time, of all and of one source address: more than alerts that are taken in
 # at once, so that a burst of a single sender is answered 429 and not cut off.
@@ -38,14 +38,14 @@ CONNECTIONS = 512
 OF_A_SOURCE = 128
 
 
-class Server:
+class HttpServer:
     def __init__(self, host: str, port: int, handle: Handle, *, patience: float = PATIENCE) -> None:
         self._host, self._port = host, port
         self._handle = handle
         self._patience = patience
         self._server: Optional[asyncio.base_events.Server] = None
         # Oldest first.
-        self._connections: Dict[Connection, None] = {}
+        self._connections: Dict[HttpConnection, None] = {}
 
     @property
     def port(self) -> int:
@@ -67,7 +67,7 @@ class Server:
             await asyncio.sleep(0.02)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer, self._handle, self._patience)
+        connection = HttpConnection(reader, writer, self._handle, self._patience)
         if not self._has_room(connection.source):
             writer.transport.abort()
             return

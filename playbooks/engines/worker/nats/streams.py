@@ -29,7 +29,7 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Create:
+class CreateStream:
     """No stream has any of the subjects."""
 
 
@@ -40,7 +40,7 @@ class Refuse:
     why: str
 
 
-def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, Create, Refuse]:
+def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, CreateStream, Refuse]:
     """For a subject pattern such as ``falco.>``.
 
     NATS refuses two streams over the same subject, so whatever overlaps decides.
@@ -51,7 +51,7 @@ def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, Create, Refuse]
         return _use(covering[0], wanted)
     if overlapping:
         return Refuse(_in_part(overlapping, wanted))
-    return Create()
+    return CreateStream()
 
 
 def covers(pattern: str, wanted: str) -> bool:

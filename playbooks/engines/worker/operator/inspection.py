@@ -114,7 +114,7 @@ async def _stream(jetstream: JetStream) -> Tuple[Line, str, int]:
     if isinstance(choice, streams.Use):
         last = next(each.state.last_seq for each in listed if each.config.name == choice.name)
         return {"name": choice.name}, choice.name, last
-    why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.Create) else choice.why
+    why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.CreateStream) else choice.why
     return {"why": why}, "", 0
 
 
@@ -125,7 +125,7 @@ def _words(error: Exception) -> str:
 
 
 @dataclass
-class Summary:
+class AlertCounts:
     """Counts of messages. ``identified``: with a pod's uid or a container's id; ``unidentified``:
     about a pod without either, by rule; ``about_none``: about the host, or nothing of the cluster.
     ``cut``: there are more than were read, older ones, or newer ones where time was up."""
@@ -182,12 +182,12 @@ async def summary(
     last: int,
     topics: Sequence[str],
     bounds: Bounds,
-) -> Summary:
+) -> AlertCounts:
     """Of the alerts on these topics. ``last``: the sequence of the stream's newest message.
 
     Raises Unusable or ApiError.
     """
-    found = Summary()
+    found = AlertCounts()
     if not last:
         return found
     first = max(1, last - bounds.most + 1)

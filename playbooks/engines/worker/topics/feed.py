@@ -28,7 +28,7 @@ class Expired(PlaybookError):
     reason = "expired"
 
 
-class KubelessObjects(Protocol):
+class FunctionObjects(Protocol):
     """The Kubernetes API, as far as the worker needs it. Every method blocks."""
 
     def function(self) -> Mapping[str, Any]:
@@ -52,7 +52,7 @@ class Feed:
 
     def __init__(
         self,
-        objects: KubelessObjects,
+        objects: FunctionObjects,
         changed: Callable[[Optional[Function], Triggers], None],
         *,
         sleep: Callable[[float], None] = time.sleep,

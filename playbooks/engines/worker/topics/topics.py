@@ -34,14 +34,14 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TopicPlan:
     """``refused``: one sentence for every trigger that is not served, for the log."""
 
     subscriptions: Tuple[Subscription, ...]
     refused: Tuple[str, ...]
 
 
-def plan(triggers: Iterable[Mapping[str, Any]], function: Function) -> Plan:
+def plan(triggers: Iterable[Mapping[str, Any]], function: Function) -> TopicPlan:
     """What the triggers of a namespace ask of this function.
 
     Triggers of one topic are one subscription, since the oldest of them. Order does not matter.
@@ -66,7 +66,7 @@ def plan(triggers: Iterable[Mapping[str, Any]], function: Function) -> Plan:
         start = max(wanted_since(trigger), function.created)
         since[topic] = min(start, since.get(topic, start))
     found = tuple(Subscription(topic, since[topic]) for topic in sorted(since))
-    return Plan(found, tuple(sorted(refused)))
+    return TopicPlan(found, tuple(sorted(refused)))
 
 
 def wanted_since(trigger: Mapping[str, Any]) -> Instant:

@@ -9,7 +9,7 @@ from mamba import description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.http.api import HttpApi, NotTaken, looks_proxied
-from playbooks.engines.worker.http.connection import Request
+from playbooks.engines.worker.http.connection import HttpRequest
 from specs.support.mothers import a_document
 
 TOKEN = "0123456789abcdef"
@@ -56,7 +56,7 @@ def ask(api, method="POST", path="/", body=None, **headers):
     async def read():
         return text
 
-    answer = asyncio.run(api.answer(Request(method, path, named, read)))
+    answer = asyncio.run(api.answer(HttpRequest(method, path, named, read)))
     document = json.loads(answer.body) if answer.type == "application/json" else None
     return answer.status, document
 

@@ -10,7 +10,7 @@ from mamba import after, before, description, it
 
 from playbooks.engines.worker.http import connection
 from playbooks.engines.worker.http.connection import LARGEST, Response
-from playbooks.engines.worker.http.server import OF_A_SOURCE, Server
+from playbooks.engines.worker.http.server import OF_A_SOURCE, HttpServer
 
 # A thousand connections have two ends each.
 FILES = 4096
@@ -33,7 +33,7 @@ def conversation(use, patience=5.0):
     """What ``use(port)`` returns, against a server of its own."""
 
     async def run():
-        server = Server("127.0.0.1", 0, echo, patience=patience)
+        server = HttpServer("127.0.0.1", 0, echo, patience=patience)
         await server.start()
         try:
             return await asyncio.wait_for(use(server.port), 20)
@@ -174,7 +174,7 @@ with description("The HTTP server") as self:
     with it("ends with the answer to what was under way"):
 
         async def run():
-            server = Server("127.0.0.1", 0, echo)
+            server = HttpServer("127.0.0.1", 0, echo)
             await server.start()
             request = "GET /slow HTTP/1.1\r\nHost: w\r\n\r\n"
             asking = asyncio.get_running_loop().create_task(talk(server.port, request))
@@ -187,7 +187,7 @@ with description("The HTTP server") as self:
     with it("hangs up on idle connections when it ends"):
 
         async def run():
-            server = Server("127.0.0.1", 0, echo)
+            server = HttpServer("127.0.0.1", 0, echo)
             await server.start()
             asking = asyncio.get_running_loop().create_task(talk(server.port))
             await asyncio.sleep(0.1)

@@ -2,7 +2,7 @@ from expects import be_a, contain, equal, expect
 from mamba import description, it
 
 from playbooks.engines.worker.nats.streams import (
-    Create,
+    CreateStream,
     Refuse,
     Stream,
     Use,
@@ -20,8 +20,8 @@ def chosen(*streams):
 
 with description("The stream of alerts") as self:
     with it("is created where none has any of the subjects"):
-        expect(chosen()).to(equal(Create()))
-        expect(chosen(("OTHER", ("orders.>", "falcon.>"), "limits"))).to(equal(Create()))
+        expect(chosen()).to(equal(CreateStream()))
+        expect(chosen(("OTHER", ("orders.>", "falcon.>"), "limits"))).to(equal(CreateStream()))
 
     with it("is the one that covers them, whatever else it has"):
         expect(chosen(("A", ("orders.>",), "limits"), ("B", ("x", "falco.>"), "limits"))).to(

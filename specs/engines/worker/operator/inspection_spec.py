@@ -5,7 +5,7 @@ from expects import be_false, be_true, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker.operator.inspection import Bounds, Summary, summary
+from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
 from specs.support.mothers import a_document
 
 EVERYTHING = Bounds(Instant(0))
@@ -79,7 +79,7 @@ with description("What the alerts of a stream say about their pods") as self:
         )
 
     with it("is counted: with an id, without one by rule, about no pod, and no alert at all"):
-        counted = Summary()
+        counted = AlertCounts()
         for body in (
             fields(**{"k8s.pod.uid": "u-1"}),
             fields(**{"container.id": "3ad7b26ded6d"}),
