@@ -3,7 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks import isolate, taint
+from playbooks import cordon, isolate, taint
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Reach
 from playbooks.core import settings
@@ -75,6 +75,19 @@ with description("falco-playbook undo") as self:
 
         expect(said.code).to(equal(0))
         expect(list(self.cluster.known_nodes["node-1"].taints)).to(be_empty)
+
+    with it("releases a node from every playbook that contained it, or from the one that is named"):
+        self.deployed = functions(("taint", "taint", "ops"), ("cordon", "cordon", "ops"))
+        self.contain(taint)
+        self.contain(cordon)
+        self.run(*NODE, "-p", "cordon")
+        node = self.cluster.known_nodes["node-1"]
+        expect((node.unschedulable, len(node.taints))).to(equal((False, 1)))
+
+        self.contain(cordon)
+        said = self.run(*NODE)
+        node = self.cluster.known_nodes["node-1"]
+        expect((said.code, node.unschedulable, len(node.taints))).to(equal((0, False, 0)))
 
     with it("puts the undoing on record, as an Event of the object and its function"):
         self.contain(isolate)

@@ -1,0 +1,24 @@
+"""Cordon the node on which the pod of an alert runs, so that it takes no new pods."""
+
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.playbook import Playbook
+from playbooks.core.ports import ClusterCollaborators
+from playbooks.core.proof import Proof
+from playbooks.core.reaction import Reaction
+from playbooks.core.settings import Settings
+from playbooks.engines import kubeless
+from playbooks.infrastructure import wiring
+from playbooks.reactions.cordon_node import CordonNode
+
+
+def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
+    return CordonNode(
+        collaborators.cluster,
+        Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
+        Lifetime(collaborators.clock, settings["CORDON_TTL"]),
+        host=settings["CORDON_HOST"],
+    )
+
+
+playbook = Playbook("cordon", CordonNode, build, wiring.kubernetes, packages=("kubernetes",))
+handler = kubeless.handler(playbook)

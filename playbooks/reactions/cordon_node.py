@@ -1,0 +1,69 @@
+"""Cordon the node on which the pod of an alert runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Mapping, Optional, Union
+
+from playbooks.core import proof
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.permissions import Changes, Permission
+from playbooks.core.containment import cordoning, lifetime
+from playbooks.core.containment.cordoning import Cordoning
+from playbooks.core.containment.note import Note
+from playbooks.core.outcome import Outcome
+from playbooks.reactions.contain_node import Change, ContainNode, host_setting
+
+
+class CordonNode(ContainNode):
+    """Sets ``spec.unschedulable`` as kubectl cordon does. Pods that are there stay.
+
+    A node that somebody else cordoned is left as it is, and is never uncordoned.
+    """
+
+    VERB = "cordon"
+    HOST = "CORDON_HOST"
+    CONTAINMENT = Cordoning
+    TTL = "CORDON_TTL"
+    SETTINGS = (
+        host_setting(HOST, VERB),
+        lifetime.ttl(
+            TTL,
+            "How long the node stays cordoned, such as `2h`; each further alert about the node"
+            " extends that. Or `off`",
+        ),
+        *proof.SETTINGS,
+    )
+    PERMISSIONS = (
+        Permission("pods", ("get", "list")),
+        Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
+    )
+    CHANGES = (Changes("nodes", spec=("unschedulable",)),)
+
+    @property
+    def evicts(self) -> bool:
+        return False
+
+    def change(self, node: Node, rule: str, facts: Mapping[str, Any]) -> Union[Change, Outcome]:
+        if node.unschedulable:
+            return self._extended(node) or Outcome.skipped(
+                "already-cordoned", f"{node} is cordoned already", str(node), **facts
+            )
+        until = self._lifetime.ends()
+        note = Note(str(self._lifetime.begins()), rule, "cordoned", until)
+        what = f"{node}{f' until {until}' if until else ''}"
+        return self._noted(node, note, "cordoned", f"cordon {what}", f"cordoned {what}")
+
+    def _extended(self, node: Node) -> Optional[Change]:
+        """A later end, where the node was cordoned by a playbook."""
+        note = cordoning.note(node)
+        until = self._lifetime.longer(note.until) if note else None
+        if note is None or until is None:
+            return None
+        what = f"{node} cordoned until {until} instead of {note.until}"
+        note = replace(note, until=until)
+        return self._noted(node, note, "extended", f"leave {what}", f"left {what}")
+
+    def _noted(self, node: Node, note: Note, reason: str, planned: str, done: str) -> Change:
+        spec = {"unschedulable": True}
+        return Change(node, spec, cordoning.annotation(note), note, reason, planned, done)
