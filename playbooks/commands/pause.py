@@ -14,13 +14,14 @@ from playbooks.commands.in_pod import who
 from playbooks.commands.options import Place, Selection, Session, command, selects
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import (
+    PlaybookError,
+)
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
 from playbooks.core.ledger.limits import object_name
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import KubectlError
 from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
@@ -242,7 +243,7 @@ def ledger_places(cluster: ClusterObjects, playbook: str, function: str, given: 
 def _functions(cluster: ClusterObjects, playbook: str, function: str) -> List[Mapping[str, Any]]:
     try:
         found = cluster.list(("functions.kubeless.io",))
-    except KubectlError as error:
+    except PlaybookError as error:
         raise DeploymentError(f"Functions cannot be listed: {error}\n{_ADVICE}") from error
     return [
         each

@@ -22,10 +22,14 @@ from playbooks.commands.deployed import DeployedFunction, workers
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import InvalidSetting, NotPermitted, PlaybookError
+from playbooks.core.errors import (
+    Conflict,
+    InvalidSetting,
+    NotPermitted,
+    PlaybookError,
+)
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Conflicting, KubectlError
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
 
@@ -158,7 +162,7 @@ def _rotated(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPl
         try:
             cluster.replace([{**stored, "data": data}])
             return made
-        except Conflicting:
+        except Conflict:
             continue
     raise DeploymentError(
         f"Secret {deployed.namespace}/{place.secret} was written by others, {TRIES} times"
@@ -195,7 +199,7 @@ def _hurry(cluster: ClusterObjects, deployed: DeployedFunction) -> None:
         for pod in workers(cluster, deployed):
             which = reference("v1", "Pod", pod, deployed.namespace)
             cluster.patch(which, {"metadata": {"annotations": {ROTATED: str(int(time.time()))}}})
-    except KubectlError:
+    except PlaybookError:
         return
 
 

@@ -7,11 +7,11 @@ import sys
 import time
 from typing import Callable, Mapping, Sequence
 
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import exit_code
-from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.terminal import print_messages
 from playbooks.infrastructure.kubernetes.objects import of_context
 
@@ -19,7 +19,7 @@ from playbooks.infrastructure.kubernetes.objects import of_context
 def main(
     arguments: Sequence[str],
     environ: Mapping[str, str],
-    connect: Callable[[str], Kubectl],
+    connect: Callable[[str], ClusterObjects],
     *,
     sleep: Sleep = time.sleep,
 ) -> int:

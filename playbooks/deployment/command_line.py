@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 import click
 from click.shell_completion import CompletionItem
 
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
@@ -16,7 +17,6 @@ from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
@@ -49,7 +49,7 @@ class Tools:
     current one where it is empty."""
 
     environ: Mapping[str, str]
-    connect: Callable[[str], Kubectl]
+    connect: Callable[[str], ClusterObjects]
     sleep: Sleep = time.sleep
 
 
@@ -133,9 +133,9 @@ def _deploy(**typed: Any) -> int:
 
 
 def _set_up(invocation: Invocation) -> int:
-    preflight.check_answers(invocation.kubectl)
-    print_done(set_up.set_up(invocation.kubectl, sleep=invocation.sleep))
-    remove_orphans_unless([], invocation.kubectl)
+    preflight.check_answers(invocation.cluster)
+    print_done(set_up.set_up(invocation.cluster, sleep=invocation.sleep))
+    remove_orphans_unless([], invocation.cluster)
     return 0
 
 

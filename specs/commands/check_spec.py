@@ -3,7 +3,7 @@ from mamba import before, description, it
 
 from playbooks.commands.checks.rights import WORKERS
 from playbooks.core.cluster.objects import Executed
-from playbooks.deployment.kubectl import Forbidden, KubectlError
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.request import catalogue
 from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, run
@@ -66,14 +66,14 @@ with description("falco-playbook check") as self:
         expect(code).to(equal(0))
 
     with it("is not content with what could not be looked at, and says that it could not"):
-        self.cluster.failures["nodes"] = Forbidden("nodes is forbidden")
+        self.cluster.failures["nodes"] = NotPermitted("nodes is forbidden")
         code, found, all_of_it = checked(self.cluster)
 
         expect((code, found["alerts, hostname"])).to(equal((1, "unknown")))
         expect(all_of_it["alerts, hostname"]["says"]).to(equal("not permitted: nodes is forbidden"))
 
     with it("goes on where the API server does not answer one question"):
-        self.cluster.failures["nodes"] = KubectlError("timed out\nafter 20 s")
+        self.cluster.failures["nodes"] = PlaybookError("timed out\nafter 20 s")
         status, says, _ = the_finding(self.cluster, "alerts, hostname")
 
         expect((status, says)).to(equal(("unknown", "could not be checked: timed out after 20 s")))
@@ -200,7 +200,9 @@ with description("falco-playbook check, of rights") as self:
     with it("cannot tell where one may not ask"):
         cluster = ready()
         cluster.before_call = lambda verb, manifest: None
-        cluster._reviewed = lambda review: (_ for _ in ()).throw(Forbidden("subjectaccessreviews"))
+        cluster._reviewed = lambda review: (_ for _ in ()).throw(
+            NotPermitted("subjectaccessreviews")
+        )
 
         expect(the_finding(cluster, "rights")[:2]).to(
             equal(("unknown", "not permitted: subjectaccessreviews"))
@@ -358,7 +360,7 @@ with description("falco-playbook check, of the admission policy") as self:
         expect(self.finding()[2]).to(contain("impersonate serviceaccounts/falco-isolate"))
 
     with it("fails where it refuses also what the playbook does"):
-        self.cluster.failures["patch"] = Forbidden(self.cluster.refusal)
+        self.cluster.failures["patch"] = NotPermitted(self.cluster.refusal)
 
         expect(self.finding()[0]).to(equal("failed"))
         expect(self.finding()[1]).to(start_with("falco-playbook-isolate-pods also rejects what"))
@@ -381,5 +383,5 @@ with description("falco-playbook check, of the admission policy") as self:
         expect({name for name, *_ in cluster.patched}).to(equal({"node-1"}))
 
     with it("cannot tell where the cluster does not say what it serves"):
-        self.cluster.failures["/apis/admissionregistration.k8s.io/v1"] = KubectlError("timed out")
+        self.cluster.failures["/apis/admissionregistration.k8s.io/v1"] = PlaybookError("timed out")
         expect(self.finding()[0]).to(equal("unknown"))

@@ -6,7 +6,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.commands.checks.probe_pods import manifests
-from playbooks.deployment.kubectl import Forbidden, KubectlError
+from playbooks.core.errors import NotPermitted, PlaybookError
 from specs.commands.fake_cluster import run
 from specs.commands.readiness import ready, the_finding
 from specs.support.signals import ctrl_c_arrives
@@ -68,7 +68,7 @@ with description("falco-playbook check, of what a network plugin enforces") as s
         probing(self.cluster)
         expect([n for n in self.cluster.names if n.startswith("Namespace")]).to(be_empty)
 
-        self.cluster.failures["create", "NetworkPolicy"] = KubectlError("out of order")
+        self.cluster.failures["create", "NetworkPolicy"] = PlaybookError("out of order")
         expect(the_finding(self.cluster, "network policy")[:2]).to(
             equal(("unknown", "could not be checked: out of order"))
         )
@@ -90,13 +90,13 @@ with description("falco-playbook check, of what a network plugin enforces") as s
         expect([n for n in self.cluster.names if n.startswith("Namespace")]).to(be_empty)
 
     with it("says how to remove its namespace where it cannot"):
-        self.cluster.failures["delete", "Namespace"] = KubectlError("timed out")
+        self.cluster.failures["delete", "Namespace"] = PlaybookError("timed out")
         said = run("check", "-p", "isolate", cluster=self.cluster)
 
         expect(said.err).to(contain("(run: kubectl delete namespace falco-check-"))
 
     with it("cannot tell where one may not make a namespace, and leaves nothing behind"):
-        self.cluster.failures["create", "Namespace"] = Forbidden("namespaces is forbidden")
+        self.cluster.failures["create", "Namespace"] = NotPermitted("namespaces is forbidden")
 
         expect(the_finding(self.cluster, "network policy")[0]).to(equal("unknown"))
         expect([call for call in self.cluster.calls if call[0] == "delete"]).to(be_empty)

@@ -13,12 +13,12 @@ from playbooks.commands.options import Reach
 from playbooks.commands.token import ROTATED
 from playbooks.core.cluster.manifest import labels, reference
 from playbooks.core.cluster.objects import Executed
+from playbooks.core.errors import NotPermitted
 from playbooks.core.ports import LedgerStore
-from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import Run, a_worker_request, worker_objects
 from specs.support.fakes import FixedClock, InMemoryCluster
 from specs.support.mothers import a_document
@@ -29,7 +29,7 @@ POLICY = "falco-playbook-isolate-pods"
 REFUSAL = f"pods is forbidden: ValidatingAdmissionPolicy '{POLICY}' with binding denied request"
 
 
-class FakeCluster(FakeKubectl):
+class FakeCluster(FakeObjects):
     """``executed``: pods and commands in turn. ``says``: what a command of the desk answers, or the
     error that running it raises.
 
@@ -71,7 +71,7 @@ class FakeCluster(FakeKubectl):
         if "patch" in self.failures:
             raise self.failures["patch"]
         if self.refusal and user and not all(key.startswith("falco/") for key in annotations):
-            raise Forbidden(self.refusal)
+            raise NotPermitted(self.refusal)
 
     def _hurry(self, pod):
         self.annotated.append(pod)

@@ -6,11 +6,11 @@ from mamba import before, description, it
 
 from playbooks.commands.undo import put_on_record
 from playbooks.core.cluster.objects import Executed
+from playbooks.core.errors import NotPermitted
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
-from playbooks.deployment.kubectl import Forbidden
 from playbooks.engines.outcome_log import line
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
 from specs.deployment.mothers import a_request
@@ -177,7 +177,7 @@ with description("An undoing") as self:
         expect([noted["reason"], noted["details"]["by"]]).to(equal(["undone", "ann"]))
 
     with it("says what could not be put on record, and goes on"):
-        self.cluster.failures["create", "Event"] = Forbidden("may not")
+        self.cluster.failures["create", "Event"] = NotPermitted("may not")
         self.cluster.says = Executed(1, "", "no such file")
 
         expect(" ".join(self.put())).to(contain("no Event about it: may not", "not in the stream"))

@@ -4,7 +4,7 @@ import json
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
-from playbooks.deployment.kubectl import Conflicting, Forbidden
+from playbooks.core.errors import Conflict, NotPermitted
 from specs.commands.fake_cluster import NAME, a_cluster, run, token_of
 from specs.deployment.mothers import TOKEN
 
@@ -97,7 +97,7 @@ with description("falco-playbook token --rotate") as self:
         expect({verb for verb, _ in self.cluster.changes}).to(equal({"replace"}))
 
     with it("only takes longer where one may not annotate pods"):
-        self.cluster.failures["annotate"] = Forbidden("no")
+        self.cluster.failures["annotate"] = NotPermitted("no")
 
         expect(run(*ROTATE, cluster=self.cluster).code).to(equal(0))
 
@@ -114,7 +114,7 @@ with description("falco-playbook token --rotate") as self:
         expect(run(*ROTATE, cluster=a_cluster(pods=())).code).to(equal(0))
 
     with it("tries again when somebody else writes the Secret first, and not for ever"):
-        refusals = [Conflicting("written since")] * 2
+        refusals = [Conflict("written since")] * 2
 
         def sometimes(verb, manifest):
             if refusals:
@@ -122,7 +122,7 @@ with description("falco-playbook token --rotate") as self:
 
         self.cluster.before_call = sometimes
         expect(run(*ROTATE, cluster=self.cluster).code).to(equal(0))
-        refusals += [Conflicting("written since")] * 99
+        refusals += [Conflict("written since")] * 99
         expect(run(*ROTATE, cluster=self.cluster).err).to(contain("was written by others, 5 times"))
 
     with it("leaves a Secret of somebody else's alone"):

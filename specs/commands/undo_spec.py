@@ -7,9 +7,11 @@ from playbooks import cordon, isolate, taint
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Reach
 from playbooks.core import settings
-from playbooks.core.errors import Conflict, NotPermitted
+from playbooks.core.errors import (
+    Conflict,
+    NotPermitted,
+)
 from playbooks.core.ledger.book import Book, after
-from playbooks.deployment.kubectl import Forbidden
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects
 from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
@@ -177,7 +179,7 @@ with description("falco-playbook undo") as self:
             expect(set(self.ledgers)).to(equal({("soc", "falco-quick-ledger")}))
 
         with it("in the ledger that is given, without asking for Functions"):
-            self.deployed.failures["functions.kubeless.io"] = Forbidden("you may not")
+            self.deployed.failures["functions.kubeless.io"] = NotPermitted("you may not")
             self.contain(isolate)
             said = self.run(*POD, "--ledger", "a/b")
 
@@ -210,7 +212,7 @@ with description("falco-playbook undo") as self:
     with it("fails where no Function tells the ledger, or where one may not look"):
         self.contain(isolate)
         none = self.run(*POD, cluster=functions(("delete", "delete", "ops")))
-        self.deployed.failures["functions.kubeless.io"] = Forbidden("you may not")
+        self.deployed.failures["functions.kubeless.io"] = NotPermitted("you may not")
         forbidden = self.run(*POD)
 
         expect(none.err).to(contain("no Function of playbook isolate is deployed", "--ledger"))

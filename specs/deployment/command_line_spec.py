@@ -16,7 +16,7 @@ from playbooks.core import catalogue
 from playbooks.deployment import VERSION, command_line
 from playbooks.deployment.engines import registry
 from playbooks.deployment.request.options import Options
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ with description("The command line of deploy_playbook") as self:
 
     with it("asks the cluster of the context that is named"):
         asked = []
-        cluster = FakeKubectl()
+        cluster = FakeObjects()
 
         def connect(context):
             asked.append(context)
@@ -167,7 +167,7 @@ with description("The command line of deploy_playbook") as self:
 
         with it("runs it where it is the first word, with its own arguments and exit code"):
             with self.more:
-                answer = run("diff", "-p", "delete", kubectl=FakeKubectl(namespace="ops"))
+                answer = run("diff", "-p", "delete", cluster=FakeObjects(namespace="ops"))
 
             expect((answer.out, answer.code)).to(equal(("delete on ops\n", 3)))
 

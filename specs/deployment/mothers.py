@@ -16,7 +16,7 @@ from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
 from playbooks.deployment.request.options import Options
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 
@@ -36,11 +36,11 @@ class Run:
     err: str
 
 
-def run(*arguments, kubectl=None, environ=None, sleep=lambda seconds: None):
+def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None):
     """deploy_playbook in this process, on a cluster in memory, without waiting."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        cluster = kubectl or FakeKubectl()
+        cluster = cluster or FakeObjects()
         code = program.main(arguments, environ or {}, lambda context: cluster, sleep=sleep)
     return Run(code, out.getvalue(), err.getvalue())
 
@@ -62,7 +62,7 @@ def a_worker_request(playbook="delete", *arguments, topics=("falco.error.*",)):
 
 def objects(wanted=None, namespace="default", *, engine="kubeless", existing=EXISTING, **own):
     options = Options(namespace=namespace, engine=engine, own=own)
-    invocation = Invocation(options, {}, FakeKubectl())
+    invocation = Invocation(options, {}, FakeObjects())
     wanted = wanted or a_request(engine=engine)
     return registry.named(engine).objects(wanted, invocation, existing)
 

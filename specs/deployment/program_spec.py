@@ -7,10 +7,10 @@ import yaml
 from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
-from playbooks.deployment.kubectl import KubectlError
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.request import catalogue
 from playbooks.engines.local import engine
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import WEBHOOK, run
 
 DELETE = ("-E", "kubeless", "-p", "delete", "-t", "falco.error.*")
@@ -29,10 +29,10 @@ def a_namespace(name, **labels):
 
 with description("deploy_playbook") as self:
     with before.each:
-        self.kubectl = FakeKubectl()
+        self.cluster = FakeObjects()
 
     with it("says what it did, what answers which topic, and how to see and remove it"):
-        answer = run(*DELETE, "-n", "ops", kubectl=self.kubectl)
+        answer = run(*DELETE, "-n", "ops", cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
         expect(answer.out).to(
@@ -46,44 +46,44 @@ with description("deploy_playbook") as self:
         )
 
     with it("says that nothing changed"):
-        run(*DELETE, kubectl=self.kubectl)
-        answer = run(*DELETE, kubectl=self.kubectl)
+        run(*DELETE, cluster=self.cluster)
+        answer = run(*DELETE, cluster=self.cluster)
 
         expect(answer.out).to(contain("unchanged Function default/falco-delete\n"))
         expect(answer.out).not_to(contain("changed   "))
 
     with it("warns when no controller takes up what it deployed"):
-        expect(run(*DELETE, kubectl=self.kubectl).err).to(
+        expect(run(*DELETE, cluster=self.cluster).err).to(
             contain("no controller of Kubeless handles Function default/falco-delete")
         )
 
     with it("deploys into the namespace of the kubeconfig's context"):
-        self.kubectl.namespace = "mine"
-        run(*DELETE, kubectl=self.kubectl)
+        self.cluster.namespace = "mine"
+        run(*DELETE, cluster=self.cluster)
 
-        expect(list(self.kubectl.objects)).to(contain(("Function", "mine", "falco-delete")))
+        expect(list(self.cluster.objects)).to(contain(("Function", "mine", "falco-delete")))
 
     with it("never says a secret"):
-        answer = run(*SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}", kubectl=self.kubectl)
+        answer = run(*SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}", cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
         expect(answer.out + answer.err).not_to(contain("hunter2"))
 
     with it("removes what it deployed"):
-        run(*DELETE, kubectl=self.kubectl)
-        answer = run("-p", "delete", "-x", kubectl=self.kubectl)
+        run(*DELETE, cluster=self.cluster)
+        answer = run("-p", "delete", "-x", cluster=self.cluster)
 
         expect(answer.out).to(contain("removed   Function default/falco-delete\n"))
-        expect(self.kubectl.names).to(be_empty)
+        expect(self.cluster.names).to(be_empty)
 
     with it("removes by name, whatever else is typed"):
-        run(*DELETE, "-N", "quick", kubectl=self.kubectl)
-        run("-x", *DELETE, "-N", "quick", kubectl=self.kubectl)
+        run(*DELETE, "-N", "quick", cluster=self.cluster)
+        run("-x", *DELETE, "-N", "quick", cluster=self.cluster)
 
-        expect(self.kubectl.names).to(be_empty)
+        expect(self.cluster.names).to(be_empty)
 
     with it("says that there was nothing to remove"):
-        answer = run("-x", "-p", "delete", kubectl=self.kubectl)
+        answer = run("-x", "-p", "delete", cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
         expect(answer.out).to(equal("nothing of falco-delete was in namespace default\n"))
@@ -92,10 +92,10 @@ with description("deploy_playbook") as self:
         expect(run("-x").err).to(contain("-p PLAYBOOK, or -N NAME"))
 
     with it("sweeps what functions left behind"):
-        run("-p", "taint", "-t", "falco.>", kubectl=self.kubectl)
-        self.kubectl.delete(self.kubectl.the("Function", "falco-taint"))
+        run("-p", "taint", "-t", "falco.>", cluster=self.cluster)
+        self.cluster.delete(self.cluster.the("Function", "falco-taint"))
 
-        expect(run(*DELETE, kubectl=self.kubectl).out).to(
+        expect(run(*DELETE, cluster=self.cluster).out).to(
             contain("removed   ClusterRole falco-taint.default, whose function is gone\n")
         )
 
@@ -114,8 +114,8 @@ with description("deploy_playbook") as self:
 
     with description("before it touches the cluster"):
         with it("wants the cluster to answer, and says what to look at"):
-            self.kubectl.failures["/version"] = KubectlError("connection refused")
-            answer = run(*DELETE, kubectl=self.kubectl)
+            self.cluster.failures["/version"] = PlaybookError("connection refused")
+            answer = run(*DELETE, cluster=self.cluster)
 
             expect(answer.code).to(equal(1))
             expect(answer.err).to(
@@ -125,7 +125,7 @@ with description("deploy_playbook") as self:
             )
 
         with it("wants Kubeless' definitions, and says what to do"):
-            answer = run(*DELETE, kubectl=FakeKubectl(served=()))
+            answer = run(*DELETE, cluster=FakeObjects(served=()))
 
             expect(answer.code).to(equal(1))
             expect(answer.err).to(
@@ -133,7 +133,7 @@ with description("deploy_playbook") as self:
             )
 
         with it("says which of Kubeless' definitions is missing"):
-            answer = run(*DELETE, kubectl=FakeKubectl(served=("functions",)))
+            answer = run(*DELETE, cluster=FakeObjects(served=("functions",)))
 
             expect(answer.err).to(contain("kubeless.io/v1beta1 (natstriggers)"))
 
@@ -144,22 +144,22 @@ with description("deploy_playbook") as self:
             expect(answer.err).to(contain("-s SLACK_WEBHOOK_URL: there is no Secret default/hooks"))
 
         with it("wants their keys"):
-            kubectl = FakeKubectl(a_secret("hooks", link=WEBHOOK))
-            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl)
+            cluster = FakeObjects(a_secret("hooks", link=WEBHOOK))
+            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", cluster=cluster)
 
             expect(answer.err).to(contain("has no key 'url', only link"))
 
         with it("wants their values to be valid, and does not show them"):
-            kubectl = FakeKubectl(a_secret("hooks", url="hunter2"))
-            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl)
+            cluster = FakeObjects(a_secret("hooks", url="hunter2"))
+            answer = run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", cluster=cluster)
 
             expect(answer.code).to(equal(1))
             expect(answer.err).to(contain("is (not shown), expected a URL"))
 
         with it("takes a value with a line end, as kubectl stores files"):
-            kubectl = FakeKubectl(a_secret("hooks", url=WEBHOOK + "\n"))
+            cluster = FakeObjects(a_secret("hooks", url=WEBHOOK + "\n"))
 
-            expect(run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl).code).to(
+            expect(run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", cluster=cluster).code).to(
                 equal(0)
             )
 
@@ -172,15 +172,15 @@ with description("deploy_playbook") as self:
             )
 
         with it("warns where an old cluster has not labelled it"):
-            expect(run(*DELETE, kubectl=FakeKubectl(a_namespace("kubeless"))).err).to(
+            expect(run(*DELETE, cluster=FakeObjects(a_namespace("kubeless"))).err).to(
                 contain("kubectl label namespace kubeless kubernetes.io/metadata.name=kubeless")
             )
 
         with it("changes nothing when any of that fails"):
-            kubectl = FakeKubectl(a_secret("hooks", url="hunter2"))
-            run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", kubectl=kubectl)
+            cluster = FakeObjects(a_secret("hooks", url="hunter2"))
+            run(*SLACK, "-s", "SLACK_WEBHOOK_URL=hooks/url", cluster=cluster)
 
-            expect(kubectl.calls).to(be_empty)
+            expect(cluster.calls).to(be_empty)
 
     with description("asked to print"):
         with it("prints every object, each after what it refers to"):
@@ -204,11 +204,11 @@ with description("deploy_playbook") as self:
             )
 
         with it("needs no cluster"):
-            self.kubectl.failures["/version"] = KubectlError("connection refused")
-            answer = run("-d", *DELETE, kubectl=self.kubectl)
+            self.cluster.failures["/version"] = PlaybookError("connection refused")
+            answer = run("-d", *DELETE, cluster=self.cluster)
 
             expect(answer.code).to(equal(0))
-            expect(self.kubectl.calls).to(be_empty)
+            expect(self.cluster.calls).to(be_empty)
 
         with it("names no owner, whose uid nobody knows yet"):
             expect(run("-d", *DELETE).out).not_to(contain("ownerReferences"))

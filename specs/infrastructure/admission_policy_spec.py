@@ -290,7 +290,7 @@ with description("Setting a real cluster up") as self:
         # Its controller writes once what it thinks of the expressions' types.
         eventually(lambda: versions() == (time.sleep(2), versions())[1], 20)
         first = versions()
-        done = run("-S", kubectl=of_context(), sleep=time.sleep)
+        done = run("-S", cluster=of_context(), sleep=time.sleep)
 
         expect(versions()).to(equal(first))
         for kind, _, name in map(identity, admission_policies.policies()):

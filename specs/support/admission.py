@@ -20,7 +20,7 @@ def policies_are_there():
         if identity(manifest) not in there:
             kind, _, name = identity(manifest)
             cleaned_up(name, kind)
-    done = run("-S", kubectl=process, sleep=time.sleep)
+    done = run("-S", cluster=process, sleep=time.sleep)
     assert done.code == 0, done.err
     return [identity(m) for m in admission_policies.policies() if identity(m) not in there]
 

@@ -9,9 +9,9 @@ from playbooks.commands.checks.rights import user
 from playbooks.core.cluster.manifest import Manifest, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import PREFIX
+from playbooks.core.errors import NotPermitted
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import set_up
-from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
 
@@ -118,6 +118,6 @@ def _refusal(
     """In the API server's words, or None where it would have made the change."""
     try:
         cluster.patch(target, change, user=who, dry_run=True)
-    except Forbidden as error:
+    except NotPermitted as error:
         return " ".join(str(error).split())
     return None

@@ -9,9 +9,9 @@ from playbooks.commands import tell
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding, evaluated
 from playbooks.commands.checks.probe_pods import BARE, KINDS, REPLICA, Heard, ProbePods
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply.waiting import Interruptions, Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import KubectlError
 
 ENFORCED = "network policy"
 
@@ -81,6 +81,6 @@ def _open(kind: str, found: Heard) -> Finding:
 def _end(pods: ProbePods) -> None:
     try:
         pods.end()
-    except KubectlError as error:
+    except PlaybookError as error:
         by_hand = f"kubectl delete namespace {pods.namespace}"
         tell("warning", [f"the probe pods were not deleted (run: {by_hand}): {error}"])

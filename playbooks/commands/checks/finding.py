@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Callable, Dict, Iterable, List
 
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import (
+    NotPermitted,
+    PlaybookError,
+)
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import Interrupted
-from playbooks.deployment.kubectl import Forbidden
 from playbooks.deployment.terminal import styled
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
@@ -63,7 +65,7 @@ def evaluated(check: str, look: Callable[[], List[Finding]]) -> List[Finding]:
         return look()
     except Interrupted:
         raise
-    except Forbidden as error:
+    except NotPermitted as error:
         return [Finding(check, UNKNOWN, f"not permitted: {_line(error)}", _ASK)]
     except PlaybookError as error:
         return [Finding(check, UNKNOWN, f"could not be checked: {_line(error)}")]

@@ -12,10 +12,10 @@ from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply.symptoms import Symptom, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Forbidden
 
 PROGRAM = Path(__file__).with_name("probe_program.py").read_text(encoding="utf-8")
 PYTHON = "python3"
@@ -60,7 +60,7 @@ class ProbePods:
         metadata = {"name": self.namespace, "labels": _LABELS}
         try:
             self._cluster.create([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
-        except Forbidden:
+        except NotPermitted:
             self._made = False
             raise
         self._cluster.create(manifests(self.namespace, self._image))

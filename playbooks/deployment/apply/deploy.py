@@ -16,7 +16,11 @@ from playbooks.core.cluster.manifest import (
     shown,
     without_zeros,
 )
-from playbooks.core.errors import PlaybookError
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import (
+    NotPermitted,
+    PlaybookError,
+)
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.steps import (
@@ -31,7 +35,6 @@ from playbooks.deployment.apply.steps import (
 from playbooks.deployment.apply.transaction import Progress, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Forbidden, Kubectl
 from playbooks.deployment.manifests.function import is_trigger_of
 
 TRIGGERS = ("natstriggers.kubeless.io",)
@@ -52,7 +55,7 @@ class Deployed:
 
 
 def deploy(
-    kubectl: Kubectl,
+    cluster: ClusterObjects,
     objects: Objects,
     *,
     check: Check = nothing,
@@ -65,17 +68,17 @@ def deploy(
     Raises DeploymentError, after everything is as it was before.
     """
     observer = observer or Observer()
-    found, warnings = _look(kubectl, objects)
-    found = _without_orphans(kubectl, objects, found, check, sleep)
+    found, warnings = _look(cluster, objects)
+    found = _without_orphans(cluster, objects, found, check, sleep)
     _refuse(objects, found)
     owner = found.get(identity(objects.function))
     observer.found(owner)
     wanted = objects.owned_by(owner) if owner else objects
     function = step(wanted.function, owner)
-    beside, rest = _plan(kubectl, wanted, found)
+    beside, rest = _plan(cluster, wanted, found)
     stale = _stale(objects, found)
-    dry_run(kubectl, [function, *beside, *rest, *stale])
-    transaction = Transaction(kubectl, check=check, sleep=sleep, progress=progress)
+    dry_run(cluster, [function, *beside, *rest, *stale])
+    transaction = Transaction(cluster, check=check, sleep=sleep, progress=progress)
     try:
         if owner:
             _do(transaction, beside)
@@ -85,12 +88,12 @@ def deploy(
             stored = transaction.do(function)
             observer.created(stored)
             wanted = objects.owned_by(stored)
-            beside, rest = _plan(kubectl, wanted, found)
+            beside, rest = _plan(cluster, wanted, found)
             _do(transaction, beside)
         _do(transaction, rest)
         observer.stored()
         # Only now: what ran before may have needed it until what was asked for runs.
-        _do(transaction, [*_last(kubectl, wanted), *stale])
+        _do(transaction, [*_last(cluster, wanted), *stale])
         check()
     except BaseException as error:
         _undo(transaction, error)
@@ -98,42 +101,42 @@ def deploy(
     return Deployed(transaction.report, warnings, stored)
 
 
-def _plan(kubectl: Kubectl, objects: Objects, found: Found) -> Tuple[List[Step], List[Step]]:
+def _plan(cluster: ClusterObjects, objects: Objects, found: Found) -> Tuple[List[Step], List[Step]]:
     """What lies beside the function, and its triggers."""
     beside = [step(m, found.get(identity(m))) for m in objects.accessories]
-    return without_idle(kubectl, beside), _trigger_steps(objects, found)
+    return without_idle(cluster, beside), _trigger_steps(objects, found)
 
 
-def _last(kubectl: Kubectl, objects: Objects) -> List[Step]:
-    there = {identity(manifest): manifest for manifest in kubectl.get(objects.afterwards)}
+def _last(cluster: ClusterObjects, objects: Objects) -> List[Step]:
+    there = {identity(manifest): manifest for manifest in cluster.get(objects.afterwards)}
     steps = [step(m, there.get(identity(m))) for m in objects.afterwards]
     return [each for each in steps if not isinstance(each, Keep)]
 
 
-def _look(kubectl: Kubectl, objects: Objects) -> Tuple[Found, List[str]]:
+def _look(cluster: ClusterObjects, objects: Objects) -> Tuple[Found, List[str]]:
     """Everything that is there of this function, by identity."""
     namespace, name = _place(objects)
     possible = [objects.function, *objects.accessories, *objects.earlier]
     wanted = {identity(manifest): manifest for manifest in possible}
-    found = kubectl.get(list(wanted.values()))
-    triggers = kubectl.list(TRIGGERS, namespace=namespace)
+    found = cluster.get(list(wanted.values()))
+    triggers = cluster.list(TRIGGERS, namespace=namespace)
     found += [trigger for trigger in triggers if is_trigger_of(name, trigger)]
     warnings = []
     try:
-        found += roles_of(name, namespace, labelled_roles(kubectl))
-    except Forbidden as error:
+        found += roles_of(name, namespace, labelled_roles(cluster))
+    except NotPermitted as error:
         warnings.append(cannot_look(error))
     return {identity(manifest): manifest for manifest in found}, warnings
 
 
 def _without_orphans(
-    kubectl: Kubectl, objects: Objects, found: Found, check: Check, sleep: Sleep
+    cluster: ClusterObjects, objects: Objects, found: Found, check: Check, sleep: Sleep
 ) -> Found:
     """Wait for what the garbage collector is about to take, lest it takes what we deploy."""
     function = found.get(identity(objects.function))
     uid = function["metadata"]["uid"] if function else ""
     orphans = [m for m in found.values() if not _owned_by_nobody_else(m, uid)]
-    left = until_gone(kubectl, orphans, check=check, sleep=sleep, seconds=COLLECTED_WITHIN)
+    left = until_gone(cluster, orphans, check=check, sleep=sleep, seconds=COLLECTED_WITHIN)
     gone = {identity(m) for m in orphans} - {identity(m) for m in left}
     return {key: manifest for key, manifest in found.items() if key not in gone}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, Manifest, label, shown
-from playbooks.deployment.kubectl import Kubectl, KubectlError
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.terminal import print_done, print_messages
 
 # Bindings first: without them a role gives nobody anything.
@@ -17,22 +18,22 @@ FUNCTIONS = ("functions.kubeless.io",)
 SELECTOR = f"created-by=kubeless,{FUNCTION_NAMESPACE}"
 
 
-def labelled_roles(kubectl: Kubectl) -> List[Manifest]:
+def labelled_roles(cluster: ClusterObjects) -> List[Manifest]:
     """All roles and bindings of all our functions. Raises Forbidden."""
-    return kubectl.list(RESOURCES, selector=SELECTOR)
+    return cluster.list(RESOURCES, selector=SELECTOR)
 
 
 def roles_of(function: str, namespace: str, roles: Sequence[Manifest]) -> List[Manifest]:
     return [role for role in roles if _function_of(role) == (namespace, function)]
 
 
-def remove_orphans(kubectl: Kubectl) -> Tuple[List[str], List[str]]:
+def remove_orphans(cluster: ClusterObjects) -> Tuple[List[str], List[str]]:
     """Remove the roles and bindings whose Function does not exist: the removed ones, warnings."""
     try:
         # In this order: a function that is deployed meanwhile is there before its roles are.
-        roles = labelled_roles(kubectl)
-        functions = kubectl.list(FUNCTIONS) if roles else []
-    except KubectlError as error:
+        roles = labelled_roles(cluster)
+        functions = cluster.list(FUNCTIONS) if roles else []
+    except PlaybookError as error:
         return [], [cannot_look(error)]
     there = {(f["metadata"]["namespace"], f["metadata"]["name"]) for f in functions}
     removed, warnings = [], []
@@ -40,14 +41,14 @@ def remove_orphans(kubectl: Kubectl) -> Tuple[List[str], List[str]]:
         if _function_of(role) in there:
             continue
         try:
-            kubectl.delete(role)
+            cluster.delete(role)
             removed.append(shown(role))
-        except KubectlError as error:
+        except PlaybookError as error:
             warnings.append(f"{shown(role)} is left behind by a function: {error}")
     return removed, warnings
 
 
-def cannot_look(error: KubectlError) -> str:
+def cannot_look(error: PlaybookError) -> str:
     """A warning; the first line says enough of several that are alike."""
     return f"could not look for roles that were left behind: {str(error).splitlines()[0]}"
 
@@ -56,8 +57,8 @@ def _function_of(role: Manifest) -> Tuple[str, str]:
     return label(role, FUNCTION_NAMESPACE) or "", label(role, FUNCTION) or ""
 
 
-def remove_orphans_unless(warnings: Sequence[str], kubectl: Kubectl) -> None:
+def remove_orphans_unless(warnings: Sequence[str], cluster: ClusterObjects) -> None:
     """The same, unless ``warnings`` say already that roles may not be listed. Prints both."""
-    removed, more = ([], []) if warnings else remove_orphans(kubectl)
+    removed, more = ([], []) if warnings else remove_orphans(cluster)
     print_done(("removed", f"{shown}, whose function is gone") for shown in removed)
     print_messages("warning", [*warnings, *more])

@@ -7,9 +7,14 @@ import binascii
 from typing import Dict, List
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
-from playbooks.core.errors import InvalidSetting, NoCluster
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import (
+    InvalidSetting,
+    NoCluster,
+    NotFound,
+    PlaybookError,
+)
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Kubectl, KubectlError, NotThere
 from playbooks.deployment.manifests.network_policy import NAME_LABEL
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.request import Request
@@ -25,38 +30,38 @@ and its NATS trigger: https://github.com/kubeless/nats-trigger/releases
 Without any of it, deploy_playbook -E local runs a playbook on this machine."""
 
 
-def check_answers(kubectl: Kubectl) -> None:
+def check_answers(cluster: ClusterObjects) -> None:
     """There is a cluster, and it answers."""
     try:
-        kubectl.raw("/version")
+        cluster.raw("/version")
     except NoCluster:
         raise
-    except KubectlError as error:
+    except PlaybookError as error:
         raise DeploymentError(
             f"the cluster does not answer: {error}\n"
-            f"it is {kubectl}; KUBECONFIG, --context or 'kubectl config use-context' choose another"
+            f"it is {cluster}; KUBECONFIG, --context or 'kubectl config use-context' choose another"
         ) from error
 
 
-def check_cluster(kubectl: Kubectl) -> None:
+def check_cluster(cluster: ClusterObjects) -> None:
     """It also knows Functions and NATSTriggers."""
-    check_answers(kubectl)
+    check_answers(cluster)
     try:
-        resources = kubectl.raw(f"/apis/{KUBELESS_API}")["resources"]
-    except NotThere:
+        resources = cluster.raw(f"/apis/{KUBELESS_API}")["resources"]
+    except NotFound:
         resources = []
     missing = sorted(_KINDS - {resource["name"] for resource in resources})
     if missing:
         raise DeploymentError(_NOT_SERVED.format(missing=", ".join(missing)))
 
 
-def check_references(kubectl: Kubectl, request: Request, namespace: str) -> Dict[str, str]:
+def check_references(cluster: ClusterObjects, request: Request, namespace: str) -> Dict[str, str]:
     """Every ``-s`` names a key that is there, with a value that its setting takes.
 
     The answer has the values by setting.
     """
     wanted = {r.secret: reference("v1", "Secret", r.secret, namespace) for r in request.references}
-    stored = {found["metadata"]["name"]: found for found in kubectl.get(list(wanted.values()))}
+    stored = {found["metadata"]["name"]: found for found in cluster.get(list(wanted.values()))}
     problems = []
     for given in request.references:
         if given.secret not in stored:
@@ -88,11 +93,11 @@ def _value_problems(request: Request, given: Reference, secret: Manifest) -> Lis
     return []
 
 
-def warnings(kubectl: Kubectl, caller: str) -> List[str]:
+def warnings(cluster: ClusterObjects, caller: str) -> List[str]:
     """What would keep Kubeless from calling the function, as far as one may look."""
     try:
-        found = kubectl.get([reference("v1", "Namespace", caller)])
-    except KubectlError:
+        found = cluster.get([reference("v1", "Namespace", caller)])
+    except PlaybookError:
         return []
     if not found:
         return [

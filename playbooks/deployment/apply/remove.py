@@ -15,11 +15,12 @@ from playbooks.core.cluster.manifest import (
     reference,
     shown,
 )
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply.deploy import TRIGGERS
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Forbidden, Kubectl, KubectlError
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.manifests.function import is_trigger_of
 
@@ -40,65 +41,65 @@ ENDED_WITHIN = 60.0
 
 
 def remove(
-    kubectl: Kubectl, function: str, namespace: str, *, sleep: Sleep = time.sleep
+    cluster: ClusterObjects, function: str, namespace: str, *, sleep: Sleep = time.sleep
 ) -> Tuple[List[str], List[str]]:
     """What was removed, in this order: triggers, workers, what the function may do, the function,
     the rest.
 
     Also warnings. Raises DeploymentError when something is still there in the end.
     """
-    triggers, workers, rest, warnings = _look(kubectl, function, namespace)
-    failed = _delete(kubectl, [*triggers, *workers])
+    triggers, workers, rest, warnings = _look(cluster, function, namespace)
+    failed = _delete(cluster, [*triggers, *workers])
     if workers and not failed:
         # They need their rights until they are gone.
-        _wait_for_pods(kubectl, function, namespace, sleep)
-    failed += _delete(kubectl, rest)
+        _wait_for_pods(cluster, function, namespace, sleep)
+    failed += _delete(cluster, rest)
     found = [*triggers, *workers, *rest]
-    left = until_gone(kubectl, found, sleep=sleep) if not failed else []
+    left = until_gone(cluster, found, sleep=sleep) if not failed else []
     failed += [stuck(manifest) for manifest in left]
     if failed:
         raise DeploymentError("\n".join(failed))
     return [shown(manifest) for manifest in found], warnings
 
 
-def _delete(kubectl: Kubectl, manifests: List[Manifest]) -> List[str]:
+def _delete(cluster: ClusterObjects, manifests: List[Manifest]) -> List[str]:
     failed = []
     for manifest in manifests:
         try:
-            kubectl.delete(manifest)
-        except KubectlError as error:
+            cluster.delete(manifest)
+        except PlaybookError as error:
             failed.append(f"{shown(manifest)}: {error}")
     return failed
 
 
-def _wait_for_pods(kubectl: Kubectl, function: str, namespace: str, sleep: Sleep) -> None:
+def _wait_for_pods(cluster: ClusterObjects, function: str, namespace: str, sleep: Sleep) -> None:
     selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
     try:
-        pods = kubectl.list(("pods",), namespace=namespace, selector=selector)
-        until_gone(kubectl, pods, sleep=sleep, seconds=ENDED_WITHIN)
-    except Forbidden:
+        pods = cluster.list(("pods",), namespace=namespace, selector=selector)
+        until_gone(cluster, pods, sleep=sleep, seconds=ENDED_WITHIN)
+    except NotPermitted:
         return
 
 
 def _look(
-    kubectl: Kubectl, function: str, namespace: str
+    cluster: ClusterObjects, function: str, namespace: str
 ) -> Tuple[List[Manifest], List[Manifest], List[Manifest], List[str]]:
     """Triggers, workers, everything else, and warnings."""
-    triggers = kubectl.list(TRIGGERS, namespace=namespace)
+    triggers = cluster.list(TRIGGERS, namespace=namespace)
     warnings = []
     roles: List[Manifest] = []
     try:
-        roles = roles_of(function, namespace, labelled_roles(kubectl))
-    except Forbidden as error:
+        roles = roles_of(function, namespace, labelled_roles(cluster))
+    except NotPermitted as error:
         warnings.append(cannot_look(error))
-    functions = kubectl.get([reference(KUBELESS_API, "Function", function, namespace)])
+    functions = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
     workers, beside = [], []
     selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
     try:
-        workers = kubectl.list(("deployments.apps",), namespace=namespace, selector=selector)
-        beside = kubectl.list(_BESIDE, namespace=namespace, selector=selector)
-    except Forbidden:
-        beside = _few(kubectl, function, namespace)
+        workers = cluster.list(("deployments.apps",), namespace=namespace, selector=selector)
+        beside = cluster.list(_BESIDE, namespace=namespace, selector=selector)
+    except NotPermitted:
+        beside = _few(cluster, function, namespace)
     if any(f["metadata"].get("finalizers") for f in functions):
         # What Kubeless' controller made is its to remove.
         workers = []
@@ -112,7 +113,7 @@ def _made_by_kubeless(manifest: Manifest, function: str) -> bool:
     return manifest["kind"] in ("ConfigMap", "Service") and manifest["metadata"]["name"] == function
 
 
-def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
+def _few(cluster: ClusterObjects, function: str, namespace: str) -> List[Manifest]:
     """What the Kubeless engine makes, where nothing may be listed."""
     possible = [
         reference("v1", "ServiceAccount", function, namespace),
@@ -120,4 +121,4 @@ def _few(kubectl: Kubectl, function: str, namespace: str) -> List[Manifest]:
         reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace),
         ledger.earlier(function, namespace),
     ]
-    return [m for m in kubectl.get(possible) if label(m, FUNCTION) == function]
+    return [m for m in cluster.get(possible) if label(m, FUNCTION) == function]

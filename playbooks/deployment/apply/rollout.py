@@ -7,10 +7,11 @@ import time
 from typing import Callable, List, Optional, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply.symptoms import Symptom, is_rolled_out, of_deployment, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Kubectl, KubectlError
 from playbooks.deployment.manifests.worker import REVISION
 
 # Seconds between two looks.
@@ -26,7 +27,7 @@ LOG_LINES = 15
 
 
 def wait(
-    kubectl: Kubectl,
+    cluster: ClusterObjects,
     deployment: Manifest,
     *,
     progress: Callable[[str], None],
@@ -40,7 +41,7 @@ def wait(
     last, unready = "", 0.0
     symptom: Optional[Symptom] = None
     for _ in range(int(WITHIN / PAUSE)):
-        done, line, symptom = _look(kubectl, deployment)
+        done, line, symptom = _look(cluster, deployment)
         if done:
             return
         if line != last:
@@ -52,30 +53,30 @@ def wait(
             break
         check()
         sleep(PAUSE)
-    raise DeploymentError(_failure(kubectl, deployment, symptom))
+    raise DeploymentError(_failure(cluster, deployment, symptom))
 
 
-def warnings(kubectl: Kubectl, deployment: Manifest) -> List[str]:
+def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
     """What one of its workers warns of in its log, each once."""
     try:
-        pods = [pod for pod in _pods(kubectl, deployment) if of_pod(pod) is None]
+        pods = [pod for pod in _pods(cluster, deployment) if of_pod(pod) is None]
         names = [pod["metadata"]["name"] for pod in pods]
-        logs = [_log(kubectl, deployment, name, lines=100) for name in names[:1]]
-    except KubectlError:
+        logs = [_log(cluster, deployment, name, lines=100) for name in names[:1]]
+    except PlaybookError:
         return []
     found = [_warning(line) for log in logs for line in log.splitlines()]
     return [f"the worker says: {said}" for said in dict.fromkeys(found) if said]
 
 
-def _look(kubectl: Kubectl, deployment: Manifest) -> Tuple[bool, str, Optional[Symptom]]:
+def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Optional[Symptom]]:
     """Whether it is done, its progress in words, and what is wrong."""
-    there = kubectl.get([deployment])
+    there = cluster.get([deployment])
     if not there:
         raise DeploymentError(f"{shown(deployment)} is gone: somebody else removed it")
     stored = there[0]
     if is_rolled_out(stored):
         return True, "", None
-    pods = _pods(kubectl, stored)
+    pods = _pods(cluster, stored)
     symptoms = [s for s in map(of_pod, pods) if s]
     failed = of_deployment(stored)
     symptom = next((s for s in symptoms if s.final), failed or next(iter(symptoms), None))
@@ -89,12 +90,12 @@ def _progress(deployment: Manifest, ready: int, symptom: Optional[Symptom]) -> s
     return f"{ready} of {wanted} ready" + (f"; {symptom.says}" if symptom else "")
 
 
-def _pods(kubectl: Kubectl, deployment: Manifest) -> List[Manifest]:
+def _pods(cluster: ClusterObjects, deployment: Manifest) -> List[Manifest]:
     """Those of its present template."""
     metadata = deployment["metadata"]
     wanted = deployment["spec"]["template"]["metadata"]["annotations"][REVISION]
     selector = f"{FUNCTION}={metadata['name']}"
-    pods = kubectl.list(("pods",), namespace=metadata["namespace"], selector=selector)
+    pods = cluster.list(("pods",), namespace=metadata["namespace"], selector=selector)
     return [
         pod
         for pod in pods
@@ -103,7 +104,7 @@ def _pods(kubectl: Kubectl, deployment: Manifest) -> List[Manifest]:
     ]
 
 
-def _failure(kubectl: Kubectl, deployment: Manifest, symptom: Optional[Symptom]) -> str:
+def _failure(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Symptom]) -> str:
     if symptom is None:
         return f"{shown(deployment)} made no pods, and does not say why"
     where = f"Pod {deployment['metadata']['namespace']}/{symptom.pod}" if symptom.pod else ""
@@ -111,15 +112,15 @@ def _failure(kubectl: Kubectl, deployment: Manifest, symptom: Optional[Symptom])
     if not symptom.container:
         return said
     try:
-        log = _log(kubectl, deployment, symptom.pod, symptom.container, previous=symptom.crashed)
-    except KubectlError as error:
+        log = _log(cluster, deployment, symptom.pod, symptom.container, previous=symptom.crashed)
+    except PlaybookError as error:
         return f"{said}\nits log cannot be read: {error}"
     lines = "\n".join(f"  | {_plain(line)}" for line in log.strip().splitlines())
     return f"{said}\nits log ends with\n{lines}" if lines else f"{said}\nits log is empty"
 
 
 def _log(
-    kubectl: Kubectl,
+    cluster: ClusterObjects,
     deployment: Manifest,
     pod: str,
     container: str = "",
@@ -129,7 +130,7 @@ def _log(
 ) -> str:
     metadata = deployment["metadata"]
     name = container or metadata["name"]
-    return kubectl.logs(metadata["namespace"], pod, name, lines=lines, previous=previous)
+    return cluster.logs(metadata["namespace"], pod, name, lines=lines, previous=previous)
 
 
 def _plain(line: str) -> str:

@@ -6,10 +6,11 @@ import time
 from typing import List, Set, Tuple
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, shown
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
 from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
 from playbooks.deployment.apply.waiting import PAUSE, Sleep
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Exists, Forbidden, Kubectl, NotThere
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.access import worker_role
 from playbooks.deployment.manifests.definitions import LABELS, definitions
@@ -30,49 +31,49 @@ def manifests() -> List[Manifest]:
     return [*definitions(), worker_role(), *admission_policies.policies()]
 
 
-def set_up(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
+def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
     """Make what is missing, and bring what deploy_playbook made up to date.
 
     Objects that others made are left alone, such as the definitions that came with Kubeless.
     Returns what was done to which object. Raises DeploymentError with what an administrator has to
     do.
     """
-    served = serves_policies(kubectl)
+    served = serves_policies(cluster)
     wanted = [m for m in manifests() if served or m["kind"] not in admission_policies.KINDS]
     try:
-        report = [_do(kubectl, each) for each in _steps(kubectl, wanted)]
-    except Forbidden as error:
+        report = [_do(cluster, each) for each in _steps(cluster, wanted)]
+    except NotPermitted as error:
         raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
-    _wait_until_served(kubectl, sleep)
-    return report if served else [*report, ("left out", _left_out(kubectl))]
+    _wait_until_served(cluster, sleep)
+    return report if served else [*report, ("left out", _left_out(cluster))]
 
 
-def serves_policies(kubectl: Kubectl) -> bool:
+def serves_policies(cluster: ClusterObjects) -> bool:
     """Whether the API server knows admission policies."""
-    return admission_policies.RESOURCE in _resources(kubectl, admission_policies.API)
+    return admission_policies.RESOURCE in _resources(cluster, admission_policies.API)
 
 
-def complete(kubectl: Kubectl, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
+def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
     """What a function needs and is missing, before it is deployed: definitions and role."""
-    served = _served(kubectl)
+    served = _served(cluster)
     needed = [] if served >= KINDS else definitions()
-    if not _has_role(kubectl):
+    if not _has_role(cluster):
         needed.append(worker_role())
     try:
-        steps = [s for s in _steps(kubectl, needed) if isinstance(s, Create)] if needed else []
-        report = [_do(kubectl, each) for each in steps]
-    except Forbidden as error:
+        steps = [s for s in _steps(cluster, needed) if isinstance(s, Create)] if needed else []
+        report = [_do(cluster, each) for each in steps]
+    except NotPermitted as error:
         missing = ", ".join(shown(m) for m in needed)
         raise DeploymentError(
             f"this cluster lacks {missing}, and you may not make it: {error}\n{_ADMINISTRATOR}"
         ) from error
     if needed:
-        _wait_until_served(kubectl, sleep)
+        _wait_until_served(cluster, sleep)
     return report
 
 
-def _steps(kubectl: Kubectl, wanted: List[Manifest]) -> List[Step]:
-    found = {identity(m): m for m in kubectl.get(wanted)}
+def _steps(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Step]:
+    found = {identity(m): m for m in cluster.get(wanted)}
     steps: List[Step] = []
     for manifest in wanted:
         there = found.get(identity(manifest))
@@ -80,19 +81,19 @@ def _steps(kubectl: Kubectl, wanted: List[Manifest]) -> List[Step]:
             steps.append(Keep(there))
         else:
             steps.append(step(manifest, there))
-    return without_idle(kubectl, steps)
+    return without_idle(cluster, steps)
 
 
-def _do(kubectl: Kubectl, one: Step) -> Tuple[str, str]:
+def _do(cluster: ClusterObjects, one: Step) -> Tuple[str, str]:
     if isinstance(one, Create):
         try:
-            kubectl.create([one.wanted])
-        except Exists:
+            cluster.create([one.wanted])
+        except AlreadyExists:
             return "unchanged", shown(one.wanted)  # Somebody else was faster.
         return "created", shown(one.wanted)
     if isinstance(one, Replace):
         metadata = {**one.previous["metadata"], **one.wanted["metadata"]}
-        kubectl.replace([{**one.wanted, "metadata": metadata}])
+        cluster.replace([{**one.wanted, "metadata": metadata}])
         return "changed", shown(one.wanted)
     ours = _is_ours(one.previous)
     return "unchanged", shown(one.previous) + ("" if ours else ", which others made")
@@ -103,37 +104,37 @@ def _is_ours(manifest: Manifest) -> bool:
     return all(labels.get(key) == value for key, value in LABELS.items())
 
 
-def _has_role(kubectl: Kubectl) -> bool:
+def _has_role(cluster: ClusterObjects) -> bool:
     """True also where it may not be read: a worker without the role says so in its log."""
     try:
-        return bool(kubectl.get([worker_role()]))
-    except Forbidden:
+        return bool(cluster.get([worker_role()]))
+    except NotPermitted:
         return True
 
 
-def _left_out(kubectl: Kubectl) -> str:
-    version = kubectl.raw("/version").get("gitVersion", "this version")
+def _left_out(cluster: ClusterObjects) -> str:
+    version = cluster.raw("/version").get("gitVersion", "this version")
     return (
         f"{admission_policies.POLICY}: Kubernetes serves it from {admission_policies.SINCE} on, and"
         f" here it is {version}: nothing but their roles holds our accounts to what they need"
     )
 
 
-def _served(kubectl: Kubectl) -> Set[str]:
-    return _resources(kubectl, KUBELESS_API)
+def _served(cluster: ClusterObjects) -> Set[str]:
+    return _resources(cluster, KUBELESS_API)
 
 
-def _resources(kubectl: Kubectl, api: str) -> Set[str]:
+def _resources(cluster: ClusterObjects, api: str) -> Set[str]:
     try:
-        resources = kubectl.raw(f"/apis/{api}")["resources"]
-    except NotThere:
+        resources = cluster.raw(f"/apis/{api}")["resources"]
+    except NotFound:
         return set()
     return {str(resource["name"]) for resource in resources}
 
 
-def _wait_until_served(kubectl: Kubectl, sleep: Sleep) -> None:
+def _wait_until_served(cluster: ClusterObjects, sleep: Sleep) -> None:
     for _ in range(int(SERVED_WITHIN / PAUSE)):
-        if _served(kubectl) >= KINDS:
+        if _served(cluster) >= KINDS:
             return
         sleep(PAUSE)
     raise DeploymentError(

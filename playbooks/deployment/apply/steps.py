@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import List, Optional, Sequence, Union
 
 from playbooks.core.cluster.manifest import Manifest, identity, owned_by, without_zeros
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import Conflict, NotFound, PlaybookError
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Conflicting, Kubectl, KubectlError, NotThere
 
 # What changes with every write.
 _COUNTED = ("generation", "managedFields", "resourceVersion")
@@ -48,20 +49,20 @@ def step(wanted: Manifest, previous: Optional[Manifest]) -> Step:
     return Keep(previous) if same else Replace(wanted, previous)
 
 
-def without_idle(kubectl: Kubectl, steps: Sequence[Step]) -> List[Step]:
+def without_idle(cluster: ClusterObjects, steps: Sequence[Step]) -> List[Step]:
     """The same, where replacing an object by ours and the API server's defaults changes nothing.
 
     Which defaults these are, only the API server knows: it is asked.
     """
-    return [_idle(kubectl, each) or each for each in steps]
+    return [_idle(cluster, each) or each for each in steps]
 
 
-def _idle(kubectl: Kubectl, one: Step) -> Optional[Keep]:
+def _idle(cluster: ClusterObjects, one: Step) -> Optional[Keep]:
     if not isinstance(one, Replace):
         return None
     try:
-        answer = kubectl.replace([merged(one.wanted, one.previous)], dry_run=True)
-    except KubectlError:
+        answer = cluster.replace([merged(one.wanted, one.previous)], dry_run=True)
+    except PlaybookError:
         return None  # dry_run asks again, and says what is wrong.
     same = bool(answer) and _compared(answer[0]) == _compared(one.previous)
     return Keep(one.previous) if same else None
@@ -86,7 +87,7 @@ def merged(wanted: Manifest, previous: Manifest) -> Manifest:
     return {**previous, **wanted, "metadata": metadata}
 
 
-def dry_run(kubectl: Kubectl, steps: Sequence[Step]) -> None:
+def dry_run(cluster: ClusterObjects, steps: Sequence[Step]) -> None:
     """Ask the API server whether it would take all of them. Raises with everything it refuses."""
     removed = {identity(s.previous): s.previous for s in steps if isinstance(s, Remove)}
     created = [s.wanted for s in steps if isinstance(s, Create)]
@@ -95,25 +96,25 @@ def dry_run(kubectl: Kubectl, steps: Sequence[Step]) -> None:
     new = [w for w in created if identity(w) not in removed]
     problems: List[str] = []
     try:
-        kubectl.create([w for w in new if not _is_binding(w)], dry_run=True)
-    except KubectlError as error:
+        cluster.create([w for w in new if not _is_binding(w)], dry_run=True)
+    except PlaybookError as error:
         problems.append(str(error))
     try:
-        kubectl.create([w for w in new if _is_binding(w)], dry_run=True)
-    except NotThere:
+        cluster.create([w for w in new if _is_binding(w)], dry_run=True)
+    except NotFound:
         pass  # Who may not bind every role is asked which one, and a dry run has made none.
-    except KubectlError as error:
+    except PlaybookError as error:
         problems.append(str(error))
     try:
-        kubectl.replace(again + replaced, dry_run=True)
-    except Conflicting:
+        cluster.replace(again + replaced, dry_run=True)
+    except Conflict:
         pass  # Written by somebody else since: it is read again when its turn comes.
-    except KubectlError as error:
+    except PlaybookError as error:
         problems.append(str(error))
     for previous in removed.values():
         try:
-            kubectl.delete(previous, dry_run=True)
-        except KubectlError as error:
+            cluster.delete(previous, dry_run=True)
+        except PlaybookError as error:
             problems.append(str(error))
     if problems:
         raise DeploymentError("the cluster would refuse it:\n" + "\n".join(problems))

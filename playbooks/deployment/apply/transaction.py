@@ -6,11 +6,15 @@ import time
 from typing import Callable, List, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, shown
-from playbooks.core.errors import PlaybookError
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import (
+    AlreadyExists,
+    Conflict,
+    PlaybookError,
+)
 from playbooks.deployment.apply.steps import Create, Keep, Remove, Replace, Step, merged
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl
 
 # How often an object is read again because somebody else wrote it first.
 ATTEMPTS = 5
@@ -45,13 +49,13 @@ class Transaction:
 
     def __init__(
         self,
-        kubectl: Kubectl,
+        cluster: ClusterObjects,
         *,
         check: Check = nothing,
         sleep: Sleep = time.sleep,
         progress: Progress = silent,
     ) -> None:
-        self._kubectl = kubectl
+        self._cluster = cluster
         self._progress = progress
         self._check = check
         self._sleep = sleep
@@ -96,8 +100,8 @@ class Transaction:
         # Noted before the call: when it times out, nobody knows whether the object is there.
         self._undo.append((False, wanted))
         try:
-            return self._kubectl.create([wanted])[0]
-        except Exists:
+            return self._cluster.create([wanted])[0]
+        except AlreadyExists:
             self._undo.pop()
             raise
 
@@ -106,38 +110,38 @@ class Transaction:
         current = step.previous
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._kubectl.replace([merged(step.wanted, current)])[0]
-            except Conflicting:
-                found = self._kubectl.get([step.previous])
+                return self._cluster.replace([merged(step.wanted, current)])[0]
+            except Conflict:
+                found = self._cluster.get([step.previous])
                 current = found[0] if found else current
-        return self._kubectl.replace([merged(step.wanted, current)])[0]
+        return self._cluster.replace([merged(step.wanted, current)])[0]
 
     def _remove(self, step: Remove) -> None:
         self._undo.append((True, step.previous))
-        self._kubectl.delete(step.previous)
+        self._cluster.delete(step.previous)
         if step.waits:
             self._wait_until_gone(step.previous, self._check)
 
     def _take_back(self, manifest: Manifest) -> None:
-        self._kubectl.delete(manifest)
+        self._cluster.delete(manifest)
         self._wait_until_gone(manifest, nothing)
 
     def _restore(self, previous: Manifest) -> None:
-        current = self._kubectl.get([previous])
+        current = self._cluster.get([previous])
         if current and "deletionTimestamp" in current[0]["metadata"]:
             self._wait_until_gone(previous, nothing)
             current = []
         if not current:
-            self._kubectl.create([_new(previous)])
+            self._cluster.create([_new(previous)])
             return
         metadata = {**_new(previous)["metadata"]}
         for key in ("finalizers", "resourceVersion", "uid"):
             if key in current[0]["metadata"]:
                 metadata[key] = current[0]["metadata"][key]
-        self._kubectl.replace([{**previous, "metadata": metadata}])
+        self._cluster.replace([{**previous, "metadata": metadata}])
 
     def _wait_until_gone(self, manifest: Manifest, check: Check) -> None:
-        if until_gone(self._kubectl, [manifest], check=check, sleep=self._sleep):
+        if until_gone(self._cluster, [manifest], check=check, sleep=self._sleep):
             raise DeploymentError(stuck(manifest))
 
 

@@ -8,8 +8,8 @@ from types import FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Type
 
 from playbooks.core.cluster.manifest import Manifest, identity, shown
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.errors import Interrupted
-from playbooks.deployment.kubectl import Kubectl
 
 PAUSE = 0.25
 
@@ -27,7 +27,7 @@ def nothing() -> None:
 
 
 def until_gone(
-    kubectl: Kubectl,
+    cluster: ClusterObjects,
     manifests: Sequence[Manifest],
     *,
     check: Check = nothing,
@@ -35,14 +35,14 @@ def until_gone(
     seconds: float = GONE_WITHIN,
 ) -> List[Manifest]:
     """The objects, as they are, that are still there in the end. ``check`` may raise."""
-    left = kubectl.get(manifests)
+    left = cluster.get(manifests)
     for _ in range(int(seconds / PAUSE)):
         left = [found for found in left if _same(found, manifests)]
         if not left:
             break
         check()
         sleep(PAUSE)
-        left = kubectl.get(manifests)
+        left = cluster.get(manifests)
     return left
 
 

@@ -39,6 +39,7 @@ from functools import cached_property
 from typing import Any, Callable, List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.deploy import deploy
@@ -48,7 +49,6 @@ from playbooks.deployment.apply.remove import remove
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import Existing
-from playbooks.deployment.kubectl import Kubectl
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_done, print_messages
@@ -60,13 +60,13 @@ class Invocation:
 
     options: Options
     environ: Mapping[str, str]
-    kubectl: Kubectl
+    cluster: ClusterObjects
     sleep: Sleep = time.sleep
 
     @cached_property
     def namespace(self) -> str:
         """The one that was given, or the kubeconfig's. Asks no cluster."""
-        return self.options.namespace or self.kubectl.current_namespace()
+        return self.options.namespace or self.cluster.current_namespace()
 
 
 @dataclass(frozen=True)
@@ -162,26 +162,26 @@ class ClusterEngine(Engine):
         self.prepare(invocation)
         with Interruptions() as interruptions:
             deployed = deploy(
-                invocation.kubectl,
+                invocation.cluster,
                 objects,
                 check=interruptions.check,
                 sleep=invocation.sleep,
                 observer=self.observer(objects, invocation, interruptions.check),
                 progress=lambda verb, shown: print_done([(verb, shown)]),
             )
-        remove_orphans_unless(deployed.warnings, invocation.kubectl)
+        remove_orphans_unless(deployed.warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
-        kubectl, namespace = invocation.kubectl, invocation.namespace
-        preflight.check_cluster(kubectl)
-        removed, warnings = remove(kubectl, function, namespace, sleep=invocation.sleep)
+        cluster, namespace = invocation.cluster, invocation.namespace
+        preflight.check_cluster(cluster)
+        removed, warnings = remove(cluster, function, namespace, sleep=invocation.sleep)
         print_done(("removed", shown) for shown in removed)
         if not removed:
             print(f"nothing of {function} was in namespace {namespace}")
-        remove_orphans_unless(warnings, kubectl)
+        remove_orphans_unless(warnings, cluster)
 
 
 def answered(triggers: List[Manifest]) -> List[str]:

@@ -11,8 +11,11 @@ from typing import Any, Dict, Iterable, Mapping, Set, Tuple
 from urllib.parse import urlsplit
 
 from playbooks.core.cluster.manifest import Manifest, reference
-from playbooks.core.errors import InvalidSetting
-from playbooks.deployment.kubectl import Kubectl, KubectlError
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import (
+    InvalidSetting,
+    PlaybookError,
+)
 from playbooks.deployment.manifests.network_policy import egress_ports
 from playbooks.deployment.request import worker_settings
 
@@ -50,12 +53,12 @@ class Existing:
 
 
 def look(
-    kubectl: Kubectl, function: str, namespace: str, referenced: Mapping[str, str]
+    cluster: ClusterObjects, function: str, namespace: str, referenced: Mapping[str, str]
 ) -> Existing:
-    secret = kubectl.get([reference("v1", "Secret", function, namespace)])
-    policy = kubectl.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
+    secret = cluster.get([reference("v1", "Secret", function, namespace)])
+    policy = cluster.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
     return Existing(
-        api_ports=_api_ports(kubectl),
+        api_ports=_api_ports(cluster),
         ports_before=tuple(port for each in policy for port in egress_ports(each)),
         referenced=referenced,
         **_kept(secret[0] if secret else {}),
@@ -91,12 +94,12 @@ def _kept(secret: Mapping[str, Any]) -> Dict[str, str]:
     return kept
 
 
-def _api_ports(kubectl: Kubectl) -> Tuple[int, ...]:
+def _api_ports(cluster: ClusterObjects) -> Tuple[int, ...]:
     """NetworkPolicies apply after the Service's port is translated to that of the endpoint."""
     slice_ = reference("discovery.k8s.io/v1", "EndpointSlice", "kubernetes", "default")
     try:
-        found = kubectl.get([slice_])
-    except KubectlError:
+        found = cluster.get([slice_])
+    except PlaybookError:
         return API_PORTS
     ports = sorted(port for each in found for port in _endpoint_ports(each))
     return tuple(dict.fromkeys((HTTPS, *ports))) if ports else API_PORTS

@@ -6,13 +6,14 @@ import time
 from typing import Any, List, Mapping, Optional, Sequence
 
 from playbooks.core.cluster.manifest import Manifest, identity, reference, shown
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import PAUSE, Check, Sleep, nothing
 from playbooks.deployment.engines.engine import ClusterEngine, Invocation, answered
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.kubectl import Forbidden, Kubectl
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
@@ -83,15 +84,15 @@ class Kubeless(ClusterEngine):
         )
 
     def look(self, request: Request, invocation: Invocation) -> Existing:
-        preflight.check_cluster(invocation.kubectl)
-        preflight.check_references(invocation.kubectl, request, invocation.namespace)
+        preflight.check_cluster(invocation.cluster)
+        preflight.check_references(invocation.cluster, request, invocation.namespace)
         caller = controller_namespace(invocation.environ)
-        print_messages("warning", preflight.warnings(invocation.kubectl, caller))
+        print_messages("warning", preflight.warnings(invocation.cluster, caller))
         return Existing()
 
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         ours = [objects.function, *objects.triggers]
-        return not_accepted(invocation.kubectl, ours, sleep=invocation.sleep)
+        return not_accepted(invocation.cluster, ours, sleep=invocation.sleep)
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
@@ -112,23 +113,23 @@ def controller_namespace(environ: Mapping[str, str]) -> str:
     return environ.get("KUBELESS_NAMESPACE", NAMESPACE)
 
 
-def ready_controller(kubectl: Kubectl, namespace: str) -> Optional[str]:
+def ready_controller(cluster: ClusterObjects, namespace: str) -> Optional[str]:
     """The Deployment of Kubeless' controller, where one is ready, as messages name it.
 
     Raises Forbidden where neither Deployments of all namespaces nor this one may be read.
     """
     try:
-        found = kubectl.list(("deployments.apps",), selector=SELECTOR)
-    except Forbidden:
-        found = kubectl.get([reference("apps/v1", "Deployment", CONTROLLER, namespace)])
+        found = cluster.list(("deployments.apps",), selector=SELECTOR)
+    except NotPermitted:
+        found = cluster.get([reference("apps/v1", "Deployment", CONTROLLER, namespace)])
     return next((shown(each) for each in found if _is_ready(each)), None)
 
 
-def refuse_controller(kubectl: Kubectl, namespace: str) -> None:
+def refuse_controller(cluster: ClusterObjects, namespace: str) -> None:
     """Where it may not be looked for, the finalizer of the Function shows it later."""
     try:
-        deployment = ready_controller(kubectl, namespace)
-    except Forbidden:
+        deployment = ready_controller(cluster, namespace)
+    except NotPermitted:
         return
     if deployment:
         raise DeploymentError(_INTERFERES.format(how=f"{deployment} is ready"))
@@ -147,26 +148,26 @@ def refuse_finalizer(functions: Sequence[Manifest]) -> None:
 
 
 def refuse_new_finalizer(
-    kubectl: Kubectl, created: Manifest, *, check: Check = nothing, sleep: Sleep = time.sleep
+    cluster: ClusterObjects, created: Manifest, *, check: Check = nothing, sleep: Sleep = time.sleep
 ) -> None:
     """Wait whether a controller of Kubeless puts its finalizer on a new Function."""
     for _ in range(int(FINALIZER_WITHIN / PAUSE)):
-        refuse_finalizer(kubectl.get([created]))
+        refuse_finalizer(cluster.get([created]))
         check()
         sleep(PAUSE)
-    refuse_finalizer(kubectl.get([created]))
+    refuse_finalizer(cluster.get([created]))
 
 
 def not_accepted(
-    kubectl: Kubectl, manifests: Sequence[Manifest], *, sleep: Sleep = time.sleep
+    cluster: ClusterObjects, manifests: Sequence[Manifest], *, sleep: Sleep = time.sleep
 ) -> List[str]:
     """A warning for the objects that have no finalizer of a controller after some seconds."""
-    waiting = _without_finalizer(kubectl, manifests)
+    waiting = _without_finalizer(cluster, manifests)
     for _ in range(int(ACCEPTED_WITHIN / PAUSE)):
         if not waiting:
             return []
         sleep(PAUSE)
-        waiting = _without_finalizer(kubectl, manifests)
+        waiting = _without_finalizer(cluster, manifests)
     if not waiting:
         return []
     return [
@@ -176,8 +177,8 @@ def not_accepted(
     ]
 
 
-def _without_finalizer(kubectl: Kubectl, manifests: Sequence[Manifest]) -> List[str]:
-    return [shown(m) for m in kubectl.get(manifests) if not m["metadata"].get("finalizers")]
+def _without_finalizer(cluster: ClusterObjects, manifests: Sequence[Manifest]) -> List[str]:
+    return [shown(m) for m in cluster.get(manifests) if not m["metadata"].get("finalizers")]
 
 
 def _is_ready(deployment: Mapping[str, Any]) -> bool:

@@ -134,20 +134,20 @@ class Kubernetes(ClusterEngine):
         )
 
     def look(self, request: Request, invocation: Invocation) -> Existing:
-        kubectl, namespace = invocation.kubectl, invocation.namespace
-        preflight.check_answers(kubectl)
-        kubeless.refuse_controller(kubectl, kubeless.controller_namespace(invocation.environ))
-        texts = preflight.check_references(kubectl, request, namespace)
-        return existing_objects.look(kubectl, request.function, namespace, texts)
+        cluster, namespace = invocation.cluster, invocation.namespace
+        preflight.check_answers(cluster)
+        kubeless.refuse_controller(cluster, kubeless.controller_namespace(invocation.environ))
+        texts = preflight.check_references(cluster, request, namespace)
+        return existing_objects.look(cluster, request.function, namespace, texts)
 
     def prepare(self, invocation: Invocation) -> None:
-        print_done(set_up.complete(invocation.kubectl, sleep=invocation.sleep))
+        print_done(set_up.complete(invocation.cluster, sleep=invocation.sleep))
 
     def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
         return _Rollout(objects, invocation, check)
 
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
-        return rollout.warnings(invocation.kubectl, _deployment(objects))
+        return rollout.warnings(invocation.cluster, _deployment(objects))
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
@@ -187,23 +187,23 @@ class _Rollout(Observer):
 
     def __init__(self, objects: Objects, invocation: Invocation, check: Check) -> None:
         self._objects, self._check = objects, check
-        self._kubectl, self._sleep = invocation.kubectl, invocation.sleep
+        self._cluster, self._sleep = invocation.cluster, invocation.sleep
 
     def found(self, function: Optional[Manifest]) -> None:
         kubeless.refuse_finalizer([function] if function else [])
 
     def created(self, function: Manifest) -> None:
-        kubeless.refuse_new_finalizer(self._kubectl, function, check=self._check, sleep=self._sleep)
+        kubeless.refuse_new_finalizer(self._cluster, function, check=self._check, sleep=self._sleep)
 
     def stored(self) -> None:
         rollout.wait(
-            self._kubectl,
+            self._cluster,
             _deployment(self._objects),
             progress=lambda line: print_done([("waiting", line)]),
             check=self._check,
             sleep=self._sleep,
         )
-        kubeless.refuse_finalizer(self._kubectl.get([self._objects.function]))
+        kubeless.refuse_finalizer(self._cluster.get([self._objects.function]))
 
 
 @lru_cache(maxsize=1)

@@ -7,12 +7,12 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Dict, List, Tuple
 
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment import engines
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless, kubernetes
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.kubectl import Forbidden, KubectlError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request, read
 from playbooks.deployment.terminal import print_done, print_messages
@@ -58,12 +58,12 @@ def choose(invocation: Invocation) -> Engine:
     namespace = kubeless.controller_namespace(invocation.environ)
     engine: Engine = kubernetes.ENGINE
     if not invocation.options.show:
-        preflight.check_answers(invocation.kubectl)
+        preflight.check_answers(invocation.cluster)
     try:
-        deployment = kubeless.ready_controller(invocation.kubectl, namespace)
-    except Forbidden as error:
+        deployment = kubeless.ready_controller(invocation.cluster, namespace)
+    except NotPermitted as error:
         why = f"Kubeless' controller cannot be looked for: {_first(error)}"
-    except KubectlError as error:
+    except PlaybookError as error:
         if not invocation.options.show:
             raise
         why = f"no cluster says otherwise: {_first(error)}"
@@ -92,5 +92,5 @@ def _takers(option: Option) -> Tuple[str, ...]:
     return tuple(name for name, engine in known().items() if option in engine.options)
 
 
-def _first(error: KubectlError) -> str:
+def _first(error: PlaybookError) -> str:
     return str(error).splitlines()[0]

@@ -1,34 +1,36 @@
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import (
+    NotPermitted,
+    PlaybookError,
+)
 from playbooks.deployment.apply.deploy import deploy
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.apply.remove import remove
-from playbooks.deployment.kubectl import Forbidden
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import a_request, a_slack_request, objects
 
 
-def removed(kubectl, function="falco-delete"):
-    return remove(kubectl, function, "default", sleep=lambda seconds: None)[0]
+def removed(cluster, function="falco-delete"):
+    return remove(cluster, function, "default", sleep=lambda seconds: None)[0]
 
 
 with description("Removing") as self:
     with before.each:
-        self.kubectl = FakeKubectl()
-        deploy(self.kubectl, objects(a_request("delete", "-e", "NAMESPACES=shop")))
+        self.cluster = FakeObjects()
+        deploy(self.cluster, objects(a_request("delete", "-e", "NAMESPACES=shop")))
 
     with it("removes everything that was deployed"):
-        removed(self.kubectl)
+        removed(self.cluster)
 
-        expect(self.kubectl.names).to(be_empty)
+        expect(self.cluster.names).to(be_empty)
 
     with it("removes what kubectl applied, which nobody owns"):
-        kubectl = FakeKubectl(*objects(a_slack_request()).in_order)
-        removed(kubectl, "falco-slack")
+        cluster = FakeObjects(*objects(a_slack_request()).in_order)
+        removed(cluster, "falco-slack")
 
-        expect(kubectl.names).to(be_empty)
+        expect(cluster.names).to(be_empty)
 
     with it("leaves to Kubeless what its controller made, and takes the ledger all the same"):
         made_by_kubeless = {
@@ -40,40 +42,40 @@ with description("Removing") as self:
                 "labels": {"created-by": "kubeless", "function": "falco-delete"},
             },
         }
-        kubectl = FakeKubectl(*objects().in_order, made_by_kubeless)
-        function = kubectl.the("Function", "falco-delete")
+        cluster = FakeObjects(*objects().in_order, made_by_kubeless)
+        function = cluster.the("Function", "falco-delete")
         function["metadata"]["finalizers"] = ["kubeless.io/function"]
-        removed(kubectl)
+        removed(cluster)
 
-        expect(kubectl.names).to(equal(["ConfigMap falco-delete"]))
+        expect(cluster.names).to(equal(["ConfigMap falco-delete"]))
 
     with it("removes the ledger for who may not list anything, too"):
-        kubectl = FakeKubectl(*objects().in_order)
-        kubectl.failures["deployments.apps"] = Forbidden("you may not")
-        removed(kubectl)
+        cluster = FakeObjects(*objects().in_order)
+        cluster.failures["deployments.apps"] = NotPermitted("you may not")
+        removed(cluster)
 
-        expect(kubectl.names).to(be_empty)
+        expect(cluster.names).to(be_empty)
 
     with it("says what it removed"):
-        expect(removed(self.kubectl)).to(
+        expect(removed(self.cluster)).to(
             contain("Function default/falco-delete", "Role shop/falco-delete.default")
         )
 
     with it("removes what is left where some is gone"):
-        del self.kubectl.objects["Function", "default", "falco-delete"]
-        removed(self.kubectl)
+        del self.cluster.objects["Function", "default", "falco-delete"]
+        removed(self.cluster)
 
-        expect(self.kubectl.names).to(be_empty)
+        expect(self.cluster.names).to(be_empty)
 
     with it("finds nothing where nothing is"):
-        expect(removed(FakeKubectl())).to(be_empty)
+        expect(removed(FakeObjects())).to(be_empty)
 
     with it("leaves another deployment of the same playbook alone"):
-        deploy(self.kubectl, objects(a_request("delete", "-N", "delete-two")))
-        removed(self.kubectl)
+        deploy(self.cluster, objects(a_request("delete", "-N", "delete-two")))
+        removed(self.cluster)
 
-        expect([name for name in self.kubectl.names if "delete-two" in name]).to(
-            equal(self.kubectl.names)
+        expect([name for name in self.cluster.names if "delete-two" in name]).to(
+            equal(self.cluster.names)
         )
 
     with it("leaves an object of that name alone that is not ours"):
@@ -82,15 +84,15 @@ with description("Removing") as self:
             "kind": "Secret",
             "metadata": {"name": "falco-delete", "namespace": "default"},
         }
-        self.kubectl._store(secret, uid="x")
-        removed(self.kubectl)
+        self.cluster._store(secret, uid="x")
+        removed(self.cluster)
 
-        expect(self.kubectl.names).to(equal(["Secret falco-delete"]))
+        expect(self.cluster.names).to(equal(["Secret falco-delete"]))
 
     with it("does not wait for ever for what nobody finalizes, and says so"):
-        self.kubectl.finalizer = True
+        self.cluster.finalizer = True
         try:
-            removed(self.kubectl)
+            removed(self.cluster)
             said = "no error"
         except PlaybookError as error:
             said = str(error)
@@ -102,45 +104,45 @@ with description("Removing") as self:
         )
 
     with it("goes on where it may not remove one, and says so"):
-        self.kubectl.failures["delete", "Role"] = Forbidden("you may not")
+        self.cluster.failures["delete", "Role"] = NotPermitted("you may not")
         try:
-            removed(self.kubectl)
+            removed(self.cluster)
             said = "no error"
         except PlaybookError as error:
             said = str(error)
 
         expect(said).to(contain("Role shop/falco-delete.default: you may not"))
-        expect(self.kubectl.names).to(equal(["Role falco-delete.default"]))
+        expect(self.cluster.names).to(equal(["Role falco-delete.default"]))
 
 
 with description("Removing orphans") as self:
     with before.each:
-        self.kubectl = FakeKubectl()
-        deploy(self.kubectl, objects(a_request("delete", "-e", "NAMESPACES=shop")))
+        self.cluster = FakeObjects()
+        deploy(self.cluster, objects(a_request("delete", "-e", "NAMESPACES=shop")))
 
     with it("removes roles and bindings whose function is gone"):
-        deploy(self.kubectl, objects(a_request("taint")))
-        self.kubectl.delete(self.kubectl.the("Function", "falco-delete"))
-        orphans = remove_orphans(self.kubectl)[0]
+        deploy(self.cluster, objects(a_request("taint")))
+        self.cluster.delete(self.cluster.the("Function", "falco-delete"))
+        orphans = remove_orphans(self.cluster)[0]
 
         expect(orphans).to(
             equal(["Role shop/falco-delete.default", "RoleBinding shop/falco-delete.default"])
         )
-        expect(self.kubectl.names).to(contain("ClusterRole falco-taint.default"))
+        expect(self.cluster.names).to(contain("ClusterRole falco-taint.default"))
 
     with it("keeps those of functions that are there"):
-        expect(remove_orphans(self.kubectl)).to(equal(([], [])))
+        expect(remove_orphans(self.cluster)).to(equal(([], [])))
 
     with it("keeps those of a function in another namespace, with the same name"):
-        deploy(self.kubectl, objects(a_request("delete"), namespace="ops"))
-        removed(self.kubectl)
+        deploy(self.cluster, objects(a_request("delete"), namespace="ops"))
+        removed(self.cluster)
 
-        expect(remove_orphans(self.kubectl)).to(equal(([], [])))
-        expect(self.kubectl.names).to(contain("ClusterRole falco-delete.ops"))
+        expect(remove_orphans(self.cluster)).to(equal(([], [])))
+        expect(self.cluster.names).to(contain("ClusterRole falco-delete.ops"))
 
     with it("removes nothing where functions cannot be listed, and says so"):
-        self.kubectl.failures["functions.kubeless.io"] = Forbidden("you may not")
-        removed_roles, warnings = remove_orphans(self.kubectl)
+        self.cluster.failures["functions.kubeless.io"] = NotPermitted("you may not")
+        removed_roles, warnings = remove_orphans(self.cluster)
 
         expect(removed_roles).to(be_empty)
         expect(warnings).to(equal(["could not look for roles that were left behind: you may not"]))

@@ -6,7 +6,7 @@ from mamba import before, description, it
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import rollout
 from playbooks.deployment.apply.symptoms import of_pod
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run, worker_objects
 
 (DEPLOYMENT,) = [m for m in worker_objects().accessories if m["kind"] == "Deployment"]
@@ -33,27 +33,27 @@ def waiting(reason, message="", **more):
 
 with description("Waiting for the workers") as self:
     with before.each:
-        self.kubectl = FakeKubectl()
-        self.kubectl.status = lambda deployment: {}
-        self.kubectl._store(DEPLOYMENT, uid="x")
+        self.cluster = FakeObjects()
+        self.cluster.status = lambda deployment: {}
+        self.cluster._store(DEPLOYMENT, uid="x")
         self.told = []
 
     def error(self, *pods):
         for pod in pods:
-            self.kubectl._store(pod, uid=pod["metadata"]["name"])
+            self.cluster._store(pod, uid=pod["metadata"]["name"])
         self.seconds = 0.0
 
         def sleep(seconds):
             self.seconds += seconds
 
         try:
-            rollout.wait(self.kubectl, DEPLOYMENT, progress=self.told.append, sleep=sleep)
+            rollout.wait(self.cluster, DEPLOYMENT, progress=self.told.append, sleep=sleep)
         except PlaybookError as error:
             return str(error)
         return "no error"
 
     with it("ends when they are ready"):
-        self.kubectl.objects["Deployment", "default", "falco-delete"]["status"] = {
+        self.cluster.objects["Deployment", "default", "falco-delete"]["status"] = {
             "replicas": 1,
             "updatedReplicas": 1,
             "readyReplicas": 1,
@@ -62,7 +62,7 @@ with description("Waiting for the workers") as self:
         expect(self.error()).to(equal("no error"))
 
     with it("goes on while workers of before are there"):
-        deployment = self.kubectl.objects["Deployment", "default", "falco-delete"]
+        deployment = self.cluster.objects["Deployment", "default", "falco-delete"]
         deployment["status"] = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}
         self.error(a_pod(ready=True))
 
@@ -86,14 +86,14 @@ with description("Waiting for the workers") as self:
 
     with it("says how the log ends of a worker that crashed"):
         lines = ["plain", json.dumps({"level": "error", "message": "NATS_URL is wrong"})]
-        self.kubectl.logged["falco-delete-x", "falco-delete"] = "\n".join(lines)
+        self.cluster.logged["falco-delete-x", "falco-delete"] = "\n".join(lines)
 
         expect(self.error(a_pod(containers=[waiting("CrashLoopBackOff", crashed=True)]))).to(
             contain("CrashLoopBackOff\nits log ends with\n  | plain\n  | error: NATS_URL is wrong")
         )
 
     with it("says how the log ends of a worker that runs and is not ready for a minute"):
-        self.kubectl.logged["falco-delete-x", "falco-delete"] = "no NATS"
+        self.cluster.logged["falco-delete-x", "falco-delete"] = "no NATS"
         said = self.error(a_pod(containers=[a_container(running={})]))
 
         expect(said).to(contain("runs and is not ready\nits log ends with\n  | no NATS"))
@@ -105,7 +105,7 @@ with description("Waiting for the workers") as self:
         expect(self.seconds > 200).to(equal(True))
 
     with it("says how the log ends of an installation that failed"):
-        self.kubectl.logged["falco-delete-x", "install"] = "no matching distribution"
+        self.cluster.logged["falco-delete-x", "install"] = "no matching distribution"
         failed = a_container("install", crashed=True, waiting={"reason": "CrashLoopBackOff"})
 
         expect(self.error(a_pod(init=[failed]))).to(
@@ -113,7 +113,7 @@ with description("Waiting for the workers") as self:
         )
 
     with it("says why pods may not be created"):
-        deployment = self.kubectl.objects["Deployment", "default", "falco-delete"]
+        deployment = self.cluster.objects["Deployment", "default", "falco-delete"]
         deployment["status"] = {
             "conditions": [
                 {
@@ -152,23 +152,23 @@ with description("Waiting for the workers") as self:
 
     with it("warns of what the worker warns of"):
         warning = {"level": "warning", "message": "this NATS server lets anybody in"}
-        self.kubectl.logged["falco-delete-x", "falco-delete"] = json.dumps(warning)
-        self.kubectl._store(a_pod(ready=True), uid="y")
+        self.cluster.logged["falco-delete-x", "falco-delete"] = json.dumps(warning)
+        self.cluster._store(a_pod(ready=True), uid="y")
 
-        expect(rollout.warnings(self.kubectl, DEPLOYMENT)).to(
+        expect(rollout.warnings(self.cluster, DEPLOYMENT)).to(
             equal(["the worker says: this NATS server lets anybody in"])
         )
 
     with it("undoes the deployment when it fails"):
-        kubectl = FakeKubectl()
-        kubectl.status = lambda deployment: {
+        cluster = FakeObjects()
+        cluster.status = lambda deployment: {
             "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "forbidden"}]
         }
-        answer = run(*KUBERNETES, kubectl=kubectl)
+        answer = run(*KUBERNETES, cluster=cluster)
 
         expect(answer.code).to(equal(1))
         expect(answer.err).to(contain("forbidden", "everything is as it was before"))
-        expect(kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+        expect(cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
 
 with description("A symptom") as self:

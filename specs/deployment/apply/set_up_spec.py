@@ -5,9 +5,9 @@ from expects import be_empty, contain, equal, expect, have_keys
 from mamba import before, description, it
 
 from playbooks.core import catalogue
-from playbooks.deployment.kubectl import Forbidden
+from playbooks.core.errors import NotPermitted
 from playbooks.deployment.manifests.definitions import definitions
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
 
 DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
@@ -25,7 +25,7 @@ HELD = [
 MADE = sorted([*NEEDED, *(f"{kind} {name}" for kind in (POLICY, BINDING) for name in HELD)])
 
 
-class NewCluster(FakeKubectl):
+class NewCluster(FakeObjects):
     """Serves Functions and triggers once they are defined."""
 
     def __init__(self):
@@ -50,37 +50,37 @@ def takes(kind, key, text):
 
 with description("Setting a cluster up") as self:
     with before.each:
-        self.kubectl = NewCluster()
+        self.cluster = NewCluster()
 
     with it("makes two definitions, the shared role, and policies with their bindings"):
-        answer = run("-S", kubectl=self.kubectl)
+        answer = run("-S", cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
-        expect(self.kubectl.names).to(equal(MADE))
+        expect(self.cluster.names).to(equal(MADE))
         expect(answer.out).to(contain("created   CustomResourceDefinition functions.kubeless.io\n"))
 
     with it("changes nothing when it is done again"):
-        run("-S", kubectl=self.kubectl)
-        self.kubectl.calls.clear()
-        answer = run("-S", kubectl=self.kubectl)
+        run("-S", cluster=self.cluster)
+        self.cluster.calls.clear()
+        answer = run("-S", cluster=self.cluster)
 
-        expect(self.kubectl.changes).to(be_empty)
+        expect(self.cluster.changes).to(be_empty)
         expect(answer.out).to(contain("unchanged ClusterRole falco-playbook-worker\n"))
 
     with it("brings what it made up to date"):
-        run("-S", kubectl=self.kubectl)
-        role = self.kubectl.the("ClusterRole", "falco-playbook-worker")
+        run("-S", cluster=self.cluster)
+        role = self.cluster.the("ClusterRole", "falco-playbook-worker")
         rules, role["rules"] = role["rules"], []
-        run("-S", kubectl=self.kubectl)
+        run("-S", cluster=self.cluster)
 
-        expect(self.kubectl.the("ClusterRole", "falco-playbook-worker")["rules"]).to(equal(rules))
+        expect(self.cluster.the("ClusterRole", "falco-playbook-worker")["rules"]).to(equal(rules))
 
     with it("leaves policies out where the API server knows none, and says why"):
-        self.kubectl.version = "v1.29.3"
-        answer = run("-S", kubectl=self.kubectl)
+        self.cluster.version = "v1.29.3"
+        answer = run("-S", cluster=self.cluster)
 
         expect((answer.code, answer.err)).to(equal((0, "")))
-        expect(self.kubectl.names).to(equal(NEEDED))
+        expect(self.cluster.names).to(equal(NEEDED))
         expect(answer.out).to(
             contain(
                 "left out  ValidatingAdmissionPolicy: Kubernetes serves it from 1.30 on", "v1.29.3"
@@ -94,17 +94,17 @@ with description("Setting a cluster up") as self:
             "metadata": {"name": HELD[0]},
             "spec": {"theirs": True},
         }
-        kubectl = FakeKubectl(theirs)
-        answer = run("-S", kubectl=kubectl)
+        cluster = FakeObjects(theirs)
+        answer = run("-S", cluster=cluster)
 
         expect(answer.out).to(contain(f"unchanged {POLICY} {HELD[0]}, which others made\n"))
         expect(answer.out).to(contain(f"created   {BINDING} {HELD[0]}\n"))
-        expect(kubectl.the(POLICY, HELD[0])["spec"]).to(equal({"theirs": True}))
+        expect(cluster.the(POLICY, HELD[0])["spec"]).to(equal({"theirs": True}))
 
     with it("makes no policies on deploying: who deploys needs no right to write them"):
-        run(*DELETE, kubectl=self.kubectl)
+        run(*DELETE, cluster=self.cluster)
 
-        expect([n for n in self.kubectl.names if n.startswith(POLICY)]).to(be_empty)
+        expect([n for n in self.cluster.names if n.startswith(POLICY)]).to(be_empty)
 
     with it("leaves alone what others made, such as Kubeless' own definitions"):
         theirs = {
@@ -113,24 +113,24 @@ with description("Setting a cluster up") as self:
             "metadata": {"name": "functions.kubeless.io"},
             "spec": {"theirs": True},
         }
-        kubectl = FakeKubectl(theirs)
-        answer = run("-S", kubectl=kubectl)
+        cluster = FakeObjects(theirs)
+        answer = run("-S", cluster=cluster)
 
         expect(answer.out).to(
             contain("unchanged CustomResourceDefinition functions.kubeless.io, which others made")
         )
-        expect(kubectl.the("CustomResourceDefinition", "functions.kubeless.io")["spec"]).to(
+        expect(cluster.the("CustomResourceDefinition", "functions.kubeless.io")["spec"]).to(
             equal({"theirs": True})
         )
 
     with it("sweeps what functions left that are gone"):
-        run("-S", kubectl=self.kubectl)
-        run(*DELETE, kubectl=self.kubectl)
-        self.kubectl.delete(self.kubectl.the("Function", "falco-delete"))
-        answer = run("-S", kubectl=self.kubectl)
+        run("-S", cluster=self.cluster)
+        run(*DELETE, cluster=self.cluster)
+        self.cluster.delete(self.cluster.the("Function", "falco-delete"))
+        answer = run("-S", cluster=self.cluster)
 
         expect(answer.out).to(contain("removed   ClusterRole falco-delete.default"))
-        expect(self.kubectl.names).to(equal(MADE))
+        expect(self.cluster.names).to(equal(MADE))
 
     with it("prints what it would make"):
         documents = list(yaml.safe_load_all(run("-S", "-d").out))
@@ -138,15 +138,15 @@ with description("Setting a cluster up") as self:
         expect(sorted(f"{d['kind']} {d['metadata']['name']}" for d in documents)).to(equal(MADE))
 
     with it("is done by deploying, where anything is missing"):
-        answer = run(*DELETE, kubectl=self.kubectl)
+        answer = run(*DELETE, cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
-        expect(self.kubectl.names).to(contain(*NEEDED, "Deployment falco-delete"))
+        expect(self.cluster.names).to(contain(*NEEDED, "Deployment falco-delete"))
 
     with it("is asked of an administrator by who may not, in their words"):
-        refused = Forbidden("customresourcedefinitions is forbidden")
-        self.kubectl.failures["create", "CustomResourceDefinition"] = refused
-        answer = run(*DELETE, kubectl=self.kubectl)
+        refused = NotPermitted("customresourcedefinitions is forbidden")
+        self.cluster.failures["create", "CustomResourceDefinition"] = refused
+        answer = run(*DELETE, cluster=self.cluster)
 
         expect(answer.code).to(equal(1))
         expect(answer.err).to(
@@ -157,7 +157,7 @@ with description("Setting a cluster up") as self:
                 "deploy_playbook -S -d > set-up.yaml; kubectl apply -f set-up.yaml",
             )
         )
-        expect(self.kubectl.names).to(be_empty)
+        expect(self.cluster.names).to(be_empty)
 
 
 with description("The definitions") as self:

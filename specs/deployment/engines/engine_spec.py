@@ -5,9 +5,9 @@ import yaml
 from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply import rollout
-from playbooks.deployment.kubectl import Forbidden, KubectlError
-from specs.deployment.fake_kubectl import FakeKubectl, rolled_out
+from specs.deployment.fake_objects import FakeObjects, rolled_out
 from specs.deployment.mothers import TOKEN, run
 from specs.support.signals import ctrl_c_arrives
 
@@ -26,24 +26,24 @@ def a_controller(*, ready=1, name="kubeless-controller-manager"):
 
 
 def with_controller(**state):
-    kubectl = FakeKubectl()
-    kubectl.status = lambda deployment: deployment.get("status") or rolled_out(deployment)
-    kubectl._store(a_controller(**state), uid="x")
-    return kubectl
+    cluster = FakeObjects()
+    cluster.status = lambda deployment: deployment.get("status") or rolled_out(deployment)
+    cluster._store(a_controller(**state), uid="x")
+    return cluster
 
 
-def finalized(kubectl):
+def finalized(cluster):
     """A controller that puts its finalizer on every Function as soon as anybody looks."""
-    get = kubectl.get
+    get = cluster.get
 
     def looked(manifests):
-        for (kind, _, _), stored in kubectl.objects.items():
+        for (kind, _, _), stored in cluster.objects.items():
             if kind == "Function":
                 stored["metadata"]["finalizers"] = ["kubeless.io/function"]
         return get(manifests)
 
-    kubectl.get = looked
-    return kubectl
+    cluster.get = looked
+    return cluster
 
 
 def interrupt(seconds):
@@ -54,36 +54,36 @@ def interrupt(seconds):
 
 with description("The engine") as self:
     with before.each:
-        self.kubectl = FakeKubectl()
+        self.cluster = FakeObjects()
 
     with it("is kubernetes where no controller of Kubeless is ready, and it says why"):
-        answer = run(*DELETE, kubectl=self.kubectl)
+        answer = run(*DELETE, cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
         expect(answer.out).to(start_with("engine    kubernetes: no Deployment of Kubeless'"))
-        expect(self.kubectl.names).to(contain("Deployment falco-delete"))
+        expect(self.cluster.names).to(contain("Deployment falco-delete"))
 
     with it("is kubeless where its controller is ready, and it says why"):
-        kubectl = with_controller()
-        answer = run(*DELETE, kubectl=kubectl)
+        cluster = with_controller()
+        answer = run(*DELETE, cluster=cluster)
 
         expect(answer.out).to(
             start_with("engine    kubeless: Deployment kubeless/kubeless-controller-manager is")
         )
-        expect(kubectl.names).not_to(contain("Deployment falco-delete"))
+        expect(cluster.names).not_to(contain("Deployment falco-delete"))
 
     with it("is kubernetes where the controller is there and not ready"):
-        expect(run(*DELETE, kubectl=with_controller(ready=0)).out).to(contain("kubernetes: no"))
+        expect(run(*DELETE, cluster=with_controller(ready=0)).out).to(contain("kubernetes: no"))
 
     with it("is kubernetes where the controller cannot be looked for, and it says so"):
-        self.kubectl.failures["deployments.apps"] = Forbidden("you may not")
-        self.kubectl.get = lambda manifests, get=self.kubectl.get: (
-            (_ for _ in ()).throw(Forbidden("you may not"))
+        self.cluster.failures["deployments.apps"] = NotPermitted("you may not")
+        self.cluster.get = lambda manifests, get=self.cluster.get: (
+            (_ for _ in ()).throw(NotPermitted("you may not"))
             if [m["metadata"]["name"] for m in manifests] == ["kubeless-controller-manager"]
             else get(manifests)
         )
 
-        answer = run(*DELETE, kubectl=self.kubectl)
+        answer = run(*DELETE, cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
         expect(answer.out).to(
@@ -91,8 +91,8 @@ with description("The engine") as self:
         )
 
     with it("is chosen without a cluster where objects are only printed"):
-        self.kubectl.failures["deployments.apps"] = KubectlError("connection refused")
-        answer = run("-d", *DELETE, kubectl=self.kubectl)
+        self.cluster.failures["deployments.apps"] = PlaybookError("connection refused")
+        answer = run("-d", *DELETE, cluster=self.cluster)
 
         expect(answer.err).to(contain("kubernetes: no cluster says otherwise: connection refused"))
         expect([m["kind"] for m in yaml.safe_load_all(answer.out)]).to(contain("Deployment"))
@@ -109,38 +109,38 @@ with description("The engine") as self:
 
     with description("kubernetes"):
         with it("is refused where a controller of Kubeless is ready"):
-            kubectl = with_controller()
-            answer = run(*KUBERNETES, kubectl=kubectl)
+            cluster = with_controller()
+            answer = run(*KUBERNETES, cluster=cluster)
 
             expect(answer.code).to(equal(1))
             expect(answer.err).to(
                 contain("kubeless-controller-manager is ready", "deploy with -E kubeless")
             )
-            expect(kubectl.changes).to(be_empty)
+            expect(cluster.changes).to(be_empty)
 
         with it("is refused where a controller takes up the new Function, and nothing is left"):
-            answer = run(*KUBERNETES, kubectl=finalized(self.kubectl))
+            answer = run(*KUBERNETES, cluster=finalized(self.cluster))
 
             expect(answer.code).to(equal(1))
             expect(answer.err).to(
                 contain("finalizer kubeless.io/function is on Function default/falco-delete")
             )
-            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+            expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
         with it("is refused before anything changes where the Function is Kubeless' already"):
-            run("-E", "kubeless", *DELETE, kubectl=self.kubectl)
-            self.kubectl.calls.clear()
-            answer = run(*KUBERNETES, kubectl=finalized(self.kubectl))
+            run("-E", "kubeless", *DELETE, cluster=self.cluster)
+            self.cluster.calls.clear()
+            answer = run(*KUBERNETES, cluster=finalized(self.cluster))
 
             expect(answer.err).to(contain("take it off: kubectl patch function falco-delete"))
-            expect([c for c in self.kubectl.changes if "falco-delete" in c[1]]).to(be_empty)
+            expect([c for c in self.cluster.changes if "falco-delete" in c[1]]).to(be_empty)
 
         with it("makes the Function the owner of all that is beside it, triggers too"):
-            run(*KUBERNETES, kubectl=self.kubectl)
-            uid = self.kubectl.the("Function", "falco-delete")["metadata"]["uid"]
+            run(*KUBERNETES, cluster=self.cluster)
+            uid = self.cluster.the("Function", "falco-delete")["metadata"]["uid"]
             unowned = [
                 name
-                for (kind, place, name), m in self.kubectl.objects.items()
+                for (kind, place, name), m in self.cluster.objects.items()
                 if [o["uid"] for o in m["metadata"].get("ownerReferences", [])] != [uid]
             ]
 
@@ -155,15 +155,15 @@ with description("The engine") as self:
             )
 
         with it("changes nothing when it is deployed unchanged"):
-            run(*KUBERNETES, kubectl=self.kubectl)
-            self.kubectl.calls.clear()
-            answer = run(*KUBERNETES, kubectl=self.kubectl)
+            run(*KUBERNETES, cluster=self.cluster)
+            self.cluster.calls.clear()
+            answer = run(*KUBERNETES, cluster=self.cluster)
 
             expect(answer.code).to(equal(0))
-            expect(self.kubectl.changes).to(be_empty)
+            expect(self.cluster.changes).to(be_empty)
 
         with it("says what answers which topic, and how to see, call and remove it"):
-            answer = run(*KUBERNETES, "-n", "ops", kubectl=self.kubectl)
+            answer = run(*KUBERNETES, "-n", "ops", cluster=self.cluster)
 
             expect(answer.out).to(
                 contain(
@@ -176,80 +176,80 @@ with description("The engine") as self:
             )
 
         with it("says nothing of HTTP where it is off"):
-            answer = run(*KUBERNETES, "-e", "HTTP=off", kubectl=self.kubectl)
+            answer = run(*KUBERNETES, "-e", "HTTP=off", cluster=self.cluster)
 
             expect(answer.out).not_to(contain("by HTTP"))
 
         with it("keeps what workers of before need until the new ones run"):
-            run(*KUBERNETES, "-R", "2", kubectl=self.kubectl)
+            run(*KUBERNETES, "-R", "2", cluster=self.cluster)
             seen = []
 
             def status(deployment):
-                seen.append(self.kubectl.names)
+                seen.append(self.cluster.names)
                 return rolled_out(deployment)
 
-            self.kubectl.status = status
-            run(*KUBERNETES, "-i", "registry.example/all:1", kubectl=self.kubectl)
+            self.cluster.status = status
+            run(*KUBERNETES, "-i", "registry.example/all:1", cluster=self.cluster)
 
             was = ["ConfigMap falco-delete-worker", "PodDisruptionBudget falco-delete"]
             expect(seen[0]).to(contain(*was))
-            expect([name for name in self.kubectl.names if name in was]).to(be_empty)
+            expect([name for name in self.cluster.names if name in was]).to(be_empty)
 
         with it("keeps its token"):
-            run(*KUBERNETES, kubectl=self.kubectl)
-            secret = self.kubectl.the("Secret", "falco-delete")
+            run(*KUBERNETES, cluster=self.cluster)
+            secret = self.cluster.the("Secret", "falco-delete")
             secret["data"]["HTTP_TOKEN"] = base64.b64encode(TOKEN.encode()).decode()
-            run(*KUBERNETES, "-e", "V=1", kubectl=self.kubectl)
+            run(*KUBERNETES, "-e", "V=1", cluster=self.cluster)
 
-            stored = self.kubectl.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
+            stored = self.cluster.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
             expect(base64.b64decode(stored).decode()).to(equal(TOKEN))
 
         with it("generates another token in place of an empty one"):
-            run(*KUBERNETES, kubectl=self.kubectl)
-            self.kubectl.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"] = ""
-            run(*KUBERNETES, kubectl=self.kubectl)
+            run(*KUBERNETES, cluster=self.cluster)
+            self.cluster.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"] = ""
+            run(*KUBERNETES, cluster=self.cluster)
 
-            stored = self.kubectl.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
+            stored = self.cluster.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
             expect(len(base64.b64decode(stored)) >= 32).to(equal(True))
 
         with it("lets workers of before reach their NATS until the new ones run"):
-            run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7222", kubectl=self.kubectl)
+            run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7222", cluster=self.cluster)
             seen = []
 
             def status(deployment):
-                seen.append(str(self.kubectl.the("NetworkPolicy", "falco-delete")["spec"]))
+                seen.append(str(self.cluster.the("NetworkPolicy", "falco-delete")["spec"]))
                 return {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
 
-            self.kubectl.status = status
-            run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7223", kubectl=self.kubectl)
+            self.cluster.status = status
+            run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7223", cluster=self.cluster)
 
             expect(seen[0]).to(contain("7222", "7223"))
-            policy = self.kubectl.the("NetworkPolicy", "falco-delete")["spec"]
+            policy = self.cluster.the("NetworkPolicy", "falco-delete")["spec"]
             expect(str(policy)).to(contain("7223"))
             expect(str(policy)).not_to(contain("7222"))
 
         with it("leaves nothing when it is interrupted while workers start"):
-            self.kubectl.status = lambda deployment: {}
+            self.cluster.status = lambda deployment: {}
             with ctrl_c_arrives():
-                answer = run(*KUBERNETES, kubectl=self.kubectl, sleep=interrupt)
+                answer = run(*KUBERNETES, cluster=self.cluster, sleep=interrupt)
 
             expect(answer.code).to(equal(130))
             expect(answer.err).to(contain("interrupted by SIGINT", "as it was before"))
-            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+            expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
         with it("removes what it made"):
-            run(*KUBERNETES, "-R", "2", kubectl=self.kubectl)
-            answer = run("-x", "-p", "delete", kubectl=self.kubectl)
+            run(*KUBERNETES, "-R", "2", cluster=self.cluster)
+            answer = run("-x", "-p", "delete", cluster=self.cluster)
 
             expect(answer.out).to(contain("removed   Deployment default/falco-delete\n"))
-            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+            expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
         with it("removes what an interrupted run left without its function"):
-            run(*KUBERNETES, "-R", "2", kubectl=self.kubectl)
-            del self.kubectl.objects["Function", "default", "falco-delete"]
-            run("-x", "-p", "delete", kubectl=self.kubectl)
+            run(*KUBERNETES, "-R", "2", cluster=self.cluster)
+            del self.cluster.objects["Function", "default", "falco-delete"]
+            run("-x", "-p", "delete", cluster=self.cluster)
 
-            expect(self.kubectl.names).to(equal(["ClusterRole falco-playbook-worker"]))
+            expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
         with it("is told of settings of the worker, and checks them"):
             answer = run(*KUBERNETES, "-e", "MAX_DELIVERIES=many", "-e", "CONCURENCY=3")

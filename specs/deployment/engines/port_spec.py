@@ -16,7 +16,7 @@ from mamba import after, before, description, it
 from playbooks.deployment import command_line, engines
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Engine
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
 
 # An engine whose own tool deploys files, such as those of the clouds.
@@ -88,7 +88,7 @@ echo "$1 $2" >>"$0.log"
 """
 
 
-class NoCluster(FakeKubectl):
+class NoCluster(FakeObjects):
     def raw(self, path):
         raise AssertionError("the cluster is asked")
 
@@ -140,7 +140,7 @@ with description("The port of an engine") as self:
         def run(self, *arguments):
             """Where there is the tool, and neither kubectl nor a cluster."""
             with patch.dict(os.environ, {"PATH": str(self.tool.parent)}):
-                return run(*arguments, kubectl=NoCluster())
+                return run(*arguments, cluster=NoCluster())
 
         with it("takes it by its name, with its options, and shows both in the help"):
             said = " ".join(self.run("-h").out.split())

@@ -3,7 +3,7 @@ from mamba import before, description, it
 
 from playbooks.deployment.apply.deploy import deploy
 from playbooks.deployment.manifests.ledger import ledger
-from specs.deployment.fake_kubectl import FakeKubectl
+from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import a_request, a_slack_request, objects
 
 
@@ -11,8 +11,8 @@ def kinds(made):
     return [manifest["kind"] for manifest in made]
 
 
-def deployed(kubectl, *arguments):
-    deploy(kubectl, objects(a_request("delete", *arguments)), sleep=lambda seconds: None)
+def deployed(cluster, *arguments):
+    deploy(cluster, objects(a_request("delete", *arguments)), sleep=lambda seconds: None)
 
 
 with description("The ledger of a function") as self:
@@ -74,27 +74,27 @@ with description("The ledger of a function") as self:
 
     with description("that has been written"):
         with before.each:
-            self.kubectl = FakeKubectl()
-            deployed(self.kubectl)
-            self.stored = self.kubectl.the("ConfigMap", "falco-delete-ledger")
+            self.cluster = FakeObjects()
+            deployed(self.cluster)
+            self.stored = self.cluster.the("ConfigMap", "falco-delete-ledger")
             self.stored["data"] = {"ledger.json": "{}"}
 
         with it("stays as it is when the function is deployed again"):
-            deployed(self.kubectl, "-e", "V=1")
+            deployed(self.cluster, "-e", "V=1")
 
-            expect(self.kubectl.changes[-1:]).to(equal([("replace", "Function falco-delete")]))
-            expect(self.kubectl.the("ConfigMap", "falco-delete-ledger")).to(equal(self.stored))
+            expect(self.cluster.changes[-1:]).to(equal([("replace", "Function falco-delete")]))
+            expect(self.cluster.the("ConfigMap", "falco-delete-ledger")).to(equal(self.stored))
 
         with it("keeps what is written where its labels are put right"):
             del self.stored["metadata"]["labels"]["created-by"]
-            deployed(self.kubectl)
+            deployed(self.cluster)
 
-            found = self.kubectl.the("ConfigMap", "falco-delete-ledger")
+            found = self.cluster.the("ConfigMap", "falco-delete-ledger")
             expect(found["data"]).to(equal({"ledger.json": "{}"}))
             expect(found["metadata"]["labels"]).to(have_key("created-by"))
 
         with it("goes, and the right to it, when another one is given"):
-            deployed(self.kubectl, "-e", "LEDGER=ours")
+            deployed(self.cluster, "-e", "LEDGER=ours")
 
-            expect([name for name in self.kubectl.names if "ledger" in name]).to(be_empty)
-            expect(self.kubectl.names).to(contain("Function falco-delete"))
+            expect([name for name in self.cluster.names if "ledger" in name]).to(be_empty)
+            expect(self.cluster.names).to(contain("Function falco-delete"))

@@ -6,7 +6,8 @@ import copy
 from itertools import count
 
 from playbooks.core.cluster.manifest import identity
-from playbooks.deployment.kubectl import Conflicting, Exists, Kubectl, NotThere
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound
 
 SERVED = ("functions", "natstriggers")
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -21,7 +22,7 @@ def rolled_out(deployment):
     return dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), replicas)
 
 
-class FakeKubectl(Kubectl):
+class FakeObjects(ClusterObjects):
     """``calls``: what was asked for in turn, such as ("create", "Function falco-delete").
 
     ``failures``: the error that a verb on a kind raises; "dry-run create" is a verb of its own.
@@ -69,7 +70,7 @@ class FakeKubectl(Kubectl):
             minor = int(self.version.split(".")[1])
             return {"resources": [{"name": "validatingadmissionpolicies"}] if minor >= 30 else []}
         if not self.served:
-            raise NotThere("Error from server (NotFound)")
+            raise NotFound("Error from server (NotFound)")
         return {"resources": [{"name": name} for name in self.served]}
 
     def get(self, manifests):
@@ -123,7 +124,7 @@ class FakeKubectl(Kubectl):
     def _create(self, manifest, dry_run):
         self._called("create", manifest, dry_run)
         if identity(manifest) in self.objects:
-            raise Exists(f"{identity(manifest)} is there")
+            raise AlreadyExists(f"{identity(manifest)} is there")
         uid = f"uid-{next(self._numbers)}"
         return manifest if dry_run else self._store(manifest, uid=uid)
 
@@ -131,10 +132,10 @@ class FakeKubectl(Kubectl):
         self._called("replace", manifest, dry_run)
         stored = self.objects.get(identity(manifest))
         if not stored:
-            raise NotThere(f"{identity(manifest)} is not there")
+            raise NotFound(f"{identity(manifest)} is not there")
         version = manifest["metadata"]["resourceVersion"]
         if version != stored["metadata"]["resourceVersion"]:
-            raise Conflicting("written since")
+            raise Conflict("written since")
         return manifest if dry_run else self._store(manifest, uid=stored["metadata"]["uid"])
 
     def _called(self, verb, manifest, dry_run):
