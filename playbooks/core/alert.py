@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
@@ -14,6 +15,11 @@ from playbooks.core.instant import Instant
 from playbooks.core.priority import Priority
 
 T = TypeVar("T")
+
+# What stands for bytes that are no text, and how deep fields may be nested.
+REPLACED, DEEPEST = "\ufffd", 20
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # "13:22:11.153390386: Warning text" or, with time_format_iso_8601,
 # "2026-01-02T03:04:05.123456789+0000: Warning text".
@@ -28,6 +34,9 @@ _OUTPUT_PREFIX = re.compile(
 class Alert:
     """One Falco alert. Only rule, priority and time are always there.
 
+    Text for people, and every field, may hold what an attacker named a file: bytes that are no
+    UTF-8, and half a surrogate pair, are each U+FFFD here, control characters stay. Rule, priority
+    and time decide, and are refused where they hold such a thing.
     ``time`` keeps Falco's nanoseconds. ``fields`` are Falco's ``output_fields``, ``source`` is
     ``syscall`` where the alert names none (Falco before 0.30), ``uuid`` is Falcosidekick's.
     """
@@ -55,7 +64,7 @@ class Alert:
         # Falcosidekick fills in the plural where Falco gave no source.
         source = _text(document, "source") or "syscall"
         return cls(
-            rule=_required(document, "rule", str.strip),
+            rule=_required(document, "rule", _rule),
             priority=_required(document, "priority", Priority.of),
             time=_required(document, "time", Instant.parse),
             output=_text(document, "output"),
@@ -81,13 +90,12 @@ class Alert:
 def _document(body: Union[Mapping[str, Any], str, bytes, None]) -> Mapping[str, Any]:
     parsed: Any = body
     if isinstance(body, (bytes, bytearray)):
-        try:
-            parsed = bytes(body).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise _invalid("the alert", _shown(body), f"UTF-8 text ({error.reason})") from None
+        # A file's name may hold any bytes: that of an attacker's file is no way to be left alone.
+        parsed = bytes(body).decode("utf-8", "replace")
     if isinstance(parsed, str):
         try:
-            parsed = json.loads(parsed)
+            # Not strict: control characters may stand in text as they are.
+            parsed = json.loads(parsed, strict=False)
         except (ValueError, RecursionError):
             raise _invalid("the alert", _shown(parsed), "a JSON object") from None
     if not isinstance(parsed, Mapping):
@@ -113,7 +121,16 @@ def _text(document: Mapping[str, Any], key: str) -> str:
         return ""
     if not isinstance(value, str):
         raise _invalid(key, _shown(value), "text")
-    return value
+    return _valid(value)
+
+
+def _rule(value: str) -> str:
+    name = value.strip()
+    if REPLACED in _valid(name):
+        raise ValueError("text that is valid UTF-8")
+    if any(unicodedata.category(c) == "Cc" for c in name):
+        raise ValueError("text without control characters")
+    return name
 
 
 def _tags(document: Mapping[str, Any]) -> Tuple[str, ...]:
@@ -122,7 +139,7 @@ def _tags(document: Mapping[str, Any]) -> Tuple[str, ...]:
         return ()
     if not isinstance(value, (list, tuple)) or not all(isinstance(tag, str) for tag in value):
         raise _invalid("tags", _shown(value), "a list of text")
-    return tuple(value)
+    return tuple(map(_valid, value))
 
 
 def _fields(document: Mapping[str, Any]) -> Dict[str, Any]:
@@ -131,7 +148,25 @@ def _fields(document: Mapping[str, Any]) -> Dict[str, Any]:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise _invalid("output_fields", _shown(value), "an object")
-    return dict(value)
+    return {_valid(key): _valid_within(found) for key, found in value.items()}
+
+
+def _valid_within(value: Any, depth: int = 0) -> Any:
+    """Falco's fields are flat; what is nested deeper than anybody nests is left out."""
+    if isinstance(value, str):
+        return _valid(value)
+    if isinstance(value, (Mapping, list, tuple)) and depth == DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        return {_valid(str(key)): _valid_within(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_valid_within(each, depth + 1) for each in value]
+    return value
+
+
+def _valid(text: str) -> str:
+    """Text that UTF-8 can hold."""
+    return text if text.isascii() else _SURROGATE.sub(REPLACED, text)
 
 
 def _invalid(key: str, found: str, expected: str) -> InvalidAlert:

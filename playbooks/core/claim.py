@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Iterable, Mapping, Optional, Tuple
 
 # Sources whose alerts can be about a pod. Everything else (internal, aws_cloudtrail, okta, github,
 # gcp_auditlog, ...) never is, whatever its fields say.
@@ -19,8 +20,9 @@ class Claim:
 
     ``host``: the alert is about a process of the node itself (``container.id`` is ``host``).
     ``node``: the node's name as far as the alert knows it, its top-level ``hostname``.
-    ``unusable``: a container id or pod uid that was given, but cannot be one: it proves nothing,
-    and is not the same as absent.
+    ``other_uids``: uids beside ``uid`` that other fields give: of a static pod there are two.
+    ``unusable``: an id or name that was given, but cannot be one: it proves nothing, and is not the
+    same as absent. ``conflict``: fields that contradict each other, in words.
     """
 
     namespace: str = ""
@@ -29,36 +31,42 @@ class Claim:
     container_id: str = ""
     host: bool = False
     node: str = ""
+    other_uids: Tuple[str, ...] = ()
     unusable: str = ""
+    conflict: str = ""
     succeeded: bool = False
 
     @classmethod
     def of(cls, source: str, hostname: str, fields: Mapping[str, Any]) -> Claim:
         """Read the claim of an alert's fields.
 
-        Namespace, name and uid come from one family of fields: the first of ``k8s.*``,
-        ``k8smeta.*`` and ``ka.target.*`` (where the audited resource is a pod) that gives namespace
-        and name, else the first that gives any of a pod's name or uid.
+        Namespace, name and uid may come from each of three families of fields: ``k8s.*``,
+        ``k8smeta.*``, and ``ka.target.*`` where the audited resource is a pod. Those that are given
+        have to agree.
         """
         if source not in POD_SOURCES:
             return cls()
+        node = _node(hostname)
+        families = (_k8s(fields), _k8smeta(fields), _audit(fields))
+        namespaces = _distinct(family.namespace for family in families)
+        pods = _distinct(family.pod for family in families)
+        uids = _distinct(uid for family in families for uid in (family.uid, *family.other_uids))
         container = fields.get("container.id")
         if container == "host":
-            return cls(host=True, node=_name(hostname))
-        families = (_k8s(fields), _k8smeta(fields), _audit(fields))
-        chosen = next(
-            (family for family in families if family.namespace and family.pod),
-            next((family for family in families if family.pod or family.uid), cls()),
-        )
+            named = ", ".join((*pods, *uids))
+            conflict = f"container.id is host, and yet it names pod {named}" if named else ""
+            return cls(host=True, node=node, conflict=conflict)
         container_id, unusable = _container_id(container)
         return cls(
-            namespace=chosen.namespace,
-            pod=chosen.pod,
-            uid=chosen.uid,
+            namespace="".join(namespaces[:1]),
+            pod="".join(pods[:1]),
+            uid="".join(uids[:1]),
             container_id=container_id,
-            node=_name(hostname),
-            unusable=unusable or chosen.unusable,
-            succeeded=source == "k8s_audit" and chosen.succeeded,
+            node=node,
+            other_uids=uids[1:],
+            unusable=", ".join(_distinct((unusable, *(family.unusable for family in families)))),
+            conflict=_conflict(namespace=namespaces, pod=pods),
+            succeeded=source == "k8s_audit" and families[-1].succeeded,
         )
 
     @property
@@ -72,8 +80,7 @@ class Claim:
 
 
 def _k8s(fields: Mapping[str, Any]) -> Claim:
-    uid_field = "k8s.pod.uid" if _given(fields.get("k8s.pod.uid")) else "k8s.pod.id"
-    return _family(fields, "k8s.ns.name", "k8s.pod.name", uid_field)
+    return _family(fields, "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id")
 
 
 def _k8smeta(fields: Mapping[str, Any]) -> Claim:
@@ -85,22 +92,36 @@ def _audit(fields: Mapping[str, Any]) -> Claim:
         return Claim()
     # 101 answers exec, attach and port-forward, which switch protocols.
     code = str(fields.get("ka.response.code"))
-    return Claim(
-        namespace=_name(fields.get("ka.target.namespace")),
-        pod=_name(fields.get("ka.target.name")),
+    return dataclasses.replace(
+        _family(fields, "ka.target.namespace", "ka.target.name"),
         succeeded=code == "101" or re.fullmatch(r"2\d\d", code, re.ASCII) is not None,
     )
 
 
-def _family(fields: Mapping[str, Any], namespace: str, pod: str, uid: str) -> Claim:
-    given = fields.get(uid)
-    usable = _name(given)
+def _family(fields: Mapping[str, Any], namespace: str, pod: str, *uids: str) -> Claim:
+    unusable = (
+        f"{key} {fields[key]!r:.80}"
+        for key in (namespace, pod, *uids)
+        if _given(fields.get(key)) and not _name(fields[key])
+    )
+    given = _distinct(_name(fields.get(key)) for key in uids)
     return Claim(
         namespace=_name(fields.get(namespace)),
         pod=_name(fields.get(pod)),
-        uid=usable,
-        unusable=f"{uid} {given!r:.80}" if _given(given) and not usable else "",
+        uid="".join(given[:1]),
+        other_uids=given[1:],
+        unusable=", ".join(unusable),
     )
+
+
+def _distinct(values: Iterable[str]) -> Tuple[str, ...]:
+    """Those that are not empty, each once, in their order."""
+    return tuple(dict.fromkeys(value for value in values if value))
+
+
+def _conflict(**parts: Tuple[str, ...]) -> str:
+    found = (f"{part} {' and '.join(given)}" for part, given in parts.items() if len(given) > 1)
+    return ", ".join(found)
 
 
 def _container_id(value: Any) -> Tuple[str, str]:
@@ -114,6 +135,14 @@ def _container_id(value: Any) -> Tuple[str, str]:
 
 def _given(value: Optional[Any]) -> bool:
     return value is not None and value not in ("", "<NA>")
+
+
+def _node(hostname: str) -> str:
+    """The name that the kubelet makes of a host's name.
+
+    Source: k8s.io/kubernetes, pkg/util/node, GetHostname.
+    """
+    return _name(hostname.strip().lower())
 
 
 def _name(value: Any) -> str:

@@ -1,18 +1,20 @@
 """The proof of a target: which pod an alert is about, or why none can be named.
 
 A name proves nothing. A pod is the alert's when its uid is the alert's (for a static pod: its
-config hash), or when the alert's container id begins the id of one of its containers.
+config hash), or when the alert's container id begins the id of one of its containers. Whatever else
+the alert gives has to agree: each uid, each name, the container, and the node. Who writes an alert
+with an id that he knows and one of somewhere else gets nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Container, Pod
-from playbooks.core.errors import ContainerIdPending, NotFound
+from playbooks.core.errors import ContainerIdPending, NotFound, NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Cluster
 from playbooks.core.settings import Setting, Settings, is_name, matches_any, one_of
@@ -29,6 +31,9 @@ SETTINGS = (
 
 # Seconds during which the API may not have heard of a container that just started.
 LEARNING_SECONDS = 2.0
+
+# Host names that are remembered as no node's.
+MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Proof:
         self._clock = clock
         self._by_name = identity == "name"
         self._namespaces = namespaces
+        # Host names that were no node's when they were looked up.
+        self._no_nodes: Set[str] = set()
 
     @classmethod
     def with_settings(cls, cluster: Cluster, clock: Clock, settings: Settings) -> Proof:
@@ -73,6 +80,12 @@ class Proof:
         may learn in a moment that the container is the pod's.
         """
         claim = alert.claim
+        if claim.conflict:
+            said = f"the alert contradicts itself: {claim.conflict}"
+            return Outcome.skipped("not-the-same-pod", said)
+        if claim.unusable and claim.has_id:
+            said = f"the alert gives {claim.unusable}, which cannot be one: it proves nothing"
+            return Outcome.skipped("unproven", said)
         if not claim.points_at_pod:
             what = "a process of the host" if claim.host else "no pod"
             return Outcome.skipped("no-pod", f"the alert is about {what}")
@@ -99,10 +112,7 @@ class Proof:
         return self._judge(alert, claim, pod)
 
     def _found_on_node(self, alert: Alert, claim: Claim) -> Union[Proven, Outcome]:
-        allowed = (claim.namespace,) if claim.namespace else self._namespaces
-        listed = self._cluster.pods_on(
-            claim.node, namespaces=allowed if all(map(is_name, allowed)) else ()
-        )
+        listed = self._pods_on(claim.node, (claim.namespace,) if claim.namespace else ())
         pods = [pod for pod in listed if matches_any(pod.namespace, self._namespaces)]
         found = [pod for pod in pods if pod.container(claim.container_id)]
         if len(found) == 1:
@@ -122,17 +132,25 @@ class Proof:
             f" on node {claim.node} has a container {claim.container_id}",
         )
 
+    def _pods_on(self, node: str, namespaces: Tuple[str, ...]) -> List[Pod]:
+        """Of these namespaces, or of all in which pods are looked up."""
+        allowed = namespaces or self._namespaces
+        return self._cluster.pods_on(node, namespaces=allowed if all(map(is_name, allowed)) else ())
+
     def _judge(self, alert: Alert, claim: Claim, pod: Pod) -> Union[Proven, Outcome]:
         """Whether the ids in the alert are those of the pod that was read."""
-        same_uid = bool(claim.uid) and claim.uid in (pod.uid, pod.config_hash)
+        uids = (claim.uid, *claim.other_uids) if claim.uid else ()
+        strange = [uid for uid in uids if uid not in (pod.uid, pod.config_hash)]
         container = pod.container(claim.container_id) if claim.container_id else None
         contradictions = []
-        if claim.uid and not same_uid:
-            contradictions.append(f"its uid is {pod.uid}, the alert's is {claim.uid}")
+        if strange:
+            contradictions.append(f"its uid is {pod.uid}, the alert's is {' and '.join(strange)}")
         if claim.pod and claim.pod != pod.name:
             contradictions.append(f"the alert names pod {claim.pod}")
         if claim.namespace and claim.namespace != pod.namespace:
             contradictions.append(f"the alert names namespace {claim.namespace}")
+        if not contradictions and self._on_another_node(alert, claim, pod):
+            contradictions.append(f"it is on node {pod.node}, the alert is of node {claim.node}")
         if contradictions and container:
             contradictions.append(f"but container {claim.container_id} is its {container.name}")
         if contradictions:
@@ -143,8 +161,11 @@ class Proof:
             return Proven(
                 pod, f"container {claim.container_id} is {container.name} in {pod}", container
             )
-        if same_uid:
+        if uids and not claim.container_id:
             return Proven(pod, f"uid {claim.uid} is that of {pod}")
+        if uids and any(each.may_have_forgotten(alert.time) for each in pod.containers):
+            said = f"uid {claim.uid} is that of {pod}, which was restarted since"
+            return Proven(pod, said)
         if self._learning(alert, pod):
             raise ContainerIdPending(
                 f"{pod} has no container {claim.container_id} yet: it has {_ids(pod)}"
@@ -155,6 +176,26 @@ class Proof:
             str(pod),
             uid=pod.uid,
         )
+
+    def _on_another_node(self, alert: Alert, claim: Claim, pod: Pod) -> bool:
+        """Whether the alert's host is known to be another node than the pod's.
+
+        Falco's own host name may be that of its pod, and no node's. A node is known by the pods
+        that a kubelet says it runs there: a tenant can name any node in a pod of his.
+        """
+        host = claim.node
+        if alert.source != "syscall" or not host or not pod.node or host == pod.node:
+            return False
+        if host not in self._no_nodes:
+            try:
+                running = [each for each in self._pods_on(host, ()) if each.phase == "Running"]
+            except NotPermitted:
+                running = []
+            if running:
+                return True
+            if len(self._no_nodes) < MOST_NAMES:
+                self._no_nodes.add(host)
+        return False
 
     def _learning(self, alert: Alert, pod: Pod) -> bool:
         """Whether the API may hear of another container of this pod in a moment."""

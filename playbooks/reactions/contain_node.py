@@ -65,7 +65,7 @@ class ContainNode(Reaction):
         """
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
-        if alert.claim.host and alert.source == "syscall":
+        if alert.claim.host and not alert.claim.conflict and alert.source == "syscall":
             return self._of_host(alert)
         proven = self._proof.of(alert)
         if isinstance(proven, Outcome):

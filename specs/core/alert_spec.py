@@ -9,6 +9,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.priority import Priority
 from specs.support.mothers import a_document
 
+FIELD = Path(__file__).parents[1] / "support" / "alerts" / "invalid_utf8.jsonl"
 RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
 
 
@@ -86,6 +87,38 @@ with description("An alert") as self:
                 )
             )
 
+    with description("with anything in its text for people"):
+        with it("is read, and all its text is valid UTF-8"):
+            lines = FIELD.read_bytes().splitlines()
+            alerts = [Alert.parse(line) for line in lines]
+
+            expect([alert.claim.pod for alert in alerts]).to(
+                equal(["raw-0", "surrogate-0", "nul-0", "ctl-0"])
+            )
+            expect([alert.fields["fd.name"] for alert in alerts]).to(
+                equal(["/tmp/x\ufffd\ufffdy", "/tmp/x\ufffdy", "/tmp/x\0y", "/tmp/x\1\x1by"])
+            )
+            for alert in alerts:
+                expect(str(alert).encode("utf-8")).not_to(be_empty)
+
+        with it("is read where an engine parsed it, too"):
+            document = a_document(output="\ud83d", tags=["\udc00"], hostname="node-1\ud800")
+            alert = Alert.parse(
+                {**document, "output_fields": {"\ud83d": ["\ud83d", {"a": "\ud83d"}]}}
+            )
+
+            expect([alert.output, alert.tags, alert.hostname]).to(
+                equal(["\ufffd", ("\ufffd",), "node-1\ufffd"])
+            )
+            expect(alert.fields).to(equal({"\ufffd": ["\ufffd", {"a": "\ufffd"}]}))
+            expect(alert.claim.node).to(be_empty)
+
+        with it("is read however deep something in it is nested"):
+            nested = "[" * 500 + "]" * 500
+            body = json.dumps(a_document(output_fields={"a": "NESTED"}))
+
+            expect(Alert.parse(body.replace('"NESTED"', nested)).rule).not_to(be_empty)
+
     with description("that is none"):
         with it("is named when it is no JSON"):
             expect(the_error_of("{")).to(equal("the alert is '{', expected a JSON object"))
@@ -96,8 +129,14 @@ with description("An alert") as self:
         with it("is named when there is no body"):
             expect(the_error_of(None)).to(equal("the alert is None, expected a JSON object"))
 
-        with it("is named when it is no UTF-8"):
-            expect(the_error_of(b"\xff")).to(contain("expected UTF-8 text"))
+        with it("is named when it is no text at all"):
+            expect(the_error_of(b"\xff")).to(equal("the alert is '\ufffd', expected a JSON object"))
+
+        with it("is named when what decides is no text, or has control characters in it"):
+            for key in ("rule", "priority", "time"):
+                body = json.dumps(a_document(**{key: "HERE"})).encode()
+                for strange in (b"\xff", b"\\ud83d", b"a\x1bb"):
+                    expect(the_error_of(body.replace(b"HERE", strange))).to(contain(f"{key} is '"))
 
         with it("is named when it is nested too deeply"):
             expect(the_error_of("[" * 100000)).to(contain("expected a JSON object"))

@@ -2,7 +2,7 @@ from expects import be_empty, be_false, be_true, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.claim import Claim
-from specs.support.mothers import CONTAINER, UID, a_host_alert, an_alert, an_audit_alert
+from specs.support.mothers import CONTAINER, OTHER_UID, UID, a_host_alert, an_alert, an_audit_alert
 
 SHORT = CONTAINER[:12]
 
@@ -34,7 +34,7 @@ with description("The claim of an alert") as self:
 
             expect([claim.namespace, claim.pod, claim.uid]).to(equal(["shop", "web-0", UID]))
 
-        with it("prefers k8s to k8smeta"):
+        with it("says where k8s and k8smeta contradict each other"):
             claim = a_claim(
                 {
                     "k8s.ns.name": "shop",
@@ -45,12 +45,19 @@ with description("The claim of an alert") as self:
                 }
             )
 
-            expect([claim.namespace, claim.pod, claim.uid]).to(equal(["shop", "web-0", ""]))
+            expect(claim.conflict).to(equal("namespace shop and other, pod web-0 and db-0"))
 
-        with it("never mixes the namespace of one with the name of another"):
+        with it("takes the uid that only one of them gives, and every uid that is given"):
+            fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "k8smeta.pod.uid": UID}
+            both = {**fields, "k8s.pod.uid": OTHER_UID, "k8s.pod.id": UID}
+
+            expect(a_claim(fields).uid).to(equal(UID))
+            expect([a_claim(both).uid, a_claim(both).other_uids]).to(equal([OTHER_UID, (UID,)]))
+
+        with it("takes the namespace of one with the name of another: only ids prove them"):
             claim = a_claim({"k8s.pod.name": "web-0", "k8smeta.ns.name": "other"})
 
-            expect([claim.namespace, claim.pod]).to(equal(["", "web-0"]))
+            expect([claim.namespace, claim.pod]).to(equal(["other", "web-0"]))
 
     with description("of an audit alert"):
         with it("takes the audited pod"):
@@ -93,13 +100,13 @@ with description("The claim of an alert") as self:
             for value in (None, "", "<NA>"):
                 expect(a_claim({"container.id": value}).unusable).to(be_empty)
 
-        with it("means the host where it says so, whatever else is there"):
-            claim = a_claim(
-                {"container.id": "host", "k8s.ns.name": "shop", "k8s.pod.name": "web-0"}
-            )
-
-            expect(claim).to(equal(Claim(host=True, node="node-1")))
+        with it("means the host where it says so"):
+            expect(a_host_alert().claim).to(equal(Claim(host=True, node="node-1")))
             expect(a_host_alert().claim.points_at_pod).to(be_false)
+
+        with it("contradicts a pod where it says that it is the host"):
+            for fields in ({"k8s.pod.name": "web-0"}, {"k8smeta.pod.uid": UID}):
+                expect(a_claim({"container.id": "host", **fields}).conflict).to(contain("host"))
 
     with description("of a source that knows no pods"):
         with it("points at nothing, whatever the fields say"):
@@ -110,6 +117,16 @@ with description("The claim of an alert") as self:
     with it("takes no name that could not be one"):
         for name in ("../../nodes/x", "web 0", "a" * 254, "", 5, ["web-0"], "web-0\n", "-"):
             expect(a_claim({"k8s.ns.name": name, "k8s.pod.name": name}).pod).to(be_empty)
+
+    with it("says which name could not be one"):
+        claim = a_claim(
+            {"k8s.ns.name": "shop\ufffd", "k8s.pod.name": "web-0", "container.id": SHORT}
+        )
+
+        expect(claim.unusable).to(equal("k8s.ns.name 'shop\ufffd'"))
+
+    with it("takes the node's name as the kubelet makes it of the host's"):
+        expect(an_alert(hostname=" WORKER-1\n").claim.node).to(equal("worker-1"))
 
     with it("takes no host name that could change what is asked"):
         expect(an_alert(hostname="node-1,metadata.namespace=kube-system").claim.node).to(be_empty)

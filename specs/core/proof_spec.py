@@ -1,7 +1,9 @@
-from expects import be_a, be_empty, contain, equal, expect, raise_error
-from mamba import description, it
+from expects import be_a, be_above, be_empty, contain, equal, expect, raise_error
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mamba import before, description, it
 
-from playbooks.core.errors import ContainerIdPending
+from playbooks.core.errors import ContainerIdPending, NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.core.proof import Proof, Proven
 from specs.support.fakes import FixedClock, InMemoryCluster
@@ -19,6 +21,47 @@ from specs.support.mothers import (
 )
 
 JUST_NOW = "2026-01-02T03:04:04.500000000Z"
+
+
+# The victim's, the attacker's, or none.
+UIDS = ("k8s.pod.uid", "k8s.pod.id", "k8smeta.pod.uid")
+HOSTS = st.sampled_from(("node-1", "node-2", "falco-x7k2p", None))
+GIVEN = {
+    **dict.fromkeys(UIDS, st.sampled_from((UID, OTHER_UID, None))),
+    **dict.fromkeys(
+        ("k8s.pod.name", "k8smeta.pod.name"), st.sampled_from(("web-0", "evil-0", None))
+    ),
+    **dict.fromkeys(("k8s.ns.name", "k8smeta.ns.name"), st.sampled_from(("shop", "tenant", None))),
+    "container.id": st.sampled_from(
+        (CONTAINER[:12], OTHER_CONTAINER[:12], CONTAINER, "f" * 12, "host", None)
+    ),
+}
+
+A_GONE_CONTAINER = an_alert(uid=UID, container_id=OTHER_CONTAINER[:12])
+
+
+def agrees(key, value, pod):
+    """Whether what a field says of a pod is so; what it does not say is."""
+    if value is None:
+        return True
+    if key == "container.id":
+        return pod.container(value) is not None
+    return value == {"name": pod.name, "uid": pod.uid, "id": pod.uid}.get(
+        key.rpartition(".")[2] if ".ns." not in key else "", pod.namespace
+    )
+
+
+def a_restarted_status(**changes):
+    """Of three runs the last two are known, both begun after the alert."""
+    last = {"containerID": "containerd://" + "e" * 64, "startedAt": "2026-01-02T03:01:00Z"}
+    return a_status(
+        **{
+            "restartCount": 2,
+            "state": {"running": {"startedAt": "2026-01-02T03:02:00Z"}},
+            "lastState": {"terminated": last},
+            **changes,
+        }
+    )
 
 
 def the_proof(alert, *pods, identity="strict", namespaces=()):
@@ -54,10 +97,38 @@ with description("The proof of a target") as self:
                 equal("not-the-same-pod")
             )
 
-        with it("holds where the container of the alert is one that the API has forgotten"):
-            alert = an_alert(uid=UID, container_id=OTHER_CONTAINER[:12])
+        with it("holds where the container of the alert is one that was restarted since"):
+            for status in (
+                a_restarted_status(),
+                a_restarted_status(state={"waiting": {}}),
+                a_restarted_status(restartCount=1, lastState={}),
+                a_restarted_status(restartCount=1, state={}, lastState={}),
+            ):
+                proven = the_proof(A_GONE_CONTAINER, a_pod(statuses=[status]))
 
-            expect(the_proof(alert, a_pod())).to(be_a(Proven))
+                expect(proven).to(be_a(Proven))
+                expect(proven.evidence).to(contain("which was restarted since"))
+
+        with it("fails where no restart explains that the container is none of the pod's"):
+            for status in (
+                a_status(),
+                # Both of two runs are known.
+                a_restarted_status(restartCount=1),
+                # The run that is known was under way at the time of the alert.
+                a_restarted_status(
+                    restartCount=5,
+                    lastState={
+                        "terminated": {
+                            "containerID": "containerd://" + "e" * 64,
+                            "startedAt": "2026-01-02T02:59:59Z",
+                        }
+                    },
+                ),
+            ):
+                outcome = the_proof(A_GONE_CONTAINER, a_pod(statuses=[status]))
+
+                expect(outcome.reason).to(equal("not-the-same-pod"))
+                expect(outcome.message).to(contain("has no container abcdef012345"))
 
     with description("by container id"):
         with it("holds where the id begins that of a container"):
@@ -125,6 +196,111 @@ with description("The proof of a target") as self:
             pod = a_pod(statuses=[a_status(container_id=None)], phase="Failed")
 
             expect(the_proof(an_alert(), pod).reason).to(equal("not-the-same-pod"))
+
+    with description("with a host name"):
+        with before.each:
+            self.other = a_pod(
+                "db-0", uid=OTHER_UID, node="node-2", statuses=[a_status(container_id="e" * 64)]
+            )
+
+        with it("holds where that is the name of Falco's own pod, and no node's"):
+            expect(the_proof(an_alert(hostname="falco-x7k2p"), a_pod(), self.other)).to(
+                be_a(Proven)
+            )
+
+        with it("holds where it is the node's name in capitals"):
+            expect(the_proof(an_alert(hostname="NODE-1"), a_pod(), self.other)).to(be_a(Proven))
+
+        with it("fails where it is another node, on which pods run"):
+            for alert in (an_alert(hostname="node-2"), an_alert(hostname="node-2", uid=UID)):
+                outcome = the_proof(alert, a_pod(), self.other)
+
+                expect(outcome.reason).to(equal("not-the-same-pod"))
+                expect(outcome.message).to(
+                    contain("is on node node-1, the alert is of node node-2")
+                )
+
+        with it("holds where a tenant names Falco's host in a pod of his, which never runs there"):
+            decoy = a_pod("decoy", uid=OTHER_UID, node="falco-x7k2p", statuses=[], phase="Pending")
+
+            expect(the_proof(an_alert(hostname="falco-x7k2p"), a_pod(), decoy)).to(be_a(Proven))
+
+        with it("holds where nobody may be asked whose it is"):
+
+            class Strict(InMemoryCluster):
+                def pods_on(self, node, *, namespaces):
+                    raise NotPermitted("LIST /pods: forbidden (403)")
+
+            proof = Proof(Strict(a_pod()), FixedClock(), identity="strict", namespaces=())
+
+            expect(proof.of(an_alert(hostname="node-2"))).to(be_a(Proven))
+
+        with it("looks once whether it is a node's"):
+            cluster = InMemoryCluster(a_pod(), self.other)
+            proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
+            for _ in range(3):
+                proof.of(an_alert(hostname="falco-x7k2p"))
+
+            expect(cluster.calls).to(equal(["pod", "pods_on", "pod", "pod"]))
+
+        with it("is that of whoever heard it, in an audit alert"):
+            alert = an_audit_alert(hostname="node-2")
+
+            expect(the_proof(alert, a_pod(), self.other, identity="name")).to(be_a(Proven))
+
+    with description("with fields that disagree"):
+        with it("fails without a call where the alert contradicts itself"):
+            cluster = InMemoryCluster(a_pod())
+            proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
+            fields = {**an_alert(uid=UID).fields, "k8smeta.pod.name": "db-0"}
+            host = {"container.id": "host", "k8s.ns.name": "shop", "k8s.pod.uid": UID}
+
+            for contradicting in (fields, host):
+                expect(proof.of(an_alert(contradicting)).reason).to(equal("not-the-same-pod"))
+            expect(cluster.calls).to(be_empty)
+
+        with it("fails where one of two uids is another pod's"):
+            fields = {**an_alert(uid=UID).fields, "k8smeta.pod.uid": OTHER_UID}
+
+            expect(the_proof(an_alert(fields), a_pod()).message).to(
+                contain(f"the alert's is {OTHER_UID}")
+            )
+
+        with it("holds for a static pod, which has a uid of the kubelet's and one of the API's"):
+            fields = {**an_alert(uid="f00d").fields, "k8smeta.pod.uid": UID}
+
+            expect(the_proof(an_alert(fields), a_static_pod())).to(be_a(Proven))
+
+        with it("fails where one id proves the pod and another cannot be one"):
+            for fields in ({"container.id": "1376fe"}, {"k8smeta.ns.name": "sh op"}):
+                alert = an_alert({**an_alert(uid=UID).fields, **fields})
+
+                expect(the_proof(alert, a_pod()).reason).to(equal("unproven"))
+
+        with it("proves no pod with which any field disagrees, whatever is combined"):
+            victim = a_pod()
+            attacker = a_pod(
+                "evil-0",
+                namespace="tenant",
+                uid=OTHER_UID,
+                node="node-2",
+                statuses=[a_status(container_id=OTHER_CONTAINER)],
+            )
+            proved = []
+
+            @settings(max_examples=400, database=None, deadline=None)
+            @given(st.fixed_dictionaries({}, optional=GIVEN), HOSTS)
+            def hold(fields, host):
+                proven = the_proof(an_alert(fields, hostname=host), victim, attacker)
+                if isinstance(proven, Proven):
+                    proved.append(fields)
+                    pod = proven.pod
+                    assert host in (pod.node, "falco-x7k2p", None), (fields, host)
+                    assert all(agrees(k, v, pod) for k, v in fields.items()), (fields, host)
+                    assert {"container.id", *UIDS} & {k for k, v in fields.items() if v}, fields
+
+            hold()
+            expect(len(proved)).to(be_above(5))
 
     with description("with ids that disagree"):
         with it("fails, and says what was found"):

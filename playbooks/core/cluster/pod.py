@@ -105,10 +105,21 @@ class ReplicaController:
 
 @dataclass(frozen=True)
 class Container:
-    """``ids``: the current one and that of the last terminated run, without the runtime's name."""
+    """``ids``: the current one and that of the last terminated run, without the runtime's name.
+
+    ``runs``: how often it was started; ``since``: when the first run whose id is known began.
+    """
 
     name: str
     ids: Tuple[str, ...]
+    runs: int = 0
+    since: Optional[Instant] = None
+
+    def may_have_forgotten(self, time: Instant) -> bool:
+        """Whether a run of which the API has no id any more may have been under way then."""
+        # The API writes whole seconds.
+        early = self.since is None or time.seconds <= self.since.seconds
+        return self.runs > len(self.ids) and early
 
 
 @dataclass(frozen=True)
@@ -250,10 +261,13 @@ def _kind(reference: Mapping[str, Any]) -> str:
 
 def _container(name: str, status: Mapping[str, Any]) -> Container:
     state, last = status.get("state") or {}, status.get("lastState") or {}
-    ids = (
-        status.get("containerID"),
-        (state.get("terminated") or {}).get("containerID"),
-        (last.get("terminated") or {}).get("containerID"),
-    )
+    ended, before = state.get("terminated") or {}, last.get("terminated") or {}
+    ids = (status.get("containerID"), ended.get("containerID"), before.get("containerID"))
     bare = (text.rpartition("//")[2].lower() for text in ids if text)
-    return Container(name, tuple(dict.fromkeys(bare)))
+    begun = (run.get("startedAt") for run in (state.get("running") or {}, ended, before))
+    return Container(
+        name,
+        tuple(dict.fromkeys(bare)),
+        runs=int(status.get("restartCount") or 0) + 1 if status else 0,
+        since=min((Instant.parse(time) for time in begun if time), default=None),
+    )

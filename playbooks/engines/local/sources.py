@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.settings import Settings, read
+from playbooks.engines.content_encoding import CannotDecode, decoded
 from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.settings import NATS_SETTINGS
@@ -109,7 +110,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(411, "Content-Length is missing")
         if int(length) > LARGEST:
             return self._refuse(413, f"an alert has at most {LARGEST} bytes")
-        outcome = self.publish(self.rfile.read(int(length)), self.client_address[0])
+        encoding = self.headers.get("Content-Encoding") or ""
+        try:
+            body = decoded(self.rfile.read(int(length)), encoding, longest=LARGEST)
+        except CannotDecode as error:
+            return self._refuse(error.status, str(error))
+        outcome = self.publish(body, self.client_address[0])
         return self._answer(_code(outcome), outcome.to_dict())
 
     def _not_allowed(self) -> None:

@@ -1,3 +1,4 @@
+import gzip
 import http.client
 import json
 import threading
@@ -46,6 +47,13 @@ with description("The HTTP endpoint") as self:
     with it("answers 200 with the outcome"):
         expect(self.call("POST", body=b"{}")).to(equal((200, DONE.to_dict())))
         expect(self.bodies).to(equal([b"{}"]))
+
+    with it("inflates what Falco compressed, and answers 415 for another encoding"):
+        zipped = {"body": gzip.compress(b"{}"), "Content-Encoding": "gzip"}
+
+        expect(self.call("POST", **zipped)[0]).to(equal(200))
+        expect(self.bodies).to(equal([b"{}"]))
+        expect(self.call("POST", body=b"x", **{"Content-Encoding": "br"})[0]).to(equal(415))
 
     with it("answers 400 for what is no alert"):
         self.outcome = Outcome.failed(InvalidAlert("no"))

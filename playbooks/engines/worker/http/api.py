@@ -9,8 +9,9 @@ from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
+from playbooks.engines.content_encoding import CannotDecode, decoded
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http.connection import HttpRequest, Response
+from playbooks.engines.worker.http.connection import LARGEST, HttpRequest, Response
 from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
@@ -42,8 +43,8 @@ class Receiver(Protocol):
 class HttpApi:
     """``token`` None: alerts are not taken. ``ready`` says what is missing, or None.
 
-    200 with the outcome; 202 with an id when it is stored and not done yet; 400, 401, 413, 429;
-    503 only when it could be neither done nor stored.
+    200 with the outcome; 202 with an id when it is stored and not done yet; 400, 401, 413, 415,
+    429; 503 only when it could be neither done nor stored.
     """
 
     def __init__(
@@ -109,7 +110,11 @@ class HttpApi:
             return _error(429, said, **{"Retry-After": "1"})
         self._taking += 1
         try:
-            return await self._taken_in(await request.body(), proxied)
+            encoding = request.headers.get("content-encoding", "")
+            body = decoded(await request.body(), encoding, longest=LARGEST)
+            return await self._taken_in(body, proxied)
+        except CannotDecode as error:
+            return _error(error.status, str(error))
         finally:
             self._taking -= 1
 

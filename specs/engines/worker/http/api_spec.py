@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import io
 import json
 from contextlib import redirect_stderr
@@ -12,6 +13,7 @@ from playbooks.engines.worker.http.api import HttpApi, NotTaken, looks_proxied
 from playbooks.engines.worker.http.connection import HttpRequest
 from specs.support.mothers import a_document
 
+ZIPPED = gzip.compress(json.dumps(a_document()).encode())
 TOKEN = "0123456789abcdef"
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 TRIED = Outcome.would_act("pod shop/web-0", "delete", "would delete", node="node-1")
@@ -71,6 +73,15 @@ with description("POST /") as self:
 
         expect(status).to(equal(200))
         expect(document).to(have_keys(id="FALCO_INBOX:1", status="acted", target="pod shop/web-0"))
+
+    with it("inflates an alert that Falco compressed, and stores it inflated"):
+        api, receiver = an_api()
+        head = {"authorization": f"Bearer {TOKEN}"}
+
+        expect(ask(api, body=ZIPPED, content_encoding="gzip", **head)[0]).to(equal(200))
+        expect(receiver.alerts).to(equal([gzip.decompress(ZIPPED)]))
+        expect(ask(api, body=ZIPPED, content_encoding="br", **head)[0]).to(equal(415))
+        expect(ask(api, body=b"x", content_encoding="gzip", **head)[0]).to(equal(400))
 
     with it("answers 202 with the id when it is stored and not done yet"):
         status, document = post(an_api(("FALCO_INBOX:7", None))[0])
