@@ -153,10 +153,10 @@ with description("The summary of a simulation") as self:
             )
 
         with it("shows an alert's words as words, and steers no terminal"):
-            text = self.shown(summarized([a_body(rule="[bold]\x1b[31mred")]))
+            text = self.shown(summarized([a_body(rule="[bold]\u202ered")]))
 
             expect(text).to(contain("[bold]"))
-            expect(text).not_to(contain("\x1b"))
+            expect(text).not_to(contain("\u202e"))
 
         with it("has thirty rows of a table at most, and says how many are left"):
             given = [a_body(rule=f"rule {n}", uid=f"u-{n}") for n in range(33)]
