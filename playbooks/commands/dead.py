@@ -15,6 +15,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.terminal import show_table
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
@@ -41,6 +42,12 @@ COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
     is_flag=True,
     help="Delete the dead letters with these IDs, or --all. The worker's log says who did.",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Show the whole alert, with passwords and tokens that may stand in it: in -o json, and"
+    " with --drop in the worker's log.",
+)
 @click.option("--all", "everything", is_flag=True, help="All dead letters, instead of IDs.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 def dead(
@@ -49,6 +56,7 @@ def dead(
     output: str,
     redeliver: bool,
     drop: bool,
+    raw: bool,
     everything: bool,
     ids: Sequence[str],
 ) -> int:
@@ -61,9 +69,9 @@ def dead(
     deployed = session.find(which)
     as_json = output == "json"
     if not redeliver and not drop:
-        return _list(session.cluster, deployed, as_json)
-    verb = REDELIVER if redeliver else DROP
-    return _settle(session.cluster, deployed, verb, sorted({int(text) for text in ids}), as_json)
+        return _list(session.cluster, deployed, as_json, raw)
+    words = [REDELIVER] if redeliver else [DROP, *(["--raw"] if raw else [])]
+    return _settle(session.cluster, deployed, words, sorted({int(text) for text in ids}), as_json)
 
 
 def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str]) -> List[str]:
@@ -84,11 +92,11 @@ def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str])
     ]
 
 
-def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool) -> int:
+def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool, raw: bool) -> int:
     answer = in_pod.run(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
     if answer.why:
         raise DeploymentError(answer.why)
-    letters = [dead_letter(line) for line in answer.lines]
+    letters = [dead_letter(line, raw=raw) for line in answer.lines]
     if as_json:
         _print(letters)
     elif letters:
@@ -101,12 +109,12 @@ def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool) ->
 def _settle(
     cluster: ClusterObjects,
     deployed: DeployedFunction,
-    verb: str,
+    asked: Sequence[str],
     ids: Sequence[int],
     as_json: bool,
 ) -> int:
     """1 where one of them is kept."""
-    words = [verb, "--uid", deployed.uid, "--by", in_pod.who(cluster)]
+    words = [*asked, "--uid", deployed.uid, "--by", in_pod.who(cluster)]
     words += ["--ids", *map(str, ids)] if ids else []
     answer = in_pod.run(cluster, deployed, *words)
     if as_json:
@@ -131,13 +139,14 @@ def _print(document: List[Dict[str, Any]]) -> None:
     print(json.dumps(document, indent=2))
 
 
-def dead_letter(line: Mapping[str, Any]) -> Dict[str, Any]:
+def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]:
     """Read from a line of the worker's. The keys are those of ``-o json``.
 
     Where the body is no alert, time, rule, priority and target are null. ``stored``: when NATS got
     the alert; ``given_up``: when the worker wrote the dead letter. ``own``: of the Function that is
     there now, and not of an earlier one of its name, or of another cluster's. ``cut``: empty, or
-    how long the body was before it was cut to fit.
+    how long the body was before it was cut to fit. ``body``: redacted, unless it is asked for
+    ``raw``; then ``body_base64`` where it is no UTF-8.
     """
     headers: Mapping[str, str] = line["headers"]
     body = base64.b64decode(line["body"])
@@ -160,7 +169,7 @@ def dead_letter(line: Mapping[str, Any]) -> Dict[str, Any]:
         "function_uid": header("Function-Uid"),
         "own": line["own"],
         "cut": header("Cut"),
-        **_text(body),
+        **(_text(body) if raw else {"body": Redaction().body(body)}),
     }
 
 

@@ -6,6 +6,7 @@ from mamba import before, description, it
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
 from specs.commands.fake_cluster import a_cluster, a_line, a_pod, answer, run
+from specs.support.mothers import a_document
 
 DEAD = ("dead", "-p", "delete")
 PUT_BACK = {"id": 17, "status": "redelivered", "as": "FALCO_INBOX:4"}
@@ -52,6 +53,21 @@ with description("falco-playbook dead") as self:
 
         expect([letter["id"] for letter in json.loads(said.out)]).to(equal([17]))
         expect(json.loads(none.out)).to(be_empty)
+
+    with it("shows no password that stands in an alert, unless it is asked for the raw alert"):
+        body = json.dumps(a_document(output="mysql -pS3cret"), indent=1).encode()
+        said = run(*DEAD, "-o", "json", cluster=self.saying(a_line(17, body)))
+        raw = run(*DEAD, "-o", "json", "--raw", cluster=self.saying(a_line(17, body)))
+
+        expect(said.out).not_to(contain("S3cret"))
+        expect(json.loads(json.loads(said.out)[0]["body"])["output"]).to(equal("mysql -p***"))
+        expect(json.loads(raw.out)[0]["body"]).to(equal(body.decode()))
+
+    with it("asks the worker to log the raw alert only where it is told to"):
+        run(*DEAD, "--drop", "17", cluster=self.cluster)
+        run(*DEAD, "--drop", "--raw", "17", cluster=self.cluster)
+
+        expect(["--raw" in words for words in self.cluster.executed]).to(equal([False, True]))
 
     with it("says that there are none on standard error"):
         said = run(*DEAD)

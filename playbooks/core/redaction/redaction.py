@@ -8,26 +8,32 @@ URLs                   ``postgres://app:PASSWORD@db/shop``, ``//TOKEN@host``  ``
 webhooks               ``https://hooks.slack.com/services/T0/B0/SECRET``      the host
 headers                ``Authorization: Bearer TOKEN``, ``Cookie: ...``       name and scheme
 bearer tokens          ``Bearer TOKEN`` anywhere                              ``Bearer ***``
-named values           ``password=X``, ``PGPASSWORD=X``, ``"token": "X"``     the name
-options                ``--password X``, ``--api-key X``                      the option
-options of a program   ``mysql -pX``, ``sshpass -p X``, ``curl -u me:X``      the option
-tokens by their form   AWS ``AKIA...``, GitHub, GitLab, Slack, Google, JWT    ``***``
+named values           ``password=X``, ``DB_PASS=X``, ``"token": "X"``        the name
+options                ``--password X``, ``--api-key X``, ``-passin pass:X``  the option
+settings               ``aws configure set aws_secret_access_key X``          the name
+options of a program   ``mysql -pX``, ``sshpass -p X``, ``curl -sku me:X``    the option
+places of a program    ``htpasswd -b f u X``, ``sqlplus u/X@db``              the rest
+tokens by their form   AWS ``AKIA...``, GitHub, Vault, Stripe, npm, JWT ...   ``***``
+random words           20 and more letters and digits, as dice throw them     ``***``
 =====================  =====================================================  ====================
 
 Every pattern takes linear time. A value ends at the next space, unless it is quoted: of a password
-with a space that is not quoted, the rest is not known to be one. Better too much than too little.
+with a space that is not quoted, the rest is not known to be one. Nor is a password that stands
+alone, as in ``echo X``, or behind an option that only its program knows. Better too much than too
+little.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, List, Pattern, Sequence, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
-from playbooks.core.redaction import program_options
+from playbooks.core.redaction import program_options, token_forms
 from playbooks.core.settings import Setting, Settings, names, yes_or_no
 
 HIDDEN = "***"
@@ -61,12 +67,14 @@ SETTINGS = (
 _NAMES = (
     r"passw(?:or)?d",
     r"passphrase",
-    r"(?<=[_;-])pwd",
+    r"(?<!by)(?<!com)(?<!sur)(?<!tres)pass",
+    r"passin",
+    r"passout",
+    r"(?<=[\w;-])(?<!old)pwd",
     r"(?<=[\w-])secret",
     r"(?-i:SECRET)",
     r"token",
-    r"api[_-]?key",
-    r"(?:access|account|secret|private|signing|encryption)[_-]?key",
+    r"(?<=[\w-])(?<!public)(?<!public[_-])key",
     r"secret_key_base",
     r"credentials?",
     r"(?<=[?&])sig",
@@ -81,20 +89,8 @@ _VALUE = (
     r"|[^\s\"'][^\s]*)"
 )
 
-# By what a text shows that the pattern may match, in small letters: most texts need no more.
-_FORMS = (
-    ("akia asia", r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
-    ("ghp_ gho_ ghu_ ghs_ ghr_", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{20,255}"),
-    ("github_pat_", r"(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{20,255}"),
-    ("glpat-", r"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,255}"),
-    ("xox", r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,255}"),
-    ("aiza", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}"),
-    (
-        "eyj",
-        r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
-    ),
-)
-_HINTS = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "sig")
+# By what a text shows that a pattern may match, in small letters: most texts need no more.
+_HINTS = ("pass", "pwd", "secret", "token", "key", "credential", "sig")
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,10 @@ def _rules(further: Sequence[str]) -> List[_Rule]:
     kept = rf"\g<kept>{HIDDEN}"
 
     def rule(
-        hints: Tuple[str, ...], pattern: str, left: str = kept, flags: int = re.IGNORECASE
+        hints: Tuple[str, ...],
+        pattern: str,
+        left: str = kept,
+        flags: int = re.IGNORECASE,
     ) -> _Rule:
         return _Rule(hints, re.compile(pattern, flags | re.DOTALL), left)
 
@@ -127,14 +126,31 @@ def _rules(further: Sequence[str]) -> List[_Rule]:
             r"(?P<kept>authorization\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?"
             r"(?:(?:bearer|basic|digest|token|negotiate)\s{1,4})?)[^\s\"'\\]+",
         ),
-        rule(("cookie",), r"(?P<kept>(?<![a-z])(?:set-)?cookie:\s{0,4})[^\s]+"),
+        # All of its pairs, which semicolons part.
+        rule(
+            ("cookie",),
+            r"(?P<kept>(?<![a-z])(?:set-)?cookie\\?[\"']?:\s{0,4}\\?[\"']?)"
+            r"[^\s;\"'=]+(?:=(?:\"[^\"\s]*\"|[^\s;\"']*))?"
+            r"(?:;\s{0,4}[^\s;\"'=]+(?:=(?:\"[^\"\s]*\"|[^\s;\"']*))?)*",
+        ),
         rule(("bearer",), r"(?P<kept>(?<![a-z])bearer\s{1,4})[a-z0-9._~+/=-]{8,}"),
         rule(
             hints,
-            rf"(?P<kept>(?<!/)(?:{named})\\?[\"']?\s{{0,4}}[=:]\s{{0,4}}(?!\*\*\*)){_VALUE}",
+            rf"(?P<kept>(?<!/)(?:{named})(?:_?\d{{1,2}})?\\?[\"']?\s{{0,4}}[=:]\s{{0,4}}(?!\*\*\*)){_VALUE}",
         ),
-        rule(hints, rf"(?P<kept>(?<!\S)--?[a-z0-9_.-]{{0,40}}(?:{named})\s{{1,4}}(?!-)){_VALUE}"),
-        *(rule(tuple(hint.split()), form, HIDDEN, re.ASCII) for hint, form in _FORMS),
+        rule(
+            hints,
+            rf"(?P<kept>(?<!\S)--?[a-z0-9_.-]{{0,40}}(?:{named})\s{{1,4}}(?!-)){_VALUE}",
+        ),
+        rule(
+            ("config",),
+            rf"(?P<kept>\bconfig(?:ure)?\s{{1,4}}set\s{{1,4}}\S{{0,80}}(?:{named})\s{{1,4}}){_VALUE}",
+        ),
+        rule(
+            ("--from-literal",),
+            rf"(?P<kept>--from-literal(?:=|\s{{1,4}})[^\s=]{{1,80}}=){_VALUE}",
+        ),
+        *(rule(hints, form, HIDDEN, re.ASCII) for hints, form in token_forms.FORMS),
     ]
 
 
@@ -155,7 +171,8 @@ class Redaction:
         for rule in self._rules:
             if any(hint in lowered for hint in rule.hints):
                 text = rule.pattern.sub(rule.left, text)
-        return program_options.hidden(text, HIDDEN)
+        text = program_options.hidden(text, HIDDEN)
+        return token_forms.without_random_words(text, HIDDEN)
 
     def document(self, found: Any) -> Any:
         """The same, with every text in it redacted; keys stay."""
@@ -166,6 +183,26 @@ class Redaction:
         if isinstance(found, (list, tuple)):
             return type(found)(self.document(value) for value in found)
         return found
+
+    def body(self, body: bytes) -> str:
+        """An alert as it was sent: still JSON where it is JSON, with every text in it redacted."""
+        text = body.decode("utf-8", "replace")
+        try:
+            return json.dumps(self._named(json.loads(text, strict=False)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return self.text(text)
+
+    def _named(self, found: Any) -> Any:
+        """The same, and hidden what stands beside the name of a secret."""
+        if isinstance(found, dict):
+            return {key: self._beside(key, value) for key, value in found.items()}
+        if isinstance(found, list):
+            return [self._named(value) for value in found]
+        return self.document(found)
+
+    def _beside(self, name: str, value: Any) -> Any:
+        secret = isinstance(value, str) and self.text(f"{name}=x") == f"{name}={HIDDEN}"
+        return HIDDEN if secret else self._named(value)
 
     def alert(self, alert: Alert) -> Alert:
         return dataclasses.replace(

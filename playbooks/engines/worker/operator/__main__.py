@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     settle.add_argument(
         "--log", default=dead_letters.WORKERS_LOG, help="where dropped ones are logged"
     )
+    settle.add_argument("--raw", action="store_true", help="log them as they are")
     past = verb(protocol.HISTORY, history.listed)
     past.add_argument("--since", type=int, default=OUTCOME_HOURS * 3600, help="seconds")
     note = verb(protocol.NOTE, history.noted)

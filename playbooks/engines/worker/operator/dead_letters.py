@@ -11,6 +11,7 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Seque
 
 from nats.js.api import RawStreamMsg
 
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines.outcome_log import write_line
 from playbooks.engines.worker.function import (
@@ -186,7 +187,7 @@ async def redelivered(
 
 async def dropped(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Dict[str, Any]]:
     found = await _opened(asked, settings, by=asked.by)
-    async for done in found.drop(asked.ids, _note(asked.log, asked.by)):
+    async for done in found.drop(asked.ids, _note(asked.log, asked.by, raw=asked.raw)):
         yield done
 
 
@@ -198,17 +199,19 @@ async def _opened(asked: argparse.Namespace, settings: Settings, *, by: str) -> 
     return found
 
 
-def _note(path: str, who: str) -> Callable[[DeadLetter], None]:
-    """Writes into the worker's log what is dropped, and by whom. Raises RequestFailed."""
+def _note(path: str, who: str, *, raw: bool) -> Callable[[DeadLetter], None]:
+    """Writes into the worker's log what is dropped, and by whom: redacted, unless it is asked for
+    ``raw``. Raises RequestFailed."""
 
     def note(dead: DeadLetter) -> None:
+        body = dead.body.decode("utf-8", "replace") if raw else Redaction().body(dead.body)
         line = {
             "level": "warning",
             "message": f"dead letter {dead.sequence} is dropped",
             "by": who,
             "reason": dead.says("Reason"),
             "origin": dead.says("Origin"),
-            "body": dead.body.decode("utf-8", "replace")[:SHOWN],
+            "body": body[:SHOWN],
         }
         try:
             with Path(path).open("a", encoding="utf-8") as log:
