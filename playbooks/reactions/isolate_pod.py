@@ -35,7 +35,7 @@ _EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
 # CEL. What is deleted has no object.
 _SELECTS_ITS_POD = (
     "object == null || object.spec.podSelector.?matchLabels.orValue({}) =="
-    f" {{'{LABEL}': request.name.substring({len(POLICY_PREFIX)})}}"
+    f" {{'{LABEL}': request.name.substring({len(POLICY_PREFIX)}).split('.')[0]}}"
 )
 
 
@@ -185,13 +185,20 @@ class IsolatePod(Reaction):
 
     def _plan(self, pod: Pod) -> IsolationPlan:
         policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
-        stored, others = None, []
+        name, stored, squatter, others = policy["metadata"]["name"], None, "", []
         for found in self._cluster.network_policies(pod.namespace):
-            if found["metadata"]["name"] == policy["metadata"]["name"]:
+            if network_policy.isolates(found, pod):
                 stored = found
             else:
+                squatter = name if found["metadata"]["name"] == name else squatter
                 others.append(found)
+        if stored is not None:
+            metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
+            policy = {**policy, "metadata": metadata}
+        elif squatter:
+            policy = network_policy.renamed(policy, self._now())
         plan = IsolationPlan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
+        plan = replace(plan, squatter=squatter)
         was_detached = pod.owner is None and DETACHED_LABELS in pod.annotations
         if not self._detach or was_detached:
             return plan
@@ -246,12 +253,10 @@ class IsolatePod(Reaction):
                 raise Conflict(str(error)) from error
         if plan.policy_applies:
             return None
-        metadata, stored = policy["metadata"], plan.stored["metadata"]
-        if (stored.get("labels") or {}).get(LABEL) != plan.pod.uid:
-            raise Refused(f"a NetworkPolicy {metadata['name']} is there that is not ours")
-        version = {**metadata, "resourceVersion": stored["resourceVersion"]}
+        version = plan.stored["metadata"]["resourceVersion"]
+        metadata = {**policy["metadata"], "resourceVersion": version}
         try:
-            return self._cluster.replace_network_policy({**policy, "metadata": version})
+            return self._cluster.replace_network_policy({**policy, "metadata": metadata})
         except NotFound as error:
             raise Conflict(str(error)) from error
 

@@ -15,7 +15,8 @@ class IsolationPlan:
     """What will be done to a pod, and what it comes to.
 
     ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
-    saying. ``allowing``: other policies that still let traffic through then.
+    saying. ``allowing``: other policies that still let traffic through then. ``squatter``: the
+    policy of somebody else that has the name which ours would have.
     """
 
     pod: Pod
@@ -26,6 +27,7 @@ class IsolationPlan:
     allow_cidrs: Tuple[str, ...] = ()
     detached: Mapping[str, str] = field(default_factory=dict)
     attached_because: str = ""
+    squatter: str = ""
 
     @property
     def labels(self) -> Dict[str, str]:
@@ -72,6 +74,8 @@ class IsolationPlan:
             )
         if self.attached_because:
             words.append(f"not detached: {self.attached_because}")
+        if self.squatter:
+            words.append(f"NetworkPolicy {self.squatter} was there, and is not ours")
         if self.allowing:
             words.append(f"isolated in part: {', '.join(self.allowing)} still allow traffic")
         return "; ".join(words)

@@ -1,9 +1,10 @@
 import json
 
-from expects import be_empty, contain, equal, expect, have_key, raise_error
+from expects import be_empty, contain, equal, expect, have_key, have_len, raise_error, start_with
 from mamba import before, description, it
 
-from playbooks.core.containment.isolation import DETACHED_LABELS
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.containment.isolation import DETACHED_LABELS, Isolation
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.ledger.book import after as later
@@ -339,10 +340,47 @@ with description("Isolating a pod") as self:
 
         expect(lambda: run(cluster)).to(raise_error(Conflict))
 
-    with it("refuses to change a policy of its own name that is not its own"):
-        cluster = a_cluster(a_replica(), a_policy(NAME, **ALLOW_ALL))
+    with description("where somebody took the name of its policy beforehand"):
+        with before.each:
+            self.cluster = a_cluster(a_replica(), a_policy(NAME, **ALLOW_ALL))
 
-        expect(lambda: run(cluster)).to(raise_error(Refused))
+        with it("stores one under a name that nobody could know, and leaves theirs"):
+            outcome = run(self.cluster)
+            (name,) = set(self.cluster.policies) - {NAME}
+
+            expect(name).to(start_with(f"{NAME}."))
+            expect(self.cluster.policies[name]["spec"]["podSelector"]).to(
+                equal({"matchLabels": {LABEL: UID}})
+            )
+            expect(self.cluster.policies[NAME]["spec"]["ingress"]).to(equal(ALLOW_ALL["ingress"]))
+            expect(outcome.details["policy"]).to(equal(name))
+
+        with it("names theirs"):
+            expect(run(self.cluster).message).to(
+                contain(f"NetworkPolicy {NAME} was there, and is not ours")
+            )
+
+        with it("is done when it is asked again"):
+            run(self.cluster)
+
+            expect(run(self.cluster).reason).to(equal("already-isolated"))
+            expect(self.cluster.policies).to(have_len(2))
+
+        with it("is undone by its own policy, and theirs stays"):
+            run(self.cluster)
+            Isolation.of(the_pod(self.cluster), self.cluster).release(self.cluster)
+
+            expect(set(self.cluster.policies)).to(equal({NAME}))
+
+    with it("writes its own anew where somebody stored another under its name and label"):
+        theirs = a_policy(NAME, **ALLOW_ALL)
+        theirs["metadata"]["labels"] = {LABEL: UID}
+        cluster = a_cluster(a_replica(), theirs)
+        run(cluster)
+
+        expect(cluster.policies[NAME]["spec"]["podSelector"]).to(
+            equal({"matchLabels": {LABEL: UID}})
+        )
 
     with it("plans it with reads alone"):
         cluster = a_cluster(a_replica())

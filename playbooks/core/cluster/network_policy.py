@@ -18,7 +18,8 @@ Manifest = Mapping[str, Any]
 # The label that one isolated pod alone gets, with its uid as value.
 LABEL = "falco/isolated"
 
-# What the name of every policy of ours begins with; the uid of its pod follows.
+# What the name of every policy of ours begins with; the uid of its pod follows, and behind a dot
+# the time where somebody else had taken that name.
 POLICY_PREFIX = "falco-isolate-"
 
 # On a policy: what its spec was when it was stored, and when that was. Each time it is stored it is
@@ -66,8 +67,22 @@ def same(stored: Manifest, wanted: Manifest) -> bool:
 
 
 def name_for(pod: Pod) -> str:
-    """The name of the policy that isolates it."""
+    """The name of the policy that isolates it, where nobody has taken that."""
     return f"{POLICY_PREFIX}{pod.uid}"
+
+
+def isolates(policy: Manifest, pod: Pod) -> bool:
+    """Whether it is the policy that isolates the pod. Whoever may create policies can take its
+    name beforehand."""
+    metadata = policy["metadata"]
+    named = metadata["name"].partition(".")[0] == name_for(pod)
+    return named and (metadata.get("labels") or {}).get(LABEL) == pod.uid
+
+
+def renamed(policy: Manifest, now: Instant) -> Dict[str, Any]:
+    """The same under a name that nobody could know beforehand."""
+    name = f"{policy['metadata']['name']}.{now.nanoseconds:x}"
+    return {**policy, "metadata": {**policy["metadata"], "name": name}}
 
 
 def signed(policy: Manifest, now: Instant) -> Dict[str, Any]:

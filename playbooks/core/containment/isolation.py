@@ -62,8 +62,9 @@ class Isolation(PodContainment):
         """One call: policies are listed, since a playbook may list them anyway."""
         name = network_policy.name_for(target)
         listed = cluster.network_policies(target.namespace)
-        found = (policy for policy in listed if policy["metadata"]["name"] == name)
-        return cls(target, IsolationNote.of(target), next(found, None))
+        ours = [policy for policy in listed if network_policy.isolates(policy, target)]
+        named = [policy for policy in listed if policy["metadata"]["name"] == name]
+        return cls(target, IsolationNote.of(target), next(iter((*ours, *named)), None))
 
     @property
     def there(self) -> bool:
