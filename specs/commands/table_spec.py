@@ -98,13 +98,15 @@ with description("A dead letter for machines") as self:
         )
         expect(said["body"]).to(equal(body.decode()))
 
-    with it("has nulls for what is no alert, and a body that is no text as base64"):
+    with it("has nulls for what is no alert, and a raw body that is no text as base64"):
         said = a_letter(17, b"\xff\x00", Deliveries="many")
 
         expect([said[key] for key in ("time", "rule", "priority", "target", "deliveries")]).to(
             equal([None] * 5)
         )
-        expect(said["body_base64"]).to(equal("/wA="))
+        expect(said["body"]).to(equal("\ufffd\0"))
+        raw = dead_letter(a_line(17, b"\xff\x00"), raw=True)
+        expect(raw["body_base64"]).to(equal("/wA="))
 
     with it("points at what the alert points at"):
         for fields, target in (
