@@ -27,7 +27,7 @@ LAYERS = {
 FOLDERS = {
     "deployment": (
         ("request", "packaging", "manifests", "apply", "engines"),
-        ("errors", "kubectl", "kubectl_process", "local_target", "terminal"),
+        ("errors", "local_target", "terminal"),
     ),
     "engines/worker": (
         ("topics", "nats", "records", "work", "http", "operator"),

@@ -20,6 +20,10 @@ PAUSE = 1.0
 # Seconds that pods have to become ready: images are pulled, packages are installed.
 WITHIN = 300.0
 
+# Looks in a row that find that a Deployment fails: it also reports the failure of its earlier
+# ReplicaSet, until that one has no pods to create any more.
+FINAL_LOOKS = 3
+
 # Seconds that a container may run without being ready, and with a failure that may pass.
 NOT_READY_WITHIN = 60.0
 
@@ -38,7 +42,7 @@ def wait(
 
     Raises DeploymentError with the reason as Kubernetes gives it.
     """
-    last, unready = "", 0.0
+    last, unready, final = "", 0.0, 0
     symptom: Optional[Symptom] = None
     for _ in range(int(WITHIN / PAUSE)):
         done, line, symptom = _look(cluster, deployment)
@@ -49,7 +53,9 @@ def wait(
             last = line
         stalled = symptom and symptom.container and not symptom.busy
         unready = unready + PAUSE if stalled else 0.0
-        if symptom and (symptom.final or unready >= NOT_READY_WITHIN):
+        final = final + 1 if symptom and symptom.final else 0
+        looks = 1 if symptom and symptom.pod else FINAL_LOOKS
+        if final >= looks or unready >= NOT_READY_WITHIN:
             break
         check()
         sleep(PAUSE)

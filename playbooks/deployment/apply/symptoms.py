@@ -49,7 +49,9 @@ def of_pod(pod: Manifest) -> Optional[Symptom]:
 
 
 def of_deployment(deployment: Manifest) -> Optional[Symptom]:
-    """Such as pods that may not be created."""
+    """Such as pods that may not be created. None while its status is about an earlier template."""
+    if not _is_observed(deployment):
+        return None
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         failed = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
         if failed:
@@ -62,8 +64,13 @@ def is_rolled_out(deployment: Manifest) -> bool:
     wanted = deployment["spec"].get("replicas", 1)
     status = deployment.get("status") or {}
     counts: List[Any] = [status.get(k, 0) for k in ("updatedReplicas", "readyReplicas", "replicas")]
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    return bool(seen and counts == [wanted] * len(counts))
+    return _is_observed(deployment) and counts == [wanted] * len(counts)
+
+
+def _is_observed(deployment: Manifest) -> bool:
+    """Whether the Deployment's controller has seen its present template."""
+    observed: int = (deployment.get("status") or {}).get("observedGeneration", 0)
+    return observed >= int(deployment["metadata"].get("generation", 0))
 
 
 def _of_containers(pod: str, status: Mapping[str, Any]) -> Iterator[Symptom]:

@@ -5,19 +5,13 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Tuple
 
+from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import (
-    AlreadyExists,
-    Conflict,
-    PlaybookError,
-)
+from playbooks.core.errors import AlreadyExists, PlaybookError
 from playbooks.deployment.apply.steps import Create, Keep, Remove, Replace, Step, merged
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-
-# How often an object is read again because somebody else wrote it first.
-ATTEMPTS = 5
 
 # What the API server gives an object, and takes from nobody.
 _SERVER_SET = (
@@ -108,13 +102,15 @@ class Transaction:
     def _replace(self, step: Replace) -> Manifest:
         self._undo.append((True, step.previous))
         current = step.previous
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._cluster.replace([merged(step.wanted, current)])[0]
-            except Conflict:
-                found = self._cluster.get([step.previous])
-                current = found[0] if found else current
-        return self._cluster.replace([merged(step.wanted, current)])[0]
+
+        def read_again(_: int) -> None:
+            nonlocal current
+            found = self._cluster.get([step.previous])
+            current = found[0] if found else current
+
+        return until_written(
+            lambda: self._cluster.replace([merged(step.wanted, current)])[0], between=read_again
+        )
 
     def _remove(self, step: Remove) -> None:
         self._undo.append((True, step.previous))
@@ -127,6 +123,10 @@ class Transaction:
         self._wait_until_gone(manifest, nothing)
 
     def _restore(self, previous: Manifest) -> None:
+        # A controller may write in between, such as the status of a Deployment.
+        until_written(lambda: self._restore_once(previous))
+
+    def _restore_once(self, previous: Manifest) -> None:
         current = self._cluster.get([previous])
         if current and "deletionTimestamp" in current[0]["metadata"]:
             self._wait_until_gone(previous, nothing)

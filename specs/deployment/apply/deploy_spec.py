@@ -326,6 +326,26 @@ with description("Deploying") as self:
                 expect(the_error_of(self.cluster, wanted)).to(contain("timed out"))
                 expect(contents(self.cluster)).to(equal(self.was))
 
+        with it("puts back what a controller writes at the same time"):
+            failing = failing_once("create", "NATSTrigger")
+            conflicts = []
+
+            def conflict(verb, manifest):
+                if conflicts and verb == "replace":
+                    raise conflicts.pop()
+                try:
+                    failing(verb, manifest)
+                except PlaybookError:
+                    conflicts.extend([Conflict("written since"), Conflict("written since")])
+                    raise
+
+            self.cluster.before_call = conflict
+            wanted = a_request("delete", "-e", "V=1", topics=("falco.error.*", "falco.alert.*"))
+
+            expect(the_error_of(self.cluster, wanted)).to(contain("as it was before"))
+            expect(contents(self.cluster)).to(equal(self.was))
+            expect(conflicts).to(be_empty)
+
         with it("puts everything back when it is interrupted after any step"):
             wanted = a_request("delete", "-e", "NAMESPACES=shop", topics=("falco.alert.*",))
             for number in range(1, 9):

@@ -6,7 +6,7 @@ from mamba import before, description, it
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import rollout
 from playbooks.deployment.apply.symptoms import of_pod
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import FakeObjects, rolled_out
 from specs.deployment.mothers import run, worker_objects
 
 (DEPLOYMENT,) = [m for m in worker_objects().accessories if m["kind"] == "Deployment"]
@@ -158,6 +158,27 @@ with description("Waiting for the workers") as self:
         expect(rollout.warnings(self.cluster, DEPLOYMENT)).to(
             equal(["the worker says: this NATS server lets anybody in"])
         )
+
+    with it("goes on where the failure is that of an earlier template"):
+        deployment = self.cluster.objects["Deployment", "default", "falco-delete"]
+        failed = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "no"}]}
+        stored = iter(
+            [
+                (2, {**failed, "observedGeneration": 1}),
+                (2, {**failed, "observedGeneration": 2}),
+                (2, {**failed, "observedGeneration": 2}),
+                (2, {**rolled_out(deployment), "observedGeneration": 2}),
+            ]
+        )
+        get = self.cluster.get
+
+        def looked(manifests):
+            deployment["metadata"]["generation"], deployment["status"] = next(stored)
+            return get(manifests)
+
+        self.cluster.get = looked
+
+        expect(self.error()).to(equal("no error"))
 
     with it("undoes the deployment when it fails"):
         cluster = FakeObjects()
