@@ -298,7 +298,7 @@ with description("A worker, for the kubeless CLI,") as self:
 
     with it("refuses a call that has none, which the CLI makes as a GET"):
         # Its words for 405.
-        expect(self.call()).to(contain("alerts are posted", "does not allow this method"))
+        expect(self.call()).to(contain("alerts are sent by POST", "does not allow this method"))
 
     with it("follows a trigger that the CLI creates and deletes, within 5 seconds"):
         selector = f"created-by=kubeless,function={NAME}"
