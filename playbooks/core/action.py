@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.outcome import Outcome, TargetRef
+
+
+def target_ref(verb: str, target: Union[Pod, Node]) -> TargetRef:
+    if isinstance(target, Node):
+        return TargetRef(verb, "Node", target.name, "", target.uid)
+    return TargetRef(verb, "Pod", target.name, target.namespace, target.uid)
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,8 @@ class Action:
     @property
     def target_ref(self) -> Optional[TargetRef]:
         """The object that is changed; None where it is none of the cluster's."""
-        if self.node:
-            return TargetRef(self.verb, "Node", self.node.name, "", self.node.uid)
-        if self.pod:
-            return TargetRef(self.verb, "Pod", self.pod.name, self.pod.namespace, self.pod.uid)
-        return None
+        changed = self.node or self.pod
+        return target_ref(self.verb, changed) if changed else None
 
     def would(self) -> Outcome:
         """The outcome of a dry run."""

@@ -178,10 +178,12 @@ class Responder:
         return replace(outcome, target_ref=planned.target_ref)
 
     def _act(self, case: Case, planned: Action, why: List[str]) -> Outcome:
+        """A target that is proven and left as it is is held for a person, whichever guard refuses."""
         for guard in self._guards:
             answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:
-                return answer.outcome(planned)
+                refused = answer.outcome(planned)
+                return refused if self._dry_run else replace(refused, held=True)
         return planned.would() if self._dry_run else planned.carry_out()
 
 

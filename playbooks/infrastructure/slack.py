@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Union
+import time
+from collections import OrderedDict
+from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
 import requests
 
@@ -15,6 +17,10 @@ from playbooks.core.ports import Recorder, Slack
 
 # Seconds to connect and to wait for an answer.
 TIMEOUT = (3.05, 10.0)
+
+# Seconds until a message repeats that a target is held, and targets remembered at most.
+REPEATED = 3600.0
+MOST = 1000
 
 # Characters of Slack's answer that an error repeats.
 LONGEST_ANSWER = 200
@@ -63,12 +69,28 @@ def _seconds(header: Optional[str]) -> Optional[float]:
 
 
 class SlackRecorder(Recorder):
-    """One message for each outcome that people should hear of."""
+    """One message for each outcome that people should hear of; for a target that is held, one for
+    each reason within ``REPEATED`` seconds of it."""
 
-    def __init__(self, slack: Slack, playbook: str) -> None:
+    def __init__(
+        self, slack: Slack, playbook: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._slack = slack
         self._playbook = playbook
+        self._clock = clock
+        self._held: OrderedDict[Tuple[str, str, str], float] = OrderedDict()
 
     def record(self, alert: Alert, outcome: Outcome) -> None:
-        if kinds.kind(outcome):
-            self._slack.post(message(self._playbook, alert, outcome))
+        kind = kinds.kind(outcome)
+        key = (outcome.target, str(outcome.details.get("uid", "")), outcome.reason)
+        if not kind or (kind == kinds.HELD and self._is_known(key)):
+            return
+        self._slack.post(message(self._playbook, alert, outcome))
+        if kind == kinds.HELD:
+            self._held[key] = self._clock()
+            self._held.move_to_end(key)
+            if len(self._held) > MOST:
+                self._held.popitem(last=False)
+
+    def _is_known(self, key: Tuple[str, str, str]) -> bool:
+        return self._clock() - self._held.get(key, float("-inf")) < REPEATED

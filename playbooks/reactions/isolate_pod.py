@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from playbooks.core import proof
-from playbooks.core.action import Action
+from playbooks.core.action import Action, target_ref
 from playbooks.core.alert import Alert
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL, POLICY_PREFIX
@@ -129,9 +129,12 @@ class IsolatePod(Reaction):
         if pod.finished:
             return _skipped(proven, "finished", f"{pod} has {pod.phase.lower()} already")
         if pod.host_network:
-            return _skipped(
-                proven, "host-network", f"{pod} has the network of its node: no policy applies"
+            said = (
+                f"{pod} has the network of its node: no policy applies, and it goes on running."
+                f" Deleting it, or draining {pod.node}, ends it"
             )
+            skipped = _skipped(proven, "host-network", said)
+            return replace(skipped, held=True, target_ref=target_ref("isolate", pod))
         plan = self._plan(pod)
         if plan.done:
             return self._extension(proven, plan) or _skipped(

@@ -161,6 +161,19 @@ with description("A responder") as self:
             expect(outcome.details).to(equal({"first": True}))
             expect(outcome.why[-2:]).to(equal(("proven", "not this one")))
 
+        with it("holds a proven target for a person, whichever guard refuses, but in a dry run"):
+            refused = Told(self.log, "one", of_action=Answer.refused("exempt", "until noon"))
+            held = self.guarded(refused).answer(a_document())
+            dry = self.guarded(refused, dry_run=True).answer(a_document())
+
+            expect((held.held, dry.held)).to(equal((True, False)))
+            expect(held.target_ref).to(equal(TargetRef("act", "Pod", "web-0", "shop", UID)))
+
+        with it("lets an alert go whose target is not proven"):
+            refused = Told(self.log, "one", of_alert=Answer.refused("stale-alert", "an hour old"))
+
+            expect(self.guarded(refused).answer(a_document()).held).to(equal(False))
+
         with it("has failed and may try again where one cannot be asked, of alert or action"):
             for error in (NotPermitted("may not"), KeyError("bug")):
                 for when in ("of_alert", "of_action"):

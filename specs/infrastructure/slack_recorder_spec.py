@@ -24,7 +24,8 @@ def recorders(**settings):
 with description("The recorder that tells Slack") as self:
     with before.each:
         self.slack = RecordingSlack()
-        self.recorder = SlackRecorder(self.slack, "delete")
+        self.now = 0.0
+        self.recorder = SlackRecorder(self.slack, "delete", clock=lambda: self.now)
 
     with it("posts what was done, failed, would have been done, and a budget that trips"):
         for outcome in (
@@ -42,6 +43,19 @@ with description("The recorder that tells Slack") as self:
         self.recorder.record(an_alert(), Outcome.skipped("budget-used-up", "tripped", first=False))
 
         expect(self.slack.messages).to(be_empty)
+
+    with it("says once an hour that a target is held, for each reason"):
+        held = Outcome.skipped("exempt", "until noon", "pod shop/web-0", held=True, uid="1")
+        for outcome in (held, held, replace(held, reason="own-pod"), replace(held, target="b")):
+            self.recorder.record(an_alert(), outcome)
+
+        expect(self.slack.messages).to(have_len(3))
+        expect(str(self.slack.messages[0])).to(contain("is held: pod shop/web-0"))
+
+        self.now += 3601
+        self.recorder.record(an_alert(), held)
+
+        expect(self.slack.messages).to(have_len(4))
 
     with it("says why"):
         done = Outcome.acted("pod shop/web-0", "done", "done")

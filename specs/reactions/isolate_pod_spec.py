@@ -319,10 +319,13 @@ with description("Isolating a pod") as self:
         expect(cluster.policies[NAME]["spec"]["egress"]).to(equal([{"to": blocks}]))
         expect(outcome.message).to(contain("of pod shop/web-0 but 10.1.0.0/16, fd00::/8"))
 
-    with it("skips a pod with the network of its node"):
+    with it("holds a pod with the network of its node for a person, and says what helps"):
         cluster = a_cluster(a_pod(spec={"hostNetwork": True}))
+        outcome = run(cluster)
 
-        expect(run(cluster).reason).to(equal("host-network"))
+        expect((outcome.reason, outcome.held)).to(equal(("host-network", True)))
+        expect(outcome.message).to(contain("draining node-1"))
+        expect(outcome.target_ref.name).to(equal("web-0"))
         expect(cluster.writes).to(be_empty)
 
     with it("skips a finished pod"):

@@ -5,24 +5,32 @@ from __future__ import annotations
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome, Status, TargetRef
 
-ACTED, WOULD, FAILED, TRIPPED, UNDONE = (
+ACTED, WOULD, FAILED, HELD, TRIPPED, UNDONE = (
     "acted",
     "would have acted",
     "failed",
+    "held",
     "tripped",
     "undone",
 )
 
 
 def kind(outcome: Outcome) -> str:
-    """What it is to be told as; empty for what nobody needs to hear of, such as most skips."""
+    """What it is to be told as; empty for what nobody needs to hear of, such as most skips.
+
+    ``HELD``: a proven target that is left as it is until a person decides.
+    """
     if outcome.status is Status.ACTED:
         return UNDONE if outcome.reason == UNDONE else ACTED
     if outcome.status is Status.WOULD_ACT:
         return WOULD
     if outcome.status is Status.FAILED:
         return "" if outcome.reason == InvalidAlert.reason else FAILED
-    return TRIPPED if outcome.details.get("first") else ""
+    first = outcome.details.get("first")
+    if first is not None:
+        # Of a budget that has tripped, people are told once.
+        return TRIPPED if first else ""
+    return HELD if outcome.held and outcome.target else ""
 
 
 def undone(target_ref: TargetRef, message: str, by: str) -> Outcome:

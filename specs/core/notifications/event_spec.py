@@ -92,6 +92,12 @@ with description("The Event of an outcome") as self:
         expect((made(first)["type"], made(first)["reason"])).to(equal(("Warning", "BudgetUsedUp")))
         expect(made(next_one)).to(be_none)
 
+    with it("warns of a target that is held for a person"):
+        found = made(Outcome.skipped("exempt", "until noon", "pod shop/web-0", held=True))
+
+        expect((found["type"], found["reason"])).to(equal(("Warning", "Exempt")))
+        expect(found["metadata"]["annotations"]["falco/status"]).to(equal("held"))
+
     with it("says would, in a dry run"):
         found = made(Outcome.would_act("pod shop/web-0", "delete", "would delete pod shop/web-0"))
 
