@@ -11,6 +11,7 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.ledger import KEY, ConfigMapLedger
 from specs.support import ledger_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.contracts import examples_of
 from specs.support.real_cluster import (
     a_name,
     a_namespace,
@@ -71,23 +72,7 @@ with description("A ledger in a ConfigMap") as self:
     def ledger(self, api, **changes):
         return ConfigMapLedger(api, **{"namespace": self.namespace, "name": self.name, **changes})
 
-    with it("is empty at first"):
-        contract.is_empty_at_first(*self.stores)
-
-    with it("keeps what is written"):
-        contract.keeps_what_is_written(*self.stores)
-
-    with it("has a version for each text"):
-        contract.has_a_version_for_each_text(*self.stores)
-
-    with it("keeps its version while nobody writes"):
-        contract.keeps_its_version_while_nobody_writes(*self.stores)
-
-    with it("is not written by who read it before somebody else wrote"):
-        contract.is_not_written_by_who_read_it_before_somebody_else_wrote(*self.stores)
-
-    with it("can be written after it was read again"):
-        contract.can_be_written_after_it_was_read_again(*self.stores)
+    locals().update(examples_of(contract, lambda self: self.stores))
 
     with it("is made by whoever may make it, with the labels of its function"):
         self.ledger(KubernetesApi(), function="falco-delete").read()

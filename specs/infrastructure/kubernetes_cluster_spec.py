@@ -17,6 +17,8 @@ from playbooks.core.outcome import Status
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support import cluster_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.contracts import examples_of
+from specs.support.mothers import a_new_policy
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
@@ -153,152 +155,7 @@ with description("A cluster behind the Kubernetes API") as self:
     with after.all:
         self.world.removed()
 
-    with it("reads a pod"):
-        contract.reads_a_pod(self.world)
-
-    with it("finds no pod"):
-        contract.finds_no_pod(self.world)
-
-    with it("finds no pod in a missing namespace"):
-        contract.finds_no_pod_in_a_missing_namespace(self.world)
-
-    with it("lists the pods of a node"):
-        contract.lists_the_pods_of_a_node(self.world)
-
-    with it("deletes a pod"):
-        contract.deletes_a_pod(self.world)
-
-    with it("does not delete a pod twice"):
-        contract.does_not_delete_a_pod_twice(self.world)
-
-    with it("does not delete a pod of another uid"):
-        contract.does_not_delete_a_pod_of_another_uid(self.world)
-
-    with it("does not delete a pod that took its place"):
-        contract.does_not_delete_a_pod_that_took_its_place(self.world)
-
-    with it("deletes a pod that was written since"):
-        contract.deletes_a_pod_that_was_written_since(self.world)
-
-    with it("sets labels and annotations"):
-        contract.sets_labels_and_annotations(self.world)
-
-    with it("takes annotations off"):
-        contract.takes_annotations_off(self.world)
-
-    with it("lists labelled pods"):
-        contract.lists_labelled_pods(self.world)
-
-    with it("keeps other annotations"):
-        contract.keeps_other_annotations(self.world)
-
-    with it("does not patch a pod that was written since"):
-        contract.does_not_patch_a_pod_that_was_written_since(self.world)
-
-    with it("does not patch a pod that took its place"):
-        contract.does_not_patch_a_pod_that_took_its_place(self.world)
-
-    with it("does not patch a pod that is gone"):
-        contract.does_not_patch_a_pod_that_is_gone(self.world)
-
-    with it("has an empty log of a pod without a node"):
-        contract.has_an_empty_log_of_a_pod_without_a_node(self.world)
-
-    with it("has no log of a container that is not there"):
-        contract.has_no_log_of_a_container_that_is_not_there(self.world)
-
-    with it("has no log of a pod that is gone"):
-        contract.has_no_log_of_a_pod_that_is_gone(self.world)
-
-    with it("lists the Events of a pod"):
-        contract.lists_the_events_of_a_pod(self.world)
-
-    with it("finds no node"):
-        contract.finds_no_node(self.world)
-
-    with it("sets taints"):
-        contract.sets_taints(self.world)
-
-    with it("sets annotations with taints"):
-        contract.sets_annotations_with_taints(self.world)
-
-    with it("sets a field of a node's spec and keeps its taints"):
-        contract.sets_a_field_of_a_nodes_spec_and_keeps_its_taints(self.world)
-
-    with it("does not patch a node that was written since"):
-        contract.does_not_patch_a_node_that_was_written_since(self.world)
-
-    with it("does not patch a missing node"):
-        contract.does_not_patch_a_missing_node(self.world)
-
-    with it("lists the nodes"):
-        contract.lists_the_nodes(self.world)
-
-    with it("reads the annotations of a namespace"):
-        contract.reads_the_annotations_of_a_namespace(self.world)
-
-    with it("finds no namespace"):
-        contract.finds_no_namespace(self.world)
-
-    with it("reads the deployment of a replica set"):
-        contract.reads_the_deployment_of_a_replica_set(self.world)
-
-    with it("reads a stateful set"):
-        contract.reads_a_stateful_set(self.world)
-
-    with it("reads a replication controller"):
-        contract.reads_a_replication_controller(self.world)
-
-    with it("reads a job"):
-        contract.reads_a_job(self.world)
-
-    with it("takes an owner of an unknown kind for the workload"):
-        contract.takes_an_owner_of_an_unknown_kind_for_the_workload(self.world)
-
-    with it("takes an owner that is gone for the workload"):
-        contract.takes_an_owner_that_is_gone_for_the_workload(self.world)
-
-    with it("stores a policy"):
-        contract.stores_a_policy(self.world)
-
-    with it("does not store a policy twice"):
-        contract.does_not_store_a_policy_twice(self.world)
-
-    with it("replaces a policy"):
-        contract.replaces_a_policy(self.world)
-
-    with it("does not replace a policy that was written since"):
-        contract.does_not_replace_a_policy_that_was_written_since(self.world)
-
-    with it("does not replace a missing policy"):
-        contract.does_not_replace_a_missing_policy(self.world)
-
-    with it("deletes a policy"):
-        contract.deletes_a_policy(self.world)
-
-    with it("does not delete a policy that was written since"):
-        contract.does_not_delete_a_policy_that_was_written_since(self.world)
-
-    with it("lists the selectors of services"):
-        contract.lists_the_selectors_of_services(self.world)
-
-    with it("reads the selector of a replica set"):
-        contract.reads_the_selector_of_a_replica_set(self.world)
-
-    with it("lists replica controllers"):
-        contract.lists_replica_controllers(self.world)
-
-    with it("reads the selector of a replication controller"):
-        contract.reads_the_selector_of_a_replication_controller(self.world)
-
-    with it("finds no owner"):
-        contract.finds_no_owner(self.world)
-
-    with it("reads the access modes of a claim"):
-        contract.reads_the_access_modes_of_a_claim(self.world)
-
-    with it("finds no claim"):
-        contract.finds_no_claim(self.world)
+    locals().update(examples_of(contract, lambda self: [self.world]))
 
 
 def a_call_without_configuration(**environ):
@@ -356,7 +213,7 @@ with description("With a token that has no rights, a call") as self:
         expect(lambda: self.cluster.patch_pod(self.pod, labels={"a": "b"}, annotations={})).to(
             raise_error(NotPermitted)
         )
-        policy = contract.a_manifest(a_name(), self.namespace)
+        policy = a_new_policy(a_name(), self.namespace)
         expect(lambda: self.cluster.create_network_policy(policy)).to(raise_error(NotPermitted))
 
     with it("makes a reaction fail, with the API server's words"):
@@ -385,7 +242,7 @@ with description("A namespace that is being deleted") as self:
         delete("node", self.node)
 
     with it("takes nothing new, which is no lack of rights"):
-        policy = contract.a_manifest(a_name(), self.namespace)
+        policy = a_new_policy(a_name(), self.namespace)
 
         expect(lambda: KubernetesCluster().create_network_policy(policy)).to(
             raise_error(NamespaceTerminating)
@@ -419,7 +276,7 @@ with description("A name of 253 characters") as self:
             a_pod_manifest(self.long, self.namespace, gated=True, labels={"app": "web"}),
             a_pod_manifest(long_name(), self.namespace, nodeName=self.node),
         )
-        policy = contract.a_manifest(long_name(), self.namespace)
+        policy = a_new_policy(long_name(), self.namespace)
         self.policy = create({**policy, "spec": {"podSelector": {}, "ingress": [{}]}})[0]
 
     with after.all:
@@ -451,7 +308,7 @@ with description("What the API server does not accept") as self:
     with it("is refused, in its own words"):
         namespace = a_namespace()
         try:
-            policy = contract.a_manifest(a_name(), namespace)
+            policy = a_new_policy(a_name(), namespace)
             wrong = {**policy, "spec": {"podSelector": {"matchLabels": {"a": "not a value"}}}}
             expect(lambda: KubernetesCluster().create_network_policy(wrong)).to(
                 raise_error(Refused, contain("a valid label must be"))

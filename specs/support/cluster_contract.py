@@ -1,7 +1,8 @@
 """What every Cluster does, the one in memory and the real one: one check a function.
 
 Each takes a World, in which it makes what it needs. specs/infrastructure/memory/cluster_spec.py
-runs all of them in memory, specs/infrastructure/kubernetes_cluster_spec.py on the Kubernetes API.
+has them for examples in memory, specs/infrastructure/kubernetes/cluster_spec.py on the Kubernetes
+API.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from playbooks.core.errors import (
     Refused,
 )
 from playbooks.core.ports import Cluster
+from specs.support.mothers import a_new_policy
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 THEIRS: Taint = {"key": "falco-spec/theirs", "value": "a", "effect": "NoSchedule"}
@@ -91,18 +93,8 @@ def _labelled(world: World, pod: Pod, value: str) -> None:
     world.cluster.patch_pod(pod, labels={"written": value}, annotations={})
 
 
-def a_manifest(name: str, namespace: str) -> Dict[str, Any]:
-    """A NetworkPolicy."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"]},
-    }
-
-
-def a_policy(world: World) -> Dict[str, Any]:
-    return a_manifest(world.name(), world.namespace)
+def _a_policy(world: World) -> Dict[str, Any]:
+    return a_new_policy(world.name(), world.namespace)
 
 
 def _policy(world: World, name: str) -> Mapping[str, Any]:
@@ -265,6 +257,7 @@ def has_no_log_of_a_pod_that_is_gone(world: World) -> None:
 
 
 def lists_the_events_of_a_pod(world: World) -> None:
+    """lists the Events of a pod"""
     pod, other = world.pod(), world.pod()
     world.event(pod, "Seen")
     world.event(other, "Else")
@@ -309,6 +302,7 @@ def sets_annotations_with_taints(world: World) -> None:
 
 
 def sets_a_field_of_a_nodes_spec_and_keeps_its_taints(world: World) -> None:
+    """sets a field of a node's spec and keeps its taints"""
     node = world.node()
     world.cluster.patch_node(node, spec={"unschedulable": True})
     cordoned = world.cluster.node(node.name)
@@ -400,7 +394,7 @@ def _finds_the_workload(world: World, kind: str, replicas: int) -> None:
 
 
 def stores_a_policy(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     world.cluster.create_network_policy(policy)
     found = _policy(world, policy["metadata"]["name"])
 
@@ -409,14 +403,14 @@ def stores_a_policy(world: World) -> None:
 
 
 def does_not_store_a_policy_twice(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     world.cluster.create_network_policy(policy)
 
     _raises(AlreadyExists, lambda: world.cluster.create_network_policy(policy))
 
 
 def replaces_a_policy(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     world.cluster.create_network_policy(policy)
     found = _policy(world, policy["metadata"]["name"])
     world.cluster.replace_network_policy(_with_types(found, ["Ingress", "Egress"]))
@@ -426,7 +420,7 @@ def replaces_a_policy(world: World) -> None:
 
 
 def does_not_replace_a_policy_that_was_written_since(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     world.cluster.create_network_policy(policy)
     stale = _policy(world, policy["metadata"]["name"])
     world.cluster.replace_network_policy(_with_types(stale, ["Ingress"]))
@@ -438,7 +432,7 @@ def does_not_replace_a_policy_that_was_written_since(world: World) -> None:
 
 
 def does_not_replace_a_missing_policy(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     metadata = {**policy["metadata"], "resourceVersion": "1"}
 
     _raises(
@@ -448,7 +442,7 @@ def does_not_replace_a_missing_policy(world: World) -> None:
 
 
 def deletes_a_policy(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     world.cluster.create_network_policy(policy)
     found = _policy(world, policy["metadata"]["name"])
     world.cluster.delete_network_policy(found)
@@ -457,7 +451,7 @@ def deletes_a_policy(world: World) -> None:
 
 
 def does_not_delete_a_policy_that_was_written_since(world: World) -> None:
-    policy = a_policy(world)
+    policy = _a_policy(world)
     world.cluster.create_network_policy(policy)
     stale = _policy(world, policy["metadata"]["name"])
     world.cluster.replace_network_policy(_with_types(stale, ["Ingress"]))
@@ -529,13 +523,3 @@ def finds_no_claim(world: World) -> None:
         NotFound,
         lambda: world.cluster.access_modes(world.name(), namespace=world.namespace),
     )
-
-
-CHECKS = [
-    name
-    for name, check in list(globals().items())
-    if callable(check)
-    and getattr(check, "__module__", "") == __name__
-    and not name.startswith("_")
-    and name not in ("World", "a_manifest", "a_policy")
-]

@@ -52,10 +52,3 @@ def can_be_written_after_it_was_read_again(store: LedgerStore, other: LedgerStor
     store.write("ours", version=store.read()[1])
 
     expect(other.read()[0]).to(equal("ours"))
-
-
-CHECKS = [
-    name
-    for name, check in list(globals().items())
-    if callable(check) and getattr(check, "__module__", "") == __name__
-]

@@ -171,6 +171,16 @@ def a_policy(
     }
 
 
+def a_new_policy(name: str, namespace: str) -> Manifest:
+    """A NetworkPolicy that an API server takes: it has never been stored."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"]},
+    }
+
+
 def a_namespace(name: str = "shop", annotations: Optional[Mapping[str, str]] = None) -> Manifest:
     return {"kind": "Namespace", "metadata": {"name": name, "annotations": annotations or {}}}
 
