@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
 from playbooks.core.claim import Claim
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 
 T = TypeVar("T")
 

@@ -178,7 +178,7 @@ class Responder:
         return replace(outcome, target_ref=planned.target_ref)
 
     def _act(self, case: Case, planned: Action, why: List[str]) -> Outcome:
-        """A target that is proven and left as it is is held for a person, whichever guard refuses."""
+        """A proven target that a guard leaves alone is held for a person."""
         for guard in self._guards:
             answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, T
 from urllib.parse import urlsplit
 
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 

@@ -16,10 +16,10 @@ from playbooks.core.notifications.slack import (
 )
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Slack
-from playbooks.core.priority import Priority
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, http_url
+from playbooks.core.subjects import Priority
 
 _COLOURS = {
     Priority.EMERGENCY: "#7b001c",

@@ -14,8 +14,7 @@ from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, ClusterCollaborators, OwnPod
-from playbooks.core.priority import Priority
-from playbooks.core.subjects import matches, subject
+from playbooks.core.subjects import Priority, matches, subject
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger

@@ -9,7 +9,7 @@ from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tup
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Status
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 from playbooks.simulation.replay import Answered, Replayed
 
 # Workloads that are listed, bars of the timeline, and the caps that are tried.

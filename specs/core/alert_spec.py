@@ -6,7 +6,7 @@ from mamba import before, description, it
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 from specs.support.mothers import a_document
 
 FIELD = Path(__file__).parents[1] / "support" / "alerts" / "invalid_utf8.jsonl"

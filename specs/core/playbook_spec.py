@@ -9,7 +9,7 @@ from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.core.playbook import Responder
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 from specs.support.fakes import FakeReaction, FixedClock
 from specs.support.mothers import NOW, UID, a_document, a_pod, an_action
 

@@ -1,8 +1,7 @@
 from expects import be_empty, be_false, be_none, be_true, contain, equal, expect
 from mamba import description, it
 
-from playbooks.core.priority import Priority
-from playbooks.core.subjects import KnownRule, advice, malformed, matches, slug, subject
+from playbooks.core.subjects import KnownRule, Priority, advice, malformed, matches, slug, subject
 
 WRITE_BELOW_ETC = KnownRule("Write below etc", Priority.ERROR)
 

@@ -6,7 +6,7 @@ from mamba import before, description, it
 
 from playbooks.core.outcome import Status
 from playbooks.core.ports import Slack
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 from playbooks.reactions.notify_slack import NotifySlack
 from specs.support.fakes import RecordingSlack
 from specs.support.mothers import CONTAINER, a_document, a_host_alert, an_alert

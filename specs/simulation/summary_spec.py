@@ -10,7 +10,7 @@ from rich.console import Console
 
 from playbooks.core import catalogue
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.priority import Priority
+from playbooks.core.subjects import Priority
 from playbooks.simulation.replay import replay
 from playbooks.simulation.report import page, show
 from playbooks.simulation.summary import summarize

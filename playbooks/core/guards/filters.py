@@ -7,8 +7,8 @@ from typing import Tuple
 
 from playbooks.core.action import PASSED, Answer
 from playbooks.core.guards.guard import Case, Context, Guard
-from playbooks.core.priority import Priority
 from playbooks.core.settings import Setting, matches_any, names, priority, text
+from playbooks.core.subjects import Priority
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Optional
 from playbooks.core.action import PASSED, Answer
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.instant import duration_or_off, shown
-from playbooks.core.priority import Priority
 from playbooks.core.settings import Setting
+from playbooks.core.subjects import Priority
 
 # Seconds by which the clock of a node may be ahead of ours.
 SKEW = 120.0

@@ -7,8 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from playbooks.core.priority import Priority
-from playbooks.core.subjects import KnownRule, advice, malformed
+from playbooks.core.subjects import KnownRule, Priority, advice, malformed
 
 RULES = Path(__file__).with_name("falco_rules.json")
 
