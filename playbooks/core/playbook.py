@@ -35,6 +35,9 @@ _WORKLOADS = (
     Permission("jobs", ("get",), group="batch"),
 )
 
+# Where the API servers are, which may be nodes of the cluster.
+_API_SERVERS = Permission("endpoints", ("get",), namespace="default")
+
 # What is written about what they did. Events about nodes lie in the namespace default.
 _EVENTS = ("events", ("create", "patch"), "events.k8s.io")
 
@@ -71,7 +74,7 @@ class Playbook:
     def permissions(self) -> Tuple[Permission, ...]:
         beside = {
             "pods": (*_NAMESPACES, *_WORKLOADS, Permission(*_EVENTS)),
-            "nodes": (*_NAMESPACES, Permission(*_EVENTS, namespace="default")),
+            "nodes": (*_NAMESPACES, _API_SERVERS, Permission(*_EVENTS, namespace="default")),
         }
         needed = self.reaction.PERMISSIONS + beside.get(self.reaction.TARGETS, ())
         return tuple(dict.fromkeys(needed))

@@ -147,6 +147,11 @@ class Cluster(ABC):
     def nodes(self) -> List[Node]: ...
 
     @abstractmethod
+    def api_servers(self) -> Tuple[str, ...]:
+        """The addresses at which API servers are reached directly: where they run on nodes of the
+        cluster, those nodes' own."""
+
+    @abstractmethod
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         """Raises NotFound."""
 

@@ -53,6 +53,12 @@ class Reaction(ABC):
         """Whether what it does to a node ends pods there: it then spares the node it runs on."""
         return True
 
+    @property
+    def keeps_pods_away(self) -> bool:
+        """Whether what it does to a node keeps new pods away from it, so that others must take
+        them."""
+        return True
+
     def counts(self, node: Node) -> bool:
         """Whether the node counts towards MAX_NODES: by default where a note of ours stands on it,
         as ``CONTAINMENT`` sees it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
-from playbooks.core.cluster.node import Node, Taint, shown
+from playbooks.core.cluster.node import REPELLING, Node, Taint, shown
 from playbooks.core.cluster.permissions import PREFIX, Changes, Permission
 from playbooks.core.containment import lifetime, tainting
 from playbooks.core.containment.lifetime import Lifetime
@@ -39,7 +39,8 @@ class TaintNode(ContainNode):
             "TAINT_EFFECT",
             one_of("NoSchedule", "PreferNoSchedule", "NoExecute"),
             "NoSchedule",
-            "`NoSchedule` or `PreferNoSchedule` keep new pods away; `NoExecute` evicts those there",
+            "`NoSchedule` keeps new pods away, `PreferNoSchedule` where other nodes take them;"
+            " `NoExecute` evicts those there",
         ),
         host_setting(HOST, VERB),
         lifetime.ttl(
@@ -83,6 +84,10 @@ class TaintNode(ContainNode):
     @property
     def evicts(self) -> bool:
         return self._taint["effect"] == "NoExecute"
+
+    @property
+    def keeps_pods_away(self) -> bool:
+        return self._taint["effect"] in REPELLING
 
     def counts(self, node: Node) -> bool:
         """Whoever added the taint."""

@@ -64,8 +64,8 @@ with description("A playbook that acts on the cluster") as self:
         expect(self.cluster.calls).to(be_empty)
         expect(self.ledger.calls).to(be_empty)
 
-    with it("makes at most three reads and one write more than without guards"):
-        own = {"delete": 2, "isolate": 6, "taint": 3}
+    with it("makes at most three reads, one more about a node, and one write more than without"):
+        own = {"delete": 2, "isolate": 6, "taint": 3 + 1}
         for name in ACTING:
             self.cluster = InMemoryCluster(a_pod(owner="ReplicaSet/web"), *self.nodes)
             self.ledger = InMemoryLedger()
@@ -138,6 +138,21 @@ with description("A playbook that acts on the cluster") as self:
 
         expect(outcome.reason).to(equal("guard-unanswered"))
         expect(outcome.message).to(contain("OwnNode cannot be asked", "NODE_NAME"))
+
+    with it("taints the only node of a cluster where that keeps no pod away, or is allowed"):
+        labels = {"node-role.kubernetes.io/control-plane": ""}
+        for settings, reason in (
+            ({}, "control-plane-node"),
+            ({"ALLOW_CONTROL_PLANE": "true"}, "last-node"),
+            ({"TAINT_EFFECT": "PreferNoSchedule"}, "tainted"),
+            ({"ALLOW_CONTROL_PLANE": "true", "ALLOW_LAST_NODE": "true"}, "tainted"),
+        ):
+            self.cluster = InMemoryCluster(a_pod(), a_ready_node("node-1", labels=labels))
+            self.ledger = InMemoryLedger()
+
+            expect((settings, self.answer("taint", **settings).reason)).to(
+                equal((settings, reason))
+            )
 
     with it("holds a host alert to the guards of nodes and to the budget"):
         host = about({"container.id": "host"}, hostname="node-1")

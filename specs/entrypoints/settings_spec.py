@@ -27,6 +27,8 @@ ACTING = {
     ),
     "ALLOW_OWNERS": "",
     "MAX_ALERT_AGE": "10m",
+    "ALLOW_LAST_NODE": "false",
+    "ALLOW_CONTROL_PLANE": "false",
     "EXEMPT_PODS": "false",
     "MAX_ACTIONS": "10",
     "MAX_ACTIONS_ALL": "30",
@@ -125,6 +127,7 @@ with description("The settings and rights of a playbook") as self:
                     "pods": "get list",
                     "nodes": "get list patch",
                     "namespaces": "get",
+                    "endpoints": "get",
                     "events.k8s.io/events": "create patch",
                 }
             )

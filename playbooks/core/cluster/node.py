@@ -7,10 +7,26 @@ from typing import Any, Mapping, Tuple
 
 Taint = Mapping[str, str]
 
-_CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+# Labels of a node of the control plane, or of its etcd: first those of kubeadm, k3s, RKE2 and
+# OpenShift, then those of RKE and MicroK8s. The kubelet sets none of the first four itself.
+# Sources: https://kubernetes.io/docs/reference/labels-annotations-taints/,
+# https://docs.k3s.io/cli/server, https://rke.docs.rancher.com/config-options/nodes,
+# https://microk8s.io/docs/high-availability
+_CONTROL_PLANE = (
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+    "node-role.kubernetes.io/etcd",
+    "node-role.kubernetes.io/controlplane",
+    "node.kubernetes.io/microk8s-controlplane",
+)
 
 # Effects that keep new pods away.
-_REPELLING = ("NoSchedule", "NoExecute")
+REPELLING = ("NoSchedule", "NoExecute")
+
+# Taints that the cluster sets and takes off by a node's condition: no pool of nodes has them for
+# good, and few pods tolerate them.
+# Source: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+_OF_CONDITIONS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 
 
 def shown(taint: Taint) -> str:
@@ -47,8 +63,13 @@ class Node:
 
     @property
     def control_plane(self) -> bool:
-        """Source: https://kubernetes.io/docs/reference/labels-annotations-taints/"""
-        return any(label in self._labels for label in _CONTROL_PLANE)
+        """Whether its labels say that it is of the control plane, in any distribution."""
+        return any(self._labels.get(label, "false") != "false" for label in _CONTROL_PLANE)
+
+    @property
+    def addresses(self) -> Tuple[str, ...]:
+        found = (self.manifest.get("status") or {}).get("addresses") or ()
+        return tuple(str(each["address"]) for each in found)
 
     @property
     def unschedulable(self) -> bool:
@@ -58,8 +79,16 @@ class Node:
     @property
     def schedulable(self) -> bool:
         """Whether it takes new pods: not cordoned, and no taint that keeps all others away."""
-        repelled = any(taint["effect"] in _REPELLING for taint in self.taints)
-        return not self.unschedulable and not repelled
+        return not self.unschedulable and not any(map(_repels, self.taints))
+
+    def takes_pods_of(self, other: Node) -> bool:
+        """Whether it is ready and takes the pods that ``other`` takes: those that tolerate the
+        taints of a pool of nodes, where both have them, and those that tolerate nothing."""
+        tolerated = [_same(taint) for taint in other.taints if not _of_condition(taint)]
+        repelling = [_same(taint) for taint in self.taints if _repels(taint)]
+        return (
+            self.ready and not self.unschedulable and all(taint in tolerated for taint in repelling)
+        )
 
     @property
     def ready(self) -> bool:
@@ -79,3 +108,25 @@ class Node:
     @property
     def _metadata(self) -> Mapping[str, Any]:
         return self.manifest["metadata"]  # type: ignore[no-any-return]
+
+
+def endpoint_addresses(endpoints: Mapping[str, Any]) -> Tuple[str, ...]:
+    """The addresses of an Endpoints object."""
+    return tuple(
+        str(each["ip"])
+        for subset in endpoints.get("subsets") or ()
+        for each in subset.get("addresses") or ()
+    )
+
+
+def _repels(taint: Taint) -> bool:
+    return taint["effect"] in REPELLING
+
+
+def _of_condition(taint: Taint) -> bool:
+    return taint["key"].startswith(_OF_CONDITIONS)
+
+
+def _same(taint: Taint) -> Tuple[str, str, str]:
+    """What a toleration compares."""
+    return taint["key"], taint.get("value") or "", taint["effect"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Tuple
+from typing import Optional, Tuple
 
 from playbooks.core.action import Action, Answer
-from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Workload
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.nodes import others_that_take_pods
@@ -13,13 +12,14 @@ from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import Cluster, Ledger
+from playbooks.core.reaction import Reaction
 
 
 class BlastRadius(Guard):
     """Nothing while the playbook is paused, and at most so many actions within a window: in a
     namespace, in all, of the pods of a workload, and so many nodes at a time.
 
-    ``counts``: whether a node counts towards MAX_NODES.
+    ``spares_a_node``: one that takes the pods of the changed node has to be left.
     """
 
     REASONS = (
@@ -34,20 +34,29 @@ class BlastRadius(Guard):
 
     @classmethod
     def of(cls, context: Context) -> BlastRadius:
-        collaborators, limits = context.acting, Limits.of(context.settings)
-        return cls(collaborators.ledger, collaborators.cluster, limits, context.reaction.counts)
+        acting, settings, reaction = context.acting, context.settings, context.reaction
+        return cls(
+            acting.ledger,
+            acting.cluster,
+            Limits.of(settings),
+            reaction,
+            spares_a_node=reaction.keeps_pods_away and not settings["ALLOW_LAST_NODE"],
+        )
 
     def __init__(
         self,
         ledger: Ledger,
         cluster: Cluster,
         limits: Limits,
-        counts: Callable[[Node], bool],
+        reaction: Reaction,
+        *,
+        spares_a_node: bool = True,
     ) -> None:
         self._ledger = ledger
         self._cluster = cluster
         self._limits = limits
-        self._counts = counts
+        self._reaction = reaction
+        self._spares_a_node = spares_a_node
 
     def of_action(self, case: Case, action: Action) -> Answer:
         request = self._request(action, case)
@@ -78,9 +87,10 @@ class BlastRadius(Guard):
     def _counted(self, action: Action) -> Tuple[str, ...]:
         if self._limits.nodes is None or action.node is None:
             return ()
-        return tuple(node.name for node in self._cluster.nodes() if self._counts(node))
+        return tuple(node.name for node in self._cluster.nodes() if self._reaction.counts(node))
 
     def _spare(self, action: Action) -> Optional[Tuple[str, ...]]:
-        if action.node is None:
+        if action.node is None or not self._spares_a_node:
             return None
-        return tuple(n.name for n in others_that_take_pods(action.node, self._cluster.nodes()))
+        others = others_that_take_pods(action.node, self._cluster.nodes(), self._reaction)
+        return tuple(node.name for node in others)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Tuple, TypeVar
 
 from playbooks.core.cluster.container_log import MOST_LINES, Log
-from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload, controller
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
@@ -109,6 +109,9 @@ class KubernetesCluster(Cluster):
     def nodes(self) -> List[Node]:
         return self._recent.get("nodes", RECENT_NODES, self._nodes)
 
+    def api_servers(self) -> Tuple[str, ...]:
+        return self._recent.get("api servers", RECENT_NODES, self._api_servers)
+
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         return self._recent.get(("namespace", name), RECENT, lambda: self._annotations(name))
 
@@ -193,6 +196,14 @@ class KubernetesCluster(Cluster):
     def _annotations(self, namespace: str) -> Mapping[str, str]:
         found = self._api.get(*_CORE, "namespaces", namespace)
         return found["metadata"].get("annotations") or {}
+
+    def _api_servers(self) -> Tuple[str, ...]:
+        # Each API server keeps its address there itself; EndpointSlices are not served everywhere.
+        path = (*_CORE, "namespaces", "default", "endpoints", "kubernetes")
+        try:
+            return endpoint_addresses(self._api.get(*path))
+        except NotFound:
+            return ()
 
     def _workload(self, owner: Owner, namespace: str) -> Workload:
         if owner.kind not in _WORKLOADS:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.container_log import Log
-from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
     COUNTED,
     Owner,
@@ -28,6 +28,7 @@ Manifest = Mapping[str, Any]
 KINDS = (
     *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
     *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
+    "Endpoints",
 )
 
 _CLUSTER_SCOPED = ("Node", "Namespace")
@@ -133,6 +134,12 @@ class MemoryCluster(Cluster):
 
     def nodes(self) -> List[Node]:
         return [Node(found) for found in self._listed("Node")]
+
+    def api_servers(self) -> Tuple[str, ...]:
+        try:
+            return endpoint_addresses(self._found("Endpoints", "kubernetes", "default"))
+        except NotFound:
+            return ()
 
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         return self._found("Namespace", name)["metadata"].get("annotations") or {}

@@ -8,7 +8,7 @@ from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.guard import Case
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import StoredLedger, change
-from specs.support.fakes import InMemoryCluster, InMemoryLedger
+from specs.support.fakes import FakeReaction, InMemoryCluster, InMemoryLedger
 from specs.support.mothers import (
     NOW,
     a_pod,
@@ -27,15 +27,23 @@ def a_web_pod(number, **changes):
     return a_pod(f"web-{number}", uid=f"uid-{number}", owner="ReplicaSet/web-6d5f", **changes)
 
 
+class Counting(FakeReaction):
+    """Counts nodes by a taint."""
+
+    def __init__(self, taint):
+        super().__init__()
+        self._taint = taint
+
+    def counts(self, node):
+        return self._taint is not None and node.has_taint(*self._taint)
+
+
 with description("The guard of the blast radius") as self:
     with before.each:
         self.store, self.cluster = InMemoryLedger(), InMemoryCluster()
 
-    def guard(self, limits=LIMITS, taint=None):
-        def counts(node):
-            return taint is not None and node.has_taint(*taint)
-
-        return BlastRadius(StoredLedger(self.store), self.cluster, limits, counts)
+    def guard(self, limits=LIMITS, taint=None, **how):
+        return BlastRadius(StoredLedger(self.store), self.cluster, limits, Counting(taint), **how)
 
     def asked(self, action, limits=LIMITS, taint=None, **given):
         return self.guard(limits, taint).of_action(Case(an_alert(), NOW, **given), action)
@@ -103,6 +111,13 @@ with description("The guard of the blast radius") as self:
         answers = [self.asked(an_action(None, node), two, TAINT).reason for node in nodes]
 
         expect(answers).to(equal(["", "last-node"]))
+
+    with it("leaves no node where a person allows that, or no pod is kept away"):
+        self.cluster = InMemoryCluster(a_ready_node("a"))
+        guard = self.guard(LIMITS, TAINT, spares_a_node=False)
+        action = an_action(None, a_ready_node("a"))
+
+        expect(guard.of_action(Case(an_alert(), NOW), action).reason).to(equal(""))
 
     with it("counts what has no uid each time"):
         limits = Limits(1, None, None, None, 600.0)
