@@ -7,7 +7,7 @@ from typing import Iterator, List, Optional, Tuple
 
 import click
 
-from playbooks.commands.checks import admission_policy, enforcement, nats, rights, serving
+from playbooks.commands.checks import admission_policy, enforcement, nats, nodes, rights, serving
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
@@ -30,8 +30,8 @@ from playbooks.deployment.request import catalogue
 def check(session: Session, which: Selection, output: str, image: Optional[str]) -> int:
     """Check that the cluster is ready for a playbook.
 
-    It checks the function, its topics and rights, NATS and its alerts, the admission policies and,
-    for isolate, the network plugin. Exit code 0: ready; 1: a check failed, or is unknown.
+    It checks the function, its topics and rights, NATS and its alerts, the admission policies,
+    the nodes where it changes nodes and, for isolate, the network plugin. Exit code 0: ready; 1: a check failed, or is unknown.
     """
     unnamed = image is not None and (not image or image.split() != [image])
     which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))
@@ -78,6 +78,9 @@ def _findings(
         admission_policy.POLICY,
         lambda: admission_policy.look(cluster, namespace, which.function, playbook, places=places),
     )
+    if playbook.reaction.TARGETS == nodes.NODES:
+        environment = served.environment if served else {}
+        yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment))
     if NETWORK_POLICIES in playbook.reaction.RELIES_ON:
         chosen = image or _image(served)
         yield from evaluated(

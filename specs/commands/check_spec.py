@@ -166,6 +166,58 @@ with description("falco-playbook check, of the function") as self:
         expect(the_finding(cluster, "nats")[0]).to(equal("warning"))
 
 
+with description("falco-playbook check, of nodes") as self:
+
+    def of_nodes(self, *typed, nodes=()):
+        cluster = ready(*typed, playbook="taint")
+        cluster.create(list(nodes))
+        return the_finding(cluster, "nodes", playbook="taint")
+
+    def node(self, name, *taints, **labels):
+        return {
+            **{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}},
+            **{"spec": {"taints": list(taints)}},
+            **{"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+        }
+
+    with it("fails on a cluster of one node, which no taint could be put on, and says why"):
+        status, says, do = self.of_nodes()
+
+        expect(status).to(equal("failed"))
+        expect(says).to(contain("taint may change none of 1 nodes", "(ALLOW_LAST_NODE=true)"))
+        expect(do).to(contain("deploy it with"))
+
+    with it("is content where a setting allows it"):
+        for typed in ("ALLOW_LAST_NODE=true", "TAINT_EFFECT=PreferNoSchedule"):
+            expect(self.of_nodes("-e", typed)[:2]).to(
+                equal(("ok", "taint may change 1 of 1 nodes"))
+            )
+
+    with it("names those that it may not change"):
+        plane = self.node("plane", **{"node-role.kubernetes.io/controlplane": "true"})
+        status, says, _ = self.of_nodes(nodes=[plane, self.node("worker")])
+
+        expect(status).to(equal("ok"))
+        expect(says).to(contain("2 of 3 nodes: node plane is of the control plane"))
+
+    with it("knows where the API server runs"):
+        node = self.node("worker")
+        node["status"]["addresses"] = [{"type": "InternalIP", "address": "10.0.0.7"}]
+        endpoints = {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {"name": "kubernetes", "namespace": "default"},
+            "subsets": [{"addresses": [{"ip": "10.0.0.7"}]}],
+        }
+
+        expect(self.of_nodes(nodes=[node, self.node("b"), endpoints])[1]).to(
+            contain("node worker runs an API server, at 10.0.0.7")
+        )
+
+    with it("does not look at nodes for a playbook that changes none"):
+        expect(list(statuses(ready()))).not_to(contain("nodes"))
+
+
 with description("falco-playbook check, of rights") as self:
     with it("asks for every verb of the playbook and of its worker, as its account"):
         cluster = ready()

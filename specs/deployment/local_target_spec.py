@@ -77,6 +77,25 @@ def api(error):
     return KubernetesApi(connect=Failing(error))
 
 
+READY = "status: {conditions: [{type: Ready, status: 'True'}]}"
+POOLS = "\n---\n".join(
+    [
+        *(
+            f"kind: Node\nmetadata: {{name: {name}, uid: {name}}}\n"
+            f"spec: {{taints: [{{key: team, value: {name[5]}, effect: NoSchedule}}]}}\n{READY}"
+            for name in ("pool-a-1", "pool-a-2", "pool-b-1")
+        ),
+        "kind: Node\nmetadata: {name: node-2, annotations: {stand-in: gone}}",
+    ]
+)
+RKE = "\n---\n".join(
+    f"kind: Node\nmetadata: {{name: rke-{n}, uid: n{n}, labels: {{{label}: 'true'}}}}\n{READY}"
+    for n, label in enumerate(
+        ("node-role.kubernetes.io/controlplane", "node-role.kubernetes.io/worker"), 1
+    )
+)
+
+
 with description("A run on a real cluster") as self:
     with it("begins where the cluster answers, and says which one it is"):
         for answer in (NotFound("no node"), NotPermitted("may not")):
@@ -189,6 +208,20 @@ with description("A run without a kubeconfig") as self:
                 ]
             )
         )
+
+    with it("compares nodes as they are in the field: by pool, and by RKE's own label"):
+        for host, objects, reason in (
+            ("pool-a-1", POOLS, "tainted"),
+            ("pool-b-1", POOLS, "last-node"),
+            ("rke-1", RKE, "control-plane-node"),
+        ):
+            (self.path / "stand-in.yaml").write_text(objects)
+            target = self.found(taint.playbook, files=[str(self.path / "alerts.jsonl")])
+            document = a_document(hostname=host)
+            target.expect([Alert.parse(document)])
+            responder = target.wired(taint.playbook).responder({"MAX_ALERT_AGE": "off"})
+
+            expect((host, responder.answer(document).reason)).to(equal((host, reason)))
 
     with it("does not begin where such a file is wrong"):
         (self.path / "stand-in.yaml").write_text("kind: Deployment\nmetadata: {name: a}")

@@ -51,11 +51,11 @@ class LastNodes(Guard):
         return cls(context.acting.cluster, context.reaction, *allowed)
 
     def of_action(self, case: Case, action: Action) -> Answer:
-        node = action.node
-        if node is None:
-            return PASSED
+        return self.of_node(action.node) if action.node else PASSED
+
+    def of_node(self, node: Node) -> Answer:
         if not self.reaction.keeps_pods_away:
-            return Answer(f"{action.message}: that keeps no pod away from {node}")
+            return Answer(f"no pod is kept away from {node}")
         if not self.allow_control_plane:
             why = control_plane(node, self.cluster)
             if why:

@@ -88,6 +88,17 @@ with description("A cluster in memory") as self:
 
     locals().update(examples_of(contract, lambda self: [self.world]))
 
+    with it("lists where the API servers are, where that is known"):
+        expect(self.world.cluster.api_servers()).to(equal(()))
+        self.world.cluster.put(
+            {
+                "kind": "Endpoints",
+                "metadata": {"name": "kubernetes", "namespace": "default"},
+                "subsets": [{"addresses": [{"ip": "10.0.0.7"}, {"ip": "10.0.0.8"}]}],
+            }
+        )
+        expect(self.world.cluster.api_servers()).to(equal(("10.0.0.7", "10.0.0.8")))
+
     with description("beside that"):
         with it("keeps a pod that finalizers hold, terminating from the time of its deletion"):
             pod = self.world.pod(finalizers=["somebody/else"])
