@@ -31,7 +31,8 @@ def check(session: Session, which: Selection, output: str, image: Optional[str])
     """Check that the cluster is ready for a playbook.
 
     It checks the function, its topics and rights, NATS and its alerts, the admission policies,
-    the nodes where it changes nodes and, for isolate, the network plugin. Exit code 0: ready; 1: a check failed, or is unknown.
+    the nodes where it changes nodes and, for isolate, the network plugin. Exit code 0: ready; 1: a
+    check failed, or is unknown.
     """
     unnamed = image is not None and (not image or image.split() != [image])
     which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))

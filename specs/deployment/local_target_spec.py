@@ -6,7 +6,8 @@ from unittest.mock import patch
 from expects import be_a, be_empty, contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
-from playbooks import delete, slack
+from playbooks import delete, slack, taint
+from playbooks.core.alert import Alert
 from playbooks.core.errors import ClusterUnavailable, NoCluster, NotFound, NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.deployment import local_target
@@ -217,7 +218,7 @@ with description("A run without a kubeconfig") as self:
         ):
             (self.path / "stand-in.yaml").write_text(objects)
             target = self.found(taint.playbook, files=[str(self.path / "alerts.jsonl")])
-            document = a_document(hostname=host)
+            document = a_document(output_fields=an_alert().fields, hostname=host)
             target.expect([Alert.parse(document)])
             responder = target.wired(taint.playbook).responder({"MAX_ALERT_AGE": "off"})
 

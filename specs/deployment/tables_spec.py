@@ -82,5 +82,10 @@ with description("The table of guards") as self:
 
     with it("shows the reason codes, and how each is turned off"):
         expect(row(guards.LastNodes)[3:]).to(
-            equal(["`control-plane-node`, `last-node`", "always on"])
+            equal(
+                [
+                    "`control-plane-node`, `last-node`",
+                    "`ALLOW_LAST_NODE=true`, `ALLOW_CONTROL_PLANE=true`",
+                ]
+            )
         )

@@ -33,7 +33,7 @@ GUARDS = {
 }
 PODS = {"pods": ["get", "list", "delete"], **GUARDS}
 
-EVENTS = {"events.k8s.io/events": ["create", "patch"]}
+OF_DEFAULT = {"endpoints": ["get"], "events.k8s.io/events": ["create", "patch"]}
 
 
 with description("The rights of a function") as self:
@@ -66,7 +66,7 @@ with description("The rights of a function") as self:
                 [
                     ("ClusterRole", None, {"nodes": ["get", "list", "patch"]}),
                     ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"]}),
-                    ("Role", "default", EVENTS),
+                    ("Role", "default", OF_DEFAULT),
                 ]
             )
         )
@@ -75,13 +75,21 @@ with description("The rights of a function") as self:
         made = roles(a_request("taint", "-e", "NAMESPACES=default"), "ops")
 
         expect(granted(made)[1:]).to(
-            equal([("Role", "default", {"pods": ["get", "list"], "namespaces": ["get"], **EVENTS})])
+            equal(
+                [
+                    (
+                        "Role",
+                        "default",
+                        {"pods": ["get", "list"], "namespaces": ["get"], **OF_DEFAULT},
+                    )
+                ]
+            )
         )
 
     with it("are to write Events about nodes in their namespace only, wherever it acts"):
         made = roles(a_request("taint"), "ops")
 
-        expect(granted(made)[-1]).to(equal(("Role", "default", EVENTS)))
+        expect(granted(made)[-1]).to(equal(("Role", "default", OF_DEFAULT)))
         expect([rules for _, place, rules in granted(made) if not place and "events" in rules]).to(
             be_empty
         )
