@@ -11,6 +11,7 @@ from playbooks.commands.checks import admission_policy, enforcement, nats, nodes
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.pause import ledger_of
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
@@ -77,7 +78,14 @@ def _findings(
         yield from _inspected(cluster, served)
     yield from evaluated(
         admission_policy.POLICY,
-        lambda: admission_policy.look(cluster, namespace, which.function, playbook, places=places),
+        lambda: admission_policy.look(
+            cluster,
+            namespace,
+            which.function,
+            playbook,
+            places=places,
+            ledger=ledger_of(served.environment if served else {}, namespace, which.function),
+        ),
     )
     if playbook.reaction.TARGETS == nodes.NODES:
         environment = served.environment if served else {}

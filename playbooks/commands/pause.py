@@ -256,6 +256,11 @@ def _functions(cluster: ClusterObjects, playbook: str, function: str) -> List[Ma
 def ledger_place(function: Mapping[str, Any]) -> Place:
     """As the setting of its pods says."""
     metadata = function["metadata"]
-    setting = environment_of(function).get(manifests.SETTING)
-    namespace, name = object_name(setting or "") or ("", manifests.name(metadata["name"]))
-    return namespace or metadata["namespace"], name
+    return ledger_of(environment_of(function), metadata["namespace"], metadata["name"])
+
+
+def ledger_of(environment: Mapping[str, str], namespace: str, function: str) -> Place:
+    """The same, of the environment of a function."""
+    setting = environment.get(manifests.SETTING, "")
+    given, name = object_name(setting) or ("", manifests.name(function))
+    return given or namespace, name

@@ -7,8 +7,9 @@ from typing import List, Mapping, Optional, Tuple, Type, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.permissions import Changes, Permission
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment.containment import Containment, NodeContainment
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import Setting

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any, Mapping, Optional, Union
 
 from playbooks.core import proof
+from playbooks.core.cluster.changes import Changes, Rule
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.permissions import Changes, Permission
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import cordoning, lifetime
 from playbooks.core.containment.cordoning import Cordoning
 from playbooks.core.containment.note import Note
@@ -38,7 +39,25 @@ class CordonNode(ContainNode):
         Permission("pods", ("get", "list")),
         Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
     )
-    CHANGES = (Changes("nodes", spec=("unschedulable",)),)
+    CHANGES = (
+        Changes(
+            "nodes",
+            spec=("unschedulable",),
+            rules=(
+                Rule(
+                    f"uncordons no node without {TTL}",
+                    f"params.data.{TTL} != 'off' || object.spec.?unschedulable.orValue(false)"
+                    " || !oldObject.spec.?unschedulable.orValue(false)",
+                    settings=(TTL,),
+                    broken_by=lambda node, texts: (
+                        {"spec": {"unschedulable": None}}
+                        if node["spec"].get("unschedulable") and texts["CORDON_TTL"] == "off"
+                        else None
+                    ),
+                ),
+            ),
+        ),
+    )
 
     @property
     def evicts(self) -> bool:

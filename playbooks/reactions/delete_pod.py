@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Tuple, Union
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deletion
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject
@@ -43,6 +44,25 @@ class DeletePod(Reaction):
         Permission("pods", ("get", "list", "delete")),
         Permission("pods/log", ("get",), only_with=evidence_settings.URL.name),
         Permission("events", ("list",), only_with=evidence_settings.URL.name),
+    )
+    CHANGES = (
+        Changes(
+            "pods",
+            operations=(DELETE,),
+            rules=(
+                BY_UID,
+                Rule(
+                    "deletes a pod with GRACE_PERIOD_SECONDS",
+                    "string(request.options.?gracePeriodSeconds.orValue(-1)) =="
+                    " params.data.GRACE_PERIOD_SECONDS",
+                    settings=("GRACE_PERIOD_SECONDS",),
+                    broken_by=lambda pod, texts: deletion(
+                        pod, int(texts["GRACE_PERIOD_SECONDS"]) + 1
+                    ),
+                ),
+            ),
+            allowed=lambda pod, texts: deletion(pod, int(texts.get("GRACE_PERIOD_SECONDS", "1"))),
+        ),
     )
 
     def __init__(

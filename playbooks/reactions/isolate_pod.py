@@ -9,8 +9,8 @@ from playbooks.core import proof
 from playbooks.core.action import Action, target_ref
 from playbooks.core.alert import Alert
 from playbooks.core.cluster import network_policy
-from playbooks.core.cluster.network_policy import LABEL, POLICY_PREFIX
-from playbooks.core.cluster.permissions import Changes, Permission
+from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import lifetime
@@ -24,6 +24,7 @@ from playbooks.core.ports import Cluster
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Reaction
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
+from playbooks.reactions import isolation_changes
 from playbooks.reactions.isolation_plan import IsolationPlan
 
 # Controllers that start another replica for a pod they no longer select.
@@ -31,12 +32,6 @@ _REPLACING = ("ReplicaSet", "ReplicationController")
 
 # Access modes with which the next replica could not mount what the pod still holds.
 _EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
-
-# CEL. What is deleted has no object.
-_SELECTS_ITS_POD = (
-    "object == null || object.spec.podSelector.?matchLabels.orValue({}) =="
-    f" {{'{LABEL}': request.name.substring({len(POLICY_PREFIX)}).split('.')[0]}}"
-)
 
 
 class IsolatePod(Reaction):
@@ -88,20 +83,7 @@ class IsolatePod(Reaction):
         Permission("networkpolicies", ("delete",), group="networking.k8s.io", only_with=TTL),
     )
 
-    CHANGES = (
-        Changes("pods", takes_labels=True),
-        Changes(
-            "networkpolicies",
-            group="networking.k8s.io",
-            own=True,
-            rules={
-                f"request.name.startsWith('{POLICY_PREFIX}')": (
-                    f"changes no NetworkPolicy but {POLICY_PREFIX}<uid>"
-                ),
-                _SELECTS_ITS_POD: "selects with its NetworkPolicy the pod for which it is named",
-            },
-        ),
-    )
+    CHANGES = isolation_changes.CHANGES
     RELIES_ON = (NETWORK_POLICIES,)
 
     def __init__(

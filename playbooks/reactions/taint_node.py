@@ -6,22 +6,64 @@ from dataclasses import replace
 from typing import Any, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
+from playbooks.core.cluster.changes import Changes, Rule, Texts
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.node import REPELLING, Node, Taint, shown
-from playbooks.core.cluster.permissions import PREFIX, Changes, Permission
+from playbooks.core.cluster.permissions import PREFIX, Permission
 from playbooks.core.containment import lifetime, tainting
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.note import Note
-from playbooks.core.containment.tainting import Tainting
+from playbooks.core.containment.tainting import TAINTS, Tainting
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Setting, label_value, one_of, qualified_name
 from playbooks.reactions.contain_node import Change, ContainNode, host_setting
 
-# CEL. Which key TAINT_KEY names is not known where the policy is made.
-_KEEPS_FOREIGN_TAINTS = (
-    f"oldObject.spec.?taints.orValue([]).filter(t, !t.key.startsWith('{PREFIX}'))"
-    ".all(t, t in object.spec.?taints.orValue([]))"
+_WAS, _NOW = (f"{each}.spec.?taints.orValue([])" for each in ("oldObject", "object"))
+_CONFIGURED = "t.key == params.data.TAINT_KEY && t.effect == params.data.TAINT_EFFECT"
+_NOTED = f"oldObject.metadata.?annotations[?'{TAINTS}'].orValue('').contains('\"' + t.key)"
+
+
+def _with_taint(node: Manifest, _: Texts) -> Manifest:
+    """Adds a taint that is no playbook's."""
+    made = {"key": "falco-check", "effect": "PreferNoSchedule"}
+    return {"spec": {"taints": [*(node["spec"].get("taints") or ()), made]}}
+
+
+def _without_taints(node: Manifest, _: Texts) -> Optional[Manifest]:
+    foreign = [t for t in node["spec"].get("taints") or () if not t["key"].startswith(PREFIX)]
+    notes = (node["metadata"].get("annotations") or {}).get(TAINTS, "")
+    return {"spec": {"taints": None}} if foreign and not notes else None
+
+
+_RULES = (
+    Rule(
+        f"removes no taint but {PREFIX}* and those that it noted",
+        f"{_WAS}.all(t, t in {_NOW} || t.key.startsWith('{PREFIX}') || {_NOTED})",
+        broken_by=_without_taints,
+    ),
+    Rule(
+        "adds no taint but that of TAINT_KEY and TAINT_EFFECT",
+        f"{_NOW}.all(t, t in {_WAS} || {_CONFIGURED})",
+        settings=("TAINT_KEY", "TAINT_EFFECT"),
+        broken_by=_with_taint,
+    ),
+    Rule(
+        f"removes no taint but {PREFIX}* and that of TAINT_KEY and TAINT_EFFECT",
+        f"{_WAS}.all(t, t in {_NOW} || t.key.startsWith('{PREFIX}') || {_CONFIGURED})",
+        settings=("TAINT_KEY", "TAINT_EFFECT"),
+    ),
+    Rule(
+        "removes no taint without TAINT_TTL",
+        f"params.data.TAINT_TTL != 'off' || {_WAS}.all(t, t in {_NOW})",
+        settings=("TAINT_TTL",),
+        broken_by=lambda node, texts: (
+            {"spec": {"taints": None}}
+            if node["spec"].get("taints") and texts["TAINT_TTL"] == "off"
+            else None
+        ),
+    ),
 )
 
 
@@ -55,17 +97,7 @@ class TaintNode(ContainNode):
         Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
     )
 
-    CHANGES = (
-        Changes(
-            "nodes",
-            spec=("taints",),
-            rules={
-                _KEEPS_FOREIGN_TAINTS: (
-                    f"adds taints to a node, and changes or removes none but {PREFIX}*"
-                )
-            },
-        ),
-    )
+    CHANGES = (Changes("nodes", spec=("taints",), rules=_RULES),)
 
     def __init__(
         self,

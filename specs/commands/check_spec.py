@@ -81,7 +81,7 @@ with description("falco-playbook check") as self:
     with it("looks at nothing but pods for isolate alone"):
         found = statuses(ready(playbook="delete"), playbook="delete")
 
-        expect([name for name in found if name.startswith(("policy", "admission"))]).to(be_empty)
+        expect([name for name in found if name.startswith("policy")]).to(be_empty)
 
     with it("lets nothing from an alert speak to a terminal"):
         self.cluster.says = inspected(alerts={"hosts": {"\x1b[2J": 1}})
@@ -371,15 +371,27 @@ with description("falco-playbook check, of the admission policy") as self:
     def finding(self):
         return the_finding(self.cluster, "admission policy")
 
-    with it("tries two changes as the account, in dry runs: one is refused, and one is not"):
-        expect(self.finding()[0]).to(equal("ok"))
-        tried = [each for each in self.cluster.patched if each[2]]
+    with it("tries each rule as the account, in dry runs, with what it refuses and what it allows"):
+        status, says, _ = self.finding()
+        expect(status).to(equal("ok"))
+        expect(says).to(start_with("6 policies reject what the playbook never does"))
 
-        expect([list(change["metadata"]["annotations"]) for _, change, _, _ in tried]).to(
-            equal([["falco-check"], ["falco/check"]])
+        expect({user for user, *_ in self.cluster.tried}).to(
+            equal({"system:serviceaccount:default:falco-isolate"})
         )
-        expect({(name, user, dry) for name, _, user, dry in tried}).to(
-            equal({("falco-isolate-1", "system:serviceaccount:default:falco-isolate", True)})
+        tried = [(operation, name) for _, operation, name, _ in self.cluster.tried]
+        expect(tried).to(contain(("UPDATE", "falco-isolate-ledger"), ("CREATE", "falco-isolate-1")))
+        labels = [
+            body["metadata"].get("labels")
+            for _, operation, name, body in self.cluster.tried
+            if (operation, name) == ("UPDATE", "falco-isolate-1") and "metadata" in body
+        ]
+        expect(labels).to(
+            contain(
+                {"falco/isolated": "another"},
+                {"created-by": None, "function": None, "falco/isolated": None},
+                {"falco/isolated": self.cluster.the("Pod", "falco-isolate-1")["metadata"]["uid"]},
+            )
         )
 
     with it("fails where it is not installed, or its binding is not"):
@@ -391,28 +403,27 @@ with description("falco-playbook check, of the admission policy") as self:
             expect((status, says)).to(equal(("failed", f"there is no {kind} {POLICY}")))
             expect(do).to(contain("deploy_playbook -S"))
 
-    with it("fails where it refuses nothing"):
-        self.cluster.refusal = None
+    with it("fails where a policy refuses nothing, and names what the account could do"):
+        self.cluster.lax = (POLICY,)
+        status, says, _ = self.finding()
 
-        expect(self.finding()[:2]).to(
-            equal(
-                (
-                    "failed",
-                    "falco-isolate could change Pod default/falco-isolate-1 in a way that its"
-                    " playbook never does",
-                )
+        expect(status).to(equal("failed"))
+        expect(says).to(
+            contain(
+                "falco-isolate could do to Pod default/falco-isolate-1 what its playbook never"
+                " does: it labels a pod as isolated with the pod's own uid only"
             )
         )
 
     with it("cannot tell where something else refuses, or one may not act as the account"):
-        self.cluster.refusal = "pods is forbidden: User cannot patch"
+        self.cluster.refusal = "admission webhook denied the request"
         expect(self.finding()[0]).to(equal("unknown"))
         self.cluster.refusal = "User cannot impersonate resource serviceaccounts"
         expect(self.finding()[0]).to(equal("unknown"))
         expect(self.finding()[2]).to(contain("impersonate serviceaccounts/falco-isolate"))
 
     with it("fails where it refuses also what the playbook does"):
-        self.cluster.failures["patch"] = NotPermitted(self.cluster.refusal)
+        self.cluster.too_strict = (POLICY,)
 
         expect(self.finding()[0]).to(equal("failed"))
         expect(self.finding()[1]).to(start_with("falco-playbook-isolate-pods also rejects what"))
@@ -428,11 +439,25 @@ with description("falco-playbook check, of the admission policy") as self:
 
     with it("tries it on a node, for taint"):
         cluster = ready(playbook="taint")
-        cluster.refusal = cluster.refusal.replace(POLICY, "falco-playbook-taint-nodes")
         found = statuses(cluster, playbook="taint")
 
         expect(found["admission policy"]).to(equal("ok"))
-        expect({name for name, *_ in cluster.patched}).to(equal({"node-1"}))
+        expect({name for _, _, name, _ in cluster.tried}).to(
+            equal({"node-1", "falco-taint-ledger"})
+        )
+
+    with it("warns where nothing holds the account to its settings, and tries the rest"):
+        cluster = ready(playbook="taint")
+        cluster.delete(cluster.the("ConfigMap", "falco-taint-admission"))
+        found = run("check", "-p", "taint", cluster=cluster).out
+
+        expect(found).to(
+            contain(
+                "warning  admission policy       they do not hold it to its settings: there is no"
+                " ConfigMap default/falco-taint-admission"
+            )
+        )
+        expect(found).to(contain("ok       admission policy       3 policies reject"))
 
     with it("cannot tell where the cluster does not say what it serves"):
         self.cluster.failures["/apis/admissionregistration.k8s.io/v1"] = PlaybookError("timed out")

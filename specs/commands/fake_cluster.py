@@ -15,18 +15,19 @@ from playbooks.core.cluster.manifest import labels, reference
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ports import LedgerStore
+from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.request import catalogue
 from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import Run, a_worker_request, worker_objects
+from specs.deployment.mothers import BOUND, Run, a_worker_request, worker_objects
 from specs.support.fakes import FixedClock, InMemoryCluster
 from specs.support.mothers import a_document
 
 NAME = "falco-delete"
 
 POLICY = "falco-playbook-isolate-pods"
-REFUSAL = f"pods is forbidden: ValidatingAdmissionPolicy '{POLICY}' with binding denied request"
 
 
 class FakeCluster(FakeObjects):
@@ -35,8 +36,10 @@ class FakeCluster(FakeObjects):
 
     ``stale``: the pods whose kubelet is slow; it renews their files when they are annotated, or
     never where ``stuck``. ``annotated``: pods. ``may_not``: what accounts may not do, as "list
-    pods" or "list pods in shop". ``refusal``: the API server's to what the account never does, None
-    where nothing holds it. ``enforces``: what a NetworkPolicy cuts off in the probe pods.
+    pods" or "list pods in shop". ``tried``: requests as somebody else in turn: user, operation,
+    object and body. ``lax``, ``too_strict``: the names of policies that refuse nothing, or all.
+    ``refusal``: the words of all refusals, else those of the policy. ``enforces``: what a
+    NetworkPolicy cuts off in the probe pods.
     """
 
     def __init__(self, *objects, **options):
@@ -47,9 +50,10 @@ class FakeCluster(FakeObjects):
         self.stuck = False
         self.annotated = []
         self.may_not = ()
-        self.refusal = REFUSAL
+        self.refusal = ""
+        self.lax, self.too_strict = (), ()
+        self.patched, self.tried = [], []
         self.enforces = ("new", "open")
-        self.patched = []
         self.probed = []
 
     def execute(self, namespace, pod, container, command):
@@ -62,16 +66,39 @@ class FakeCluster(FakeObjects):
             raise self.says
         return self.says
 
-    def patch(self, manifest, change, *, user="", dry_run=False):
+    def patch(self, manifest, change):
         annotations = change["metadata"].get("annotations") or {}
         if ROTATED in annotations:
             self._hurry(manifest["metadata"]["name"])
             return
-        self.patched.append((manifest["metadata"]["name"], change, user, dry_run))
+        self.patched.append(change)
         if "patch" in self.failures:
             raise self.failures["patch"]
-        if self.refusal and user and not all(key.startswith("falco/") for key in annotations):
-            raise NotPermitted(self.refusal)
+
+    def try_as(self, user, operation, manifest, body):
+        self.tried.append((user, operation, manifest["metadata"]["name"], body))
+        for policy in self._policies_of(user, operation, manifest, body):
+            refused = policy.allowed(manifest, self._texts(user)) != body or policy.name in (
+                self.too_strict
+            )
+            if refused and policy.name not in self.lax:
+                raise NotPermitted(self.refusal or f"'{policy.name}' with binding denied request")
+
+    def _policies_of(self, user, operation, manifest, body):
+        playbook = user.rpartition(":")[2].split("-")[1]
+        kind = (body if operation == "CREATE" else manifest)["kind"].lower()
+        for policy in admission_policies.of(catalogue.load(playbook)):
+            about = policy.changes.resource
+            if policy.changes.operations[0] == operation and about in (
+                kind + "s",
+                kind[:-1] + "ies",
+            ):
+                yield policy
+
+    def _texts(self, user):
+        name = admission_policies.parameters_name(user.rpartition(":")[2])
+        found = [m for (kind, _, n), m in self.objects.items() if (kind, n) == ("ConfigMap", name)]
+        return {**(found[0]["data"] if found else {}), "account": user}
 
     def _hurry(self, pod):
         self.annotated.append(pod)
@@ -152,7 +179,8 @@ def a_cluster(
     also=(),
     **options,
 ):
-    made = worker_objects(a_worker_request(playbook, *typed), namespace=namespace, image="image:1")
+    request = a_worker_request(playbook, *typed)
+    made = worker_objects(request, namespace=namespace, image="image:1", existing=BOUND)
     function = made.function["metadata"]["name"]
     running = [a_pod(name, namespace, function=function) for name in pods]
     return kind(*made.in_order, *running, *also, namespace=namespace, **options)

@@ -17,7 +17,7 @@ SEEN = {
 }
 NATS = {"about": "nats", "servers": "nats://nats:4222"}
 STREAM = {"about": "stream", "name": "FALCO"}
-A_NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+A_NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {}}
 
 
 def inspected(**changes):

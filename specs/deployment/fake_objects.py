@@ -49,7 +49,10 @@ class FakeObjects(ClusterObjects):
     def __str__(self):
         return "a cluster in memory"
 
-    def patch(self, manifest, change, *, user="", dry_run=False):
+    def patch(self, manifest, change):
+        raise NotImplementedError
+
+    def try_as(self, user, operation, manifest, body):
         raise NotImplementedError
 
     def execute(self, namespace, pod, container, command):

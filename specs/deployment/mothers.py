@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from playbooks.deployment import __main__ as program
@@ -15,6 +15,7 @@ from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
+from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.request.options import Options
 from specs.deployment.fake_objects import FakeObjects
 
@@ -23,6 +24,7 @@ WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 
 TOKEN = "a-token-of-some-length"
 EXISTING = Existing(token=TOKEN, hash_key="a-key-of-some-length")
+BOUND = replace(EXISTING, bound=Bound(allowed=True))
 
 # The sources do not change while specs run, and reading them takes longest.
 function.archive = lru_cache(maxsize=None)(function.archive)

@@ -196,6 +196,7 @@ with description("deploy_playbook") as self:
                         "ConfigMap",
                         "Role",
                         "RoleBinding",
+                        "ConfigMap",
                         "NetworkPolicy",
                         "Function",
                         "NATSTrigger",

@@ -58,7 +58,10 @@ with description("The recorder of Events") as self:
         expect(path).to(equal(("apis", "events.k8s.io", "v1", "namespaces", "shop", "events")))
         expect(body["metadata"]["labels"]["falco/function"]).to(equal("falco-delete"))
         expect(body["metadata"]["labels"]["falco/function-namespace"]).to(equal("playbooks"))
-        expect(body["reportingInstance"]).to(equal("falco-delete-6d5f-abcde"))
+        expect(body["reportingInstance"]).to(equal("system:serviceaccount:playbooks:falco-delete"))
+        expect(body["metadata"]["annotations"]["falco/instance"]).to(
+            equal("falco-delete-6d5f-abcde")
+        )
 
     with it("counts the same again in a series"):
         self.record()

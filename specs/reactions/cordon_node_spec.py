@@ -125,11 +125,11 @@ with description("The playbook that cordons") as self:
         expect(answer(cluster_of()).reason).to(equal("cordoned"))
 
     with it("has an account that changes nothing but unschedulable and our annotations"):
-        (policy,) = admission_policies.of(cordon.playbook)
+        policy, *_ = admission_policies.of(cordon.playbook)
         rules = policy.manifests()[0]["spec"]["validations"]
 
         expect(policy.name).to(equal("falco-playbook-cordon-nodes"))
         expect(rules[0]["message"]).to(
             equal("the cordon playbook changes nothing of a node's spec but its unschedulable")
         )
-        expect(len(rules)).to(equal(5))
+        expect(len(rules)).to(equal(6))

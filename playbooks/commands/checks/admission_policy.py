@@ -1,27 +1,32 @@
-"""Does an admission policy hold the account to what its playbook needs? Asked in dry runs."""
+"""Do the admission policies hold the account to what its playbook needs? Each of their rules is
+tried in dry runs, as the account: with a request that it refuses, and with one that it allows."""
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence
+from dataclasses import dataclass, field
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding
-from playbooks.commands.checks.rights import user
+from playbooks.core.cluster.changes import ACCOUNT, Rule
 from playbooks.core.cluster.manifest import Manifest, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.cluster.permissions import PREFIX
-from playbooks.core.errors import NotPermitted
+from playbooks.core.cluster.permissions import account as user_of
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import set_up
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
+from playbooks.deployment.manifests.changes import OF_THE_LEDGER
 
 POLICY = "admission policy"
 
-# One change that is ours, and one that is not. Neither is ever made.
-_OURS = {"metadata": {"annotations": {f"{PREFIX}check": "dry-run"}}}
-_OTHER = {"metadata": {"annotations": {"falco-check": "dry-run"}}}
-
 _SET_UP = "an administrator has to run: ./deploy_playbook -S"
+
+# Objects with which an allowed request is tried, at most.
+_MOST = 5
+
+# Every cluster has pods there, and it is one of PROTECTED_NAMESPACES by default.
+_PROTECTED = "kube-system"
 
 
 def look(
@@ -31,16 +36,21 @@ def look(
     playbook: Playbook,
     *,
     places: Sequence[str],
+    ledger: Tuple[str, str],
 ) -> List[Finding]:
-    """Nothing for a playbook whose roles cannot be held any closer."""
+    """Nothing for a playbook whose roles cannot be held any closer. ``ledger``: its ConfigMap."""
     policies = admission_policies.of(playbook)
     if not policies:
         return []
-    # Nodes belong to no namespace.
-    where = [""] if playbook.reaction.TARGETS == "nodes" else [p or namespace for p in places]
-    who = user(namespace, account)
-    tried = next((each for each in policies if not each.changes.own), policies[0])
-    return [_state(cluster, policies, account) or _tried(cluster, tried, account, who, where)]
+    found = _state(cluster, policies, account)
+    if found:
+        return [found]
+    settings, unbound = _settings(cluster, policies, namespace, account)
+    texts = {**settings, ACCOUNT: user_of(namespace, account)}
+    tried = _Tried(cluster, account, texts, [p or namespace for p in places], ledger)
+    for policy in policies:
+        tried.policy(policy)
+    return [tried.finding(len(policies)), *unbound]
 
 
 def _state(
@@ -61,63 +71,169 @@ def _state(
         for each in policies
         for kind in admission_policies.KINDS
     ]
-    there = [shown(found) for found in cluster.get(wanted)]
-    missing = [shown(each) for each in wanted if shown(each) not in there]
+    missing = _missing(cluster, wanted)
     if missing:
         return Finding(POLICY, FAILED, f"there is no {', no '.join(missing)}", _SET_UP)
     return None
 
 
-def _tried(
-    cluster: ClusterObjects,
-    policy: AdmissionPolicy,
-    account: str,
-    who: str,
-    namespaces: Sequence[str],
-) -> Finding:
-    target = _target(cluster, policy.changes.resource, namespaces)
-    if target is None:
-        return Finding(POLICY, UNKNOWN, "it exists, but there is no object to test it with")
-    refusal = _refusal(cluster, target, _OTHER, who)
-    if refusal is None:
-        said = f"{account} could change {shown(target)} in a way that its playbook never does"
-        return Finding(POLICY, FAILED, said, _SET_UP)
-    if f"'{policy.name}'" not in refusal:
-        return _not_by_policy(refusal, account)
-    refused = _refusal(cluster, target, _OURS, who)
-    if refused is not None:
-        said = f"{policy.name} also rejects what the playbook does: {refused}"
-        return Finding(POLICY, FAILED, said, _SET_UP)
-    said = f"{policy.name} rejects what the playbook never does, and nothing else"
-    return Finding(POLICY, OK, said)
+def _settings(
+    cluster: ClusterObjects, policies: Sequence[AdmissionPolicy], namespace: str, account: str
+) -> Tuple[Mapping[str, str], List[Finding]]:
+    """Those that the policies read, and what is wrong where they read none."""
+    wanted = [each.bound(account, namespace) for each in policies if each.settings]
+    if not wanted:
+        return {}, []
+    name = admission_policies.parameters_name(account)
+    place = reference("v1", "ConfigMap", name, namespace)
+    found = cluster.get([place])
+    missing = _missing(cluster, wanted) if found else [shown(place)]
+    if missing:
+        said = f"they do not hold it to its settings: there is no {', no '.join(missing)}"
+        return {}, [Finding(POLICY, WARNING, said, f"deploy it again, or {_SET_UP}")]
+    return found[0].get("data") or {}, []
 
 
-def _not_by_policy(refusal: str, account: str) -> Finding:
-    if "impersonate" in refusal:
-        return Finding(
-            POLICY,
-            UNKNOWN,
-            "it exists, but you may not impersonate the account, which testing it takes",
-            f"ask for the right to impersonate serviceaccounts/{account}",
-        )
-    return Finding(
-        POLICY, UNKNOWN, f"it exists, but something else rejects the change first: {refusal}"
-    )
+def _missing(cluster: ClusterObjects, wanted: Sequence[Manifest]) -> List[str]:
+    there = [shown(found) for found in cluster.get(wanted)]
+    return [shown(each) for each in wanted if shown(each) not in there]
 
 
-def _target(
-    cluster: ClusterObjects, resource: str, namespaces: Sequence[str]
-) -> Optional[Manifest]:
-    """Some object that the account may change, for dry runs."""
-    return next((o for n in namespaces for o in cluster.list((resource,), namespace=n)), None)
+@dataclass
+class _Tried:
+    """What became of the dry runs. ``untried``: rules that there is no object to try with."""
+
+    cluster: ClusterObjects
+    account: str
+    texts: Mapping[str, str]
+    namespaces: Sequence[str]
+    ledger: Tuple[str, str]
+    rules: int = 0
+    failed: List[str] = field(default_factory=list)
+    unclear: List[str] = field(default_factory=list)
+    untried: List[str] = field(default_factory=list)
+
+    def policy(self, policy: AdmissionPolicy) -> None:
+        targets = self._targets(policy)
+        reached = [each for each in targets if not self._forbidden(policy, each)]
+        for rule in policy.rules:
+            self._rule(policy, rule, targets, reached)
+        self._allowed(policy, reached)
+
+    def finding(self, policies: int) -> Finding:
+        if self.failed:
+            return Finding(POLICY, FAILED, "; ".join(self.failed), _SET_UP)
+        if any("impersonate" in each for each in self.unclear):
+            return Finding(
+                POLICY,
+                UNKNOWN,
+                "it exists, but you may not impersonate the account, which testing it takes",
+                f"ask for the right to impersonate serviceaccounts/{self.account}",
+            )
+        if self.unclear:
+            said = f"it exists, but something else rejects the change first: {self.unclear[0]}"
+            return Finding(POLICY, UNKNOWN, said)
+        if not self.rules:
+            return Finding(POLICY, UNKNOWN, "it exists, but there is no object to test it with")
+        left = f"; {len(self.untried)} more found no object to be tried with" * bool(self.untried)
+        said = f"{policies} policies reject what the playbook never does, and nothing else"
+        return Finding(POLICY, OK, f"{said} ({self.rules} rules tried{left})")
+
+    def _rule(
+        self,
+        policy: AdmissionPolicy,
+        rule: Rule,
+        targets: Sequence[Manifest],
+        reached: Sequence[Manifest],
+    ) -> None:
+        if any(name not in self.texts for name in rule.settings):
+            return
+        if rule.broken_by is None and rule.forbids is None:
+            return
+        asked = next(self._breaking(policy, rule, targets, reached), None)
+        if asked is None:
+            self.untried.append(rule.says)
+            return
+        self.rules += 1
+        refusal = self._refusal(policy, *asked)
+        if refusal is None:
+            self.failed.append(
+                f"{self.account} could do to {shown(asked[0])} what its playbook never does:"
+                f" it {rule.says}"
+            )
+        elif not _by(policy, refusal) and not _by_role(refusal):
+            self.unclear.append(refusal)
+
+    def _breaking(
+        self,
+        policy: AdmissionPolicy,
+        rule: Rule,
+        targets: Sequence[Manifest],
+        reached: Sequence[Manifest],
+    ) -> Iterator[Tuple[Manifest, Manifest]]:
+        if rule.forbids:
+            where = [t for t in targets if rule.forbids(_namespace(t), self.texts)]
+            found = ((each, policy.allowed(each, self.texts)) for each in where)
+        else:
+            assert rule.broken_by is not None
+            broken_by = rule.broken_by
+            found = ((each, broken_by(each, self.texts)) for each in reached)
+        return ((target, body) for target, body in found if body is not None)
+
+    def _allowed(self, policy: AdmissionPolicy, reached: Sequence[Manifest]) -> None:
+        refusals = []
+        for target in reached[:_MOST]:
+            body = policy.allowed(target, self.texts)
+            refusal = self._refusal(policy, target, body) if body is not None else None
+            if refusal is None or not _by(policy, refusal):
+                return
+            refusals.append(refusal)
+        if refusals:
+            self.failed.append(f"{policy.name} also rejects what the playbook does: {refusals[0]}")
+
+    def _forbidden(self, policy: AdmissionPolicy, target: Manifest) -> bool:
+        known = [r for r in policy.rules if r.forbids and set(r.settings) <= set(self.texts)]
+        return any(r.forbids and r.forbids(_namespace(target), self.texts) for r in known)
+
+    def _targets(self, policy: AdmissionPolicy) -> List[Manifest]:
+        """Objects that the account may change, for dry runs."""
+        if policy.changes is OF_THE_LEDGER:
+            namespace, name = self.ledger
+            return self.cluster.get([reference("v1", "ConfigMap", name, namespace)])
+        resource = policy.changes.asked_of or policy.changes.resource
+        places = [*self.namespaces, _PROTECTED]
+        if resource == "nodes":
+            # They belong to no namespace.
+            places = [""]
+        group = "" if policy.changes.asked_of else policy.changes.group
+        name = f"{resource}.{group}" if group else resource
+        return [
+            found
+            for place in dict.fromkeys(places)
+            for found in self.cluster.list((name,), namespace=place)
+        ]
+
+    def _refusal(self, policy: AdmissionPolicy, target: Manifest, body: Manifest) -> Optional[str]:
+        """In the API server's words, or None where it would have made the change."""
+        operation = policy.changes.operations[0]
+        try:
+            self.cluster.try_as(self.texts[ACCOUNT], operation, target, body)
+        except NotPermitted as error:
+            return " ".join(str(error).split())
+        except PlaybookError as error:
+            # It exists already, or changed meanwhile: no policy refused it, and nothing allowed it.
+            return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return None
 
 
-def _refusal(
-    cluster: ClusterObjects, target: Manifest, change: Mapping[str, Any], who: str
-) -> Optional[str]:
-    """In the API server's words, or None where it would have made the change."""
-    try:
-        cluster.patch(target, change, user=who, dry_run=True)
-    except NotPermitted as error:
-        return " ".join(str(error).split())
-    return None
+def _by(policy: AdmissionPolicy, refusal: str) -> bool:
+    return f"'{policy.name}'" in refusal
+
+
+def _by_role(refusal: str) -> bool:
+    """Whether the account has no such right at all, which holds it as well."""
+    return " cannot " in refusal and "impersonate" not in refusal
+
+
+def _namespace(target: Manifest) -> str:
+    return str(target["metadata"].get("namespace", ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List, Mapping, Sequence
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, Finding
+from playbooks.core.cluster import permissions
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
@@ -18,11 +19,6 @@ WORKERS = (
     Permission("functions", ("get",), group=KUBELESS),
     Permission("natstriggers", ("get", "list", "watch"), group=KUBELESS),
 )
-
-
-def user(namespace: str, account: str) -> str:
-    """A ServiceAccount as the API server knows it."""
-    return f"system:serviceaccount:{namespace}:{account}"
 
 
 def namespaces(environment: Mapping[str, str]) -> Sequence[str]:
@@ -75,7 +71,7 @@ def _review(
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
-            "user": user(namespace, account),
+            "user": permissions.account(namespace, account),
             "groups": [accounts, f"{accounts}:{namespace}", "system:authenticated"],
             "resourceAttributes": {
                 "group": permission.group,

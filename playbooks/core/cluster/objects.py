@@ -75,15 +75,18 @@ class ClusterObjects(ABC):
         """
 
     @abstractmethod
-    def patch(
-        self,
-        manifest: Mapping[str, Any],
-        change: Mapping[str, Any],
-        *,
-        user: str = "",
-        dry_run: bool = False,
+    def patch(self, manifest: Mapping[str, Any], change: Mapping[str, Any]) -> None:
+        """Merge a change into an object."""
+
+    @abstractmethod
+    def try_as(
+        self, user: str, operation: str, manifest: Mapping[str, Any], body: Manifest
     ) -> None:
-        """Merge a change into an object, as somebody else where ``user`` is not empty."""
+        """Ask the API server in a dry run for what it refuses somebody else. Raises NotPermitted.
+
+        ``operation``: CREATE of ``body``, UPDATE of the object by a merge patch, or DELETE with
+        DeleteOptions.
+        """
 
     @abstractmethod
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Tuple
 
 from playbooks.core.action import PASSED, Answer
+from playbooks.core.cluster.changes import Rule, among
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.settings import Setting, matches_any, names, priority, text
 from playbooks.core.subjects import Priority
@@ -131,6 +132,14 @@ class OnlyNamespaces(Guard):
     )
     OFF = "`NAMESPACES` empty"
     ACTING = False
+    RULES = (
+        Rule(
+            "changes nothing outside of NAMESPACES",
+            f"params.data.NAMESPACES == '' || {among('NAMESPACES', 'request.namespace')}",
+            settings=("NAMESPACES",),
+            forbids=lambda namespace, texts: not matches_any(namespace, names(texts["NAMESPACES"])),
+        ),
+    )
 
     @classmethod
     def of(cls, context: Context) -> OnlyNamespaces:

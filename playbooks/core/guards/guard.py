@@ -8,6 +8,7 @@ from typing import Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import Rule
 from playbooks.core.instant import Instant
 from playbooks.core.ports import ClusterCollaborators, Collaborators
 from playbooks.core.reaction import Reaction
@@ -57,12 +58,14 @@ class Guard(ABC):
 
     ``REASONS``: the codes of its refusals. ``OFF``: how to turn it off, or why that cannot be.
     ``ACTING``: it is asked of playbooks only that act on the cluster.
+    ``RULES``: what of it the API server can hold changes in namespaces to as well.
     """
 
     REASONS: Tuple[str, ...] = ()
     SETTINGS: Tuple[Setting, ...] = ()
     OFF: str = ""
     ACTING: bool = True
+    RULES: Tuple[Rule, ...] = ()
 
     @classmethod
     @abstractmethod

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from playbooks.core.action import PASSED, Action, Answer
+from playbooks.core.cluster.permissions import account
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.ports import OwnPod
@@ -32,9 +33,9 @@ class OwnAccount(Guard):
         user = case.alert.fields.get("ka.user.name")
         if case.alert.source != "k8s_audit" or not isinstance(user, str):
             return PASSED
-        prefix = f"system:serviceaccount:{self.own_pod.namespace}:"
-        account = user[len(prefix) :] if user.startswith(prefix) else ""
-        if not _OURS.fullmatch(account):
+        prefix = account(self.own_pod.namespace, "")
+        name = user[len(prefix) :] if user.startswith(prefix) else ""
+        if not _OURS.fullmatch(name):
             return Answer("the caller is no account of a playbook")
         return Answer.refused(
             "own-account", f"{user}, the account of a playbook, caused the alert itself"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
+from playbooks.core.cluster.changes import Rule, among
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.settings import Setting, matching, names
@@ -40,6 +41,16 @@ class ProtectedNamespaces(Guard):
         ),
     )
     OFF = "`PROTECTED_NAMESPACES` empty"
+    RULES = (
+        Rule(
+            "changes nothing in a namespace of PROTECTED_NAMESPACES",
+            f"!{among('PROTECTED_NAMESPACES', 'request.namespace')}",
+            settings=("PROTECTED_NAMESPACES",),
+            forbids=lambda namespace, texts: bool(
+                matching(namespace, names(texts["PROTECTED_NAMESPACES"]))
+            ),
+        ),
+    )
 
     @classmethod
     def of(cls, context: Context) -> ProtectedNamespaces:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
+from playbooks.core.cluster.permissions import account
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain
@@ -15,10 +16,12 @@ from playbooks.core.outcome import Outcome, TargetRef
 API = "events.k8s.io/v1"
 CONTROLLER = "falco-playbooks"
 
-# Labels of an Event: whose it is. Annotations: what it says, for machines.
+# Labels of an Event: whose it is. Annotations: what it says, for machines, and the pod that wrote
+# it.
 PLAYBOOK = "falco/playbook"
 FUNCTION, HOME = "falco/function", "falco/function-namespace"
 STATUS, RULE, TIME, BY = "falco/status", "falco/rule", "falco/alert-time", "falco/by"
+INSTANCE = "falco/instance"
 
 # What the API takes. Source: k8s.io/kubernetes, pkg/apis/core/validation/events.go
 LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
@@ -43,7 +46,7 @@ def event(
     """None where there is nothing to tell, or no object that it concerns.
 
     ``function``: empty outside of one; ``home``: its namespace; ``instance``: the pod, or the
-    machine, that writes.
+    machine, that writes. A function reports as its account, which admission can check.
     The note has rule and message, and never the alert's text.
     """
     kind, target_ref = kinds.kind(outcome), outcome.target_ref
@@ -51,7 +54,7 @@ def event(
         return None
     by = str(outcome.details.get("by") or "")
     whose = {PLAYBOOK: playbook, FUNCTION: function, HOME: home}
-    said = {STATUS: kind, RULE: rule, TIME: alert_time, BY: by}
+    said = {STATUS: kind, RULE: rule, TIME: alert_time, BY: by, INSTANCE: instance}
     return {
         "apiVersion": API,
         "kind": "Event",
@@ -68,7 +71,7 @@ def event(
         "regarding": _regarding(target_ref),
         "note": _cut(f"{rule}: {outcome.message}" if rule else outcome.message),
         "reportingController": f"{CONTROLLER}/{playbook}",
-        "reportingInstance": instance[:LONGEST_WORD],
+        "reportingInstance": (account(home, function) if function else instance)[:LONGEST_WORD],
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, Manifest, label, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
+from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.terminal import print_done, print_messages
 
 # Bindings first: without them a role gives nobody anything.
@@ -19,8 +21,12 @@ SELECTOR = f"created-by=kubeless,{FUNCTION_NAMESPACE}"
 
 
 def labelled_roles(cluster: ClusterObjects) -> List[Manifest]:
-    """All roles and bindings of all our functions. Raises Forbidden."""
-    return cluster.list(RESOURCES, selector=SELECTOR)
+    """All roles and bindings of all our functions, those of admission policies where they may be
+    listed. Raises NotPermitted."""
+    roles = cluster.list(RESOURCES, selector=SELECTOR)
+    with suppress(NotFound, NotPermitted):
+        return [*roles, *cluster.list((admission_policies.BINDINGS,), selector=SELECTOR)]
+    return roles
 
 
 def roles_of(function: str, namespace: str, roles: Sequence[Manifest]) -> List[Manifest]:

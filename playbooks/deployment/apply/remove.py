@@ -21,7 +21,7 @@ from playbooks.deployment.apply.deploy import TRIGGERS
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import ledger
+from playbooks.deployment.manifests import admission_policies, ledger
 from playbooks.deployment.manifests.function import is_trigger_of
 
 # What may lie beside a function, by its labels.
@@ -120,5 +120,6 @@ def _few(cluster: ClusterObjects, function: str, namespace: str) -> List[Manifes
         reference("v1", "Secret", function, namespace),
         reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace),
         ledger.earlier(function, namespace),
+        admission_policies.earlier(function, namespace),
     ]
     return [m for m in cluster.get(possible) if label(m, FUNCTION) == function]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Set, Tuple
+from typing import List, Mapping, Set, Tuple
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
@@ -13,7 +13,10 @@ from playbooks.deployment.apply.waiting import PAUSE, Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.access import worker_role
+from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.definitions import LABELS, definitions
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import print_messages
 
 # Seconds in which the API server serves what was defined.
 SERVED_WITHIN = 30.0
@@ -41,6 +44,7 @@ def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[
     served = serves_policies(cluster)
     wanted = [m for m in manifests() if served or m["kind"] not in admission_policies.KINDS]
     try:
+        wanted += _bindings(cluster) if served else []
         report = [_do(cluster, each) for each in _steps(cluster, wanted)]
     except NotPermitted as error:
         raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
@@ -51,6 +55,37 @@ def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[
 def serves_policies(cluster: ClusterObjects) -> bool:
     """Whether the API server knows admission policies."""
     return admission_policies.RESOURCE in _resources(cluster, admission_policies.API)
+
+
+def bound(
+    cluster: ClusterObjects, request: Request, namespace: str, referenced: Mapping[str, str]
+) -> Bound:
+    """What is known of the cluster for admission policies that know the settings of a function."""
+    found = cluster.get([admission_policies.earlier(request.function, namespace)])
+    before = (found[0].get("data") or {}) if found else None
+    bindings = admission_policies.bindings(request.playbook, request.function, namespace)
+    return Bound(_may_bind(cluster, bindings), before, referenced)
+
+
+def _may_bind(cluster: ClusterObjects, bindings: List[Manifest]) -> bool:
+    """Whether they are served, and who deploys may write what belongs to no namespace."""
+    if not bindings or not serves_policies(cluster):
+        return False
+    try:
+        cluster.create(bindings[:1], dry_run=True)
+    except AlreadyExists:
+        return True
+    except NotPermitted as error:
+        said = f"admission policies do not hold the account to its settings: {error}"
+        print_messages("warning", [f"{said}; an administrator has to run deploy_playbook -S"])
+        return False
+    return True
+
+
+def _bindings(cluster: ClusterObjects) -> List[Manifest]:
+    """Those for the settings of all functions that are deployed."""
+    found = cluster.list(("configmaps",), selector=admission_policies.PARAMETERS)
+    return [m for each in found for m in admission_policies.of_parameters(each)]
 
 
 def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:

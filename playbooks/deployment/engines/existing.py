@@ -16,6 +16,7 @@ from playbooks.core.errors import (
     InvalidSetting,
     PlaybookError,
 )
+from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.network_policy import egress_ports
 from playbooks.deployment.request import worker_settings
 
@@ -42,12 +43,14 @@ _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s,\"'<>/?#]+", re.ASCII | re.IGNO
 class Existing:
     """``api_ports``: where the API server listens. ``ports_before``: those that the NetworkPolicy
     of an earlier deployment lets workers reach. ``referenced``: by setting, the texts of the
-    Secrets' keys that ``-s`` names. ``token`` and ``hash_key``: of an earlier deployment, else
+    Secrets' keys that ``-s`` names. ``bound``: what admission policies know of the settings.
+    ``token`` and ``hash_key``: of an earlier deployment, else
     generated."""
 
     api_ports: Tuple[int, ...] = API_PORTS
     ports_before: Tuple[int, ...] = ()
     referenced: Mapping[str, str] = field(default_factory=dict)
+    bound: Bound = field(default_factory=Bound)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     hash_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
@@ -82,7 +85,7 @@ def _ports_of(text: str) -> Iterable[int]:
         yield from _METADATA_PORTS.get(scheme, ())
 
 
-def _kept(secret: Mapping[str, Any]) -> Dict[str, str]:
+def _kept(secret: Mapping[str, Any]) -> Dict[str, Any]:
     """What was generated before, unless it is not there or cannot be used."""
     kept: Dict[str, str] = {}
     for name, key in (("token", worker_settings.TOKEN.name), ("hash_key", HASH_KEY)):

@@ -8,13 +8,13 @@ from typing import Any, List, Mapping, Optional, Sequence
 from playbooks.core.cluster.manifest import Manifest, identity, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted
-from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import PAUSE, Check, Sleep, nothing
 from playbooks.deployment.engines.engine import ClusterEngine, Invocation, answered
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import network_policy
@@ -77,18 +77,25 @@ class Kubeless(ClusterEngine):
                 *secrets(request, invocation.namespace),
                 *access.roles(request, invocation.namespace),
                 *ledger.ledger(request, invocation.namespace),
+                *admission_policies.beside(request, invocation.namespace, existing.bound),
                 network_policy(*place, caller),
             ],
             triggers=triggers(*place, request.topics),
-            earlier=[reference("v1", "Secret", *place), ledger.earlier(*place)],
+            earlier=[
+                reference("v1", "Secret", *place),
+                ledger.earlier(*place),
+                admission_policies.earlier(*place),
+            ],
+            afterwards=admission_policies.afterwards(request, invocation.namespace, existing.bound),
         )
 
     def look(self, request: Request, invocation: Invocation) -> Existing:
-        preflight.check_cluster(invocation.cluster)
-        preflight.check_references(invocation.cluster, request, invocation.namespace)
+        cluster, namespace = invocation.cluster, invocation.namespace
+        preflight.check_cluster(cluster)
+        texts = preflight.check_references(cluster, request, namespace)
         caller = controller_namespace(invocation.environ)
-        print_messages("warning", preflight.warnings(invocation.cluster, caller))
-        return Existing()
+        print_messages("warning", preflight.warnings(cluster, caller))
+        return Existing(bound=set_up.bound(cluster, request, namespace, texts))
 
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         ours = [objects.function, *objects.triggers]

@@ -16,7 +16,7 @@ from playbooks.deployment.engines import kubeless, pod_patch
 from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered
 from playbooks.deployment.engines.existing import HASH_KEY, Existing, ports_of_urls
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import access, ledger, worker
+from playbooks.deployment.manifests import access, admission_policies, ledger, worker
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import worker_policy
@@ -116,6 +116,7 @@ class Kubernetes(ClusterEngine):
                 *([] if image else [worker.config_map(*place, archive, needs)]),
                 *access.roles(request, namespace),
                 *ledger.ledger(request, namespace),
+                *admission_policies.beside(request, namespace, existing.bound),
                 access.worker_binding(*place),
                 # During the rollout, the workers of before reach what they need, too.
                 worker_policy(*place, {*ports, *existing.ports_before}),
@@ -128,8 +129,12 @@ class Kubernetes(ClusterEngine):
                 reference("v1", "ConfigMap", worker.config_map_name(name), namespace),
                 reference("policy/v1", "PodDisruptionBudget", name, namespace),
                 ledger.earlier(*place),
+                admission_policies.earlier(*place),
             ],
-            afterwards=[worker_policy(*place, ports)],
+            afterwards=[
+                worker_policy(*place, ports),
+                *admission_policies.afterwards(request, namespace, existing.bound),
+            ],
             owns_triggers=True,
         )
 
@@ -138,7 +143,10 @@ class Kubernetes(ClusterEngine):
         preflight.check_answers(cluster)
         kubeless.refuse_controller(cluster, kubeless.controller_namespace(invocation.environ))
         texts = preflight.check_references(cluster, request, namespace)
-        return existing_objects.look(cluster, request.function, namespace, texts)
+        return replace(
+            existing_objects.look(cluster, request.function, namespace, texts),
+            bound=set_up.bound(cluster, request, namespace, texts),
+        )
 
     def prepare(self, invocation: Invocation) -> None:
         print_done(set_up.complete(invocation.cluster, sleep=invocation.sleep))

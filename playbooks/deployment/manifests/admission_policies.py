@@ -3,30 +3,48 @@
 A role lets an account patch a pod or a node, whole. These policies let it change of them what its
 playbook changes, so that a stolen token, or a bug, can do no more. They are about the accounts
 ``falco-<playbook>`` and ``falco-<playbook>-<anything>`` of any namespace, and about nobody else's
-requests. Status and other subresources are in no role of ours; of those that take a pod or a node,
-nothing may be changed either, should somebody grant them.
+requests.
+
+``-S`` makes the policies, with a binding each that holds whatever the settings are. Deploying makes
+a ConfigMap of the settings that the policies read, on which the account has no rights, and a
+binding that makes it their parameter. Without that ConfigMap only the first binding holds: where a
+parameter is missing, the API server would refuse the requests of everybody, not of the account.
 Source: https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from playbooks.core.cluster.manifest import Manifest
-from playbooks.core.cluster.permissions import PREFIX, Changes
+from playbooks.core.cluster.changes import DELETE, Changes, Rule, Texts
+from playbooks.core.cluster.manifest import (
+    FUNCTION,
+    FUNCTION_NAMESPACE,
+    Manifest,
+    label,
+    labels,
+    reference,
+)
+from playbooks.core.cluster.permissions import ACCOUNTS, PREFIX
 from playbooks.core.playbook import Playbook
+from playbooks.deployment.manifests.changes import changes as changes_of
 from playbooks.deployment.manifests.definitions import LABELS
 from playbooks.deployment.request import catalogue
+from playbooks.deployment.request.request import Request
 
 GROUP = "admissionregistration.k8s.io"
 API = f"{GROUP}/v1"
 POLICY, BINDING = KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 RESOURCE = "validatingadmissionpolicies"
+BINDINGS = f"validatingadmissionpolicybindings.{GROUP}"
 
 #: The first Kubernetes that serves it.
 SINCE = "1.30"
+
+#: On every ConfigMap of settings: the playbook whose policies read it.
+PARAMETERS = "falco/admission"
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,27 @@ class AdmissionPolicy:
 
     @property
     def name(self) -> str:
-        return f"falco-playbook-{self.playbook}-{self.changes.resource}"
+        only_deletes = self.changes.operations == (DELETE,)
+        resource = f"{self.changes.resource}{'-delete' if only_deletes else ''}"
+        return f"falco-playbook-{self.playbook}-{resource}"
+
+    @property
+    def settings(self) -> Tuple[str, ...]:
+        """Those that its rules read."""
+        return tuple(dict.fromkeys(n for rule in self.rules for n in rule.settings))
+
+    @property
+    def rules(self) -> List[Rule]:
+        """All of them, also those that every change in place is held to."""
+        return [*_in_place(self.changes), *self.changes.rules]
+
+    def allowed(self, target: Manifest, texts: Texts) -> Optional[Manifest]:
+        """A request about an object that the playbook makes; None where none is known."""
+        if self.changes.allowed:
+            return self.changes.allowed(target, texts)
+        if not self.changes.in_place:
+            return None
+        return {"metadata": {"annotations": {f"{PREFIX}check": "dry-run"}}}
 
     def is_about(self, account: str) -> bool:
         """Whether it holds accounts of this name."""
@@ -47,52 +85,84 @@ class AdmissionPolicy:
     def manifests(self) -> List[Manifest]:
         """With its binding: without one, a policy holds nobody to anything."""
         metadata = {"name": self.name, "labels": LABELS}
-        binding = {"policyName": self.name, "validationActions": ["Deny"]}
         return [
             {"apiVersion": API, "kind": POLICY, "metadata": metadata, "spec": self._spec()},
-            {"apiVersion": API, "kind": BINDING, "metadata": metadata, "spec": binding},
+            {"apiVersion": API, "kind": BINDING, "metadata": metadata, "spec": self._binding()},
         ]
+
+    def bound(self, function: str, namespace: str) -> Manifest:
+        """The binding that makes the settings of one function its parameters."""
+        parameters = {
+            "name": parameters_name(function),
+            "namespace": namespace,
+            "parameterNotFoundAction": "Allow",
+        }
+        return {
+            "apiVersion": API,
+            "kind": BINDING,
+            "metadata": {
+                "name": f"{self.name}.{function}.{namespace}",
+                "labels": {**labels(function), FUNCTION_NAMESPACE: namespace},
+            },
+            "spec": {**self._binding(), "paramRef": parameters},
+        }
 
     @property
     def _accounts(self) -> str:
         return f"falco-{self.playbook}(-[a-z0-9.-]+)?"
 
+    def _binding(self) -> Dict[str, Any]:
+        return {"policyName": self.name, "validationActions": ["Deny"]}
+
     def _spec(self) -> Dict[str, Any]:
         changes = self.changes
-        account = f"^system:serviceaccount:[^:]+:{self._accounts}$"
         # Of an object that is there, subresources such as its status are held as well.
-        resources = [changes.resource, *([] if changes.own else [f"{changes.resource}/*"])]
+        resources = [changes.resource, *([f"{changes.resource}/*"] if changes.in_place else [])]
         rule = {
             "apiGroups": [changes.group],
             "apiVersions": ["*"],
-            "operations": ["CREATE", "UPDATE", "DELETE"] if changes.own else ["UPDATE"],
+            "operations": list(changes.operations),
             "resources": resources,
         }
-        rules = [*([] if changes.own else _in_place(changes)), *changes.rules.items()]
+        with_parameters = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}
         return {
+            **(with_parameters if self.settings else {}),
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [rule]},
-            "matchConditions": [
-                {
-                    "name": f"account-of-{self.playbook}",
-                    "expression": f"request.userInfo.username.matches('{account}')",
-                }
-            ],
-            "variables": [] if changes.own else _VARIABLES,
+            "matchConditions": list(self._conditions()),
+            "variables": _VARIABLES if changes.in_place else [],
             "validations": [
                 {
-                    "expression": expression,
-                    "message": f"the {self.playbook} playbook {words}",
+                    "expression": _asked(rule),
+                    "message": f"the {self.playbook} playbook {rule.says}",
                     "reason": "Forbidden",
                 }
-                for expression, words in rules
+                for rule in self.rules
             ],
         }
+
+    def _conditions(self) -> Iterator[Dict[str, str]]:
+        user = "request.userInfo.username"
+        account = f"^{ACCOUNTS}[^:]+:{self._accounts}$"
+        yield {
+            "name": f"account-of-{self.playbook}",
+            "expression": f"{user}.matches('{account}')",
+        }
+        if self.settings:
+            # Of the ConfigMap's own namespace only: who may write it reaches no other account.
+            whose = (
+                f"'{ACCOUNTS}' + params.metadata.namespace + ':'"
+                f" + params.metadata.labels['{FUNCTION}']"
+            )
+            yield {
+                "name": "account-of-these-settings",
+                "expression": f"params == null || {user} == {whose}",
+            }
 
 
 def of(playbook: Playbook) -> List[AdmissionPolicy]:
     """None for a playbook whose roles cannot be held any closer."""
-    return [AdmissionPolicy(playbook.name, changes) for changes in playbook.reaction.CHANGES]
+    return [AdmissionPolicy(playbook.name, changes) for changes in changes_of(playbook)]
 
 
 def policies() -> List[Manifest]:
@@ -101,24 +171,126 @@ def policies() -> List[Manifest]:
     return [manifest for each in known for manifest in each.manifests()]
 
 
-def _in_place(changes: Changes) -> Iterator[Tuple[str, str]]:
-    """CEL, and what the playbook does while it holds."""
+def parameters_name(function: str) -> str:
+    return f"{function}-admission"
+
+
+def parameters(request: Request, namespace: str, texts: Mapping[str, str]) -> List[Manifest]:
+    """The ConfigMap of the settings that the policies of a function read.
+
+    ``texts``: what is known of settings that come from Secrets; one that is unknown is left out,
+    and so are the rules that read it. None for a playbook without such settings.
+    """
+    read = {name for each in of(request.playbook) for name in each.settings}
+    if not read:
+        return []
+    given = {**request.values, **texts}
+    unknown = {reference.name for reference in request.references} - set(texts)
+    data = {
+        setting.name: _text(setting.check(given.get(setting.name, setting.default or "")))
+        for setting in request.playbook.settings
+        if setting.name in read - unknown
+    }
+    metadata = {
+        "name": parameters_name(request.function),
+        "namespace": namespace,
+        "labels": {**labels(request.function), PARAMETERS: request.playbook.name},
+    }
+    return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What is known of the cluster where the settings of a function are bound to the policies.
+
+    ``allowed``: whether bindings can be made. ``before``: what an earlier deployment has as
+    settings, None where there is none. ``referenced``: the texts of settings from Secrets.
+    """
+
+    allowed: bool = False
+    before: Optional[Mapping[str, str]] = None
+    referenced: Mapping[str, str] = field(default_factory=dict)
+
+
+def beside(request: Request, namespace: str, bound: Bound) -> List[Manifest]:
+    """What lies beside one function. Until ``afterwards``, its workers of before are at work too:
+    of the settings only those that stay the same are there."""
+    made, before = parameters(request, namespace, bound.referenced), bound.before
+    if before is not None:
+        made = [
+            {**m, "data": {k: v for k, v in m["data"].items() if before.get(k) == v}} for m in made
+        ]
+    if bound.allowed:
+        made += bindings(request.playbook, request.function, namespace)
+    return made
+
+
+def afterwards(request: Request, namespace: str, bound: Bound) -> List[Manifest]:
+    """What becomes of it once only workers with these settings are at work."""
+    return parameters(request, namespace, bound.referenced)
+
+
+def earlier(function: str, namespace: str) -> Manifest:
+    """What another deployment of the function may have left of it, beside bindings."""
+    return reference("v1", "ConfigMap", parameters_name(function), namespace)
+
+
+def of_parameters(found: Manifest) -> List[Manifest]:
+    """The bindings for a ConfigMap of settings that is there; none for one of no playbook."""
+    function, playbook = label(found, FUNCTION), label(found, PARAMETERS)
+    if playbook not in catalogue.names() or not function:
+        return []
+    return bindings(catalogue.load(playbook), function, found["metadata"]["namespace"])
+
+
+def bindings(playbook: Playbook, function: str, namespace: str) -> List[Manifest]:
+    """Those of one function, where the policies are about its account."""
+    return [
+        each.bound(function, namespace)
+        for each in of(playbook)
+        if each.settings and each.is_about(function)
+    ]
+
+
+def _text(value: Any) -> str:
+    """A typed value in one way only, however it was written."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "off" if value is None else str(value)
+
+
+def _asked(rule: Rule) -> str:
+    """CEL: a rule that reads settings holds where these are known."""
+    if not rule.settings:
+        return rule.cel
+    known = " && ".join(f"'{name}' in params.data" for name in rule.settings)
+    return f"params == null || !({known}) || ({rule.cel})"
+
+
+def _in_place(changes: Changes) -> Iterator[Rule]:
+    if not changes.in_place:
+        return
     an_object = f"a {changes.resource[:-1]}"
     but = f" but its {' and '.join(changes.spec)}" if changes.spec else ""
-    yield _same_spec(changes.spec), f"changes nothing of {an_object}'s spec{but}"
-    yield _same("?status"), f"changes nothing of {an_object}'s status"
-    yield (
-        f"{_same('metadata.?finalizers')} && {_same('metadata.?ownerReferences')}",
+    yield Rule(f"changes nothing of {an_object}'s spec{but}", _same_spec(changes.spec))
+    yield Rule(f"changes nothing of {an_object}'s status", _same("?status"))
+    yield Rule(
         f"changes neither finalizers nor owners of {an_object}",
+        f"{_same('metadata.?finalizers')} && {_same('metadata.?ownerReferences')}",
+        broken_by=lambda *_: {"metadata": {"finalizers": ["falco-check/dry-run"]}},
     )
-    if changes.takes_labels:
-        words = f"takes labels off {an_object}, and gives it none but {PREFIX}*"
-        yield _only_ours("labels", "after_labels"), words
-    else:
-        yield _same("metadata.?labels"), f"changes no labels of {an_object}"
-    yield (
-        _only_ours("annotations", "before_annotations", "after_annotations"),
+    if not changes.labels:
+        yield Rule(
+            f"changes no labels of {an_object}",
+            _same("metadata.?labels"),
+            broken_by=lambda *_: {"metadata": {"labels": {"falco-check": "dry-run"}}},
+        )
+    yield Rule(
         f"changes no annotations of {an_object} but {PREFIX}*",
+        _only_ours("annotations"),
+        broken_by=lambda *_: {"metadata": {"annotations": {"falco-check": "dry-run"}}},
     )
 
 
@@ -136,9 +308,9 @@ def _same_spec(but: Tuple[str, ...]) -> str:
     return f"{fields}.all(k, {named} || {before}[?k] == {after}[?k])"
 
 
-def _only_ours(part: str, *where: str) -> str:
+def _only_ours(part: str) -> str:
     """Of the keys that are there, before or after, only ours have another value, or none."""
-    keys = " + ".join(f"variables.{each}.map(k, k)" for each in where)
+    keys = " + ".join(f"variables.{when}_{part}.map(k, k)" for when in ("before", "after"))
     same = f"variables.before_{part}[?k] == variables.after_{part}[?k]"
     return f"({keys}).all(k, k.startsWith('{PREFIX}') || {same})"
 

@@ -63,8 +63,11 @@ class KubernetesApi:
     def get(self, *path: str, **query: str) -> Dict[str, Any]:
         return self._call("GET", path, query=query)
 
-    def post(self, *path: str, body: Mapping[str, Any], **query: str) -> Dict[str, Any]:
-        return self._call("POST", path, body=body, query=query)
+    def post(
+        self, *path: str, body: Mapping[str, Any], user: str = "", **query: str
+    ) -> Dict[str, Any]:
+        """``user``: as somebody else."""
+        return self._call("POST", path, body=body, query=query, headers=_impersonating(user))
 
     def put(self, *path: str, body: Mapping[str, Any], **query: str) -> Dict[str, Any]:
         return self._call("PUT", path, body=body, query=query)
@@ -74,12 +77,13 @@ class KubernetesApi:
     ) -> Dict[str, Any]:
         """A JSON merge patch: null takes a key off, a list replaces the list. ``user``: as somebody
         else."""
-        headers = {"Content-Type": MERGE_PATCH, **({IMPERSONATED: user} if user else {})}
+        headers = {"Content-Type": MERGE_PATCH, **_impersonating(user)}
         return self._call("PATCH", path, body=body, query=query, headers=headers)
 
-    def delete(self, *path: str, body: Mapping[str, Any]) -> Dict[str, Any]:
-        """Options are in the body: the API server then reads no query."""
-        return self._call("DELETE", path, body=body)
+    def delete(self, *path: str, body: Mapping[str, Any], user: str = "") -> Dict[str, Any]:
+        """Options are in the body: the API server then reads no query. ``user``: as somebody
+        else."""
+        return self._call("DELETE", path, body=body, headers=_impersonating(user))
 
     def _call(
         self,
@@ -226,6 +230,10 @@ def error_of(
 def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
     value = headers.get("Retry-After") or ""
     return float(value) if value.isdigit() else None
+
+
+def _impersonating(user: str) -> Dict[str, str]:
+    return {IMPERSONATED: user} if user else {}
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, TypeVar
 
 import urllib3
 
+from playbooks.core.cluster.changes import CREATE, DELETE, UPDATE
 from playbooks.core.cluster.manifest import Manifest, identity
 from playbooks.core.cluster.objects import ClusterObjects, Executed
 from playbooks.core.errors import (
@@ -135,17 +136,22 @@ class KubernetesObjects(ClusterObjects):
         except NotFound:
             return
 
-    def patch(
-        self,
-        manifest: Mapping[str, Any],
-        change: Mapping[str, Any],
-        *,
-        user: str = "",
-        dry_run: bool = False,
-    ) -> None:
-        query = {"dryRun": "All"} if dry_run else {}
+    def patch(self, manifest: Mapping[str, Any], change: Mapping[str, Any]) -> None:
         path = self._path(manifest)
-        self._asked(lambda: self._api.patch(*path, body=change, user=user, **query))
+        self._asked(lambda: self._api.patch(*path, body=change))
+
+    def try_as(
+        self, user: str, operation: str, manifest: Mapping[str, Any], body: Manifest
+    ) -> None:
+        dry = {"dryRun": "All"}
+        path = self._collection(body) if operation == CREATE else self._path(manifest)
+        requests: Dict[str, Callable[[], object]] = {
+            CREATE: lambda: self._api.post(*path, body=body, user=user, **dry),
+            UPDATE: lambda: self._api.patch(*path, body=body, user=user, **dry),
+            # With a body, the API server reads no query.
+            DELETE: lambda: self._api.delete(*path, body={**body, "dryRun": ["All"]}, user=user),
+        }
+        self._asked(requests[operation])
 
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
         return execute(self._api, namespace, pod, container, command)

@@ -59,7 +59,9 @@ with description("The Event of an outcome") as self:
         found = made()
 
         expect(found["reportingController"]).to(equal("falco-playbooks/delete"))
-        expect(found["reportingInstance"]).to(equal("falco-delete-6d5f-abcde"))
+        expect(found["reportingInstance"]).to(
+            equal("system:serviceaccount:responders:falco-delete")
+        )
         expect((found["type"], found["reason"], found["action"])).to(
             equal(("Normal", "DeletionAccepted", "delete"))
         )
@@ -110,7 +112,7 @@ with description("The Event of an outcome") as self:
 
         expect((found["reason"], found["action"])).to(equal(("Undone", "undo")))
         expect(found["metadata"]["annotations"]).to(
-            equal({"falco/status": "undone", "falco/by": "ann"})
+            equal({"falco/status": "undone", "falco/by": "ann", "falco/instance": "laptop"})
         )
         expect(outcome.target).to(equal("node node-1"))
 

@@ -17,6 +17,7 @@ from specs.deployment.mothers import a_request, a_slack_request, objects
 ALL = [
     "ClusterRole falco-delete.default",
     "ClusterRoleBinding falco-delete.default",
+    "ConfigMap falco-delete-admission",
     "ConfigMap falco-delete-ledger",
     "Function falco-delete",
     "NATSTrigger falco-delete-trigger-0",
@@ -228,6 +229,7 @@ with description("Deploying") as self:
                     [
                         "Role",
                         "RoleBinding",
+                        "ConfigMap",
                         "Function",
                         "NATSTrigger",
                         "ClusterRole",

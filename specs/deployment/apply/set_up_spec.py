@@ -6,6 +6,8 @@ from mamba import before, description, it
 
 from playbooks.core import catalogue
 from playbooks.core.errors import NotPermitted
+from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests.admission_policies import of
 from playbooks.deployment.manifests.definitions import definitions
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
@@ -17,12 +19,10 @@ NEEDED = [
     "CustomResourceDefinition natstriggers.kubeless.io",
 ]
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-HELD = [
-    f"falco-playbook-{name}-{changes.resource}"
-    for name in catalogue.names()
-    for changes in catalogue.load(name).reaction.CHANGES
-]
-MADE = sorted([*NEEDED, *(f"{kind} {name}" for kind in (POLICY, BINDING) for name in HELD)])
+MADE = sorted(
+    [*NEEDED, *(f"{m['kind']} {m['metadata']['name']}" for m in admission_policies.policies())]
+)
+HELD = [each.name for name in catalogue.names() for each in of(catalogue.load(name))]
 
 
 class NewCluster(FakeObjects):
@@ -101,10 +101,31 @@ with description("Setting a cluster up") as self:
         expect(answer.out).to(contain(f"created   {BINDING} {HELD[0]}\n"))
         expect(cluster.the(POLICY, HELD[0])["spec"]).to(equal({"theirs": True}))
 
-    with it("makes no policies on deploying: who deploys needs no right to write them"):
+    with it("makes no policies on deploying, and binds their settings where one may"):
         run(*DELETE, cluster=self.cluster)
+        made = [n for n in self.cluster.names if n.startswith(POLICY)]
 
-        expect([n for n in self.cluster.names if n.startswith(POLICY)]).to(be_empty)
+        expect(made).to(
+            equal(
+                [
+                    f"{BINDING} falco-playbook-delete-{of}.falco-delete.default"
+                    for of in ("events", "pods-delete")
+                ]
+            )
+        )
+
+    with it("binds the settings of what somebody deployed who may not, and says so to him"):
+        self.cluster.failures["dry-run create", BINDING] = NotPermitted("bindings is forbidden")
+        answer = run(*DELETE, cluster=self.cluster)
+        expect(answer.code).to(equal(0))
+        expect(answer.err).to(contain("bindings is forbidden", "has to run deploy_playbook -S"))
+        expect([n for n in self.cluster.names if n.startswith(BINDING)]).to(be_empty)
+        self.cluster.failures.clear()
+        run("-S", cluster=self.cluster)
+
+        expect(self.cluster.names).to(
+            contain(f"{BINDING} falco-playbook-delete-pods-delete.falco-delete.default")
+        )
 
     with it("leaves alone what others made, such as Kubeless' own definitions"):
         theirs = {
@@ -130,6 +151,9 @@ with description("Setting a cluster up") as self:
         answer = run("-S", cluster=self.cluster)
 
         expect(answer.out).to(contain("removed   ClusterRole falco-delete.default"))
+        expect(answer.out).to(
+            contain(f"removed   {BINDING} falco-playbook-delete-events.falco-delete.default")
+        )
         expect(self.cluster.names).to(equal(MADE))
 
     with it("prints what it would make"):

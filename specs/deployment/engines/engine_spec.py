@@ -149,6 +149,8 @@ with description("The engine") as self:
                     [
                         "falco-delete",
                         *("falco-delete.default", "falco-delete.default"),
+                        "falco-playbook-delete-events.falco-delete.default",
+                        "falco-playbook-delete-pods-delete.falco-delete.default",
                         "falco-playbook-worker",
                     ]
                 )

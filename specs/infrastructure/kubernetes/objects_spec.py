@@ -233,9 +233,9 @@ with description("Objects of the API") as self:
         expect(body["preconditions"]).to(equal({"uid": "u"}))
         expect(body["dryRun"]).to(equal(["All"]))
 
-    with it("are patched, as somebody else too"):
+    with it("are patched, and it can be tried as somebody else"):
         self.objects.patch(POD, {"metadata": {"labels": {"a": None}}})
-        self.objects.patch(POD, {}, user="system:serviceaccount:shop:falco", dry_run=True)
+        self.objects.try_as("system:serviceaccount:shop:falco", "UPDATE", POD, {})
         first, second = [each for each in self.api.server.asked if each.method == "PATCH"]
 
         expect(first.headers["content-type"]).to(equal("application/merge-patch+json"))

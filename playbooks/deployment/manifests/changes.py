@@ -1,0 +1,128 @@
+"""What the account of a playbook may change in all: what its reaction declares, in the namespaces
+that the guards let it act in, its ledger, and Events about that."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from playbooks.core import guards
+from playbooks.core.cluster.changes import ACCOUNT, CREATE, DELETE, UPDATE, Body, Changes, Rule
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.permissions import ACCOUNTS
+from playbooks.core.guards.filters import OnlyNamespaces
+from playbooks.core.instant import Instant
+from playbooks.core.notifications import event
+from playbooks.core.outcome import Outcome, Status, TargetRef
+from playbooks.core.playbook import Playbook
+
+
+def changes(playbook: Playbook) -> Tuple[Changes, ...]:
+    """Those of a playbook, by resource and operation."""
+    reaction = playbook.reaction
+    if not playbook.acts:
+        return reaction.CHANGES
+    # Nodes belong to no namespace.
+    within = [r for g in guards.ORDER for r in g.RULES] if reaction.TARGETS == "pods" else []
+    events = _of_events(playbook.name, reaction.TARGETS)
+    return (
+        *(each.also(*within) for each in reaction.CHANGES),
+        OF_THE_LEDGER,
+        events.also(*(rule for rule in within if rule in OnlyNamespaces.RULES)),
+    )
+
+
+_SAME = " && ".join(
+    f"object.metadata.?{part} == oldObject.metadata.?{part}"
+    for part in ("labels", "annotations", "ownerReferences", "finalizers")
+)
+
+# Its role names the one ConfigMap.
+OF_THE_LEDGER = Changes(
+    "configmaps",
+    operations=(UPDATE, CREATE, DELETE),
+    rules=(
+        Rule("makes and deletes no ledger", "request.operation == 'UPDATE'"),
+        Rule(
+            "changes of its ledger nothing but the data",
+            f"request.operation != 'UPDATE' || {_SAME}",
+            broken_by=lambda *_: {"metadata": {"labels": {"falco-check": "dry-run"}}},
+        ),
+        Rule(
+            "writes text to its ledger, and does not make it immutable",
+            "request.operation != 'UPDATE'"
+            " || !has(object.immutable) && object.?binaryData == oldObject.?binaryData",
+            broken_by=lambda *_: {"immutable": True},
+        ),
+    ),
+    allowed=lambda *_: {"data": {"check": "dry-run"}},
+)
+
+
+def _of_events(playbook: str, targets: str) -> Changes:
+    """What the account of a playbook may write as Events. ``targets``: pods or nodes."""
+    kind = targets[:-1].capitalize()
+    place = "object.regarding.?namespace.orValue('')"
+    where = f"{place} == request.namespace" if targets == "pods" else f"{place} == ''"
+    labels = "object.metadata.?labels.orValue({})"
+    whose = f"'{ACCOUNTS}' + {labels}[?'{event.HOME}'].orValue('') + ':'"
+
+    def with_(**changes: Any) -> Body:
+        return lambda target, texts: {**_tried(playbook, target, texts[ACCOUNT]), **changes}
+
+    return Changes(
+        "events",
+        group="events.k8s.io",
+        operations=(CREATE, UPDATE),
+        rules=(
+            Rule(
+                f"reports as {event.CONTROLLER}/{playbook}",
+                f"object.?reportingController.orValue('') == '{event.CONTROLLER}/{playbook}'",
+                broken_by=with_(reportingController="falco-check"),
+            ),
+            Rule(
+                "reports as its own account",
+                "request.userInfo.username.startsWith(object.?reportingInstance.orValue('-'))"
+                f" && [size(request.userInfo.username), {event.LONGEST_WORD}]"
+                ".exists(n, n == size(object.reportingInstance))",
+                broken_by=with_(reportingInstance="falco-check"),
+            ),
+            Rule(
+                "labels an Event with its own function",
+                f"{whose} + {labels}[?'{event.FUNCTION}'].orValue('') == request.userInfo.username",
+                broken_by=with_(metadata={"name": "falco-check.1", "labels": {}}),
+            ),
+            Rule(
+                f"writes Events about {targets} only, and into their namespace",
+                f"object.regarding.?kind.orValue('') == '{kind}' && {where}",
+                broken_by=lambda target, texts: _about_a_secret(with_()(target, texts)),
+            ),
+            Rule(
+                "changes no Event but its own",
+                "oldObject == null || "
+                + " && ".join(
+                    f"oldObject.?{part} == object.?{part}"
+                    for part in ("reportingController", "reportingInstance", "regarding")
+                ),
+            ),
+        ),
+        asked_of=targets,
+        allowed=with_(),
+    )
+
+
+def _tried(playbook: str, target: Mapping[str, Any], user: str) -> Dict[str, Any]:
+    """An Event about an object as the account of a function would write it."""
+    metadata = target["metadata"]
+    namespace = metadata.get("namespace", "")
+    home, _, function = user[len(ACCOUNTS) :].partition(":")
+    target_ref = TargetRef("check", target["kind"], metadata["name"], namespace, metadata["uid"])
+    outcome = Outcome(Status.ACTED, "check", "a dry run", target_ref=target_ref)
+    made = event.event(
+        outcome, Instant(0), playbook=playbook, function=function, home=home, instance="check"
+    )
+    assert made is not None
+    return made
+
+
+def _about_a_secret(made: Optional[Manifest]) -> Optional[Manifest]:
+    return made and {**made, "regarding": {**made["regarding"], "kind": "Secret"}}

@@ -1,0 +1,230 @@
+"""What the account of ``IsolatePod`` may change, in CEL, and what that refuses."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from playbooks.core.cluster import network_policy
+from playbooks.core.cluster.changes import (
+    BY_UID,
+    CREATE,
+    DELETE,
+    UPDATE,
+    Body,
+    Changes,
+    Rule,
+    Texts,
+    deletion,
+)
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.network_policy import LABEL, POLICY_PREFIX
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment.isolation import GRACE
+from playbooks.core.settings import networks
+
+DIRECTION, CIDRS, DETACH, TTL = (
+    "ISOLATE_DIRECTION",
+    "ISOLATE_ALLOW_CIDRS",
+    "ISOLATE_DETACH",
+    "ISOLATE_TTL",
+)
+
+_UID = "oldObject.metadata.uid"
+_WAS, _NOW = "variables.before_labels", "variables.after_labels"
+_KEEPS_LABELS = f"{_WAS}.all(k, k == '{LABEL}' || k in {_NOW})"
+
+# The uid that a NetworkPolicy selects, or empty; that of the pod that it was labelled for before.
+_SELECTED = f"object.spec.podSelector.?matchLabels[?'{LABEL}'].orValue('')"
+_LABELLED = f"oldObject.metadata.?labels[?'{LABEL}'].orValue('')"
+
+
+def _labels(**labels: Optional[str]) -> Manifest:
+    return {"metadata": {"labels": labels}}
+
+
+def _stripped(target: Manifest, *, isolated: bool) -> Optional[Manifest]:
+    metadata = target["metadata"]
+    others: Mapping[str, str] = metadata.get("labels") or {}
+    off: Dict[str, Optional[str]] = {key: None for key in others if key != LABEL}
+    if not off:
+        return None
+    return _labels(**off, **{LABEL: metadata["uid"] if isolated else None})
+
+
+def _detached(target: Manifest, texts: Texts) -> Optional[Manifest]:
+    allowed = texts.get(DETACH) == "true" and texts.get(DIRECTION) == "both"
+    return None if allowed else _stripped(target, isolated=True)
+
+
+def _released(target: Manifest, texts: Texts) -> Optional[Manifest]:
+    isolated = LABEL in (target["metadata"].get("labels") or {})
+    return _labels(**{LABEL: None}) if isolated and texts.get(TTL) == "off" else None
+
+
+OF_LABELS = (
+    Rule(
+        "labels a pod as isolated with the pod's own uid only",
+        f"{_NOW}[?'{LABEL}'].orValue({_UID}) == {_UID} || {_NOW}[?'{LABEL}'] == {_WAS}[?'{LABEL}']",
+        broken_by=lambda *_: _labels(**{LABEL: "another"}),
+    ),
+    Rule(
+        "takes labels off a pod only where the pod is isolated then",
+        f"{_NOW}[?'{LABEL}'].orValue('') == {_UID} || {_KEEPS_LABELS}",
+        broken_by=lambda target, _: _stripped(target, isolated=False),
+    ),
+    Rule(
+        f"gives a pod no label but {LABEL}, and changes none",
+        f"{_NOW}.all(k, k == '{LABEL}' || {_WAS}[?k] == {_NOW}[?k])",
+        broken_by=lambda *_: _labels(**{"falco-check": "dry-run"}),
+    ),
+    Rule(
+        f"takes labels off a pod only with {DETACH}, and direction both",
+        f"params.data.{DETACH} == 'true' && params.data.{DIRECTION} == 'both' || {_KEEPS_LABELS}",
+        settings=(DETACH, DIRECTION),
+        broken_by=_detached,
+    ),
+    Rule(
+        f"releases no pod without {TTL}",
+        f"params.data.{TTL} != 'off' || !('{LABEL}' in {_WAS}) || '{LABEL}' in {_NOW}",
+        settings=(TTL,),
+        broken_by=_released,
+    ),
+)
+
+_ONLY_WITH_TTL = Rule(f"deletes nothing without {TTL}", f"params.data.{TTL} != 'off'", (TTL,))
+
+
+def _policy(target: Manifest, texts: Texts) -> Dict[str, Any]:
+    types = network_policy.directions(texts.get(DIRECTION, "both"))
+    return network_policy.isolating(Pod(target), types, networks(texts.get(CIDRS, "")))
+
+
+def _spec(**changes: Any) -> Body:
+    def body(target: Manifest, texts: Texts) -> Manifest:
+        policy = _policy(target, texts)
+        return {**policy, "spec": {**policy["spec"], **changes}}
+
+    return body
+
+
+def _metadata(**changes: Any) -> Body:
+    def body(target: Manifest, texts: Texts) -> Manifest:
+        policy = _policy(target, texts)
+        return {**policy, "metadata": {**policy["metadata"], **changes}}
+
+    return body
+
+
+def _peers(holds: str) -> str:
+    """CEL: every rule names its peers, and this holds of each, ``p``."""
+    both = (("ingress", "from"), ("egress", "to"))
+    return " && ".join(
+        f"object.spec.?{direction}.orValue([]).all(r, r.?{peers}.orValue([]).size() > 0"
+        f" && r.{peers}.all(p, {holds}))"
+        for direction, peers in both
+    )
+
+
+_EVERYTHING = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+OF_POLICIES = (
+    Rule(
+        f"stores no NetworkPolicy but {POLICY_PREFIX}*",
+        f"object.metadata.name.startsWith('{POLICY_PREFIX}')",
+        broken_by=_metadata(name="falco-check"),
+    ),
+    Rule(
+        "selects with its NetworkPolicy exactly one isolated pod",
+        f"{_SELECTED} != '' && object.spec.podSelector.matchLabels.size() == 1"
+        " && object.spec.podSelector.?matchExpressions.orValue([]).size() == 0",
+        broken_by=_spec(podSelector={}),
+    ),
+    Rule(
+        "stores a NetworkPolicy that the pod owns which it selects",
+        "object.metadata.?ownerReferences.orValue([]).size() == 1 &&"
+        " object.metadata.ownerReferences.all(o, o.apiVersion == 'v1' && o.kind == 'Pod'"
+        f" && o.uid == {_SELECTED})",
+        broken_by=_metadata(ownerReferences=[]),
+    ),
+    Rule(
+        "replaces no NetworkPolicy of others",
+        f"oldObject == null || {_LABELLED} == {_SELECTED}",
+    ),
+    Rule(
+        "allows with its NetworkPolicy networks only",
+        _peers("has(p.ipBlock)"),
+        broken_by=_spec(policyTypes=["Egress"], egress=[{}]),
+    ),
+    Rule(
+        f"allows with its NetworkPolicy the networks of {CIDRS} only",
+        _peers(f"has(p.ipBlock) && p.ipBlock.cidr in params.data.{CIDRS}.split(',')"),
+        settings=(CIDRS,),
+        broken_by=_spec(policyTypes=["Ingress"], ingress=[{"from": _EVERYTHING}]),
+    ),
+    Rule(
+        f"denies with its NetworkPolicy the traffic of {DIRECTION}",
+        "['Ingress', 'Egress'].all(t, t in object.spec.?policyTypes.orValue([])"
+        f" || !(params.data.{DIRECTION} in ['both', t.lowerAscii()]))",
+        settings=(DIRECTION,),
+        broken_by=lambda target, texts: _spec(
+            policyTypes=["Ingress" if texts.get(DIRECTION) == "egress" else "Egress"]
+        )(target, texts),
+    ),
+)
+
+CHANGES: Tuple[Changes, ...] = (
+    Changes(
+        "pods",
+        labels=True,
+        rules=OF_LABELS,
+        allowed=lambda target, _: _labels(**{LABEL: target["metadata"]["uid"]}),
+    ),
+    Changes(
+        "pods",
+        operations=(DELETE,),
+        rules=(
+            Rule(
+                "deletes no pod but isolated ones",
+                f"{_LABELLED} == {_UID}",
+                broken_by=lambda target, _: (
+                    None
+                    if LABEL in (target["metadata"].get("labels") or {})
+                    else deletion(target, GRACE)
+                ),
+            ),
+            Rule(
+                f"deletes a pod with {GRACE} seconds of grace",
+                f"request.options.?gracePeriodSeconds.orValue(-1) == {GRACE}",
+                broken_by=lambda target, _: deletion(target, GRACE - 1),
+            ),
+            BY_UID,
+            _ONLY_WITH_TTL,
+        ),
+    ),
+    Changes(
+        "networkpolicies",
+        group="networking.k8s.io",
+        operations=(CREATE, UPDATE),
+        rules=OF_POLICIES,
+        asked_of="pods",
+        allowed=_policy,
+    ),
+    Changes(
+        "networkpolicies",
+        group="networking.k8s.io",
+        operations=(DELETE,),
+        rules=(
+            Rule(
+                "deletes no NetworkPolicy of others",
+                f"oldObject.metadata.name.startsWith('{POLICY_PREFIX}') && {_LABELLED} != ''",
+                broken_by=lambda target, _: (
+                    None
+                    if target["metadata"]["name"].startswith(POLICY_PREFIX)
+                    else deletion(target, 0)
+                ),
+            ),
+            BY_UID,
+            _ONLY_WITH_TTL,
+        ),
+    ),
+)
