@@ -196,7 +196,7 @@ def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:
     except RetryableError:
         raise
     except Exception as error:
-        raise GuardUnanswered(f"{type(guard).__name__} cannot be asked: {error}") from error
+        raise GuardUnanswered(f"guard {type(guard).__name__} cannot decide: {error}") from error
 
 
 def _noted(answer: Answer, why: List[str]) -> Answer:

@@ -155,7 +155,7 @@ class DeletePod(Reaction):
         pod, found = proven.pod, []
         others = [c.name for c in pod.containers if c != proven.container]
         if proven.container and others:
-            found.append(f"with {proven.container.name} go its containers {', '.join(others)}")
+            found.append(f"also deletes containers {', '.join(others)}")
         if pod.terminates_at:
             # Tried on 1.34: a kubelet that has begun to stop a container cannot be hurried.
             found.append(

@@ -14,7 +14,7 @@ MESSAGES = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
 QUOTED = (
     "connected to NATS (<servers>)",
     "the API server is back",
-    "what was done until then is undone: everything is as it was before",
+    "rolled back: everything is as it was before",
 )
 
 with description("The page about troubleshooting") as self:

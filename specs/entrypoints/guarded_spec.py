@@ -137,7 +137,7 @@ with description("A playbook that acts on the cluster") as self:
         outcome = self.answer("taint", own_pod=FakeOwnPod(node=""), TAINT_EFFECT="NoExecute")
 
         expect(outcome.reason).to(equal("guard-unanswered"))
-        expect(outcome.message).to(contain("OwnNode cannot be asked", "NODE_NAME"))
+        expect(outcome.message).to(contain("guard OwnNode cannot decide", "NODE_NAME"))
 
     with it("taints the only node of a cluster where that keeps no pod away, or is allowed"):
         labels = {"node-role.kubernetes.io/control-plane": ""}

@@ -82,7 +82,7 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
             found, _ = inspected(self.server(**options).url)
             self.nats.remove()
 
-            expect(found["strangers"]["why"]).to(start_with("it lets in whoever reaches it"))
+            expect(found["strangers"]["why"]).to(start_with("it accepts anonymous connections"))
 
     with it("is why there is no connection"):
         self.server(config=USERS, user="worker:wrong")

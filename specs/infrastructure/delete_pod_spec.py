@@ -170,7 +170,7 @@ with description("Deleting a running pod") as self:
         outcome = answer("delete", alert_about(pod))
 
         expect(outcome.status).to(equal(Status.ACTED))
-        expect(outcome.message).to(contain("with init go its containers main"))
+        expect(outcome.message).to(contain("also deletes containers main"))
         expect(gone(pod)).to(equal(True))
 
     with it("finds one by an ephemeral container"):

@@ -163,8 +163,10 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
     with it("has two workers ready, which the profile restricted takes"):
         expect([is_ready(pod) for pod in workers(self.namespace)]).to(equal([True, True]))
 
-    with it("warns that this NATS lets anybody in"):
-        expect(self.said).to(contain("the worker says: this NATS server lets anybody in"))
+    with it("warns that this NATS accepts anonymous connections"):
+        expect(self.said).to(
+            contain("the worker says: this NATS server accepts anonymous connections")
+        )
 
     with it("gives them a root that cannot be written, and nobody's rights"):
         pod = workers(self.namespace)[0]

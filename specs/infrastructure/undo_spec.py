@@ -156,7 +156,7 @@ with description("Undoing an isolation without detaching") as self:
         who = json.loads(kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
 
         expect((again_alerted.status, again_alerted.reason)).to(equal((Status.SKIPPED, "undone")))
-        expect(again_alerted.message).to(match(rf"{who} \(.+\) undid it"))
+        expect(again_alerted.message).to(match(rf"{who} \(.+\) released it"))
         expect(as_before(again(self.pod))).to(equal(as_before(self.pod)))
 
 

@@ -155,7 +155,7 @@ with description("The worker's connection to NATS") as self:
 
         expect(works(self, worker)).to(equal(["a"]))
         expect(worker.log).not_to(contain("secret1"))
-        expect(worker.log).not_to(contain("lets anybody in"))
+        expect(worker.log).not_to(contain("accepts anonymous connections"))
         expect(worker.log).to(contain(f"nats://127.0.0.1:{nats.port}"))
 
     with it("takes them from settings of their own"):
@@ -230,10 +230,10 @@ with description("The worker's connection to NATS") as self:
         expect(works(self, worker)).to(equal(["a"]))
         expect([before, worker.metric(ready)]).to(equal([0, 1]))
 
-    with it("warns where the server lets anybody in"):
+    with it("warns where the server accepts anonymous connections"):
         a_server(self)
 
-        a_worker(self).ready().says("lets anybody in")
+        a_worker(self).ready().says("accepts anonymous connections")
 
     with it("needs no more rights than the documented ones, and Falcosidekick but one"):
         nats = a_server(self, USERS, "admin:a")
@@ -310,7 +310,7 @@ with description("The worker's connection to NATS, with TLS") as self:
         worker = a_worker(self, url, NATS_CA=self.ca, **self.pair)
         worker.ready().says("subscribed to falco.error.*")
 
-        expect(worker.log).not_to(contain("lets anybody in"))
+        expect(worker.log).not_to(contain("accepts anonymous connections"))
 
     with it("sends no password in the clear where TLS was asked for and the server has none"):
         nats = a_server(self, "authorization { user: u, password: secret1 }", "u:secret1")

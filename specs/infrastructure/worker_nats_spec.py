@@ -188,7 +188,7 @@ with description("A worker on NATS with JetStream") as self:
         nats.alert("both")
         nats.alert("gone", subject="falco.error.y")
         rig.serve(a_trigger("falco.*.x", created=moment(60)))
-        rig.start().ready().says("looking through what is left of falco.error.*")
+        rig.start().ready().says("reading the remaining messages of falco.error.*")
 
         rig.acted("both")
         eventually(lambda: len(nats.consumers()) == 1)

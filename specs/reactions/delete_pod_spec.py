@@ -60,7 +60,7 @@ with description("Deleting a pod") as self:
         pod = a_pod(containers=("web", "proxy", "log"))
         outcome = run(InMemoryCluster(pod))
 
-        expect(outcome.message).to(end_with("with web go its containers proxy, log"))
+        expect(outcome.message).to(end_with("also deletes containers proxy, log"))
 
     with description("that comes back"):
         with it("says so of a DaemonSet's"):

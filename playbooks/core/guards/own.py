@@ -105,4 +105,4 @@ class OwnNode(Guard):
 
 
 def _own(pod: str) -> Answer:
-    return Answer.refused("own-pod", f"{pod} is one of a playbook itself")
+    return Answer.refused("own-pod", f"{pod} is a pod of a playbook")

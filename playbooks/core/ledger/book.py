@@ -142,7 +142,7 @@ class Book:
             return Answer.refused("paused", said, held=True)
         undone = self.undone.get(request.uid)
         if undone and now < Instant.parse(undone["until"]) and not request.released:
-            said = f"{undone['by']} undid it, and it is left alone until {undone['until']}"
+            said = f"{undone['by']} released it; no action until {undone['until']}"
             return Answer.refused("undone", said)
         for place in (request.namespace, ALL):
             if place in self.tripped:
@@ -156,7 +156,11 @@ class Book:
     def _used_up(self, place: str, *, first: bool = False) -> Answer:
         trip = self.tripped[place]
         where = "all namespaces" if place == ALL else _words(place)
-        said = f"the budget of {where} tripped at {trip['at']}: {trip['limit']}"
+        reset = "" if place == ALL else f" --budget-of {place}"
+        said = (
+            f"the budget of {where} is used up since {trip['at']}: {trip['limit']}; it stays used"
+            f" up until `falco-playbook reset -p NAME{reset}`, and this alert is held"
+        )
         facts = {"tripped": place, "first": first}
         return Answer.refused("budget-used-up", said, held=True, **facts)
 

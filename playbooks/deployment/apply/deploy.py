@@ -212,7 +212,7 @@ def _undo(transaction: Transaction, error: BaseException) -> None:
     if not transaction.changed:
         said = "nothing was changed"
     elif failed:
-        said = "undoing what was done failed in part; look at these:\n" + "\n".join(failed)
+        said = "the rollback failed in part; look at these:\n" + "\n".join(failed)
     else:
-        said = "what was done until then is undone: everything is as it was before"
+        said = "rolled back: everything is as it was before"
     error.args = (f"{error}\n{said}",)

@@ -51,8 +51,8 @@ def stuck(manifest: Manifest) -> str:
     kind, namespace, name = identity(manifest)
     where = f"{kind.lower()} {name}" + (f" -n {namespace}" if namespace else "")
     return (
-        f"{shown(manifest)} is marked for deletion and does not go. Kubeless' controllers take its"
-        " finalizer off: do they run? If they do, any change makes them look again: kubectl"
+        f"{shown(manifest)} is still being deleted; its finalizer remains. Kubeless' controllers"
+        " remove it: do they run? If they do, any change makes them look again: kubectl"
         f" annotate --overwrite {where} falco/again=true. If they never will: kubectl patch"
         f""" {where} --type merge -p '{{"metadata":{{"finalizers":null}}}}'"""
     )

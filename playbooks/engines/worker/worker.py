@@ -118,7 +118,7 @@ class Worker:
                 await intake.tick()
                 serving.work.tick()
             except Exception as error:
-                log.warn(f"subscriptions cannot be looked after, trying again: {error!r}")
+                log.warn(f"subscriptions cannot be updated, trying again: {error!r}")
                 await asyncio.sleep(1.0)
                 self.changed.set()
 
@@ -143,7 +143,7 @@ class Worker:
                 await asyncio.wait_for(self._connection.flush(), 2)
                 await asyncio.wait_for(self._connection.close(), 2)
             except Exception as error:
-                log.warn(f"NATS was not told of the end: {error!r}")
+                log.warn(f"NATS did not receive the last acknowledgements: {error!r}")
         log.info("ended")
 
     async def _back(self) -> None:

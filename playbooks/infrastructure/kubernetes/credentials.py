@@ -239,7 +239,9 @@ def of_user(
         certificate, key = answered.certificate or certificate, answered.key or key
         until = answered.until
     if not authorization and not certificate:
-        raise ValueError("it has no credentials, and nobody is asked for a name and a password")
+        raise ValueError(
+            "the kubeconfig user has no credentials (interactive login is not supported)"
+        )
     return Who(authorization or (lambda: None), certificate, key, _impersonated(user), until)
 
 

@@ -40,6 +40,9 @@ with description("The book") as self:
             equal((True, {"tripped": "shop", "first": False}))
         )
         expect(first.words).to(contain("namespace shop", "3 actions in 10m, MAX_ACTIONS is 3"))
+        expect(first.words).to(
+            contain("until `falco-playbook reset -p NAME --budget-of shop`, and this alert is held")
+        )
 
     with it("stays tripped, however long"):
         self.reasons(1, 2, 3, 4)

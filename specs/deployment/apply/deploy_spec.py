@@ -142,7 +142,7 @@ with description("Deploying") as self:
                 cluster = FakeObjects()
                 cluster.failures["create", kind] = PlaybookError("timed out")
 
-                expect(the_error_of(cluster)).to(contain("timed out", "is undone"))
+                expect(the_error_of(cluster)).to(contain("timed out", "rolled back"))
                 expect(cluster.names).to(be_empty)
 
         with it("leaves nothing behind when it is interrupted after any step"):
@@ -150,7 +150,7 @@ with description("Deploying") as self:
                 cluster = FakeObjects()
 
                 expect(the_error_of(cluster, check=after_calls(number)(cluster))).to(
-                    contain("interrupted by SIGTERM", "is undone")
+                    contain("interrupted by SIGTERM", "rolled back")
                 )
                 expect(cluster.names).to(be_empty)
 
@@ -393,7 +393,7 @@ with description("Deploying") as self:
         self.cluster.finalizer = True
 
         expect(the_error_of(self.cluster, a_request(topics=("falco.alert.*",)))).to(
-            contain("is marked for deletion and does not go")
+            contain("is still being deleted; its finalizer remains")
         )
 
     with it("warns where roles of earlier deployments cannot be listed"):

@@ -99,7 +99,7 @@ with description("Removing") as self:
 
         expect(said).to(
             contain(
-                "Function default/falco-delete is marked for deletion", "kubectl patch function"
+                "Function default/falco-delete is still being deleted", "kubectl patch function"
             )
         )
 

@@ -151,12 +151,12 @@ with description("Waiting for the workers") as self:
         expect(self.error(pod)).to(contain("made no pods"))
 
     with it("warns of what the worker warns of"):
-        warning = {"level": "warning", "message": "this NATS server lets anybody in"}
+        warning = {"level": "warning", "message": "this NATS server accepts anonymous connections"}
         self.cluster.logged["falco-delete-x", "falco-delete"] = json.dumps(warning)
         self.cluster._store(a_pod(ready=True), uid="y")
 
         expect(rollout.warnings(self.cluster, DEPLOYMENT)).to(
-            equal(["the worker says: this NATS server lets anybody in"])
+            equal(["the worker says: this NATS server accepts anonymous connections"])
         )
 
     with it("goes on where the failure is that of an earlier template"):

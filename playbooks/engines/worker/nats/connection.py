@@ -22,8 +22,8 @@ RECONNECT = 1
 PING = 10
 
 NO_USERS = (
-    "this NATS server lets anybody in: whoever reaches it and publishes an alert can set this"
-    " playbook off. Give it users, and let only Falco's publisher publish on falco.>"
+    "this NATS server accepts anonymous connections: anybody who can publish an alert can trigger"
+    " this playbook. Give it users, and let only Falco's publisher publish on falco.>"
 )
 
 

@@ -176,7 +176,7 @@ class DurableIntake:
         if await self._jetstream.info(stream, name) is None:
             await self._drop_puller(topic)
         else:
-            await self._pull(topic, stream, name, f"looking through what is left of {topic}")
+            await self._pull(topic, stream, name, f"reading the remaining messages of {topic}")
 
     async def _pull(self, topic: str, stream: str, consumer: str, said: str) -> None:
         if await self._pullers.begin(topic, stream, consumer):

@@ -68,4 +68,4 @@ async def attempt(call: Awaitable[None]) -> None:
     try:
         await call
     except Exception as error:
-        log.warn(f"NATS was not told: {error!r}")
+        log.warn(f"the acknowledgement failed: {error!r}")

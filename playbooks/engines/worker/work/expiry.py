@@ -28,6 +28,8 @@ def look(playbook: str, expiry: Expiry) -> None:
         for outcome in expiry.once():
             record(playbook, None, outcome)
     except PlaybookError as error:
-        log.warn(f"what is over cannot be ended, trying again: {error}", reason=error.reason)
+        log.warn(
+            f"expired containment cannot be released, trying again: {error}", reason=error.reason
+        )
     except Exception as error:
-        log.error(f"what is over cannot be ended, trying again: {error!r}")
+        log.error(f"expired containment cannot be released, trying again: {error!r}")
