@@ -18,12 +18,13 @@ from playbooks.core.errors import (
     Unexpected,
 )
 from playbooks.core.guards.guard import Case, Context, Guard
+from playbooks.core.guards.protected import serves_everywhere
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Recorder
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.core.settings import Setting, Settings, read
+from playbooks.core.settings import Setting, Settings, names, read
 
 # What the guards read, beside what each reaction declares.
 _NAMESPACES = (Permission("namespaces", ("get",)),)
@@ -37,6 +38,21 @@ _WORKLOADS = (
 
 # Where the API servers are, which may be nodes of the cluster.
 _API_SERVERS = Permission("endpoints", ("get",), namespace="default")
+
+# What pods of playbooks come from.
+_OWN = (
+    Permission("replicasets", ("get",), group="apps"),
+    Permission("deployments", ("get",), group="apps"),
+    Permission("functions", ("get",), group="kubeless.io"),
+)
+
+# What the API server itself calls, in which namespaces.
+_WEBHOOKS = "admissionregistration.k8s.io"
+_SERVING = (
+    Permission("validatingwebhookconfigurations", ("list",), _WEBHOOKS, cluster_wide=True),
+    Permission("mutatingwebhookconfigurations", ("list",), _WEBHOOKS, cluster_wide=True),
+    Permission("apiservices", ("list",), "apiregistration.k8s.io", cluster_wide=True),
+)
 
 # What is written about what they did. Events about nodes lie in the namespace default.
 _EVENTS = ("events", ("create", "patch"), "events.k8s.io")
@@ -73,18 +89,23 @@ class Playbook:
     @property
     def permissions(self) -> Tuple[Permission, ...]:
         beside = {
-            "pods": (*_NAMESPACES, *_WORKLOADS, Permission(*_EVENTS)),
-            "nodes": (*_NAMESPACES, _API_SERVERS, Permission(*_EVENTS, namespace="default")),
+            "pods": (*_NAMESPACES, *_WORKLOADS, *_OWN, *_SERVING, Permission(*_EVENTS)),
+            "nodes": (
+                *(*_NAMESPACES, *_OWN, _API_SERVERS),
+                Permission(*_EVENTS, namespace="default"),
+            ),
         }
         needed = self.reaction.PERMISSIONS + beside.get(self.reaction.TARGETS, ())
         return tuple(dict.fromkeys(needed))
 
     def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
         """The permissions that a function with these settings needs."""
+        asks = serves_everywhere(names(values.get("NAMESPACES", "")))
         return tuple(
             p
             for p in self.permissions
-            if not p.only_with or values.get(p.only_with, _OFF) not in ("", _OFF)
+            if (not p.only_with or values.get(p.only_with, _OFF) not in ("", _OFF))
+            and (asks or p not in _SERVING)
         )
 
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:

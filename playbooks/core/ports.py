@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Tuple
 
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
@@ -201,8 +201,18 @@ class Cluster(ABC):
         """The selectors of the namespace's Services that have one."""
 
     @abstractmethod
-    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
-        """The selector of a ReplicaSet or ReplicationController. Raises NotFound."""
+    def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
+        """The object that an owner reference names. Raises NotFound where there is none, where it
+        has another uid than the reference, and for a kind that is no controller of Kubernetes."""
+
+    @abstractmethod
+    def providers(self) -> FrozenSet[str]:
+        """What the cluster is known to be of: ``gke``, ``openshift``, ``rancher``. Two calls."""
+
+    @abstractmethod
+    def serving_namespaces(self) -> Mapping[str, str]:
+        """Namespaces on which the API server itself depends, and for what: those that serve an
+        admission webhook or an API. Three calls."""
 
     @abstractmethod
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:

@@ -11,7 +11,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.pod import Pod, ReplicaController
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.containment import undo_command
@@ -222,7 +222,8 @@ class IsolatePod(Reaction):
         found += [network_policy.selector(policy) for policy in plan.others]
         try:
             if pod.owner:
-                found.append(self._cluster.owner_selector(pod.owner, namespace=pod.namespace))
+                owner = self._cluster.owner(pod.owner, namespace=pod.namespace)
+                found.append(ReplicaController.of(pod.owner.kind, owner).selector)
         except NotFound:
             pass
         return found

@@ -19,13 +19,17 @@ GUARDS = {
     "REDACT": "true",
     "REDACT_NAMES": "",
 }
+PROTECTED = (
+    "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,"
+    "calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,"
+    "ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,"
+    "local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*"
+)
 ACTING = {
     **GUARDS,
-    "PROTECTED_NAMESPACES": (
-        "kube-system,kube-public,kube-node-lease,falco,nats,nats-io,calico-system,"
-        "tigera-operator,cert-manager,ingress-nginx,gke-*,gatekeeper-system"
-    ),
+    "PROTECTED_NAMESPACES": PROTECTED,
     "ALLOW_OWNERS": "",
+    "PROTECTED_OWNERS_IN": PROTECTED,
     "MAX_ALERT_AGE": "10m",
     "ALLOW_LAST_NODE": "false",
     "ALLOW_CONTROL_PLANE": "false",
@@ -40,7 +44,16 @@ ACTING = {
     "SLACK_WEBHOOK_URL": "",
 }
 # What the guards of a playbook that acts read.
+OWN = {
+    "apps/replicasets": "get",
+    "apps/deployments": "get",
+    "kubeless.io/functions": "get",
+}
 READS = {
+    **OWN,
+    "admissionregistration.k8s.io/validatingwebhookconfigurations": "list",
+    "admissionregistration.k8s.io/mutatingwebhookconfigurations": "list",
+    "apiregistration.k8s.io/apiservices": "list",
     "namespaces": "get",
     "replicationcontrollers": "get",
     "apps/replicasets": "get",
@@ -128,6 +141,7 @@ with description("The settings and rights of a playbook") as self:
                     "nodes": "get list patch",
                     "namespaces": "get",
                     "endpoints": "get",
+                    **OWN,
                     "events.k8s.io/events": "create patch",
                 }
             )

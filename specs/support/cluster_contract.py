@@ -8,6 +8,7 @@ API.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from expects import be_empty, contain, equal, expect, have_keys, raise_error
@@ -476,11 +477,15 @@ def lists_the_selectors_of_services(world: World) -> None:
     expect(found).not_to(contain(Selector()))
 
 
-def reads_the_selector_of_a_replica_set(world: World) -> None:
+def reads_the_owner_of_pods(world: World) -> None:
     owner = world.owner("ReplicaSet", {"app": "web"})
-    found = world.cluster.owner_selector(owner, namespace=world.namespace)
+    found = world.cluster.owner(owner, namespace=world.namespace)
+    known = replace(owner, uid=found["metadata"]["uid"])
+    same = world.cluster.owner(known, namespace=world.namespace)
 
-    expect(found.labels).to(equal({"app": "web"}))
+    expect(found["metadata"]["name"]).to(equal(owner.name))
+    expect(found["spec"]["selector"]).to(equal({"matchLabels": {"app": "web"}}))
+    expect(same["metadata"]["uid"]).to(equal(found["metadata"]["uid"]))
 
 
 def lists_replica_controllers(world: World) -> None:
@@ -495,20 +500,19 @@ def lists_replica_controllers(world: World) -> None:
     expect({(c.wanted, c.present) for c in found if c.owner in made}).to(equal({(0, 0)}))
 
 
-def reads_the_selector_of_a_replication_controller(world: World) -> None:
-    owner = world.owner("ReplicationController", {"app": "old"})
-    found = world.cluster.owner_selector(owner, namespace=world.namespace)
-
-    expect(found.labels).to(equal({"app": "old"}))
-
-
 def finds_no_owner(world: World) -> None:
-    owner = Owner("ReplicaSet", world.name())
+    there = world.owner("ReplicationController", {"app": "old"})
+    for owner in (
+        Owner("ReplicaSet", world.name()),
+        replace(there, uid="another"),
+        replace(there, kind="ReplicationController.evil.example"),
+    ):
+        _raises(NotFound, lambda: world.cluster.owner(owner, namespace=world.namespace))
 
-    _raises(
-        NotFound,
-        lambda: world.cluster.owner_selector(owner, namespace=world.namespace),
-    )
+
+def knows_its_providers_and_what_the_api_server_calls(world: World) -> None:
+    expect(world.cluster.providers()).to(equal(frozenset()))
+    expect(world.cluster.serving_namespaces()).not_to(have_keys(world.namespace))
 
 
 def reads_the_access_modes_of_a_claim(world: World) -> None:

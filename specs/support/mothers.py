@@ -18,6 +18,7 @@ EARLIER = "2026-01-02T03:00:00.000000000Z"
 CONTAINER = "1376fe875695" + "0" * 52
 OTHER_CONTAINER = "abcdef012345" + "0" * 52
 UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
+OWNER_UID = "owner-uid"
 OTHER_UID = "00000000-9d3a-4a52-8f0b-2f2d3f6f4c11"
 
 
@@ -96,7 +97,7 @@ def a_pod(
     owners = []
     if owner:
         kind, _, owner_name = owner.partition("/")
-        owners = [{"kind": kind, "name": owner_name, "controller": True, "uid": "owner-uid"}]
+        owners = [{"kind": kind, "name": owner_name, "controller": True, "uid": OWNER_UID}]
     return Pod(
         {
             "metadata": {
@@ -125,7 +126,9 @@ def a_pod(
 
 def a_static_pod(**changes: Any) -> Pod:
     annotations = {"kubernetes.io/config.mirror": "f00d", "kubernetes.io/config.hash": "f00d"}
-    return a_pod(metadata={"annotations": annotations}, **changes)
+    node = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "n", "controller": True}
+    metadata = {"annotations": annotations, "ownerReferences": [node]}
+    return a_pod(metadata={**metadata, **changes.pop("metadata", {})}, **changes)
 
 
 def a_node(name: str = "node-1", *, taints: Sequence[Mapping[str, str]] = ()) -> Node:
@@ -198,17 +201,21 @@ def a_replica_controller(
     replicas: int = 1,
     present: int = 0,
     owner: Optional[str] = None,
+    **metadata: Any,
 ) -> Manifest:
     """``present``: how many pods its status says. ``owner`` is written ``Deployment/web``."""
     selector = dict(labels or {})
     above, _, owner_name = (owner or "").partition("/")
-    owners = [{"kind": above, "name": owner_name, "controller": True}] if owner else []
+    reference = {"kind": above, "name": owner_name, "controller": True, "uid": OWNER_UID}
+    owners = [reference] if owner else []
+    identity = {"name": name, "namespace": "shop", "uid": OWNER_UID, "ownerReferences": owners}
+    older = kind == "ReplicationController"
     return {
         "kind": kind,
-        "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners},
+        "metadata": {**identity, **metadata},
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": selector} if kind == "ReplicaSet" else selector,
+            "selector": selector if older else {"matchLabels": selector},
         },
         "status": {"replicas": present},
     }

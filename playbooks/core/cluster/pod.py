@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.selectors import Labels, Selector
+from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
@@ -31,16 +32,22 @@ _APIS = {
 
 @dataclass(frozen=True)
 class Owner:
-    """The controller of a pod. ``kind``: of an API other than Kubernetes' own with its group, as
-    ``CloneSet.apps.kruise.io``.
+    """The controller of a pod, as the pod names it: whoever may write the pod can name any.
+
+    ``kind``: of an API other than Kubernetes' own with its group, as ``CloneSet.apps.kruise.io``.
+    ``uid``: the one that is named, where it is known.
     """
 
     kind: str
     name: str
+    uid: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
+
+# The kind of a Function as an owner.
+FUNCTION = "Function.kubeless.io"
 
 # Owners that say themselves how many pods they want, and where.
 COUNTED = {
@@ -197,7 +204,14 @@ class Pod:
 
     @property
     def static(self) -> bool:
-        return MIRROR_ANNOTATION in self.annotations
+        """Whether it stands for a static pod of its node. Nobody can add the annotation to a pod,
+        and no kubelet runs a pod that somebody made with it.
+
+        Source: k8s.io/kubernetes, pkg/apis/core/validation (ValidatePodSpecificAnnotationUpdates)
+        and pkg/kubelet (mirror pods without a static pod are deleted)
+        """
+        mirror, owner = MIRROR_ANNOTATION in self.annotations, self.owner
+        return mirror and owner == Owner("Node", self.node)
 
     @property
     def owner(self) -> Optional[Owner]:
@@ -248,8 +262,24 @@ def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:
     """The controller of any object, or None."""
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller"):
-            return Owner(_kind(reference), reference["name"])
+            return _owner(reference)
     return None
+
+
+def owners(metadata: Mapping[str, Any]) -> List[Owner]:
+    """All owners of any object, those too that do not control it."""
+    return [_owner(reference) for reference in metadata.get("ownerReferences") or ()]
+
+
+def the_same(owner: Owner, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that was found by the name of an owner. Raises NotFound where it is another."""
+    if owner.uid and found["metadata"].get("uid") != owner.uid:
+        raise NotFound(f"{owner} of uid {owner.uid} is gone, another has its name")
+    return found
+
+
+def _owner(reference: Mapping[str, Any]) -> Owner:
+    return Owner(_kind(reference), reference["name"], str(reference.get("uid") or ""))
 
 
 def _kind(reference: Mapping[str, Any]) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Optional
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.permissions import account
-from playbooks.core.errors import InvalidSetting
+from playbooks.core.cluster.pod import FUNCTION, Pod, owners
+from playbooks.core.errors import InvalidSetting, NotFound
 from playbooks.core.guards.guard import Case, Context, Guard
-from playbooks.core.ports import OwnPod
+from playbooks.core.guards.makers import makers
+from playbooks.core.ports import Cluster, OwnPod
 
 # What every function of ours, and its account, is called.
 _OURS = re.compile(r"falco-[a-z0-9-]+", re.ASCII)
@@ -46,13 +50,14 @@ class OwnAccount(Guard):
 class OwnPods(Guard):
     """No pod of a playbook.
 
-    A name or a label proves nothing: whoever makes a pod chooses them. A pod in the functions' own
-    namespace that runs as the account of a function is one of ours: to make one, somebody must have
-    that account already. Where none is ``looked_up``: a pod of this function's own ReplicaSet.
+    A name, a label, an account or an owner that a pod names proves nothing: whoever makes a pod
+    chooses them. A pod in the functions' own namespace is one of ours where its ReplicaSet made it,
+    and a Deployment that, which a Function of ours of the same name owns. Without a cluster, where
+    nothing is looked up: a pod of this function's own ReplicaSet.
     """
 
     own_pod: OwnPod
-    looked_up: bool
+    cluster: Optional[Cluster]
 
     REASONS = ("own-pod",)
     OFF = "always on"
@@ -60,21 +65,36 @@ class OwnPods(Guard):
 
     @classmethod
     def of(cls, context: Context) -> OwnPods:
-        return cls(context.collaborators.own_pod, looked_up=context.acts)
+        cluster = context.acting.cluster if context.acts else None
+        return cls(context.collaborators.own_pod, cluster)
 
     def of_alert(self, case: Case) -> Answer:
         claim = case.alert.claim
         own, _, _ = self.own_pod.pod.rpartition("-")
         same = own and claim.pod.rpartition("-")[0] == own
-        if self.looked_up or not same or claim.namespace != self.own_pod.namespace:
+        if self.cluster or not same or claim.namespace != self.own_pod.namespace:
             return PASSED
         return _own(f"pod {claim.namespace}/{claim.pod}")
 
     def of_action(self, case: Case, action: Action) -> Answer:
-        pod = action.pod
-        if pod is None or pod.namespace != self.own_pod.namespace:
+        pod, cluster = action.pod, self.cluster
+        if pod is None or cluster is None or pod.namespace != self.own_pod.namespace:
             return PASSED
-        return _own(str(pod)) if _OURS.fullmatch(pod.service_account) else PASSED
+        return _own(str(pod)) if self._is_ours(pod, cluster) else Answer(f"{pod} is no playbook's")
+
+    @staticmethod
+    def _is_ours(pod: Pod, cluster: Cluster) -> bool:
+        made_by = [(owner.kind, found) for owner, found in makers(pod, cluster)]
+        if [kind for kind, _ in made_by] != ["ReplicaSet", "Deployment"]:
+            return False
+        deployment = made_by[-1][1]["metadata"]
+        for owner in owners(deployment):
+            same_name = owner.name == deployment["name"] and _OURS.fullmatch(owner.name)
+            if owner.kind == FUNCTION and owner.uid and same_name:
+                with suppress(NotFound):
+                    cluster.owner(owner, namespace=pod.namespace)
+                    return True
+        return False
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,33 @@ together."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.changes import Rule, among
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.guards.guard import Case, Context, Guard
-from playbooks.core.settings import Setting, matching, names
+from playbooks.core.guards.makers import makers
+from playbooks.core.ports import Cluster
+from playbooks.core.settings import Setting, is_name, matching, names
 
-_PROTECTED = (
-    "kube-system,kube-public,kube-node-lease,falco,nats,nats-io,calico-system,tigera-operator,"
-    "cert-manager,ingress-nginx,gke-*,gatekeeper-system"
+# Behind a provider's name: what it reserves on its own clusters. Elsewhere anybody can make such a
+# namespace.
+# Sources: https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-architecture,
+# https://docs.openshift.com/container-platform/latest/applications/projects/working-with-projects.html,
+# https://ranchermanager.docs.rancher.com/reference-guides/rancher-security
+_PROTECTED = ",".join(
+    (
+        *("kube-system", "kube-public", "kube-node-lease", "falco", "kubeless", "nats", "nats-io"),
+        *("calico-system", "calico-apiserver", "tigera-operator", "kube-flannel", "cilium"),
+        *("metallb-system", "cert-manager", "ingress-nginx", "istio-system", "linkerd"),
+        *("kyverno", "gatekeeper-system", "longhorn-system", "rook-ceph", "local-path-storage"),
+        *("gke:gke-*", "gke:gmp-system", "openshift:openshift-*", "rancher:cattle-*"),
+    )
 )
+
+# On a Namespace: pods of its DaemonSets are protected. Tenants may not write Namespaces.
+PROTECTED_OWNERS = "falco/protected-owners"
 
 # Node stands for static pods: a pod that is none can name a node as its owner.
 _OWNERS = ("DaemonSet", "Node")
@@ -25,10 +40,17 @@ _OWNERS = ("DaemonSet", "Node")
 class ProtectedNamespaces(Guard):
     """No pod of a namespace that the cluster or its alerts depend on.
 
-    Asked of the alert, and again of the pod that was found.
+    Asked of the alert, and again of the pod that was found: then also whether the cluster is that
+    of a provider which reserves such a name, and whether the namespace serves an admission webhook
+    or an API. A priority class does not count: whoever makes a pod chooses it.
+
+    ``cluster`` None: nothing is looked up. ``serving``: whether it is asked what a namespace
+    serves, for which there are no rights where NAMESPACES are names.
     """
 
     globs: Tuple[str, ...]
+    cluster: Optional[Cluster] = None
+    serving: bool = False
 
     REASONS = ("protected-namespace",)
     SETTINGS = (
@@ -36,8 +58,9 @@ class ProtectedNamespaces(Guard):
             "PROTECTED_NAMESPACES",
             names,
             _PROTECTED,
-            "Namespaces in which nothing is changed: names or globs, comma-separated; empty"
-            " protects none",
+            "Namespaces in which nothing is changed: names or globs, comma-separated; with"
+            " `gke:`, `openshift:` or `rancher:` before it only on such a cluster; empty protects"
+            " none. Namespaces that serve an admission webhook or an API are protected too",
         ),
     )
     OFF = "`PROTECTED_NAMESPACES` empty"
@@ -54,14 +77,25 @@ class ProtectedNamespaces(Guard):
 
     @classmethod
     def of(cls, context: Context) -> ProtectedNamespaces:
-        return cls(context.settings["PROTECTED_NAMESPACES"])
+        globs = context.settings["PROTECTED_NAMESPACES"]
+        if not context.acts:
+            return cls(globs)
+        of_pods = context.reaction.TARGETS == "pods"
+        serving = of_pods and serves_everywhere(context.settings["NAMESPACES"])
+        return cls(globs, context.acting.cluster, serving)
 
     def of_alert(self, case: Case) -> Answer:
         return self._answer(case.alert.claim.namespace)
 
     def of_action(self, case: Case, action: Action) -> Answer:
-        found = action.pod.namespace if action.pod else ""
-        return self._answer(found) if found != case.alert.claim.namespace else PASSED
+        if action.pod is None or not self.globs:
+            return PASSED
+        namespace = action.pod.namespace
+        answer = self._answer(namespace) if namespace != case.alert.claim.namespace else PASSED
+        why = "" if answer.reason else self._depended_on(namespace)
+        if not why:
+            return answer
+        return Answer.refused("protected-namespace", f"namespace {namespace} is protected: {why}")
 
     def _answer(self, namespace: str) -> Answer:
         if not self.globs or not namespace:
@@ -75,6 +109,22 @@ class ProtectedNamespaces(Guard):
             f"namespace {namespace} is protected: it is one of PROTECTED_NAMESPACES{which}",
         )
 
+    def _depended_on(self, namespace: str) -> str:
+        """By whom, or empty."""
+        if self.cluster is None:
+            return ""
+        for entry in self.globs:
+            provider, _, glob = entry.partition(":")
+            if glob and matching(namespace, (glob,)) and provider in self.cluster.providers():
+                return f"{provider} has such namespaces (PROTECTED_NAMESPACES, {entry})"
+        served = self.cluster.serving_namespaces().get(namespace) if self.serving else None
+        return f"the API server depends on it ({served})" if served else ""
+
+
+def serves_everywhere(namespaces: Tuple[str, ...]) -> bool:
+    """Whether a playbook that acts in these may ask what namespaces serve."""
+    return not namespaces or not all(map(is_name, namespaces))
+
 
 def owner_kinds(value: str) -> Tuple[str, ...]:
     """Kinds of owners, comma-separated."""
@@ -86,9 +136,15 @@ def owner_kinds(value: str) -> Tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ProtectedOwners(Guard):
-    """No pod of a DaemonSet and no static pod is deleted or isolated."""
+    """No static pod is deleted or isolated, and no pod of a DaemonSet where an operator named its
+    namespace: in `PROTECTED_OWNERS_IN`, or by the annotation `falco/protected-owners`.
+
+    The DaemonSet has to be there and to have made the pod: whoever may write a pod can name one.
+    """
 
     allowed: Tuple[str, ...]
+    places: Tuple[str, ...]
+    cluster: Cluster
 
     REASONS = ("protected-owner",)
     SETTINGS = (
@@ -99,29 +155,46 @@ class ProtectedOwners(Guard):
             "Owners whose pods may be deleted or isolated all the same: `DaemonSet`, `Node` (of"
             " static pods), comma-separated",
         ),
+        Setting(
+            "PROTECTED_OWNERS_IN",
+            names,
+            _PROTECTED,
+            "Namespaces in which no pod of a DaemonSet is deleted or isolated: names or globs,"
+            " comma-separated. So is a Namespace with the annotation"
+            f' `{PROTECTED_OWNERS}: "true"`',
+        ),
     )
     OFF = "`ALLOW_OWNERS=DaemonSet,Node`"
 
     @classmethod
     def of(cls, context: Context) -> ProtectedOwners:
-        return cls(context.settings["ALLOW_OWNERS"])
+        settings = context.settings
+        places = settings["PROTECTED_OWNERS_IN"]
+        return cls(settings["ALLOW_OWNERS"], places, context.acting.cluster)
 
     def of_action(self, case: Case, action: Action) -> Answer:
         pod = action.pod
         if pod is None or action.node:
             return PASSED
-        kind = _protecting(pod)
-        owner = str(pod.owner) if pod.owner else "no controller"
-        if not kind or kind in self.allowed:
+        if pod.static:
+            return self._refused(pod, "Node", f"is a static pod of node {pod.node}")
+        if pod.owner is None or pod.owner.kind != "DaemonSet":
+            owner = str(pod.owner) if pod.owner else "no controller"
             return Answer(f"{pod} belongs to {owner}, which is not protected")
-        what = f"is a static pod of node {pod.node}" if pod.static else f"belongs to {owner}"
+        if not self._named(pod.namespace):
+            return Answer(f"DaemonSets of namespace {pod.namespace} are not protected")
+        if not any(makers(pod, self.cluster)):
+            return Answer(f"{pod} names {pod.owner}, which did not make it")
+        return self._refused(pod, "DaemonSet", f"belongs to {pod.owner}")
+
+    def _refused(self, pod: Pod, kind: str, what: str) -> Answer:
+        if kind in self.allowed:
+            return Answer(f"{pod} {what}, which ALLOW_OWNERS allows")
         return Answer.refused(
             "protected-owner", f"{pod} {what}: it would come back (ALLOW_OWNERS={kind} allows it)"
         )
 
-
-def _protecting(pod: Pod) -> str:
-    """The one of _OWNERS that the pod has, or empty."""
-    if pod.static:
-        return "Node"
-    return "DaemonSet" if pod.owner and pod.owner.kind == "DaemonSet" else ""
+    def _named(self, namespace: str) -> bool:
+        if matching(namespace, self.places):
+            return True
+        return self.cluster.namespace_annotations(namespace).get(PROTECTED_OWNERS) == "true"

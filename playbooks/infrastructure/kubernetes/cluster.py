@@ -6,12 +6,21 @@ import json
 import threading
 import time
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, FrozenSet, Hashable, List, Mapping, Optional, Tuple, TypeVar
 
 from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.cluster.node import Node, endpoint_addresses
-from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload, controller
+from playbooks.core.cluster.pod import (
+    FUNCTION,
+    Owner,
+    Pod,
+    ReplicaController,
+    Workload,
+    controller,
+    the_same,
+)
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
@@ -29,8 +38,30 @@ _WORKLOADS = {
     "Job": ("apis", "batch", "v1", "jobs"),
 }
 
+# Where any owner in the chain above a pod is found.
+_OWNERS = {
+    **_WORKLOADS,
+    "Deployment": (*_APPS, "deployments"),
+    FUNCTION: ("apis", "kubeless.io", "v1beta1", "functions"),
+}
+
+_ADMISSION = ("apis", "admissionregistration.k8s.io", "v1")
+_SERVING = {
+    "ValidatingWebhookConfiguration": (*_ADMISSION, "validatingwebhookconfigurations"),
+    "MutatingWebhookConfiguration": (*_ADMISSION, "mutatingwebhookconfigurations"),
+    "APIService": ("apis", "apiregistration.k8s.io", "v1", "apiservices"),
+}
+
+# How a cluster is known to be a provider's: by the version that it says, or an API that it has.
+# Nobody but an administrator of the cluster can make it say so.
+_VERSIONS = {"gke": "-gke."}
+_GROUPS = {"openshift": "config.openshift.io", "rancher": "management.cattle.io"}
+
 # Seconds for which an answer about namespaces and workloads, and one about nodes, is kept.
 RECENT, RECENT_NODES = 10.0, 2.0
+
+# The same of what the API server depends on, and of whose cluster it is.
+RECENT_SERVING, RECENT_PROVIDERS = 60.0, 3600.0
 
 T = TypeVar("T")
 
@@ -176,19 +207,33 @@ class KubernetesCluster(Cluster):
         selectors = (item.get("spec", {}).get("selector") for item in items)
         return [Selector(selector) for selector in selectors if selector]
 
-    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
-        inside = ("namespaces", namespace)
-        older = owner.kind == "ReplicationController"
-        path = (
-            (*_CORE, *inside, "replicationcontrollers")
-            if older
-            else (*_APPS, *inside, "replicasets")
-        )
-        return ReplicaController.of(owner.kind, self._api.get(*path, owner.name)).selector
+    def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
+        if owner.kind not in _OWNERS:
+            raise NotFound(f"{owner} is of a kind that is unknown")
+        *api, resource = _OWNERS[owner.kind]
+        found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
+        return the_same(owner, found)
+
+    def providers(self) -> FrozenSet[str]:
+        return self._recent.get("providers", RECENT_PROVIDERS, self._providers)
+
+    def serving_namespaces(self) -> Mapping[str, str]:
+        def read() -> Mapping[str, str]:
+            return serving(self._api.get(*_SERVING[kind])["items"] for kind in SERVING)
+
+        return self._recent.get("serving", RECENT_SERVING, read)
 
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         path = (*_CORE, "namespaces", namespace, "persistentvolumeclaims", claim)
         return tuple(self._api.get(*path)["spec"].get("accessModes") or ())
+
+    def _providers(self) -> FrozenSet[str]:
+        version = str(self._api.get("version").get("gitVersion"))
+        groups = [group["name"] for group in self._api.get("apis").get("groups") or ()]
+        found = {provider for provider, group in _GROUPS.items() if group in groups}
+        return frozenset(
+            found | {provider for provider, part in _VERSIONS.items() if part in version}
+        )
 
     def _nodes(self) -> List[Node]:
         return [Node(item) for item in self._api.get(*_CORE, "nodes")["items"]]

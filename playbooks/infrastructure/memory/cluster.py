@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import uuid
 from types import MappingProxyType
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
     COUNTED,
+    FUNCTION,
     Owner,
     Pod,
     ReplicaController,
     Workload,
     controller,
+    the_same,
 )
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Clock, Cluster
@@ -28,10 +31,10 @@ Manifest = Mapping[str, Any]
 KINDS = (
     *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
     *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
-    "Endpoints",
+    *("Endpoints", "Deployment", "Function", *SERVING),
 )
 
-_CLUSTER_SCOPED = ("Node", "Namespace")
+_CLUSTER_SCOPED = ("Node", "Namespace", *SERVING)
 
 
 class MemoryCluster(Cluster):
@@ -198,9 +201,15 @@ class MemoryCluster(Cluster):
         selectors = (service.get("spec", {}).get("selector") for service in services)
         return [Selector(selector) for selector in selectors if selector]
 
-    def owner_selector(self, owner: Owner, *, namespace: str) -> Selector:
-        found = self._found(owner.kind, owner.name, namespace)
-        return ReplicaController.of(owner.kind, found).selector
+    def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
+        kind = "Function" if owner.kind == FUNCTION else owner.kind
+        return the_same(owner, self._found(kind, owner.name, namespace))
+
+    def providers(self) -> FrozenSet[str]:
+        return frozenset()
+
+    def serving_namespaces(self) -> Mapping[str, str]:
+        return serving(self.objects(kind) for kind in SERVING)
 
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         found = self._found("PersistentVolumeClaim", claim, namespace)

@@ -1,11 +1,21 @@
-from expects import equal, expect, raise_error
+from functools import partial
+
+from expects import be_empty, equal, expect, raise_error
 from mamba import description, it
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.own import OwnAccount, OwnNode, OwnPods
-from specs.support.fakes import FakeOwnPod
-from specs.support.mothers import NOW, a_node, a_pod, an_action, an_alert
+from specs.support.fakes import FakeOwnPod, InMemoryCluster
+from specs.support.mothers import (
+    NOW,
+    OWNER_UID,
+    a_node,
+    a_pod,
+    a_replica_controller,
+    an_action,
+    an_alert,
+)
 
 ACCOUNT = "system:serviceaccount:playbooks:falco-taint"
 
@@ -15,14 +25,39 @@ def caused_by(user, source="k8s_audit"):
     return OwnAccount(FakeOwnPod()).of_alert(Case(alert, NOW)).reason
 
 
-def acted_on(account="default", **pod):
-    action = an_action(a_pod(spec={"serviceAccountName": account}, **pod))
-    return OwnPods(FakeOwnPod(), True).of_action(Case(an_alert(), NOW), action).reason
+LABELS = {"created-by": "kubeless", "function": "falco-delete"}
 
 
-def told_of(pod, namespace="playbooks", own_pod=None, *, looked_up=False):
+def a_function(name="falco-delete", **metadata):
+    identity = {"name": name, "namespace": "playbooks", "uid": "function-uid", **metadata}
+    return {"kind": "Function", "metadata": identity}
+
+
+def a_chain(deployment="falco-delete", function="falco-delete", uid="function-uid"):
+    """The ReplicaSet and the Deployment of a function."""
+    api = "kubeless.io/v1beta1"
+    owner = {"apiVersion": api, "kind": "Function", "name": function, "uid": uid}
+    made = partial(a_replica_controller, namespace="playbooks", labels=LABELS)
+    return (
+        made("falco-delete-6d5f", owner=f"Deployment/{deployment}"),
+        made(deployment, kind="Deployment", ownerReferences=[owner]),
+    )
+
+
+def a_pod_of_ours(labels=LABELS, uid=OWNER_UID, owner="ReplicaSet"):
+    reference = {"kind": owner, "name": "falco-delete-6d5f", "controller": True, "uid": uid}
+    metadata = {"labels": labels, "ownerReferences": [reference]}
+    return a_pod(namespace="playbooks", metadata=metadata)
+
+
+def acted_on(pod, *there):
+    guard = OwnPods(FakeOwnPod(), InMemoryCluster(*there))
+    return guard.of_action(Case(an_alert(), NOW), an_action(pod)).reason
+
+
+def told_of(pod, namespace="playbooks", own_pod=None, *, cluster=None):
     case = Case(an_alert(pod=pod, namespace=namespace), NOW)
-    return OwnPods(own_pod or FakeOwnPod(), looked_up).of_alert(case).reason
+    return OwnPods(own_pod or FakeOwnPod(), cluster).of_alert(case).reason
 
 
 def tainting(name, effect="NoExecute", **own_pod):
@@ -52,19 +87,43 @@ with description("The guard against a playbook's own account") as self:
 
 
 with description("The guard of a playbook's own pods") as self:
-    with it("refuses a pod that runs as a playbook, where the playbooks are"):
-        expect(acted_on("falco-isolate", namespace="playbooks")).to(equal("own-pod"))
+    with it("refuses one that a ReplicaSet of a Function of ours made"):
+        expect(acted_on(a_pod_of_ours(), *a_chain(), a_function())).to(equal("own-pod"))
 
-    with it("passes one that names itself as ours"):
-        expect(acted_on(name="falco-delete-6d5f-xyz", namespace="playbooks")).to(equal(""))
-        labels = {"labels": {"function": "falco-delete", "created-by": "kubeless"}}
-        expect(acted_on(namespace="playbooks", metadata=labels)).to(equal(""))
+    with it("passes one that names itself, its labels or its account as ours"):
+        named = a_pod("falco-delete-6d5f-xyz", namespace="playbooks", metadata={"labels": LABELS})
+        account = a_pod(namespace="playbooks", spec={"serviceAccountName": "falco-delete"})
+        for pod in (named, account):
+            expect(acted_on(pod, *a_chain(), a_function())).to(equal(""))
 
-    with it("passes one that runs as an account of that name elsewhere"):
-        expect(acted_on("falco-delete", namespace="shop")).to(equal(""))
+    with it("passes one that names an owner which is not there, or did not make it"):
+        for pod in (
+            a_pod_of_ours(uid="another"),
+            a_pod_of_ours(uid=""),
+            a_pod_of_ours(labels={"app": "shell"}),
+            a_pod_of_ours(owner="StatefulSet"),
+        ):
+            expect(acted_on(pod, *a_chain(), a_function())).to(equal(""))
+        expect(acted_on(a_pod_of_ours(), a_chain()[1], a_function())).to(equal(""))
+        expect(acted_on(a_pod_of_ours(), a_chain()[0], a_function())).to(equal(""))
+
+    with it("passes one of a Deployment that names a Function which is not its own"):
+        for chain in (a_chain(uid="gone"), a_chain(uid=""), a_chain(deployment="evil")):
+            expect(acted_on(a_pod_of_ours(), *chain, a_function())).to(equal(""))
+        theirs = a_chain(deployment="web", function="web")
+        expect(acted_on(a_pod_of_ours(), *theirs, a_function("web"))).to(equal(""))
+        expect(acted_on(a_pod_of_ours(), *a_chain())).to(equal(""))
+
+    with it("looks up no pod elsewhere"):
+        cluster = InMemoryCluster()
+        guard = OwnPods(FakeOwnPod(), cluster)
+        pod = a_pod(owner="ReplicaSet/falco-delete-6d5f")
+
+        expect(guard.of_action(Case(an_alert(), NOW), an_action(pod)).reason).to(equal(""))
+        expect(cluster.calls).to(be_empty)
 
     with it("has no word where no pod is acted upon"):
-        answer = OwnPods(FakeOwnPod(), True).of_action(
+        answer = OwnPods(FakeOwnPod(), InMemoryCluster()).of_action(
             Case(an_alert(), NOW), an_action(None, a_node())
         )
 
@@ -74,7 +133,7 @@ with description("The guard of a playbook's own pods") as self:
         expect(told_of("falco-delete-6d5f-other")).to(equal("own-pod"))
         expect(told_of("falco-delete-6d5f-other", namespace="shop")).to(equal(""))
         expect(told_of("falco-delete-7e6a-other")).to(equal(""))
-        expect(told_of("falco-delete-6d5f-other", looked_up=True)).to(equal(""))
+        expect(told_of("falco-delete-6d5f-other", cluster=InMemoryCluster())).to(equal(""))
 
     with it("has no siblings outside of a cluster"):
         expect(told_of("web", own_pod=FakeOwnPod(pod=""))).to(equal(""))

@@ -31,7 +31,19 @@ GUARDS = {
     "batch/jobs": ["get"],
     "events.k8s.io/events": ["create", "patch"],
 }
-PODS = {"pods": ["get", "list", "delete"], **GUARDS}
+OWN = {
+    "apps/replicasets": ["get"],
+    "apps/deployments": ["get"],
+    "kubeless.io/functions": ["get"],
+}
+GUARDS.update(OWN)
+SERVING = {
+    "admissionregistration.k8s.io/validatingwebhookconfigurations": ["list"],
+    "admissionregistration.k8s.io/mutatingwebhookconfigurations": ["list"],
+    "apiregistration.k8s.io/apiservices": ["list"],
+}
+IN_NAMESPACES = {"pods": ["get", "list", "delete"], **GUARDS}
+PODS = {**IN_NAMESPACES, **SERVING}
 
 OF_DEFAULT = {"endpoints": ["get"], "events.k8s.io/events": ["create", "patch"]}
 
@@ -45,7 +57,9 @@ with description("The rights of a function") as self:
     with it("are those in each namespace of NAMESPACES, where these are names"):
         made = roles(a_request("delete", "-e", "NAMESPACES=shop, bank,shop"), "default")
 
-        expect(granted(made)).to(equal([("Role", "shop", PODS), ("Role", "bank", PODS)]))
+        expect(granted(made)).to(
+            equal([("Role", place, IN_NAMESPACES) for place in ("shop", "bank")])
+        )
 
     with it("reach logs and Events only where evidence is kept"):
         made = roles(a_request("delete", "-e", "EVIDENCE_URL=s3://evidence"), "default")
@@ -65,7 +79,7 @@ with description("The rights of a function") as self:
             equal(
                 [
                     ("ClusterRole", None, {"nodes": ["get", "list", "patch"]}),
-                    ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"]}),
+                    ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"], **OWN}),
                     ("Role", "default", OF_DEFAULT),
                 ]
             )
@@ -80,7 +94,7 @@ with description("The rights of a function") as self:
                     (
                         "Role",
                         "default",
-                        {"pods": ["get", "list"], "namespaces": ["get"], **OF_DEFAULT},
+                        {"pods": ["get", "list"], "namespaces": ["get"], **OWN, **OF_DEFAULT},
                     )
                 ]
             )
@@ -106,6 +120,7 @@ with description("The rights of a function") as self:
                     "persistentvolumeclaims": ["get"],
                     "networking.k8s.io/networkpolicies": ["list", "create", "update"],
                     **GUARDS,
+                    **SERVING,
                 }
             )
         )

@@ -1,0 +1,34 @@
+"""Who made a pod, as far as the cluster vouches for it: an owner reference alone is a claim."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, Tuple
+
+from playbooks.core.cluster.pod import Owner, Pod, controller
+from playbooks.core.cluster.selectors import Selector
+from playbooks.core.errors import NotFound
+from playbooks.core.ports import Cluster
+
+
+def makers(pod: Pod, cluster: Cluster) -> Iterator[Tuple[Owner, Mapping[str, Any]]]:
+    """Up the chain of controllers, such as its ReplicaSet and then its Deployment: each that is
+    there with the uid that is named, and selects the pod. One call each.
+
+    A controller lets go of a pod that it does not select, and deletes one that is too many.
+    """
+    owner = pod.owner
+    while owner is not None and owner.uid:
+        try:
+            found = cluster.owner(owner, namespace=pod.namespace)
+        except NotFound:
+            return
+        selector = (found.get("spec") or {}).get("selector")
+        if not selector or not _selects(owner.kind, selector, pod):
+            return
+        yield owner, found
+        owner = controller(found["metadata"])
+
+
+def _selects(kind: str, selector: Mapping[str, Any], pod: Pod) -> bool:
+    older = kind == "ReplicationController"
+    return (Selector(selector) if older else Selector.of(selector)).selects(pod.labels)
