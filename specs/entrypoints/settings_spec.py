@@ -23,11 +23,13 @@ PROTECTED = (
     "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,"
     "calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,"
     "ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,"
-    "local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*"
+    "local-path-storage"
 )
 ACTING = {
     **GUARDS,
-    "PROTECTED_NAMESPACES": PROTECTED,
+    "PROTECTED_NAMESPACES": (
+        f"{PROTECTED},gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*"
+    ),
     "ALLOW_OWNERS": "",
     "PROTECTED_OWNERS_IN": PROTECTED,
     "MAX_ALERT_AGE": "10m",

@@ -14,20 +14,21 @@ from playbooks.core.guards.makers import makers
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import Setting, is_name, matching, names
 
-# Behind a provider's name: what it reserves on its own clusters. Elsewhere anybody can make such a
-# namespace.
-# Sources: https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-architecture,
-# https://docs.openshift.com/container-platform/latest/applications/projects/working-with-projects.html,
-# https://ranchermanager.docs.rancher.com/reference-guides/rancher-security
-_PROTECTED = ",".join(
+_NAMESPACES = ",".join(
     (
         *("kube-system", "kube-public", "kube-node-lease", "falco", "kubeless", "nats", "nats-io"),
         *("calico-system", "calico-apiserver", "tigera-operator", "kube-flannel", "cilium"),
         *("metallb-system", "cert-manager", "ingress-nginx", "istio-system", "linkerd"),
         *("kyverno", "gatekeeper-system", "longhorn-system", "rook-ceph", "local-path-storage"),
-        *("gke:gke-*", "gke:gmp-system", "openshift:openshift-*", "rancher:cattle-*"),
     )
 )
+
+# Behind a provider's name: what it reserves on its own clusters. Elsewhere anybody can make such a
+# namespace.
+# Sources: https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-architecture,
+# https://docs.openshift.com/container-platform/latest/applications/projects/working-with-projects.html,
+# https://ranchermanager.docs.rancher.com/reference-guides/rancher-security
+_OF_PROVIDERS = "gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*"
 
 # On a Namespace: pods of its DaemonSets are protected. Tenants may not write Namespaces.
 PROTECTED_OWNERS = "falco/protected-owners"
@@ -57,7 +58,7 @@ class ProtectedNamespaces(Guard):
         Setting(
             "PROTECTED_NAMESPACES",
             names,
-            _PROTECTED,
+            f"{_NAMESPACES},{_OF_PROVIDERS}",
             "Namespaces in which nothing is changed: names or globs, comma-separated; with"
             " `gke:`, `openshift:` or `rancher:` before it only on such a cluster; empty protects"
             " none. Namespaces that serve an admission webhook or an API are protected too",
@@ -158,7 +159,7 @@ class ProtectedOwners(Guard):
         Setting(
             "PROTECTED_OWNERS_IN",
             names,
-            _PROTECTED,
+            _NAMESPACES,
             "Namespaces in which no pod of a DaemonSet is deleted or isolated: names or globs,"
             " comma-separated. So is a Namespace with the annotation"
             f' `{PROTECTED_OWNERS}: "true"`',
