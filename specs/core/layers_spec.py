@@ -2,6 +2,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from textwrap import indent
 
@@ -56,8 +57,19 @@ __import__(name)
 """
 
 
+@lru_cache(maxsize=None)
+def nodes_of(path):
+    """All of the module's syntax tree, read once."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@lru_cache(maxsize=None)
 def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return tuple(_imports(path))
+
+
+def _imports(path):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -190,7 +202,7 @@ with description("The layers") as self:
         found = Counter(
             node.name
             for path in PACKAGE.rglob("*.py")
-            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            for node in nodes_of(path)[0].body
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
         )
 
@@ -201,7 +213,7 @@ with description("The layers") as self:
             f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno} {node.value}"
             for path in PACKAGE.rglob("*.py")
             if path.parent != PACKAGE and path.parent.name != "reactions"
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in nodes_of(path)
             if isinstance(node, ast.Constant)
             and node.value in PLAYBOOKS
             and node.value not in VERBS
@@ -213,7 +225,7 @@ with description("The layers") as self:
         compared = [
             f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}"
             for path in PACKAGE.rglob("*.py")
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in nodes_of(path)
             if isinstance(node, ast.Compare)
             and any(
                 isinstance(side, ast.Constant) and side.value in PLAYBOOKS

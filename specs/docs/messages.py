@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, List, Set
+from typing import AbstractSet, FrozenSet, Iterator, List, Set
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "\0"
 
 
-def templates() -> Set[str]:
+@lru_cache(maxsize=None)
+def templates() -> FrozenSet[str]:
     """Line by line. Docstrings are no texts that anybody is shown."""
     found: Set[str] = set()
     for path in sorted((ROOT / "playbooks").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for text in _texts(tree, _docstrings(tree)):
             found |= {line.strip() for line in text.split("\n")}
-    return found
+    return frozenset(found)
 
 
-def is_printed(message: str, texts: Set[str]) -> bool:
+def is_printed(message: str, texts: AbstractSet[str]) -> bool:
     """Whether the source has this message: ``<...>`` stands for a part that differs, ``…`` for
     what is left out, which may be nothing."""
     pieces = re.split(r"(<[^<>]*>|…)", message)
@@ -29,7 +31,8 @@ def is_printed(message: str, texts: Set[str]) -> bool:
         f"{MARK}+" if piece.startswith("<") else ".*" if piece == "…" else re.escape(piece)
         for piece in pieces
     )
-    return any(re.fullmatch(pattern, text, re.DOTALL) for text in texts)
+    matches = re.compile(pattern, re.DOTALL).fullmatch
+    return any(matches(text) for text in texts)
 
 
 def _texts(tree: ast.AST, skipped: Set[int]) -> Iterator[str]:
