@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import click
 from click.shell_completion import BashComplete
-from expects import be_empty, contain, equal, expect, have_len, start_with
+from expects import be_above, be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
 from playbooks.core import catalogue
@@ -135,7 +135,7 @@ with description("The command line of deploy_playbook") as self:
     with it("shows examples that it takes"):
         lines = [line for line in run("-h").out.splitlines() if line.startswith("  deploy_play")]
 
-        expect(len(lines) > 5).to(equal(True))
+        expect(len(lines)).to(be_above(5))
         for line in lines:
             command_line.parse(shlex.split(line)[1:])
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from expects import be_empty, equal, expect, have_len
+from expects import be_below, be_below_or_equal, be_empty, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.errors import (
@@ -60,9 +60,9 @@ with description("Trying again") as self:
     with it("waits longer each time, up to five seconds"):
         answer(self.time, ClusterUnavailable("away"))
 
-        expect(self.time.sleeps[0] <= 0.2).to(equal(True))
-        expect(max(self.time.sleeps) <= 5.0).to(equal(True))
-        expect(sum(self.time.sleeps[:3]) < sum(self.time.sleeps[-3:])).to(equal(True))
+        expect(self.time.sleeps[0]).to(be_below_or_equal(0.2))
+        expect(max(self.time.sleeps)).to(be_below_or_equal(5.0))
+        expect(sum(self.time.sleeps[:3])).to(be_below(sum(self.time.sleeps[-3:])))
 
     with it("waits as long as the other side asks"):
         answer(self.time, Throttled("slow down", retry_after=7.0), DONE)
@@ -79,11 +79,11 @@ with description("Trying again") as self:
         outcome = answer(self.time, ClusterUnavailable("away"), seconds=30)
 
         expect(outcome.reason).to(equal("cluster-unavailable"))
-        expect(self.time.now <= 30).to(equal(True))
+        expect(self.time.now).to(be_below_or_equal(30))
 
     with it("waits no more than five seconds for a container's id"):
         outcome = answer(self.time, ContainerIdPending("not yet"), seconds=60)
 
         expect(outcome.reason).to(equal("container-id-pending"))
-        expect(self.time.now <= 5).to(equal(True))
+        expect(self.time.now).to(be_below_or_equal(5))
         expect(self.time.sleeps).not_to(have_len(0))

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from expects import be_empty, equal, expect
+from expects import be_empty, equal, expect, have_key
 from mamba import before, description, it
 
 from playbooks.core.errors import NotFound
@@ -107,5 +107,5 @@ with description("The recorder of Events") as self:
         KubernetesEvents(self.api, "delete", own_pod, self.clock).record(an_alert(), DONE)
         body = self.api.calls[0][2]
 
-        expect("falco/function" in body["metadata"]["labels"]).to(equal(False))
+        expect(body["metadata"]["labels"]).not_to(have_key("falco/function"))
         expect(bool(body["reportingInstance"])).to(equal(True))

@@ -80,7 +80,7 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
         engine = self.start("delete", "falco.>", NATS_URL=with_password)
         engine.ended(interrupted=True)
 
-        expect("secret" in engine.output).to(equal(False))
+        expect(engine.output).not_to(contain("secret"))
 
     with it("does not start where no server answers"):
         self.nats.__exit__(None, None, None)

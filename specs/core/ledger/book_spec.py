@@ -1,6 +1,6 @@
 import json
 
-from expects import be_false, be_none, contain, equal, expect, have_len
+from expects import be_below, be_false, be_none, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
@@ -189,7 +189,7 @@ with description("The book") as self:
                 after(NOW, 20 * number),
             )
 
-        expect(len(self.book.text()) / 300 * 5000 < 800_000).to(equal(True))
+        expect(len(self.book.text()) / 300 * 5000).to(be_below(800_000))
 
     with it("forgets what is over"):
         self.ask("a", node="a", spare=("b",))

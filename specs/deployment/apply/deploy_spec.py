@@ -284,7 +284,7 @@ with description("Deploying") as self:
 
             new = self.cluster.the("NATSTrigger", "falco-delete-trigger-0")
             expect(new["spec"]).to(have_keys(topic="falco.alert.*"))
-            expect(new["metadata"]["uid"] == old).to(equal(False))
+            expect(new["metadata"]["uid"]).not_to(equal(old))
             expect(self.cluster.changes).to(
                 equal(
                     [

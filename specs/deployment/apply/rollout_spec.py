@@ -1,6 +1,6 @@
 import json
 
-from expects import be_none, contain, equal, expect
+from expects import be_above, be_below, be_none, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.core.errors import PlaybookError
@@ -97,12 +97,12 @@ with description("Waiting for the workers") as self:
         said = self.error(a_pod(containers=[a_container(running={})]))
 
         expect(said).to(contain("runs and is not ready\nits log ends with\n  | no NATS"))
-        expect(self.seconds < 70).to(equal(True))
+        expect(self.seconds).to(be_below(70))
 
     with it("lets an installation take its time"):
         self.error(a_pod(init=[a_container("install", running={})]))
 
-        expect(self.seconds > 200).to(equal(True))
+        expect(self.seconds).to(be_above(200))
 
     with it("says how the log ends of an installation that failed"):
         self.cluster.logged["falco-delete-x", "install"] = "no matching distribution"

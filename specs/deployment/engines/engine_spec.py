@@ -2,7 +2,7 @@ import base64
 import signal
 
 import yaml
-from expects import be_empty, contain, equal, expect, start_with
+from expects import be_above_or_equal, be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted, PlaybookError
@@ -212,7 +212,7 @@ with description("The engine") as self:
             run(*KUBERNETES, cluster=self.cluster)
 
             stored = self.cluster.the("Secret", "falco-delete")["data"]["HTTP_TOKEN"]
-            expect(len(base64.b64decode(stored)) >= 32).to(equal(True))
+            expect(len(base64.b64decode(stored))).to(be_above_or_equal(32))
 
         with it("lets workers of before reach their NATS until the new ones run"):
             run(*KUBERNETES, "-e", "NATS_URL=nats://nats:7222", cluster=self.cluster)

@@ -51,8 +51,8 @@ with description("The report") as self:
         body = json.dumps(a_document(rule="\x1b[2Jrule\nacted")).encode()
         self.report.add(body, "a:1", Outcome.skipped("why", "\x1b[31mred\u202e"))
 
-        expect("\x1b" in self.output.getvalue()).to(equal(False))
-        expect("\u202e" in self.output.getvalue()).to(equal(False))
+        expect(self.output.getvalue()).not_to(contain("\x1b"))
+        expect(self.output.getvalue()).not_to(contain("\u202e"))
 
     with it("has a tree of the checks that led to an outcome where that is asked for"):
         report = Report(self.output, 120, reasons=True)

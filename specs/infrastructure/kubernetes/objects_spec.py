@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from expects import be_empty, contain, equal, expect, have_len, raise_error
+from expects import be_empty, contain, equal, expect, have_key, have_len, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core.cluster.manifest import reference
@@ -239,7 +239,7 @@ with description("Objects of the API") as self:
         first, second = [each for each in self.api.server.asked if each.method == "PATCH"]
 
         expect(first.headers["content-type"]).to(equal("application/merge-patch+json"))
-        expect("impersonate-user" in first.headers).to(equal(False))
+        expect(first.headers).not_to(have_key("impersonate-user"))
         expect(second.headers["impersonate-user"]).to(equal("system:serviceaccount:shop:falco"))
         expect(self.api.query).to(equal({"dryRun": "All"}))
 

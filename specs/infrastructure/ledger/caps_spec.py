@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import cycle
 from typing import NamedTuple
 
-from expects import be_empty, be_true, expect
+from expects import be_below, be_below_or_equal, be_empty, be_true, equal, expect
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mamba import description, it
@@ -231,13 +231,13 @@ with description("The caps") as self:
         def hold(work, schedule, most):
             limits = Limits(None, None, None, most, WINDOW)
             # A step takes less time than a node counts as being tainted.
-            expect(max(TICKS) * 3 < TAINTING).to(be_true)
+            expect(max(TICKS) * 3).to(be_below(TAINTING))
             run = Tainting(work, schedule, limits=limits)
             tainted = {request.node for request in run.acted}
 
             expect(run.errors).to(be_empty)
-            expect(len(tainted) <= (most or len(NODES))).to(be_true)
-            expect(len(tainted) < len(NODES)).to(be_true)
+            expect(len(tainted)).to(be_below_or_equal(most or len(NODES)))
+            expect(len(tainted)).to(be_below(len(NODES)))
 
         hold()
 
@@ -248,8 +248,8 @@ with description("The caps") as self:
         def trip(work, schedule, faults):
             run = Run(work, schedule, fates=FATES if faults else (Fate.GOES_WELL,))
 
-            expect(len(set(run.firsts)) == len(run.firsts)).to(be_true)
-            expect(len(run.firsts) <= len(run.trips)).to(be_true)
+            expect(len(set(run.firsts))).to(equal(len(run.firsts)))
+            expect(len(run.firsts)).to(be_below_or_equal(len(run.trips)))
             expect(faults or len(run.firsts) == len(run.trips)).to(be_true)
 
         trip()

@@ -1,4 +1,4 @@
-from expects import be_empty, contain, equal, expect, have_keys, have_len
+from expects import be_empty, contain, equal, expect, have_key, have_keys, have_len
 from mamba import description, it
 
 from playbooks.core.instant import Instant
@@ -34,14 +34,14 @@ with description("A durable consumer") as self:
         inbox = Consumer("falco-uid-inbox", "falco-inbox.uid", None).configuration().as_dict()
 
         expect(inbox["deliver_policy"]).to(equal("all"))
-        expect("opt_start_time" in inbox).to(equal(False))
+        expect(inbox).not_to(have_key("opt_start_time"))
 
     with it("keeps the start of one that was found"):
         old = found(deliver_policy="by_start_sequence", opt_start_seq=7, opt_start_time=None)
         asked = WANTED.configuration(old).as_dict()
 
         expect(asked["opt_start_seq"]).to(equal(7))
-        expect("opt_start_time" in asked).to(equal(False))
+        expect(asked).not_to(have_key("opt_start_time"))
 
     with it("is as it was asked for, wherever it starts"):
         expect(WANTED.differences(found(opt_start_time="2020-01-01T00:00:00Z"))).to(be_empty)
@@ -61,8 +61,8 @@ with description("The names of a function on NATS") as self:
         one = Function("shop", "falco-delete", "uid-1", SINCE, {})
         other = Function("shop", "falco-delete", "uid-2", SINCE, {})
 
-        expect(one.consumer("falco.>") == other.consumer("falco.>")).to(equal(False))
-        expect(one.inbox == other.inbox).to(equal(False))
+        expect(one.consumer("falco.>")).not_to(equal(other.consumer("falco.>")))
+        expect(one.inbox).not_to(equal(other.inbox))
 
     with it("can be names of consumers, whatever the topic"):
         name = Function("shop", "falco-delete", "uid-1", SINCE, {}).consumer("falco.*.>")
@@ -72,7 +72,7 @@ with description("The names of a function on NATS") as self:
     with it("tell topics apart"):
         one = Function("shop", "falco-delete", "uid-1", SINCE, {})
 
-        expect(one.consumer("falco.a.*") == one.consumer("falco.b.*")).to(equal(False))
+        expect(one.consumer("falco.a.*")).not_to(equal(one.consumer("falco.b.*")))
 
     with it("are the ones that users know"):
         one = Function("shop", "falco-delete", "uid-1", SINCE, {})

@@ -28,7 +28,7 @@ with description("Where a message lies") as self:
     with it("is told apart from the same number of a stream that was lost"):
         again = Origin.of(REPLY.replace("1795255343850547970", "1795255343850547971"))
 
-        expect(Origin.of(REPLY).key == again.key).to(equal(False))
+        expect(Origin.of(REPLY).key).not_to(equal(again.key))
 
     with it("is the same for every delivery"):
         expect(Origin.of(REPLY).key).to(

@@ -1,7 +1,7 @@
 import asyncio
 import json
 
-from expects import be_false, be_true, contain, equal, expect, have_len
+from expects import be_below, be_false, be_true, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
@@ -137,7 +137,7 @@ with description("What the alerts of a stream say about their pods") as self:
         read = self.found(*many, bounds=Bounds(Instant(0), seconds=-1.0))
 
         expect(read.cut).to(be_true)
-        expect(read.read < 600).to(be_true)
+        expect(read.read).to(be_below(600))
 
     with it("is nothing of an empty stream"):
         expect(self.found().read).to(equal(0))
