@@ -278,7 +278,7 @@ with description("falco-playbook simulate, with the stream of a real NATS,") as 
 
     with it("reads none that is older"):
         self.nats.publish(("falco.notice.a", json.dumps(a_document()).encode()))
-        time.sleep(2)
+        time.sleep(1.1)
         command = ("simulate", "-p", "delete", "-N", "fake", "-n", NAMESPACE, "--since", "1s")
         said = run(*command, "-o", "json", cluster=self.cluster)
 

@@ -154,7 +154,8 @@ with description("A new playbook on a stream that holds a week of alerts") as se
         self.served.nats.publish(message("falco.error.x", new))
         cluster.gone(new)
         took = time.monotonic() - begun
-        (consumer,) = eventually(lambda: self.settled())
+        eventually(self.served.nats.settled)
+        (consumer,) = self.served.nats.consumers()
 
         expect(took).to(be_below(3))
         expect(left(namespace)).to(have_len(len(self.pods)))
@@ -163,11 +164,6 @@ with description("A new playbook on a stream that holds a week of alerts") as se
             equal(HISTORY + 1)
         )
         expect(consumer["config"]["filter_subject"]).to(equal("falco.error.*"))
-
-    def settled(self):
-        """The consumers of the stream, once they owe nothing."""
-        found = self.served.nats.consumers()
-        return found if not any(c["num_pending"] or c["num_ack_pending"] for c in found) else []
 
 
 not_run_unless(CLUSTER, globals())

@@ -64,12 +64,6 @@ def dead(nats):
     return [message["headers"]["Falco-Reason"] for message in nats.messages("FALCO_DEAD")]
 
 
-def settled(nats, stream="FALCO"):
-    """Whether every consumer of the stream owes nothing any more."""
-    found = nats.consumers(stream)
-    return found and all(not c["num_pending"] and not c["num_ack_pending"] for c in found)
-
-
 with description("A worker on NATS with JetStream") as self:
     with after.each:
         remove(self)
@@ -80,7 +74,7 @@ with description("A worker on NATS with JetStream") as self:
         nats.alert("ours")
 
         expect(rig.acted("ours")).to(equal(["ours"]))
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
     with it("creates a stream over falco.> with limits, where there is none"):
         _, nats, _ = a_worker(self, "falco.error.*")
@@ -139,7 +133,7 @@ with description("A worker on NATS with JetStream") as self:
         nats.alert("new")
 
         expect(rig.acted("new")).to(equal(["new"]))
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
         expect(rig.actions).to(equal(["new"]))
 
     with it("acts on what was stored after its trigger was created, while it was not running"):
@@ -187,7 +181,7 @@ with description("A worker on NATS with JetStream") as self:
         worker.says("subscribed to falco.>", 5)
         nats.alert("b", subject="falco.debug.x")
         rig.acted("b")
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.actions).to(equal(["a", "b"]))
 
@@ -219,7 +213,7 @@ with description("A worker on NATS with JetStream") as self:
         messages, names = alerts(100)
         nats.publish(*messages)
         rig.acted(*names)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.actions).to(have_len(100))
 
@@ -229,7 +223,7 @@ with description("A worker on NATS with JetStream") as self:
         messages, names = alerts(300, rule="slow 0.005")
         nats.publish(*messages)
         rig.acted(*names)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.actions).to(have_len(300))
         expect(len(one.outcomes)).to(be_above(30))
@@ -259,7 +253,7 @@ with description("A worker on NATS with JetStream") as self:
         messages, names = alerts(3000)
         nats.publish(*messages)
         rig.acted(*names)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.actions).to(have_len(3000))
         expect(worker.metric('function_calls_total{method="NATS"}')).to(equal(3000))
@@ -282,7 +276,7 @@ with description("A worker's failures") as self:
 
         expect(dead(nats)).to(equal(["slack-unavailable"]))
         expect(rig.lines("tries")).to(have_len(2))
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
         letter = nats.messages("FALCO_DEAD")[0]
         expect(letter["subject"]).to(equal("falco-dead.falco-fake"))
         expect(letter["headers"]["Falco-Subject"]).to(equal("falco.error.x"))
@@ -301,7 +295,7 @@ with description("A worker's failures") as self:
         expect(collections.Counter(dead(nats))).to(
             equal({"invalid-alert": 6, "not-permitted": 1, "unexpected": 1})
         )
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
     with it("that kill it are given up after so many deliveries, and nothing else is lost"):
         rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="3")
@@ -332,7 +326,7 @@ with description("A worker's failures") as self:
         expect(nats.consumers()[0]["num_ack_pending"]).to(be_below_or_equal(16))
         rig.away(False)
         rig.acted(*names)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
         expect(rig.actions).to(have_len(200))
         expect(dead(nats)).to(be_empty)
         expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(0))
@@ -359,7 +353,7 @@ with description("At least once") as self:
             rig.workers[-1].kill()
             rig.start()
         rig.acted(*names, seconds=60)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
         twice = sum(n - 1 for n in collections.Counter(rig.actions).values())
 
         expect(dead(nats)).to(be_empty)
@@ -371,14 +365,13 @@ with description("At least once") as self:
         nats.publish(*messages)
         eventually(lambda: len(rig.actions) >= 20)
         nats.stop(signal.SIGKILL)
-        time.sleep(2)
-        expect(worker.get("/readyz")[0]).to(equal(503))
+        eventually(lambda: worker.get("/readyz")[0] == 503)
         expect(worker.get("/healthz")[0]).to(equal(200))
         nats.start()
         rig.acted(*names, seconds=60)
         nats.alert("later")
         rig.acted("later")
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(dead(nats)).to(be_empty)
         expect(rig.actions).to(have_len(151))
@@ -402,7 +395,7 @@ with description("At least once") as self:
         rig, nats, worker = a_worker(self, "falco.error.*")
         nats.alert("a", rule="slow 7")
         rig.acted("a")
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.lines("began")).to(equal(["a"]))
 
@@ -419,7 +412,7 @@ with description("At least once") as self:
         expect(len(rig.actions)).to(equal(len(rig.lines("began"))))
         two = rig.start(CONCURRENCY="20").ready()
         rig.acted(*names)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.actions).to(have_len(20))
         expect(two.log).not_to(contain("exhausted"))
@@ -436,7 +429,7 @@ with description("At least once") as self:
                 rig.workers[-2].end()
                 expect(new.process.poll()).to(equal(None))
         rig.acted(*names)
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
 
         expect(rig.actions).to(have_len(300))
 

@@ -89,7 +89,7 @@ with description("The worker on a real cluster") as self:
         cluster.kubectl("delete", TRIGGERS, name, "-n", self.namespace)
         eventually(lambda: "falco.debug.*" not in self.worker.log.rpartition("topics of")[2], 5)
         publish(self, three, "falco.debug.x")
-        time.sleep(1)
+        eventually(self.nats.settled)
 
         expect(made).to(be_below(5))
         expect(edited).to(be_below(5))
@@ -106,7 +106,7 @@ with description("The worker on a real cluster") as self:
         time.sleep(1.1)
         edit(self.namespace, name, "falco.warning.*")
         self.worker.says("subscribed to falco.warning.*", 5)
-        time.sleep(2)
+        eventually(self.nats.settled)
 
         expect(cluster.stored("pod", "old", self.namespace)).not_to(be_none)
         publish(self, old, "falco.warning.x")

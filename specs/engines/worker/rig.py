@@ -193,6 +193,11 @@ class Nats:
     def consumers(self, stream: str = "FALCO") -> List[Dict[str, Any]]:
         return list(self.call(f"CONSUMER.LIST.{stream}").get("consumers") or [])
 
+    def settled(self, stream: str = "FALCO") -> bool:
+        """Whether the stream has consumers, and none of them owes anything any more."""
+        found = self.consumers(stream)
+        return bool(found) and not any(c["num_pending"] or c["num_ack_pending"] for c in found)
+
 
 class Rig:
     """A fake cluster in a directory, and the workers that run on it."""
