@@ -121,7 +121,7 @@ with description("The layers") as self:
             allowed.update((name, (*folders[: n + 1], *beneath)) for n, name in enumerate(folders))
             for path in sorted((PACKAGE / layer).rglob("*.py")):
                 inside = path.relative_to(PACKAGE / layer)
-                part = inside.parts[0].removesuffix(".py")
+                part = inside.parts[0].partition(".")[0]
                 backwards += [
                     f"{layer}/{inside.as_posix()} imports {name}"
                     for name in imports_of(path)
