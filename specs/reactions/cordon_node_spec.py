@@ -108,6 +108,16 @@ with description("A cordoned node") as self:
         expect(ended(cluster, after(NOW, 7200))).to(be_empty)
         expect(node_of(cluster).unschedulable).to(equal(True))
 
+    with it("is ours no longer once somebody uncordoned it, whoever cordons it next"):
+        self.cluster.patch_node(node_of(self.cluster), spec={"unschedulable": None})
+        (outcome,) = ended(self.cluster, after(NOW, 60))
+        self.cluster.patch_node(node_of(self.cluster), spec=THEIRS)
+
+        expect(outcome.message).to(equal("node node-1: it was uncordoned already"))
+        expect(node_of(self.cluster).annotations.get("falco/cordoned")).to(be_none)
+        expect(ended(self.cluster, after(NOW, 7200))).to(be_empty)
+        expect(undo(self.cluster).reason).to(equal("nothing-to-undo"))
+
     with it("counts towards MAX_NODES"):
         nodes = [a_ready_node(n) for n in ("node-1", "node-2", "node-3")]
         cluster = InMemoryCluster(a_pod(), *nodes)
@@ -116,6 +126,15 @@ with description("A cordoned node") as self:
 
         expect(answer(cluster).reason).to(equal("node-limit"))
         expect(answer(cluster, MAX_NODES="2").reason).to(equal("cordoned"))
+
+    with it("counts no longer once somebody uncordoned it"):
+        nodes = [a_ready_node(n) for n in ("node-1", "node-2", "node-3")]
+        cluster = InMemoryCluster(a_pod(), *nodes)
+        run(cluster)
+        cluster.patch_node(node_of(cluster), spec={"unschedulable": None})
+        cluster.put(a_pod(node="node-2"))
+
+        expect(answer(cluster).reason).to(equal("cordoned"))
 
 with description("The playbook that cordons") as self:
     with it("is held to the guards of nodes"):

@@ -52,7 +52,8 @@ class Containment(ABC):
     @classmethod
     @abstractmethod
     def is_due(cls, target: Target, now: Instant) -> bool:
-        """Whether a containment on the target has ended by its TTL. No call."""
+        """Whether a containment on the target has ended, by its TTL or because somebody took it off
+        and left our note. No call."""
 
     @classmethod
     @abstractmethod
@@ -136,7 +137,7 @@ class NodeContainment(Containment):
     @classmethod
     @abstractmethod
     def is_noted(cls, node: Node) -> bool:
-        """Whether a note of ours stands on the node: it then counts towards MAX_NODES."""
+        """Whether a containment of ours stands on the node: it then counts towards MAX_NODES."""
 
 
 def read_again(containment: Type[Containment], target: Target, cluster: Cluster) -> Target:

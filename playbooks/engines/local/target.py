@@ -44,7 +44,8 @@ def pod_row(name: str, pod: Optional[Pod], *, uid: str = "") -> Row:
 
 def node_row(node: Node) -> Row:
     taints = [f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in node.taints]
-    return "node", node.name, "taints " + (", ".join(taints) or "none")
+    cordoned = "cordoned, " if node.unschedulable else ""
+    return "node", node.name, f"{cordoned}taints {', '.join(taints) or 'none'}"
 
 
 def policy_row(policy: Mapping[str, Any]) -> Row:
