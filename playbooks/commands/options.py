@@ -16,6 +16,7 @@ from playbooks.core.instant import duration
 from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
+from playbooks.deployment.manifests.ledger import SUFFIX
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
 from playbooks.infrastructure.kubernetes import connect
@@ -76,7 +77,9 @@ def reach(context: str) -> Reach:
     api = KubernetesApi(connect=lambda: connect.of_context(context).connect())
 
     def ledger(place: Place) -> LedgerStore:
-        return ConfigMapLedger(api, namespace=place[0], name=place[1])
+        namespace, name = place
+        function = name[: -len(SUFFIX)] if name.endswith(SUFFIX) else ""
+        return ConfigMapLedger(api, namespace=namespace, name=name, function=function)
 
     return Reach(SystemClock(), KubernetesCluster(api), ledger)
 

@@ -12,7 +12,7 @@ from playbooks.commands import tell
 from playbooks.commands.deployed import environment_of
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Place, Selection, Session, command, selects
-from playbooks.core.cluster.manifest import reference
+from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import (
     PlaybookError,
@@ -131,6 +131,8 @@ def reset(session: Session, which: Selection, scope: Scope, budget_of: Optional[
 
     A playbook that used its budget up does not act until it is reset. The budget is that of the
     settings MAX_ACTIONS and MAX_ACTIONS_ALL.
+
+    A ledger that was deleted, or that cannot be read, is made anew: not paused, nothing counted.
     """
     problems = [] if budget_of is None else namespace_problems(budget_of)
 
@@ -140,7 +142,7 @@ def reset(session: Session, which: Selection, scope: Scope, budget_of: Optional[
         place = f"namespace {budget_of}" if budget_of else "all namespaces"
         return f"budget of {place} reset (tripped: {tripped}); held alerts stay dead letters"
 
-    return _written(session, which, scope, write, problems)
+    return _written(session, which, scope, write, problems, anew=True)
 
 
 def _written(
@@ -149,8 +151,11 @@ def _written(
     scope: Scope,
     write: Callable[[Book, str, Instant], str],
     problems: Sequence[str] = (),
+    *,
+    anew: bool = False,
 ) -> int:
-    """The exit code. Raises DeploymentError with the ledgers that were not written."""
+    """The exit code. ``anew``: make a ledger that is gone, or cannot be read. Raises
+    DeploymentError with the ledgers that were not written."""
     which.check(*scope.problems(which), *problems, required=not scope.everything)
     namespace = session.namespace(which)
     if scope.everything and not scope.all_namespaces:
@@ -158,13 +163,13 @@ def _written(
     if scope.everything:
         places = _everywhere(session.cluster, "" if scope.all_namespaces else namespace)
     else:
-        places = [_of_function(session.cluster, namespace, which.function)]
+        places = [_of_function(session.cluster, namespace, which.function, anew=anew)]
     reach, failed = session.reach(), []
     by, now = who(session.cluster), SystemClock().now
     for place in places:
         ledger = "/".join(place)
         try:
-            said = change(reach.ledger(place), lambda book: write(book, by, now()))
+            said = change(reach.ledger(place), lambda book: write(book, by, now()), anew=anew)
         except PlaybookError as error:
             failed.append(f"{ledger} was not changed: {error}")
         else:
@@ -180,10 +185,16 @@ def paused_since(paused: Mapping[str, str]) -> str:
     return f"{paused.get('at', '')} by {paused.get('by', '')}{why}"
 
 
-def _of_function(cluster: ClusterObjects, namespace: str, function: str) -> Place:
-    """Raises DeploymentError where there is none."""
+def _of_function(
+    cluster: ClusterObjects, namespace: str, function: str, *, anew: bool = False
+) -> Place:
+    """``anew``: also one that is gone, where the Function is there. Raises DeploymentError where
+    there is none."""
     name = manifests.name(function)
-    if not cluster.get([reference("v1", "ConfigMap", name, namespace)]):
+    asked = [reference("v1", "ConfigMap", name, namespace)]
+    if anew:
+        asked.append(reference(KUBELESS_API, "Function", function, namespace))
+    if not cluster.get(asked):
         raise DeploymentError(
             f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
         )

@@ -5,6 +5,7 @@
     PlaybookError
      +-- RetryableError             the same alert may succeed later
      |    +-- ClusterUnavailable    no answer, a timeout, or a 5xx of the API server
+     |    +-- CredentialsRefused    the API server does not know the account (401)
      |    +-- Throttled             429, of the API server or of Slack
      |    +-- Conflict              somebody else wrote the object first (409, resourceVersion)
      |    +-- ContainerIdPending    the API does not know the container's id yet
@@ -17,7 +18,7 @@
           +-- NotFound              the object is not there (404)
           +-- NotTheSameObject      a uid precondition does not hold (409)
           +-- AlreadyExists         an object of that name is there (409)
-          +-- NotPermitted          the account lacks the right (403), or is unknown (401)
+          +-- NotPermitted          the account lacks the right (403)
           +-- NamespaceTerminating  nothing can be created in it any more (a 403, no lack of rights)
           +-- Refused               the API server does not accept the request (other 4xx)
           +-- NoCluster             neither a service account nor a kubeconfig
@@ -37,6 +38,8 @@ class PlaybookError(Exception):
 
     reason = "error"
     retryable = False
+    #: Other alerts may well fail for the same cause.
+    of_any_alert = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -64,6 +67,17 @@ class PermanentError(PlaybookError):
 
 class ClusterUnavailable(RetryableError):
     reason = "cluster-unavailable"
+    of_any_alert = True
+
+    #: What is said of an API server that does not answer, or is not ready.
+    AWAY = "the API server is away"
+
+
+class CredentialsRefused(RetryableError):
+    """The account was made anew, or its token is over: the next call reads the credentials anew."""
+
+    reason = "credentials-refused"
+    of_any_alert = True
 
 
 class Throttled(RetryableError):
@@ -87,6 +101,7 @@ class SlackUnavailable(RetryableError):
 
 class GuardUnanswered(RetryableError):
     reason = "guard-unanswered"
+    of_any_alert = True
 
 
 class EvidenceUnavailable(RetryableError):

@@ -159,6 +159,11 @@ class Responder:
         self.redaction = redaction or Redaction()
         self.recorders = tuple(recorders)
 
+    def check(self) -> None:
+        """Raises the PlaybookError for which no alert at all could be answered."""
+        for guard in self._guards:
+            guard.check()
+
     def answer(self, body: Any, *, recorded: bool = False, released_by: str = "") -> Outcome:
         """Never raises an Exception: what went wrong is the failed outcome's ``error``.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Mapping
 
-from playbooks.core.errors import InvalidSetting, RetryableError, Unexpected
+from playbooks.core.errors import InvalidSetting, PlaybookError, RetryableError, Unexpected
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.engines import outcome_log, recorders, retrying
@@ -75,6 +75,14 @@ class Runtime:
         except SystemExit as error:
             # It would end the process of the engine, and with it other alerts.
             return Outcome.failed(Unexpected(f"the playbook called sys.exit({error.code})"))
+
+    def missing(self) -> str:
+        """What keeps every alert from being answered, or empty."""
+        try:
+            self._responder.check()
+        except PlaybookError as error:
+            return self._responder.redaction.text(str(error))
+        return ""
 
     def log(self, event: Event, outcome: Outcome) -> None:
         """One line, on standard error."""

@@ -5,6 +5,7 @@ It holds across replicas, restarts and processes: what is not written has not be
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -20,6 +21,8 @@ from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import Ledger, LedgerStore
 
 T = TypeVar("T")
+
+LOG = logging.getLogger(__name__)
 
 # Times the book is read again because somebody else wrote it first, and the longest pause before.
 ATTEMPTS = 12
@@ -155,11 +158,16 @@ def _of_ours(error: Exception) -> PlaybookError:
 
 
 def read(text: str) -> Book:
-    """Raises Unexpected where the text is no book."""
+    """Logs what is dropped of it. Raises Unexpected where the text is no book."""
     try:
-        return Book(text)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Unexpected(f"the ledger cannot be read: {error}") from error
+        book = Book(text)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Unexpected(
+            f"the ledger cannot be read: {error} ('falco-playbook reset' begins it anew)"
+        ) from error
+    for entry in book.dropped:
+        LOG.warning(f"the ledger has an entry that cannot be read and is dropped: {entry}")
+    return book
 
 
 def paused(store: LedgerStore) -> str:
@@ -168,12 +176,20 @@ def paused(store: LedgerStore) -> str:
     return f"paused by {found.get('by', '')} at {found.get('at', '')}" if found else ""
 
 
-def change(store: LedgerStore, what: Callable[[Book], T]) -> T:
-    """Write the book as a person asks for. Raises Conflict where others keep writing it."""
+def change(store: LedgerStore, what: Callable[[Book], T], *, anew: bool = False) -> T:
+    """Write the book as a person asks for. ``anew``: where it cannot be read, a new one. Raises
+    Conflict where others keep writing it."""
 
     def attempt() -> T:
         text, version = store.read()
-        book = read(text)
+        try:
+            book = read(text)
+        except Unexpected as error:
+            if not anew:
+                raise
+            LOG.warning(f"it begins anew, not paused and with nothing counted: {error}")
+            book = Book()
+            book.changed = True
         result = what(book)
         if book.changed:
             store.write(book.text(), version=version)

@@ -142,13 +142,15 @@ class FakeCluster(FakeObjects):
 
 
 class StoredLedger(LedgerStore):
-    """In a ConfigMap of the cluster in memory, which has to be there."""
+    """In a ConfigMap of the cluster in memory; reading makes it where it is missing."""
 
     def __init__(self, cluster, namespace, name):
         self._cluster = cluster
         self._reference = reference("v1", "ConfigMap", name, namespace)
 
     def read(self):
+        if not self._cluster.get([self._reference]):
+            self._cluster.create([self._reference])
         (found,) = self._cluster.get([self._reference])
         return (found.get("data") or {}).get(KEY, ""), found["metadata"]["resourceVersion"]
 

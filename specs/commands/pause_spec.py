@@ -1,6 +1,6 @@
 import json
 
-from expects import be_none, contain, equal, expect, start_with
+from expects import be_none, contain, equal, expect, have_keys, start_with
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
@@ -12,6 +12,7 @@ from specs.deployment.mothers import a_request
 
 WHO = "alice ("
 LEDGER = "falco-delete-ledger"
+VERBS = ("pause", "resume", "reset")
 NOW = Instant.parse("2026-01-02T03:04:05Z")
 
 
@@ -55,6 +56,19 @@ with description("The brake of falco-playbook") as self:
 
         expect((answer.code, answer.out)).to(equal((0, f"default/{LEDGER}: not paused\n")))
         expect(after).to(equal(before))
+
+    with it("repairs a ledger that cannot be read, or was deleted, with reset alone"):
+        for broken in ("no json", '{"version": 7}'):
+            self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": broken}
+            answers = [run(verb, "-p", "delete", cluster=self.cluster) for verb in VERBS]
+
+            expect([answer.code for answer in answers]).to(equal([1, 1, 0]))
+            expect(stored(self.cluster).dropped).to(equal(()))
+        self.cluster.delete(self.cluster.the("ConfigMap", LEDGER))
+        answers = [run(verb, "-p", "delete", cluster=self.cluster) for verb in VERBS]
+
+        expect([answer.code for answer in answers]).to(equal([1, 1, 0]))
+        expect(stored(self.cluster).resets).to(have_keys("*"))
 
     with it("resets the budget of a namespace alone, and says that it had tripped"):
         self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": tripped().text()}

@@ -313,6 +313,50 @@ with description("A worker's failures") as self:
         expect(dead(nats)).to(equal(["deliveries-exhausted"]))
         expect(len(rig.workers)).to(equal(4))
 
+    with it("of the account cost no delivery, and the worker is not ready until they are over"):
+        rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="1")
+        rig.refuse(True)
+        messages, names = alerts(100)
+        nats.publish(*messages)
+        worker.says("the account is refused: alerts wait, and keep their deliveries")
+
+        status, said = worker.get("/readyz")
+        expect((status, "the account is refused" in said)).to(equal((503, True)))
+        expect(worker.metric('playbook_paused{playbook="fake"}')).to(equal(1))
+        rig.refuse(False)
+        rig.acted(*names)
+        expect(dead(nats)).to(be_empty)
+        expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(0))
+        worker.ready()
+
+    with it("of the stream of dead letters cost no delivery, and end when it can be made anew"):
+        rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="1")
+        nats.call("STREAM.DELETE.FALCO_DEAD")
+        nats.stream("SQUATTER", "falco-dead.other")
+        nats.alert("no", rule="forbidden")
+        nats.alert("yes")
+        worker.says("dead letters cannot be stored: stream SQUATTER")
+
+        eventually(lambda: worker.get("/readyz")[0] == 503)
+        nats.call("STREAM.DELETE.SQUATTER")
+        eventually(lambda: dead(nats) == ["not-permitted"])
+        rig.acted("yes")
+        eventually(lambda: settled(nats))
+        expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(0))
+        worker.ready()
+
+    with it("of the stream of alerts are said by readiness until it can be made anew"):
+        rig, nats, worker = a_worker(self, "falco.error.*")
+        nats.call("STREAM.DELETE.FALCO")
+        nats.stream("SQUATTER", "falco.error.x")
+        eventually(lambda: worker.get("/readyz")[0] == 503)
+
+        expect(worker.get("/readyz")[1]).to(contain("falco.error.* is not served"))
+        nats.call("STREAM.DELETE.SQUATTER")
+        worker.ready()
+        nats.alert("after")
+        rig.acted("after")
+
     with it("of the API server cost no delivery, and nothing is pulled meanwhile"):
         rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="1")
         rig.away(True)

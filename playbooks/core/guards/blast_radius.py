@@ -58,6 +58,9 @@ class BlastRadius(Guard):
         self._reaction = reaction
         self._spares_a_node = spares_a_node
 
+    def check(self) -> None:
+        self._ledger.paused()
+
     def of_action(self, case: Case, action: Action) -> Answer:
         request = self._request(action, case)
         if case.dry_run:

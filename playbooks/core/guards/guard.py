@@ -67,6 +67,10 @@ class Guard(ABC):
     ACTING: bool = True
     RULES: Tuple[Rule, ...] = ()
 
+    def check(self) -> None:
+        """Raises the PlaybookError for which it could be asked about no alert at all."""
+        return
+
     @classmethod
     @abstractmethod
     def of(cls, context: Context) -> Guard:

@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
-from typing import Dict, Iterator, List, Optional, Tuple, TypeVar
+from typing import Dict, Iterator, Optional, Tuple, TypeVar
 
 from playbooks.core.action import Answer
 from playbooks.core.instant import NANOSECONDS, Instant, shown
+from playbooks.core.ledger.legible import Legible, Spaces
 from playbooks.core.ledger.limits import Limits
 
 # Stands for all namespaces.
@@ -31,8 +32,6 @@ GRAIN = 10
 
 # Behind a namespace's name: what was done in it before its budget was reset.
 _BEFORE = "~"
-
-Spaces = Dict[str, Dict[str, List[str]]]
 
 Key = TypeVar("Key")
 
@@ -60,17 +59,22 @@ class Book:
     """Read from its text, and written back when ``changed``. Times are RFC 3339."""
 
     def __init__(self, text: str = "") -> None:
-        """Raises ValueError where the text is no book."""
+        """``dropped``: entries that nobody can read, in words; writing the book leaves them out.
+
+        Raises ValueError where the text is no book.
+        """
         content = json.loads(text) if text else {"version": VERSION}
         if not isinstance(content, dict) or content.get("version") != VERSION:
             raise ValueError(f"expected a book of version {VERSION}")
-        self.paused: Optional[Dict[str, str]] = content.get("paused")
-        self.tripped: Dict[str, Dict[str, str]] = content.get("tripped", {})
-        self.resets: Dict[str, Dict[str, str]] = content.get("resets", {})
-        self.undone: Dict[str, Dict[str, str]] = content.get("undone", {})
-        self._tainting: Dict[str, str] = content.get("tainting", {})
-        self._counts = Counts(content.get("actions", {}))
-        self.changed = False
+        legible = Legible(content)
+        self.paused: Optional[Dict[str, str]] = legible.paused()
+        self.tripped: Dict[str, Dict[str, str]] = legible.notes("tripped", time="at", stops=True)
+        self.resets: Dict[str, Dict[str, str]] = legible.notes("resets", time="at")
+        self.undone: Dict[str, Dict[str, str]] = legible.notes("undone", time="until")
+        self._tainting: Dict[str, str] = legible.times("tainting")
+        self._counts = Counts(legible.actions())
+        self.dropped = tuple(legible.dropped)
+        self.changed = bool(self.dropped)
 
     def text(self) -> str:
         content = {

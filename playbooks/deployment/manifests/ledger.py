@@ -15,8 +15,11 @@ LABEL = "falco/ledger"
 SETTING = "LEDGER"
 
 
+SUFFIX = "-ledger"
+
+
 def name(function: str) -> str:
-    return f"{function}-ledger"
+    return f"{function}{SUFFIX}"
 
 
 def ledger(request: Request, namespace: str) -> List[Manifest]:

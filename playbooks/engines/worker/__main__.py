@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,7 @@ MISCONFIGURED, FAILED = 2, 1
 
 
 def main() -> int:
+    logging.getLogger("playbooks").addHandler(log.Lines())
     try:
         chosen = worker_settings(os.environ)
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Callable, Mapping, Sequence
 
 from playbooks.core.containment.expiry import expiry
+from playbooks.core.errors import ClusterUnavailable
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.engines.runtime import Runtime
@@ -29,11 +30,11 @@ from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
 from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.topics.wanted import Wanted
-from playbooks.engines.worker.work.api_outage import ApiOutage
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.expiry import keep_ending
+from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker
 
@@ -56,7 +57,7 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
     changed = asyncio.Event()
     wanted = Wanted(**here, changed=changed.set)
     feed = Feed(objects, lambda *found: _threadsafe(loop, wanted.update, *found))
-    readiness = Readiness(lambda: wanted.refused)
+    readiness = Readiness(lambda: wanted.refused, lambda: outage.unready)
     metrics.readiness(readiness.missing)
 
     def token() -> str:
@@ -70,19 +71,25 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
         **here,
     )
 
-    async def api_answers() -> bool:
-        return await loop.run_in_executor(None, objects.answers)
+    async def missing() -> str:
+        """What any alert would fail for."""
+        for ask in (objects.missing, runtime.missing):
+            why = await loop.run_in_executor(None, ask)
+            if why:
+                return why
+        return await worker.serving.intake.unusable() if worker.serving is not None else ""
 
-    def pause(away: bool) -> None:
-        if away:
-            log.warn("the API server is away: alerts wait, and keep their deliveries")
+    def pause(why: str, before: str) -> None:
+        if why:
+            log.warn(f"{why}: alerts wait, and keep their deliveries")
         else:
-            log.info("the API server is back")
-        metrics.pause(away)
+            back = before == ClusterUnavailable.AWAY
+            log.info("the API server is back" if back else "alerts are answered again")
+        metrics.pause(bool(why))
         if worker.serving is not None:
-            worker.serving.intake.pause(away)
+            worker.serving.intake.pause(bool(why))
 
-    outage = ApiOutage(api_answers, pause)
+    outage = Outage(missing, pause)
 
     def subscriptions() -> Sequence[Subscription]:
         return worker.serving.intake.subscriptions if worker.serving is not None else ()
@@ -126,7 +133,7 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
             )
         )
         # From now on it is known whether the API server tells that it is ready.
-        await api_answers()
+        await outage.found()
         return Serving(work, intake, claims.keep)
 
     ends = expiry(playbook, environ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from typing import Any
 
@@ -25,3 +26,10 @@ def warn(message: str, **facts: Any) -> None:
 
 def error(message: str, **facts: Any) -> None:
     say("error", message, **facts)
+
+
+class Lines(logging.Handler):
+    """What other layers log by the standard library, as lines like the others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.levelname.lower(), record.getMessage())

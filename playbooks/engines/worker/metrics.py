@@ -86,7 +86,10 @@ class Metrics:
         )
         self.in_flight = Gauge("playbook_in_flight", "Alerts claimed", ["playbook"], registry=into)
         self.paused = Gauge(
-            "playbook_paused", "1 while the API server is away", ["playbook"], registry=into
+            "playbook_paused",
+            "1 while alerts wait, because any of them would fail",
+            ["playbook"],
+            registry=into,
         )
         self.ready = Gauge(
             "playbook_ready", "1 while alerts are taken in, as /readyz", ["playbook"], registry=into

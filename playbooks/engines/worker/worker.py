@@ -19,7 +19,7 @@ from playbooks.engines.worker.nats.intake import Intake
 from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.topics.feed import Feed
 from playbooks.engines.worker.topics.wanted import Wanted
-from playbooks.engines.worker.work.api_outage import ApiOutage
+from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.work import Work
 
 
@@ -50,7 +50,7 @@ class Worker:
     feed: Feed
     wanted: Wanted
     changed: asyncio.Event
-    outage: ApiOutage
+    outage: Outage
     writer: OutcomeWriter
     serve: Callable[[Any, Function], Awaitable[Serving]]
     beside: Optional[Callable[[], Coroutine[Any, Any, None]]] = None
@@ -90,7 +90,7 @@ class Worker:
         )
         log.info(f"connected to NATS ({nats_connection.shown(self.settings)})")
         self.serving = await self.serve(self._connection, await self.wanted.function())
-        self.readiness.begin(self._connection)
+        self.readiness.begin(self._connection, self.serving.intake.missing)
         self.serving.intake.pause(self.outage.ongoing)
         self.changed.set()
         keeping = asyncio.get_running_loop().create_task(self.serving.keeping())

@@ -20,6 +20,7 @@ from playbooks.core.errors import (
     AlreadyExists,
     ClusterUnavailable,
     Conflict,
+    CredentialsRefused,
     NamespaceTerminating,
     NotFound,
     NotPermitted,
@@ -218,7 +219,9 @@ def error_of(
         return NotTheSameObject(said) if other_uid else Conflict(said)
     if status == 403 and any(c.get("reason") == "NamespaceTerminating" for c in causes):
         return NamespaceTerminating(said)
-    if status in (401, 403):
+    if status == 401:
+        return CredentialsRefused(said)
+    if status == 403:
         return NotPermitted(said)
     if status == 429:
         return Throttled(said, retry_after=_retry_after(headers))

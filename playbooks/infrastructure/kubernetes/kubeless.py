@@ -6,13 +6,18 @@ from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 import urllib3
 
-from playbooks.core.errors import PlaybookError, Refused
+from playbooks.core.errors import ClusterUnavailable, PlaybookError, Refused
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
 _GROUP = ("apis", "kubeless.io", "v1beta1")
 
 # Seconds for the question whether the API server is there.
 _SHORT = urllib3.Timeout(connect=2.0, read=3.0)
+
+REFUSED = (
+    "the API server refuses this account's token (401): the ServiceAccount was deleted or made"
+    " anew. The token is read again; a pod made anew has another ('kubectl rollout restart')"
+)
 
 
 class KubelessObjects:
@@ -46,15 +51,19 @@ class KubelessObjects:
         except Refused as error:
             yield {"type": "ERROR", "object": {"code": 410, "message": str(error)}}
 
-    def answers(self) -> bool:
-        """Whether the API server says that it is ready, or has never told us. One that is starting
-        refuses what it granted before, and will grant again.
+    def missing(self) -> str:
+        """Empty where the API server says that it is ready, or has never told us. One that is
+        starting refuses what it granted before, and will grant again.
 
         Source: https://kubernetes.io/docs/reference/using-api/health-checks/
         """
         try:
             status = self._probe.status("readyz")
         except PlaybookError:
-            return False
+            return ClusterUnavailable.AWAY
+        if status == 401:
+            return REFUSED
         self._tells = self._tells or status == 200
-        return status == 200 or (status < 500 and not self._tells)
+        return (
+            "" if status == 200 or (status < 500 and not self._tells) else ClusterUnavailable.AWAY
+        )

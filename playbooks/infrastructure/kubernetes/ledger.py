@@ -11,7 +11,7 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 KEY = "ledger.json"
 
 # With the name of the function, those of everything that is made for one.
-LABELS = {"created-by": "kubeless"}
+LABELS = {"created-by": "kubeless", "falco/ledger": "true"}
 
 
 class ConfigMapLedger(LedgerStore):

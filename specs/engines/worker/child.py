@@ -17,7 +17,13 @@ from playbooks.engines.worker.nats import consumers
 consumers.ACK_WAIT = 2
 
 from playbooks.core.action import Action
-from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted, SlackUnavailable
+from playbooks.core.errors import (
+    ClusterUnavailable,
+    CredentialsRefused,
+    NotFound,
+    NotPermitted,
+    SlackUnavailable,
+)
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
@@ -58,8 +64,10 @@ class FakeObjects:
                 yield {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
                 return
 
-    def answers(self):
-        return not (DIRECTORY / "away").exists()
+    def missing(self):
+        if (DIRECTORY / "refused").exists():
+            return "the account is refused"
+        return "the API server is away" if (DIRECTORY / "away").exists() else ""
 
 
 class Told(Reaction):
@@ -68,6 +76,8 @@ class Told(Reaction):
     def plan(self, alert):
         if (DIRECTORY / "away").exists():
             raise ClusterUnavailable("away")
+        if (DIRECTORY / "refused").exists():
+            raise CredentialsRefused("401")
         return Action("act", f"pod {alert.output}", "act", lambda: self._act(alert))
 
     def _act(self, alert):

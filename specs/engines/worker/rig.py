@@ -234,6 +234,14 @@ class Rig:
         else:
             path.unlink()
 
+    def refuse(self, refuse: bool) -> None:
+        """Whether the API server knows the worker's account no more."""
+        path = self.directory / "refused"
+        if refuse:
+            path.touch()
+        else:
+            path.unlink()
+
     def start(self, **settings: str) -> WorkerProcess:
         worker = WorkerProcess(self, {**self.settings, **settings})
         self.workers.append(worker)

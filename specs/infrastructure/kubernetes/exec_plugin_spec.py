@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 from expects import be_a, be_empty, contain, end_with, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
-from playbooks.core.errors import NoCluster, NotPermitted
+from playbooks.core.errors import CredentialsRefused, NoCluster
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.https_server import Answer, ApiServer
 from specs.support.kubeconfigs import Kubeconfigs
@@ -197,7 +197,7 @@ with description("An exec plugin") as self:
         for _ in range(2):
             try:
                 api.get("version")
-            except NotPermitted as error:
+            except CredentialsRefused as error:
                 expect(str(error)).to(end_with("(401)"))
 
         expect([self.runs(), len(self.server.asked)]).to(equal([2, 2]))

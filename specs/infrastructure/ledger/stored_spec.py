@@ -178,15 +178,7 @@ with description("The ledger") as self:
         )
 
     with it("refuses to go by a text that is no book"):
-        for text in (
-            *("no book", "[]", "1", "null", '{"version": 2}', "[" * 100_000),
-            '{"version": 1, "paused": "yes"}',
-            '{"version": 1, "tripped": {"shop": {}}}',
-            '{"version": 1, "tripped": [1], "undone": []}',
-            '{"version": 1, "actions": {"x": {}}}',
-            '{"version": 1, "actions": []}',
-            '{"version": 1, "resets": {"*": {"at": "never"}}}',
-        ):
+        for text in ("no book", "[]", "1", "null", '{"version": 2}', "[" * 100_000):
             store = InMemoryLedger(text)
             expect(lambda store=store: self.ledger(store).ask(a_request(), NOW)).to(
                 raise_error(PlaybookError)

@@ -8,12 +8,17 @@ from playbooks.engines.worker import log
 
 
 class Readiness:
-    """``refused``: triggers that are not served, for the answer while nothing is taken in."""
+    """``refused``: triggers that are not served, for the answer while nothing is taken in.
+    ``outage`` says what any alert would fail for, or nothing."""
 
-    def __init__(self, refused: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, refused: Callable[[], Sequence[str]], outage: Callable[[], str] = lambda: ""
+    ) -> None:
         self._refused = refused
+        self._outage = outage
         self._hindrance = "it is starting"
         self._connection: Any = None
+        self._intake: Callable[[], str] = lambda: ""
         self._ending = False
 
     def hinder(self, why: str) -> None:
@@ -22,9 +27,10 @@ class Readiness:
             log.error(f"no alerts are taken in: {why}")
         self._hindrance = why
 
-    def begin(self, connection: Any) -> None:
-        """Alerts are taken in as long as this connection to NATS stands."""
-        self._hindrance, self._connection = "", connection
+    def begin(self, connection: Any, intake: Callable[[], str] = lambda: "") -> None:
+        """Alerts are taken in as long as this connection to NATS stands. ``intake`` says what is
+        missing beside it, or nothing."""
+        self._hindrance, self._connection, self._intake = "", connection, intake
 
     def end(self) -> None:
         self._ending = True
@@ -35,4 +41,6 @@ class Readiness:
             return "it is ending"
         if self._hindrance:
             return "; ".join((self._hindrance, *self._refused()))
-        return None if self._connection.is_connected else "the connection to NATS is lost"
+        if not self._connection.is_connected:
+            return "the connection to NATS is lost"
+        return self._outage() or self._intake() or None

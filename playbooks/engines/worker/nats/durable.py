@@ -72,7 +72,7 @@ class DurableIntake:
     async def prepare(self) -> None:
         """Streams, the inbox, and what an earlier run left. Raises Unusable or NoJetStream."""
         self._stream = await self._jetstream.stream(ALERTS, ALERT_STREAM)
-        await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM, DEAD_LETTER_HOURS)
+        await self._dead_letters()
         self._inbox_stream = await self._jetstream.stream(INBOXES, INBOX_STREAM)
         await self._begin(INBOX)
         now = Instant(time.time_ns())
@@ -84,6 +84,16 @@ class DurableIntake:
                 old = Subscription(topic, started(item.config), now)
                 self._subscriptions += (old,)
         log.info(f"alerts come from stream {self._stream}")
+
+    def missing(self) -> str:
+        return self._failures.words()
+
+    async def unusable(self) -> str:
+        try:
+            await self._dead_letters()
+        except Exception as error:
+            return f"dead letters cannot be stored: {str(error) or repr(error)}"
+        return ""
 
     async def apply(self, wanted: Sequence[Subscription]) -> None:
         topics = [s.topic for s in wanted]
@@ -132,6 +142,10 @@ class DurableIntake:
     async def stop(self) -> None:
         """No more requests. What still comes is handed back by whoever takes it."""
         self._pullers.stop()
+
+    async def _dead_letters(self) -> None:
+        """Make sure of their stream. Raises Unusable or another error of NATS."""
+        await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM, DEAD_LETTER_HOURS)
 
     def _wanted(self, topic: str) -> Optional[Subscription]:
         return next((s for s in self._subscriptions if s.topic == topic), None)

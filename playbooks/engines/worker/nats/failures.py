@@ -24,11 +24,19 @@ class Failures:
 
     def add(self, topic: str, why: str) -> None:
         if self._why.get(topic) != why:
-            log.error(f"topic {topic or '(inbox)'} is not served: {why}")
+            log.error(f"topic {_name(topic)} is not served: {why}")
         self._why[topic] = why
         # Not later than it was to be: what fails all the time is tried all the same.
         if self._retry_at <= time.monotonic():
             self._retry_at = time.monotonic() + RETRY
+
+    def words(self) -> str:
+        """Why which topics are not served, or empty."""
+        return "; ".join(
+            f"{_name(topic)} is not served: {why}"
+            for topic, why in self._why.items()
+            if why != RECONNECTED
+        )
 
     def suspect(self, topic: str) -> None:
         """After a new connection: a server that lost its data, or a consumer, is noticed now."""
@@ -45,5 +53,9 @@ class Failures:
         """The topic is served. Whether it was not before."""
         why = self._why.pop(topic, None)
         if why is not None and why != RECONNECTED:
-            log.info(f"{topic or '(inbox)'} is served again")
+            log.info(f"{_name(topic)} is served again")
         return why is not None
+
+
+def _name(topic: str) -> str:
+    return topic or "(inbox)"

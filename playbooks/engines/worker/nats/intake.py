@@ -14,6 +14,13 @@ class Intake(Protocol):
     def subscriptions(self) -> Sequence[Subscription]:
         """Those of the moment, and those that ended and still owe something."""
 
+    def missing(self) -> str:
+        """What keeps alerts from coming in, or empty."""
+
+    async def unusable(self) -> str:
+        """Asks for what every alert needs beside its own stream: why that cannot be used, or
+        empty."""
+
     async def apply(self, wanted: Sequence[Subscription]) -> None:
         """Begin and end subscriptions. What cannot be done is logged, and tried at the next
         ``tick``."""

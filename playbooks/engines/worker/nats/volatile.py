@@ -46,6 +46,12 @@ class VolatileIntake:
     def subscriptions(self) -> Sequence[Subscription]:
         return self._subscriptions
 
+    def missing(self) -> str:
+        return ""
+
+    async def unusable(self) -> str:
+        return ""
+
     async def apply(self, wanted: Sequence[Subscription]) -> None:
         self._subscriptions = tuple(wanted)
         topics = {s.topic for s in wanted}

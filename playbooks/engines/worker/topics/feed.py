@@ -40,8 +40,8 @@ class FunctionObjects(Protocol):
     def watch(self, version: str, seconds: int) -> Iterator[Mapping[str, Any]]:
         """Changes of them after a version, for as long."""
 
-    def answers(self) -> bool:
-        """Whether the API server says that it is ready."""
+    def missing(self) -> str:
+        """Why the API server cannot be asked at the moment, or empty."""
 
 
 class Feed:

@@ -13,9 +13,6 @@ from playbooks.engines.worker.work.verdict import Dead
 # What the headers take of the server's largest message.
 ROOM = 8192
 
-# Seconds until an alert is delivered again whose dead letter could not be stored.
-DELAY = 30.0
-
 
 class DeadLetters:
     """``most``: bytes of the server's largest message."""
@@ -30,13 +27,12 @@ class DeadLetters:
         self._metrics = metrics
 
     async def write(self, delivery: Delivery, dead: Dead) -> bool:
-        """Whether the alert may be acknowledged now. If not, it is given back to the server."""
+        """Whether the alert may be acknowledged now."""
         if delivery.durable:
             try:
                 await self._store(delivery, dead)
             except Exception as error:
-                log.error(f"no dead letter for {delivery.origin}, it will come again: {error!r}")
-                await delivery.channel.give_back(DELAY)
+                log.error(f"no dead letter for {delivery.origin}, it is tried again: {error!r}")
                 return False
             where = "kept as a dead letter"
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-from playbooks.core.errors import ClusterUnavailable, InvalidAlert, RetryableError
+from playbooks.core.errors import InvalidAlert, RetryableError
 from playbooks.core.outcome import Outcome
 from playbooks.engines.runtime import Intent
 
@@ -44,14 +44,14 @@ class Dead:
 
 @dataclass(frozen=True)
 class Hold:
-    """Keep it and answer again once the API server is back: costs no delivery."""
+    """Keep it and answer again once the outage is over: costs no delivery."""
 
 
 Verdict = Union[Done, Again, Dead, Hold]
 
 
-def verdict(outcome: Outcome, *, delivery: int, most: int, api_away: bool) -> Verdict:
-    """``delivery``: which one this was, from 1. ``api_away``: the API server says nothing at all.
+def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool) -> Verdict:
+    """``delivery``: which one this was, from 1. ``outage``: any alert fails at the moment.
 
     Final failures are dead letters only where somebody can do something about them: what is no
     alert, and what the playbook could not do. An alert that was skipped is done, unless a guard
@@ -63,7 +63,7 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, api_away: bool) -> Ve
     intent = Intent.of(outcome)
     if intent in (Intent.DONE, Intent.SKIPPED) or error is None:
         return Done()
-    if isinstance(error, ClusterUnavailable) and api_away:
+    if error.of_any_alert and outage:
         return Hold()
     if not isinstance(error, RetryableError):
         words = "is no alert" if isinstance(error, InvalidAlert) else "will fail again"

@@ -20,10 +20,10 @@ from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.work import admission
 from playbooks.engines.worker.work.admission import DoneMessages, Drop
-from playbooks.engines.worker.work.api_outage import ApiOutage
 from playbooks.engines.worker.work.claims import Claims, attempt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
+from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.verdict import (
     Again,
     Dead,
@@ -33,6 +33,11 @@ from playbooks.engines.worker.work.verdict import (
     exhausted,
     verdict,
 )
+
+# Seconds until an alert is delivered again whose dead letter could not be stored, and between two
+# looks for what any alert would fail for.
+DELAY = 30.0
+LOOK = 30.0
 
 INBOX_METHOD, TOPIC_METHOD = "POST", "NATS"
 
@@ -44,7 +49,7 @@ class Work:
         self,
         runtime: Runtime,
         *,
-        outage: ApiOutage,
+        outage: Outage,
         dead_letters: DeadLetters,
         replies: Replies,
         writer: OutcomeWriter,
@@ -69,6 +74,8 @@ class Work:
         self._places = asyncio.Semaphore(concurrency)
         self._busy: Dict[Tuple[Any, ...], asyncio.Event] = {}
         self._done = DoneMessages()
+        self._look_at = time.monotonic() + LOOK
+        self._looking: Optional[asyncio.Task[bool]] = None
 
     def take(self, delivery: Delivery, freed: Callable[[], None] = lambda: None) -> None:
         """Begin with a delivery; ``freed`` is called when it is no longer claimed."""
@@ -87,6 +94,9 @@ class Work:
     def tick(self) -> None:
         """Called every second."""
         self._drops.tick()
+        if time.monotonic() > self._look_at:
+            self._look_at = time.monotonic() + LOOK
+            self._looking = asyncio.get_running_loop().create_task(self._outage.found())
 
     async def stop(self, seconds: float) -> None:
         """Hand back what has not begun, and finish the rest within ``seconds``."""
@@ -155,7 +165,7 @@ class Work:
         )
 
     async def _answered(self, delivery: Delivery) -> Tuple[Outcome, Verdict]:
-        """The outcome, however long the API server is away."""
+        """The outcome, however long an outage lasts."""
         loop = asyncio.get_running_loop()
         while True:
             await self._outage.ended()
@@ -166,9 +176,9 @@ class Work:
                 started = time.monotonic()
                 outcome = await loop.run_in_executor(self._pool, self._answer, delivery)
                 took = time.monotonic() - started
-            away = outcome.reason == "cluster-unavailable" and await self._outage.found()
-            number = delivery.origin.number
-            decided = verdict(outcome, delivery=number, most=self._most, api_away=away)
+            error, number = outcome.error, delivery.origin.number
+            away = error is not None and error.of_any_alert and await self._outage.found()
+            decided = verdict(outcome, delivery=number, most=self._most, outage=away)
             if isinstance(decided, Hold):
                 self._claims.answering(delivery, False)
                 if self._claims.stopping:
@@ -188,9 +198,14 @@ class Work:
         await self._writer.write(delivery.alert, outcome, event_id=str(origin), unique=unique)
 
     async def _give_up(self, delivery: Delivery, dead: Dead) -> None:
-        if await self._dead_letters.write(delivery, dead):
-            self._done.add(delivery.origin.key)
-            await delivery.channel.acknowledge()
+        while not await self._dead_letters.write(delivery, dead):
+            if not await self._outage.found():
+                await delivery.channel.give_back(DELAY)
+                return
+            self._claims.answering(delivery, False)
+            await self._outage.ended()
+        self._done.add(delivery.origin.key)
+        await delivery.channel.acknowledge()
 
 
 def shown(delivery: Delivery, outcome: Outcome, decided: Verdict) -> Outcome:

@@ -13,9 +13,9 @@ from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.work.verdict import Again, Dead, Done, Hold, exhausted, verdict
 
 
-def decided(outcome, delivery=1, most=5, api_away=False):
+def decided(outcome, delivery=1, most=5, outage=False):
     found = Outcome.failed(outcome) if isinstance(outcome, Exception) else outcome
-    return verdict(found, delivery=delivery, most=most, api_away=api_away)
+    return verdict(found, delivery=delivery, most=most, outage=outage)
 
 
 with description("The verdict on an outcome") as self:
@@ -60,13 +60,13 @@ with description("The verdict on an outcome") as self:
         expect(decided(NotPermitted("no")).reason).to(equal("not-permitted"))
 
     with it("is hold while the API server is away, whichever delivery it is"):
-        expect(decided(ClusterUnavailable("no"), delivery=5, api_away=True)).to(equal(Hold()))
+        expect(decided(ClusterUnavailable("no"), delivery=5, outage=True)).to(equal(Hold()))
 
     with it("is again where the API server is there and one call failed"):
         expect(decided(ClusterUnavailable("504"))).to(equal(Again(1.0)))
 
     with it("holds nothing else while the API server is away"):
-        expect(decided(SlackUnavailable("no"), api_away=True)).to(equal(Again(1.0)))
+        expect(decided(SlackUnavailable("no"), outage=True)).to(equal(Again(1.0)))
 
 with description("A message that comes once more than it may") as self:
     with it("is not tried again"):

@@ -8,7 +8,13 @@ from contextlib import redirect_stderr
 from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
-from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackUnavailable
+from playbooks.core.errors import (
+    ClusterUnavailable,
+    CredentialsRefused,
+    GuardUnanswered,
+    NotPermitted,
+    SlackUnavailable,
+)
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
@@ -17,10 +23,10 @@ from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work.api_outage import ApiOutage
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
+from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.work import Work
 from specs.support.mothers import a_document
 
@@ -114,12 +120,13 @@ class Bench:
             answer = answer()
         return Outcome.failed(answer) if isinstance(answer, Exception) else answer
 
-    async def healthy(self):
-        return self.api.pop(0) if len(self.api) > 1 else self.api[0]
+    async def missing(self):
+        there = self.api.pop(0) if len(self.api) > 1 else self.api[0]
+        return "" if there else "away"
 
     def run(self, use):
         async def go():
-            outage = ApiOutage(self.healthy, lambda away: None, 0.001)
+            outage = Outage(self.missing, lambda why, before: None, 0.001)
             function = Function("shop", "falco-fake", "uid-1", Instant(0), {})
             letters = DeadLetters(self.letters, function, "fake", 10**6, self.metrics)
             work = Work(
@@ -318,6 +325,28 @@ with description("While the API server is away") as self:
 
         expect(answered).to(be_below_or_equal(4))
         expect(said).to(equal([[("back", 0)]] * 50))
+
+    with it("a dead letter that cannot be stored waits with its alert"):
+        letters = FakeJetStream(OSError("no stream"))
+        bench = Bench(NotPermitted("no"), letters=letters, api=(False, False, True))
+
+        async def use(work):
+            delivery, freed = a_delivery(number=5), asyncio.Event()
+            work.take(delivery, freed.set)
+            await asyncio.sleep(0.0005)
+            letters.error = None
+            await asyncio.wait_for(freed.wait(), 5)
+            return delivery.channel.said
+
+        expect(bench.run(use)).to(equal(["ack"]))
+        expect(letters.written).to(have_len(1))
+
+    with it("so do alerts while the account is refused, or the ledger cannot be read"):
+        for error in (CredentialsRefused("401"), GuardUnanswered("no ledger")):
+            bench = Bench(error, error, DONE, api=(False, False, True, False, True))
+
+            expect(bench.take(a_delivery(number=5))).to(equal([["ack"]]))
+            expect((bench.answered, bench.letters.written)).to(equal((3, [])))
 
 with description("The pool of threads") as self:
     with it("answers so many at the same time, and no more"):

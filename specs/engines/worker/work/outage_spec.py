@@ -5,18 +5,18 @@ from contextlib import redirect_stderr
 from expects import equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.work.api_outage import ApiOutage
+from playbooks.engines.worker.work.outage import Outage
 
 
 def an_outage(*answers, interval=0.001):
-    """``answers``: what the API server says of itself, in turn, the last one for ever."""
+    """``answers``: whether alerts can be answered, in turn, the last one for ever."""
     said, left, changes = [], list(answers), []
 
-    async def healthy():
+    async def missing():
         said.append(left.pop(0) if len(left) > 1 else left[0])
-        return said[-1]
+        return "" if said[-1] is True else said[-1] or "away"
 
-    return ApiOutage(healthy, changes.append, interval), said, changes
+    return Outage(missing, lambda *change: changes.append(change), interval), said, changes
 
 
 with description("An outage of the API server") as self:
@@ -37,7 +37,7 @@ with description("An outage of the API server") as self:
             await asyncio.wait_for(outage.ended(), 5)
             return away, closed, changes
 
-        expect(asyncio.run(use())).to(equal((True, True, [True, False])))
+        expect(asyncio.run(use())).to(equal((True, True, [("away", ""), ("", "away")])))
 
     with it("asks once for all that ask at the same time"):
 
@@ -48,6 +48,18 @@ with description("An outage of the API server") as self:
             return set(found), said.count(False)
 
         expect(asyncio.run(use())).to(equal(({True}, 1)))
+
+    with it("goes on with another cause, and says so"):
+
+        async def use():
+            outage, _, changes = an_outage("away", "no ledger", True)
+            await outage.found()
+            await asyncio.wait_for(outage.ended(), 5)
+            return changes
+
+        expect(asyncio.run(use())).to(
+            equal([("away", ""), ("no ledger", "away"), ("", "no ledger")])
+        )
 
     with it("asks anew after an outage"):
 
@@ -64,15 +76,15 @@ with description("An outage of the API server") as self:
     with it("ends also when the question itself failed"):
 
         async def use():
-            answers = [OSError("no thread"), OSError("no thread"), True]
+            answers = [OSError("no thread"), OSError("no thread"), ""]
 
-            async def healthy():
+            async def missing():
                 answer = answers.pop(0)
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
 
-            outage = ApiOutage(healthy, lambda away: None, 0.001)
+            outage = Outage(missing, lambda why, before: None, 0.001)
             away = await outage.found()
             await asyncio.wait_for(outage.ended(), 5)
             return away
