@@ -19,6 +19,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.protected import serves_everywhere
+from playbooks.core.instant import Instant
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Recorder
@@ -164,17 +165,38 @@ class Responder:
         for guard in self._guards:
             guard.check()
 
-    def answer(self, body: Any, *, recorded: bool = False, released_by: str = "") -> Outcome:
+    @property
+    def acts(self) -> bool:
+        """Whether it acts on the cluster."""
+        return bool(self._reaction.TARGETS)
+
+    def refusal(self, alert: Alert, received: Optional[Instant] = None) -> Optional[Outcome]:
+        """What the guards say of the alert alone, which makes no call; None where it passes."""
+        case = Case(alert, self._clock.now(), dry_run=self._dry_run, received=received)
+        for guard in self._guards:
+            answer = guard.of_alert(case)
+            if answer.reason:
+                return answer.outcome()
+        return None
+
+    def answer(
+        self,
+        body: Any,
+        *,
+        recorded: bool = False,
+        released_by: str = "",
+        received: Optional[Instant] = None,
+    ) -> Outcome:
         """Never raises an Exception: what went wrong is the failed outcome's ``error``.
 
         ``recorded``: the alert comes from a file, and its own time is the clock. ``released_by``:
-        the person who let a held alert go on.
+        the person who let a held alert go on. ``received``: when the broker stored it.
         """
         why: List[str] = []
         try:
             alert = Alert.parse(body)
             now = alert.time if recorded else self._clock.now()
-            case = Case(alert, now, released_by, dry_run=self._dry_run)
+            case = Case(alert, now, released_by, dry_run=self._dry_run, received=received)
             outcome = self._decide(case, why)
         except PlaybookError as error:
             outcome = Outcome.failed(error)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from typing import Any, Callable
+from functools import partial
+from typing import Any, Callable, Optional
 
 from playbooks.core.errors import RetryableError
+from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Responder
 
@@ -22,6 +24,7 @@ def answer(
     seconds: float,
     recorded: bool = False,
     released_by: str = "",
+    received: Optional[Instant] = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
@@ -29,10 +32,13 @@ def answer(
 
     Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
     0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. An outcome
-    that took more than one attempt says how many. ``recorded``, ``released_by``: as for Responder.
+    that took more than one attempt says how many. The rest as for Responder.
     """
+    ask = partial(
+        responder.answer, body, recorded=recorded, released_by=released_by, received=received
+    )
     started, attempts, pause = clock(), 1, FIRST_PAUSE
-    outcome = responder.answer(body, recorded=recorded, released_by=released_by)
+    outcome = ask()
     while isinstance(outcome.error, RetryableError):
         error = outcome.error
         wait = pause * random.uniform(0.5, 1.0) if error.retry_after is None else error.retry_after
@@ -40,7 +46,7 @@ def answer(
         if clock() - started + wait > limit:
             break
         sleep(wait)
-        outcome = responder.answer(body, recorded=recorded, released_by=released_by)
+        outcome = ask()
         attempts, pause = attempts + 1, min(pause * 2, LONGEST_PAUSE)
     if attempts == 1:
         return outcome

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Mapping
+from typing import Any, Hashable, Mapping, Optional
 
+from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidSetting, PlaybookError, RetryableError, Unexpected
+from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.engines import outcome_log, recorders, retrying
@@ -65,16 +67,39 @@ class Runtime:
         self._responder = responder
 
     def answer(
-        self, body: Any, *, seconds: float = 0.0, recorded: bool = False, released_by: str = ""
+        self,
+        body: Any,
+        *,
+        seconds: float = 0.0,
+        recorded: bool = False,
+        released_by: str = "",
+        received: Optional[Instant] = None,
     ) -> Outcome:
         """Tried again for ``seconds`` while it may succeed. The rest as for Responder."""
         try:
             return retrying.answer(
-                self._responder, body, seconds=seconds, recorded=recorded, released_by=released_by
+                self._responder,
+                body,
+                seconds=seconds,
+                recorded=recorded,
+                released_by=released_by,
+                received=received,
             )
         except SystemExit as error:
             # It would end the process of the engine, and with it other alerts.
             return Outcome.failed(Unexpected(f"the playbook called sys.exit({error.code})"))
+
+    def target(self, alert: Alert, received: Instant) -> Optional[Hashable]:
+        """The same for all alerts that one decision answers: about one target, and with nothing
+        in the alert alone that would keep it from being acted upon. None: a decision of its own."""
+        claim = alert.claim
+        if not self._responder.acts or not (claim.points_at_pod or claim.host):
+            return None
+        try:
+            return None if self._responder.refusal(alert, received) else claim
+        except Exception:
+            # Answering it says why.
+            return None
 
     def missing(self) -> str:
         """What keeps every alert from being answered, or empty."""

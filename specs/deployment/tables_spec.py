@@ -71,7 +71,9 @@ with description("The table of guards") as self:
         expect(row(guards.Exemptions)[1]).to(contain("whose annotation `falco/exempt`"))
 
     with it("shows settings with their defaults"):
-        expect(row(guards.StaleAlerts)[2]).to(equal("`MAX_ALERT_AGE` (`10m`)"))
+        expect(row(guards.StaleAlerts)[2]).to(
+            equal("`MAX_ALERT_AGE` (`10m`), `HOLD_STALE_FROM` (`Notice`)")
+        )
         expect(row(guards.OnlyRules)[2]).to(equal("`RULES` (empty)"))
         expect(row(guards.OwnPods)[2]).to(equal("(none)"))
 

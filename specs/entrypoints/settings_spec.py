@@ -33,6 +33,7 @@ ACTING = {
     "ALLOW_OWNERS": "",
     "PROTECTED_OWNERS_IN": PROTECTED,
     "MAX_ALERT_AGE": "10m",
+    "HOLD_STALE_FROM": "Notice",
     "ALLOW_LAST_NODE": "false",
     "ALLOW_CONTROL_PLANE": "false",
     "EXEMPT_PODS": "false",

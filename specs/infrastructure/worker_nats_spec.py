@@ -380,7 +380,7 @@ with description("A worker's failures") as self:
         nats.stream("FALCO_DEAD", "falco-dead.>", max_bytes=100, discard="new")
         worker = rig.start().ready().says("subscribed")
         nats.alert("a", rule="forbidden")
-        worker.says("no dead letter for FALCO:1, it will come again")
+        worker.says("no dead letter for FALCO:1, it is tried again")
 
         expect(nats.consumers()[0]["num_ack_pending"]).to(equal(1))
 

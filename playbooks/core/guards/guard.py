@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
@@ -20,12 +20,14 @@ class Case:
     """One alert on its way. ``now``: the time of asking, for a recorded alert its own.
 
     ``released_by``: the person who let a held alert go on. ``dry_run``: nothing may be written.
+    ``received``: when the broker stored the alert, None where nobody says.
     """
 
     alert: Alert
     now: Instant
     released_by: str = ""
     dry_run: bool = False
+    received: Optional[Instant] = None
 
 
 @dataclass(frozen=True)

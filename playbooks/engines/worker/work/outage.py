@@ -8,9 +8,8 @@ from typing import Awaitable, Callable, Optional
 
 from playbooks.core.errors import ClusterUnavailable
 
-# Seconds between two questions while an outage lasts, and for which one answer holds.
+# Seconds between two questions while an outage lasts.
 INTERVAL = 1.0
-FRESH = 0.5
 
 
 class Outage:
@@ -51,10 +50,12 @@ class Outage:
 
     async def found(self) -> bool:
         """Whether there is one, asked anew; if so it begins."""
+        came = time.monotonic()
         async with self._asking:
-            if not self.ongoing and time.monotonic() - self._asked > FRESH:
-                why = await self._ask()
+            # An answer to a question from before is about another moment.
+            if not self.ongoing and self._asked < came:
                 self._asked = time.monotonic()
+                why = await self._ask()
                 if why:
                     self._over.clear()
                     self._set(why)
@@ -68,8 +69,6 @@ class Outage:
                 break
             self._set(why)
             await asyncio.sleep(self._interval)
-        # What fails right after asks anew.
-        self._asked = float("-inf")
         self._over.set()
         self._set("")
 

@@ -190,7 +190,9 @@ class Work:
 
     def _answer(self, delivery: Delivery) -> Outcome:
         # The alert is parsed here, in the thread: a long one would keep the loop from turning.
-        return self._runtime.answer(delivery.alert, released_by=delivery.released_by)
+        return self._runtime.answer(
+            delivery.alert, released_by=delivery.released_by, received=delivery.origin.stored
+        )
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> None:
         origin = delivery.origin

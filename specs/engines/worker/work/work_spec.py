@@ -69,7 +69,7 @@ class FakeResponder:
     def __init__(self, answer):
         self._answer = answer
 
-    def answer(self, body, *, recorded=False, released_by=""):
+    def answer(self, body, *, recorded=False, released_by="", received=None):
         return self._answer(body, released_by)
 
 
