@@ -132,6 +132,12 @@ def names(value: str) -> Tuple[str, ...]:
     return tuple(part.strip() for part in value.replace("\n", ",").split(",") if part.strip())
 
 
+def rule_names(value: str) -> Tuple[str, ...]:
+    r"""As ``names``. The names of rules may contain a comma: it is written ``\,``."""
+    parts = re.split(r"(?<!\\),|\n", value)
+    return tuple(part.strip().replace("\\,", ",") for part in parts if part.strip())
+
+
 def networks(value: str) -> Tuple[str, ...]:
     """Networks in CIDR notation, separated by commas."""
     try:
@@ -169,13 +175,13 @@ def http_url(value: str) -> str:
     except ValueError:
         usable = False
     if not usable or " " in value:
-        raise ValueError("a URL that starts with https://")
+        raise ValueError("a URL that starts with https:// or http://")
     return value
 
 
 def matching(name: str, globs: Sequence[str]) -> Optional[str]:
-    """The first of the globs that the name matches, or None."""
-    return next((glob for glob in globs if fnmatchcase(name, glob)), None)
+    """The name itself where it is one of the globs, or the first glob that it matches, or None."""
+    return name if name in globs else next((g for g in globs if fnmatchcase(name, g)), None)
 
 
 def matches_any(name: str, globs: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from playbooks.core.settings import (
     one_of,
     qualified_name,
     read,
+    rule_names,
     text,
     whole_number,
     yes_or_no,
@@ -72,7 +73,7 @@ with description("A setting") as self:
 
         with it("is not shown when it is invalid"):
             expect(the_error_of(URL, {"URL": "hunter2"})).to(
-                equal("URL is (not shown), expected a URL that starts with https://")
+                equal("URL is (not shown), expected a URL that starts with https:// or http://")
             )
 
         with it("cannot come from both"):
@@ -113,6 +114,11 @@ with description("A setting") as self:
 
         with it("is a list of names, by commas or lines"):
             expect(of_kind(names, "a, b\nc,,")).to(equal(("a", "b", "c")))
+
+        with it("is a list of rules, whose names may contain commas"):
+            expect(of_kind(rule_names, "Read, a\\, b\nWrite\\,*,")).to(
+                equal(("Read", "a, b", "Write,*"))
+            )
 
         with it("is a list of networks"):
             expect(of_kind(networks, "10.0.0.0/8, fd00::/8")).to(equal(("10.0.0.0/8", "fd00::/8")))

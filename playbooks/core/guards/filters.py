@@ -8,7 +8,7 @@ from typing import Tuple
 from playbooks.core.action import PASSED, Answer
 from playbooks.core.cluster.changes import Rule, among
 from playbooks.core.guards.guard import Case, Context, Guard
-from playbooks.core.settings import Setting, matches_any, names, priority, text
+from playbooks.core.settings import Setting, matches_any, names, priority, rule_names, text
 from playbooks.core.subjects import Priority
 
 
@@ -87,9 +87,10 @@ class OnlyRules(Guard):
     SETTINGS = (
         Setting(
             "RULES",
-            names,
+            rule_names,
             "",
-            "Only alerts of these rules: names or globs, case-sensitive, comma-separated",
+            "Only alerts of these rules: names or globs, case-sensitive, comma-separated; a comma"
+            " in a name is written `\\,`",
         ),
     )
     OFF = "`RULES` empty"

@@ -32,6 +32,15 @@ with description("A guard") as self:
             for globs in (("Terminal shell in container",), ("Other", "Terminal*")):
                 expect(OnlyRules(globs).of_alert(a_case(an_alert())).reason).to(equal(""))
 
+        with it("passes a name with the characters of globs, and no other"):
+            name = "[CLAUDE_CODE CRITICAL] Dangerous Bash Command"
+            guard = OnlyRules((name,))
+
+            expect(guard.of_alert(a_case(an_alert(rule=name))).reason).to(equal(""))
+            expect(guard.of_alert(a_case(an_alert(rule="Other"))).reason).to(
+                equal("rule-not-listed")
+            )
+
         with it("refuses the others"):
             refusal = OnlyRules(("Write*",)).of_alert(a_case(an_alert()))
 
