@@ -97,8 +97,9 @@ class _Program(click.Group):
     """A group whose first word is one of its commands, or whose words are all for ``deploy``."""
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
-        first = args[0] if args else ""
-        return super().parse_args(ctx, args if first in self.commands else [_DEPLOY, *args])
+        if not args:
+            args = [_DEPLOY, "--help"]
+        return super().parse_args(ctx, args if args[0] in self.commands else [_DEPLOY, *args])
 
 
 program = _Program(PROGRAM, add_help_option=False)
@@ -262,6 +263,7 @@ def _parameters() -> List[click.Parameter]:
             is_flag=True,
             help="print what would be deployed, change nothing",
         ),
+        click.Option(["--force"], is_flag=True, help="also deploy a topic that no alert can match"),
         click.Option(["-x", "--remove"], is_flag=True, help="remove what was deployed"),
         click.Option(["-l", "--list"], is_flag=True, help="list the playbooks with their settings"),
     ]

@@ -73,6 +73,12 @@ def completed_by_bash(*words):
 
 
 with description("The command line of deploy_playbook") as self:
+    with it("shows its help where nothing is typed"):
+        bare = run()
+
+        expect((bare.code, bare.err)).to(equal((0, "")))
+        expect(bare.out).to(equal(run("--help").out))
+
     with it("takes everything by short options"):
         expect(command_line.parse(TYPED)).to(
             equal(
@@ -140,7 +146,7 @@ with description("The command line of deploy_playbook") as self:
             command_line.parse(shlex.split(line)[1:])
 
     with it("refuses what it does not know with code 2, on one line"):
-        for typed in (("--force",), ("-R", "many"), ("-E", "fission"), ("-p",)):
+        for typed in (("--forced",), ("-R", "many"), ("-E", "fission"), ("-p",)):
             answer = run(*typed)
 
             expect(answer.code).to(equal(2))

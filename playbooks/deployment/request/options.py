@@ -26,4 +26,5 @@ class Options:
     show: bool = False
     remove: bool = False
     list: bool = False
+    force: bool = False
     own: Mapping[str, Any] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def read(
     problems: List[str] = []
     given = _read(assignments.value, options.values, problems)
     references = _read(assignments.reference, options.references, problems)
-    problems += topics.problems(options.topics)
+    problems += topics.problems(options.topics, forced=options.force)
     playbook = _playbook(options.playbook, problems)
     name = options.name or options.playbook or ""
     problems += name_problems(name, len(options.topics)) + runtime_problems(options.runtime)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from playbooks.core.subjects import KnownRule, Priority, advice, malformed
+from playbooks.core.subjects import KnownRule, Priority, advice, malformed, slug
 
 RULES = Path(__file__).with_name("falco_rules.json")
 
@@ -18,8 +19,8 @@ def known_rules() -> Tuple[KnownRule, ...]:
     return tuple(KnownRule(rule["rule"], Priority.of(rule["priority"])) for rule in rules)
 
 
-def problems(topics: Sequence[str]) -> List[str]:
-    """Why these topics cannot be deployed."""
+def problems(topics: Sequence[str], *, forced: bool = False) -> List[str]:
+    """Why these topics cannot be deployed. ``forced``: also those that no alert can match."""
     if not topics:
         return ["no topic is given: -t TOPIC, for example -t 'falco.error.*'"]
     found = [
@@ -28,6 +29,8 @@ def problems(topics: Sequence[str]) -> List[str]:
         for reason in [malformed(topic)]
         if reason
     ]
+    if not forced:
+        found += [f"{why} (--force deploys it)" for why in _never_matching(topics)]
     twice = [topic for topic in dict.fromkeys(topics) if topics.count(topic) > 1]
     return found + [f"topic {topic!r} is given twice" for topic in twice]
 
@@ -35,22 +38,38 @@ def problems(topics: Sequence[str]) -> List[str]:
 def warnings(topics: Sequence[str]) -> List[str]:
     """What is odd about topics that are well formed."""
     rules = known_rules()
-    idle = [f"topic {topic!r} {why}" for topic in topics for why in [_idle(topic, rules)] if why]
+    rare = [f"topic {topic!r} {why}" for topic in topics for why in [_rare(topic, rules)] if why]
     twice = [
         f"topics {one!r} and {other!r} overlap: an alert on both is answered twice"
         for one, other in combinations(topics, 2)
         if overlap(one, other)
     ]
-    return idle + twice
+    return _never_matching(topics) + rare + twice
 
 
-def _idle(topic: str, rules: Tuple[KnownRule, ...]) -> str:
-    """Why a topic may wait for ever; people do change the priorities of Falco's own rules."""
-    reason = advice(topic)
-    if reason:
-        return f"never matches an alert: {reason}"
+def _never_matching(topics: Sequence[str]) -> List[str]:
+    return [
+        f"topic {topic!r} never matches an alert: {reason}"
+        for topic in topics
+        for reason in [None if malformed(topic) else advice(topic)]
+        if reason
+    ]
+
+
+def _rare(topic: str, rules: Tuple[KnownRule, ...]) -> str:
+    """Why a topic may match no alert; people change Falco's rules and add their own."""
+    if advice(topic):
+        return ""
     reason = advice(topic, rules)
-    return f"matches only where you changed Falco's rules: {reason}" if reason else ""
+    if reason:
+        return f"matches only where you changed Falco's rules: {reason}"
+    token = "".join(topic.split(".")[2:])
+    known = {slug(rule.name) for rule in rules}
+    if token in ("", "*", ">", *known):
+        return ""
+    alike = get_close_matches(token, known, n=1)
+    meant = f", did you mean {alike[0]}?" if alike else ""
+    return f"matches only a rule of your own: Falco ships no rule {token}{meant}"
 
 
 def overlap(one: str, other: str) -> bool:

@@ -60,10 +60,27 @@ with description("What was typed") as self:
                 contain("topic 'falco.error.*' is given twice")
             )
 
-        with it("is warned of when it can never match"):
-            expect(run("-d", "-p", "delete", "-t", "falco.info.*").err).to(
-                contain("'falco.info.*' never matches an alert: Falco spells this priority inf")
-            )
+        with it("is refused when it can never match, and deployed with --force"):
+            typed = ("-d", "-p", "delete", "-t", "falco.info.*")
+            said = "'falco.info.*' never matches an alert: Falco spells this priority informational"
+
+            expect(the_error_of(*typed)).to(contain(f"error: topic {said} (--force deploys it)"))
+            forced = run(*typed, "--force")
+
+            expect(forced.code).to(equal(0))
+            expect(forced.err).to(contain(f"warning: topic {said}"))
+
+        with it("is warned of when Falco ships no such rule, with the one that is alike"):
+            said = "matches only a rule of your own: Falco ships no rule "
+            mistyped = run("-d", "-p", "delete", "-t", "falco.*.terminal_shell_in_containr").err
+            own = run("-d", "-p", "delete", "-t", "falco.error.zz_9").err
+
+            expect(mistyped).to(contain(f"{said}terminal_shell_in_containr, did you mean terminal"))
+            expect(own).to(contain(f"{said}zz_9\n"))
+
+        with it("is not warned of when Falco ships the rule"):
+            for topic in ("falco.*.terminal_shell_in_container", "falco.>", "falco.error.*"):
+                expect(run("-d", "-p", "delete", "-t", topic).err).not_to(contain(topic))
 
         with it("is warned of when a rule of Falco's has another priority"):
             expect(run("-d", "-p", "delete", "-t", "falco.notice.write_below_etc").err).to(
@@ -221,7 +238,7 @@ with description("What was typed") as self:
         expect(len(error.splitlines())).to(equal(5))
 
     with it("is refused when nobody knows an option"):
-        expect(the_error_of(*DELETE, "--force")).to(contain("No such option", "--force"))
+        expect(the_error_of(*DELETE, "--forced")).to(contain("No such option", "--forced"))
 
     with it("is refused when a file of alerts is for no local engine"):
         expect(the_error_of(*DELETE, "alerts.jsonl")).to(
