@@ -42,7 +42,21 @@ Entry = Dict[str, Any]
     help="How far to look back, such as 90m or 7d.",
 )
 @click.option("--skipped", is_flag=True, help="Also list the alerts that were skipped.")
-def history(session: Session, which: Selection, output: str, since: float, skipped: bool) -> int:
+@click.option(
+    "-A",
+    "--all-namespaces",
+    is_flag=True,
+    help="Without a stream, read the Events of all namespaces. Default: those in the namespace of"
+    " the playbook.",
+)
+def history(
+    session: Session,
+    which: Selection,
+    output: str,
+    since: float,
+    skipped: bool,
+    all_namespaces: bool,
+) -> int:
     """Show what a playbook did, and why.
 
     Each entry names the alert, and who undid the action. It reads the stream FALCO_OUTCOMES.
@@ -55,8 +69,10 @@ def history(session: Session, which: Selection, output: str, since: float, skipp
     if deployed:
         found, why = _from_stream(session.cluster, deployed, since)
     if found is None:
-        tell("", [f"{why}: this is from {_EVENTS}"])
-        found = _from_events(session.cluster, namespace, which.function, since)
+        where = "" if all_namespaces else f" in namespace {namespace} (-A: in all)"
+        tell("", [f"{why}: this is from {_EVENTS}{where}"])
+        place = "" if all_namespaces else namespace
+        found = _from_events(session.cluster, namespace, which.function, since, place)
     shown = [entry for entry in marked(found) if skipped or entry["what"] != SKIPPED]
     if output == "json":
         print(json.dumps(shown, indent=2))
@@ -94,10 +110,11 @@ def _from_stream(
 
 
 def _from_events(
-    cluster: ClusterObjects, namespace: str, function: str, since: float
+    cluster: ClusterObjects, namespace: str, function: str, since: float, place: str
 ) -> List[Entry]:
+    """``place``: where the Events are; empty for all namespaces."""
     selector = f"{event.FUNCTION}={function},{event.HOME}={namespace}"
-    items = cluster.list(("events.events.k8s.io",), selector=selector)
+    items = cluster.list(("events.events.k8s.io",), namespace=place, selector=selector)
     oldest = Instant(time.time_ns() - int(since) * NANOSECONDS)
     found = sorted((_of_event(item) for item in items), key=lambda entry: str(entry["time"]))
     return [entry for entry in found if _after(entry["time"], oldest)]

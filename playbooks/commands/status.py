@@ -11,12 +11,11 @@ import click
 from playbooks.commands import in_pod, tell
 from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, environment_of, find, is_worker, topics
-from playbooks.commands.options import Place, Selection, Session, command, outputs, selects
-from playbooks.commands.pause import ledger_place, paused_since
+from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.pause import ledger_of_ours, paused_since
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.ledger.book import Book
+from playbooks.core.errors import PlaybookError
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
@@ -27,8 +26,6 @@ from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import Row, show_table
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, HISTORY
-from playbooks.infrastructure import ledger as ledgers
-from playbooks.infrastructure.kubernetes.ledger import KEY
 
 COLUMNS = ("NAMESPACE", "NAME", "PLAYBOOK", "READY", "TOPICS", "PAUSED", "BUDGET USED UP")
 
@@ -120,20 +117,11 @@ def _described(session: Session, function: Manifest) -> Document:
     }
     if playbook and playbook.acts:
         try:
-            book = _book(session.cluster, ledger_place(function))
+            book = ledger_of_ours(session.cluster, function)
             document.update(paused=book.paused, tripped=book.tripped)
         except PlaybookError as error:
             document["ledger_error"] = str(error)
     return document
-
-
-def _book(cluster: ClusterObjects, place: Place) -> Book:
-    """Not by a ledger's store, which makes one that is missing. Raises a PlaybookError."""
-    namespace, name = place
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
-    if not found:
-        raise NotFound(f"there is no ledger {namespace}/{name}: deploying the playbook makes it")
-    return ledgers.read((found[0].get("data") or {}).get(KEY, ""))
 
 
 def _playbook(function: Manifest) -> Optional[Playbook]:

@@ -10,7 +10,13 @@ import json
 from typing import List
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
+from playbooks.commands.pause import (
+    all_namespaces_option,
+    ledger_option,
+    ledger_places,
+    ledger_problems,
+    looked_in,
+)
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
@@ -21,8 +27,11 @@ from playbooks.infrastructure import ledger as ledgers
 @command("sweep -p isolate", "sweep -p taint --ledger responders/falco-taint-ledger")
 @selects
 @outputs("text", "json")
+@all_namespaces_option
 @ledger_option("that says whether the playbook is paused")
-def sweep(session: Session, which: Selection, output: str, ledger: str) -> int:
+def sweep(
+    session: Session, which: Selection, output: str, ledger: str, all_namespaces: bool
+) -> int:
     """End containment whose time is over.
 
     The time is that of the settings ISOLATE_TTL and TAINT_TTL. A worker does so by itself, twice a
@@ -32,7 +41,8 @@ def sweep(session: Session, which: Selection, output: str, ledger: str) -> int:
     which.check(*_problems(which.playbook), *ledger_problems(ledger), required=False)
     playbook = catalogue.load(which.playbook)
     reach = session.reach()
-    places = ledger_places(session.cluster, playbook.name, which.named, ledger)
+    within = looked_in(session, which, all_namespaces)
+    places = ledger_places(session.cluster, playbook.name, which.named, ledger, within)
 
     def paused() -> str:
         return "; ".join(filter(None, (ledgers.paused(reach.ledger(place)) for place in places)))

@@ -14,7 +14,13 @@ import click
 from playbooks.commands import in_pod, tell
 from playbooks.commands.deployed import find
 from playbooks.commands.options import Place, Reach, Selection, Session, command, outputs, selects
-from playbooks.commands.pause import ledger_option, ledger_places, ledger_problems
+from playbooks.commands.pause import (
+    all_namespaces_option,
+    ledger_option,
+    ledger_places,
+    ledger_problems,
+    looked_in,
+)
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
@@ -53,6 +59,7 @@ _OBJECT = re.compile(r"(pod|node)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
     default="",
     help="Who undoes it, for the record. Default: your user in the cluster.",
 )
+@all_namespaces_option
 @ledger_option("that exempts the object for 30 minutes")
 def undo(
     session: Session,
@@ -62,6 +69,7 @@ def undo(
     force: bool,
     by: str,
     ledger: str,
+    all_namespaces: bool,
 ) -> int:
     """Release an isolated pod, or remove the taint of a node.
 
@@ -76,7 +84,8 @@ def undo(
     reach = session.reach()
 
     def places(playbook: Playbook) -> List[Place]:
-        return ledger_places(session.cluster, playbook.name, which.named, ledger)
+        within = looked_in(session, which, all_namespaces)
+        return ledger_places(session.cluster, playbook.name, which.named, ledger, within)
 
     found = _contained_by(which.playbook, target_ref, reach.cluster)
     undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]

@@ -127,9 +127,11 @@ with description("falco-playbook history") as self:
         deleted = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion accepted")
         series = {"count": 3, "lastObservedTime": str(Instant(time.time_ns()))}
         self.cluster.create([an_event(deleted, series=series), an_event(deleted, name="falco-x")])
-        shown = run(*HISTORY, cluster=self.cluster)
+        shown = run(*HISTORY, "-A", cluster=self.cluster)
 
         expect(shown.err).to(contain("this NATS keeps nothing", "which keeps them for an hour"))
+        alone = run(*HISTORY, cluster=self.cluster)
+        expect((alone.out, "in namespace default (-A: in all)" in alone.err)).to(equal(("", True)))
         expect(shown.out.splitlines()[1]).to(
             contain("acted (3 times)", "pod shop/web-0", "DeletionAccepted", "Shell")
         )
@@ -139,12 +141,12 @@ with description("falco-playbook history") as self:
         self.saying({"error": "no stream"}, end=False, code=1)
         self.cluster.create([an_event(DONE, seconds_ago=7200)])
 
-        expect(run(*HISTORY, "--since", "1h", cluster=self.cluster).out).to(be_empty)
+        expect(run(*HISTORY, "-A", "--since", "1h", cluster=self.cluster).out).to(be_empty)
 
     with it("reads the Events of what Kubeless serves"):
         made = kubeless_objects(a_request("delete"))
         cluster = FakeCluster(*made.in_order, an_event(DONE))
-        shown = run(*HISTORY, cluster=cluster)
+        shown = run(*HISTORY, "-A", cluster=cluster)
 
         expect(shown.err).to(contain("has no worker"))
         expect(shown.out).to(contain("acted"))

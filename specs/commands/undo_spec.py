@@ -12,13 +12,14 @@ from playbooks.core.errors import (
     NotPermitted,
 )
 from playbooks.core.ledger.book import Book, after
+from playbooks.infrastructure.kubernetes.ledger import KEY
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects
 from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
 from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
 
-POD = ("undo", "pod/web-0", "-n", "shop")
-NODE = ("undo", "node/node-1")
+POD = ("undo", "pod/web-0", "-n", "shop", "-A")
+NODE = ("undo", "node/node-1", "-A")
 UNTIL = str(after(NOW, 1800))
 
 
@@ -34,11 +35,14 @@ class Ledgers(dict):
 
 
 def functions(*deployed):
-    """A cluster with Functions: playbook, name, namespace and more that was typed."""
+    """A cluster with Functions and their ledgers: playbook, name, namespace and what was typed."""
     objects = []
     for playbook, name, namespace, *typed in deployed:
         request = a_worker_request(playbook, "-N", name, *typed)
-        objects.append(worker_objects(request, namespace=namespace, image="image:1").function)
+        made = worker_objects(request, namespace=namespace, image="image:1")
+        ledger = f"falco-{name}-ledger"
+        kept = [m for m in made.accessories if m["metadata"]["name"] == ledger]
+        objects += [made.function, *(m for m in kept if m["kind"] == "ConfigMap")]
     return FakeCluster(*objects)
 
 
@@ -126,13 +130,13 @@ with description("falco-playbook undo") as self:
         expect((said["status"], said["reason"])).to(equal(("acted", "undone")))
 
     with it("fails for a pod that is not there"):
-        said = self.run("undo", "pod/other", "-n", "shop")
+        said = self.run("undo", "pod/other", "-n", "shop", "-A")
 
         expect(said.code).to(equal(1))
         expect(said.err).to(contain("falco-playbook: error: no pod shop/other"))
 
     with it("takes the pod's namespace from the kubeconfig where none is given"):
-        said = self.run("undo", "pod/web-0")
+        said = self.run("undo", "pod/web-0", "-A")
 
         expect(said.err).to(contain("no pod default/web-0"))
 
@@ -161,14 +165,50 @@ with description("falco-playbook undo") as self:
         with it("in the ledger of every Function that runs it, and of no other playbook"):
             self.deployed = functions(
                 ("isolate", "isolate", "ops"),
-                ("isolate", "quick", "soc", "-e", "LEDGER=shared/book"),
+                ("isolate", "quick", "soc"),
                 ("delete", "delete", "ops"),
             )
             self.contain(isolate)
             self.run(*POD)
 
             expect(set(self.ledgers)).to(
-                equal({("ops", "falco-isolate-ledger"), ("shared", "book")})
+                equal({("ops", "falco-isolate-ledger"), ("soc", "falco-quick-ledger")})
+            )
+
+        with it("in no ConfigMap of others that somebody's Function names, and warns of that"):
+            self.deployed = functions(
+                ("isolate", "isolate", "ops"),
+                ("isolate", "evil", "shop", "-e", "LEDGER=kube-system/extension"),
+                ("isolate", "odd", "shop", "-e", "LEDGER=theirs"),
+                ("isolate", "gone", "shop", "-e", "LEDGER=gone"),
+                ("isolate", "bad", "soc"),
+            )
+            theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}}
+            theirs["metadata"]["namespace"] = "shop"
+            self.deployed.create([theirs])
+            self.deployed.the("ConfigMap", "falco-bad-ledger")["data"] = {KEY: "no ledger"}
+            self.contain(isolate)
+            said = self.run(*POD)
+
+            expect((said.code, set(self.ledgers))).to(equal((0, {("ops", "falco-isolate-ledger")})))
+            expect(said.err).to(
+                contain(
+                    "warning: the ledger of Function shop/falco-evil is left out:"
+                    " kube-system/extension is in another namespace than its Function",
+                    "ConfigMap shop/theirs has no label falco/ledger",
+                    "there is no ledger shop/gone",
+                    "the ledger of Function soc/falco-bad is left out: the ledger cannot be read",
+                )
+            )
+
+        with it("in the namespaces of -n and of the kubeconfig only, without -A"):
+            self.deployed = functions(("isolate", "a", "shop"), ("isolate", "b", "default"))
+            self.deployed.create(list(functions(("isolate", "c", "ops")).objects.values()))
+            self.contain(isolate)
+            self.run(*POD[:-1])
+
+            expect(set(self.ledgers)).to(
+                equal({("shop", "falco-a-ledger"), ("default", "falco-b-ledger")})
             )
 
         with it("in that of one Function, where it is named"):
@@ -212,10 +252,14 @@ with description("falco-playbook undo") as self:
     with it("fails where no Function tells the ledger, or where one may not look"):
         self.contain(isolate)
         none = self.run(*POD, cluster=functions(("delete", "delete", "ops")))
+        elsewhere = self.run(*POD[:-1])
         self.deployed.failures["functions.kubeless.io"] = NotPermitted("you may not")
         forbidden = self.run(*POD)
 
         expect(none.err).to(contain("no Function of playbook isolate is deployed", "--ledger"))
+        expect(elsewhere.err).to(
+            contain("in namespace shop or default", "-A looks in all namespaces", "--ledger")
+        )
         expect(forbidden.err).to(contain("Functions cannot be listed: you may not", "--ledger"))
         expect(self.cluster.writes).to(be_empty)
 

@@ -127,7 +127,7 @@ with description("Undoing an isolation without detaching") as self:
 
         expect(self.outcome.status).to(equal(Status.ACTED))
         expect(self.outcome.details["undo"]).to(
-            equal(f"falco-playbook undo pod/web -n {self.namespace}")
+            equal(f"falco-playbook undo pod/web -n {self.namespace} -A")
         )
         expect(annotations["falco/policy"]).to(equal(self.outcome.details["policy"]))
         expect(annotations["falco/rule"]).to(equal("Terminal shell in container"))

@@ -55,7 +55,7 @@ with description("Cordoning a node") as self:
 
         expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "cordoned")))
         expect(outcome.message).to(equal("cordoned node node-1"))
-        expect(outcome.details["undo"]).to(equal("falco-playbook undo node/node-1"))
+        expect(outcome.details["undo"]).to(equal("falco-playbook undo node/node-1 -A"))
         expect(node_of(self.cluster).unschedulable).to(equal(True))
         expect(note).to(equal({"at": str(NOW), "reason": "cordoned", "rule": an_alert().rule}))
 

@@ -111,7 +111,7 @@ with description("Isolating a pod") as self:
             expect(str(the_pod(self.cluster).annotations)).not_to(contain("spawned"))
 
         with it("says how to undo it"):
-            undo = "falco-playbook undo pod/web-0 -n shop"
+            undo = "falco-playbook undo pod/web-0 -n shop -A"
 
             expect(self.outcome.details["undo"]).to(equal(undo))
 

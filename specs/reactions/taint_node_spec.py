@@ -126,7 +126,7 @@ with description("Tainting a node") as self:
                 }
             )
         )
-        expect(outcome.details["undo"]).to(equal("falco-playbook undo node/node-1"))
+        expect(outcome.details["undo"]).to(equal("falco-playbook undo node/node-1 -A"))
 
     with it("writes nothing of the alert's text"):
         cluster = InMemoryCluster(a_pod(), a_node())

@@ -13,6 +13,9 @@ FUNCTION = "function"
 # On roles and bindings: the namespace of the Function they serve, which cannot own them elsewhere.
 FUNCTION_NAMESPACE = "falco/function-namespace"
 
+# On every ledger, so that all of them can be found, and no other ConfigMap is taken for one.
+LEDGER = "falco/ledger"
+
 KUBELESS_API = "kubeless.io/v1beta1"
 
 

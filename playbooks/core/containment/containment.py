@@ -148,5 +148,5 @@ def read_again(containment: Type[Containment], target: Target, cluster: Cluster)
 def undo_command(target: Target) -> str:
     """What a person types to release it."""
     if isinstance(target, Pod):
-        return f"falco-playbook undo pod/{target.name} -n {target.namespace}"
-    return f"falco-playbook undo node/{target.name}"
+        return f"falco-playbook undo pod/{target.name} -n {target.namespace} -A"
+    return f"falco-playbook undo node/{target.name} -A"

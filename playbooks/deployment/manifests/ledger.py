@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels, reference
+from playbooks.core.cluster.manifest import (
+    FUNCTION_NAMESPACE,
+    LEDGER,
+    Manifest,
+    labels,
+    reference,
+)
 from playbooks.deployment.manifests.access import API, GROUP
 from playbooks.deployment.request.request import Request
-
-# On every ledger, so that all of them can be found.
-LABEL = "falco/ledger"
 
 # The setting that names it; given by a person, it is theirs to make.
 SETTING = "LEDGER"
@@ -30,7 +33,7 @@ def ledger(request: Request, namespace: str) -> List[Manifest]:
     metadata: Dict[str, Any] = {
         "name": name(request.function),
         "namespace": namespace,
-        "labels": {**labels(request.function), LABEL: "true"},
+        "labels": {**labels(request.function), LEDGER: "true"},
     }
     rule = {
         "apiGroups": [""],

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Tuple
 
+from playbooks.core.cluster.manifest import LEDGER, labels
 from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
 from playbooks.core.ports import LedgerStore
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
 KEY = "ledger.json"
-
-# With the name of the function, those of everything that is made for one.
-LABELS = {"created-by": "kubeless", "falco/ledger": "true"}
 
 
 class ConfigMapLedger(LedgerStore):
@@ -43,8 +41,8 @@ class ConfigMapLedger(LedgerStore):
 
     def _made(self, missing: NotFound) -> Mapping[str, Any]:
         metadata: Dict[str, Any] = {"name": self._name, "namespace": self._namespace}
-        if self._function:
-            metadata["labels"] = {**LABELS, "function": self._function}
+        whose = labels(self._function) if self._function else {}
+        metadata["labels"] = {**whose, LEDGER: "true"}
         manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
         try:
             return self._api.post(*self._all, body=manifest)
