@@ -54,23 +54,34 @@ class Answer:
     """``words`` go into the outcome's ``why``; a guard that was not asked to look has none.
 
     ``reason``: the stable code of a refusal; empty lets the alert pass. ``held``: refused for now,
-    to be released or dropped by a person.
+    to be released or dropped by a person. ``waits``: seconds after which it may pass, where that is
+    a matter of time.
     """
 
     words: str = ""
     reason: str = ""
     held: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    waits: Optional[float] = None
 
     @classmethod
-    def refused(cls, reason: str, words: str, *, held: bool = False, **facts: Any) -> Answer:
-        return cls(words, reason, held, facts)
+    def refused(
+        cls,
+        reason: str,
+        words: str,
+        *,
+        held: bool = False,
+        waits: Optional[float] = None,
+        **facts: Any,
+    ) -> Answer:
+        return cls(words, reason, held, facts, waits)
 
     def outcome(self, action: Optional[Action] = None) -> Outcome:
         """The skipped outcome of a refusal."""
         target, facts = (action.target, action.facts) if action else ("", {})
+        facts = {**facts, **self.facts}
         return Outcome.skipped(
-            self.reason, self.words, target, held=self.held, **{**facts, **self.facts}
+            self.reason, self.words, target, held=self.held, waits=self.waits, **facts
         )
 
 

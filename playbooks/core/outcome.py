@@ -41,8 +41,9 @@ class Outcome:
 
     ``reason`` is a stable code, ``message`` the words for people, ``details`` JSON-safe facts.
     ``why``: the checks on the way to it and their answers, in order. ``held``: skipped for now, to
-    be released or dropped by a person. ``error`` is what made it fail, ``target_ref`` the object
-    that an action was planned on; these two do not travel in the dict.
+    be released or dropped by a person. ``waits``: an engine that can asks again after so many
+    seconds, and nobody has to release it. ``error`` is what made it fail, ``target_ref`` the object
+    that an action was planned on; these three do not travel in the dict.
     """
 
     status: Status
@@ -52,6 +53,7 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
     why: Tuple[str, ...] = ()
     held: bool = False
+    waits: Optional[float] = field(default=None, compare=False)
     error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
     target_ref: Optional[TargetRef] = field(default=None, compare=False, repr=False)
 
@@ -61,9 +63,16 @@ class Outcome:
 
     @classmethod
     def skipped(
-        cls, reason: str, message: str, target: str = "", *, held: bool = False, **details: Any
+        cls,
+        reason: str,
+        message: str,
+        target: str = "",
+        *,
+        held: bool = False,
+        waits: Optional[float] = None,
+        **details: Any,
     ) -> Outcome:
-        return cls(Status.SKIPPED, reason, message, target, details, held=held)
+        return cls(Status.SKIPPED, reason, message, target, details, held=held, waits=waits)
 
     @classmethod
     def would_act(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:

@@ -156,9 +156,10 @@ class Cluster(ABC):
         """Raises NotFound."""
 
     @abstractmethod
-    def workload(self, owner: Owner, *, namespace: str) -> Workload:
-        """What an owner of pods belongs to. A kind that it does not know is its own workload, of as
-        many pods as the namespace has of it."""
+    def workload(self, owner: Owner, *, namespace: str) -> Optional[Workload]:
+        """What an owner of pods belongs to. A kind of another API is its own workload, of as many
+        pods as the namespace has of it. None: the cluster has no such kind, and anybody can name
+        it. One call, for a kind of another API up to three."""
 
     @abstractmethod
     def patch_node(

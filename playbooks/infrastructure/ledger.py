@@ -97,7 +97,9 @@ class StoredLedger(Ledger):
             self._known = self._current()
             # In a copy: what it then says is not written.
             answer = read(self._known.text).ask(request, limits, now)
-        return replace(answer, facts={**answer.facts, "first": False}) if answer.facts else answer
+        if not answer.facts:
+            return answer
+        return replace(answer, facts={**answer.facts, "first": False}, waits=None)
 
     def paused(self) -> str:
         return paused(self._store)

@@ -180,7 +180,7 @@ with description("A playbook that acts on the cluster") as self:
             equal(
                 (
                     "nothing exempts it",
-                    "1 of 10 actions in 10m in namespace shop; 1 of 30 in all",
+                    "1 of 10 actions in 10m in namespace shop; 0 of 30 that all namespaces share",
                     "deletion accepted of pod shop/web-0",
                 )
             )

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
-from expects import be_empty, contain, equal, expect, have_key, have_keys, raise_error
+from expects import be_empty, be_none, contain, equal, expect, have_key, have_keys, raise_error
 
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.network_policy import LABEL
@@ -370,11 +370,17 @@ def reads_a_job(world: World) -> None:
     _finds_the_workload(world, "Job", 2)
 
 
-def takes_an_owner_of_an_unknown_kind_for_the_workload(world: World) -> None:
-    owner = Owner("Rollout", world.name())
+def takes_an_owner_of_another_api_for_the_workload(world: World) -> None:
+    world.cluster.create_network_policy(_a_policy(world))
+    owner = Owner("NetworkPolicy.networking.k8s.io", world.name())
     found = world.cluster.workload(owner, namespace=world.namespace)
 
-    expect(found).to(equal(Workload("Rollout", owner.name, 0)))
+    expect(found).to(equal(Workload(owner.kind, owner.name, 0)))
+
+
+def knows_no_workload_of_a_kind_that_is_not_there(world: World) -> None:
+    for kind in ("Rollout", "Cage.evil.example", "ReplicaSet.evil.example", "Cage.v1"):
+        expect(world.cluster.workload(Owner(kind, "x"), namespace=world.namespace)).to(be_none)
 
 
 def takes_an_owner_that_is_gone_for_the_workload(world: World) -> None:

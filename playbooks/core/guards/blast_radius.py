@@ -13,6 +13,7 @@ from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.reaction import Reaction
+from playbooks.core.subjects import Priority
 
 
 class BlastRadius(Guard):
@@ -79,6 +80,7 @@ class BlastRadius(Guard):
             tainted=self._counted(action),
             spare=self._spare(action),
             released=bool(case.released_by),
+            urgent=case.alert.priority >= Priority.CRITICAL,
         )
 
     def _workload(self, action: Action) -> Optional[Workload]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
-from typing import Dict, Iterator, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, TypeVar
 
 from playbooks.core.action import Answer
 from playbooks.core.instant import NANOSECONDS, Instant, shown
@@ -41,7 +41,8 @@ class Request:
     """One action that asks for a place. ``workload`` and ``replicas``: what the pod belongs to.
 
     ``node``: the one to be contained, ``tainted`` those that are, ``spare`` the others that take
-    pods; None: that does not matter. ``released``: a person let the alert go on.
+    pods; None: that does not matter. ``released``: a person let the alert go on. ``urgent``: the
+    alert is of Critical or above.
     """
 
     uid: str
@@ -53,6 +54,7 @@ class Request:
     tainted: Tuple[str, ...] = ()
     spare: Optional[Tuple[str, ...]] = None
     released: bool = False
+    urgent: bool = False
 
 
 class Book:
@@ -69,9 +71,13 @@ class Book:
         legible = Legible(content)
         self.paused: Optional[Dict[str, str]] = legible.paused()
         self.tripped: Dict[str, Dict[str, str]] = legible.notes("tripped", time="at", stops=True)
+        # Earlier versions stopped everything for good where the limit in all was reached.
+        self.tripped.pop(ALL, None)
         self.resets: Dict[str, Dict[str, str]] = legible.notes("resets", time="at")
         self.undone: Dict[str, Dict[str, str]] = legible.notes("undone", time="until")
         self._tainting: Dict[str, str] = legible.times("tainting")
+        # What actions wait for, and since when people know.
+        self._waiting: Dict[str, str] = legible.times("waiting")
         self._counts = Counts(legible.actions())
         self.dropped = tuple(legible.dropped)
         self.changed = bool(self.dropped)
@@ -84,6 +90,7 @@ class Book:
             "resets": self.resets,
             "undone": self.undone,
             "tainting": self._tainting,
+            "waiting": self._waiting,
             "actions": self._counts.content,
         }
         return json.dumps({key: value for key, value in content.items() if value})
@@ -118,7 +125,7 @@ class Book:
         self.paused = None
 
     def reset(self, namespace: str, by: str, now: Instant) -> None:
-        """Let a namespace (``*``: everything) begin anew. Alerts from before stay held.
+        """Let a namespace (``*``: everything) begin anew. Alerts from before are held.
 
         What was done in one namespace counts on in all.
         """
@@ -128,6 +135,7 @@ class Book:
             self.resets[place] = {"by": by, "at": str(now)}
         if namespace == ALL:
             self._counts.clear()
+            self._waiting.clear()
         else:
             self._counts.begin_anew(namespace)
         self.changed = True
@@ -148,48 +156,79 @@ class Book:
         if undone and now < Instant.parse(undone["until"]) and not request.released:
             said = f"{undone['by']} released it; no action until {undone['until']}"
             return Answer.refused("undone", said)
+        if request.namespace in self.tripped:
+            return self._used_up(request.namespace)
         for place in (request.namespace, ALL):
-            if place in self.tripped:
-                return self._used_up(place)
             reset = self.resets.get(place)
             if reset and request.alert_time < Instant.parse(reset["at"]) and not request.released:
                 said = f"the alert is from before the reset by {reset['by']} at {reset['at']}"
                 return Answer.refused("before-reset", said, held=True)
         return None
 
-    def _used_up(self, place: str, *, first: bool = False) -> Answer:
-        trip = self.tripped[place]
-        where = "all namespaces" if place == ALL else _words(place)
-        reset = "" if place == ALL else f" --budget-of {place}"
+    def _used_up(self, namespace: str, *, first: bool = False) -> Answer:
+        trip = self.tripped[namespace]
         said = (
-            f"the budget of {where} is used up since {trip['at']}: {trip['limit']}; it stays used"
-            f" up until `falco-playbook reset -p NAME{reset}`, and this alert is held"
+            f"the budget of {_words(namespace)} is used up since {trip['at']}: {trip['limit']}; it"
+            f" stays used up until `falco-playbook reset -p NAME --budget-of {namespace}`, and this"
+            " alert is held"
         )
-        facts = {"tripped": place, "first": first}
-        return Answer.refused("budget-used-up", said, held=True, **facts)
+        return Answer.refused("budget-used-up", said, held=True, tripped=namespace, first=first)
 
     # What is counted
 
     def _exceeded(self, request: Request, limits: Limits, now: Instant) -> Optional[Answer]:
-        within, here = shown(limits.window), self._counts.number(request.namespace)
-        counts = (
-            (request.namespace, here, limits.in_namespace, "MAX_ACTIONS"),
-            (ALL, self._counts.number(), limits.in_all, "MAX_ACTIONS_ALL"),
+        """A namespace that used up its budget stays stopped; the others wait for the window."""
+        within, place = shown(limits.window), request.namespace
+        here = self._counts.number(place)
+        if limits.in_namespace is not None and here >= limits.in_namespace:
+            limit = f"{here} actions in {within}, MAX_ACTIONS is {limits.in_namespace}"
+            self.tripped[place] = {"at": str(now), "limit": limit}
+            self.changed = True
+            return self._used_up(place, first=True)
+        return self._too_many(request, limits, now) or self._too_many_of_owner(request, limits, now)
+
+    def _too_many(self, request: Request, limits: Limits, now: Instant) -> Optional[Answer]:
+        most = limits.shared(urgent=request.urgent)
+
+        def fits(sums: Sums) -> bool:
+            return most is None or sums.shared < most or not sums.number(request.namespace)
+
+        if fits(self._counts.sums):
+            return None
+        reserved = "" if request.urgent else f", and {most} below Critical"
+        said = (
+            f"{self._counts.sums.shared} actions in {shown(limits.window)} in all namespaces,"
+            f" beside the first in each: MAX_ACTIONS_ALL is {limits.in_all}{reserved}"
         )
-        for place, count, most, setting in counts:
-            if most is not None and count >= most:
-                limit = f"{count} actions in {within}, {setting} is {most}"
-                self.tripped[place] = {"at": str(now), "limit": limit}
-                self.changed = True
-                return self._used_up(place, first=True)
-        most_of_owner = _most(request, limits)
-        owned = self._counts.number(request.namespace, request.workload)
-        if most_of_owner is not None and owned >= most_of_owner:
-            said = (
-                f"{owned} of the pods of {_workload(request)} in {within}, at most {most_of_owner}"
-            )
-            return Answer.refused("owner-limit", said, held=True)
-        return None
+        wait = self._counts.until(fits, limits.window, now)
+        facts = {"tripped": ALL, **self._waits(ALL, now)}
+        return Answer.refused("budget-used-up", _when(said, wait), held=True, waits=wait, **facts)
+
+    def _too_many_of_owner(
+        self, request: Request, limits: Limits, now: Instant
+    ) -> Optional[Answer]:
+        most, owner = _most(request, limits), (request.namespace, _mark(request.workload))
+
+        def fits(sums: Sums) -> bool:
+            return most is None or sums.number(*owner) < most
+
+        if fits(self._counts.sums):
+            return None
+        said = (
+            f"{self._counts.sums.number(*owner)} of the pods of {_workload(request)} in"
+            f" {shown(limits.window)}, at most {most}: its replacement has the same hole"
+        )
+        wait = self._counts.until(fits, limits.window, now)
+        facts = self._waits("/".join(owner), now)
+        return Answer.refused("owner-limit", _when(said, wait), held=True, waits=wait, **facts)
+
+    def _waits(self, place: str, now: Instant) -> Dict[str, Any]:
+        """Facts of a refusal that time ends. ``place``: what else waits for the same."""
+        first = place not in self._waiting
+        if first:
+            self._waiting[place] = str(now)
+            self.changed = True
+        return {"first": first, "waits_for": place}
 
     def _too_many_nodes(self, request: Request, limits: Limits) -> Optional[Answer]:
         if not request.node:
@@ -221,7 +260,7 @@ class Book:
             here = self._counts.number(place)
             yield f"{here} of {limits.in_namespace} actions in {within} in {_words(place)}"
         if limits.in_all is not None:
-            yield f"{self._counts.number()} of {limits.in_all} in all"
+            yield f"{self._counts.sums.shared} of {limits.in_all} that all namespaces share"
         most = _most(request, limits)
         if most is not None:
             owned = self._counts.number(place, request.workload)
@@ -232,6 +271,7 @@ class Book:
     def _forget(self, limits: Limits, now: Instant) -> None:
         self._counts.forget(limits.window, now)
         self._tainting = {n: at for n, at in self._tainting.items() if _age(at, now) < TAINTING}
+        self._waiting = {p: at for p, at in self._waiting.items() if _age(at, now) < limits.window}
         self.undone = {uid: v for uid, v in self.undone.items() if now < Instant.parse(v["until"])}
         self.resets = {n: v for n, v in self.resets.items() if _age(v["at"], now) < REMEMBERED}
 
@@ -249,6 +289,10 @@ def _workload(request: Request) -> str:
     return f"{request.workload} (replicas {number})"
 
 
+def _when(said: str, wait: float) -> str:
+    return f"{said}; the window allows it in {shown(wait)}"
+
+
 def _words(place: str) -> str:
     return f"namespace {place}" if place else "no namespace"
 
@@ -259,6 +303,35 @@ def _age(at: str, now: Instant) -> float:
 
 def after(now: Instant, seconds: float) -> Instant:
     return Instant(now.nanoseconds + int(seconds * NANOSECONDS))
+
+
+@dataclass
+class Sums:
+    """How many actions there were, by place: in all (no place), in a namespace, of a workload's
+    mark in a namespace. ``namespaces``: those in which there were any."""
+
+    numbers: Counter[Tuple[str, ...]] = field(default_factory=Counter)
+    namespaces: int = 0
+
+    def copy(self) -> Sums:
+        return Sums(self.numbers.copy(), self.namespaces)
+
+    def number(self, *place: str) -> int:
+        return self.numbers[place]
+
+    @property
+    def shared(self) -> int:
+        """Those that are not the first of their namespace."""
+        return self.number() - self.namespaces
+
+    def add(self, spaces: Spaces, sign: int) -> None:
+        for space, workloads in spaces.items():
+            before = self.number(space)
+            for owner, marks in workloads.items():
+                for place in ((), (space,), (space, owner)):
+                    _change(self.numbers, place, sign * len(marks))
+            if not space.endswith(_BEFORE):
+                self.namespaces += bool(self.number(space)) - bool(before)
 
 
 class Counts:
@@ -301,7 +374,16 @@ class Counts:
 
     def number(self, *place: str) -> int:
         """In all, in a namespace, or of a workload in a namespace."""
-        return self._sums[(*place[:1], *map(_mark, place[1:]))]
+        return self.sums.number(*place[:1], *map(_mark, place[1:]))
+
+    def until(self, fits: Callable[[Sums], bool], window: float, now: Instant) -> float:
+        """Seconds until what is older than ``window`` is forgotten so far that the sums fit."""
+        sums, grain = self.sums.copy(), now.seconds
+        for grain in sorted(self._grains):
+            sums.add(self.content[str(grain)], -1)
+            if fits(sums):
+                break
+        return max(0.0, grain + window + GRAIN - now.seconds_since(Instant(0)))
 
     def forget(self, window: float, now: Instant) -> None:
         """What is older than ``window`` seconds."""
@@ -322,7 +404,7 @@ class Counts:
         self._sum_up()
 
     def _sum_up(self) -> None:
-        self._sums: Counter[Tuple[str, ...]] = Counter()
+        self.sums = Sums()
         self._marks: Counter[Tuple[str, str]] = Counter()
         self._grains = [int(grain) for grain in self.content]
         heapify(self._grains)
@@ -330,10 +412,9 @@ class Counts:
             self._sum(spaces, 1)
 
     def _sum(self, spaces: Spaces, sign: int) -> None:
+        self.sums.add(spaces, sign)
         for space, workloads in spaces.items():
-            for owner, marks in workloads.items():
-                for place in ((), (space,), (space, owner)):
-                    _change(self._sums, place, sign * len(marks))
+            for marks in workloads.values():
                 for mark in marks:
                     _change(self._marks, (space, mark), sign)
 

@@ -57,7 +57,8 @@ SETTINGS = (
         "MAX_ACTIONS_ALL",
         count_or_off(1, _MOST),
         "30",
-        "The same in all namespaces together. Or `off`",
+        "The same in all namespaces together, not counting the first action in each. What is over"
+        " it waits until the window allows it. A third is kept for Critical and above. Or `off`",
     ),
     Setting("WINDOW", duration(60, 86400), "10m", "The time over which actions are counted"),
     Setting(
@@ -65,7 +66,7 @@ SETTINGS = (
         share_or_off,
         "50%",
         "Share of the pods of one workload that is deleted or isolated within `WINDOW`, at most;"
-        " one is always allowed. Or `off`",
+        " one is always allowed, and what is over it waits until the window allows it. Or `off`",
     ),
     Setting(
         "MAX_NODES",
@@ -83,9 +84,14 @@ SETTINGS = (
 )
 
 
+# Of what may be done in all, one part of so many is for what is urgent alone.
+RESERVED = 3
+
+
 @dataclass(frozen=True)
 class Limits:
-    """``window`` in seconds; None: no limit."""
+    """``window`` in seconds; None: no limit. ``in_all`` does not count the first action of each
+    namespace within the window, which is its own whatever others do."""
 
     in_namespace: Optional[int]
     in_all: Optional[int]
@@ -102,6 +108,12 @@ class Limits:
             settings["MAX_NODES"],
             settings["WINDOW"],
         )
+
+    def shared(self, *, urgent: bool) -> Optional[int]:
+        """How many actions all namespaces may share. ``urgent``: of Critical and above."""
+        if self.in_all is None or urgent:
+            return self.in_all
+        return self.in_all - self.in_all // RESERVED
 
     @property
     def counting(self) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome, Status, TargetRef
 
-ACTED, WOULD, FAILED, HELD, TRIPPED, UNDONE = (
+ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE = (
     "acted",
     "would have acted",
     "failed",
     "held",
+    "waits",
     "tripped",
     "undone",
 )
@@ -18,7 +19,8 @@ ACTED, WOULD, FAILED, HELD, TRIPPED, UNDONE = (
 def kind(outcome: Outcome) -> str:
     """What it is to be told as; empty for what nobody needs to hear of, such as most skips.
 
-    ``HELD``: a proven target that is left as it is until a person decides.
+    ``HELD``: a proven target that is left as it is until a person decides; ``WAITS``: until the
+    window of a limit allows it.
     """
     if outcome.status is Status.ACTED:
         return UNDONE if outcome.reason == UNDONE else ACTED
@@ -28,8 +30,10 @@ def kind(outcome: Outcome) -> str:
         return "" if outcome.reason == InvalidAlert.reason else FAILED
     first = outcome.details.get("first")
     if first is not None:
-        # Of a budget that has tripped, people are told once.
-        return TRIPPED if first else ""
+        # Of a budget that has tripped people are told once, of a limit that many wait for once
+        # within its window.
+        told = TRIPPED if outcome.waits is None else WAITS
+        return told if first else ""
     return HELD if outcome.held and outcome.target else ""
 
 

@@ -14,10 +14,15 @@ _COLOURS = {
     kinds.WOULD: "#2f80ed",
     kinds.FAILED: "#d40e0d",
     kinds.HELD: "#f2b705",
+    kinds.WAITS: "#f2b705",
     kinds.TRIPPED: "#e8590c",
     kinds.UNDONE: "#9aa0a6",
 }
-_TITLES = {kinds.HELD: "is held:", kinds.TRIPPED: "has used up its budget"}
+_TITLES = {
+    kinds.HELD: "is held:",
+    kinds.WAITS: "waits with",
+    kinds.TRIPPED: "has used up its budget",
+}
 
 # Characters that Slack takes, and fields of a section.
 LONGEST_TEXT = 3000

@@ -146,7 +146,7 @@ class KubernetesCluster(Cluster):
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         return self._recent.get(("namespace", name), RECENT, lambda: self._annotations(name))
 
-    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+    def workload(self, owner: Owner, *, namespace: str) -> Optional[Workload]:
         return self._recent.get(
             (namespace, owner), RECENT, lambda: self._workload(owner, namespace)
         )
@@ -250,8 +250,10 @@ class KubernetesCluster(Cluster):
         except NotFound:
             return ()
 
-    def _workload(self, owner: Owner, namespace: str) -> Workload:
+    def _workload(self, owner: Owner, namespace: str) -> Optional[Workload]:
         if owner.kind not in _WORKLOADS:
+            if not self._recent.get(("kind", owner.kind), RECENT, lambda: self._has(owner.kind)):
+                return None
             return Workload(owner.kind, owner.name, self._pods_of(owner, namespace))
         *api, resource = _WORKLOADS[owner.kind]
         try:
@@ -259,6 +261,22 @@ class KubernetesCluster(Cluster):
         except NotFound:
             return Workload(owner.kind, owner.name, None)
         return Workload.of(owner, found)
+
+    def _has(self, kind: str) -> bool:
+        """Whether the cluster serves a kind, with its group as in ``CloneSet.apps.kruise.io``.
+
+        Every account may ask for that. Source:
+        https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles
+        """
+        name, _, group = kind.partition(".")
+        if not group:
+            return False
+        try:
+            version = self._api.get("apis", group)["preferredVersion"]["version"]
+            found = self._api.get("apis", group, version)["resources"]
+        except NotFound:
+            return False
+        return any(resource["kind"] == name for resource in found)
 
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]

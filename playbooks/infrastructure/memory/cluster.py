@@ -147,8 +147,10 @@ class MemoryCluster(Cluster):
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
         return self._found("Namespace", name)["metadata"].get("annotations") or {}
 
-    def workload(self, owner: Owner, *, namespace: str) -> Workload:
+    def workload(self, owner: Owner, *, namespace: str) -> Optional[Workload]:
         if owner.kind not in COUNTED:
+            if not self._has(owner.kind.partition(".")[0]):
+                return None
             owners = (controller(pod["metadata"]) for pod in self._listed("Pod", namespace))
             return Workload(owner.kind, owner.name, sum(found == owner for found in owners))
         try:
@@ -225,6 +227,9 @@ class MemoryCluster(Cluster):
     def _listed(self, kind: str, namespace: str = "") -> List[Manifest]:
         with self._lock:
             return list(self._stored.get((namespace, kind), {}).values())
+
+    def _has(self, kind: str) -> bool:
+        return any(found and stored == kind for (_, stored), found in self._stored.items())
 
     def _found(self, kind: str, name: str, namespace: str = "") -> Manifest:
         found = self._stored.get((namespace, kind), {}).get(name)

@@ -51,7 +51,9 @@ with description("The guard of the blast radius") as self:
     with it("writes a slot before it lets an action pass"):
         answer = self.asked(an_action(a_pod()))
 
-        expect(answer.words).to(equal("1 of 10 actions in 10m in namespace shop; 1 of 30 in all"))
+        expect(answer.words).to(
+            equal("1 of 10 actions in 10m in namespace shop; 0 of 30 that all namespaces share")
+        )
         expect(self.store.calls).to(equal(["read", "write"]))
 
     with it("writes nothing in a dry run"):
@@ -81,6 +83,32 @@ with description("The guard of the blast radius") as self:
         answers = [self.asked(an_action(a_web_pod(n))).reason for n in range(2)]
 
         expect(answers).to(equal(["", "owner-limit"]))
+
+    with it("counts no kind of owner that is not there: whoever makes a pod can name it"):
+        pods = [a_pod(f"web-{n}", uid=f"uid-{n}", owner="Cage.evil.example/x") for n in range(5)]
+        answers = [self.asked(an_action(pod)).reason for pod in pods]
+
+        expect(answers).to(equal([""] * 5))
+
+    with it("keeps a part for Critical and above"):
+        limits = Limits(None, 3, None, None, 600.0)
+
+        def of(priority, number):
+            alert = an_alert(priority=priority)
+            action = an_action(a_pod(f"web-{number}", uid=f"uid-{number}"))
+            return self.guard(limits).of_action(Case(alert, NOW), action).reason
+
+        expect([of("Error", n) for n in range(4)]).to(equal(["", "", "", "budget-used-up"]))
+        expect([of("Critical", 4), of("Critical", 5)]).to(equal(["", "budget-used-up"]))
+
+    with it("says in no dry run that it waits"):
+        for number in range(2):
+            self.asked(an_action(a_web_pod(number)))
+        answer = self.asked(an_action(a_web_pod(2)), dry_run=True)
+
+        expect((answer.reason, answer.waits, answer.facts["first"])).to(
+            equal(("owner-limit", None, False))
+        )
 
     with it("asks for no workload where there is no limit for one, no owner, or a node"):
         self.asked(an_action(a_web_pod(1)), Limits(10, 30, None, 1, 600.0))

@@ -1,6 +1,6 @@
 import json
 
-from expects import be_below, be_false, be_none, contain, equal, expect, have_len
+from expects import be_below, be_empty, be_false, be_none, be_true, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
@@ -49,14 +49,80 @@ with description("The book") as self:
 
         expect(self.ask(5, seconds=86400).reason).to(equal("budget-used-up"))
 
-    with it("grants up to the cap in all, and then trips for all"):
-        self.reasons(1, 2, 3)
-        self.reasons(4, 5, namespace="billing")
-        answer = self.ask(6, namespace="web")
+    def fill(self, *places, limits=LIMITS, **changes):
+        """Each place as often as it is named."""
+        for number, place in enumerate(places):
+            self.ask(f"{place}-{number}", namespace=place, limits=limits, **changes)
 
-        expect(answer.facts["tripped"]).to(equal(ALL))
-        expect(answer.words).to(contain("all namespaces", "MAX_ACTIONS_ALL is 5"))
-        expect(self.ask(7, namespace="mail").reason).to(equal("budget-used-up"))
+    with it("grants up to the cap in all, and then lets what comes wait, and nothing trips"):
+        self.fill(*"aaabbb", urgent=True)
+        self.ask("d", namespace="d")
+        self.fill("c", "c", urgent=True)
+        answer = self.ask("late", namespace="c", urgent=True)
+
+        expect((answer.reason, answer.held)).to(equal(("budget-used-up", True)))
+        expect(dict(answer.facts)).to(equal({"tripped": ALL, "first": True, "waits_for": ALL}))
+        expect(answer.words).to(contain("5 actions in 10m", "MAX_ACTIONS_ALL is 5"))
+        expect(0 < answer.waits <= 610).to(be_true)
+        expect(self.book.tripped).to(be_empty)
+
+    with it("lets it pass as soon as it said, and no sooner"):
+        self.fill(*"aabbccdd")
+        self.fill("a", seconds=100, limits=LIMITS, urgent=True)
+        answer = self.ask("b", namespace="b", seconds=200)
+        later = {"namespace": "b", "limits": LIMITS}
+
+        expect(answer.reason).to(equal("budget-used-up"))
+        expect(self.ask("b", seconds=199 + answer.waits, **later).reason).to(
+            equal("budget-used-up")
+        )
+        expect(self.ask("b", seconds=200 + answer.waits, **later).reason).to(equal(""))
+
+    with it("keeps the first action of every namespace for it, whatever others did"):
+        self.fill(*"aaabbbcccdddeeefff", urgent=True)
+
+        expect(self.ask("x", namespace="x").reason).to(equal(""))
+        expect(self.ask("y", namespace="y").reason).to(equal(""))
+        expect(self.ask("z", namespace="x").reason).to(equal("budget-used-up"))
+
+    with it("keeps a third for Critical and above"):
+        six = Limits(None, 6, None, None, 600.0)
+        self.fill(*"aaaaa", limits=six)
+        answer = self.ask("low", namespace="a", limits=six)
+
+        expect(answer.reason).to(equal("budget-used-up"))
+        expect(answer.words).to(contain("MAX_ACTIONS_ALL is 6, and 4 below Critical"))
+        found = [self.ask(n, namespace="a", limits=six, urgent=True).reason for n in range(3)]
+        expect(found).to(equal(["", "", "budget-used-up"]))
+
+    with it("lets no lower priority use that third by namespaces of its own"):
+        six = Limits(None, 6, None, None, 600.0)
+        self.fill(*"aaaaa", *map(str, range(50)), limits=six)
+        found = [self.ask(n, namespace="a", limits=six, urgent=True).reason for n in range(2)]
+
+        expect(found).to(equal(["", ""]))
+
+    with it("has no part for Critical of a cap of one or two"):
+        for most in (1, 2):
+            expect(Limits(None, most, None, None, 600.0).shared(urgent=False)).to(equal(most))
+
+    with it("tells once within the window what many wait for"):
+        self.fill(*"aabbccdd")
+        told = [self.ask(n, namespace="a", seconds=n).facts["first"] for n in (1, 2, 3)]
+
+        expect(told).to(equal([True, False, False]))
+
+    with it("reads what an earlier version wrote, which stopped everything for good"):
+        trip = {"at": str(NOW), "limit": "5 actions in 10m, MAX_ACTIONS_ALL is 5"}
+        grain = str(NOW.seconds // 10 * 10)
+        actions = {grain: {"shop": {"": ["aaaaaaaaaaaa", "bbbbbbbbbbbb"]}}}
+        tripped = {ALL: trip, "billing": trip}
+        self.book = Book(json.dumps({"version": 1, "tripped": tripped, "actions": actions}))
+
+        expect(self.ask(1).words).to(contain("3 of 3 actions", "2 of 5"))
+        expect(self.ask(2).facts["tripped"]).to(equal("shop"))
+        expect(self.ask(3, namespace="billing").reason).to(equal("budget-used-up"))
+        expect(self.ask(3, namespace="web").reason).to(equal(""))
 
     with it("trips for the namespace where both are used up"):
         both = Limits(1, 1, None, None, 600.0)
@@ -94,6 +160,27 @@ with description("The book") as self:
     with it("lets a share of a workload's pods go, and no other workload pay for it"):
         expect(self.reasons(1, 2, 3, **DEPLOYMENT)).to(equal(["", "", "owner-limit"]))
         expect(self.ask(4).reason).to(equal(""))
+
+    with it("lets what is over the share wait, and says so once, and why"):
+        self.reasons(1, 2, **DEPLOYMENT)
+        first, second = self.ask(3, seconds=60, **DEPLOYMENT), self.ask(4, seconds=60, **DEPLOYMENT)
+
+        expect((first.held, first.facts["first"], second.facts["first"])).to(
+            equal((True, True, False))
+        )
+        expect(first.words).to(contain("at most 2: its replacement has the same hole"))
+        expect(self.ask(3, seconds=59 + first.waits, **DEPLOYMENT).reason).to(equal("owner-limit"))
+        expect(self.ask(3, seconds=61 + first.waits, **DEPLOYMENT).reason).to(equal(""))
+
+    with it("lets the same hole of the only replica be used again once the window is over"):
+        only = {"workload": "Deployment web", "replicas": 1}
+        seconds, acted = 0.0, 0
+        for uid in range(3):
+            answer = self.ask(uid, seconds=seconds, **only)
+            seconds += answer.waits or 0
+            acted += not self.ask(uid, seconds=seconds, **only).reason
+
+        expect((acted, seconds < 3 * 620)).to(equal((3, True)))
 
     with it("always lets one of a workload go"):
         for replicas in (0, 1, None):
@@ -150,6 +237,7 @@ with description("The book") as self:
 
         expect(self.reasons(5, 6)).to(equal(["", ""]))
         expect(self.ask(7).facts["tripped"]).to(equal(ALL))
+        expect(self.ask(7).waits is None).to(be_false)
 
     with it("begins anew everywhere where all is reset"):
         self.reasons(1, 2, 3, 4)

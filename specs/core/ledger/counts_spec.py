@@ -48,6 +48,7 @@ def said(counts):
     return (
         [counts.number(*place) for place in PLACES],
         [counts.has(*each) for each in objects],
+        counts.sums,
     )
 
 
@@ -63,6 +64,26 @@ with description("What was acted upon") as self:
         expect(self.counts.number("a")).to(equal(2))
         expect(self.counts.number("a", "x")).to(equal(1))
         expect(self.counts.number("c")).to(equal(0))
+
+    with it("is shared but for the first in each namespace, also after a reset"):
+        for number, space in enumerate("aaab"):
+            self.counts.add(f"uid-{number}", space, "x", NOW)
+
+        expect(self.counts.sums.shared).to(equal(2))
+        self.counts.begin_anew("a")
+        expect(self.counts.sums.shared).to(equal(3))
+
+    with it("is over after its window and the grain, as far as asked"):
+        for seconds in (0, 30, 60):
+            self.counts.add(f"uid-{seconds}", "a", "x", after(NOW, seconds))
+        begun = NOW.seconds // 10 * 10 - NOW.nanoseconds / 1e9
+        now = after(NOW, 100)
+
+        for left, seconds in ((2, 0), (1, 30), (0, 60)):
+            wait = self.counts.until(lambda sums, n=left: sums.number("a") <= n, 600.0, now)
+            expect(abs(wait - (begun + seconds + 610 - 100)) < 10).to(be_true)
+            self.counts.forget(600.0, after(now, wait + 1))
+            expect(self.counts.number("a")).to(equal(left))
 
     with it("is known by its uid and namespace"):
         self.counts.add("uid-1", "a", "x", NOW)

@@ -3,6 +3,7 @@ somebody who resets and pauses in between."""
 
 import json
 from dataclasses import replace
+from heapq import heappop, heappush
 from itertools import cycle
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from mamba import description, it
 
 from playbooks.core.errors import PlaybookError
-from playbooks.core.ledger.book import ALL, TAINTING, Request, after
+from playbooks.core.ledger.book import ALL, GRAIN, TAINTING, Book, Request, after
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import FRESH, change
 from specs.infrastructure.ledger.limited import Limited
@@ -55,6 +56,8 @@ class Grant(NamedTuple):
     at: float
     request: Request
     place: int
+    # It was counted already, and is let be acted upon once more.
+    again: bool
 
 
 class Run:
@@ -135,7 +138,7 @@ class Run:
         try:
             answer = ledger.ask(request, self.now)
             if not answer.reason:
-                self._granted(request)
+                self._granted(request, again="counted already" in answer.words)
                 writer.meet(lambda: self.acted.append(request))
         except PlaybookError:
             return False
@@ -143,8 +146,8 @@ class Run:
             self.firsts.append((answer.facts["tripped"], len(self.resets)))
         return True
 
-    def _granted(self, request):
-        self.grants.append(Grant(self.seconds, request, len(self.grants)))
+    def _granted(self, request, again):
+        self.grants.append(Grant(self.seconds, request, len(self.grants), again))
         if self.paused_at is not None and self.seconds > self.paused_at + FRESH:
             self.late.append(request)
 
@@ -157,6 +160,7 @@ class Run:
             alert_time=self.now,
             workload="Deployment web" if owned else "",
             replicas=REPLICAS if owned else None,
+            urgent=number % 5 == 0,
         )
 
     def between_resets(self, *places):
@@ -176,11 +180,33 @@ def most_at_once(grants):
     )
 
 
+def shared(grants):
+    """Each with how many objects were let be acted upon within the window up to it, but for the
+    first of each namespace; those that were the first are left out."""
+    for last in grants:
+        within = [g for g in grants if last.at - WINDOW < g.at <= last.at and g.place <= last.place]
+        objects = {(g.request.namespace, g.request.uid) for g in within}
+        spaces = {space for space, _ in objects}
+        first = not any(
+            g.request.namespace == last.request.namespace for g in within if g is not last
+        )
+        if not first:
+            yield last, len(objects) - len(spaces)
+
+
 def exceeded(run):
-    """The caps that did not hold."""
+    """The caps in all that did not hold."""
     for epoch in run.between_resets(ALL):
-        if most_at_once(epoch) > LIMITS.in_all:
-            yield "in all"
+        for grant, count in shared(epoch):
+            if count > run.limits.in_all:
+                yield "in all"
+            most = run.limits.shared(urgent=False)
+            if not grant.request.urgent and count > most and not grant.again:
+                yield "what is kept for Critical"
+
+
+def exceeded_in_one(run):
+    """The caps of a namespace and an owner that did not hold."""
     for space in SPACES:
         for epoch in run.between_resets(ALL, space):
             here = [g for g in epoch if g.request.namespace == space]
@@ -220,9 +246,52 @@ with description("The caps") as self:
             run = Run(work, schedule)
 
             expect(run.errors).to(be_empty)
+            expect([*exceeded(run), *exceeded_in_one(run)]).to(be_empty)
+
+        hold()
+
+    with it("hold in any window in all, and keep what is kept for Critical"):
+
+        @QUICKLY
+        @given(WORK, SCHEDULES)
+        def hold(work, schedule):
+            run = Run(work, schedule, limits=Limits(None, 4, None, None, WINDOW))
+
+            expect(run.errors).to(be_empty)
             expect(list(exceeded(run))).to(be_empty)
 
         hold()
+
+    with it("starve nobody: whoever waits as long as it is told is let be acted upon"):
+
+        @QUICKLY
+        @given(
+            st.lists(
+                st.tuples(st.sampled_from("abcdef"), st.booleans(), st.integers(0, 90)),
+                min_size=1,
+                max_size=40,
+            )
+        )
+        def starve(arrivals):
+            limits = Limits(None, 3, 0.5, None, WINDOW)
+            book, seconds, steps = Book(), 0.0, 0
+            queue = []
+            for number, (space, urgent, later) in enumerate(arrivals):
+                seconds += later
+                request = Request(f"uid-{number}", space, NOW, "Deployment web", 4, urgent=urgent)
+                heappush(queue, (seconds, number, request))
+            while queue and steps < 5000:
+                seconds, number, request = heappop(queue)
+                steps += 1
+                answer = book.ask(request, limits, after(NOW, seconds))
+                book = Book(book.text())
+                if answer.reason:
+                    expect(answer.waits <= WINDOW + 2 * GRAIN).to(be_true)
+                    heappush(queue, (seconds + max(0.01, answer.waits), number, request))
+
+            expect(queue).to(be_empty)
+
+        starve()
 
     with it("hold for nodes, and leave one that takes pods"):
 
