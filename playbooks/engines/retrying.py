@@ -28,7 +28,8 @@ def answer(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Answer, and answer again while the failure is worth it and ``seconds`` are not over.
+    """Answer, and answer again while the failure is worth it, or a limit lets it wait, and
+    ``seconds`` are not over.
 
     Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
     0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. An outcome
@@ -39,11 +40,12 @@ def answer(
     )
     started, attempts, pause = clock(), 1, FIRST_PAUSE
     outcome = ask()
-    while isinstance(outcome.error, RetryableError):
-        error = outcome.error
-        wait = pause * random.uniform(0.5, 1.0) if error.retry_after is None else error.retry_after
-        limit = seconds if error.patience is None else min(seconds, error.patience)
-        if clock() - started + wait > limit:
+    while True:
+        wait, limit = _wait(outcome, pause), seconds
+        if isinstance(outcome.error, RetryableError) and outcome.error.patience is not None:
+            limit = min(seconds, outcome.error.patience)
+        # A recorded alert has its own clock: nothing is over sooner for waiting.
+        if wait is None or (outcome.error is None and recorded) or clock() - started + wait > limit:
             break
         sleep(wait)
         outcome = ask()
@@ -51,3 +53,11 @@ def answer(
     if attempts == 1:
         return outcome
     return dataclasses.replace(outcome, details={**outcome.details, "attempts": attempts})
+
+
+def _wait(outcome: Outcome, pause: float) -> Optional[float]:
+    """Seconds until it is worth another attempt; None where it never is."""
+    error = outcome.error
+    if not isinstance(error, RetryableError):
+        return outcome.waits
+    return pause * random.uniform(0.5, 1.0) if error.retry_after is None else error.retry_after

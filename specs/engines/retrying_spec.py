@@ -57,6 +57,18 @@ with description("Trying again") as self:
         expect(outcome.status).to(equal(Status.ACTED))
         expect(outcome.details["attempts"]).to(equal(3))
 
+    with it("waits for the window of a limit where there is time, as long as the limit says"):
+        over = Outcome.skipped("owner-limit", "1 of 1", held=True, waits=30.0)
+
+        expect(answer(self.time, over, DONE).status).to(equal(Status.ACTED))
+        expect(self.time.sleeps).to(equal([30.0]))
+
+    with it("does not wait where the window is longer than there is time"):
+        over = Outcome.skipped("owner-limit", "1 of 1", held=True, waits=61.0)
+
+        expect(answer(self.time, over, DONE).reason).to(equal("owner-limit"))
+        expect(self.time.sleeps).to(be_empty)
+
     with it("waits longer each time, up to five seconds"):
         answer(self.time, ClusterUnavailable("away"))
 

@@ -94,6 +94,16 @@ with description("The Event of an outcome") as self:
         expect((made(first)["type"], made(first)["reason"])).to(equal(("Warning", "BudgetUsedUp")))
         expect(made(next_one)).to(be_none)
 
+    with it("warns of what waits for the window of a limit, at the first of those that do"):
+        told, *others = (
+            Outcome.skipped("owner-limit", "1 of 1", "pod a/b", held=True, waits=60.0, first=first)
+            for first in (True, False)
+        )
+
+        expect((made(told)["type"], made(told)["reason"])).to(equal(("Warning", "OwnerLimit")))
+        expect(made(told)["metadata"]["annotations"]["falco/status"]).to(equal("waits"))
+        expect(made(others[0])).to(be_none)
+
     with it("warns of a target that is held for a person"):
         found = made(Outcome.skipped("exempt", "until noon", "pod shop/web-0", held=True))
 

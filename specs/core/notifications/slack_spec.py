@@ -20,7 +20,9 @@ with description("The Slack message about an outcome") as self:
         failed = replace(Outcome.failed(NotPermitted("may not")), target="pod shop/web-0")
         would = Outcome.would_act("pod shop/web-0", "delete", "would delete")
         tripped = Outcome.skipped("budget-used-up", "tripped", "pod shop/web-0", first=True)
-        titles = [message("delete", an_alert(), o)["text"] for o in (DONE, failed, would, tripped)]
+        waits = replace(tripped, waits=60.0)
+        outcomes = (DONE, failed, would, tripped, waits)
+        titles = [message("delete", an_alert(), outcome)["text"] for outcome in outcomes]
 
         expect(titles).to(
             equal(
@@ -29,6 +31,7 @@ with description("The Slack message about an outcome") as self:
                     "delete failed pod shop/web-0",
                     "delete would have acted pod shop/web-0",
                     "delete has used up its budget pod shop/web-0",
+                    "delete waits with pod shop/web-0",
                 ]
             )
         )
