@@ -201,7 +201,8 @@ class Book:
             f" beside the first in each: MAX_ACTIONS_ALL is {limits.in_all}{reserved}"
         )
         wait = self._counts.until(fits, limits.window, now)
-        facts = {"tripped": ALL, **self._waits(ALL, now)}
+        place = f"{ALL}/critical" if request.urgent else ALL
+        facts = {"tripped": ALL, **self._waits(place, now)}
         return Answer.refused("budget-used-up", _when(said, wait), held=True, waits=wait, **facts)
 
     def _too_many_of_owner(

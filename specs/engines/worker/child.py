@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from playbooks.engines.worker.nats import consumers
@@ -16,27 +17,35 @@ from playbooks.engines.worker.nats import consumers
 # What takes half a minute at work takes two seconds here.
 consumers.ACK_WAIT = 2
 
+from playbooks import delete
 from playbooks.core.action import Action
 from playbooks.core.errors import (
     ClusterUnavailable,
+    Conflict,
     CredentialsRefused,
     NotFound,
     NotPermitted,
     SlackUnavailable,
 )
+from playbooks.core.ledger import book
+from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Collaborators
+from playbooks.core.ports import ClusterCollaborators, Collaborators, LedgerStore
 from playbooks.core.reaction import Reaction
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.worker import Ended
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
+from specs.support.fakes import InMemoryCluster
+from specs.support.mothers import a_pod, a_replica_controller
 
 durable.FAREWELL = durable.LOOK = 1.0
 posted.PATIENCE = posted.ANSWER = 2.0
 
+OF, WINDOW = Limits.of, "WORKER_SPEC_WINDOW"
 DIRECTORY = Path(os.environ.get("WORKER_SPEC_DIRECTORY", "."))
 
 
@@ -106,7 +115,38 @@ class Told(Reaction):
         return path.read_text().splitlines().count(alert.output)
 
 
+class Kept(LedgerStore):
+    """A ledger in a file, for one worker after the other."""
+
+    def read(self):
+        path = DIRECTORY / "ledger"
+        text = path.read_text() if path.exists() else ""
+        return text, str(hash(text))
+
+    def write(self, text, *, version):
+        if version != self.read()[1]:
+            raise Conflict("written since")
+        (DIRECTORY / "ledger").write_text(text)
+        return str(hash(text))
+
+
+def limited():
+    """The playbook delete, on pods in memory that one ReplicaSet of one replica owns. A window of
+    a minute takes WINDOW seconds here."""
+    Limits.of = lambda settings: replace(OF(settings), window=float(os.environ[WINDOW]))
+    book.GRAIN = 1
+    cluster = InMemoryCluster(a_replica_controller("web", replicas=1))
+    for number in range(9):
+        cluster.put(a_pod(f"web-{number}", uid=f"uid-{number}", owner="ReplicaSet/web"))
+    for number in range(9):
+        cluster.put(a_pod(f"till-{number}", uid=f"till-{number}", namespace="till"))
+    collaborators = ClusterCollaborators(SystemClock(), ThisPod({}), cluster, StoredLedger(Kept()))
+    return replace(delete.playbook, collaborators=lambda name, settings: collaborators)
+
+
 def playbook():
+    if WINDOW in os.environ:
+        return limited()
     return Playbook(
         "fake",
         Told,

@@ -62,6 +62,13 @@ def an_alert(name: str, rule: str = "ok", priority: str = "Error") -> bytes:
     ).encode()
 
 
+def about(pod: str, uid: str, namespace: str = "shop", priority: str = "Error") -> bytes:
+    """An alert about a pod that its uid proves."""
+    fields = {"k8s.ns.name": namespace, "k8s.pod.name": pod, "k8s.pod.uid": uid}
+    alert = json.loads(an_alert(pod, "Shell", priority))
+    return json.dumps({**alert, "source": "syscall", "output_fields": fields}).encode()
+
+
 def a_trigger(topic: str, name: str = "", *, created: str = "", **metadata: Any) -> Dict[str, Any]:
     return {
         "metadata": {

@@ -21,12 +21,14 @@ class Claims:
         self._metrics = metrics
         self._tasks: Dict[Delivery, asyncio.Task[None]] = {}
         self._answering: Set[Delivery] = set()
+        self._freed: Dict[Delivery, Callable[[], None]] = {}
         self.stopping = False
 
     def begin(
         self, delivery: Delivery, work: Coroutine[Any, Any, None], freed: Callable[[], None]
     ) -> None:
-        """``freed`` is called when the delivery is no longer claimed."""
+        """``freed`` is called when the delivery is no longer claimed, or only waits."""
+        self._freed[delivery] = freed
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[delivery] = task
         self._metrics.claimed(len(self._tasks))
@@ -35,9 +37,13 @@ class Claims:
             self._tasks.pop(delivery, None)
             self._answering.discard(delivery)
             self._metrics.claimed(len(self._tasks))
-            freed()
+            self.free(delivery)
 
         task.add_done_callback(over)
+
+    def free(self, delivery: Delivery) -> None:
+        """Another one may be taken in its place. It is kept all the same."""
+        self._freed.pop(delivery, _nothing)()
 
     def answering(self, delivery: Delivery, now: bool) -> None:
         """One that is being answered is finished at the end, and not handed back at once."""
@@ -61,6 +67,10 @@ class Claims:
         for delivery in list(self._tasks):
             log.warn(f"{delivery.origin} is not finished after {seconds:.0f} s and is handed back")
             await attempt(delivery.channel.give_back(0))
+
+
+def _nothing() -> None:
+    pass
 
 
 async def attempt(call: Awaitable[None]) -> None:

@@ -47,7 +47,16 @@ class Hold:
     """Keep it and answer again once the outage is over: costs no delivery."""
 
 
-Verdict = Union[Done, Again, Dead, Hold]
+@dataclass(frozen=True)
+class Wait:
+    """Ask again after ``delay`` seconds, when the window of a limit allows it: costs no delivery.
+    ``instead``: where there is no room for one more that waits."""
+
+    delay: float
+    instead: Dead
+
+
+Verdict = Union[Done, Again, Dead, Hold, Wait]
 
 
 def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool) -> Verdict:
@@ -55,11 +64,12 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool) -> Verd
 
     Final failures are dead letters only where somebody can do something about them: what is no
     alert, and what the playbook could not do. An alert that was skipped is done, unless a guard
-    holds it for a person.
+    holds it for a person, or for the window of a limit.
     """
     error = outcome.error
     if outcome.held:
-        return Dead(outcome.reason, f"held: {outcome.message}", held=True)
+        dead = Dead(outcome.reason, f"held: {outcome.message}", held=True)
+        return dead if outcome.waits is None else Wait(outcome.waits, instead=dead)
     intent = Intent.of(outcome)
     if intent in (Intent.DONE, Intent.SKIPPED) or error is None:
         return Done()

@@ -15,6 +15,7 @@ from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.nats.pull import EXPIRES
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.topics.topics import Subscription
@@ -30,9 +31,11 @@ from playbooks.engines.worker.work.verdict import (
     Done,
     Hold,
     Verdict,
+    Wait,
     exhausted,
     verdict,
 )
+from playbooks.engines.worker.work.waiting import Place, WaitingAlerts
 
 # Seconds until an alert is delivered again whose dead letter could not be stored, and between two
 # looks for what any alert would fail for.
@@ -76,6 +79,7 @@ class Work:
         self._done = DoneMessages()
         self._look_at = time.monotonic() + LOOK
         self._looking: Optional[asyncio.Task[bool]] = None
+        self._waiting = WaitingAlerts()
 
     def take(self, delivery: Delivery, freed: Callable[[], None] = lambda: None) -> None:
         """Begin with a delivery; ``freed`` is called when it is no longer claimed."""
@@ -139,7 +143,17 @@ class Work:
             await self._record(delivery, Outcome(Status.FAILED, dead.reason, said))
             await self._give_up(delivery, dead)
             return
-        outcome, decided = await self._answered(delivery)
+        place = self._waiting.place(delivery)
+        try:
+            outcome, decided = await self._answered(delivery, place)
+        except asyncio.CancelledError:
+            if not place.taken:
+                raise
+            # Later than this worker asks for alerts: it would cost another delivery.
+            await attempt(delivery.channel.give_back(EXPIRES))
+            return
+        finally:
+            place.leave()
         event = Event(delivery.alert, str(delivery.origin))
         self._runtime.log(event, shown(delivery, outcome, decided))
         if isinstance(decided, Again):
@@ -164,8 +178,8 @@ class Work:
             self._subscriptions(), delivery.topic, delivery.subject, origin.stored
         )
 
-    async def _answered(self, delivery: Delivery) -> Tuple[Outcome, Verdict]:
-        """The outcome, however long an outage lasts."""
+    async def _answered(self, delivery: Delivery, place: Place) -> Tuple[Outcome, Verdict]:
+        """The outcome, however long an outage lasts, or a limit lets it wait."""
         loop = asyncio.get_running_loop()
         while True:
             await self._outage.ended()
@@ -184,9 +198,33 @@ class Work:
                 if self._claims.stopping:
                     raise asyncio.CancelledError
                 continue
+            if isinstance(decided, Wait):
+                if await self._waits(delivery, outcome, decided, place):
+                    continue
+                decided = decided.instead
             method = TOPIC_METHOD if delivery.topic else INBOX_METHOD
             self._metrics.answered(method, took, delivery.alert, outcome)
             return outcome, decided
+
+    async def _waits(
+        self, delivery: Delivery, outcome: Outcome, decided: Wait, place: Place
+    ) -> bool:
+        """Whether it waited, and is to be asked again."""
+        told = place.taken
+        if not place.take(outcome):
+            return False
+        self._claims.answering(delivery, False)
+        self._claims.free(delivery)
+        if not told:
+            self._runtime.log(
+                Event(delivery.alert, str(delivery.origin)), shown(delivery, outcome, decided)
+            )
+        if outcome.details.get("first"):
+            await self._record(delivery, outcome, "waits")
+        if self._claims.stopping:
+            raise asyncio.CancelledError
+        await place.wait(outcome, decided.delay)
+        return True
 
     def _answer(self, delivery: Delivery) -> Outcome:
         # The alert is parsed here, in the thread: a long one would keep the loop from turning.
@@ -194,9 +232,9 @@ class Work:
             delivery.alert, released_by=delivery.released_by, received=delivery.origin.stored
         )
 
-    async def _record(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def _record(self, delivery: Delivery, outcome: Outcome, *more: str) -> None:
         origin = delivery.origin
-        unique = "-".join(map(str, origin.key))
+        unique = "-".join(map(str, (*origin.key, *more)))
         await self._writer.write(delivery.alert, outcome, event_id=str(origin), unique=unique)
 
     async def _give_up(self, delivery: Delivery, dead: Dead) -> None:
@@ -213,7 +251,7 @@ class Work:
 def shown(delivery: Delivery, outcome: Outcome, decided: Verdict) -> Outcome:
     """The outcome as the log has it: with the delivery, and what comes next."""
     facts: Dict[str, Any] = {"delivery": delivery.origin.number, "subject": delivery.subject}
-    if isinstance(decided, Again):
+    if isinstance(decided, (Again, Wait)):
         facts["again_in"] = round(decided.delay, 1)
     elif not isinstance(decided, Done):
         facts["dead_letter"] = True

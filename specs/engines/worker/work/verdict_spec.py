@@ -10,7 +10,15 @@ from playbooks.core.errors import (
     Throttled,
 )
 from playbooks.core.outcome import Outcome
-from playbooks.engines.worker.work.verdict import Again, Dead, Done, Hold, exhausted, verdict
+from playbooks.engines.worker.work.verdict import (
+    Again,
+    Dead,
+    Done,
+    Hold,
+    Wait,
+    exhausted,
+    verdict,
+)
 
 
 def decided(outcome, delivery=1, most=5, outage=False):
@@ -28,6 +36,13 @@ with description("The verdict on an outcome") as self:
         held = Outcome.skipped("budget-used-up", "10 actions in 10m", held=True)
 
         expect(decided(held)).to(equal(Dead("budget-used-up", "held: 10 actions in 10m", True)))
+
+    with it("is to wait where the window of a limit ends that, whichever delivery it is"):
+        over = Outcome.skipped("owner-limit", "1 of 1", held=True, waits=70.0)
+
+        expect(decided(over, delivery=5)).to(
+            equal(Wait(70.0, instead=Dead("owner-limit", "held: 1 of 1", True)))
+        )
 
     with it("is again, later each time, for what may succeed"):
         delays = [decided(SlackUnavailable("no"), delivery=n).delay for n in (1, 2, 3, 4)]

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from contextlib import redirect_stderr
+from dataclasses import replace
 
 from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len
 from mamba import description, it
@@ -16,13 +17,14 @@ from playbooks.core.errors import (
     SlackUnavailable,
 )
 from playbooks.core.instant import Instant
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.work import waiting
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
@@ -158,6 +160,8 @@ class Bench:
                 freed = asyncio.Event()
                 work.take(delivery, freed.set)
                 await asyncio.wait_for(freed.wait(), 5)
+                while delivery in work._claims._tasks:
+                    await asyncio.sleep(0.005)
 
         self.run(use)
         return [delivery.channel.said for delivery in deliveries]
@@ -347,6 +351,79 @@ with description("While the API server is away") as self:
 
             expect(bench.take(a_delivery(number=5))).to(equal([["ack"]]))
             expect((bench.answered, bench.letters.written)).to(equal((3, [])))
+
+with description("What is over a limit that slides") as self:
+
+    def over(self, *, first=False, seconds=0.01, reason="owner-limit"):
+        return replace(
+            Outcome.skipped(
+                reason, "1 of 1", "pod shop/web-0", held=True, waits=seconds, first=first
+            ),
+            target_ref=TargetRef("delete", "Pod", "web-0", "shop", "uid-1"),
+        )
+
+    with it("waits and is asked again by itself, and that costs no delivery"):
+        bench = Bench(self.over(), self.over(), DONE)
+
+        expect(bench.take(a_delivery(number=5))).to(equal([["ack"]]))
+        expect(bench.answered).to(equal(3))
+        expect(bench.letters.written).to(be_empty)
+
+    with it("is a line of the log once, with the time, and on record where it is the first"):
+        bench = Bench(self.over(first=True), self.over(), DONE)
+        bench.take(a_delivery(7))
+        lines = [json.loads(line) for line in bench.log.getvalue().splitlines()]
+
+        expect([(line["reason"], line["details"].get("again_in")) for line in lines]).to(
+            equal([("owner-limit", 0.0), ("done", None)])
+        )
+        expect(bench.writer.seen).to(
+            equal(
+                [
+                    ("FALCO:7", "FALCO-7-7-waits", "skipped", "owner-limit"),
+                    ("FALCO:7", "FALCO-7-7", "acted", "done"),
+                ]
+            )
+        )
+
+    with it("ends as its target does meanwhile"):
+        bench = Bench(self.over(), Outcome.skipped("pod-gone", "gone"))
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+        expect(bench.letters.written).to(be_empty)
+
+    with it("keeps no place of those that are taken, so that others are answered meanwhile"):
+        bench, freed = Bench(self.over(seconds=60.0)), []
+
+        async def use(work):
+            delivery = a_delivery()
+            work.take(delivery, lambda: freed.append(delivery))
+            while not freed:
+                await asyncio.sleep(0.01)
+            said = list(delivery.channel.said)
+            await work.stop(1)
+            return said, delivery.channel.said
+
+        expect(bench.run(use)).to(equal(([], [("back", 5.0)])))
+        expect(freed).to(have_len(1))
+
+    with it("is held for a person where there is no room for more that wait"):
+        bench = Bench(self.over(seconds=60.0))
+
+        async def use(work):
+            deliveries = [a_delivery(n) for n in range(1, waiting.MOST + 2)]
+            for delivery in deliveries:
+                work.take(delivery)
+            while len(bench.letters.written) < waiting.MOST // 2 + 1:
+                await asyncio.sleep(0.01)
+            await work.stop(1)
+            return [delivery.channel.said for delivery in deliveries]
+
+        said = bench.run(use)
+
+        expect(said.count(["ack"])).to(equal(waiting.MOST // 2 + 1))
+        expect(said.count([("back", 5.0)])).to(equal(waiting.MOST // 2))
+        expect({reason for _, reason in bench.letters.written}).to(equal({"owner-limit"}))
 
 with description("The pool of threads") as self:
     with it("answers so many at the same time, and no more"):

@@ -1,0 +1,144 @@
+"""Alerts that wait for the window of a limit, in memory, so that this costs no delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from playbooks.core.outcome import Outcome
+from playbooks.engines.worker.nats.delivery import Delivery
+
+# Alerts that may wait at once, and bytes of their bodies. Several workers fit into what a consumer
+# may have under way (MAX_ACK_PENDING), with room for alerts that wait for nothing.
+MOST = 200
+MOST_BYTES = 16 * 1024 * 1024
+
+# Seconds until one that waits is asked again at the latest: a person may have reset the budget, and
+# another worker may have acted.
+LONGEST = 60.0
+
+
+@dataclass
+class Turns:
+    """``wanted``: how many hold the lock or wait for it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
+class WaitingAlerts:
+    """Of those that wait for the same limit, the first that came is asked first, and the next once
+    that is answered: a place that becomes free is asked for once, and not by all.
+
+    A namespace may have half of the places that are free, so that none takes them all.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int = MOST,
+        most_bytes: int = MOST_BYTES,
+        longest: float = LONGEST,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._longest = longest
+        self._clock = clock
+        self._places: Counter[str] = Counter()
+        self._bytes = 0
+        self._turns: Dict[Tuple[Any, ...], Turns] = {}
+
+    def __len__(self) -> int:
+        return sum(self._places.values())
+
+    def place(self, delivery: Delivery) -> Place:
+        return Place(self, len(delivery.body))
+
+    def enter(self, namespace: str, size: int) -> bool:
+        """Whether there is a place."""
+        there = self._places[namespace]
+        free = self._most - (len(self) - there)
+        if there + 1 > (free + 1) // 2 or self._bytes + size > self._most_bytes:
+            return False
+        self._places[namespace] += 1
+        self._bytes += size
+        return True
+
+    def leave(self, namespace: str, size: int) -> None:
+        self._places[namespace] -= 1
+        self._bytes -= size
+        self._places += Counter()
+
+    async def begin(self, key: Tuple[Any, ...]) -> None:
+        """Returns when those before have been answered, which wait for the same."""
+        turns = self._turns.setdefault(key, Turns())
+        turns.wanted += 1
+        try:
+            await turns.lock.acquire()
+        except BaseException:
+            self._want_no_more(key)
+            raise
+
+    def end(self, key: Tuple[Any, ...]) -> None:
+        self._turns[key].lock.release()
+        self._want_no_more(key)
+
+    def _want_no_more(self, key: Tuple[Any, ...]) -> None:
+        self._turns[key].wanted -= 1
+        if not self._turns[key].wanted:
+            del self._turns[key]
+
+    async def sleep_until(self, due: float) -> None:
+        await asyncio.sleep(max(0.0, min(due - self._clock(), self._longest)))
+
+    def now(self) -> float:
+        return self._clock()
+
+
+class Place:
+    """That of one alert, once it has to wait."""
+
+    def __init__(self, waiting: WaitingAlerts, size: int) -> None:
+        self._waiting = waiting
+        self._size = size
+        self._namespace: Optional[str] = None
+        self._key: Optional[Tuple[Any, ...]] = None
+
+    @property
+    def taken(self) -> bool:
+        return self._namespace is not None
+
+    def take(self, outcome: Outcome) -> bool:
+        """Whether it may wait."""
+        if self._namespace is not None:
+            return True
+        namespace = outcome.target_ref.namespace if outcome.target_ref else ""
+        if not self._waiting.enter(namespace, self._size):
+            return False
+        self._namespace = namespace
+        return True
+
+    async def wait(self, outcome: Outcome, delay: float) -> None:
+        """Returns when it is to be asked again."""
+        due = self._waiting.now() + delay
+        key = (outcome.details.get("waits_for"), self._namespace)
+        if key != self._key:
+            self._end_turn()
+            await self._waiting.begin(key)
+            self._key = key
+        await self._waiting.sleep_until(due)
+
+    def leave(self) -> None:
+        self._end_turn()
+        if self._namespace is not None:
+            self._waiting.leave(self._namespace, self._size)
+            self._namespace = None
+
+    def _end_turn(self) -> None:
+        if self._key is not None:
+            self._waiting.end(self._key)
+            self._key = None
