@@ -241,7 +241,6 @@ def _parameters() -> List[click.Parameter]:
         click.Option(
             ["-r", "--runtime"],
             metavar="RUNTIME",
-            default=DEFAULT_RUNTIME,
             help=f"Kubeless runtime (default {DEFAULT_RUNTIME})",
         ),
         click.Option(
@@ -264,6 +263,11 @@ def _parameters() -> List[click.Parameter]:
             help="print what would be deployed, change nothing",
         ),
         click.Option(["--force"], is_flag=True, help="also deploy a topic that no alert can match"),
+        click.Option(
+            ["-y", "--yes"],
+            is_flag=True,
+            help="do not ask where deploying again loses settings or gives more rights",
+        ),
         click.Option(["-x", "--remove"], is_flag=True, help="remove what was deployed"),
         click.Option(["-l", "--list"], is_flag=True, help="list the playbooks with their settings"),
     ]

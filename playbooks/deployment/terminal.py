@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Any, Iterable, List, Sequence, Tuple
 
+import click
 import yaml
 
 from playbooks.core.cluster.manifest import Manifest
@@ -39,6 +40,12 @@ def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_pl
     prefix = f"{program}: {kind}: " if kind else f"{program}: "
     for line in lines:
         print(f"{prefix}{plain(line)}", file=sys.stderr, flush=True)
+
+
+def confirmed(changes: Sequence[str]) -> bool:
+    """Print the changes, such as ``NAMESPACES: was shop, now not set``, and ask."""
+    print_messages("change", changes)
+    return click.confirm("Continue?", default=False, err=True)
 
 
 def styled() -> bool:

@@ -36,6 +36,7 @@ LONG = {
     "-v": "--verbose",
     "-S": "--set-up",
     "-d": "--dry-run",
+    "-y": "--yes",
     "-x": "--remove",
     "-l": "--list",
 }
@@ -43,7 +44,7 @@ LONG = {
 TYPED = (
     *("-p", "delete", "-t", "a", "-t", "b", "-e", "A=1", "-e", "B=2", "-s", "C=d/e", "-n", "ops"),
     *("-N", "quick", "-r", "python3.9", "-E", "kubernetes", "-i", "x", "-R", "2", "-P", "file"),
-    *("-v", "-S", "-d", "-x", "-l"),
+    *("-v", "-S", "-d", "-y", "-x", "-l"),
 )
 
 
@@ -95,6 +96,7 @@ with description("The command line of deploy_playbook") as self:
                     show=True,
                     remove=True,
                     list=True,
+                    yes=True,
                     own={"image": "x", "replicas": 2, "patch": "file", "reasons": True},
                 )
             )

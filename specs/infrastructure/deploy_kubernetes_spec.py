@@ -220,7 +220,7 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
 
     with it("says which image is missing, and leaves what ran"):
         was = stored("deployment", NAME, self.namespace)["spec"]
-        code, said = failing_deploy(self.namespace, self.server, "-i", "local/nothing:1")
+        code, said = failing_deploy(self.namespace, self.server, "-y", "-i", "local/nothing:1")
 
         expect(code).to(equal(1))
         expect(said).to(contain('Back-off pulling image "local/nothing:1"', "as it was before"))
@@ -231,7 +231,9 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as patch:
             patch.write("spec: {hostNetwork: true}")
             patch.flush()
-            code, said = failing_deploy(self.namespace, self.server, "-i", IMAGE, "-P", patch.name)
+            code, said = failing_deploy(
+                self.namespace, self.server, "-y", "-i", IMAGE, "-P", patch.name
+            )
 
         expect(code).to(equal(1))
         expect(said).to(contain("violates PodSecurity", "hostNetwork", "as it was before"))
@@ -240,7 +242,7 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
     with it("says how the log ends of a worker that cannot start, and leaves what ran"):
         was = stored("deployment", NAME, self.namespace)["spec"]
         # Only the pod can know that this file is not there.
-        words = ("-i", IMAGE, "-e", "NATS_CA=/etc/nothing.pem")
+        words = ("-y", "-i", IMAGE, "-e", "NATS_CA=/etc/nothing.pem")
         code, said = failing_deploy(self.namespace, self.server, *words)
 
         expect(code).to(equal(1))

@@ -68,7 +68,7 @@ def deploy(
     Raises DeploymentError, after everything is as it was before.
     """
     observer = observer or Observer()
-    found, warnings = _look(cluster, objects)
+    found, warnings = look(cluster, objects)
     found = _without_orphans(cluster, objects, found, check, sleep)
     _refuse(objects, found)
     owner = found.get(identity(objects.function))
@@ -113,7 +113,7 @@ def _last(cluster: ClusterObjects, objects: Objects) -> List[Step]:
     return [each for each in steps if not isinstance(each, Keep)]
 
 
-def _look(cluster: ClusterObjects, objects: Objects) -> Tuple[Found, List[str]]:
+def look(cluster: ClusterObjects, objects: Objects) -> Tuple[Found, List[str]]:
     """Everything that is there of this function, by identity."""
     namespace, name = _place(objects)
     possible = [objects.function, *objects.accessories, *objects.earlier]

@@ -32,26 +32,32 @@ The module imports what only its engine needs inside these methods: the others w
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Identity, Manifest, identity
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import NotFound
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply import preflight
-from playbooks.deployment.apply.deploy import deploy
+from playbooks.deployment.apply import comparison, preflight
+from playbooks.deployment.apply.deploy import deploy, look
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.remove import remove
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import Existing
-from playbooks.deployment.request.options import Options
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.deployment.terminal import confirmed, documents, print_done, print_messages
+
+_NOT_ASKED_FOR = "deploying would change what was not asked for:"
+_AGREE = "nothing was changed; --yes agrees to these changes"
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Option:
 
     ``flags``: such as ("-i", "--image"), or none for the words that follow the options.
     ``metavar``: empty for a switch. ``kind``: converts the text that is typed, or raises
-    ValueError.
+    ValueError. ``default``: as messages name it.
     """
 
     name: str
@@ -83,6 +89,7 @@ class Option:
     help: str
     metavar: str = ""
     kind: Callable[[str], Any] = str
+    default: str = "none"
 
 
 class Engine(ABC):
@@ -118,7 +125,8 @@ class ClusterEngine(Engine):
 
     The Function is the record of what is deployed. It owns the accessories, whatever their kind:
     removing it removes them. Roles whose Function does not exist are removed as orphans.
-    Deploying calls, in this order: look, objects, prepare, the observer, warnings, hints.
+    Deploying calls, in this order: look, objects, deployed_options, prepare, the observer,
+    warnings, hints.
     """
 
     @abstractmethod
@@ -128,6 +136,10 @@ class ClusterEngine(Engine):
     def look(self, request: Request, invocation: Invocation) -> Existing:
         """What exists already. Changes nothing; raises DeploymentError for what is in the way."""
         return Existing()
+
+    def deployed_options(self, deployed: Mapping[Identity, Manifest]) -> Dict[str, Any]:
+        """The values of ``options`` with which objects were deployed, without defaults."""
+        return {}
 
     def prepare(self, invocation: Invocation) -> None:
         """Create what all functions of this engine need and the cluster lacks."""
@@ -159,6 +171,7 @@ class ClusterEngine(Engine):
     def deploy(self, request: Request, invocation: Invocation) -> int:
         existing = self.look(request, invocation)
         objects = self.objects(request, invocation, existing)
+        self._ask(request, objects, invocation)
         self.prepare(invocation)
         with Interruptions() as interruptions:
             deployed = deploy(
@@ -173,6 +186,37 @@ class ClusterEngine(Engine):
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))
         return 0
+
+    def _ask(self, request: Request, objects: Objects, invocation: Invocation) -> None:
+        """Raises DeploymentError unless somebody agrees to what was not asked for."""
+        changes = self._not_asked_for(request, objects, invocation)
+        if not changes:
+            return
+        if invocation.options.yes:
+            print_messages("warning", changes)
+        elif not sys.stdin.isatty():
+            raise DeploymentError("\n".join([_NOT_ASKED_FOR, *changes, _AGREE]))
+        elif not confirmed(changes):
+            raise DeploymentError("nothing was changed")
+
+    def _not_asked_for(
+        self, request: Request, objects: Objects, invocation: Invocation
+    ) -> List[str]:
+        try:
+            found, _ = look(invocation.cluster, objects)
+        except NotFound:
+            return []  # No cluster that lacks the kind of a Function has one.
+        options = invocation.options
+        changes = comparison.not_asked_for(found, objects, request.settings)
+        was = found.get(identity(objects.function), objects.function)["spec"].get("runtime")
+        if was != request.runtime and not options.runtime:
+            changes.append(comparison.was_now("runtime", was, DEFAULT_RUNTIME))
+        lost = self.deployed_options(found)
+        return changes + [
+            comparison.was_now(option.name, lost[option.name], option.default)
+            for option in self.options
+            if option.name in lost and option.name not in options.own
+        ]
 
     def remove(self, function: str, invocation: Invocation) -> None:
         cluster, namespace = invocation.cluster, invocation.namespace

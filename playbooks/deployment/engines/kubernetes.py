@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
-from playbooks.core.cluster.manifest import Manifest, identity, labels, reference
+from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, reference
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.steps import Objects
@@ -34,6 +35,9 @@ CREDENTIALS = "NATS_CREDS"
 
 MOST_REPLICAS = 100
 
+#: On a pod template: the patch in it, as JSON.
+PATCHED = "falco/patch"
+
 IMAGE = Option(
     "image",
     ("-i", "--image"),
@@ -47,6 +51,7 @@ REPLICAS = Option(
     "with -E kubernetes: how many workers share the alerts; default 1",
     "REPLICAS",
     int,
+    default="1",
 )
 PATCH = Option(
     "patch",
@@ -148,6 +153,12 @@ class Kubernetes(ClusterEngine):
             bound=set_up.bound(cluster, request, namespace, texts),
         )
 
+    def deployed_options(self, deployed: Mapping[Identity, Manifest]) -> Dict[str, Any]:
+        for manifest in deployed.values():
+            if manifest["kind"] == "Deployment":
+                return _options(manifest)
+        return {}
+
     def prepare(self, invocation: Invocation) -> None:
         print_done(set_up.complete(invocation.cluster, sleep=invocation.sleep))
 
@@ -214,10 +225,33 @@ class _Rollout(Observer):
         kubeless.refuse_finalizer(self._cluster.get([self._objects.function]))
 
 
+def _patch(given: Union[str, Mapping[str, Any], None]) -> Mapping[str, Any]:
+    """Of a file, or as it is deployed. Raises UsageError."""
+    return _read_patch(given) if isinstance(given, str) else given or {}
+
+
 @lru_cache(maxsize=1)
-def _patch(path: Optional[str]) -> Mapping[str, Any]:
+def _read_patch(path: str) -> Mapping[str, Any]:
     """Read once, since it may be a pipe. Raises UsageError."""
-    return {} if path is None else pod_patch.read(path)
+    return pod_patch.read(path)
+
+
+def _options(deployment: Manifest) -> Dict[str, Any]:
+    """With which a worker was deployed; of a Deployment of Kubeless' nothing."""
+    spec, template = deployment["spec"], deployment["spec"]["template"]
+    annotations = template["metadata"].get("annotations") or {}
+    if worker.REVISION not in annotations:
+        return {}
+    name = deployment["metadata"]["name"]
+    pod_spec = template["spec"]
+    containers = {c["name"]: c["image"] for c in pod_spec["containers"]}
+    mapped = [(v.get("configMap") or {}).get("name") for v in pod_spec.get("volumes") or ()]
+    found = {
+        REPLICAS.name: spec.get("replicas", 1),
+        IMAGE.name: "" if worker.config_map_name(name) in mapped else containers[name],
+        PATCH.name: json.loads(annotations.get(PATCHED, "{}")),
+    }
+    return {key: value for key, value in found.items() if value not in (1, "", {})}
 
 
 def _deployment(objects: Objects) -> Manifest:
@@ -252,5 +286,7 @@ def _ports(request: Request, existing: Existing) -> Set[int]:
 def _patched(template: Dict[str, Any], patch: Mapping[str, Any], function: str) -> Dict[str, Any]:
     """What the Deployment's selector selects stays as it is, whatever a patch says."""
     made = pod_patch.patched(template, patch)
+    if patch:
+        made["metadata"].setdefault("annotations", {})[PATCHED] = json.dumps(patch, sort_keys=True)
     made["metadata"]["labels"] = {**(made["metadata"].get("labels") or {}), **labels(function)}
     return made

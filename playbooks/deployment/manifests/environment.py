@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List
+from pathlib import PurePosixPath
+from typing import Any, Dict, List, Mapping, Sequence, Union
 
 from playbooks.core.cluster.manifest import Manifest, labels
+from playbooks.core.settings import Setting
 from playbooks.deployment.manifests import ledger
+from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.request import Request
 from playbooks.infrastructure import this_pod
 
@@ -114,3 +117,31 @@ def secrets(request: Request, namespace: str) -> List[Manifest]:
             },
         }
     ]
+
+
+def given(function: Manifest, settings: Sequence[Setting]) -> List[Union[Value, Reference]]:
+    """What -e and -s gave a Function, as its variables say. A secret text that -e gave is a
+    reference to the function's own Secret."""
+    name = function["metadata"]["name"]
+    names = {setting.file_variable: setting.name for setting in settings if setting.secret}
+    own = [Value(field, "") for field in _FIELDS] + [Value(ledger.SETTING, ledger.name(name))]
+    container = function["spec"]["deployment"]["spec"]["template"]["spec"]["containers"][0]
+    found = [_given(name, variable, names) for variable in container.get("env") or ()]
+    return [each for each in found if each not in own]
+
+
+def _given(
+    function: str, variable: Mapping[str, Any], names: Mapping[str, str]
+) -> Union[Value, Reference]:
+    """``names``: of secret settings by the variables that hold their files' paths."""
+    name, text = str(variable["name"]), str(variable.get("value") or "").replace("$$", "$")
+    key = (variable.get("valueFrom") or {}).get("secretKeyRef")
+    if key:
+        return Reference(name, key["name"], key["key"])
+    path = PurePosixPath(text)
+    of_setting = names.get(name) or (name[: -len("_FILE")] if name.endswith("_FILE") else name)
+    if str(path.parent) == f"/{function}":
+        return Reference(of_setting, function, path.name)
+    if str(path.parent.parent) == REFERENCED:
+        return Reference(of_setting, path.parent.name, path.name)
+    return Value(name, text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple, Union
+
+from playbooks.deployment.request.assignments import Reference, Value
 
 DEFAULT_RUNTIME = "python3.8"
 
@@ -11,7 +13,8 @@ DEFAULT_RUNTIME = "python3.8"
 @dataclass(frozen=True)
 class Options:
     """Not checked yet. ``context``: of the kubeconfig, empty for the current one. ``own``: the
-    options that only some engines take, by name, without those that were not given."""
+    options that only some engines take, by name, without those that were not given. ``kept``: what
+    is deployed already, for the settings that are not given."""
 
     playbook: Optional[str] = None
     values: Tuple[str, ...] = ()
@@ -20,11 +23,14 @@ class Options:
     namespace: Optional[str] = None
     context: str = ""
     name: Optional[str] = None
-    runtime: str = DEFAULT_RUNTIME
+    runtime: Optional[str] = None
     engine: str = "auto"
     set_up: bool = False
     show: bool = False
     remove: bool = False
     list: bool = False
     force: bool = False
+    yes: bool = False
+    reuse: bool = False
+    kept: Tuple[Union[Value, Reference], ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import assignments, catalogue, topics, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import name_problems, namespace_problems, runtime_problems
-from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.settings import NAMESPACES, setting_problems
 
 # Variables that are no settings, and that people set on purpose.
@@ -70,10 +70,15 @@ def read(
     problems: List[str] = []
     given = _read(assignments.value, options.values, problems)
     references = _read(assignments.reference, options.references, problems)
+    named = {value.name for value in given} | {reference.name for reference in references}
+    kept = [each for each in options.kept if each.name not in named]
+    given += [each for each in kept if isinstance(each, Value)]
+    references += [each for each in kept if isinstance(each, Reference)]
+    runtime = options.runtime or DEFAULT_RUNTIME
     problems += topics.problems(options.topics, forced=options.force)
     playbook = _playbook(options.playbook, problems)
     name = options.name or options.playbook or ""
-    problems += name_problems(name, len(options.topics)) + runtime_problems(options.runtime)
+    problems += name_problems(name, len(options.topics)) + runtime_problems(runtime)
     if options.namespace is not None:
         problems += namespace_problems(options.namespace)
     if not playbook:
@@ -91,7 +96,7 @@ def read(
         playbook=playbook,
         function=f"falco-{name}",
         topics=options.topics,
-        runtime=options.runtime,
+        runtime=runtime,
         values=values,
         secrets=tuple(s.name for s in settings if s.name in values and _hidden(s, values[s.name])),
         references=tuple(references),

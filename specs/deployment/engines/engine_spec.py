@@ -191,7 +191,7 @@ with description("The engine") as self:
                 return rolled_out(deployment)
 
             self.cluster.status = status
-            run(*KUBERNETES, "-i", "registry.example/all:1", cluster=self.cluster)
+            run(*KUBERNETES, "-i", "registry.example/all:1", "--yes", cluster=self.cluster)
 
             was = ["ConfigMap falco-delete-worker", "PodDisruptionBudget falco-delete"]
             expect(seen[0]).to(contain(*was))

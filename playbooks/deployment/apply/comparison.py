@@ -1,0 +1,116 @@
+"""What deploying again would change although nobody asked for it: settings that are lost, topics
+that are no longer answered, and rights that the function does not have yet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
+
+from playbooks.core.cluster.manifest import Identity, Manifest, identity
+from playbooks.core.settings import Setting
+from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests.function import is_trigger_of
+from playbooks.deployment.request.assignments import Reference, Value
+
+# Place (a namespace, or empty for the whole cluster), resource, verb.
+Right = Tuple[str, str, str]
+
+_NONE = "not set"
+_PASSWORD = re.compile(r"(://)[^/@\s]+@")
+
+
+def not_asked_for(
+    found: Mapping[Identity, Manifest], objects: Objects, settings: Sequence[Setting]
+) -> List[str]:
+    """Lines such as ``NAMESPACES: was shop, now not set``; none for a first deployment.
+
+    ``found``: what is deployed of the function. ``settings``: of its playbook and its engine.
+    """
+    deployed = found.get(identity(objects.function))
+    if deployed is None:
+        return []
+    before, now = (environment.given(m, settings) for m in (deployed, objects.function))
+    kept = {each.name for each in now}
+    known = {setting.name: setting for setting in settings}
+    lost = [_lost(each, known.get(each.name)) for each in before if each.name not in kept]
+    return [
+        *(line for line in lost if line),
+        *_topics(found.values(), objects),
+        *_rights(_granted(found.values()), _granted(objects.accessories)),
+    ]
+
+
+def was_now(what: str, was: object, now: object) -> str:
+    return f"{what}: was {was}, now {now}"
+
+
+def _lost(given: Union[Value, Reference], setting: Optional[Setting]) -> Optional[str]:
+    default = setting.default if setting else None
+    now = f"{default} (default)" if default else _NONE
+    if isinstance(given, Reference):
+        return was_now(given.name, f"the key {given.key} of Secret {given.secret}", now)
+    if given.text == (default or ""):
+        return None
+    hidden = setting is not None and setting.secret
+    was = "set (not shown)" if hidden else _PASSWORD.sub(r"\1***@", given.text)
+    return was_now(given.name, was, now)
+
+
+def _topics(found: Iterable[Manifest], objects: Objects) -> List[str]:
+    name = objects.function["metadata"]["name"]
+    triggers = [m for m in found if m["kind"] == "NATSTrigger" and is_trigger_of(name, m)]
+    was, now = (sorted(str(t["spec"]["topic"]) for t in ts) for ts in (triggers, objects.triggers))
+    return [was_now("topics", _listed(was), _listed(now))] if set(was) - set(now) else []
+
+
+def _granted(manifests: Iterable[Manifest]) -> Set[Right]:
+    return {
+        (m["metadata"].get("namespace", "") if m["kind"] == "Role" else "", resource, verb)
+        for m in manifests
+        if m["kind"] in ("Role", "ClusterRole")
+        for rule in m.get("rules") or ()
+        for resource in _resources(rule)
+        for verb in rule.get("verbs") or ()
+    }
+
+
+def _resources(rule: Mapping[str, Any]) -> List[str]:
+    """As ``kubectl auth can-i`` names them: RESOURCE.GROUP/NAME."""
+    names = [f"/{name}" for name in rule.get("resourceNames") or ()] or [""]
+    groups = [f".{group}" if group else "" for group in rule.get("apiGroups") or ("",)]
+    resources = rule.get("resources") or ()
+    return [f"{r}{group}{name}" for r in resources for group in groups for name in names]
+
+
+def _rights(before: Set[Right], now: Set[Right]) -> List[str]:
+    """One line for all rights that were in the same places and are to be in the same ones."""
+    verbs: Dict[Tuple[str, str], Dict[str, List[str]]] = {}
+    for _, resource, verb in sorted({("", *right[1:]) for right in now - before}):
+        was, wanted = (_places(rights, resource, verb) for rights in (before, now))
+        if wanted <= was or "" in was or _every_name(resource, verb, wanted, before):
+            continue
+        places = _described(was), _described(wanted)
+        verbs.setdefault(places, {}).setdefault(resource, []).append(verb)
+    return [
+        was_now(f"rights to {'; '.join(f'{_listed(v)} {r}' for r, v in of.items())}", was, wanted)
+        for (was, wanted), of in verbs.items()
+    ]
+
+
+def _places(rights: Set[Right], resource: str, verb: str) -> Set[str]:
+    return {place for place, r, v in rights if (r, v) == (resource, verb)}
+
+
+def _every_name(resource: str, verb: str, wanted: Set[str], before: Set[Right]) -> bool:
+    """Whether a right on some names was one on every name."""
+    was = _places(before, resource.partition("/")[0], verb)
+    return "/" in resource and ("" in was or wanted <= was)
+
+
+def _described(places: Set[str]) -> str:
+    return "the whole cluster" if "" in places else _listed(sorted(places)) or "nowhere"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
