@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from playbooks.commands import in_pod
+from playbooks.commands import in_pod, tell
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.ledger.limits import Limits
@@ -32,6 +32,12 @@ STANDARD_INPUT = "-"
 
 # Columns of the tables where standard output is no terminal.
 WIDTH = 160
+
+
+_NODES = (
+    "it knows no nodes but those that alerts name, and assumes others that take their pods; which"
+    " nodes of a cluster {0} may change, 'falco-playbook check -p {0}' says"
+)
 
 
 @command(
@@ -116,6 +122,8 @@ def simulate(
             )
     except InvalidSetting as error:
         raise UsageError([str(error)]) from error
+    if playbook.reaction.TARGETS == "nodes":
+        tell("note", [_NODES.format(playbook.name)])
     least = settings["MINIMUM_PRIORITY"]
     _print(summarize(playbook.name, topics, replayed, Limits.of(settings), least), output)
     return 0

@@ -16,7 +16,8 @@ from playbooks.core.action import Answer
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.errors import Conflict, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import GRAIN, Book, Request, after
+from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import Ledger, LedgerStore
 

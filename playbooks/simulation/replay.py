@@ -100,7 +100,8 @@ class PastCluster:
 
 @dataclass(frozen=True)
 class Answered:
-    """``uid``: of the pod or node that was, or would have been, changed."""
+    """``uid``: of the pod or node that was, or would have been, changed. ``waits``: a worker would
+    have acted later, when the window of a limit allowed it."""
 
     time: Instant
     rule: str
@@ -110,6 +111,7 @@ class Answered:
     uid: str
     status: Status
     reason: str
+    waits: bool = False
 
     @property
     def wanted(self) -> bool:
@@ -186,4 +188,5 @@ def _answered(alert: Alert, outcome: Outcome, detail: str) -> Answered:
         uid=str(outcome.details.get(detail) or ""),
         status=outcome.status,
         reason=outcome.reason,
+        waits=outcome.waits is not None,
     )

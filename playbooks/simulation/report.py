@@ -34,8 +34,8 @@ def show(found: Summary, console: Console) -> None:
         highlight=False,
     )
     console.print(
-        f"would have acted {found.acted} times, held {found.held}, skipped {found.skipped},"
-        f" failed {found.failed}\n",
+        f"would have acted {found.acted} times, held {found.held}{_waits(found)}, skipped"
+        f" {found.skipped}, failed {found.failed}\n",
         highlight=False,
     )
     for section in _sections(found):
@@ -43,6 +43,10 @@ def show(found: Summary, console: Console) -> None:
     left = len(found.rows) - MOST_ROWS
     if left > 0:
         console.print(f"({left} more rows: --output json or html has all)")
+
+
+def _waits(found: Summary) -> str:
+    return f" ({found.waits} until the window of a limit allows it)" if found.waits else ""
 
 
 def page(found: Summary) -> str:

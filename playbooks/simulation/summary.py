@@ -67,6 +67,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Summary:
+    """``waits``: those of ``held`` that wait for the window of a limit, and not for a person."""
+
     playbook: str
     topics: Sequence[str]
     alerts: int
@@ -84,6 +86,7 @@ class Summary:
     workloads: Sequence[Tuple[str, int]]
     what_if: Sequence[WhatIf]
     timeline: Sequence[Bar]
+    waits: int = 0
 
 
 def summarize(
@@ -111,6 +114,7 @@ def summarize(
         workloads=Counter(_named(one) for one in wanted).most_common(MOST_WORKLOADS),
         what_if=[*_priorities(wanted, limits, least), *_caps(wanted, limits)],
         timeline=_timeline(answered),
+        waits=sum(one.waits for one in answered),
     )
 
 
@@ -168,11 +172,11 @@ def _peak(namespace: str, wanted: Sequence[Answered], cap: Optional[int], limits
 
 
 def _tripped(answered: Sequence[Answered]) -> List[Tripped]:
-    held = Counter(one.namespace for one in answered if one.reason == "budget-used-up")
+    stopped = [one for one in answered if one.reason == "budget-used-up" and not one.waits]
+    held = Counter(one.namespace for one in stopped)
     first: Dict[str, str] = {}
-    for one in answered:
-        if one.reason == "budget-used-up":
-            first.setdefault(one.namespace, str(one.time))
+    for one in stopped:
+        first.setdefault(one.namespace, str(one.time))
     return [Tripped(namespace, at, held[namespace]) for namespace, at in first.items()]
 
 

@@ -47,6 +47,12 @@ with description("falco-playbook simulate") as self:
             contain("<!doctype html>", "What delete would have done")
         )
 
+    with it("says what it does not know of nodes, for a playbook that changes them"):
+        taint, delete = (run("simulate", "-p", p, "-f", self.file).err for p in ("taint", "delete"))
+
+        expect(taint).to(contain("assumes others that take their pods", "check -p taint"))
+        expect(delete).not_to(contain("nodes"))
+
     with it("takes settings and topics"):
         strict = run(
             "simulate", "-p", "delete", "-f", self.file, "-e", "MAX_ACTIONS=3", "-o", "json"

@@ -2,7 +2,7 @@
 
 import time
 
-from expects import be_below_or_equal, be_empty, equal, expect
+from expects import be_below_or_equal, be_empty, be_true, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks import delete as delete_playbook
@@ -143,7 +143,7 @@ with description("Guards on a cluster") as self:
         expect(reasons).to(equal(["deletion-accepted", "deletion-accepted", "owner-limit"]))
 
     with it(
-        "count the pods of an owner of which Kubernetes knows nothing, and let some of them go"
+        "count no pods of an owner whose kind the cluster does not have, which anybody can make up"
     ):
         owner = {"apiVersion": "evil.example/v1", "kind": "DaemonSet", "name": "x", "uid": "x"}
         references = [{**owner, "controller": True}]
@@ -151,9 +151,26 @@ with description("Guards on a cluster") as self:
         for manifest in manifests:
             manifest["metadata"]["ownerReferences"] = references
         pods = create(*manifests)
-        reasons = [self.answer(delete_playbook.playbook, alert_about(p)).reason for p in pods[:2]]
+        reasons = [self.answer(delete_playbook.playbook, alert_about(p)).reason for p in pods]
 
-        expect(reasons).to(equal(["deletion-accepted"] * 2))
+        expect(reasons).to(equal(["deletion-accepted"] * 6))
+
+    with it("let the pods of the only replica wait, with the time at which the next may go"):
+        create(a_controller("Deployment", "web", self.namespace, replicas=1, gated=True))
+        seen, outcomes = set(), []
+        for _ in range(2):
+
+            def another():
+                found = kubectl_json("get", "pods", "-n", self.namespace)["items"]
+                return [pod for pod in found if pod["metadata"]["uid"] not in seen]
+
+            pod = eventually(another)[0]
+            seen.add(pod["metadata"]["uid"])
+            outcomes.append(self.answer(delete_playbook.playbook, alert_about(pod)))
+
+        expect([o.reason for o in outcomes]).to(equal(["deletion-accepted", "owner-limit"]))
+        expect(outcomes[1].message).to(contain("its replacement has the same hole"))
+        expect(590 < outcomes[1].waits <= 610).to(be_true)
 
     with it("taint no second node, and none of the control plane"):
         first, second, third = self.nodes(3)
@@ -169,6 +186,32 @@ with description("Guards on a cluster") as self:
 
         expect(self.taint(first, self.made)).to(equal("last-node"))
         expect(stored("node", first)["spec"].get("taints") or []).to(be_empty)
+
+    with it("compare nodes by the taints of their pools"):
+        first, second, third = self.nodes(3)
+        kubectl("taint", "node", first, second, "team=a:NoSchedule")
+        kubectl("taint", "node", third, "team=b:NoSchedule")
+
+        expect(self.taint(third, self.made)).to(equal("last-node"))
+        expect(self.taint(first, self.made)).to(equal("tainted"))
+
+    with it("taint the only node where that keeps no pod away, or a person allows it"):
+        (only,) = self.nodes(1)
+
+        expect(self.taint(only, self.made)).to(equal("last-node"))
+        expect(self.taint(only, self.made, TAINT_EFFECT="PreferNoSchedule")).to(equal("tainted"))
+        allowed = {"ALLOW_LAST_NODE": "true", "TAINT_KEY": "falco-spec/allowed"}
+        expect(self.taint(only, self.made, **allowed)).to(equal("tainted"))
+
+    with it("know the node on which the API server runs, without any label"):
+        cluster = KubernetesCluster(self.api)
+        served = set(cluster.api_servers())
+        (real,) = (n for n in cluster.nodes() if served & set(n.addresses))
+        (other,) = self.nodes(1)
+
+        expect(real.control_plane).to(equal(False))
+        expect(self.taint(real.name, [real.name, other])).to(equal("control-plane-node"))
+        expect(cluster.node(real.name).taints).to(equal(real.taints))
 
     with it(
         "cost at most three reads and one write more an action, and nothing where it is ruled out"

@@ -72,6 +72,17 @@ with description("The summary of a simulation") as self:
             equal(("shop", "2026-01-02T03:00:10", 2))
         )
 
+    with it("tells what waits for a window from what a budget stops until it is reset"):
+        given = [a_body(pod=f"p-{n}", uid=f"{n}", namespace=f"n{n % 3}") for n in range(9)]
+        replayed = replay(catalogue.load("delete"), {"MAX_ACTIONS_ALL": "3"}, ["falco.>"], given)
+        found = summarize("delete", ["falco.>"], replayed, LIMITS, Priority.DEBUG)
+
+        expect((found.acted, found.held, found.waits)).to(equal((3 + 2, 4, 4)))
+        expect(found.tripped).to(be_empty)
+        console = Console(file=io.StringIO(), width=200)
+        show(found, console)
+        expect(console.file.getvalue()).to(contain("held 4 (4 until the window of a limit allows"))
+
     with it("has the workloads that are affected most, whatever the pods are called"):
         pods = [a_body(pod=DEPLOYED + end, uid=end) for end in ("x2x4k", "b7c9d", "zzzzz")]
         found = summarized([*pods, a_body(pod="db-0", uid="db")])

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mamba import before, description, it
 
-from playbooks.core.ledger.book import Counts, after
+from playbooks.core.ledger.book import after
+from playbooks.core.ledger.counts import Counts
 from specs.support.mothers import NOW
 
 SPACES, WORKLOADS = ("shop", "billing", ""), ("Deployment web", "")

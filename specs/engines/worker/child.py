@@ -27,7 +27,7 @@ from playbooks.core.errors import (
     NotPermitted,
     SlackUnavailable,
 )
-from playbooks.core.ledger import book
+from playbooks.core.ledger import counts
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
@@ -134,7 +134,7 @@ def limited():
     """The playbook delete, on pods in memory that one ReplicaSet of one replica owns. A window of
     a minute takes WINDOW seconds here."""
     Limits.of = lambda settings: replace(OF(settings), window=float(os.environ[WINDOW]))
-    book.GRAIN = 1
+    counts.GRAIN = 1
     cluster = InMemoryCluster(a_replica_controller("web", replicas=1))
     for number in range(9):
         cluster.put(a_pod(f"web-{number}", uid=f"uid-{number}", owner="ReplicaSet/web"))
