@@ -142,7 +142,7 @@ class IsolatePod(Reaction):
             return _skipped(proven, "pod-gone", f"{pod} is gone")
         said = f"policy stored: {plan.summary}{f'; until {until}' if until else ''}"
         return Outcome.acted(
-            str(pod), plan.reason, said, **_facts(proven, plan), **_more(pod, until)
+            str(pod), plan.reason, said, **_facts(proven, plan), **_more(plan, until)
         )
 
     def _extension(self, proven: Proven, plan: IsolationPlan) -> Optional[Action]:
@@ -159,7 +159,7 @@ class IsolatePod(Reaction):
             except NotFound:
                 return _skipped(proven, "pod-gone", f"{pod} is gone")
             return Outcome.acted(
-                str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(pod, until)
+                str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(plan, until)
             )
 
         facts, why = _facts(proven, plan), (proven.evidence,)
@@ -285,8 +285,11 @@ def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
     }
 
 
-def _more(pod: Pod, until: Optional[Instant]) -> Dict[str, Any]:
-    return {"undo": undo_command(pod), **({"until": str(until)} if until else {})}
+def _more(plan: IsolationPlan, until: Optional[Instant]) -> Dict[str, Any]:
+    """``undo``: a detached pod has been replaced, and so is deleted instead of released."""
+    pod, detached = plan.pod, plan.detached or IsolationNote.of(plan.pod).detached
+    undo = f"kubectl delete pod {pod.name} -n {pod.namespace}" if detached else undo_command(pod)
+    return {"undo": undo, **({"until": str(until)} if until else {})}
 
 
 def _skipped(

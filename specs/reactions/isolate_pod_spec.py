@@ -110,8 +110,8 @@ with description("Isolating a pod") as self:
         with it("writes nothing of the alert's text"):
             expect(str(the_pod(self.cluster).annotations)).not_to(contain("spawned"))
 
-        with it("says how to undo it"):
-            undo = "falco-playbook undo pod/web-0 -n shop -A"
+        with it("says that deleting it ends it: another replica has taken its place"):
+            undo = "kubectl delete pod web-0 -n shop"
 
             expect(self.outcome.details["undo"]).to(equal(undo))
 
@@ -194,6 +194,7 @@ with description("Isolating a pod") as self:
 
             expect(the_pod(cluster).labels).to(equal({"app": "web", "falco/isolated": UID}))
             expect(outcome.message).to(contain("not detached: it belongs to StatefulSet db"))
+            expect(outcome.details["undo"]).to(equal("falco-playbook undo pod/web-0 -n shop -A"))
 
         with it("keeps the labels of a pod without a controller"):
             expect(run(a_cluster(a_pod())).message).to(
@@ -222,6 +223,7 @@ with description("Isolating a pod") as self:
 
             expect(outcome.status).to(equal(Status.ACTED))
             expect(outcome.message).to(contain("not detached: the API refused"))
+            expect(outcome.details["undo"]).to(equal("falco-playbook undo pod/web-0 -n shop -A"))
             expect(the_pod(cluster).labels).to(equal({**LABELS, "falco/isolated": UID}))
 
         with it("fails where the API refuses any patch"):
@@ -268,6 +270,7 @@ with description("Isolating a pod") as self:
             outcome = run(self.cluster, ttl=3600, now=later(NOW, 600))
 
             expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "extended")))
+            expect(outcome.details["undo"]).to(equal(self.outcome.details["undo"]))
             expect(self.cluster.writes[2:]).to(equal(["patch_pod"]))
             annotations = the_pod(self.cluster).annotations
             expect(annotations["falco/until"]).to(equal(str(later(NOW, 4200))))
