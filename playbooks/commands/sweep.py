@@ -57,6 +57,9 @@ def sweep(
     else:
         for outcome in outcomes:
             print(plain(outcome.message), flush=True)
+        if not outcomes:
+            where = f" in {which.namespace}" if which.namespace else ""
+            print(f"nothing of {playbook.name} has expired{where}", flush=True)
     return int(any(outcome.status is Status.FAILED for outcome in outcomes))
 
 

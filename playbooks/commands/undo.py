@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from dataclasses import dataclass, replace
-from typing import List, Sequence
+from typing import List, Sequence, Tuple, Type
 
 import click
 
@@ -22,6 +22,7 @@ from playbooks.commands.pause import (
     looked_in,
 )
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
@@ -88,6 +89,8 @@ def undo(
         return ledger_places(session.cluster, playbook.name, which.named, ledger, within)
 
     found = _contained_by(which.playbook, target_ref, reach.cluster)
+    # Before its ledger is looked for: a target that is not there has none.
+    _read(found[0], target_ref, reach.cluster)
     undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]
     return max(each.run(session.cluster, force, output == "json") for each in undoings)
 
@@ -111,12 +114,19 @@ def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Pl
         return known
 
     def left(each: Playbook) -> bool:
-        containment = each.reaction.CONTAINMENT
-        assert containment is not None
-        read = containment.read(cluster, target.name, target.namespace)
+        containment, read = _read(each, target, cluster)
         return containment.of(read, cluster).there
 
     return [each for each in known if left(each)] or known[:1]
+
+
+def _read(
+    playbook: Playbook, target: TargetRef, cluster: Cluster
+) -> Tuple[Type[Containment], Target]:
+    """Raises NotFound."""
+    containment = playbook.reaction.CONTAINMENT
+    assert containment is not None
+    return containment, containment.read(cluster, target.name, target.namespace)
 
 
 @dataclass(frozen=True)

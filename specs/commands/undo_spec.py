@@ -130,10 +130,11 @@ with description("falco-playbook undo") as self:
         expect((said["status"], said["reason"])).to(equal(("acted", "undone")))
 
     with it("fails for a pod that is not there"):
-        said = self.run("undo", "pod/other", "-n", "shop", "-A")
+        for deployed in (self.deployed, functions()):
+            said = self.run("undo", "pod/other", "-n", "shop", cluster=deployed)
 
-        expect(said.code).to(equal(1))
-        expect(said.err).to(contain("falco-playbook: error: no pod shop/other"))
+            expect(said.code).to(equal(1))
+            expect(said.err).to(contain("falco-playbook: error: no pod shop/other"))
 
     with it("takes the pod's namespace from the kubeconfig where none is given"):
         said = self.run("undo", "pod/web-0", "-A")
@@ -298,9 +299,14 @@ with description("falco-playbook sweep") as self:
 
         expect(json.loads(said.out)[0]["reason"]).to(equal("untainted"))
 
-    with it("ends nothing before, nor in another namespace"):
-        expect(self.run("-p", "isolate", seconds=3599).out).to(equal(""))
-        expect(self.run("-p", "isolate", "-n", "bank").out).to(equal(""))
+    with it("ends nothing before, nor in another namespace, and says so"):
+        expect(self.run("-p", "isolate", seconds=3599).out).to(
+            equal("nothing of isolate has expired\n")
+        )
+        expect(self.run("-p", "isolate", "-n", "bank").out).to(
+            equal("nothing of isolate has expired in bank\n")
+        )
+        expect(self.run("-p", "isolate", "-n", "bank", "-o", "json").out).to(equal("[]\n"))
 
     with it("ends nothing while the playbook is paused, and says so"):
         book = Book()
