@@ -14,7 +14,7 @@ MESSAGES = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
 QUOTED = (
     "connected to NATS (<servers>)",
     "the API server is back",
-    "rolled back: everything is as it was before",
+    "rolled back: the function is as it was before; what -S sets up stays",
 )
 
 with description("The page about troubleshooting") as self:

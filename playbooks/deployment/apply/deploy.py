@@ -65,7 +65,7 @@ def deploy(
 ) -> Deployed:
     """``progress`` is called with each step that is done.
 
-    Raises DeploymentError, after everything is as it was before.
+    Raises DeploymentError, after the function and what lies beside it are as they were before.
     """
     observer = observer or Observer()
     found, warnings = look(cluster, objects)
@@ -214,5 +214,5 @@ def _undo(transaction: Transaction, error: BaseException) -> None:
     elif failed:
         said = "the rollback failed in part; look at these:\n" + "\n".join(failed)
     else:
-        said = "rolled back: everything is as it was before"
+        said = "rolled back: the function is as it was before; what -S sets up stays"
     error.args = (f"{error}\n{said}",)

@@ -188,7 +188,7 @@ with description("Waiting for the workers") as self:
         answer = run(*KUBERNETES, cluster=cluster)
 
         expect(answer.code).to(equal(1))
-        expect(answer.err).to(contain("forbidden", "everything is as it was before"))
+        expect(answer.err).to(contain("forbidden", "the function is as it was before"))
         expect(cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
 
