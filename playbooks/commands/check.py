@@ -37,6 +37,8 @@ def check(session: Session, which: Selection, output: str, image: Optional[str])
     """
     unnamed = image is not None and (not image or image.split() != [image])
     which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))
+    if which.playbook:
+        catalogue.load(which.playbook)
     namespace = session.namespace(which)
     found: List[Finding] = []
     for finding in _findings(session, which, namespace, image):

@@ -40,6 +40,12 @@ with description("falco-playbook check") as self:
             )
         )
 
+    with it("is refused for a playbook that is not there, before anything is looked at"):
+        said = run("check", "-p", "nope", cluster=self.cluster)
+
+        expect((said.code, said.out)).to(equal((2, "")))
+        expect(said.err).to(contain("there is no playbook 'nope'"))
+
     with it("says so in one line a check, and what to do in another"):
         self.cluster.may_not = ("patch pods",)
         said = run("check", "-p", "isolate", cluster=self.cluster)
