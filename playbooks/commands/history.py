@@ -30,7 +30,7 @@ _EVENTS = "the Events of the cluster, which keeps them for an hour by default"
 Entry = Dict[str, Any]
 
 
-@command("history -p delete", "history -p delete --since 7d --skipped", "history -p taint -o json")
+@command("history -p delete", "history -p delete --since 7d --why", "history -p taint -o json")
 @selects
 @outputs("text", "table", "json")
 @click.option(
@@ -42,6 +42,7 @@ Entry = Dict[str, Any]
     help="How far to look back, such as 90m or 7d.",
 )
 @click.option("--skipped", is_flag=True, help="Also list the alerts that were skipped.")
+@click.option("--why", is_flag=True, help="Also show the checks that led to each entry.")
 @click.option(
     "-A",
     "--all-namespaces",
@@ -55,29 +56,31 @@ def history(
     output: str,
     since: float,
     skipped: bool,
+    why: bool,
     all_namespaces: bool,
 ) -> int:
-    """Show what a playbook did, and why.
+    """Show what a playbook did, the newest first.
 
-    Each entry names the alert, and who undid the action. It reads the stream FALCO_OUTCOMES.
-    Without NATS JetStream it reads the Events of the cluster.
+    Each line names the alert's rule, and who undid the action. It reads the stream
+    FALCO_OUTCOMES. Without NATS JetStream it reads the Events of the cluster. -o json lists the
+    oldest first, and always says why.
     """
     which.check()
     namespace = session.namespace(which)
-    deployed, why = _worker(session.cluster, namespace, which.function)
+    deployed, problem = _worker(session.cluster, namespace, which.function)
     found = None
     if deployed:
-        found, why = _from_stream(session.cluster, deployed, since)
+        found, problem = _from_stream(session.cluster, deployed, since)
     if found is None:
         where = "" if all_namespaces else f" in namespace {namespace} (-A: in all)"
-        tell("", [f"{why}: this is from {_EVENTS}{where}"])
+        tell("", [f"{problem}: this is from {_EVENTS}{where}"])
         place = "" if all_namespaces else namespace
         found = _from_events(session.cluster, namespace, which.function, since, place)
     shown = [entry for entry in marked(found) if skipped or entry["what"] != SKIPPED]
     if output == "json":
         print(json.dumps(shown, indent=2))
     elif shown:
-        show_table(COLUMNS, [_row(entry) for entry in shown])
+        show_table(COLUMNS, [_row(entry, why=why) for entry in reversed(shown)])
     else:
         tell("", [f"{namespace}/{which.function} has no record of this time"])
     return 0
@@ -156,7 +159,7 @@ def _of_event(item: Mapping[str, Any]) -> Entry:
         "what": said.get(event.STATUS, ""),
         "target": f"{regarding.get('kind', '').lower()} {place}",
         "uid": regarding.get("uid", ""),
-        "reason": item.get("reason", ""),
+        "reason": event.code(item.get("reason", "")),
         "message": item.get("note", ""),
         "why": [],
         "alert": {"rule": rule, "time": said.get(event.TIME, "")} if rule else None,
@@ -180,8 +183,8 @@ def marked(entries: Iterable[Entry]) -> List[Entry]:
     return found
 
 
-def _row(entry: Mapping[str, Any]) -> Row:
-    """Its cells by COLUMNS, and below them why. Times are those of the record."""
+def _row(entry: Mapping[str, Any], *, why: bool) -> Row:
+    """Its cells by COLUMNS, and below them ``why``. Times are those of the record."""
     times = f" ({entry['times']} times)" if entry["times"] > 1 else ""
     undone = entry["undone"]
     cells = (
@@ -192,4 +195,4 @@ def _row(entry: Mapping[str, Any]) -> Row:
         (entry["alert"] or {}).get("rule", ""),
         f"{without_fraction(undone['time'])} by {undone['by'] or 'unknown'}" if undone else "",
     )
-    return cells, [why for why in entry["why"] or (entry["message"],) if why]
+    return cells, [said for said in entry["why"] or (entry["message"],) if said] if why else []

@@ -64,25 +64,28 @@ with description("falco-playbook history") as self:
             contain("for '--since': 'yesterday', expected a time")
         )
 
-    with it("lists what, when, on what, why and by which rule, newest last"):
+    with it("lists what, when, on what, why and by which rule, newest first"):
         skipped = Outcome.skipped("finished", "it has succeeded")
         done = Outcome(**{**vars(DONE), "why": WHY})
-        shown = run(*HISTORY, cluster=self.saying(said(done), said(skipped, 2), said(DONE, 3)))
+        told = self.saying(said(done), said(skipped, 2), said(DONE, 3))
+        shown = run(*HISTORY, "--why", cluster=told)
 
         expect(shown.out.splitlines()).to(
             equal(
                 [
                     "TIME                  WHAT   TARGET       REASON   RULE"
                     "                         UNDONE",
-                    "2026-11-21T10:00:01Z  acted  node node-1  tainted  Terminal shell in container"
-                    "  -",
-                    *(f"    {check}" for check in WHY),
                     "2026-11-21T10:00:03Z  acted  node node-1  tainted  Terminal shell in container"
                     "  -",
                     "    added the taint",
+                    "2026-11-21T10:00:01Z  acted  node node-1  tainted  Terminal shell in container"
+                    "  -",
+                    *(f"    {check}" for check in WHY),
                 ]
             )
         )
+        lines = run(*HISTORY, cluster=self.cluster).out.splitlines()
+        expect(lines).to(equal([line for line in shown.out.splitlines() if line[0] != " "]))
 
     with it("lists what was skipped, too, where that is wanted"):
         skipped = Outcome.skipped("finished", "it has succeeded")
@@ -127,13 +130,13 @@ with description("falco-playbook history") as self:
         deleted = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion accepted")
         series = {"count": 3, "lastObservedTime": str(Instant(time.time_ns()))}
         self.cluster.create([an_event(deleted, series=series), an_event(deleted, name="falco-x")])
-        shown = run(*HISTORY, "-A", cluster=self.cluster)
+        shown = run(*HISTORY, "-A", "--why", cluster=self.cluster)
 
         expect(shown.err).to(contain("this NATS keeps nothing", "which keeps them for an hour"))
         alone = run(*HISTORY, cluster=self.cluster)
         expect((alone.out, "in namespace default (-A: in all)" in alone.err)).to(equal(("", True)))
         expect(shown.out.splitlines()[1]).to(
-            contain("acted (3 times)", "pod shop/web-0", "DeletionAccepted", "Shell")
+            contain("acted (3 times)", "pod shop/web-0", "deletion-accepted", "Shell")
         )
         expect(shown.out.splitlines()[2:]).to(equal(["    Shell: deletion accepted"]))
 

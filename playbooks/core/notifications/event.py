@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ev
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, Optional
 
 from playbooks.core.cluster.permissions import account
@@ -101,6 +102,12 @@ def _camel(code: str, prefix: str) -> str:
     """``deletion-accepted`` as kubectl shows reasons: ``DeletionAccepted``."""
     words = (prefix + code).replace("-", " ").split()
     return "".join(word[:1].upper() + word[1:] for word in words)[:LONGEST_WORD]
+
+
+def code(reason: str) -> str:
+    """The reason code of which an Event's reason was made: ``deletion-accepted``."""
+    found = re.sub(r"(?<!^)(?=[A-Z])", "-", reason).lower()
+    return found[len("would-") :] if found.startswith("would-") else found
 
 
 def _cut(note: str) -> str:

@@ -5,7 +5,7 @@ from mamba import description, it
 
 from playbooks.core.errors import ClusterUnavailable, InvalidAlert
 from playbooks.core.notifications import kinds
-from playbooks.core.notifications.event import event
+from playbooks.core.notifications.event import code, event
 from playbooks.core.outcome import Outcome, TargetRef
 from specs.support.mothers import NOW
 
@@ -114,6 +114,7 @@ with description("The Event of an outcome") as self:
         found = made(Outcome.would_act("pod shop/web-0", "delete", "would delete pod shop/web-0"))
 
         expect((found["type"], found["reason"])).to(equal(("Normal", "WouldDelete")))
+        expect(code(found["reason"])).to(equal("delete"))
         expect(found["metadata"]["annotations"]["falco/status"]).to(equal("would have acted"))
 
     with it("says what somebody took back"):
