@@ -7,7 +7,8 @@ HERE = Path(__file__).parent
 DEPLOYMENT = (HERE / "playbooks" / "deployment" / "__init__.py").read_text(encoding="utf-8")
 
 setup(
-    name="playbooks",
+    # PyPI's "playbooks" is another project.
+    name="falco-playbooks",
     version=re.findall(r'^VERSION = "(.+)"$', DEPLOYMENT, re.MULTILINE)[0],
     description="Playbooks that answer a Falco alert as serverless functions",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
