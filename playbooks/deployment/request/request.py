@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
@@ -84,8 +84,9 @@ def read(
     if not playbook:
         return None, problems
     settings = playbook.settings + engine_settings
-    problems += setting_problems(settings, given, references)
-    problems += playbook.reaction.problems(_texts(given, references))
+    unread = _typed(options) - {v.name for v in given} - {r.name for r in references}
+    problems += setting_problems(settings, given, references, unread)
+    problems += playbook.reaction.problems(_texts(given, references, unread))
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"
         for r in references
@@ -127,9 +128,17 @@ def _playbook(name: Optional[str], problems: List[str]) -> Optional[Playbook]:
         return None
 
 
-def _texts(values: Sequence[Value], references: Sequence[Reference]) -> Dict[str, str]:
+def _typed(options: Options) -> Set[str]:
+    """The names that -e and -s give, also where the rest of them cannot be read."""
+    return {each.partition("=")[0] for each in (*options.values, *options.references)}
+
+
+def _texts(
+    values: Sequence[Value], references: Sequence[Reference], unread: Iterable[str]
+) -> Dict[str, str]:
     """What is given, as far as it is known here: of a Secret's key only that there is one."""
-    return {**{r.name: "?" for r in references}, **{v.name: v.text for v in values}}
+    there = dict.fromkeys((*unread, *(r.name for r in references)), "?")
+    return {**there, **{v.name: v.text for v in values}}
 
 
 def _hidden(setting: Setting, text: str) -> bool:

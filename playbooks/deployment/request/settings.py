@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Dict, List, Mapping, Sequence
+from typing import Collection, Dict, List, Mapping, Sequence
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
@@ -27,9 +27,13 @@ _ALIKE = 0.75
 
 
 def setting_problems(
-    settings: Sequence[Setting], values: Sequence[Value], references: Sequence[Reference]
+    settings: Sequence[Setting],
+    values: Sequence[Value],
+    references: Sequence[Reference],
+    unread: Collection[str] = (),
 ) -> List[str]:
-    """``settings``: those of the playbook and of its engine."""
+    """``settings``: those of the playbook and of its engine. ``unread``: names that were given
+    with a value that cannot be read, of which nothing more is said."""
     names_given = [v.name for v in values] + [r.name for r in references]
     texts = {value.name: value.text for value in values}
     found = [f"{n} is given twice" for n in dict.fromkeys(names_given) if names_given.count(n) > 1]
@@ -37,7 +41,7 @@ def setting_problems(
     for setting in settings:
         if setting.name in texts:
             found += _value_problems(setting, texts[setting.name])
-        elif setting.required and setting.name not in names_given:
+        elif setting.required and setting.name not in (*names_given, *unread):
             found.append(
                 f"{setting.name} is not set, expected: {setting.help}"
                 f" (-e {setting.name}=..., or -s {setting.name}=SECRET/KEY)"
@@ -47,6 +51,8 @@ def setting_problems(
         for name, what in _DECIDING.items()
         if any(reference.name == name for reference in references)
     ]
+    if {notifications.OUTCOMES.name, notifications.WEBHOOK.name} & set(unread):
+        return found
     return found + _notification_problems(settings, texts, names_given)
 
 

@@ -1,7 +1,7 @@
 import tempfile
 from pathlib import Path
 
-from expects import contain, equal, expect, start_with
+from expects import contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
 
 from playbooks.deployment.request import catalogue
@@ -191,6 +191,16 @@ with description("What was typed") as self:
             expect(the_error_of(*DELETE, "-e", "RULES=@/nowhere")).to(
                 contain("-e RULES: cannot read '/nowhere': No such file or directory")
             )
+
+        with it("is refused once when the file of a required one cannot be read"):
+            slack = the_error_of(
+                "-p", "slack", "-t", "falco.>", "-e", "SLACK_WEBHOOK_URL=@/nowhere"
+            )
+            told = ("-e", "SLACK_OUTCOMES=true", "-e", "SLACK_WEBHOOK_URL=@/nowhere")
+
+            expect(slack.splitlines()).to(have_len(1))
+            expect(slack).to(contain("-e SLACK_WEBHOOK_URL: cannot read '/nowhere'"))
+            expect(the_error_of(*DELETE, *told).splitlines()).to(have_len(1))
 
         with it("is refused when the file is not text"):
             self.file.write_bytes(b"\xff")
