@@ -19,7 +19,7 @@ from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
-from playbooks.engines.worker.settings import FOR_USERS
+from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
 
 # Columns of what ``-l`` prints.
 WIDTH = 100
@@ -36,6 +36,8 @@ def settings_table(settings: Iterable[Setting]) -> str:
 
 
 def _default(setting: Setting) -> str:
+    if setting is HTTP_TOKEN:
+        return "(generated)"
     if setting.default is None:
         return "**required**"
     return f"`{_cell(setting.default)}`" if setting.default else "(empty)"

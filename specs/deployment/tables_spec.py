@@ -9,6 +9,7 @@ from mamba import description, it
 from playbooks.core import guards
 from playbooks.core.settings import Setting, text
 from playbooks.deployment.tables import filled, guards_table, main, settings_table, tables
+from playbooks.engines.worker.settings import HTTP_TOKEN
 
 HEAD = "| Setting | Default | What it does |\n|---|---|---|\n"
 
@@ -33,6 +34,9 @@ with description("The table of settings") as self:
         expect(settings_table(settings)).to(
             equal(HEAD + "| `A` | (empty) | a |\n| `B` | **required** | b (secret) |\n")
         )
+
+    with it("says that deploying generates the bearer token of the worker"):
+        expect(settings_table([HTTP_TOKEN])).to(contain("| `HTTP_TOKEN` | (generated) |"))
 
 with description("A page with tables") as self:
     with it("gets those that are declared, between its marks, and keeps the rest"):
