@@ -188,9 +188,11 @@ class Kubernetes(ClusterEngine):
         ]
 
     def unknown_without_cluster(self, request: Request) -> List[str]:
-        found = ["the bearer token is generated anew each time this is printed"]
-        if request.references:
-            names = ", ".join(reference.name for reference in request.references)
+        found = []
+        if not _has_own_token(request):
+            found.append("the bearer token is generated anew each time this is printed")
+        names = ", ".join(r.name for r in request.references if r.name not in _WITHOUT_PORT)
+        if names:
             found.append(
                 f"what is in {names} is read on deploying only: a port that stands there is missing"
                 " in the NetworkPolicy"
@@ -260,12 +262,18 @@ def _deployment(objects: Objects) -> Manifest:
 
 _TOKEN = worker_settings.TOKEN.name
 
+# Secrets that name no server, and so no port.
+_WITHOUT_PORT = (_TOKEN, "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", CREDENTIALS)
+
 
 def _with_token(request: Request, token: str) -> Request:
     """The same, with the token among its secrets, unless it is given or not wanted."""
-    if _TOKEN in request.names_given or request.values.get("HTTP") == "off":
-        return request
-    return _with_secret(request, _TOKEN, token)
+    return request if _has_own_token(request) else _with_secret(request, _TOKEN, token)
+
+
+def _has_own_token(request: Request) -> bool:
+    """Whether none is to be generated: it is given, or not wanted."""
+    return _TOKEN in request.names_given or request.values.get("HTTP") == "off"
 
 
 def _secret(request: Request, namespace: str, hash_key: str) -> Manifest:

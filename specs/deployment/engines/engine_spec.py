@@ -107,6 +107,12 @@ with description("The engine") as self:
             )
         )
 
+    with it("warns of no token that is given, nor of a port in what names no server"):
+        given = run("-d", *KUBERNETES, "-s", "HTTP_TOKEN=http/token", "-s", "NATS_PASSWORD=nats/p")
+        off = run("-d", *KUBERNETES, "-e", "HTTP=off")
+
+        expect([given.code, given.err, off.code, off.err]).to(equal([0, "", 0, ""]))
+
     with description("kubernetes"):
         with it("is refused where a controller of Kubeless is ready"):
             cluster = with_controller()
