@@ -30,8 +30,8 @@ _DEPLOY = "deploy"
 
 _EXAMPLES = """\
 Examples:
-  deploy_playbook -p slack -e SLACK_WEBHOOK_URL="https://..." -t "falco.error.*"
-  deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -N audit -t "falco.>"
+  deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -t "falco.error.*"
+  deploy_playbook -p slack -e SLACK_WEBHOOK_URL=@webhook.txt -N audit -t "falco.>"
   deploy_playbook -p delete -e NAMESPACES=shop -t "falco.critical.*" -n responders
   deploy_playbook --context staging -d -p delete -t "falco.>"
   deploy_playbook -E kubernetes -i registry.example/falco-playbooks:1 -R 2 -p delete -t "falco.>"
