@@ -8,7 +8,7 @@ from typing import Any, List, Mapping, Optional, Tuple, Union
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deletion
+from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deletion, grace_is
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject
@@ -53,11 +53,12 @@ class DeletePod(Reaction):
                 BY_UID,
                 Rule(
                     "deletes a pod with GRACE_PERIOD_SECONDS",
-                    "string(request.options.?gracePeriodSeconds.orValue(-1)) =="
-                    " params.data.GRACE_PERIOD_SECONDS",
+                    grace_is("params.data.GRACE_PERIOD_SECONDS"),
                     settings=("GRACE_PERIOD_SECONDS",),
-                    broken_by=lambda pod, texts: deletion(
-                        pod, int(texts["GRACE_PERIOD_SECONDS"]) + 1
+                    broken_by=lambda pod, texts: (
+                        deletion(pod, int(texts["GRACE_PERIOD_SECONDS"]) + 1)
+                        if pod.get("spec", {}).get("nodeName")
+                        else None
                     ),
                 ),
             ),

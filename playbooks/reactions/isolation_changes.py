@@ -15,6 +15,7 @@ from playbooks.core.cluster.changes import (
     Rule,
     Texts,
     deletion,
+    grace_is,
 )
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.network_policy import LABEL, POLICY_PREFIX
@@ -194,7 +195,7 @@ CHANGES: Tuple[Changes, ...] = (
             ),
             Rule(
                 f"deletes a pod with {GRACE} seconds of grace",
-                f"request.options.?gracePeriodSeconds.orValue(-1) == {GRACE}",
+                grace_is(f"'{GRACE}'"),
                 broken_by=lambda target, _: deletion(target, GRACE - 1),
             ),
             BY_UID,

@@ -79,6 +79,19 @@ def among(name: str, text: str) -> str:
     return f"params.data.{name}.split(',').exists(g, {text}.matches('^' + {pattern} + '$'))"
 
 
+def grace_is(seconds: str) -> str:
+    """CEL: whether a pod is deleted with a grace period. The API server itself makes it 0 for one
+    that is on no node yet, or has ended.
+    Source: k8s.io/kubernetes, pkg/registry/core/pod/strategy.go, CheckGracefulDelete
+    """
+    given = "request.options.?gracePeriodSeconds.orValue(-1)"
+    none = (
+        "!has(oldObject.spec.nodeName)"
+        " || oldObject.status.?phase.orValue('') in ['Succeeded', 'Failed']"
+    )
+    return f"string({given}) == {seconds} || {given} == 0 && ({none})"
+
+
 def deletion(target: Manifest, grace: int) -> Manifest:
     """DeleteOptions for exactly this object."""
     return {

@@ -96,14 +96,6 @@ def _of_events(playbook: str, targets: str) -> Changes:
                 f"object.regarding.?kind.orValue('') == '{kind}' && {where}",
                 broken_by=lambda target, texts: _about_a_secret(with_()(target, texts)),
             ),
-            Rule(
-                "changes no Event but its own",
-                "oldObject == null || "
-                + " && ".join(
-                    f"oldObject.?{part} == object.?{part}"
-                    for part in ("reportingController", "reportingInstance", "regarding")
-                ),
-            ),
         ),
         asked_of=targets,
         allowed=with_(),
