@@ -99,7 +99,9 @@ class Counts:
             sums.add(self.content[str(grain)], -1)
             if fits(sums):
                 break
-        return max(0.0, grain + window + GRAIN - now.seconds_since(Instant(0)))
+        over = grain + window + GRAIN - now.seconds_since(Instant(0))
+        # Not a moment too soon, however it is rounded.
+        return max(0.0, over) + 0.001
 
     def forget(self, window: float, now: Instant) -> None:
         """What is older than ``window`` seconds."""
