@@ -135,8 +135,8 @@ def resume(session: Session, which: Selection, scope: Scope) -> int:
 def reset(session: Session, which: Selection, scope: Scope, budget_of: Optional[str]) -> int:
     """Reset the budget of a playbook.
 
-    A playbook that used its budget up does not act until it is reset. The budget is that of the
-    settings MAX_ACTIONS and MAX_ACTIONS_ALL.
+    In a namespace whose budget (MAX_ACTIONS) is used up a playbook does not act until it is reset.
+    Without --budget-of the window of MAX_ACTIONS_ALL begins anew, too.
 
     A ledger that was deleted, or that cannot be read, is made anew: not paused, nothing counted.
     """

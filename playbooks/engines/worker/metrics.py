@@ -85,6 +85,12 @@ class Metrics:
             registry=into,
         )
         self.in_flight = Gauge("playbook_in_flight", "Alerts claimed", ["playbook"], registry=into)
+        self.waiting = Gauge(
+            "playbook_waiting",
+            "Alerts that wait for the window of a limit",
+            ["playbook"],
+            registry=into,
+        )
         self.paused = Gauge(
             "playbook_paused",
             "1 while alerts wait, because any of them would fail",
@@ -100,7 +106,10 @@ class Metrics:
             ["playbook"],
             registry=into,
         )
-        for metric in (self.redeliveries, self.in_flight, self.paused, self.ready, self.lost):
+        for metric in (
+            *(self.redeliveries, self.in_flight, self.waiting, self.paused),
+            *(self.ready, self.lost),
+        ):
             metric.labels(playbook)
 
     def answered(
@@ -129,6 +138,9 @@ class Metrics:
 
     def lose(self) -> None:
         self.lost.labels(self._playbook).inc()
+
+    def waits(self, count: int) -> None:
+        self.waiting.labels(self._playbook).set(count)
 
     def claimed(self, count: int) -> None:
         self.in_flight.labels(self._playbook).set(count)

@@ -33,17 +33,20 @@ class WaitingAlerts:
     """Of those that wait for the same limit, the first that came is asked first, and the next once
     that is answered: a place that becomes free is asked for once, and not by all.
 
-    A namespace may have half of the places that are free, so that none takes them all.
+    A namespace may have half of the places that are free, so that none takes them all. ``changed``
+    is called with how many wait.
     """
 
     def __init__(
         self,
+        changed: Callable[[int], None] = lambda _: None,
         *,
         most: int = MOST,
         most_bytes: int = MOST_BYTES,
         longest: float = LONGEST,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._changed = changed
         self._most = most
         self._most_bytes = most_bytes
         self._longest = longest
@@ -66,12 +69,14 @@ class WaitingAlerts:
             return False
         self._places[namespace] += 1
         self._bytes += size
+        self._changed(len(self))
         return True
 
     def leave(self, namespace: str, size: int) -> None:
         self._places[namespace] -= 1
         self._bytes -= size
         self._places += Counter()
+        self._changed(len(self))
 
     async def begin(self, key: Tuple[Any, ...]) -> None:
         """Returns when those before have been answered, which wait for the same."""

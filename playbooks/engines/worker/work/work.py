@@ -79,7 +79,7 @@ class Work:
         self._done = DoneMessages()
         self._look_at = time.monotonic() + LOOK
         self._looking: Optional[asyncio.Task[bool]] = None
-        self._waiting = WaitingAlerts()
+        self._waiting = WaitingAlerts(metrics.waits)
 
     def take(self, delivery: Delivery, freed: Callable[[], None] = lambda: None) -> None:
         """Begin with a delivery; ``freed`` is called when it is no longer claimed."""

@@ -401,7 +401,9 @@ with description("What is over a limit that slides") as self:
             while not freed:
                 await asyncio.sleep(0.01)
             said = list(delivery.channel.said)
+            expect(bench.sample("playbook_waiting")).to(equal(1))
             await work.stop(1)
+            expect(bench.sample("playbook_waiting")).to(equal(0))
             return said, delivery.channel.said
 
         expect(bench.run(use)).to(equal(([], [("back", 5.0)])))
