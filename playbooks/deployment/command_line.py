@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from click.shell_completion import CompletionItem
 
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import Invocation, Option
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.engines.reuse import reused
+from playbooks.deployment.errors import UsageError, exit_code
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
+from playbooks.deployment.request.request import Request
 from playbooks.deployment.tables import listing
 from playbooks.deployment.terminal import documents, print_done, print_messages
 
@@ -28,6 +31,9 @@ PROGRAM = "deploy_playbook"
 # The command that runs where no other is typed. Its own name is not part of the interface.
 _DEPLOY = "deploy"
 
+# Options that change something, or print something else.
+_NOT_FOR_DIFF = ("set_up", "show", "yes", "remove", "list")
+
 _EXAMPLES = """\
 Examples:
   deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -t "falco.error.*"
@@ -35,6 +41,7 @@ Examples:
   deploy_playbook -p delete -e NAMESPACES=shop -t "falco.critical.*" -n responders
   deploy_playbook --context staging -d -p delete -t "falco.>"
   deploy_playbook -E kubernetes -i registry.example/falco-playbooks:1 -R 2 -p delete -t "falco.>"
+  deploy_playbook -p delete --reuse-settings -R 2 -n responders
   deploy_playbook -x -p delete -n responders
   deploy_playbook -E local -p delete -t "falco.>" alerts.jsonl
 
@@ -119,7 +126,33 @@ def _deploy(**typed: Any) -> int:
         return _set_up(invocation)
     if options.remove:
         return _remove(invocation)
-    engine = registry.named(options.engine)
+    engine, wanted, invocation = _chosen(invocation)
+    if options.show:
+        engine.show(wanted, invocation)
+        return 0
+    return engine.deploy(wanted, invocation)
+
+
+def _diff(**typed: Any) -> int:
+    """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
+    options = _options(typed)
+    tools: Tools = click.get_current_context().obj
+    try:
+        engine, wanted, invocation = _chosen(
+            Invocation(options, tools.environ, tools.connect(options.context), tools.sleep)
+        )
+        return engine.diff(wanted, invocation)
+    except PlaybookError as error:
+        print_messages("error", str(error).splitlines())
+        return max(exit_code(error), 2)
+
+
+def _chosen(invocation: Invocation) -> Tuple[Engine, Request, Invocation]:
+    """The engine, and what is wanted of it, with the deployed settings where they are to stay."""
+    engine = registry.named(invocation.options.engine)
+    if invocation.options.reuse:
+        invocation = replace(invocation, options=reused(invocation, engine))
+    options = invocation.options
     wanted = registry.checked(options, engine)
     print_messages("warning", wanted.warnings)
     if options.engine == registry.AUTO:
@@ -127,10 +160,7 @@ def _deploy(**typed: Any) -> int:
         # What is for kubernetes only means nothing to another engine.
         wanted = wanted if chosen is engine else registry.checked(options, chosen)
         engine = chosen
-    if options.show:
-        engine.show(wanted, invocation)
-        return 0
-    return engine.deploy(wanted, invocation)
+    return engine, wanted, invocation
 
 
 def _set_up(invocation: Invocation) -> int:
@@ -264,6 +294,12 @@ def _parameters() -> List[click.Parameter]:
         ),
         click.Option(["--force"], is_flag=True, help="also deploy a topic that no alert can match"),
         click.Option(
+            ["--reuse-settings", "reuse"],
+            is_flag=True,
+            help="keep the topics, settings, image, replicas, patch and runtime that are deployed,"
+            " where others are not given",
+        ),
+        click.Option(
             ["-y", "--yes"],
             is_flag=True,
             help="do not ask where deploying again loses settings or gives more rights",
@@ -282,3 +318,13 @@ deploy = _Deploy(
 )
 click.version_option(VERSION, "--version", prog_name=PROGRAM)(deploy)
 program.add_command(deploy)
+program.add_command(
+    click.Command(
+        "diff",
+        callback=_diff,
+        params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
+        help="Show what would change.",
+        epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+)

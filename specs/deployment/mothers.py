@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tempfile
@@ -45,6 +46,12 @@ def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None):
         cluster = cluster or FakeObjects()
         code = program.main(arguments, environ or {}, lambda context: cluster, sleep=sleep)
     return Run(code, out.getvalue(), err.getvalue())
+
+
+def a_secret(name, **data):
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
 
 
 def a_request(playbook="delete", *arguments, topics=("falco.error.*",), engine="kubeless"):

@@ -1,4 +1,3 @@
-import base64
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -11,16 +10,10 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment.request import catalogue
 from playbooks.engines.local import engine
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import WEBHOOK, run
+from specs.deployment.mothers import WEBHOOK, a_secret, run
 
 DELETE = ("-E", "kubeless", "-p", "delete", "-t", "falco.error.*")
 SLACK = ("-E", "kubeless", "-p", "slack", "-t", "falco.error.*")
-
-
-def a_secret(name, **data):
-    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
-    metadata = {"name": name, "namespace": "default"}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
 
 
 def a_namespace(name, **labels):

@@ -45,6 +45,11 @@ def was_now(what: str, was: object, now: object) -> str:
     return f"{what}: was {was}, now {now}"
 
 
+def without_password(text: str) -> str:
+    """The text with stars for users and passwords in its URLs."""
+    return _PASSWORD.sub(r"\1***@", text)
+
+
 def _lost(given: Union[Value, Reference], setting: Optional[Setting]) -> Optional[str]:
     default = setting.default if setting else None
     now = f"{default} (default)" if default else _NONE
@@ -53,7 +58,7 @@ def _lost(given: Union[Value, Reference], setting: Optional[Setting]) -> Optiona
     if given.text == (default or ""):
         return None
     hidden = setting is not None and setting.secret
-    was = "set (not shown)" if hidden else _PASSWORD.sub(r"\1***@", given.text)
+    was = "set (not shown)" if hidden else without_password(given.text)
     return was_now(given.name, was, now)
 
 

@@ -18,6 +18,7 @@ from playbooks.core.cluster.manifest import (
 )
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import (
+    NotFound,
     NotPermitted,
     PlaybookError,
 )
@@ -101,6 +102,22 @@ def deploy(
     return Deployed(transaction.report, warnings, stored)
 
 
+def planned(cluster: ClusterObjects, objects: Objects) -> List[Step]:
+    """From what there is to what there is once everything is deployed. Changes nothing."""
+    try:
+        found, _ = look(cluster, objects)
+    except NotFound:
+        found = {}  # The cluster does not serve Functions yet.
+    _refuse(objects, found)
+    owner = found.get(identity(objects.function))
+    wanted = objects.owned_by(owner) if owner else objects
+    last = {identity(m): m for m in (*wanted.in_order, *wanted.afterwards)}
+    there = {**found, **{identity(m): m for m in cluster.get(wanted.afterwards)}}
+    steps = [step(manifest, there.get(key)) for key, manifest in last.items()]
+    stale = [s for s in _stale(objects, found) if identity(s.previous) not in last]
+    return [*without_idle(cluster, steps), *stale]
+
+
 def _plan(cluster: ClusterObjects, objects: Objects, found: Found) -> Tuple[List[Step], List[Step]]:
     """What lies beside the function, and its triggers."""
     beside = [step(m, found.get(identity(m))) for m in objects.accessories]
@@ -182,7 +199,7 @@ def _trigger_steps(objects: Objects, found: Found) -> List[Step]:
     return steps
 
 
-def _stale(objects: Objects, found: Found) -> List[Step]:
+def _stale(objects: Objects, found: Found) -> List[Remove]:
     """What an earlier deployment of the same function needed, and this one does not."""
     namespace, name = _place(objects)
     wanted = {identity(manifest) for manifest in objects.in_order}

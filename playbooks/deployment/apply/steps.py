@@ -64,11 +64,12 @@ def _idle(cluster: ClusterObjects, one: Step) -> Optional[Keep]:
         answer = cluster.replace([merged(one.wanted, one.previous)], dry_run=True)
     except PlaybookError:
         return None  # dry_run asks again, and says what is wrong.
-    same = bool(answer) and _compared(answer[0]) == _compared(one.previous)
+    same = bool(answer) and compared(answer[0]) == compared(one.previous)
     return Keep(one.previous) if same else None
 
 
-def _compared(manifest: Manifest) -> Manifest:
+def compared(manifest: Manifest) -> Manifest:
+    """Without what every write changes, the status and zeros."""
     metadata = {k: v for k, v in manifest["metadata"].items() if k not in _COUNTED}
     stored = {key: part for key, part in manifest.items() if key != "status"}
     return dict(without_zeros({**stored, "metadata": metadata}))

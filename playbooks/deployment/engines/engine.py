@@ -44,20 +44,23 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply import comparison, preflight
-from playbooks.deployment.apply.deploy import deploy, look
+from playbooks.deployment.apply.deploy import deploy, look, planned
+from playbooks.deployment.apply.difference import difference
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.remove import remove
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import Existing
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import confirmed, documents, print_done, print_messages
 
 _NOT_ASKED_FOR = "deploying would change what was not asked for:"
-_AGREE = "nothing was changed; --yes agrees to these changes"
+_AGREE = (
+    "nothing was changed; --reuse-settings keeps what is deployed, --yes agrees to these changes"
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,10 @@ class Engine(ABC):
     @abstractmethod
     def show(self, request: Request, invocation: Invocation) -> None:
         """Print what would be deployed and change nothing. Works without a cluster."""
+
+    def diff(self, request: Request, invocation: Invocation) -> int:
+        """Print how what is deployed would change. 1 where it would, else 0."""
+        raise UsageError([f"-E {self.name} has no objects that diff could compare"])
 
     @abstractmethod
     def deploy(self, request: Request, invocation: Invocation) -> int:
@@ -167,6 +174,13 @@ class ClusterEngine(Engine):
             exposed = f"this output contains {hidden}, in the Secret"
             print_messages("warning", [exposed])
         print(documents(self.objects(request, invocation, Existing()).in_order), end="")
+
+    def diff(self, request: Request, invocation: Invocation) -> int:
+        existing = self.look(request, invocation)
+        steps = planned(invocation.cluster, self.objects(request, invocation, existing))
+        changes = difference(invocation.cluster, steps)
+        print(changes, end="")
+        return 1 if changes else 0
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         existing = self.look(request, invocation)

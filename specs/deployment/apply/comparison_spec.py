@@ -58,7 +58,8 @@ with description("Deploying again") as self:
             expect(said(answer)).to(
                 contain("NAMESPACES: was shop, now not set", "replicas: was 2, now 1")
             )
-            expect(answer.err).to(contain(WIDER, "nothing was changed", "--yes"))
+            expect(answer.err).to(contain(WIDER, "nothing was changed"))
+            expect(answer.err).to(contain("--yes", "--reuse-settings"))
 
         with it("changes nothing then"):
             self.deploy(*DELETE)

@@ -1,0 +1,87 @@
+"""``--reuse-settings``: what is deployed already stands in for what is not given."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Union
+
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.deploy import TRIGGERS
+from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation
+from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests.function import is_trigger_of
+from playbooks.deployment.request import catalogue
+from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.options import Options
+
+
+def reused(invocation: Invocation, engine: Engine) -> Options:
+    """The options with the deployed playbook, topics, settings, runtime, image, replicas and patch
+    where none is given. Raises DeploymentError where nothing is deployed under this name."""
+    options, cluster, namespace = invocation.options, invocation.cluster, invocation.namespace
+    name = options.name or options.playbook
+    if not isinstance(engine, ClusterEngine):
+        raise UsageError([f"-E {engine.name} has no settings that --reuse-settings could keep"])
+    if not name:
+        raise UsageError(["whose settings? -p PLAYBOOK, or -N NAME as it was deployed"])
+    preflight.check_cluster(cluster)
+    function = f"falco-{name}"
+    place = (function, namespace)
+    wanted = [
+        reference(KUBELESS_API, "Function", *place),
+        reference("apps/v1", "Deployment", *place),
+    ]
+    found = {identity(manifest): manifest for manifest in cluster.get(wanted)}
+    deployed = found.get(identity(wanted[0]))
+    if deployed is None:
+        raise DeploymentError(
+            f"there is no Function {namespace}/{function} whose settings could be kept"
+        )
+    playbook = str(deployed["spec"]["handler"]).partition(".")[0]
+    if options.playbook not in (None, playbook):
+        raise UsageError([f"-p is {options.playbook}, and {namespace}/{function} is of {playbook}"])
+    settings = catalogue.load(playbook).settings + engine.settings
+    return replace(
+        options,
+        playbook=playbook,
+        topics=options.topics or tuple(_topics(cluster, function, namespace)),
+        runtime=options.runtime or deployed["spec"].get("runtime"),
+        own={**engine.deployed_options(found), **options.own},
+        kept=tuple(_with_texts(cluster, *place, environment.given(deployed, settings))),
+    )
+
+
+def _topics(cluster: ClusterObjects, function: str, namespace: str) -> List[str]:
+    """In the order of the triggers' numbers."""
+    triggers = cluster.list(TRIGGERS, namespace=namespace)
+    found = [trigger for trigger in triggers if is_trigger_of(function, trigger)]
+    return [str(each["spec"]["topic"]) for each in sorted(found, key=_number)]
+
+
+def _number(trigger: Manifest) -> int:
+    return int(trigger["metadata"]["name"].rpartition("-")[2])
+
+
+def _with_texts(
+    cluster: ClusterObjects, function: str, namespace: str, given: List[Union[Value, Reference]]
+) -> List[Union[Value, Reference]]:
+    """The texts of secrets that -e gave, which are in the function's own Secret."""
+    own = [each for each in given if isinstance(each, Reference) and each.secret == function]
+    data: Mapping[str, Any] = {}
+    if own:
+        for secret in cluster.get([reference("v1", "Secret", function, namespace)]):
+            data = secret.get("data") or {}
+    lost = [each.name for each in own if each.key not in data]
+    if lost:
+        raise DeploymentError(
+            f"Secret {namespace}/{function} has no {', '.join(lost)} any more: give it again"
+        )
+    texts: Dict[str, Value] = {
+        each.name: Value(each.name, base64.b64decode(data[each.key]).decode("utf-8"))
+        for each in own
+    }
+    return [texts.get(each.name, each) for each in given]
