@@ -14,6 +14,7 @@ from playbooks.reactions.cordon_node import CordonNode
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     return CordonNode(
         collaborators.cluster,
+        collaborators.ledger,
         Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
         Lifetime(collaborators.clock, settings["CORDON_TTL"]),
         host=settings["CORDON_HOST"],

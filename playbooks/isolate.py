@@ -14,6 +14,7 @@ from playbooks.reactions.isolate_pod import IsolatePod
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     return IsolatePod(
         collaborators.cluster,
+        collaborators.ledger,
         Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
         Lifetime(collaborators.clock, settings["ISOLATE_TTL"]),
         direction=settings["ISOLATE_DIRECTION"],

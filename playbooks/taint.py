@@ -14,6 +14,7 @@ from playbooks.reactions.taint_node import TaintNode
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     return TaintNode(
         collaborators.cluster,
+        collaborators.ledger,
         Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
         Lifetime(collaborators.clock, settings["TAINT_TTL"]),
         key=settings["TAINT_KEY"],

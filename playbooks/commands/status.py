@@ -179,7 +179,9 @@ def _contained(session: Session, name: str) -> List[Dict[str, str]]:
     if containment is None:
         return []
     cluster = session.reach().cluster
-    found = (containment.of(each, cluster) for each in containment.listed(cluster, ()))
+    found = (
+        containment.of(each, cluster, each.annotations) for each in containment.listed(cluster, ())
+    )
     return [
         {"object": str(each.target), "until": str(each.until or "")} for each in found if each.there
     ]

@@ -18,8 +18,10 @@ from playbooks.commands.pause import (
     looked_in,
 )
 from playbooks.core.containment.expiry import Expiry
+from playbooks.core.guards.protected import ProtectedNamespaces
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
+from playbooks.core.settings import names
 from playbooks.deployment.request import catalogue
 from playbooks.infrastructure import ledger as ledgers
 
@@ -28,7 +30,7 @@ from playbooks.infrastructure import ledger as ledgers
 @selects
 @outputs("text", "json")
 @all_namespaces_option
-@ledger_option("that says whether the playbook is paused")
+@ledger_option("that says what was contained, and whether the playbook is paused")
 def sweep(
     session: Session, which: Selection, output: str, ledger: str, all_namespaces: bool
 ) -> int:
@@ -44,14 +46,15 @@ def sweep(
     within = looked_in(session, which, all_namespaces)
     places = ledger_places(session.cluster, playbook.name, which.named, ledger, within)
 
-    def paused() -> str:
-        return "; ".join(filter(None, (ledgers.paused(reach.ledger(place)) for place in places)))
-
     containment = playbook.reaction.CONTAINMENT
     assert containment is not None
     namespaces = (which.namespace,) if which.namespace else ()
-    looking = Expiry(containment, reach.cluster, reach.clock, paused, namespaces)
-    outcomes = looking.once()
+    protected = names(str(ProtectedNamespaces.SETTINGS[0].default))
+    outcomes = []
+    for place in places:
+        stored = ledgers.StoredLedger(reach.ledger(place))
+        among = (namespaces, protected)
+        outcomes += Expiry(containment, reach.cluster, reach.clock, stored, *among).once()
     if output == "json":
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2), flush=True)
     else:

@@ -115,7 +115,7 @@ def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Pl
 
     def left(each: Playbook) -> bool:
         containment, read = _read(each, target, cluster)
-        return containment.of(read, cluster).there
+        return containment.of(read, cluster, read.annotations).there
 
     return [each for each in known if left(each)] or known[:1]
 
@@ -150,7 +150,8 @@ class _Undoing:
 
         containment = self.playbook.reaction.CONTAINMENT
         assert containment is not None
-        asked = Undo(containment, self.reach.cluster, exempt, force=force)
+        stored = [ledgers.StoredLedger(self.reach.ledger(place)) for place in self.places]
+        asked = Undo(containment, self.reach.cluster, stored, exempt, force=force)
         outcome = asked.undo(self.target.name, namespace=self.target.namespace)
         print(
             json.dumps(outcome.to_dict(), indent=2) if as_json else plain(outcome.message),

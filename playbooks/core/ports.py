@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
@@ -16,6 +16,7 @@ from playbooks.core.cluster.selectors import Selector
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Request
+from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
 
@@ -74,6 +75,18 @@ class Ledger(ABC):
     @abstractmethod
     def paused(self) -> str:
         """Who paused the playbook and when, or empty. Raises a PlaybookError."""
+
+    @abstractmethod
+    def contained(self) -> Mapping[str, Contained]:
+        """What the playbook contained, by uid: read anew. Raises a RetryableError."""
+
+    @abstractmethod
+    def contain(self, contained: Contained) -> None:
+        """Remember it, before the object is changed. Raises a RetryableError."""
+
+    @abstractmethod
+    def release(self, uid: str, keys: Sequence[str]) -> None:
+        """Forget these notes about an object. Raises a RetryableError."""
 
 
 class LedgerStore(ABC):

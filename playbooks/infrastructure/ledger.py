@@ -9,14 +9,22 @@ import logging
 import random
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Callable, List, Optional, TypeVar, Union
+from typing import Callable, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
 
 from playbooks.core.action import Answer
 from playbooks.core.cluster.conflicts import until_written
-from playbooks.core.errors import Conflict, PlaybookError, Unexpected
+from playbooks.core.errors import (
+    Conflict,
+    GuardUnanswered,
+    PlaybookError,
+    RetryableError,
+    Unexpected,
+)
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.ports import Ledger, LedgerStore
@@ -105,6 +113,27 @@ class StoredLedger(Ledger):
     def paused(self) -> str:
         return paused(self._store)
 
+    def contained(self) -> Mapping[str, Contained]:
+        with self._writing, _asked():
+            self._known = None
+            self._known = self._current()
+            return self._known.book.contained
+
+    def contain(self, contained: Contained) -> None:
+        self._change(lambda book: book.contain(contained))
+
+    def release(self, uid: str, keys: Sequence[str]) -> None:
+        self._change(lambda book: book.release(uid, keys))
+
+    def _change(self, what: Callable[[Book], None]) -> None:
+        def attempt() -> None:
+            known, self._known = self._current(), None
+            what(known.book)
+            self._known = self._written(known) if known.book.changed else known
+
+        with self._writing, _asked():
+            _until_written(attempt, self._sleep)
+
     def _settle(self, together: List[_Asked]) -> None:
         for asked in together:
             asked.error = Unexpected("the one who wrote the ledger was stopped")
@@ -150,6 +179,17 @@ class StoredLedger(Ledger):
         text, version = self._store.read()
         book = known.book if known is not None and known.version == version else read(text)
         return _Known(text, version, book, self._clock())
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """What cannot be read or written now may be later: nothing is done without it."""
+    try:
+        yield
+    except RetryableError:
+        raise
+    except PlaybookError as error:
+        raise GuardUnanswered(f"the ledger cannot be asked: {error}") from error
 
 
 def _of_ours(error: Exception) -> PlaybookError:

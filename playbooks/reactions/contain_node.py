@@ -11,12 +11,13 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment.containment import undo_command
+from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotFound
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Cluster
+from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
 from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, yes_or_no
@@ -24,7 +25,8 @@ from playbooks.core.settings import Setting, yes_or_no
 
 @dataclass(frozen=True)
 class Change:
-    """What is written on a node: fields of its spec, and annotations with the note about it.
+    """What is written on a node: fields of its spec, and annotations with the note about it; and
+    ``notes`` in the ledger.
 
     ``reason``: the code of the outcome; ``planned`` and ``done`` say it in words.
     """
@@ -32,6 +34,7 @@ class Change:
     node: Node
     spec: Mapping[str, Any]
     annotations: Mapping[str, Optional[str]]
+    notes: Notes
     note: Note
     reason: str
     planned: str
@@ -50,18 +53,28 @@ class ContainNode(Reaction):
     HOST: ClassVar[str]
 
     def __init__(
-        self, cluster: Cluster, proof: Proof, lifetime: Lifetime, *, host: bool = False
+        self,
+        cluster: Cluster,
+        ledger: Ledger,
+        proof: Proof,
+        lifetime: Lifetime,
+        *,
+        host: bool = False,
     ) -> None:
         self._cluster = cluster
+        self._ledger = ledger
         self._proof = proof
         self._lifetime = lifetime
         self._host = host
 
     @abstractmethod
-    def change(self, node: Node, rule: str, facts: Mapping[str, Any]) -> Union[Change, Outcome]:
+    def change(
+        self, node: Node, notes: Notes, rule: str, facts: Mapping[str, Any]
+    ) -> Union[Change, Outcome]:
         """What to write on the node as it is now, or the skipped outcome where that is nothing.
 
-        ``rule``: the alert's. ``facts``: details of every outcome.
+        ``notes``: what the ledger has about it. ``rule``: the alert's. ``facts``: details of every
+        outcome.
         """
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
@@ -107,7 +120,8 @@ class ContainNode(Reaction):
             node = self._cluster.node(name)
         except NotFound:
             return Outcome.skipped("node-gone", f"there is no node {name}", f"node {name}")
-        return self.change(node, alert.rule, facts)
+        known = self._ledger.contained().get(node.uid)
+        return self.change(node, known.notes if known else {}, alert.rule, facts)
 
     def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
         found: Union[Change, Outcome] = change
@@ -116,6 +130,7 @@ class ContainNode(Reaction):
             if isinstance(found, Outcome):
                 return found
             node, until = found.node, found.note.until
+            self._ledger.contain(contained(node, found.notes))
             self._cluster.patch_node(node, spec=found.spec, annotations=found.annotations)
             more = {"undo": undo_command(node), **({"until": str(until)} if until else {})}
             return Outcome.acted(str(node), found.reason, found.done, **facts, **more)

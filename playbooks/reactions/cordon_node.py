@@ -12,6 +12,7 @@ from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import cordoning, lifetime
 from playbooks.core.containment.cordoning import Cordoning
 from playbooks.core.containment.note import Note
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.reactions.contain_node import Change, ContainNode, host_setting
 
@@ -63,9 +64,11 @@ class CordonNode(ContainNode):
     def evicts(self) -> bool:
         return False
 
-    def change(self, node: Node, rule: str, facts: Mapping[str, Any]) -> Union[Change, Outcome]:
+    def change(
+        self, node: Node, notes: Notes, rule: str, facts: Mapping[str, Any]
+    ) -> Union[Change, Outcome]:
         if node.unschedulable:
-            return self._extended(node) or Outcome.skipped(
+            return self._extended(node, notes) or Outcome.skipped(
                 "already-cordoned", f"{node} is cordoned already", str(node), **facts
             )
         until = self._lifetime.ends()
@@ -73,9 +76,9 @@ class CordonNode(ContainNode):
         what = f"{node}{f' until {until}' if until else ''}"
         return self._noted(node, note, "cordoned", f"cordon {what}", f"cordoned {what}")
 
-    def _extended(self, node: Node) -> Optional[Change]:
-        """A later end, where the node was cordoned by a playbook."""
-        note = cordoning.note(node)
+    def _extended(self, node: Node, notes: Notes) -> Optional[Change]:
+        """A later end, where the node was cordoned by the playbook."""
+        note = cordoning.note(notes)
         until = self._lifetime.longer(note.until) if note else None
         if note is None or until is None:
             return None
@@ -85,4 +88,6 @@ class CordonNode(ContainNode):
 
     def _noted(self, node: Node, note: Note, reason: str, planned: str, done: str) -> Change:
         spec = {"unschedulable": True}
-        return Change(node, spec, cordoning.annotation(note), note, reason, planned, done)
+        written = cordoning.annotation(note)
+        notes = {key: value for key, value in written.items() if value}
+        return Change(node, spec, written, notes, note, reason, planned, done)

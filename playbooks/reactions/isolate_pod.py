@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action, target_ref
@@ -13,14 +14,14 @@ from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod, ReplicaController
 from playbooks.core.cluster.selectors import Selector
-from playbooks.core.containment import lifetime
-from playbooks.core.containment.containment import undo_command
-from playbooks.core.containment.isolation import DETACHED_LABELS, UNTIL, Isolation, IsolationNote
+from playbooks.core.containment import isolation, lifetime
+from playbooks.core.containment.containment import contained, undo_command
+from playbooks.core.containment.isolation import Isolation, IsolationNote
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Cluster
+from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Reaction
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
@@ -32,6 +33,9 @@ _REPLACING = ("ReplicaSet", "ReplicationController")
 
 # Access modes with which the next replica could not mount what the pod still holds.
 _EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
+
+# Characters of JSON that the labels taken off a pod may have: the ledger remembers them.
+LONGEST_DETACHED = 2000
 
 
 class IsolatePod(Reaction):
@@ -89,6 +93,7 @@ class IsolatePod(Reaction):
     def __init__(
         self,
         cluster: Cluster,
+        ledger: Ledger,
         proof: Proof,
         lifetime: Lifetime,
         *,
@@ -97,6 +102,7 @@ class IsolatePod(Reaction):
         detach: bool,
     ) -> None:
         self._cluster = cluster
+        self._ledger = ledger
         self._proof = proof
         self._lifetime = lifetime
         self._types = network_policy.directions(direction)
@@ -117,49 +123,55 @@ class IsolatePod(Reaction):
             )
             skipped = _skipped(proven, "host-network", said)
             return replace(skipped, held=True, target_ref=target_ref("isolate", pod))
-        plan = self._plan(pod)
+        known = self._ledger.contained().get(pod.uid)
+        before = IsolationNote.of(known.notes if known else {})
+        plan = self._plan(pod, before)
         if plan.done:
-            return self._extension(proven, plan) or _skipped(
+            return self._extension(proven, plan, before) or _skipped(
                 proven, "already-isolated", f"{pod} is isolated already", plan
             )
         return Action(
             "isolate",
             str(pod),
             f"store a policy: {plan.summary}",
-            lambda: self._carry_out(proven, plan, alert.rule),
+            lambda: self._carry_out(proven, plan, before, alert.rule),
             pod=pod,
             facts=_facts(proven, plan),
             why=(proven.evidence,),
         )
 
-    def _carry_out(self, proven: Proven, plan: IsolationPlan, rule: str) -> Outcome:
-        pod, note = plan.pod, IsolationNote.of(plan.pod)
-        until = self._lifetime.ends(note.until)
+    def _carry_out(
+        self, proven: Proven, plan: IsolationPlan, before: IsolationNote, rule: str
+    ) -> Outcome:
+        pod, until = plan.pod, self._lifetime.ends(before.until)
         self._store(plan)
         try:
-            plan = self._label(plan, IsolationNote(rule=rule, at=str(self._now()), until=until))
+            note = replace(before, rule=rule, at=str(self._now()), until=until)
+            plan = self._label(plan, note)
         except NotFound:
             return _skipped(proven, "pod-gone", f"{pod} is gone")
         said = f"policy stored: {plan.summary}{f'; until {until}' if until else ''}"
         return Outcome.acted(
-            str(pod), plan.reason, said, **_facts(proven, plan), **_more(plan, until)
+            str(pod), plan.reason, said, **_facts(proven, plan), **_more(plan, note)
         )
 
-    def _extension(self, proven: Proven, plan: IsolationPlan) -> Optional[Action]:
+    def _extension(
+        self, proven: Proven, plan: IsolationPlan, before: IsolationNote
+    ) -> Optional[Action]:
         """A later end, where the isolation has one."""
-        pod, before = plan.pod, IsolationNote.of(plan.pod).until
-        until = self._lifetime.longer(before)
+        pod, until = plan.pod, self._lifetime.longer(before.until)
         if until is None:
             return None
-        what = f"{pod} isolated until {until} instead of {before}"
+        what = f"{pod} isolated until {until} instead of {before.until}"
+        note = replace(before, until=until)
 
         def carry_out() -> Outcome:
             try:
-                self._cluster.patch_pod(pod, labels={}, annotations={UNTIL: str(until)})
+                self._write(pod, note, {})
             except NotFound:
                 return _skipped(proven, "pod-gone", f"{pod} is gone")
             return Outcome.acted(
-                str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(plan, until)
+                str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(plan, note)
             )
 
         facts, why = _facts(proven, plan), (proven.evidence,)
@@ -168,7 +180,7 @@ class IsolatePod(Reaction):
     def _now(self) -> Instant:
         return self._lifetime.begins()
 
-    def _plan(self, pod: Pod) -> IsolationPlan:
+    def _plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
         policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
         name, stored, squatter, others = policy["metadata"]["name"], None, "", []
         for found in self._cluster.network_policies(pod.namespace):
@@ -184,14 +196,17 @@ class IsolatePod(Reaction):
             policy = network_policy.renamed(policy, self._now())
         plan = IsolationPlan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
         plan = replace(plan, squatter=squatter)
-        was_detached = pod.owner is None and DETACHED_LABELS in pod.annotations
+        was_detached = pod.owner is None and before.detached
         if not self._detach or was_detached:
             return plan
         obstacle = self._obstacle(pod)
         if obstacle:
             return replace(plan, attached_because=obstacle)
         keys = self._selecting_keys(plan)
-        return replace(plan, detached={key: pod.labels[key] for key in sorted(keys)})
+        detached = {key: pod.labels[key] for key in sorted(keys)}
+        if len(json.dumps(detached)) > LONGEST_DETACHED:
+            return replace(plan, attached_because="its labels are too long to be remembered")
+        return replace(plan, detached=detached)
 
     def _obstacle(self, pod: Pod) -> str:
         """Why the pod cannot be detached, or empty."""
@@ -265,15 +280,18 @@ class IsolatePod(Reaction):
         written = replace(
             note,
             policy=plan.policy["metadata"]["name"],
-            detached=plan.detached,
-            detached_from=str(plan.pod.owner or ""),
+            detached={**note.detached, **plan.detached},
+            detached_from=str(plan.pod.owner or note.detached_from),
             reason=plan.reason,
         )
-        self._cluster.patch_pod(
-            plan.pod,
-            labels={**labels, LABEL: plan.pod.uid},
-            annotations=dict(written.annotations()),
-        )
+        self._write(plan.pod, written, {**labels, LABEL: plan.pod.uid})
+
+    def _write(self, pod: Pod, note: IsolationNote, labels: Mapping[str, Optional[str]]) -> None:
+        """In the ledger first: what is taken off must be known there. On the pod, annotations that
+        somebody else gave such a name come off."""
+        notes = note.annotations()
+        self._ledger.contain(contained(pod, notes))
+        self._cluster.patch_pod(pod, labels=labels, annotations={**isolation.on(pod), **notes})
 
 
 def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
@@ -285,9 +303,9 @@ def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
     }
 
 
-def _more(plan: IsolationPlan, until: Optional[Instant]) -> Dict[str, Any]:
+def _more(plan: IsolationPlan, note: IsolationNote) -> Dict[str, Any]:
     """``undo``: a detached pod has been replaced, and so is deleted instead of released."""
-    pod, detached = plan.pod, plan.detached or IsolationNote.of(plan.pod).detached
+    pod, detached, until = plan.pod, plan.detached or note.detached, note.until
     undo = f"kubectl delete pod {pod.name} -n {pod.namespace}" if detached else undo_command(pod)
     return {"undo": undo, **({"until": str(until)} if until else {})}
 

@@ -14,8 +14,9 @@ from playbooks.core.containment import lifetime, tainting
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.note import Note
 from playbooks.core.containment.tainting import TAINTS, Tainting
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Cluster
+from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Setting, label_value, one_of, qualified_name
 from playbooks.reactions.contain_node import Change, ContainNode, host_setting
@@ -102,6 +103,7 @@ class TaintNode(ContainNode):
     def __init__(
         self,
         cluster: Cluster,
+        ledger: Ledger,
         proof: Proof,
         lifetime: Lifetime,
         *,
@@ -110,7 +112,7 @@ class TaintNode(ContainNode):
         effect: str,
         taint_host: bool,
     ) -> None:
-        super().__init__(cluster, proof, lifetime, host=taint_host)
+        super().__init__(cluster, ledger, proof, lifetime, host=taint_host)
         self._taint = {"key": key, "value": value, "effect": effect}
 
     @property
@@ -125,11 +127,13 @@ class TaintNode(ContainNode):
         """Whoever added the taint."""
         return node.has_taint(self._taint["key"], self._taint["effect"])
 
-    def change(self, node: Node, rule: str, facts: Mapping[str, Any]) -> Union[Change, Outcome]:
+    def change(
+        self, node: Node, notes: Notes, rule: str, facts: Mapping[str, Any]
+    ) -> Union[Change, Outcome]:
         key, effect = self._taint["key"], self._taint["effect"]
         for taint in node.taints:
             if taint["key"] == key and taint["effect"] == effect:
-                return self._extended(node, taint) or Outcome.skipped(
+                return self._extended(node, notes, taint) or Outcome.skipped(
                     "already-tainted",
                     f"{node} has the taint {shown(taint)} already",
                     str(node),
@@ -139,21 +143,31 @@ class TaintNode(ContainNode):
         note = Note(str(self._lifetime.begins()), rule, "tainted", until)
         what = f"taint {shown(self._taint)} to {node}{f' until {until}' if until else ''}"
         taints = (*node.taints, self._taint)
-        return self._noted(node, taints, note, "tainted", f"add {what}", f"added {what}")
+        return self._noted(node, notes, taints, note, "tainted", f"add {what}", f"added {what}")
 
-    def _extended(self, node: Node, taint: Taint) -> Optional[Change]:
+    def _extended(self, node: Node, notes: Notes, taint: Taint) -> Optional[Change]:
         """A later end of a taint of ours."""
-        note = tainting.notes(node).get(shown(taint))
+        note = tainting.by_taint(notes).get(shown(taint))
         until = self._lifetime.longer(note.until) if note else None
         if note is None or until is None or shown(taint) != shown(self._taint):
             return None
         what = f"taint {shown(taint)} on {node} until {until} instead of {note.until}"
         note = replace(note, until=until)
-        return self._noted(node, node.taints, note, "extended", f"leave {what}", f"left {what}")
+        return self._noted(
+            node, notes, node.taints, note, "extended", f"leave {what}", f"left {what}"
+        )
 
     def _noted(
-        self, node: Node, taints: Tuple[Taint, ...], note: Note, reason: str, *words: str
+        self,
+        node: Node,
+        notes: Notes,
+        taints: Tuple[Taint, ...],
+        note: Note,
+        reason: str,
+        *words: str,
     ) -> Change:
-        kept = {**tainting.notes(node), shown(self._taint): note}
-        spec = {"taints": list(taints)}
-        return Change(node, spec, tainting.annotation(kept), note, reason, *words)
+        """The annotation keeps what other playbooks wrote there."""
+        ours = {**tainting.by_taint(notes), shown(self._taint): note}
+        written = tainting.annotation({**tainting.by_taint(node.annotations), **ours})
+        kept = {key: value for key, value in tainting.annotation(ours).items() if value}
+        return Change(node, {"taints": list(taints)}, written, kept, note, reason, *words)

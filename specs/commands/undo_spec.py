@@ -56,9 +56,10 @@ with description("falco-playbook undo") as self:
         self.ledgers = Ledgers()
         self.deployed = functions(("isolate", "isolate", "ops"), ("taint", "taint", "ops"))
 
-    def contain(self, playbook, **chosen):
-        chosen = settings.read(playbook.playbook.settings, chosen)
-        collaborators = some_collaborators(self.cluster)
+    def contain(self, playbook, place=None):
+        chosen = settings.read(playbook.playbook.settings, {})
+        ledger = self.ledgers[place or ("ops", f"falco-{playbook.playbook.name}-ledger")]
+        collaborators = some_collaborators(self.cluster, ledger=ledger)
         playbook.build(chosen, collaborators).run(an_alert())
         self.cluster.calls.clear()
 
@@ -214,14 +215,14 @@ with description("falco-playbook undo") as self:
 
         with it("in that of one Function, where it is named"):
             self.deployed = functions(("isolate", "isolate", "ops"), ("isolate", "quick", "soc"))
-            self.contain(isolate)
+            self.contain(isolate, ("soc", "falco-quick-ledger"))
             self.run(*POD, "-N", "quick")
 
             expect(set(self.ledgers)).to(equal({("soc", "falco-quick-ledger")}))
 
         with it("in the ledger that is given, without asking for Functions"):
             self.deployed.failures["functions.kubeless.io"] = NotPermitted("you may not")
-            self.contain(isolate)
+            self.contain(isolate, ("a", "b"))
             said = self.run(*POD, "--ledger", "a/b")
 
             expect(said.code).to(equal(0))
@@ -229,10 +230,13 @@ with description("falco-playbook undo") as self:
 
         with it("nowhere, where that is wanted"):
             self.contain(isolate)
-            said = self.run(*POD, "--ledger", "off")
+            before = dict(self.ledgers)
+            refused = self.run(*POD, "--ledger", "off")
+            said = self.run(*POD, "--ledger", "off", "--force")
 
-            expect((said.code, said.err)).to(equal((0, "")))
-            expect(self.ledgers).to(be_empty)
+            expect((refused.code, said.code, said.err)).to(equal((1, 0, "")))
+            expect(refused.out).to(contain("no ledger knows"))
+            expect(self.ledgers).to(equal(before))
 
         with it("before it undoes anything: without it nothing is undone"):
             self.contain(isolate)
@@ -280,7 +284,8 @@ with description("falco-playbook sweep") as self:
         self.ledger = InMemoryLedger()
         for playbook, ttl in ((isolate, "ISOLATE_TTL"), (taint, "TAINT_TTL")):
             chosen = settings.read(playbook.playbook.settings, {ttl: "1h"})
-            playbook.build(chosen, some_collaborators(self.cluster)).run(an_alert())
+            collaborators = some_collaborators(self.cluster, ledger=self.ledger)
+            playbook.build(chosen, collaborators).run(an_alert())
 
     def run(self, *typed, seconds=3600, **how):
         clock = FixedClock(after(NOW, seconds))
@@ -309,7 +314,7 @@ with description("falco-playbook sweep") as self:
         expect(self.run("-p", "isolate", "-n", "bank", "-o", "json").out).to(equal("[]\n"))
 
     with it("ends nothing while the playbook is paused, and says so"):
-        book = Book()
+        book = Book(self.ledger.text)
         book.pause("bob", NOW)
         self.ledger.text = book.text()
 

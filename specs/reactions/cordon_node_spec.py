@@ -37,7 +37,7 @@ def node_of(cluster, name="node-1"):
 
 
 def undo(cluster):
-    return Undo(Cordoning, cluster, lambda *_: None).undo("node-1")
+    return Undo(Cordoning, cluster, [cluster.ledger], lambda *_: None).undo("node-1")
 
 
 def ended(cluster, now):

@@ -45,6 +45,7 @@ def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True, ttl=N
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return IsolatePod(
         cluster,
+        cluster.ledger,
         proof,
         Lifetime(FixedClock(now), ttl),
         direction=direction,
@@ -129,6 +130,38 @@ with description("Isolating a pod") as self:
 
             expect(again.reason).to(equal("already-isolated"))
             expect(self.cluster.writes).to(equal(["create_network_policy", "patch_pod"]))
+
+    with it("drops what somebody wrote on the pod beforehand, and goes by none of it"):
+        forged = {
+            DETACHED_LABELS: '{"admin": "yes"}',
+            "falco/until": str(later(NOW, 21)),
+            "falco/detached-from": "ReplicaSet evil",
+        }
+        pod = a_pod(metadata={"labels": LABELS, "annotations": {**forged, "kept": "1"}})
+        cluster = a_cluster(pod)
+        run(cluster, ttl=3600)
+        found = the_pod(cluster).annotations
+
+        expect(found["falco/until"]).to(equal(str(later(NOW, 3600))))
+        expect(found["kept"]).to(equal("1"))
+        expect({DETACHED_LABELS, "falco/detached-from"} & set(found)).to(be_empty)
+        expect(cluster.ledger.contained()[UID].notes).to(
+            equal({key: value for key, value in found.items() if key != "kept"})
+        )
+
+    with it("remembers in the ledger what it takes off, before it takes it off"):
+        cluster = a_cluster(a_replica())
+        cluster.failures["patch_pod"] = [NotPermitted("may not"), NotPermitted("may not")]
+
+        expect(lambda: run(cluster)).to(raise_error(NotPermitted))
+        expect(cluster.ledger.contained()).to(have_key(UID))
+
+    with it("takes no labels off that are too long to be remembered"):
+        labels = {f"l{number:02}": "x" * 63 for number in range(40)}
+        cluster = a_cluster(a_pod(owner="ReplicaSet/web", metadata={"labels": labels}))
+        cluster.put(a_replica_controller(labels=labels))
+
+        expect(run(cluster).message).to(contain("not detached", "too long to be remembered"))
 
     with it("detaches a pod that only claims to have been detached before"):
         claims = {"labels": LABELS, "annotations": {DETACHED_LABELS: "{}"}}
@@ -374,7 +407,8 @@ with description("Isolating a pod") as self:
 
         with it("is undone by its own policy, and theirs stays"):
             run(self.cluster)
-            Isolation.of(the_pod(self.cluster), self.cluster).release(self.cluster)
+            pod = the_pod(self.cluster)
+            Isolation.of(pod, self.cluster, pod.annotations).release(self.cluster)
 
             expect(set(self.cluster.policies)).to(equal({NAME}))
 

@@ -21,6 +21,7 @@ def taint_node(cluster, *, taint_host=False, effect="NoSchedule", value="true", 
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return TaintNode(
         cluster,
+        cluster.ledger,
         proof,
         Lifetime(FixedClock(now), ttl),
         key="falco/alert",

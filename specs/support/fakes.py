@@ -19,6 +19,7 @@ from playbooks.core.ports import (
     Cluster,
     ClusterCollaborators,
     Evidence,
+    Ledger,
     LedgerStore,
     OwnPod,
     Slack,
@@ -92,12 +93,17 @@ class InMemoryLedger(MemoryLedger):
 def some_collaborators(
     cluster: Optional[Cluster] = None, *, ledger: Optional[LedgerStore] = None, **changes: Any
 ) -> ClusterCollaborators:
-    """Fakes. ``ledger``: where it is stored."""
+    """Fakes. ``ledger``: where it is stored; by default that of the cluster."""
+    cluster = cluster or InMemoryCluster()
+    if ledger is None and isinstance(cluster, InMemoryCluster):
+        stored: Ledger = cluster.ledger
+    else:
+        stored = StoredLedger(ledger or InMemoryLedger())
     fakes = {
         "clock": FixedClock(),
         "own_pod": FakeOwnPod(),
-        "cluster": cluster or InMemoryCluster(),
-        "ledger": StoredLedger(ledger or InMemoryLedger()),
+        "cluster": cluster,
+        "ledger": stored,
     }
     return ClusterCollaborators(**{**fakes, **changes})
 
@@ -145,11 +151,14 @@ class InMemoryCluster(MemoryCluster):
     """The shipped one, watched: ``calls`` has the name of each method that was called, and
     ``failures`` makes a method raise once each. Its namespaces come with their pods.
 
-    ``logs``: by the name of the container, and whether it is that of the run before.
+    ``ledger``: that of a playbook which acts on it, kept in ``store``. ``logs``: by the name of the
+    container, and whether it is that of the run before.
     """
 
     def __init__(self, *objects: Any) -> None:
         super().__init__(FixedClock())
+        self.store = InMemoryLedger()
+        self.ledger = StoredLedger(self.store)
         self.logs: Dict[Tuple[str, bool], bytes] = {}
         self.calls: List[str] = []
         self.failures: Dict[str, List[Exception]] = {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, List, Optional, Sequence, Tuple, Type, Union
+from typing import Callable, ClassVar, Dict, List, Optional, Sequence, Tuple, Union
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import is_name, matches_any
@@ -22,12 +23,17 @@ class Containment(ABC):
     undo`` and ``sweep``, and the worker, use nothing else of it. Subclass ``PodContainment`` or
     ``NodeContainment``, which say how targets are found.
 
-    ``KIND``: ``pod`` or ``node``, as in ``falco-playbook undo KIND/NAME``. ``NOTHING``: what is
+    What it goes by are notes in the ledger, where no tenant writes; the same stand as annotations
+    on the target, for people.
+
+    ``KIND``: ``pod`` or ``node``, as in ``falco-playbook undo KIND/NAME``. ``KEYS``: of its notes,
+    which are annotations too. ``NOTHING``: what is
     said after the name of a target on which nothing is left (``is not isolated``). ``EXPIRED``: the
     reason code of an expiry.
     """
 
     KIND: ClassVar[str]
+    KEYS: ClassVar[Tuple[str, ...]]
     NOTHING: ClassVar[str]
     EXPIRED: ClassVar[str]
 
@@ -51,14 +57,19 @@ class Containment(ABC):
 
     @classmethod
     @abstractmethod
-    def is_due(cls, target: Target, now: Instant) -> bool:
-        """Whether a containment on the target has ended, by its TTL or because somebody took it off
-        and left our note. No call."""
+    def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Target]) -> bool:
+        """Whether what the notes say has ended, by its TTL or because somebody took it off. Calls
+        ``look`` for the target only where the notes do not tell."""
 
     @classmethod
     @abstractmethod
-    def of(cls, target: Target, cluster: Cluster) -> Containment:
-        """What is left on the target. May make reads."""
+    def of(cls, target: Target, cluster: Cluster, notes: Notes) -> Containment:
+        """What is left on the target, by these notes. May make reads."""
+
+    @classmethod
+    def of_ledgers(cls, notes: Sequence[Notes]) -> Dict[str, str]:
+        """The notes of several ledgers about one target."""
+        return {key: value for each in notes for key, value in each.items() if key in cls.KEYS}
 
     @property
     @abstractmethod
@@ -83,6 +94,11 @@ class Containment(ABC):
         """Why releasing it would harm something else, in words, even where it is forced; or empty.
         May make reads."""
         return ""
+
+    @property
+    def left(self) -> Dict[str, str]:
+        """The notes that stand after the release, where only a part is released."""
+        return {}
 
     @abstractmethod
     def release(self, cluster: Cluster) -> str:
@@ -140,9 +156,11 @@ class NodeContainment(Containment):
         """Whether a containment of ours stands on the node: it then counts towards MAX_NODES."""
 
 
-def read_again(containment: Type[Containment], target: Target, cluster: Cluster) -> Target:
-    namespace = target.namespace if isinstance(target, Pod) else ""
-    return containment.read(cluster, target.name, namespace)
+def contained(target: Target, notes: Notes) -> Contained:
+    """What the ledger remembers of a target."""
+    if isinstance(target, Pod):
+        return Contained(target.uid, PodContainment.KIND, target.namespace, target.name, notes)
+    return Contained(target.uid, NodeContainment.KIND, "", target.name, notes)
 
 
 def undo_command(target: Target) -> str:

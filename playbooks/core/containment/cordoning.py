@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.containment.containment import NodeContainment
 from playbooks.core.containment.note import Note
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 
@@ -26,7 +27,9 @@ class Cordoning(NodeContainment):
     """
 
     node: Node
+    note: Optional[Note]
 
+    KEYS = (CORDONED,)
     NOTHING = "was not cordoned by a playbook"
     EXPIRED = "uncordoned"
 
@@ -39,22 +42,21 @@ class Cordoning(NodeContainment):
         return node.unschedulable and CORDONED in node.annotations
 
     @classmethod
-    def is_due(cls, target: Any, now: Instant) -> bool:
-        found = note(target)
-        return found is not None and (found.is_over(now) or not target.unschedulable)
+    def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:
+        found = note(notes)
+        return found is not None and (found.is_over(now) or not look().unschedulable)
 
     @classmethod
-    def of(cls, target: Any, cluster: Cluster) -> Cordoning:  # noqa: ARG003
-        return cls(target)
+    def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Cordoning:  # noqa: ARG003
+        return cls(target, note(notes))
 
     @property
     def there(self) -> bool:
-        return CORDONED in self.node.annotations
+        return self.note is not None
 
     @property
     def until(self) -> Optional[Instant]:
-        found = note(self.node)
-        return found.until if found else None
+        return self.note.until if self.note else None
 
     def release(self, cluster: Cluster) -> str:
         cluster.patch_node(self.node, spec={"unschedulable": None}, annotations=annotation(None))
@@ -67,10 +69,10 @@ class Cordoning(NodeContainment):
         return self.expired(self.release(cluster), self.EXPIRED)
 
 
-def note(node: Node) -> Optional[Note]:
+def note(notes: Notes) -> Optional[Note]:
     """None where there is none, or it says nothing."""
     try:
-        return Note.of_dict(json.loads(node.annotations[CORDONED]))
+        return Note.of_dict(json.loads(notes[CORDONED]))
     except (KeyError, ValueError, AttributeError, TypeError):
         return None
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, List, Mapping, Optional, Set, Tuple, Type
+from typing import List, Mapping, Optional, Set, Tuple, Type
 
-from playbooks.core.containment.containment import Containment, Target, read_again
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import Conflict, NotFound, PlaybookError
+from playbooks.core.ledger.contained import Contained
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Collaborators
-from playbooks.core.settings import read
-
-Paused = Callable[[], str]
+from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Collaborators, Ledger
+from playbooks.core.settings import matches_any, matching, read
 
 
 class Expiry:
     """Several may run at the same time, and at any time anew: what is over is over for all.
 
-    ``paused`` says who paused the playbook, or nothing; asked only when something is due.
-    ``namespaces``: names or globs of those that are looked at; none means all.
+    Ends nothing that ``ledger`` does not know, whatever stands on an object. ``namespaces``: names
+    or globs of those that are looked at; none means all. ``protected``: of those in which nothing
+    is ended.
     """
 
     def __init__(
@@ -27,49 +28,90 @@ class Expiry:
         containment: Type[Containment],
         cluster: Cluster,
         clock: Clock,
-        paused: Paused,
+        ledger: Ledger,
         namespaces: Tuple[str, ...] = (),
+        protected: Tuple[str, ...] = (),
     ) -> None:
         self._containment = containment
         self._cluster = cluster
         self._clock = clock
-        self._paused = paused
+        self._ledger = ledger
         self._namespaces = namespaces
+        self._protected = protected
         self._said: Set[str] = set()
 
     def once(self) -> List[Outcome]:
         """What was done, what failed, and, once, what is left alone.
 
-        One call where nothing is due. Raises a PlaybookError where it cannot look.
+        One read of the ledger where nothing is due. Raises a PlaybookError where it cannot look.
         """
-        listed = self._containment.listed(self._cluster, self._namespaces)
-        now = self._clock.now()
-        due = [target for target in listed if self._containment.is_due(target, now)]
-        paused = self._paused() if due else ""
+        due = [each for each in self._ledger.contained().values() if self._is_due(each)]
+        paused = self._ledger.paused() if due else ""
         if paused:
             ended = [Outcome.skipped("paused", f"nothing is ended: {paused}")]
         else:
-            ended = [outcome for target in due for outcome in self._ended(target)]
+            ended = [outcome for each in due for outcome in self._ended(each)]
         return [outcome for outcome in ended if not self._known(outcome)]
 
-    def _ended(self, target: Target) -> List[Outcome]:
+    def _is_due(self, known: Contained) -> bool:
+        kind, namespace = self._containment, known.namespace
+        if known.kind != kind.KIND or (namespace and not matches_any(namespace, self._namespaces)):
+            return False
         try:
-            outcome = self._end(target)
-        except (Conflict, NotFound):
+            return kind.is_due(known.notes, self._clock.now(), lambda: self._read(known))
+        except NotFound:
+            return True
+
+    def _ended(self, known: Contained) -> List[Outcome]:
+        place = f"{known.namespace}/" if known.namespace else ""
+        target = f"{known.kind} {place}{known.name}"
+        if matching(known.namespace, self._protected):
+            said = f"{target} is due and left alone: its namespace is protected"
+            return [Outcome.skipped("protected-namespace", said, target)]
+        try:
+            outcome = self._end(known)
+        except Conflict:
             # Somebody else wrote it meanwhile: the next look sees what is left.
             return []
         except PlaybookError as error:
-            outcome = replace(Outcome.failed(error), target=str(target))
+            outcome = replace(Outcome.failed(error), target=target)
         return [outcome] if outcome else []
 
-    def _end(self, listed: Target) -> Optional[Outcome]:
-        """None: somebody else was faster. What was listed may be some seconds old."""
-        target = read_again(self._containment, listed, self._cluster)
-        now = self._clock.now()
-        if not self._containment.is_due(target, now):
+    def _end(self, known: Contained) -> Optional[Outcome]:
+        """None: it is gone, or somebody else was faster.
+
+        The object is read before the ledger: whoever extends it then writes both after, and one of
+        the two writers has a conflict.
+        """
+        kind = self._containment
+        try:
+            target = self._read(known)
+        except NotFound:
+            return self._ledger.release(known.uid, kind.KEYS)
+        again, now = self._ledger.contained().get(known.uid), self._clock.now()
+        if again is None or not kind.is_due(again.notes, now, lambda: target):
             return None
-        found = self._containment.of(target, self._cluster).over(now)
-        return found.left_alone(found.changes) if found.changes else found.expire(self._cluster)
+        if isinstance(target, Pod) and target.terminates_at:
+            return None
+        found = kind.of(target, self._cluster, again.notes).over(now)
+        if found.changes:
+            return found.left_alone(found.changes)
+        try:
+            outcome = found.expire(self._cluster)
+        except NotFound:
+            return None
+        if outcome.status is Status.ACTED:
+            self._ledger.release(known.uid, [key for key in kind.KEYS if key not in found.left])
+            if found.left:
+                self._ledger.contain(replace(again, notes=found.left))
+        return outcome
+
+    def _read(self, known: Contained) -> Target:
+        """Raises NotFound where it is gone, also where another one has its name."""
+        target = self._containment.read(self._cluster, known.name, known.namespace)
+        if target.uid != known.uid:
+            raise NotFound(f"{target} of uid {known.uid} is gone, another has its name")
+        return target
 
     def _known(self, outcome: Outcome) -> bool:
         if outcome.status is not Status.SKIPPED:
@@ -96,6 +138,7 @@ def expiry(
         containment,
         collaborators.cluster,
         collaborators.clock,
-        collaborators.ledger.paused,
+        collaborators.ledger,
         settings["NAMESPACES"],
+        settings["PROTECTED_NAMESPACES"],
     )

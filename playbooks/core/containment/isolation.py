@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
@@ -14,6 +14,7 @@ from playbooks.core.containment.containment import PodContainment
 from playbooks.core.containment.note import LONGEST_RULE
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant, instant_or_none
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 
@@ -43,6 +44,7 @@ class Isolation(PodContainment):
     note: IsolationNote
     policy: Optional[Mapping[str, Any]]
 
+    KEYS = KEYS
     LABEL = LABEL
     NOTHING = "is not isolated"
     EXPIRED = "released"
@@ -52,23 +54,23 @@ class Isolation(PodContainment):
         return self.pod
 
     @classmethod
-    def is_due(cls, target: Any, now: Instant) -> bool:
-        """A pod that is being deleted is left to that."""
-        until = IsolationNote.of(target).until
-        return until is not None and until <= now and target.terminates_at is None
+    def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:  # noqa: ARG003
+        until = IsolationNote.of(notes).until
+        return until is not None and until <= now
 
     @classmethod
-    def of(cls, target: Any, cluster: Cluster) -> Isolation:
+    def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Isolation:
         """One call: policies are listed, since a playbook may list them anyway."""
         name = network_policy.name_for(target)
         listed = cluster.network_policies(target.namespace)
         ours = [policy for policy in listed if network_policy.isolates(policy, target)]
         named = [policy for policy in listed if policy["metadata"]["name"] == name]
-        return cls(target, IsolationNote.of(target), next(iter((*ours, *named)), None))
+        return cls(target, IsolationNote.of(notes), next(iter((*ours, *named)), None))
 
     @property
     def there(self) -> bool:
-        return bool(self.policy or LABEL in self.pod.labels or on(self.pod))
+        noted = self.note != IsolationNote()
+        return bool(noted or self.policy or LABEL in self.pod.labels or on(self.pod))
 
     @property
     def until(self) -> Optional[Instant]:
@@ -170,9 +172,8 @@ class IsolationNote:
     unreadable: str = ""
 
     @classmethod
-    def of(cls, pod: Pod) -> IsolationNote:
-        """What stands on the pod; empty where nothing does."""
-        found = pod.annotations
+    def of(cls, found: Notes) -> IsolationNote:
+        """Of notes in the ledger, or annotations; empty where there are none."""
         detached = _labels(found.get(DETACHED_LABELS, "{}"))
         until = instant_or_none(found.get(UNTIL, ""))
         unreadable = DETACHED_LABELS if detached is None else ""
@@ -190,7 +191,7 @@ class IsolationNote:
         )
 
     def annotations(self) -> Dict[str, str]:
-        """Those to set; what is empty is not set, and so stays as it was."""
+        """What is written on the pod, and in the ledger; nothing of what is empty."""
         labels = json.dumps(dict(self.detached), sort_keys=True) if self.detached else ""
         written = {
             POLICY: self.policy,

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from playbooks.core.cluster.node import Node, Taint, shown
 from playbooks.core.containment.containment import NodeContainment
 from playbooks.core.containment.note import Note
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.ports import Cluster
 
 # JSON: each taint as kubectl writes it, and when, why and until when it was added. One node may
 # have several, of playbooks with another key or effect.
 TAINTS = "falco/taints"
 
-Notes = Mapping[str, Note]
+ByTaint = Mapping[str, Note]
 
 
 @dataclass(frozen=True)
 class Tainting(NodeContainment):
-    """``notes``: those of the taints that are looked at, by taint as kubectl writes it."""
+    """``notes``: those of the taints that are looked at, by taint as kubectl writes it; ``kept``:
+    those of taints of ours that stay."""
 
     node: Node
-    notes: Notes
+    notes: ByTaint
+    kept: ByTaint = field(default_factory=dict)
 
+    KEYS = (TAINTS,)
     NOTHING = "has no taint that a playbook added"
     EXPIRED = "untainted"
 
@@ -38,16 +42,26 @@ class Tainting(NodeContainment):
         return TAINTS in node.annotations
 
     @classmethod
-    def is_due(cls, target: Any, now: Instant) -> bool:
-        return any(note.is_over(now) for note in notes(target).values())
+    def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:  # noqa: ARG003
+        return any(note.is_over(now) for note in by_taint(notes).values())
 
     @classmethod
-    def of(cls, target: Any, cluster: Cluster) -> Tainting:  # noqa: ARG003
-        return cls(target, notes(target))
+    def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Tainting:  # noqa: ARG003
+        return cls(target, by_taint(notes))
+
+    @classmethod
+    def of_ledgers(cls, notes: Sequence[Notes]) -> Dict[str, str]:
+        """Each may have taints of another key or effect."""
+        merged = {taint: note for each in notes for taint, note in by_taint(each).items()}
+        return {key: value for key, value in annotation(merged).items() if value}
 
     @property
     def there(self) -> bool:
-        return self.is_noted(self.node)
+        return bool(self.notes)
+
+    @property
+    def left(self) -> Dict[str, str]:
+        return {key: value for key, value in annotation(self.kept).items() if value}
 
     @property
     def until(self) -> Optional[Instant]:
@@ -64,14 +78,17 @@ class Tainting(NodeContainment):
         """Without those that somebody changed, unless that is all of them."""
         over = {taint: note for taint, note in self.notes.items() if note.is_over(now)}
         same = {taint: note for taint, note in over.items() if not self._changed(taint)}
-        return replace(self, notes=same or over)
+        chosen = same or over
+        kept = {taint: note for taint, note in self.notes.items() if taint not in chosen}
+        return replace(self, notes=chosen, kept=kept)
 
     def release(self, cluster: Cluster) -> str:
         """Also in what somebody made of them."""
         places = {_place(taint) for taint in self.notes}
         removed = [t for t in self.node.taints if _place(shown(t)) in places]
         kept = [taint for taint in self.node.taints if taint not in removed]
-        left = {t: note for t, note in notes(self.node).items() if t not in self.notes}
+        noted = by_taint(self.node.annotations)
+        left = {t: note for t, note in noted.items() if t not in self.notes}
         cluster.patch_node(self.node, spec={"taints": kept}, annotations=annotation(left))
         off = ", ".join(map(shown, removed))
         return f"{self.node}: {f'taint {off} taken off' if off else 'its taint was gone already'}"
@@ -89,16 +106,16 @@ def _place(taint: str) -> str:
     return f"{key.partition('=')[0]}:{effect}"
 
 
-def notes(node: Node) -> Dict[str, Note]:
-    """By taint; none where the annotation is missing or says nothing."""
+def by_taint(notes: Notes) -> Dict[str, Note]:
+    """None where the note is missing or says nothing."""
     try:
-        found = json.loads(node.annotations.get(TAINTS, "{}"))
+        found = json.loads(notes.get(TAINTS, "{}"))
         return {str(taint): Note.of_dict(entry) for taint, entry in found.items()}
     except (ValueError, AttributeError, TypeError):
         return {}
 
 
-def annotation(notes: Notes) -> Dict[str, Optional[str]]:
+def annotation(notes: ByTaint) -> Dict[str, Optional[str]]:
     """The annotation to set, or to take off where there are none."""
     written = {taint: note.to_dict() for taint, note in notes.items()}
     return {TAINTS: json.dumps(written, sort_keys=True) if written else None}

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Callable, Type
+from typing import Callable, Dict, Optional, Sequence, Type
 
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.containment.containment import Containment
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Cluster
+from playbooks.core.ports import Cluster, Ledger
 
 # Called with the uid and the words for an object, before anything of it is changed.
 Exempt = Callable[[str, str], None]
 
 
 class Undo:
-    """Doing it again is no harm. ``force``: also undo what somebody changed since; never at the
-    cost of another object."""
+    """Doing it again is no harm. ``ledgers``: of the playbook, which say what it contained.
+
+    ``force``: also undo what somebody changed since, and what no ledger knows, by what stands on
+    the object, which whoever may write that can have put there; never at the cost of another
+    object.
+    """
 
     def __init__(
         self,
         containment: Type[Containment],
         cluster: Cluster,
+        ledgers: Sequence[Ledger],
         exempt: Exempt,
         *,
         force: bool = False,
     ) -> None:
         self._containment = containment
         self._cluster = cluster
+        self._ledgers = ledgers
         self._exempt = exempt
         self._force = force
 
@@ -36,10 +43,19 @@ class Undo:
 
     def _once(self, name: str, namespace: str) -> Outcome:
         read = self._containment.read(self._cluster, name, namespace)
-        found, target = self._containment.of(read, self._cluster), str(read)
+        target, known = str(read), self._known(read.uid)
+        noted = read.annotations if known is None else known
+        found = self._containment.of(read, self._cluster, noted)
         if not found.there:
             said = f"nothing to undo: {target} {found.NOTHING}"
             return Outcome.skipped("nothing-to-undo", said, target)
+        if known is None and not self._force:
+            said = (
+                f"{target} is left alone: no ledger knows that a playbook contained it, as with"
+                " earlier versions. Whoever may write it can have marked it so (--force goes by"
+                f" the marks: {_marks(noted, self._containment)})"
+            )
+            return Outcome.skipped("not-in-ledger", said, target)
         if found.changes and not self._force:
             what = "; ".join(found.changes)
             said = f"{target} is left alone, somebody changed it since: {what}"
@@ -48,4 +64,17 @@ class Undo:
         if obstacle:
             return Outcome.skipped("replaced", obstacle, target)
         self._exempt(read.uid, target)
-        return Outcome.acted(target, "undone", found.release(self._cluster), uid=read.uid)
+        said = found.release(self._cluster)
+        for ledger in self._ledgers:
+            ledger.release(read.uid, self._containment.KEYS)
+        return Outcome.acted(target, "undone", said, uid=read.uid)
+
+    def _known(self, uid: str) -> Optional[Dict[str, str]]:
+        """What the ledgers say of the object; None where they do not know it."""
+        found = (ledger.contained().get(uid) for ledger in self._ledgers)
+        return self._containment.of_ledgers([known.notes for known in found if known]) or None
+
+
+def _marks(notes: Notes, containment: Type[Containment]) -> str:
+    found = [f"{key}={notes[key]:.200}" for key in containment.KEYS if key in notes]
+    return ", ".join(found) or "no annotation"

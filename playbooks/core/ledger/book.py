@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
 from playbooks.core.action import Answer
 from playbooks.core.instant import NANOSECONDS, Instant, shown
+from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.counts import Counts, Sums, mark
 from playbooks.core.ledger.legible import Legible
 from playbooks.core.ledger.limits import Limits
@@ -64,6 +65,7 @@ class Book:
         self.tripped.pop(ALL, None)
         self.resets: Dict[str, Dict[str, str]] = legible.notes("resets", time="at")
         self.undone: Dict[str, Dict[str, str]] = legible.notes("undone", time="until")
+        self._contained: Dict[str, Contained] = legible.contained()
         self._tainting: Dict[str, str] = legible.times("tainting")
         # What actions wait for, and since when people know.
         self._waiting: Dict[str, str] = legible.times("waiting")
@@ -78,6 +80,7 @@ class Book:
             "tripped": self.tripped,
             "resets": self.resets,
             "undone": self.undone,
+            "contained": {uid: found.to_dict() for uid, found in self._contained.items()},
             "tainting": self._tainting,
             "waiting": self._waiting,
             "actions": self._counts.content,
@@ -133,6 +136,34 @@ class Book:
         """Somebody undid what was done to this object: not again before ``until``."""
         self.undone[uid] = {"what": what, "by": by, "until": str(until)}
         self.changed = True
+
+    # What is contained
+
+    @property
+    def contained(self) -> Dict[str, Contained]:
+        """By uid, in the order in which it was written last."""
+        return dict(self._contained)
+
+    def contain(self, contained: Contained) -> None:
+        """Also what notes of another playbook stand there, where several share the ledger."""
+        before = self._contained.pop(contained.uid, None)
+        notes = {**(before.notes if before else {}), **contained.notes}
+        self._contained[contained.uid] = replace(contained, notes=notes)
+        while len(self._contained) > MOST_CONTAINED:
+            del self._contained[next(iter(self._contained))]
+        self.changed = True
+
+    def release(self, uid: str, keys: Iterable[str]) -> None:
+        """Forget these notes, and the object once it has none."""
+        before = self._contained.get(uid)
+        if before is None:
+            return
+        left = {key: note for key, note in before.notes.items() if key not in set(keys)}
+        if left:
+            self._contained[uid] = replace(before, notes=left)
+        else:
+            del self._contained[uid]
+        self.changed = self.changed or left != before.notes
 
     # What stops everything
 

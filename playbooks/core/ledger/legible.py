@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.instant import instant_or_none
+from playbooks.core.ledger.contained import Contained
 
 # Grain (seconds) -> namespace -> workload -> the objects acted upon.
 Spaces = Dict[str, Dict[str, List[str]]]
@@ -43,6 +44,15 @@ class Legible:
             self._drop(f"{key} of {name}", note)
             if stops:
                 kept[name] = dict(_ILLEGIBLE)
+        return kept
+
+    def contained(self) -> Dict[str, Contained]:
+        kept = {}
+        for uid, entry in self._entries("contained").items():
+            try:
+                kept[uid] = Contained.of_dict(uid, entry)
+            except ValueError:
+                self._drop(f"contained of {uid}", entry)
         return kept
 
     def times(self, key: str) -> Dict[str, str]:

@@ -1,12 +1,20 @@
 import json
+from dataclasses import replace
 
 from expects import be_empty, be_none, contain, equal, expect, raise_error
 from mamba import before, description, it
 
 from playbooks import delete, isolate, taint
+from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.expiry import expiry
-from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotPermitted
+from playbooks.core.errors import (
+    ClusterUnavailable,
+    Conflict,
+    GuardUnanswered,
+    NotFound,
+    NotPermitted,
+)
 from playbooks.core.ledger.book import Book, after
 from playbooks.core.outcome import Status
 from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
@@ -47,9 +55,7 @@ def read(playbook, given):
 
 
 def expiry_of(playbook, cluster, *, now=DUE, ledger=None, **chosen):
-    collaborators = some_collaborators(
-        cluster, clock=FixedClock(now), ledger=ledger or InMemoryLedger()
-    )
+    collaborators = some_collaborators(cluster, clock=FixedClock(now), ledger=ledger)
     return expiry(playbook, {playbook.reaction.TTL: "1h", **chosen}, collaborators)
 
 
@@ -76,7 +82,7 @@ with description("An isolation for a time") as self:
         cluster = isolated()
 
         expect(pods(cluster, now=after(NOW, TTL - 1))).to(be_empty)
-        expect(cluster.calls).to(equal(["labelled_pods"]))
+        expect(cluster.calls).to(be_empty)
 
     with it("is left alone where it has no end"):
         cluster = isolated(ttl="off")
@@ -162,12 +168,55 @@ with description("An isolation for a time") as self:
     with it("is failed, and ends the others all the same, where one may not be ended"):
         cluster = isolated()
         other = json.loads(json.dumps(the_pod(cluster).manifest).replace("web-0", "web-1"))
+        other["metadata"]["uid"] = "another"
         cluster.put(Pod(other))
+        known = cluster.ledger.contained()[UID]
+        cluster.ledger.contain(replace(known, uid="another", name="web-1"))
         cluster.failures["patch_pod"] = [NotPermitted("may not")]
         first, second = pods(cluster)
 
         expect((first.status, first.target)).to(equal((Status.FAILED, "pod shop/web-0")))
-        expect(second.reason).to(equal("released"))
+        expect(second.target).to(equal("pod shop/web-1"))
+
+    with description("that the ledger does not know, or knows otherwise,"):
+        with it("is not ended by what somebody wrote on the pod beforehand"):
+            forged = {"falco/until": str(NOW), "falco/detached-labels": '{"a": "b"}'}
+            labels = {"labels": {"falco/isolated": UID}, "annotations": forged}
+            cluster = InMemoryCluster(a_pod(metadata=labels))
+            policy = network_policy.isolating(a_pod(), ("Ingress", "Egress"), ())
+            cluster.put(network_policy.signed(policy, NOW))
+
+            expect(pods(cluster)).to(be_empty)
+            expect(cluster.calls).to(be_empty)
+
+        with it("is not ended earlier, nor by deletion, for what somebody writes on it since"):
+            cluster = isolated()
+            forged = {"falco/until": str(NOW), "falco/detached-labels": '{"a": "b"}'}
+            change_pod(cluster, annotations={**the_pod(cluster).annotations, **forged})
+
+            expect(pods(cluster, now=after(NOW, 60))).to(be_empty)
+            expect(pods(cluster)[0].reason).to(equal("released"))
+            expect(the_pod(cluster).labels).to(equal(LABELS))
+
+        with it("is forgotten once it is gone, or another has its name"):
+            for change in (
+                lambda cluster: cluster.remove("Pod", "web-0"),
+                lambda cluster: change_pod(cluster, uid="another"),
+            ):
+                cluster = isolated()
+                change(cluster)
+
+                expect(pods(cluster)).to(be_empty)
+                expect(cluster.ledger.contained()).to(be_empty)
+                expect(cluster.writes).to(be_empty)
+
+    with it("goes on in a protected namespace, and is said once"):
+        cluster = isolated(detach=True)
+        looking = expiry_of(isolate.playbook, cluster, PROTECTED_NAMESPACES="sh*")
+
+        expect(looking.once()[0].reason).to(equal("protected-namespace"))
+        expect(looking.once()).to(be_empty)
+        expect(cluster.writes).to(be_empty)
 
     with it("is looked for where the playbook may act only"):
         names, globs, others = isolated(), isolated(), isolated()
@@ -180,9 +229,9 @@ with description("An isolation for a time") as self:
         expect(pods(others, NAMESPACES="bank")).to(be_empty)
 
     with it("goes on while the playbook is paused, and is said once"):
-        book = Book()
-        book.pause("alice", NOW)
         cluster = isolated(detach=True)
+        book = Book(cluster.store.text)
+        book.pause("alice", NOW)
         looking = expiry_of(isolate.playbook, cluster, ledger=InMemoryLedger(book.text()))
         (outcome,) = looking.once()
 
@@ -196,14 +245,15 @@ with description("An isolation for a time") as self:
         ledger.failures = [NotFound("no ledger")]
         cluster = isolated()
 
-        expect(lambda: pods(cluster, ledger=ledger)).to(raise_error(NotFound))
+        expect(lambda: pods(cluster, ledger=ledger)).to(raise_error(GuardUnanswered))
         expect(cluster.writes).to(be_empty)
 
-    with it("costs one call and no look at the ledger while nothing is due"):
-        ledger = InMemoryLedger()
-        pods(isolated(), now=NOW, ledger=ledger)
+    with it("costs one read of the ledger while nothing is due"):
+        cluster = isolated()
+        cluster.store.calls.clear()
+        pods(cluster, now=NOW)
 
-        expect(ledger.calls).to(be_empty)
+        expect((cluster.store.calls, cluster.calls)).to(equal((["read"], [])))
 
 
 with description("A taint for a time") as self:
@@ -238,25 +288,19 @@ with description("A taint for a time") as self:
         expect(looking.once()).to(be_empty)
         expect(cluster.writes).to(be_empty)
 
-    with it("is left alone where it was extended since the nodes were listed"):
+    with it("is left alone where it was extended since the ledger was read"):
         cluster = tainted(TAINT_TTL="1h")
-        listed = cluster.nodes()
+        listed = cluster.ledger.contained()
         collaborators = some_collaborators(cluster, clock=FixedClock(DUE))
         taint.build(read(taint.playbook, {"TAINT_TTL": "1h"}), collaborators).run(an_alert())
-        cluster.nodes = lambda: listed
+        answers, known = [listed], cluster.ledger.contained
+        cluster.ledger.contained = lambda: answers.pop() if answers else known()
 
         expect(nodes(cluster)).to(be_empty)
         expect(list(cluster.known_nodes["node-1"].taints)).to(equal([TAINT]))
 
 
 with description("The expiry of a playbook") as self:
-    with it("looks at what the playbook contains"):
-        for playbook, call in ((isolate.playbook, "labelled_pods"), (taint.playbook, "nodes")):
-            cluster = InMemoryCluster()
-
-            expect(expiry_of(playbook, cluster).once()).to(be_empty)
-            expect(cluster.calls).to(equal([call]))
-
     with it("is none unless it is set, in a dry run, and for what contains nothing"):
         expect(expiry(isolate.playbook, {}, some_collaborators())).to(be_none)
         expect(expiry_of(isolate.playbook, InMemoryCluster(), DRY_RUN="true")).to(be_none)
@@ -264,6 +308,6 @@ with description("The expiry of a playbook") as self:
 
     with it("fails where it cannot look"):
         cluster = isolated()
-        cluster.failures["labelled_pods"] = [ClusterUnavailable("away")]
+        cluster.store.failures = [ClusterUnavailable("away")]
 
         expect(lambda: pods(cluster)).to(raise_error(ClusterUnavailable))

@@ -15,7 +15,7 @@ from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
 from playbooks.reactions.taint_node import TaintNode
 from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import UID, a_node, a_pod, a_policy, a_replica_controller, an_alert
+from specs.support.mothers import NOW, UID, a_node, a_pod, a_policy, a_replica_controller, an_alert
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
@@ -30,7 +30,9 @@ def an_isolated(*, detach=False, ttl=None, present=1):
     cluster.put(a_replica_controller(labels=SELECTOR, present=present))
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     settings = {"direction": "both", "allow_cidrs": (), "detach": detach}
-    IsolatePod(cluster, proof, Lifetime(FixedClock(), ttl), **settings).run(an_alert())
+    IsolatePod(cluster, cluster.ledger, proof, Lifetime(FixedClock(), ttl), **settings).run(
+        an_alert()
+    )
     cluster.calls.clear()
     return cluster, pod
 
@@ -40,7 +42,7 @@ def a_tainted(*, effect="NoSchedule", cluster=None):
     cluster = cluster or InMemoryCluster(a_pod(), node)
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     settings = {"key": "falco/alert", "value": "true", "effect": effect, "taint_host": False}
-    TaintNode(cluster, proof, Lifetime(FixedClock()), **settings).run(an_alert())
+    TaintNode(cluster, cluster.ledger, proof, Lifetime(FixedClock()), **settings).run(an_alert())
     cluster.calls.clear()
     return cluster, node
 
@@ -48,8 +50,10 @@ def a_tainted(*, effect="NoSchedule", cluster=None):
 def undo(cluster, what="pod", *, force=False, exempted=None):
     exempt = (lambda *given: exempted.append(given)) if exempted is not None else lambda *_: None
     if what == "node":
-        return Undo(Tainting, cluster, exempt, force=force).undo("node-1")
-    return Undo(Isolation, cluster, exempt, force=force).undo("web-0", namespace="shop")
+        return Undo(Tainting, cluster, [cluster.ledger], exempt, force=force).undo("node-1")
+    return Undo(Isolation, cluster, [cluster.ledger], exempt, force=force).undo(
+        "web-0", namespace="shop"
+    )
 
 
 def written(pod, **metadata):
@@ -114,9 +118,11 @@ with description("Undoing an isolation") as self:
         def fails(*_):
             raise Conflict("the ledger is being written")
 
-        expect(lambda: Undo(Isolation, cluster, fails).undo("web-0", namespace="shop")).to(
-            raise_error(Conflict)
-        )
+        expect(
+            lambda: Undo(Isolation, cluster, [cluster.ledger], fails).undo(
+                "web-0", namespace="shop"
+            )
+        ).to(raise_error(Conflict))
         expect(cluster.writes).to(be_empty)
 
     with description("of a pod that was detached"):
@@ -183,7 +189,32 @@ with description("Undoing an isolation") as self:
             note.put(written(pod, annotations=changed))
 
             expect(undo(label).message).to(contain("label falco/isolated was edited"))
-            expect(undo(note).message).to(contain("annotation falco/detached-labels was edited"))
+            expect(undo(note, force=False).reason).to(equal("undone"))
+
+    with description("that somebody forged"):
+        with before.each:
+            forged = {"falco/detached-labels": '{"admin": "yes"}', "falco/until": str(NOW)}
+            pod = a_pod(metadata={"labels": {"falco/isolated": UID}, "annotations": forged})
+            self.cluster = InMemoryCluster(pod)
+
+        with it("puts no label on the pod that the ledger does not know"):
+            outcome = undo(self.cluster)
+
+            expect(outcome.reason).to(equal("not-in-ledger"))
+            expect(outcome.message).to(contain("--force", 'falco/detached-labels={"admin": "yes"}'))
+            expect(self.cluster.writes).to(be_empty)
+
+        with it("goes by what stands on the pod only where it is forced, as for earlier versions"):
+            expect(undo(self.cluster, force=True).reason).to(equal("undone"))
+            expect(the_pod(self.cluster).labels).to(equal({"admin": "yes"}))
+
+        with it("puts back what was taken off, whatever somebody wrote on the pod since"):
+            cluster, pod = an_isolated(detach=True, present=0)
+            forged = {**the_pod(cluster).annotations, "falco/detached-labels": '{"admin": "yes"}'}
+            cluster.put(written(the_pod(cluster), annotations=forged))
+            undo(cluster)
+
+            expect(the_pod(cluster).labels).to(equal(pod.labels))
 
         with it("is done when it is forced"):
             cluster, pod = an_isolated()
@@ -261,11 +292,11 @@ with description("Undoing a taint") as self:
         expect(list(self.the_node().taints)).to(equal([THEIRS]))
 
     with it("exempts the node by its uid"):
-        manifest = {**self.the_node().manifest}
+        manifest = {**a_node(taints=[THEIRS]).manifest}
         manifest["metadata"] = {**manifest["metadata"], "uid": "node-uid"}
-        self.cluster.put(Node(manifest))
+        cluster, _ = a_tainted(cluster=InMemoryCluster(a_pod(), Node(manifest)))
         exempted = []
-        undo(self.cluster, "node", exempted=exempted)
+        undo(cluster, "node", exempted=exempted)
 
         expect(exempted).to(equal([("node-uid", "node node-1")]))
 

@@ -4,6 +4,7 @@ from expects import be_below, be_empty, be_false, be_none, be_true, contain, equ
 from mamba import before, description, it
 
 from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
+from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.limits import Limits
 from specs.support.mothers import NOW
 
@@ -292,3 +293,56 @@ with description("The book") as self:
         expect(list(found["tainting"])).to(equal(["b"]))
         expect(found.get("undone")).to(be_none)
         expect(found.get("resets")).to(be_none)
+
+
+with description("What a book says of contained objects") as self:
+
+    def a_record(self, uid="uid-1", **notes):
+        return Contained(uid, "pod", "shop", f"web-{uid}", notes or {"falco/until": "then"})
+
+    with it("is there when it is read again, and in no book of an earlier version"):
+        book = Book()
+        book.contain(self.a_record())
+
+        expect(Book(book.text()).contained).to(equal({"uid-1": self.a_record()}))
+        expect(Book('{"version": 1, "undone": {}}').contained).to(equal({}))
+
+    with it("is every note of an object, whoever wrote it, until it is released"):
+        book = Book()
+        book.contain(self.a_record(a="1"))
+        book.contain(self.a_record(b="2"))
+        expect(book.contained["uid-1"].notes).to(equal({"a": "1", "b": "2"}))
+
+        book.release("uid-1", ["a"])
+        expect(book.contained["uid-1"].notes).to(equal({"b": "2"}))
+        book.release("uid-1", ["b"])
+        expect(book.contained).to(equal({}))
+
+    with it("is of so many objects only, those that were written last"):
+        book = Book()
+        for number in range(MOST_CONTAINED + 1):
+            book.contain(self.a_record(str(number)))
+        book.contain(self.a_record("1"))
+        book.contain(self.a_record("new"))
+
+        expect(len(book.contained)).to(equal(MOST_CONTAINED))
+        expect([uid in book.contained for uid in ("0", "1", "2", "new")]).to(
+            equal([False, True, False, True])
+        )
+
+    with it("costs itself alone where it cannot be read"):
+        book = Book()
+        book.contain(self.a_record())
+        for bad in (None, [], {}, {"kind": "pod", "name": "a", "notes": {"a": 1}}, {"kind": 1}):
+            content = json.loads(book.text())
+            content["contained"]["bad"] = bad
+            found = Book(json.dumps(content))
+
+            expect(list(found.contained)).to(equal(["uid-1"]))
+            expect(found.dropped).to(have_len(1))
+
+    with it("is not written where nothing is forgotten"):
+        book = Book()
+        book.release("uid-1", ["a"])
+
+        expect(book.changed).to(equal(False))

@@ -1,0 +1,42 @@
+"""What a playbook contained, as its ledger has it: where only its account and people write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping
+
+# Objects that are remembered at most; the ledger is one object of the cluster. What is forgotten
+# stays contained until a person releases it.
+MOST_CONTAINED = 300
+
+Notes = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Contained:
+    """``kind``: ``pod`` or ``node``; ``namespace`` is empty for a node.
+
+    ``notes``: the annotations of ours as they were written on the object, where they only tell
+    people: whoever may write the object can change them there.
+    """
+
+    uid: str
+    kind: str
+    namespace: str
+    name: str
+    notes: Notes
+
+    @classmethod
+    def of_dict(cls, uid: str, entry: Any) -> Contained:
+        """What ``to_dict`` gave. Raises ValueError for anything else."""
+        found = entry if isinstance(entry, dict) else {}
+        kind, namespace, name = (found.get(key, "") for key in ("kind", "namespace", "name"))
+        notes = found.get("notes")
+        words = [kind, namespace, name, *(notes.values() if isinstance(notes, dict) else [None])]
+        if not kind or not name or not all(isinstance(word, str) for word in words):
+            raise ValueError("expected kind, name and notes")
+        return cls(uid, kind, namespace, name, dict(notes or {}))
+
+    def to_dict(self) -> Dict[str, Any]:
+        place = {"namespace": self.namespace} if self.namespace else {}
+        return {"kind": self.kind, **place, "name": self.name, "notes": dict(self.notes)}
