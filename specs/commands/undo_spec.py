@@ -206,7 +206,7 @@ with description("falco-playbook undo") as self:
         with it("in the namespaces of -n and of the kubeconfig only, without -A"):
             self.deployed = functions(("isolate", "a", "shop"), ("isolate", "b", "default"))
             self.deployed.create(list(functions(("isolate", "c", "ops")).objects.values()))
-            self.contain(isolate)
+            self.contain(isolate, ("shop", "falco-a-ledger"))
             self.run(*POD[:-1])
 
             expect(set(self.ledgers)).to(
