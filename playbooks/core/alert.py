@@ -97,9 +97,9 @@ def _document(body: Union[Mapping[str, Any], str, bytes, None]) -> Mapping[str, 
             # Not strict: control characters may stand in text as they are.
             parsed = json.loads(parsed, strict=False)
         except (ValueError, RecursionError):
-            raise _invalid("the alert", _shown(parsed), "a JSON object") from None
+            raise _invalid("the message", _shown(parsed), "a JSON object") from None
     if not isinstance(parsed, Mapping):
-        raise _invalid("the alert", _shown(parsed), "a JSON object")
+        raise _invalid("the message", _shown(parsed), "a JSON object")
     return parsed
 
 

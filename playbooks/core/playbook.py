@@ -196,7 +196,14 @@ class Responder:
         try:
             alert = Alert.parse(body)
             now = alert.time if recorded else self._clock.now()
-            case = Case(alert, now, released_by, dry_run=self._dry_run, received=received)
+            case = Case(
+                alert,
+                now,
+                released_by,
+                dry_run=self._dry_run,
+                received=received,
+                recorded=recorded,
+            )
             outcome = self._decide(case, why)
         except PlaybookError as error:
             outcome = Outcome.failed(error)

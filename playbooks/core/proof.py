@@ -102,7 +102,7 @@ class Proof:
     def _named(self, alert: Alert, claim: Claim) -> Union[Proven, Outcome]:
         target = f"pod {claim.namespace}/{claim.pod}"
         if not claim.has_id and not self._accepts_name(alert, claim):
-            return Outcome.skipped("unproven", self._no_id(claim), target)
+            return Outcome.skipped("unproven", self._no_id(alert, claim), target)
         try:
             pod = self._cluster.pod(claim.pod, namespace=claim.namespace)
         except NotFound:
@@ -152,7 +152,9 @@ class Proof:
         if not contradictions and self._on_another_node(alert, claim, pod):
             contradictions.append(f"it is on node {pod.node}, the alert is of node {claim.node}")
         if contradictions and container:
-            contradictions.append(f"but container {claim.container_id} is its {container.name}")
+            contradictions.append(
+                f"although container {claim.container_id} is its container {container.name}"
+            )
         if contradictions:
             return Outcome.skipped(
                 "not-the-same-pod", f"{pod}: {', '.join(contradictions)}", str(pod), uid=pod.uid
@@ -221,9 +223,14 @@ class Proof:
             uid=pod.uid,
         )
 
-    def _no_id(self, claim: Claim) -> str:
+    def _no_id(self, alert: Alert, claim: Claim) -> str:
         given = f" ({claim.unusable} cannot be one)" if claim.unusable else ""
-        advice = "; IDENTITY=name accepts names of successful audited calls" * (not self._by_name)
+        if alert.source != "k8s_audit":
+            advice = "; let Falco give k8s.pod.uid and container.id"
+        elif not self._by_name:
+            advice = "; IDENTITY=name accepts names of successful audited calls"
+        else:
+            advice = ""
         return (
             f"the alert gives neither a pod uid nor a container id{given}, and a name alone proves"
             f" nothing{advice}"

@@ -217,7 +217,7 @@ def a_line(number=17, body=None, *, own=True, **headers):
     """A letter as the worker prints it. Headers without their prefix, as ``Reason="..."``."""
     said = {
         "Reason": "not-permitted",
-        "Message": "will fail again: GET /pods: forbidden (403)",
+        "Message": "not tried again: GET /pods: forbidden (403)",
         "Deliveries": "1",
         "Stored": "2026-11-21T10:00:00.500000000Z",
         "Origin": "FALCO:5",

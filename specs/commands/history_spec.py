@@ -20,7 +20,7 @@ from specs.support.mothers import a_document
 HISTORY = ("history", "-p", "delete")
 NODE = TargetRef("undo", "Node", "node-1", "", "uid-2")
 DONE = Outcome.acted("node node-1", "tainted", "added the taint")
-WHY = ("rule 'x' is listed", "1 of 10 actions in 10m in shop", "added the taint")
+WHY = ("rule 'x' is one of RULES", "1 of 10 actions in 10m in shop", "added the taint")
 
 
 def said(outcome, second=1, **changes):

@@ -41,10 +41,10 @@ with description("The table of dead letters") as self:
                     "  REASON         DELIVERIES  ID",
                     "2026-11-21T09:59:59Z  Terminal shell in container  Critical  pod shop/web-0"
                     "  not-permitted  1           17",
-                    "    will fail again: GET /pods: forbidden (403)",
+                    "    not tried again: GET /pods: forbidden (403)",
                     "2026-11-21T10:00:00Z  -                            -         -             "
                     "  invalid-alert  1           1234",
-                    "    will fail again: GET /pods: forbidden (403)",
+                    "    not tried again: GET /pods: forbidden (403)",
                 ]
             )
         )

@@ -121,16 +121,18 @@ with description("An alert") as self:
 
     with description("that is none"):
         with it("is named when it is no JSON"):
-            expect(the_error_of("{")).to(equal("the alert is '{', expected a JSON object"))
+            expect(the_error_of("{")).to(equal("the message is '{', expected a JSON object"))
 
         with it("is named when it is no object"):
-            expect(the_error_of(b"[1]")).to(equal("the alert is [1], expected a JSON object"))
+            expect(the_error_of(b"[1]")).to(equal("the message is [1], expected a JSON object"))
 
         with it("is named when there is no body"):
-            expect(the_error_of(None)).to(equal("the alert is None, expected a JSON object"))
+            expect(the_error_of(None)).to(equal("the message is None, expected a JSON object"))
 
         with it("is named when it is no text at all"):
-            expect(the_error_of(b"\xff")).to(equal("the alert is '\ufffd', expected a JSON object"))
+            expect(the_error_of(b"\xff")).to(
+                equal("the message is '\ufffd', expected a JSON object")
+            )
 
         with it("is named when what decides is no text, or has control characters in it"):
             for key in ("rule", "priority", "time"):

@@ -307,7 +307,9 @@ with description("The proof of a target") as self:
             outcome = the_proof(an_alert(uid=OTHER_UID), a_pod())
 
             expect(outcome.reason).to(equal("not-the-same-pod"))
-            expect(outcome.message).to(contain("but container 1376fe875695 is its web"))
+            expect(outcome.message).to(
+                contain("although container 1376fe875695 is its container web")
+            )
 
     with description("without any id"):
         with it("fails without a call: a name proves nothing"):

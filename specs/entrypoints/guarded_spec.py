@@ -172,7 +172,7 @@ with description("A playbook that acts on the cluster") as self:
             equal(
                 (
                     "priority Notice is not below Notice",
-                    "namespace shop is listed",
+                    "namespace shop is one of NAMESPACES",
                     "namespace shop is not protected",
                 )
             )

@@ -105,7 +105,7 @@ class OnlyRules(Guard):
         if not self.globs:
             return PASSED
         if matches_any(rule, self.globs):
-            return Answer(f"rule {rule!r} is listed")
+            return Answer(f"rule {rule!r} is one of RULES")
         return Answer.refused(
             "rule-not-listed", f"rule {rule!r} is none of RULES ({', '.join(self.globs)})"
         )
@@ -151,7 +151,7 @@ class OnlyNamespaces(Guard):
         if not self.globs or (self.looked_up and claim.container_id and not claim.namespace):
             return PASSED
         if claim.namespace and matches_any(claim.namespace, self.globs):
-            return Answer(f"namespace {claim.namespace} is listed")
+            return Answer(f"namespace {claim.namespace} is one of NAMESPACES")
         found = f"namespace {claim.namespace}" if claim.namespace else "no namespace in the alert"
         return Answer.refused(
             "namespace-not-listed", f"{found}, only NAMESPACES ({', '.join(self.globs)})"

@@ -17,7 +17,7 @@ from playbooks.core.settings import Setting, Settings
 
 @dataclass(frozen=True)
 class Case:
-    """One alert on its way. ``now``: the time of asking, for a recorded alert its own.
+    """One alert on its way. ``now``: the time of asking, for a ``recorded`` alert its own.
 
     ``released_by``: the person who let a held alert go on. ``dry_run``: nothing may be written.
     ``received``: when the broker stored the alert, None where nobody says.
@@ -28,6 +28,7 @@ class Case:
     released_by: str = ""
     dry_run: bool = False
     received: Optional[Instant] = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True)

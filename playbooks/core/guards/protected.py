@@ -179,9 +179,10 @@ class ProtectedOwners(Guard):
             return PASSED
         if pod.static:
             return self._refused(pod, "Node", f"is a static pod of node {pod.node}")
-        if pod.owner is None or pod.owner.kind != "DaemonSet":
-            owner = str(pod.owner) if pod.owner else "no controller"
-            return Answer(f"{pod} belongs to {owner}, which is not protected")
+        if pod.owner is None:
+            return Answer(f"{pod} belongs to no controller")
+        if pod.owner.kind != "DaemonSet":
+            return Answer(f"{pod} belongs to {pod.owner}, which is not protected")
         if not self._named(pod.namespace):
             return Answer(f"DaemonSets of namespace {pod.namespace} are not protected")
         if not any(makers(pod, self.cluster)):

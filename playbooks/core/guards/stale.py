@@ -54,16 +54,25 @@ class StaleAlerts(Guard):
     def of_alert(self, case: Case) -> Answer:
         if self.longest is None or case.released_by:
             return PASSED
+        if case.recorded and case.received is None:
+            return Answer("recorded alert: its own time counts as now")
         received = case.received or case.now
         age = received.seconds_since(case.alert.time)
         held = case.alert.priority >= self.held_from
+        why = (
+            f"held, because its priority is {self.held_from} or above"
+            if held
+            else f"not held, because its priority is below {self.held_from}"
+        )
         old = f"{shown(max(0.0, age))} old"
         if case.received is not None:
             old += " when the broker got it"
         if age > self.longest:
-            said = f"the alert was {old}, more than MAX_ALERT_AGE ({shown(self.longest)})"
+            said = f"the alert was {old}, more than MAX_ALERT_AGE ({shown(self.longest)}); {why}"
             return Answer.refused("stale-alert", said, held=held)
         if age < -SKEW:
-            said = f"the alert was {shown(-age)} ahead of the clock here, more than {shown(SKEW)}"
-            return Answer.refused("alert-from-the-future", said, held=held)
+            ahead = f"{shown(-age)} ahead of the clock here, more than {shown(SKEW)}"
+            return Answer.refused(
+                "alert-from-the-future", f"the alert was {ahead}; {why}", held=held
+            )
         return Answer(f"the alert was {old}")

@@ -36,6 +36,19 @@ with description("The guard against stale alerts") as self:
         expect(asked(3600, received=after(NOW, -2999)).reason).to(equal("stale-alert"))
         expect(asked(-60, received=after(NOW, -61)).reason).to(equal("alert-from-the-future"))
 
+    with it("says of a recorded alert that its own time counts"):
+        expect(asked(0, recorded=True).words).to(
+            equal("recorded alert: its own time counts as now")
+        )
+
+    with it("says whether it is held, and why"):
+        expect(asked(3600, priority="Error").words).to(
+            contain("; held, because its priority is Notice or above")
+        )
+        expect(asked(-3600, priority="Debug").words).to(
+            contain("; not held, because its priority is below Notice")
+        )
+
     with it("holds what is of priority Notice and above, unless told otherwise"):
         for priority in ("Notice", "Warning", "Error", "Critical", "Alert", "Emergency"):
             expect(asked(3600, priority=priority).held).to(be_true)

@@ -37,10 +37,10 @@ with description("The Slack message about an outcome") as self:
         )
 
     with it("has why as a section of its own, a check a line"):
-        found = blocks(replace(DONE, why=("rule 'x' is listed", "3 of 10 actions", "done")))
+        found = blocks(replace(DONE, why=("rule 'x' is one of RULES", "3 of 10 actions", "done")))
 
         expect(found[-1]["text"]["text"]).to(
-            equal("*Why*\n1. rule 'x' is listed\n2. 3 of 10 actions\n3. done")
+            equal("*Why*\n1. rule 'x' is one of RULES\n2. 3 of 10 actions\n3. done")
         )
         expect(blocks(DONE)).to(have_len(2))
 

@@ -56,13 +56,13 @@ with description("The report") as self:
 
     with it("has a tree of the checks that led to an outcome where that is asked for"):
         report = Report(self.output, 120, reasons=True)
-        why = ("rule 'x' is listed", "answer " * 20, "deletion accepted of pod shop/web-0")
+        why = ("rule 'x' is one of RULES", "answer " * 20, "deletion accepted of pod shop/web-0")
         report.add(BODY, "a:1", replace(ACTED, why=why))
 
         expect([line.strip() for line in self.lines()[3:]]).to(
             equal(
                 [
-                    "\u251c\u2500 rule 'x' is listed",
+                    "\u251c\u2500 rule 'x' is one of RULES",
                     "\u251c\u2500 " + ("answer " * 13).strip(),
                     "\u2502  " + ("answer " * 7).strip(),
                     "\u2514\u2500 deletion accepted of pod shop/web-0",

@@ -173,7 +173,8 @@ class DurableIntake:
             stream = await self._alert_stream(topic)
             name = self._function.consumer(topic)
             await self._jetstream.consumer(stream, Consumer(name, topic, subscription.since))
-            await self._pull(topic, stream, name, f"subscribed to {topic}")
+            said = f"subscribed to {topic}: alerts stored since {subscription.since}"
+            await self._pull(topic, stream, name, said)
         else:
             await self._look_through(topic)
 

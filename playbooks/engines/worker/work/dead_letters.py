@@ -35,10 +35,14 @@ class DeadLetters:
                 log.error(f"no dead letter for {delivery.origin}, it is tried again: {error!r}")
                 return False
             where = "kept as a dead letter"
+            advice = f"; `falco-playbook dead -p {self._playbook}` shows it"
         else:
             where = "lost, without JetStream there are no dead letters"
+            advice = ""
         ended = "is held" if dead.held else "is given up"
-        log.warn(f"{delivery.origin} {ended} and {where}: {dead.message}", reason=dead.reason)
+        log.warn(
+            f"{delivery.origin} {ended} and {where}: {dead.message}{advice}", reason=dead.reason
+        )
         self._metrics.gave_up(dead.reason)
         return True
 

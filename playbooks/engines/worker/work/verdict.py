@@ -68,7 +68,7 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool) -> Verd
     """
     error = outcome.error
     if outcome.held:
-        dead = Dead(outcome.reason, f"held: {outcome.message}", held=True)
+        dead = Dead(outcome.reason, outcome.message, held=True)
         return dead if outcome.waits is None else Wait(outcome.waits, instead=dead)
     intent = Intent.of(outcome)
     if intent in (Intent.DONE, Intent.SKIPPED) or error is None:
@@ -76,7 +76,7 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool) -> Verd
     if error.of_any_alert and outage:
         return Hold()
     if not isinstance(error, RetryableError):
-        words = "is no alert" if isinstance(error, InvalidAlert) else "will fail again"
+        words = "no alert" if isinstance(error, InvalidAlert) else "not tried again"
         return Dead(error.reason, f"{words}: {error}")
     if delivery >= most:
         return Dead(error.reason, f"failed at delivery {delivery} of {most}: {error}")

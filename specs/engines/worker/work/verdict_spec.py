@@ -35,7 +35,7 @@ with description("The verdict on an outcome") as self:
     with it("is to keep at once what a guard holds, for a person"):
         held = Outcome.skipped("budget-used-up", "10 actions in 10m", held=True)
 
-        expect(decided(held)).to(equal(Dead("budget-used-up", "held: 10 actions in 10m", True)))
+        expect(decided(held)).to(equal(Dead("budget-used-up", "10 actions in 10m", True)))
 
     with it("is to wait where the window of a limit ends that, whichever delivery it is"):
         over = Outcome.skipped("owner-limit", "1 of 1", held=True, waits=70.0)
@@ -68,7 +68,7 @@ with description("The verdict on an outcome") as self:
 
     with it("is dead at once for what is no alert"):
         expect(decided(InvalidAlert("rule is missing"))).to(
-            equal(Dead("invalid-alert", "is no alert: rule is missing"))
+            equal(Dead("invalid-alert", "no alert: rule is missing"))
         )
 
     with it("is dead at once for what will fail again"):
