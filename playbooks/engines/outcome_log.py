@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
 from typing import Any, Dict, Mapping, Optional, TextIO, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
+from playbooks.core.instant import Instant
 from playbooks.core.notifications.plain_text import plain_lines
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
+
+# What a line says of the alert.
+NAMED = ("rule", "priority", "time", "source", "hostname", "uuid")
+
+# Characters of a field of what is no alert.
+LONGEST = 200
 
 _ALL = Redaction()
 
@@ -31,8 +39,7 @@ def record(
         error = outcome.error
         said = traceback.format_exception(type(error), error, error.__traceback__)
         stream.write(plain_lines(redaction.text("".join(said))))
-    made = line(playbook, body, outcome, event_id=event_id, redaction=redaction)
-    write_line(json.dumps(made), stream)
+    write(line(playbook, body, outcome, event_id=event_id, redaction=redaction), stream)
 
 
 def line(
@@ -44,9 +51,15 @@ def line(
     redaction: Redaction = _ALL,
 ) -> Dict[str, Any]:
     """The outcome's own keys, behind ``playbook``, ``event_id`` (the engine's, new for each
-    delivery) and ``alert`` (rule, priority, time, hostname, uuid; null where it is none)."""
+    delivery) and ``alert``, as ``named`` has it."""
     about = redaction.document(named(body))
     return {"playbook": playbook, "event_id": event_id, "alert": about, **outcome.to_dict()}
+
+
+def write(document: Mapping[str, Any], stream: TextIO) -> None:
+    """One JSON line, behind ``time``: when it was written, RFC 3339."""
+    stamped = {"time": str(Instant(time.time_ns())), **document}
+    write_line(json.dumps(stamped, default=str), stream)
 
 
 def write_line(line: str, stream: TextIO) -> None:
@@ -56,15 +69,20 @@ def write_line(line: str, stream: TextIO) -> None:
 
 
 def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
-    """The alert as a line names it; None where it is none."""
+    """The alert as a line names it: rule, priority, time, source, hostname and uuid. Of a message
+    that is no alert those that can be read; None where that is none of them."""
     try:
         alert = Alert.parse(body)
     except InvalidAlert:
-        return None
-    return {
-        "rule": alert.rule,
-        "priority": str(alert.priority),
-        "time": str(alert.time),
-        "hostname": alert.hostname,
-        "uuid": alert.uuid,
-    }
+        return _readable(body) or None
+    return {key: str(getattr(alert, key)) for key in NAMED}
+
+
+def _readable(body: Any) -> Dict[str, str]:
+    if isinstance(body, (str, bytes)):
+        try:
+            body = json.loads(body, strict=False)
+        except (ValueError, RecursionError):
+            return {}
+    found = {key: body.get(key) for key in NAMED} if isinstance(body, Mapping) else {}
+    return {key: text[:LONGEST] for key, text in found.items() if text and isinstance(text, str)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import Any, Callable, Optional, Sequence
@@ -12,6 +11,7 @@ from playbooks.core.errors import InvalidAlert, PlaybookError, RetryableError, U
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines import outcome_log
 
 # Seconds between two tries, where nobody asks for another time.
 PAUSE = 1.0
@@ -73,4 +73,4 @@ def log_failure(playbook: str, where: str, error: Exception, **facts: Any) -> No
     """One line, on standard error."""
     said = f"no record of an outcome by {where}: {error}"
     line = {"level": "error", "message": said, "playbook": playbook, **facts}
-    print(json.dumps(line), file=sys.stderr, flush=True)
+    outcome_log.write(line, sys.stderr)

@@ -116,10 +116,8 @@ class Runtime:
             self._playbook, event.body, outcome, event_id=event.id, redaction=redaction
         )
 
-    def handle(self, event: Event, *, seconds: float, recorded: bool = False) -> Reply:
-        """Everything that is done with an event by an engine that gets it once."""
-        outcome = self.answer(event.body, seconds=seconds, recorded=recorded)
-        self.log(event, outcome)
+    def record(self, event: Event, outcome: Outcome) -> None:
+        """Tell the recorders a final outcome."""
         recorders.record_all(
             self._responder.recorders,
             event.body,
@@ -128,7 +126,21 @@ class Runtime:
             redaction=self._responder.redaction,
             seconds=RECORDING,
         )
-        return Reply(Intent.of(outcome), outcome)
+
+    def handle(
+        self, event: Event, *, seconds: float, recorded: bool = False, redelivers: bool = False
+    ) -> Reply:
+        """Answer an event, log the outcome, and record it unless it is tried again.
+
+        ``redelivers``: the engine's caller delivers the event again where the intent is ``again``.
+        Otherwise every outcome is final.
+        """
+        outcome = self.answer(event.body, seconds=seconds, recorded=recorded)
+        reply = Reply(Intent.of(outcome), outcome)
+        self.log(event, outcome)
+        if not (redelivers and reply.intent is Intent.AGAIN):
+            self.record(event, outcome)
+        return reply
 
 
 def handle(
@@ -137,12 +149,15 @@ def handle(
     environ: Mapping[str, str],
     *,
     seconds: float,
+    redelivers: bool = False,
 ) -> Reply:
-    """The same, with the settings read for this one event: give up where they are wrong."""
+    """As ``Runtime.handle``, with the settings read for this one event: give up where they are
+    wrong. For an engine whose environment may differ from event to event, or that starts a process
+    for each; any other makes one Runtime and keeps it."""
     try:
         runtime = Runtime(playbook.name, playbook.responder(environ))
     except InvalidSetting as error:
         outcome = Outcome.failed(error)
         outcome_log.record(playbook.name, event.body, outcome, event_id=event.id)
         return Reply(Intent.GIVE_UP, outcome)
-    return runtime.handle(event, seconds=seconds)
+    return runtime.handle(event, seconds=seconds, redelivers=redelivers)

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any, Dict, Mapping, Set
 
 from playbooks.core.errors import SlackUnavailable
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.limits import SETTINGS, Limits
 from playbooks.core.outcome import Outcome
 from playbooks.core.proof import Proven
+from playbooks.core.settings import read
 from playbooks.engines import outcome_log
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict
 from playbooks.engines.worker.work.work import shown
-from specs.support.mothers import a_pod
+from specs.support.mothers import NOW, a_pod
 
 BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'
 
 
 def line() -> Dict[str, Any]:
-    """One with everything that a line can have, of three: acted, tried again and given up."""
+    """One with everything that a line can have, of four: acted, tried again, given up and held."""
     proven = Proven(a_pod(), "its uid")
     acted = Outcome.acted(str(proven.pod), "deletion-accepted", "done", **proven.facts)
     failed = Outcome.failed(SlackUnavailable("no answer"))
-    lines = [_logged(acted, Done()), _logged(failed, Again(1.0)), _logged(failed, Dead("r", "m"))]
+    request = Request("another", "shop", NOW)
+    book, limits = Book(), Limits.of(read(SETTINGS, {"MAX_ACTIONS": "1"}))
+    book.ask(Request("one", "shop", NOW), limits, NOW)
+    used_up = book.ask(request, limits, NOW).outcome()
+    lines = [
+        _logged(acted, Done()),
+        _logged(failed, Again(1.0)),
+        _logged(failed, Dead("r", "m")),
+        _logged(used_up, Dead("r", "m", held=True)),
+    ]
     details = {key: value for each in lines for key, value in each["details"].items()}
     return {**lines[0], "details": details}
 
@@ -44,4 +58,8 @@ def _logged(outcome: Outcome, decided: Verdict) -> Dict[str, Any]:
     origin = Origin("FALCO", 1, Instant(0), 1)
     channel: Any = None
     delivery = Delivery("falco.>", "falco.error.r", BODY, origin, channel)
-    return outcome_log.line("delete", BODY, shown(delivery, outcome, decided), event_id=str(origin))
+    stream = io.StringIO()
+    said = shown(delivery, outcome, decided)
+    outcome_log.record("delete", BODY, said, event_id=str(origin), stream=stream)
+    logged: Dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
+    return logged

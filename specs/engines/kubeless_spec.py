@@ -169,6 +169,7 @@ with description("On Kubeless, a playbook") as self:
                         "rule": "Terminal shell in container",
                         "priority": "Notice",
                         "time": "2026-01-02T03:00:00.000000000Z",
+                        "source": "syscall",
                         "hostname": "node-1",
                         "uuid": "u1",
                     }
@@ -195,3 +196,22 @@ with description("On Kubeless, a playbook") as self:
             _, log = call(handler, an_event(b"nonsense"))
 
             expect(json.loads(log.splitlines()[-1])["alert"]).to(be_none)
+
+        with it("says what can be read of a message that is no alert"):
+            handler, _ = a_handler(DONE)
+            _, log = call(handler, an_event(a_document(time="yesterday", hostname=7)))
+            line = json.loads(log.splitlines()[-1])
+
+            expect((line["reason"], line["alert"])).to(
+                equal(
+                    (
+                        "invalid-alert",
+                        {
+                            "rule": "Terminal shell in container",
+                            "priority": "Notice",
+                            "time": "yesterday",
+                            "source": "syscall",
+                        },
+                    )
+                )
+            )

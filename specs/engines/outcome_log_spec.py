@@ -1,14 +1,17 @@
 import io
 import json
+import time
 from unittest import mock
 
-from expects import contain, equal, expect, have_len
+from expects import be_within, contain, equal, expect, have_len
 from mamba import description, it
 
 from playbooks.core.errors import Unexpected
+from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.engines.outcome_log import record
 from playbooks.engines.worker import log
+from specs.support.mothers import a_document
 
 
 class Stream(io.StringIO):
@@ -45,6 +48,17 @@ with description("A line of the log") as self:
         with mock.patch("sys.stderr", stream):
             log.warn("so it is", topic="falco.>")
 
-        expect(stream.pieces).to(
-            equal(['{"level": "warning", "message": "so it is", "topic": "falco.>"}\n'])
+        expect(stream.pieces).to(have_len(1))
+        line = json.loads(stream.pieces[0])
+        expect(Instant.parse(line.pop("time")).seconds).to(
+            be_within(time.time() - 60, time.time() + 60)
         )
+        expect(line).to(equal({"level": "warning", "message": "so it is", "topic": "falco.>"}))
+
+    with it("says when an outcome was written, beside when the alert was"):
+        stream = Stream()
+        record("delete", a_document(), Outcome.skipped("x", "y"), stream=stream)
+        line = json.loads(stream.pieces[0])
+
+        expect(next(iter(line))).to(equal("time"))
+        expect(Instant.parse(line["time"]) > Instant.parse(line["alert"]["time"])).to(equal(True))

@@ -35,12 +35,22 @@ def a_playbook():
     )
 
 
-def answered(*answers, body=None, seconds=0.0):
+class Recording:
+    def __init__(self):
+        self.reasons = []
+
+    def record(self, alert, outcome):
+        self.reasons.append(outcome.reason)
+
+
+def answered(*answers, body=None, seconds=0.0, recorders=(), **given):
     """The reply, and the lines of the log."""
-    responder = Responder(FakeReaction(*answers), (), FixedClock(), dry_run=False)
+    responder = Responder(
+        FakeReaction(*answers), (), FixedClock(), dry_run=False, recorders=recorders
+    )
     with redirect_stderr(io.StringIO()) as log:
         event = Event(a_document() if body is None else body, "e1")
-        reply = Runtime("fake", responder).handle(event, seconds=seconds)
+        reply = Runtime("fake", responder).handle(event, seconds=seconds, **given)
     return reply, log.getvalue().splitlines()
 
 
@@ -72,6 +82,20 @@ with description("An event that an engine gets once") as self:
     with it("is tried again while there is time, and not without"):
         expect(answered(Conflict("no", 0.0), DONE, seconds=5.0)[0].intent).to(be(Intent.DONE))
         expect(answered(Conflict("no", 1.0), DONE)[0].intent).to(be(Intent.AGAIN))
+
+    with it("is recorded, whatever its outcome, as it is not delivered again"):
+        recording = Recording()
+        answered(Conflict("no", 1.0), recorders=[recording])
+
+        expect(recording.reasons).to(equal(["conflict"]))
+
+    with it("is recorded once it is final, where its caller delivers it again"):
+        recording = Recording()
+        for answer in (Conflict("no", 1.0), DONE):
+            _, lines = answered(answer, recorders=[recording], redelivers=True)
+            expect(lines).not_to(equal([]))
+
+        expect(recording.reasons).to(equal(["done"]))
 
     with it("is given up where it is no alert"):
         reply, lines = answered(DONE, body=b"{")

@@ -137,7 +137,7 @@ class _Run:
         calls = Calls(runtime, timeout=self._timeout, recorded=bool(self._files))
         with logged(log), Interruption(give_up=calls.give_up) as interruption:
             target.expect(self._foreseen())
-            dispatch = Dispatch(calls.call, self._topics, self._report, interruption, target.expect)
+            dispatch = Dispatch(calls, self._topics, self._report, interruption, target.expect)
             try:
                 self._source(dispatch, interruption)
             except KeyboardInterrupt:
@@ -204,6 +204,10 @@ class Calls:
         finally:
             self._answers = None
 
+    def log(self, body: bytes, origin: str, outcome: Outcome) -> None:
+        """What became of an alert that the playbook was not called for."""
+        self._runtime.log(Event(body, origin), outcome)
+
     def give_up(self) -> None:
         """End the call under way; its outcome is then that it gave no answer."""
         if self._answers is not None:
@@ -226,18 +230,18 @@ def logged(path: Path) -> Iterator[None]:
 class Dispatch:
     """From a message to the playbook, and to a line of the report: one alert after the other.
 
-    ``call`` runs the playbook. ``arrives`` is called with every alert before that.
+    ``calls`` runs the playbook. ``arrives`` is called with every alert before that.
     """
 
     def __init__(
         self,
-        call: Callable[[bytes, str], Outcome],
+        calls: Calls,
         topics: Sequence[str],
         report: Report,
         interruption: Interruption,
         arrives: Callable[[Sequence[Alert]], None],
     ) -> None:
-        self._call = call
+        self._calls = calls
         self._topics = topics
         self._report = report
         self._interruption = interruption
@@ -252,11 +256,11 @@ class Dispatch:
         try:
             alert = Alert.parse(body)
         except InvalidAlert as error:
-            return self._reported(body, origin, Outcome.failed(error))
+            return self._not_called(body, origin, Outcome.failed(error))
         times = subscriptions(alert, self._topics)
         if not times:
             said = f"no topic matches {subject(alert.rule, alert.priority)}"
-            return self._reported(body, origin, Outcome.skipped(NOT_SUBSCRIBED, said))
+            return self._not_called(body, origin, Outcome.skipped(NOT_SUBSCRIBED, said))
         first = self.deliver(body, origin)
         for _ in range(times - 1):
             self.deliver(body, origin)
@@ -267,12 +271,16 @@ class Dispatch:
         with self._lock, self._interruption.busy():
             with suppress(InvalidAlert):
                 self._arrives([Alert.parse(body)])
-            return self._reported(body, origin, self._call(body, origin))
+            return self._reported(body, origin, self._calls.call(body, origin))
 
     def settle(self) -> None:
         """Wait until the alert that was given up is reported."""
         with self._lock:
             pass
+
+    def _not_called(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
+        self._calls.log(body, origin, outcome)
+        return self._reported(body, origin, outcome)
 
     def _reported(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
         self._report.add(body, origin, outcome)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import textwrap
@@ -15,6 +14,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, Status
+from playbooks.engines.outcome_log import named
 
 COLUMNS = ("TIME", "PRIORITY", "RULE", "STATUS", "TARGET, OR WHY NONE")
 TIME, PRIORITY, STATUS = 19, 13, 14
@@ -154,17 +154,9 @@ def _named(body: bytes) -> Tuple[str, str, str]:
     try:
         alert = Alert.parse(body)
     except InvalidAlert:
-        return "", "", _rule_of(body)
+        return "", "", (named(body) or {}).get("rule", "(no alert)")
     moment = str(alert.time).partition(".")[0].replace("T", " ")
     return moment, str(alert.priority), alert.rule
-
-
-def _rule_of(body: bytes) -> str:
-    try:
-        rule = json.loads(body)["rule"]
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
-        rule = None
-    return rule if isinstance(rule, str) else "(no alert)"
 
 
 def _wrapped(text: str, width: int) -> List[str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from typing import Any
 
-from playbooks.engines.outcome_log import write_line
+from playbooks.engines.outcome_log import write
 
 
 def say(level: str, message: str, **facts: Any) -> None:
     """``level``: info, warning or error. Outcomes have lines of their own (engines/outcome_log)."""
-    line = {"level": level, "message": message, **facts}
-    write_line(json.dumps(line, default=str), sys.stderr)
+    write({"level": level, "message": message, **facts}, sys.stderr)
 
 
 def info(message: str, **facts: Any) -> None:

@@ -1,7 +1,7 @@
 import io
 import json
 
-from doublex import ANY_ARG, Spy, assert_that, called, never
+from doublex import ANY_ARG, Spy, Stub, assert_that, called, never
 from expects import be_a, equal, expect
 from mamba import before, description, it
 
@@ -26,7 +26,7 @@ with description("Dispatching an alert") as self:
 
     def a_dispatch(self, *topics):
         interruption = Interruption(give_up=self.calls.give_up)
-        return Dispatch(self.calls.call, topics, self.report, interruption, self.target.expect)
+        return Dispatch(self.calls, topics, self.report, interruption, self.target.expect)
 
     with it("calls the playbook where a topic matches"):
         expect(self.a_dispatch("falco.notice.*").publish(BODY, "a:1")).to(equal(DONE))
@@ -43,6 +43,7 @@ with description("Dispatching an alert") as self:
         expect(outcome.reason).to(equal("not-subscribed"))
         expect(self.report.counts["not subscribed"]).to(equal(1))
         assert_that(self.calls.call, never(called()))
+        assert_that(self.calls.log, called().with_args(BODY, "a:1", outcome).times(1))
 
     with it("does not call it for what is no alert"):
         outcome = self.a_dispatch("falco.>").publish(b"{}", "a:1")
@@ -50,6 +51,7 @@ with description("Dispatching an alert") as self:
         expect(outcome.error).to(be_a(InvalidAlert))
         expect(self.report.invalid).to(equal(1))
         assert_that(self.calls.call, never(called()))
+        assert_that(self.calls.log, called().with_args(b"{}", "a:1", outcome).times(1))
 
     with it("calls it for whatever a NATS server delivers"):
         self.a_dispatch("falco.>").deliver(b"nonsense", "falco.notice.x")
@@ -59,12 +61,13 @@ with description("Dispatching an alert") as self:
 
     with it("hands on the alert before it calls the playbook"):
         order = []
-        interruption = Interruption(give_up=self.calls.give_up)
+        with Stub(Calls) as calls:
+            calls.call(ANY_ARG).delegates(lambda *_: order.append("call") or DONE)
         Dispatch(
-            lambda *_: order.append("call") or DONE,
+            calls,
             ["falco.>"],
             self.report,
-            interruption,
+            Interruption(give_up=calls.give_up),
             lambda alerts: order.append(alerts[0].rule),
         ).deliver(BODY, "falco.notice.x")
 
