@@ -41,7 +41,7 @@ with description("The verdict on an outcome") as self:
         over = Outcome.skipped("owner-limit", "1 of 1", held=True, waits=70.0)
 
         expect(decided(over, delivery=5)).to(
-            equal(Wait(70.0, instead=Dead("owner-limit", "held: 1 of 1", True)))
+            equal(Wait(70.0, instead=Dead("owner-limit", "1 of 1", True)))
         )
 
     with it("is again, later each time, for what may succeed"):
