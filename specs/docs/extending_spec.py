@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from expects import be_above, contain, equal, expect
+from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +48,18 @@ with description("The page about extending") as self:
         expect(done.stdout + done.stderr).to(contain(f"\n{examples} examples ran in"))
         expect(done.returncode).to(equal(0))
         expect(examples).to(be_above(5))
+
+    with it("shows code that ruff and mypy accept"):
+        for name in (".ruff.toml", ".mypy.ini"):
+            shutil.copy(ROOT / name, self.copy / name)
+        for words in (("ruff", "check", "-q", *FILES), ("ruff", "format", "--check", *FILES)):
+            done = run("-m", *words, cwd=self.copy)
+            expect(done.stderr + "".join(re.findall("^Would.*", done.stdout, re.MULTILINE))).to(
+                equal("")
+            )
+            expect(done.returncode).to(equal(0))
+        checked = run("-m", "mypy", *(p for p in FILES if p not in SPECS), cwd=self.copy)
+        expect(checked.stdout).to(start_with("Success"))
 
     with it("shows a playbook that deploy_playbook lists with its settings"):
         done = run("-m", "playbooks.deployment", "-l", cwd=self.copy)

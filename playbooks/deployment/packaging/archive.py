@@ -46,11 +46,25 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
 
 def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
-    worker = package / WORKER
-    entries = [package / f"{playbook}.py", *(worker / f"{name}.py" for name in PROGRAMS)]
+    modules = [f"{WORKER}/{name}" for name in PROGRAMS]
+    files = _packaged(playbook, modules, package)
+    return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
+
+
+def package_archive(
+    playbook: str, modules: Sequence[str], *, largest: int = LARGEST_KIB, package: Path = PACKAGE
+) -> bytes:
+    """The same for an engine of its own: the package with the playbook, these ``modules`` of the
+    engine (``engines/invoked``) and what all of them import. ``largest`` in KiB."""
+    files = _packaged(playbook, modules, package)
+    return _zipped(files, f"the archive of {playbook}", "this engine", largest)
+
+
+def _packaged(playbook: str, modules: Sequence[str], package: Path) -> Dict[str, Path]:
+    entries = [package / f"{name}.py" for name in (playbook, *modules)]
     files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
     files.update(_reached(entries, package))
-    return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
+    return files
 
 
 def _zipped(files: Dict[str, Path], what: str, where: str, largest: int) -> bytes:

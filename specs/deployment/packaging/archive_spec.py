@@ -11,7 +11,7 @@ from mamba import after, before, description, it
 
 from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.packaging.archive import archive, worker_archive
+from playbooks.deployment.packaging.archive import archive, package_archive, worker_archive
 
 
 def the_files(content):
@@ -26,6 +26,15 @@ with description("The archive of a worker") as self:
         for program in ("__main__", "operator/__main__", "operator/inspection"):
             expect(files).to(contain(f"{worker}/{program}.py"))
         expect(files).to(contain("playbooks/isolate.py", f"{worker}/nats/jetstream.py"))
+
+
+with description("The archive for an engine of its own") as self:
+    with it("has the playbook, the modules that the engine names, and what they import"):
+        files = the_files(package_archive("delete", ["engines/recorders"]))
+
+        for path in ("delete", "engines/recorders", "engines/outcome_log", "reactions/delete_pod"):
+            expect(files).to(contain(f"playbooks/{path}.py"))
+        expect([path for path in files if "/worker/" in path]).to(be_empty)
 
 
 with description("The archive of a playbook") as self:
