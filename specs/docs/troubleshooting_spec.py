@@ -1,9 +1,12 @@
+import ast
 import re
 from pathlib import Path
 
 from expects import be_above, be_false, be_true, equal, expect
 from mamba import description, it
 
+from playbooks.core import guards
+from playbooks.core.errors import PlaybookError
 from specs.docs.messages import MARK, is_printed, templates
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -16,6 +19,30 @@ QUOTED = (
     "the API server is back",
     "rolled back: the function is as it was before; what -S sets up stays",
 )
+
+
+def declared_reasons():
+    """Of the guards, of errors, and of the outcomes that proof and reactions skip with."""
+    of_guards = {reason for guard in guards.ORDER for reason in guard.REASONS}
+    of_errors = {each.reason for each in below(PlaybookError)} - {PlaybookError.reason}
+    package = DOCS.parent / "playbooks"
+    files = [package / "core" / "proof.py", *(package / "reactions").glob("*.py")]
+    return of_guards | of_errors | {code for path in files for code in skipped_with(path)}
+
+
+def below(kind):
+    found = kind.__subclasses__()
+    return [*found, *(each for one in found for each in below(one))]
+
+
+def skipped_with(path):
+    """The codes in calls such as ``Outcome.skipped("pod-gone", ...)``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("skipped"):
+            for given in node.args:
+                if re.fullmatch(r"'[a-z]+(-[a-z]+)*'", ast.unparse(given)):
+                    yield given.value
+
 
 with description("The page about troubleshooting") as self:
     with it("has messages that the software prints, and no others"):
@@ -31,6 +58,16 @@ with description("The page about troubleshooting") as self:
 
     with it("has no message twice"):
         expect(sorted(set(MESSAGES))).to(equal(sorted(MESSAGES)))
+
+    with it("has every reason code why an alert was not acted upon, and no other"):
+        table = PAGE.partition("| `reason` | It means | Do |")[2].partition("\n## ")[0]
+        cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+        told = [code for cell in cells for code in re.findall(r"`([a-z-]+)`", cell)]
+        texts = templates()
+
+        expect(sorted(declared_reasons() - set(told))).to(equal([]))
+        expect([code for code in told if code not in texts]).to(equal([]))
+        expect(sorted(set(told))).to(equal(sorted(told)))
 
 with description("A message of the documentation") as self:
     with it("is held to the text around what differs"):
