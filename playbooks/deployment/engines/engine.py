@@ -12,13 +12,22 @@ the command line has its options. For example, an engine whose own tool deploys 
         options = (Option("region", ("--region",), "where the function runs", "REGION"),)
 
         def problems(self, request, options):
+            # Also what would be ignored, such as -n or -r: nothing that is typed is silently lost.
             return [] if "region" in options.own else ["--region is not given"]
 
         def show(self, request, invocation):
-            print(...)  # -d: what deploy would give to the tool, without a cluster or an account
+            # -d: what deploy would give to the tool, without a cluster or an account. Name the
+            # secrets in it in a warning, or leave them out.
+            print(...)
 
         def deploy(self, request, invocation):
-            ...  # render the files, run the tool; raise DeploymentError with the tool's words
+            ...  # render the files
+            try:
+                done = subprocess.run(["example", "deploy"], text=True, capture_output=True)
+            except FileNotFoundError:
+                raise DeploymentError("example is not on the PATH: see https://...") from None
+            if done.returncode:
+                raise DeploymentError(done.stderr)
             return 0
 
         def remove(self, function, invocation):

@@ -259,3 +259,8 @@ with description("What was typed") as self:
         expect(
             the_error_of("-E", "local", "-p", "slack", "-t", "a", "-s", "SLACK_WEBHOOK_URL=a/b")
         ).to(contain("-s needs a cluster"))
+
+    with it("is refused when the local engine would ignore the runtime of Kubeless"):
+        expect(the_error_of("-E", "local", "-p", "delete", "-t", "falco.>", "-r", "python3.8")).to(
+            contain("-r is for -E kubeless only")
+        )
