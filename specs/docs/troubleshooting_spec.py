@@ -5,7 +5,7 @@ from pathlib import Path
 from expects import be_above, be_false, be_true, equal, expect
 from mamba import description, it
 
-from playbooks.core import guards
+from playbooks.core import errors, guards
 from playbooks.core.errors import PlaybookError
 from specs.docs.messages import MARK, is_printed, templates
 
@@ -24,7 +24,8 @@ QUOTED = (
 def declared_reasons():
     """Of the guards, of errors, and of the outcomes that proof and reactions skip with."""
     of_guards = {reason for guard in guards.ORDER for reason in guard.REASONS}
-    of_errors = {each.reason for each in below(PlaybookError)} - {PlaybookError.reason}
+    declared = [each for each in below(PlaybookError) if each.__module__ == errors.__name__]
+    of_errors = {each.reason for each in declared} - {PlaybookError.reason}
     package = DOCS.parent / "playbooks"
     files = [package / "core" / "proof.py", *(package / "reactions").glob("*.py")]
     return of_guards | of_errors | {code for path in files for code in skipped_with(path)}
