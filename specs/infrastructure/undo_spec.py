@@ -10,7 +10,6 @@ import time
 from expects import be_empty, be_none, contain, equal, expect, have_key, have_len, match
 from mamba import after, before, description, it
 
-from playbooks import isolate
 from playbooks.core.outcome import Status
 from specs.engines.worker.rig import ROOT
 from specs.support.conditions import CLUSTER, not_run_unless
@@ -32,7 +31,7 @@ from specs.support.real_cluster import (
     settled,
     stored,
 )
-from specs.support.worker_on_cluster import OBJECTS, Served
+from specs.support.worker_on_cluster import Served
 
 # Seconds.
 TTL = 10
@@ -265,32 +264,12 @@ with description("A taint on a node beside the real ones") as self:
 
 
 class Isolating(Served):
-    """Workers with the rights that isolate declares, in one namespace, and no others."""
+    """Workers that isolate in one namespace."""
 
-    def begin(self):
-        super().begin()
-        metadata = {"name": "falco-isolate-ledger", "namespace": self.namespace}
-        create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    playbook = "isolate"
 
     def isolating(self):
-        return self.start_serving(
-            PLAYBOOK="isolate",
-            ISOLATE_TTL=f"{TTL}s",
-            NAMESPACES=self.namespace,
-            LEDGER=f"{self.namespace}/falco-isolate-ledger",
-        )
-
-    def _account(self):
-        declared = [
-            {"apiGroups": [p.group], "resources": [p.resource], "verbs": list(p.verbs)}
-            for p in isolate.playbook.permissions
-        ]
-        book = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"]}
-        made = super()._account()
-        for manifest in made:
-            if manifest["kind"] == "Role":
-                manifest["rules"] = [*OBJECTS, *declared, book]
-        return made
+        return self.start_serving(ISOLATE_TTL=f"{TTL}s")
 
 
 with description("Isolations for a time, after the worker was killed and started again") as self:

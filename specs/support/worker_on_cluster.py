@@ -13,45 +13,20 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, List, Tuple
 
 import yaml
 
+from playbooks.core import catalogue
+from playbooks.deployment.manifests import access, ledger
 from specs.engines.worker.rig import ROOT, TOKEN, Nats, WorkerProcess, free_port
 from specs.support import real_cluster as cluster
 
 FUNCTION = "falco-delete"
 
-# What deleting pods takes, in each namespace whose pods may be deleted.
-OBJECTS = (
-    {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]},
-    {"apiGroups": ["kubeless.io"], "resources": ["natstriggers"], "verbs": ["list", "watch"]},
-)
-PODS = (
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "delete"]},
-    {"apiGroups": [""], "resources": ["namespaces", "replicationcontrollers"], "verbs": ["get"]},
-    {
-        "apiGroups": ["apps"],
-        "resources": ["replicasets", "statefulsets", "daemonsets"],
-        "verbs": ["get"],
-    },
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
-)
-
 # For workers that are to delete many pods.
 NO_CAPS = dict.fromkeys(("MAX_ACTIONS", "MAX_ACTIONS_ALL", "MAX_PER_OWNER"), "off")
-
-LEDGER = f"{FUNCTION}-ledger"
-LEDGERS = (
-    {
-        "apiGroups": [""],
-        "resources": ["configmaps"],
-        "resourceNames": [LEDGER],
-        "verbs": ["get", "patch"],
-    },
-)
-
-EVENTS = ({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},)
 
 
 class Proxy:
@@ -128,6 +103,8 @@ class Served:
     ``address``: where NATS listens. ``events``: whether they may write Events about these.
     """
 
+    playbook = "delete"
+
     def __init__(
         self, topic: str, *, also: int = 0, address: str = "127.0.0.1", events: bool = True
     ) -> None:
@@ -137,6 +114,7 @@ class Served:
         self.events = events
         self.workers: List[OnCluster] = []
         self.namespaces: List[str] = []
+        self._elsewhere: List[Dict[str, Any]] = []
 
     def begin(self) -> None:
         self.directory = tempfile.mkdtemp(prefix="worker-spec-")
@@ -162,6 +140,8 @@ class Served:
             FUNCTION_NAMESPACE=self.namespace,
             POD_NAMESPACE=self.namespace,
             NATS_URL=self.nats.url,
+            PLAYBOOK=self.playbook,
+            NAMESPACES=",".join(self.namespaces),
             **settings,
         )
         self.workers.append(worker)
@@ -190,36 +170,44 @@ class Served:
             shutil.rmtree(self.directory, ignore_errors=True)
         for namespace in self.namespaces:
             cluster.delete_namespace(namespace)
+        for role in self._elsewhere:
+            place = ("-n", role["metadata"].get("namespace", "default"))
+            cluster.kubectl(
+                "delete", role["kind"], role["metadata"]["name"], *place, "--ignore-not-found"
+            )
 
     def _account(self) -> List[Dict[str, Any]]:
-        """A ledger, and a service account with the rights of a worker that deletes pods only."""
-        group = "rbac.authorization.k8s.io"
-        account = {"name": "worker", "namespace": self.namespace}
-        ledger = {"name": LEDGER, "namespace": self.namespace}
-        made: List[Dict[str, Any]] = [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": ledger},
+        """A service account with what deploy_playbook grants a worker, and the ledger."""
+        request: Any = SimpleNamespace(
+            playbook=catalogue.load(self.playbook),
+            function=FUNCTION,
+            namespaces=tuple(self.namespaces),
+            values={"NAMESPACES": ",".join(self.namespaces)},
+            references=(),
+        )
+        worker = access.worker_role()
+        binding = access.worker_binding(FUNCTION, self.namespace)
+        name = {"name": f"worker-{self.namespace}"}
+        roles = [
+            {**worker, "metadata": name},
+            {**binding, "roleRef": {**binding["roleRef"], **name}},
+            *access.roles(request, self.namespace),
         ]
-        for namespace in self.namespaces:
-            rules = [
-                *PODS,
-                *(EVENTS if self.events else ()),
-                *((*OBJECTS, *LEDGERS) if namespace == self.namespace else ()),
-            ]
-            role = {
-                "apiVersion": f"{group}/v1",
-                "metadata": {"name": "worker", "namespace": namespace},
-            }
-            made += [
-                {**role, "kind": "Role", "rules": rules},
-                {
-                    **role,
-                    "kind": "RoleBinding",
-                    "roleRef": {"apiGroup": group, "kind": "Role", "name": "worker"},
-                    "subjects": [{"kind": "ServiceAccount", **account}],
-                },
-            ]
-        return made
+        for role in roles:
+            metadata = role["metadata"]
+            # By these, deploy_playbook would take those of namespaces that are gone for orphans.
+            metadata.pop("labels", None)
+            if metadata.get("namespace") not in self.namespaces:
+                self._elsewhere.append(role)
+            if not self.events and "rules" in role:
+                role["rules"] = [
+                    rule for rule in role["rules"] if "events" not in rule["resources"]
+                ]
+        return [
+            access.service_account(request, self.namespace),
+            *ledger.ledger(request, self.namespace),
+            *roles,
+        ]
 
     def _kubeconfig(self) -> Path:
         """The current cluster behind the proxy, as the worker's account."""
@@ -232,7 +220,7 @@ class Served:
         server["server"] = f"https://127.0.0.1:{self.proxy.port}"
         if host != "127.0.0.1":
             server["tls-server-name"] = host
-        view["users"][0]["user"] = {"token": cluster.token_of("worker", self.namespace)}
+        view["users"][0]["user"] = {"token": cluster.token_of(FUNCTION, self.namespace)}
         path = Path(self.directory) / "kubeconfig"
         path.write_text(yaml.safe_dump(view))
         return path
@@ -249,7 +237,6 @@ class OnCluster(WorkerProcess):
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "PLAYBOOK": "delete",
             "FUNCTION_NAME": FUNCTION,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.port),
