@@ -96,7 +96,7 @@ with description("An alert that the API server answers badly") as self:
 
         expect(answered.outcome.status).to(equal(Status.ACTED))
         # The pod, the exemptions of its namespace, and the deletion.
-        expect(answered.proxy.seen).to(have_len(3))
+        expect(answered.proxy.seen).to(have_len(6))
         expect(is_stored(self.pod)).to(equal(False))
 
     with it("is retried after 429, and not before it was asked to"):

@@ -91,7 +91,9 @@ with description("What a worker did, on record in the cluster") as self:
             equal(("DeletionAccepted", "delete", "Normal"))
         )
         expect(found["note"]).to(equal(f"Shell in pod: deletion accepted of pod {namespace}/seen"))
-        expect(found["reportingInstance"]).to(equal(POD))
+        # What the admission policy holds it to.
+        account = f"system:serviceaccount:{namespace}:{FUNCTION}"
+        expect(found["reportingInstance"]).to(equal(account))
         expect(cluster.kubectl("events", "-n", namespace, "--for", "pod/seen")).to(
             contain("DeletionAccepted", "Shell in pod: deletion accepted")
         )

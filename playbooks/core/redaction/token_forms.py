@@ -160,6 +160,9 @@ SHORTEST, CHANGES, BITS = 20, 0.4, 3.7
 
 _WORD = re.compile(rf"[A-Za-z0-9_+~-]{{{SHORTEST},}}={{0,2}}")
 
+# A uid, which may stand in a longer word: that of a set of evidence, say.
+_UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 # What is printed to be compared: fingerprints of SSH, and integrity of what is loaded.
 _DIGEST = re.compile(r"sha(?:1|256|384|512)[:-]|h1:", re.IGNORECASE)
 
@@ -170,7 +173,7 @@ def without_random_words(text: str, left: str) -> str:
     def hidden(found: re.Match[str]) -> str:
         word = found[0]
         around = text[max(0, found.start() - 7) : found.start() + 7]
-        return left if is_random(word) and not _DIGEST.search(around) else word
+        return left if is_random(_UID.sub("", word)) and not _DIGEST.search(around) else word
 
     return _WORD.sub(hidden, text)
 

@@ -11,7 +11,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import SETTINGS, Redaction
 from playbooks.core.settings import read
-from specs.support.mothers import an_alert
+from specs.support.mothers import UID, an_alert
 
 ALERTS = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 
@@ -208,6 +208,11 @@ with description("Redaction") as self:
                 f"{number} {number[:12]} sha256:{number} web-{name}-{name[:5]} {uid} {uid.upper()}"
             )
             expect(self.redaction.text(text)).to(equal(text))
+
+    with it("leaves where a set of evidence lies, which has a time and a uid in its name"):
+        place = "file:///evidence/shop/web-0/20261126T150349.123456789Z-" + UID
+
+        expect(self.redaction.text(place)).to(equal(place))
 
     with it("takes linear time, whatever it is given"):
         for piece in HARD:
