@@ -155,7 +155,8 @@ with description("On real Kubeless") as self:
             self.node = a_fake_node()
             (pod,) = create(a_pod_manifest("bound", self.namespace, nodeName=self.node))
             kubectl("taint", "node", self.node, "falco-spec/theirs=a:NoSchedule")
-            deploy(self.namespace, "taint", "-e", f"TAINT_KEY={TAINT_KEY}")
+            allowed = ("-e", "ALLOW_CONTROL_PLANE=true")
+            deploy(self.namespace, "taint", "-e", f"TAINT_KEY={TAINT_KEY}", *allowed)
             publish_until(lambda: has_our_taint(self.node), alert_about(pod))
 
         with after.all:
