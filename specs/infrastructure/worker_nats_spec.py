@@ -341,7 +341,7 @@ with description("A worker's failures") as self:
         nats.call("STREAM.DELETE.SQUATTER")
         eventually(lambda: dead(nats) == ["not-permitted"])
         rig.acted("yes")
-        eventually(lambda: settled(nats))
+        eventually(nats.settled)
         expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(0))
         worker.ready()
 

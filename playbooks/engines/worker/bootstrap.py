@@ -38,6 +38,10 @@ from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker
 
+# Alerts claimed at once, a topic, by a playbook that acts: as far as it looks ahead for those about
+# the same target, and for those of other namespaces.
+WINDOW = 8192
+
 
 def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str, str]) -> Worker:
     """``environ`` holds the settings of the playbook and those of the worker.
@@ -121,7 +125,7 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
             jetstream,
             connection,
             function,
-            window=2 * settings["CONCURRENCY"],
+            window=WINDOW if responder.acts else 2 * settings["CONCURRENCY"],
             take=work.take,
             metrics=metrics,
             hinder=readiness.hinder,

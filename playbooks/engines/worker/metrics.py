@@ -124,11 +124,17 @@ class Metrics:
         if age is not None:
             self.action_age.labels(self._playbook).observe(age)
 
+    def answered_along(self, method: str, outcome: Outcome, count: int) -> None:
+        """Alerts that the decision on another one answered."""
+        self.calls.labels(method).inc(count)
+        self.failures.labels(method).inc(count if outcome.status is Status.FAILED else 0)
+        self.outcomes.labels(self._playbook, str(outcome.status), outcome.reason).inc(count)
+
     def redelivered(self) -> None:
         self.redeliveries.labels(self._playbook).inc()
 
-    def gave_up(self, reason: str) -> None:
-        self.dead_letters.labels(self._playbook, reason).inc()
+    def gave_up(self, reason: str, count: int = 1) -> None:
+        self.dead_letters.labels(self._playbook, reason).inc(count)
 
     def drop(self, reason: str) -> None:
         self.dropped.labels(self._playbook, reason).inc()

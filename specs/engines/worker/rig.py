@@ -249,8 +249,8 @@ class Rig:
         else:
             path.unlink()
 
-    def start(self, **settings: str) -> WorkerProcess:
-        worker = WorkerProcess(self, {**self.settings, **settings})
+    def start(self, module: str = "child", **settings: str) -> WorkerProcess:
+        worker = WorkerProcess(self, {**self.settings, **settings}, module)
         self.workers.append(worker)
         return worker
 
@@ -274,7 +274,7 @@ class Rig:
 
 
 class WorkerProcess:
-    def __init__(self, rig: Rig, settings: Dict[str, str]) -> None:
+    def __init__(self, rig: Rig, settings: Dict[str, str], module: str = "child") -> None:
         self.port = free_port()
         self.probe_port = free_port()
         self.path = rig.directory / f"log-{self.port}"
@@ -293,7 +293,7 @@ class WorkerProcess:
             **settings,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "specs.engines.worker.child"],
+            [sys.executable, "-m", f"specs.engines.worker.{module}"],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ ACK_WAIT = 30
 INACTIVE_THRESHOLD = 7 * 24 * 3600
 
 # Messages that may be claimed at once, over all replicas, or wait to be delivered again.
-MAX_ACK_PENDING = 1000
+MAX_ACK_PENDING = 20_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ class Consumer:
         reactions find that they have acted already, and Slack gets two messages.
         """
         wanted = self.configuration()
-        keys = ("filter_subject", "ack_policy", "ack_wait", "max_deliver", "inactive_threshold")
+        keys = (
+            *("filter_subject", "ack_policy", "ack_wait", "max_deliver"),
+            *("inactive_threshold", "max_ack_pending"),
+        )
         wrong = [
             f"{key} is {_shown(getattr(found, key))}, expected {_shown(getattr(wanted, key))}"
             for key in keys

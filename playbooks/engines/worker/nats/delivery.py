@@ -85,6 +85,11 @@ class Delivery:
         """Who redelivered a dead letter: to the inbox, which only this function reads."""
         return "" if self.topic else self.headers.get(RELEASED_BY, "")
 
+    def forget(self) -> None:
+        """Keep where it came from alone, where another one is answered in its place."""
+        self.__dict__.pop("alert", None)
+        object.__setattr__(self, "body", b"")
+
     @cached_property
     def alert(self) -> Union[Alert, bytes]:
         """Read once, for all who ask; the body where that is no alert."""

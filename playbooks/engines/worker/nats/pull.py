@@ -20,6 +20,12 @@ from playbooks.engines.worker.nats.delivery import Delivery, Origin
 EXPIRES = 5.0
 LATE = 2.0
 
+# Bytes that may be claimed at once.
+MOST_BYTES = 32 * 1024 * 1024
+
+# What the headers of a message take at most.
+HEADERS = 64 * 1024
+
 Take = Callable[[Delivery, Callable[[], None]], None]
 
 
@@ -64,6 +70,7 @@ class Puller:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._consumer = consumer
         self._claimed = 0
+        self._bytes = 0
         self._allowed = 1
         self._outstanding = 0
         self._deadline = 0.0
@@ -104,15 +111,22 @@ class Puller:
 
     def _ask(self) -> None:
         free = self._allowed - self._claimed
-        room = free >= max(1, self._allowed // 4)
+        room = free >= max(1, self._allowed // 4) and self._has_bytes()
         if self._paused or self._outstanding or not room or not self._connection.is_connected:
             return
         self._outstanding = free
         self._deadline = time.monotonic() + EXPIRES + LATE
         self._asking = asyncio.get_running_loop().create_task(self._request(free))
 
+    def _has_bytes(self) -> bool:
+        """Whether the largest message there can be has room."""
+        largest = self._connection.max_payload + HEADERS
+        return not self._claimed or self._bytes + largest <= MOST_BYTES
+
     async def _request(self, batch: int) -> None:
         wanted = {"batch": batch, "expires": int(EXPIRES * NANOSECONDS)}
+        if batch > 1:
+            wanted["max_bytes"] = MOST_BYTES - self._bytes
         try:
             await self._connection.publish(
                 self._next, json.dumps(wanted).encode(), reply=self._inbox
@@ -128,14 +142,17 @@ class Puller:
             return
         self._outstanding = max(0, self._outstanding - 1)
         self._claimed += 1
+        self._bytes += len(message.data)
         channel = StreamChannel(self._connection, message.reply)
         headers = {str(key): str(value) for key, value in (message.headers or {}).items()}
         delivery = Delivery(self._topic, message.subject, message.data, origin, channel, headers)
-        self._take(delivery, self._freed)
+        size = len(message.data)
+        self._take(delivery, lambda: self._freed(size))
         self._ask()
 
-    def _freed(self) -> None:
+    def _freed(self, size: int) -> None:
         self._claimed -= 1
+        self._bytes -= size
         self._allowed = min(self._window, self._allowed + 1)
         self._ask()
 

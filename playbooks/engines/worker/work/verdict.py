@@ -59,7 +59,7 @@ class Wait:
 Verdict = Union[Done, Again, Dead, Hold, Wait]
 
 
-def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool) -> Verdict:
+def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool = False) -> Verdict:
     """``delivery``: which one this was, from 1. ``outage``: any alert fails at the moment.
 
     Final failures are dead letters only where somebody can do something about them: what is no

@@ -8,9 +8,10 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from playbooks.core.outcome import Outcome, Status
+from playbooks.core.subjects import Priority
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
@@ -21,10 +22,12 @@ from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.work import admission
 from playbooks.engines.worker.work.admission import DoneMessages, Drop
-from playbooks.engines.worker.work.claims import Claims, attempt
+from playbooks.engines.worker.work.claims import AT_ONCE, Claims, attempt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
+from playbooks.engines.worker.work.groups import TOGETHER, Group, along
 from playbooks.engines.worker.work.outage import Outage
+from playbooks.engines.worker.work.turns import FairTurns
 from playbooks.engines.worker.work.verdict import (
     Again,
     Dead,
@@ -41,6 +44,15 @@ from playbooks.engines.worker.work.waiting import Place, WaitingAlerts
 # looks for what any alert would fail for.
 DELAY = 30.0
 LOOK = 30.0
+
+# Alerts that may wait along with another one for the window of a limit.
+ALONG = 1000
+
+# Bytes up to which an alert is read in the event loop, to see what it is about.
+SHORT = 16 * 1024
+
+# Messages that the log names of those that were answered along with another.
+NAMED = 10
 
 INBOX_METHOD, TOPIC_METHOD = "POST", "NATS"
 
@@ -74,7 +86,8 @@ class Work:
         self._metrics = metrics
         self._most = most
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="answer")
-        self._places = asyncio.Semaphore(concurrency)
+        self._turns = FairTurns(concurrency)
+        self._groups: Dict[Hashable, Group] = {}
         self._busy: Dict[Tuple[Any, ...], asyncio.Event] = {}
         self._done = DoneMessages()
         self._look_at = time.monotonic() + LOOK
@@ -83,15 +96,48 @@ class Work:
 
     def take(self, delivery: Delivery, freed: Callable[[], None] = lambda: None) -> None:
         """Begin with a delivery; ``freed`` is called when it is no longer claimed."""
-        self._claims.begin(delivery, self._handle(delivery), freed)
+        target = self._target(delivery)
+        group = self._groups.get(target)
+        if group is not None and group.waits and len(group.left) >= ALONG:
+            # The one that waits is not acknowledged, and is decided on for this one as well.
+            group = Group(None, delivery)
+            self._claims.begin(delivery, self._leave_to_others(group), freed)
+            return
+        if group is not None:
+            group.add(delivery, self._turns)
+            self._claims.join(group.owner, delivery, freed)
+        else:
+            group = Group(target, delivery)
+            self._claims.begin(delivery, self._handle(group), freed)
+        if target is not None:
+            self._groups[target] = group
+            self._busy[delivery.origin.key] = group.settled
+
+    def _target(self, delivery: Delivery) -> Optional[Hashable]:
+        """What one decision answers all alerts about; None where it needs one of its own."""
+        alone = (
+            self._claims.stopping
+            or delivery.released_by
+            or len(delivery.body) > SHORT
+            or delivery.origin.key in self._busy
+            or exhausted(delivery.origin.number, self._most)
+            or self._drop(delivery) is not None
+        )
+        if alone or isinstance(delivery.alert, bytes):
+            return None
+        return self._runtime.target(delivery.alert, delivery.origin.stored)
 
     async def answer_now(self, body: bytes, runtime: Runtime, seconds: float = 0.0) -> Outcome:
         """Answer outside of any stream: without JetStream, or for a dry run."""
-        async with self._places:
+        turn = self._turns.ask("", Priority.DEBUG)
+        try:
+            await turn.come
             loop = asyncio.get_running_loop()
             started = time.monotonic()
             answer = partial(runtime.answer, body, seconds=seconds)
             outcome = await loop.run_in_executor(self._pool, answer)
+        finally:
+            self._turns.end(turn)
         self._metrics.answered(INBOX_METHOD, time.monotonic() - started, body, outcome)
         return outcome
 
@@ -108,65 +154,109 @@ class Work:
         self._drops.stop()
         self._pool.shutdown(wait=False)
 
-    async def _handle(self, delivery: Delivery) -> None:
-        key = delivery.origin.key
+    async def _handle(self, group: Group) -> None:
+        key = group.owner.origin.key
         try:
             if self._claims.stopping:
                 raise asyncio.CancelledError
-            while key in self._busy:
+            while self._busy.get(key) not in (None, group.settled):
                 # The server delivers it anew while we are at it: wait for the end of that.
                 await self._busy[key].wait()
-            self._busy[key] = asyncio.Event()
-            try:
-                await self._settle(delivery)
-            finally:
-                self._busy.pop(key).set()
+            self._busy[key] = group.settled
+            await self._settle(group)
         except asyncio.CancelledError:
-            await attempt(delivery.channel.give_back(0))
+            for delivery in list(group.left):
+                await attempt(delivery.channel.give_back(0))
         except Exception as error:
             # Not acknowledged: the server delivers it again.
-            log.error(f"{delivery.origin} is left to the server: {error!r}")
+            log.error(f"{group.owner.origin} is left to the server: {error!r}")
             traceback.print_exc()
+        finally:
+            self._close(group)
+            for busy in [key, *group.keys]:
+                if self._busy.get(busy) is group.settled:
+                    del self._busy[busy]
+            group.settled.set()
 
-    async def _settle(self, delivery: Delivery) -> None:
+    def _close(self, group: Group) -> None:
+        """From now on the next alert about this target begins another group."""
+        if group.target is not None and self._groups.get(group.target) is group:
+            del self._groups[group.target]
+
+    async def _leave_to_others(self, group: Group) -> None:
+        delivery = group.owner
+        said = "another alert about the same target waits"
+        outcome = Outcome.skipped(TOGETHER, said)
+        self._metrics.answered_along(self._method(delivery), outcome, 1)
+        self._done.add(delivery.origin.key)
+        await attempt(delivery.channel.acknowledge())
+        await attempt(self._replies.send(delivery, outcome))
+
+    async def _settle(self, group: Group) -> None:
+        delivery = group.owner
         number = delivery.origin.number
         drop = self._drop(delivery)
         if drop is not None:
             self._drops.add(delivery, drop)
             await delivery.channel.acknowledge()
             return
-        if number > 1:
-            self._metrics.redelivered()
         if exhausted(number, self._most):
+            self._metrics.redelivered()
             said = f"delivery {number} of {self._most}: the ones before ended without an outcome"
             dead = Dead("deliveries-exhausted", said)
             await self._record(delivery, Outcome(Status.FAILED, dead.reason, said))
-            await self._give_up(delivery, dead)
+            await self._give_up([delivery], dead)
             return
         place = self._waiting.place(delivery)
         try:
-            outcome, decided = await self._answered(delivery, place)
+            lead, outcome, decided = await self._answered(group, place)
         except asyncio.CancelledError:
             if not place.taken:
                 raise
             # Later than this worker asks for alerts: it would cost another delivery.
-            await attempt(delivery.channel.give_back(EXPIRES))
+            for each in list(group.left):
+                await attempt(each.channel.give_back(EXPIRES))
             return
         finally:
             place.leave()
-        event = Event(delivery.alert, str(delivery.origin))
-        self._runtime.log(event, shown(delivery, outcome, decided))
-        if isinstance(decided, Again):
-            await delivery.channel.give_back(decided.delay)
-            return
-        # Before it is acknowledged: who is killed in between does it again, and finds it done.
-        await self._record(delivery, outcome)
+        self._close(group)
+        rest = [each for each in group.left if each is not lead]
+        event = Event(lead.alert, str(lead.origin))
+        self._runtime.log(event, shown(lead, outcome, decided, rest))
+        if not isinstance(decided, Again):
+            # Before it is acknowledged: who is killed in between does it again, and finds it done.
+            await self._record(lead, outcome)
+        if rest:
+            self._metrics.answered_along(self._method(lead), along(outcome, lead), len(rest))
+        if lead.origin.number > 1:
+            self._metrics.redelivered()
+        await self._tell(group, lead, decided, rest)
+        if not isinstance(decided, Again):
+            await attempt(self._replies.send(lead, outcome))
+            others = along(outcome, lead)
+            for each in rest:
+                if not each.topic:
+                    await attempt(self._replies.send(each, others))
+
+    async def _tell(
+        self, group: Group, lead: Delivery, decided: Verdict, rest: List[Delivery]
+    ) -> None:
+        """The server, what becomes of all of a group."""
+        # The lead comes last: it has a body, and is the last to be acknowledged.
+        deliveries = [*rest, lead]
         if isinstance(decided, Dead):
-            await self._give_up(delivery, decided)
-        else:
-            self._done.add(delivery.origin.key)
-            await delivery.channel.acknowledge()
-        await attempt(self._replies.send(delivery, outcome))
+            await self._give_up(deliveries, decided, group.owner)
+            group.left.clear()
+            return
+        for count, delivery in enumerate(deliveries, 1):
+            if isinstance(decided, Again):
+                await delivery.channel.give_back(decided.delay)
+            else:
+                self._done.add(delivery.origin.key)
+                await delivery.channel.acknowledge()
+            group.left.pop(delivery, None)
+            if not count % AT_ONCE:
+                await asyncio.sleep(0)
 
     def _drop(self, delivery: Delivery) -> Optional[Drop]:
         if delivery.origin.key in self._done:
@@ -178,53 +268,62 @@ class Work:
             self._subscriptions(), delivery.topic, delivery.subject, origin.stored
         )
 
-    async def _answered(self, delivery: Delivery, place: Place) -> Tuple[Outcome, Verdict]:
-        """The outcome, however long an outage lasts, or a limit lets it wait."""
+    async def _answered(self, group: Group, place: Place) -> Tuple[Delivery, Outcome, Verdict]:
+        """The delivery that was decided on, and its outcome, however long an outage lasts, or a
+        limit lets it wait."""
         loop = asyncio.get_running_loop()
         while True:
             await self._outage.ended()
-            async with self._places:
+            turn = group.turn = self._turns.ask(group.namespace, group.priority)
+            try:
+                await turn.come
                 if self._outage.ongoing:
                     continue
-                self._claims.answering(delivery, True)
+                self._claims.answering(group.owner, True)
+                lead = group.lead
                 started = time.monotonic()
-                outcome = await loop.run_in_executor(self._pool, self._answer, delivery)
+                outcome = await loop.run_in_executor(self._pool, self._answer, lead)
                 took = time.monotonic() - started
-            error, number = outcome.error, delivery.origin.number
+            finally:
+                group.turn = None
+                self._turns.end(turn)
+            error, number = outcome.error, lead.origin.number
             away = error is not None and error.of_any_alert and await self._outage.found()
             decided = verdict(outcome, delivery=number, most=self._most, outage=away)
             if isinstance(decided, Hold):
-                self._claims.answering(delivery, False)
+                self._claims.answering(group.owner, False)
                 if self._claims.stopping:
                     raise asyncio.CancelledError
                 continue
             if isinstance(decided, Wait):
-                if await self._waits(delivery, outcome, decided, place):
+                if await self._waits(group, lead, outcome, decided, place):
                     continue
                 decided = decided.instead
-            method = TOPIC_METHOD if delivery.topic else INBOX_METHOD
-            self._metrics.answered(method, took, delivery.alert, outcome)
-            return outcome, decided
+            self._metrics.answered(self._method(lead), took, lead.alert, outcome)
+            return lead, outcome, decided
 
     async def _waits(
-        self, delivery: Delivery, outcome: Outcome, decided: Wait, place: Place
+        self, group: Group, lead: Delivery, outcome: Outcome, decided: Wait, place: Place
     ) -> bool:
         """Whether it waited, and is to be asked again."""
         told = place.taken
         if not place.take(outcome):
             return False
-        self._claims.answering(delivery, False)
-        self._claims.free(delivery)
+        group.waits = True
+        self._claims.answering(group.owner, False)
+        self._claims.free(group.owner)
         if not told:
-            self._runtime.log(
-                Event(delivery.alert, str(delivery.origin)), shown(delivery, outcome, decided)
-            )
+            self._runtime.log(Event(lead.alert, str(lead.origin)), shown(lead, outcome, decided))
         if outcome.details.get("first"):
-            await self._record(delivery, outcome, "waits")
+            await self._record(lead, outcome, "waits")
         if self._claims.stopping:
             raise asyncio.CancelledError
         await place.wait(outcome, decided.delay)
         return True
+
+    @staticmethod
+    def _method(delivery: Delivery) -> str:
+        return TOPIC_METHOD if delivery.topic else INBOX_METHOD
 
     def _answer(self, delivery: Delivery) -> Outcome:
         # The alert is parsed here, in the thread: a long one would keep the loop from turning.
@@ -237,22 +336,32 @@ class Work:
         unique = "-".join(map(str, (*origin.key, *more)))
         await self._writer.write(delivery.alert, outcome, event_id=str(origin), unique=unique)
 
-    async def _give_up(self, delivery: Delivery, dead: Dead) -> None:
-        while not await self._dead_letters.write(delivery, dead):
+    async def _give_up(
+        self, deliveries: List[Delivery], dead: Dead, owner: Optional[Delivery] = None
+    ) -> None:
+        while not await self._dead_letters.write(deliveries, dead):
             if not await self._outage.found():
-                await delivery.channel.give_back(DELAY)
+                for delivery in deliveries:
+                    await delivery.channel.give_back(DELAY)
                 return
-            self._claims.answering(delivery, False)
+            self._claims.answering(owner or deliveries[0], False)
             await self._outage.ended()
-        self._done.add(delivery.origin.key)
-        await delivery.channel.acknowledge()
+        for delivery in deliveries:
+            self._done.add(delivery.origin.key)
+            await delivery.channel.acknowledge()
 
 
-def shown(delivery: Delivery, outcome: Outcome, decided: Verdict) -> Outcome:
-    """The outcome as the log has it: with the delivery, and what comes next."""
+def shown(
+    delivery: Delivery, outcome: Outcome, decided: Verdict, rest: Sequence[Delivery] = ()
+) -> Outcome:
+    """The outcome as the log has it: with the delivery, what comes next, and how many others were
+    answered with it."""
     facts: Dict[str, Any] = {"delivery": delivery.origin.number, "subject": delivery.subject}
     if isinstance(decided, (Again, Wait)):
         facts["again_in"] = round(decided.delay, 1)
     elif not isinstance(decided, Done):
         facts["dead_letter"] = True
+    if rest:
+        facts["answered_along"] = len(rest)
+        facts["along"] = [str(each.origin) for each in rest[:NAMED]]
     return dataclasses.replace(outcome, details={**outcome.details, **facts})

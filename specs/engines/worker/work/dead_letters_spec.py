@@ -4,6 +4,7 @@ from contextlib import redirect_stderr
 
 from expects import be_below, equal, expect, have_key, have_keys
 from mamba import description, it
+from nats.js.api import PubAck
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
@@ -19,6 +20,7 @@ FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 class FakeJetStream:
     async def store(self, subject, body, headers):
         self.stored = (subject, body, headers)
+        return PubAck(stream="FALCO_DEAD", seq=1)
 
 
 def written(body=b"{}", headers=None, most=1024 * 1024):
@@ -27,7 +29,7 @@ def written(body=b"{}", headers=None, most=1024 * 1024):
     delivery = Delivery("falco.>", "falco.error.x", body, origin, None, headers or {})
     letters = DeadLetters(jetstream, FUNCTION, "delete", most, Metrics("delete"))
     with redirect_stderr(io.StringIO()):
-        asyncio.run(letters.write(delivery, Dead("invalid-alert", "is no\nalert")))
+        asyncio.run(letters.write([delivery], Dead("invalid-alert", "is no\nalert")))
     return jetstream.stored
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len
 from mamba import description, it
+from nats.js.api import PubAck
 
 from playbooks.core.errors import (
     ClusterUnavailable,
@@ -51,16 +52,29 @@ class FakeChannel:
 
 
 class FakeJetStream:
-    """``written``: origin and reason of the dead letters."""
+    """``written``: origin and reason of the dead letters; ``counts``: alerts of those kept."""
 
     def __init__(self, error=None):
         self.written = []
+        self.counts = {}
         self.error = error
+
+    async def stream(self, subjects, name):
+        return name
+
+    async def message(self, stream, sequence):
+        return self.counts.get(sequence)
+
+    async def delete_message(self, stream, sequence):
+        del self.counts[sequence]
 
     async def store(self, subject, body, headers):
         if self.error:
             raise self.error
         self.written.append((headers["Falco-Origin"], headers["Falco-Reason"]))
+        sequence = len(self.written)
+        self.counts[sequence] = int(headers["Falco-Count"])
+        return PubAck(stream="FALCO_DEAD", seq=sequence)
 
 
 class FakeResponder:
@@ -68,8 +82,12 @@ class FakeResponder:
 
     redaction, recorders = Redaction(), ()
 
-    def __init__(self, answer):
+    def __init__(self, answer, acts=False):
         self._answer = answer
+        self.acts = acts
+
+    def refusal(self, alert, received):
+        return Outcome.skipped("rule-not-listed", "no") if alert.rule == "unlisted" else None
 
     def answer(self, body, *, recorded=False, released_by="", received=None):
         return self._answer(body, released_by)
@@ -93,16 +111,22 @@ class FakeReplies:
         self.sent.append((str(delivery.origin), outcome.reason))
 
 
-def a_delivery(sequence=1, number=1, topic="falco.>", durable=True, headers=None):
+def a_delivery(
+    sequence=1, number=1, topic="falco.>", durable=True, headers=None, uid="", **changes
+):
     origin = Origin("FALCO", sequence, Instant(sequence), number)
     channel = FakeChannel()
-    return Delivery(topic, "falco.error.x", BODY, origin, channel, headers or {}, durable)
+    fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "k8s.pod.uid": uid or "uid-1"}
+    document = a_document(output_fields=fields, **changes)
+    body = json.dumps(document).encode()
+    return Delivery(topic, "falco.error.x", body, origin, channel, headers or {}, durable)
 
 
 class Bench:
     """Work with fakes around it. ``answers``: outcomes or errors in turn, or a function."""
 
-    def __init__(self, *answers, api=(True,), letters=None, concurrency=4, most=5, topics=None):
+    def __init__(self, *answers, api=(True,), letters=None, concurrency=4, most=5, **given):
+        self.acts = given.get("acts", False)
         self.answers = list(answers) or [DONE]
         self.answered = 0
         self.api = list(api)
@@ -110,9 +134,10 @@ class Bench:
         self.replies = FakeReplies()
         self.writer = FakeWriter()
         self.concurrency, self.most = concurrency, most
-        self.topics = topics or [Subscription("falco.>", Instant(0))]
+        self.topics = given.get("topics") or [Subscription("falco.>", Instant(0))]
         self.metrics = Metrics("fake")
         self.log = io.StringIO()
+        self.dead_letters = None
 
     def answer(self, body, released_by=""):
         self.answered += 1
@@ -130,9 +155,11 @@ class Bench:
         async def go():
             outage = Outage(self.missing, lambda why, before: None, 0.001)
             function = Function("shop", "falco-fake", "uid-1", Instant(0), {})
-            letters = DeadLetters(self.letters, function, "fake", 10**6, self.metrics)
+            letters = self.dead_letters = self.dead_letters or DeadLetters(
+                self.letters, function, "fake", 10**6, self.metrics
+            )
             work = Work(
-                Runtime("fake", FakeResponder(self.answer)),
+                Runtime("fake", FakeResponder(self.answer, self.acts)),
                 outage=outage,
                 dead_letters=letters,
                 writer=self.writer,
@@ -162,6 +189,24 @@ class Bench:
                 await asyncio.wait_for(freed.wait(), 5)
                 while delivery in work._claims._tasks:
                     await asyncio.sleep(0.005)
+
+        self.run(use)
+        return [delivery.channel.said for delivery in deliveries]
+
+    def take_together(self, *deliveries):
+        """Take them all at once, and return what their channels were told."""
+
+        async def use(work):
+            left, over = [len(deliveries)], asyncio.Event()
+
+            def freed():
+                left[0] -= 1
+                if not left[0]:
+                    over.set()
+
+            for delivery in deliveries:
+                work.take(delivery, freed)
+            await asyncio.wait_for(over.wait(), 5)
 
         self.run(use)
         return [delivery.channel.said for delivery in deliveries]
@@ -426,6 +471,76 @@ with description("What is over a limit that slides") as self:
         expect(said.count(["ack"])).to(equal(waiting.MOST // 2 + 1))
         expect(said.count([("back", 5.0)])).to(equal(waiting.MOST // 2))
         expect({reason for _, reason in bench.letters.written}).to(equal({"owner-limit"}))
+
+with description("Alerts about one target that wait together") as self:
+    with it("are answered by one decision, and acknowledged once it is final"):
+        bench = Bench(SlackUnavailable("later"), DONE, acts=True, concurrency=1)
+        first = bench.take_together(*[a_delivery(n) for n in range(20)])
+        again = [a_delivery(n, number=2) for n in range(20)]
+        second = bench.take_together(*again)
+
+        expect((first, second)).to(equal(([[("back", 1.0)]] * 20, [["ack"]] * 20)))
+        expect(bench.answered).to(equal(2))
+        skipped = {"status": "skipped", "reason": "answered-together"}
+        expect(bench.sample("playbook_outcomes_total", **skipped)).to(equal(19))
+        expect(bench.writer.seen).to(have_len(1))
+
+    with it("say so, and an acknowledgement more is no action more"):
+        bench = Bench(DONE, acts=True)
+        bench.take_together(*[a_delivery(n, topic="") for n in range(3)])
+
+        reasons = [reason for _, reason in bench.replies.sent]
+        expect(reasons).to(equal(["done", "answered-together", "answered-together"]))
+        line = json.loads(bench.log.getvalue())
+        expect(line["details"]["answered_along"]).to(equal(2))
+
+    with it("are decided by the most urgent one, the newest of these"):
+        bench = Bench(DONE, acts=True, concurrency=1)
+        bench.take_together(
+            a_delivery(9, uid="other"),
+            a_delivery(1, priority="Notice"),
+            a_delivery(2, priority="Critical"),
+            a_delivery(3, priority="Critical", time="2026-01-02T03:04:06.0Z"),
+            a_delivery(4, priority="Error"),
+        )
+
+        expect([seen[0] for seen in bench.writer.seen]).to(equal(["FALCO:9", "FALCO:3"]))
+
+    with it("are one dead letter where they are held, with their number, and grow it"):
+        held = Outcome.skipped("paused", "paused", held=True)
+        bench = Bench(held, acts=True)
+        bench.take_together(*[a_delivery(n) for n in range(300)])
+        bench.take_together(*[a_delivery(n) for n in range(1000, 1300)])
+
+        expect(list(bench.letters.counts.values())).to(equal([600]))
+
+    with it("are not joined by one that a guard refuses, nor by one that a person released"):
+        bench = Bench(DONE, acts=True)
+        bench.take_together(
+            a_delivery(1),
+            a_delivery(2, rule="unlisted"),
+            a_delivery(3, topic="", headers={RELEASED_BY: "alice"}),
+        )
+
+        expect(bench.answered).to(equal(3))
+
+    with it("are handed back together at the end, where they were not begun"):
+
+        def slow():
+            time.sleep(0.2)
+            return DONE
+
+        bench = Bench(slow, acts=True, concurrency=1)
+
+        async def use(work):
+            deliveries = [a_delivery(0, uid="other"), *[a_delivery(n) for n in range(1, 5)]]
+            for delivery in deliveries:
+                work.take(delivery)
+            await asyncio.sleep(0.05)
+            await work.stop(5)
+            return [delivery.channel.said for delivery in deliveries]
+
+        expect(bench.run(use)).to(equal([["ack"], *[[("back", 0)]] * 4]))
 
 with description("The pool of threads") as self:
     with it("answers so many at the same time, and no more"):
