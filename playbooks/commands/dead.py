@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 
@@ -142,7 +142,9 @@ def _print(document: List[Dict[str, Any]]) -> None:
 def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]:
     """Read from a line of the worker's. The keys are those of ``-o json``.
 
-    Where the body is no alert, time, rule, priority and target are null. ``stored``: when NATS got
+    ``count``: of the alerts about this target that it stands for; ``first`` and ``last``: when NATS
+    got the first and the last. Where the body is no alert, time, rule, priority and target are
+    null. ``stored``: when NATS got
     the alert; ``given_up``: when the worker wrote the dead letter. ``own``: of the Function that is
     there now, and not of an earlier one of its name, or of another cluster's. ``cut``: empty, or
     how long the body was before it was cut to fit. ``body``: redacted, unless it is asked for
@@ -154,13 +156,15 @@ def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]
     def header(name: str) -> str:
         return str(headers.get(f"Falco-{name}", ""))
 
-    deliveries = header("Deliveries")
     return {
         "id": line["id"],
         **_facts(body),
         "reason": header("Reason"),
         "message": header("Message"),
-        "deliveries": int(deliveries) if deliveries.isascii() and deliveries.isdigit() else None,
+        "deliveries": _number(header("Deliveries")),
+        "count": _number(header("Count")) or 1,
+        "first": header("First") or header("Stored"),
+        "last": header("Last") or header("Stored"),
         "stored": header("Stored"),
         "given_up": line["stored"],
         "origin": header("Origin"),
@@ -198,6 +202,10 @@ def _target(alert: Alert) -> str:
     return f"container {claim.container_id}" if claim.container_id else ""
 
 
+def _number(text: str) -> Optional[int]:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
 def _text(body: bytes) -> Dict[str, str]:
     try:
         return {"body": body.decode("utf-8")}
@@ -215,6 +223,9 @@ def row(letter: Mapping[str, Any]) -> Tuple[List[Any], List[str]]:
 
 def _notes(letter: Mapping[str, Any]) -> List[str]:
     notes = [letter["message"]] if letter["message"] else []
+    if letter["count"] > 1:
+        times = [without_fraction(letter[key]) for key in ("first", "last")]
+        notes.append(f"{letter['count']} alerts, from {times[0]} to {times[1]}; this is the newest")
     if letter["cut"]:
         notes.append(f"its {letter['cut']} did not fit and were cut: it cannot be redelivered")
     if not letter["own"]:

@@ -311,6 +311,16 @@ with description("falco-playbook check, of NATS and its alerts") as self:
             self.cluster.says = answer(NATS, {"about": "stream", **said})
             expect(the_finding(self.cluster, "jetstream")[0]).to(equal(status))
 
+    with it("warns of each stream that has no bound, or refuses messages once it is full"):
+        said = (
+            "stream FALCO has no bound, and may fill the server's storage: nats stream edit FALCO"
+        )
+        self.cluster.says = answer(NATS, {"about": "stream", "name": "FALCO", "bounds": [said]})
+        status, *_ = the_finding(self.cluster, "jetstream, bounds")
+
+        expect(status).to(equal("warning"))
+        expect(the_finding(self.cluster, "jetstream")[0]).to(equal("ok"))
+
     with it("counts alerts about pods that carry an id, and those that are about none"):
         expect(self.finding("alerts, identity")[:2]).to(
             equal(

@@ -69,6 +69,17 @@ with description("falco-playbook dead") as self:
 
         expect(["--raw" in words for words in self.cluster.executed]).to(equal([False, True]))
 
+    with it("shows how many alerts one stands for, and when the first and the last came"):
+        first, last = "2026-11-21T09:00:00.5Z", "2026-11-21T10:00:00.5Z"
+        line = a_line(Count="300", First=first, Last=last)
+        shown = run(*DEAD, cluster=self.saying(line)).out
+        (found,) = json.loads(run(*DEAD, "-o", "json", cluster=self.saying(line)).out)
+        (earlier,) = json.loads(run(*DEAD, "-o", "json", cluster=self.saying(a_line())).out)
+
+        expect(shown).to(contain("300 alerts, from 2026-11-21T09:00:00Z to 2026-11-21T10:00:00Z"))
+        expect([found[key] for key in ("count", "first", "last")]).to(equal([300, first, last]))
+        expect((earlier["count"], earlier["first"])).to(equal((1, earlier["stored"])))
+
     with it("says that there are none on standard error"):
         said = run(*DEAD)
 

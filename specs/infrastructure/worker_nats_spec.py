@@ -345,6 +345,18 @@ with description("A worker's failures") as self:
         expect(worker.metric('playbook_redeliveries_total{playbook="fake"}')).to(equal(0))
         worker.ready()
 
+    with it("of a stream that is full and refuses messages are said by log and readiness"):
+        rig, nats = a_rig(self, "falco.error.*")
+        nats.stream("FALCO", "falco.>", max_bytes=4000, discard="new")
+        worker = rig.start().ready().says("subscribed")
+        messages, _ = alerts(30)
+        nats.publish(*messages)
+        worker.says("stream FALCO is full and refuses messages")
+
+        expect(worker.get("/readyz")[0]).to(equal(503))
+        nats.call("STREAM.PURGE.FALCO")
+        worker.says("the streams take messages in again").ready()
+
     with it("of the stream of alerts are said by readiness until it can be made anew"):
         rig, nats, worker = a_worker(self, "falco.error.*")
         nats.call("STREAM.DELETE.FALCO")

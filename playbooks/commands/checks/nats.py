@@ -11,7 +11,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.worker.operator.protocol import INSPECT
 
-NATS, STRANGERS, STREAM = "nats", "nats, strangers", "jetstream"
+NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
 
 # Hours that are looked back, and alerts that are read: the newest.
@@ -38,7 +38,7 @@ def look(
         raise DeploymentError(answer.why or "the worker gave no answer")
     findings = [_nats(said["nats"])] if "nats" in said else []
     findings += [_strangers(said["strangers"])] if "strangers" in said else []
-    findings += [_stream(said["stream"])] if "stream" in said else []
+    findings += _streams(said["stream"]) if "stream" in said else []
     if "alerts" in said:
         findings += _alerts(cluster, said["alerts"])
     if answer.why:
@@ -61,6 +61,17 @@ def _strangers(line: Mapping[str, Any]) -> Finding:
     if "unknown" in line:
         return Finding(STRANGERS, UNKNOWN, f"could not be tried: {line['unknown']}")
     return Finding(STRANGERS, OK, "anonymous connections are rejected")
+
+
+def _streams(line: Mapping[str, Any]) -> List[Finding]:
+    bounds = [Finding(BOUNDS, WARNING, *_advised(said)) for said in line.get("bounds", ())]
+    return [_stream(line), *bounds]
+
+
+def _advised(said: str) -> List[str]:
+    """What is wrong, and the command that corrects it."""
+    wrong, _, command = said.rpartition(": ")
+    return [wrong, f"{command} (docs/nats.md)"]
 
 
 def _stream(line: Mapping[str, Any]) -> Finding:

@@ -18,6 +18,7 @@ from playbooks.engines.worker.function import (
     Function,
 )
 from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.consumers import Consumer
 from playbooks.engines.worker.nats.failures import RETRY, Failures
 from playbooks.engines.worker.nats.jetstream import (
@@ -63,6 +64,7 @@ class DurableIntake:
         self._failures = Failures()
         self._pullers = Pullers(connection, window=window, take=take, broken=self._failures.add)
         self._look_at = 0.0
+        self._refused = ""
         self._ended: Dict[str, float] = {}
 
     @property
@@ -86,14 +88,15 @@ class DurableIntake:
         log.info(f"alerts come from stream {self._stream}")
 
     def missing(self) -> str:
-        return self._failures.words()
+        return "; ".join(filter(None, (self._refused, self._failures.words())))
 
     async def unusable(self) -> str:
         try:
             await self._dead_letters()
         except Exception as error:
             return f"dead letters cannot be stored: {str(error) or repr(error)}"
-        return ""
+        await self._look_for_refusals()
+        return self._refused
 
     async def apply(self, wanted: Sequence[Subscription]) -> None:
         topics = [s.topic for s in wanted]
@@ -114,6 +117,7 @@ class DurableIntake:
         if now >= self._look_at:
             self._look_at = now + LOOK
             await self._look()
+            await self._look_for_refusals()
         for topic, until in list(self._ended.items()):
             if now >= until:
                 await self._farewell(topic)
@@ -222,6 +226,20 @@ class DurableIntake:
             log.warn(f"the consumer of {topic} is left to its inactive threshold: {error!r}")
         await self._drop_puller(topic)
         log.info(f"unsubscribed from {topic}")
+
+    async def _look_for_refusals(self) -> None:
+        """Whether one of the streams takes no messages in: then alerts are lost, or not kept."""
+        try:
+            listed = await self._jetstream.streams()
+        except Exception as error:
+            log.warn(f"streams cannot be looked at: {error!r}")
+            return
+        kept = (ALERTS, DEAD_LETTERS, INBOXES)
+        ours = [i for i in listed if any(streams.keeps(i.config, each) for each in kept)]
+        refused = "; ".join(filter(None, map(streams.refuses, ours)))
+        if refused != self._refused:
+            log.error(refused) if refused else log.info("the streams take messages in again")
+        self._refused = refused
 
     async def _look(self) -> None:
         for topic in [topic for topic in self._pullers if topic not in self._failures]:

@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import (
     ConsumerConfig,
     ConsumerInfo,
+    DiscardPolicy,
     PubAck,
     RawStreamMsg,
     RetentionPolicy,
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 # Seconds that the API may take: creating a stream in a cluster is an election.
 TIMEOUT = 5.0
+
+# Bytes that the headers of a message take at most.
+HEADERS = 64 * 1024
 
 # Streams or consumers that the server lists at once. Source: nats-io/nats-server, JSApiListLimit
 PAGE = 256
@@ -178,6 +182,8 @@ class JetStream:
             storage=StorageType.FILE,
             max_consumers=-1,
             max_msgs=-1,
+            max_msg_size=streams.LARGEST + HEADERS,
+            discard=DiscardPolicy.OLD,
         ).evolve(**self._limits)
         if max_age_hours is not None:
             config = config.evolve(max_age=max_age_hours * 3600)

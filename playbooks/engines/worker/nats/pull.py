@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 from playbooks.core.instant import NANOSECONDS
 from playbooks.engines.worker import log
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.nats.jetstream import HEADERS
 
 # Seconds that a request stays open at the server, and that its end may be late before the request
 # counts as lost.
@@ -22,9 +23,6 @@ LATE = 2.0
 
 # Bytes that may be claimed at once.
 MOST_BYTES = 32 * 1024 * 1024
-
-# What the headers of a message take at most.
-HEADERS = 64 * 1024
 
 Take = Callable[[Delivery, Callable[[], None]], None]
 

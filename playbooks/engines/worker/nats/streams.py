@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, List, Tuple, Union
 
-from nats.js.api import StreamConfig
+from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 
 LIMITS = "limits"
+
+# Bytes of the largest message that a stream which the worker creates takes, and what is proposed
+# for a stream without a bound.
+LARGEST = 1024 * 1024
+SUGGESTED = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -17,10 +22,18 @@ class Stream:
     name: str
     subjects: Tuple[str, ...]
     retention: str
+    renamed: str = ""
 
     @classmethod
     def of(cls, config: StreamConfig) -> Stream:
-        return cls(config.name or "", tuple(config.subjects or ()), config.retention or "")
+        """``renamed``: the subjects that it stores under other names (``subject_transform``)."""
+        transform = config.subject_transform
+        return cls(
+            config.name or "",
+            tuple(config.subjects or ()),
+            config.retention or "",
+            f"{transform.src or '>'} to {transform.dest}" if transform else "",
+        )
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,44 @@ def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, CreateStream, R
     return CreateStream()
 
 
+def unbounded(info: StreamInfo) -> str:
+    """Why a stream may stop taking messages in, and what to do; empty where its bounds are right.
+
+    One that keeps its size makes room by itself: it lets the oldest go.
+    """
+    config, used = info.config, info.state.bytes or 0
+    name, most = config.name, config.max_bytes or 0
+    edit = f"nats stream edit {name}"
+    if most <= 0:
+        return (
+            f"stream {name} has no bound, and may fill the server's storage:"
+            f" {edit} --max-bytes {SUGGESTED}"
+        )
+    if config.discard == DiscardPolicy.NEW:
+        full = used / most
+        return (
+            f"stream {name} refuses messages once it is full, and is full by {full:.0%}:"
+            f" {edit} --discard old"
+        )
+    return ""
+
+
+def refuses(info: StreamInfo) -> str:
+    """Why a stream takes no messages in at the moment, or empty."""
+    config, used, most = info.config, info.state.bytes or 0, info.config.max_bytes or 0
+    # Less than what a hundredth of it is, or two messages are, is no room.
+    room = max(most // 100, 2 * used // max(1, info.state.messages or 0))
+    full = 0 < most <= used + room
+    if config.discard == DiscardPolicy.NEW and full:
+        return f"stream {config.name} is full and refuses messages (discard: new)"
+    return ""
+
+
+def keeps(config: StreamConfig, wanted: str) -> bool:
+    """Whether it has any of these subjects."""
+    return any(overlaps(one, wanted) for one in config.subjects or ())
+
+
 def covers(pattern: str, wanted: str) -> bool:
     """Whether every subject of ``wanted`` is one of ``pattern``."""
     ours, theirs = wanted.split("."), pattern.split(".")
@@ -78,6 +129,11 @@ def overlaps(one: str, other: str) -> bool:
 
 
 def _use(stream: Stream, wanted: str) -> Union[Use, Refuse]:
+    if stream.renamed:
+        return Refuse(
+            f"stream {stream.name} renames subjects ({stream.renamed}), so that none of {wanted}"
+            " could be found in it again. Take subject_transform out of it"
+        )
     if stream.retention == LIMITS:
         return Use(stream.name)
     return Refuse(

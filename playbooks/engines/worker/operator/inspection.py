@@ -14,12 +14,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, AsyncIterator, Dict, List, Sequence, Tuple
 
+from nats.js.api import StreamInfo
+
 from playbooks.core import subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings
-from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, OUTCOMES
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
@@ -113,9 +115,16 @@ async def _stream(jetstream: JetStream) -> Tuple[Line, str, int]:
     choice = streams.choose([streams.Stream.of(each.config) for each in listed], ALERTS)
     if isinstance(choice, streams.Use):
         last = next(each.state.last_seq for each in listed if each.config.name == choice.name)
-        return {"name": choice.name}, choice.name, last
+        said: Line = {"name": choice.name}
+        bounds = list(filter(None, (streams.unbounded(each) for each in listed if _ours(each))))
+        return {**said, **({"bounds": bounds} if bounds else {})}, choice.name, last
     why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.CreateStream) else choice.why
     return {"why": why}, "", 0
+
+
+def _ours(info: StreamInfo) -> bool:
+    wanted = (ALERTS, INBOXES, DEAD_LETTERS, OUTCOMES)
+    return any(streams.keeps(info.config, each) for each in wanted)
 
 
 def _words(error: Exception) -> str:

@@ -1,5 +1,6 @@
 from expects import be_a, contain, equal, expect
 from mamba import description, it
+from nats.js.api import StreamConfig, StreamInfo, StreamState, SubjectTransform
 
 from playbooks.engines.worker.nats.streams import (
     CreateStream,
@@ -9,9 +10,16 @@ from playbooks.engines.worker.nats.streams import (
     choose,
     covers,
     overlaps,
+    refuses,
+    unbounded,
 )
 
 WANTED = "falco.>"
+
+
+def info(name="FALCO", size=0, used=0, discard="old"):
+    config = StreamConfig(name=name, subjects=[WANTED], max_bytes=size, discard=discard)
+    return StreamInfo(config, StreamState(100, used, 1, 1, 0))
 
 
 def chosen(*streams):
@@ -76,3 +84,26 @@ with description("A pattern of subjects") as self:
         expect(overlaps("*.debug.x", "falco.>")).to(equal(True))
         expect(overlaps("falco.error.*", "falco.debug.*")).to(equal(False))
         expect(overlaps("falco", "falco.error")).to(equal(False))
+
+    with it("is refused where it renames subjects, in plain words"):
+        transform = SubjectTransform(src="falco.>", dest="alerts.>")
+        config = StreamConfig(
+            name="FALCO", subjects=[WANTED], retention="limits", subject_transform=transform
+        )
+        answer = choose([Stream.of(config)], WANTED)
+
+        expect(answer.why).to(contain("stream FALCO renames subjects (falco.> to alerts.>)"))
+
+with description("The bounds of a stream") as self:
+    with it("are missed where there is none, or where it refuses messages"):
+        expect(unbounded(info())).to(contain("stream FALCO has no bound", "--max-bytes"))
+        expect(unbounded(info(size=100, used=95, discard="new"))).to(
+            contain("is full by 95%", "--discard old")
+        )
+        expect(unbounded(info(size=100, used=100))).to(equal(""))
+
+    with it("make it refuse messages where it is full and keeps the oldest"):
+        most = 100 * 1024 * 1024
+        expect(refuses(info(size=most, used=most - 10, discard="new"))).to(contain("is full"))
+        for given in ({"size": most, "used": most}, {"size": most, "discard": "new"}, {}):
+            expect(refuses(info(**given))).to(equal(""))
