@@ -5,11 +5,19 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
 # Sources whose alerts can be about a pod. Everything else (internal, aws_cloudtrail, okta, github,
 # gcp_auditlog, ...) never is, whatever its fields say.
 POD_SOURCES = ("syscall", "k8s_audit")
+
+# What is read of an alert's fields.
+_FIELDS = (
+    *("container.id", "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id"),
+    *("k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid"),
+    *("ka.target.resource", "ka.target.namespace", "ka.target.name", "ka.response.code"),
+)
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
 
@@ -42,10 +50,17 @@ class Claim:
 
         Namespace, name and uid may come from each of three families of fields: ``k8s.*``,
         ``k8smeta.*``, and ``ka.target.*`` where the audited resource is a pod. Those that are given
-        have to agree.
+        have to agree. Alerts about one target, of which thousands may come, are read once.
         """
         if source not in POD_SOURCES:
             return cls()
+        read = tuple((key, fields[key]) for key in _FIELDS if key in fields)
+        if all(type(value) is str for _, value in read):
+            return _of_text(source, hostname, read)
+        return cls._of(source, hostname, dict(read))
+
+    @classmethod
+    def _of(cls, source: str, hostname: str, fields: Mapping[str, Any]) -> Claim:
         node = _node(hostname)
         families = (_k8s(fields), _k8smeta(fields), _audit(fields))
         namespaces = _distinct(family.namespace for family in families)
@@ -77,6 +92,11 @@ class Claim:
     @property
     def points_at_pod(self) -> bool:
         return bool(self.pod or self.has_id or self.unusable)
+
+
+@lru_cache(maxsize=4096)
+def _of_text(source: str, hostname: str, fields: Tuple[Tuple[str, str], ...]) -> Claim:
+    return Claim._of(source, hostname, dict(fields))
 
 
 def _k8s(fields: Mapping[str, Any]) -> Claim:

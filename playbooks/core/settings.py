@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple
@@ -181,6 +182,11 @@ def http_url(value: str) -> str:
 
 def matching(name: str, globs: Sequence[str]) -> Optional[str]:
     """The name itself where it is one of the globs, or the first glob that it matches, or None."""
+    return _matching(name, tuple(globs))
+
+
+@lru_cache(maxsize=4096)
+def _matching(name: str, globs: Tuple[str, ...]) -> Optional[str]:
     return name if name in globs else next((g for g in globs if fnmatchcase(name, g)), None)
 
 
