@@ -18,6 +18,7 @@
           +-- NotFound              the object is not there (404)
           +-- NotTheSameObject      a uid precondition does not hold (409)
           +-- AlreadyExists         an object of that name is there (409)
+          +-- StillRunning          a deleted pod runs on past its deadline
           +-- NotPermitted          the account lacks the right (403)
           +-- NamespaceTerminating  nothing can be created in it any more (a 403, no lack of rights)
           +-- Refused               the API server does not accept the request (other 4xx)
@@ -126,6 +127,12 @@ class NotTheSameObject(PermanentError):
 
 class AlreadyExists(PermanentError):
     reason = "already-exists"
+
+
+class StillRunning(PermanentError):
+    """Tried on Kubernetes 1.34: no further deletion, of whatever grace, ends what runs on."""
+
+    reason = "still-running"
 
 
 class NotPermitted(PermanentError):

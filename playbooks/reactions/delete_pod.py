@@ -6,18 +6,23 @@ from dataclasses import replace
 from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
-from playbooks.core.action import Action
+from playbooks.core.action import Action, target_ref
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deletion, grace_is
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject
+from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject, StillRunning
 from playbooks.core.evidence import settings as evidence_settings
+from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, whole_number
+
+# Seconds by which the clocks of nodes and API server, and the kubelet's end of a grace period, may
+# differ: what acts later than that has survived its deletion.
+LATE = 10.0
 
 
 class DeletePod(Reaction):
@@ -100,6 +105,8 @@ class DeletePod(Reaction):
             return self._skipped(proven, "finished", f"{pod} has {pod.phase.lower()} already")
         if pod.terminates_at:
             left = max(0.0, pod.terminates_at.seconds_since(self._clock.now()))
+            if alert.time > after(pod.terminates_at, LATE):
+                return self._still_running(proven)
             if left <= self._grace:
                 return self._skipped(
                     proven, "terminating", f"{pod} is being deleted and has {left:.0f} s left"
@@ -113,6 +120,23 @@ class DeletePod(Reaction):
             pod=pod,
             facts=proven.facts,
             why=(proven.evidence,),
+        )
+
+    def _still_running(self, proven: Proven) -> Outcome:
+        """Failed, and held: what its container did is later than its deadline."""
+        pod = proven.pod
+        said = (
+            f"{pod} was to end at {pod.terminates_at}, and its container acts on: deleting it again"
+            " ends nothing. The playbook isolate cuts it off the network; draining and stopping"
+            f" node {pod.node} ends it"
+        )
+        failed = Outcome.failed(StillRunning(said))
+        return replace(
+            failed,
+            target=str(pod),
+            details={**proven.facts, **failed.details},
+            held=True,
+            target_ref=target_ref("delete", pod),
         )
 
     def _carry_out(self, proven: Proven, alert: Alert, remarks: str) -> Outcome:

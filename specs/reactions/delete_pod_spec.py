@@ -100,10 +100,22 @@ with description("Deleting a pod") as self:
             expect(outcome.message).to(equal("pod shop/web-0 is being deleted and has 1 s left"))
             expect(cluster.writes).to(be_empty)
 
-        with it("is skipped where its time is over"):
+        with it("is skipped where its time is over, and the alert is not from after it"):
             cluster = InMemoryCluster(a_terminating_pod("2026-01-02T03:00:00Z"))
 
             expect(run(cluster, grace=0).reason).to(equal("terminating"))
+
+        with it("has failed, and is held, where it acts on past its deadline"):
+            cluster = InMemoryCluster(a_terminating_pod("2026-01-02T02:59:00Z"))
+            outcome = run(cluster)
+
+            expect((outcome.status, outcome.reason)).to(equal((Status.FAILED, "still-running")))
+            expect((outcome.held, outcome.error.retryable)).to(equal((True, False)))
+            expect(outcome.target_ref.name).to(equal("web-0"))
+            expect(outcome.message).to(
+                contain("deleting it again ends nothing", "isolate", "node node-1")
+            )
+            expect(cluster.writes).to(be_empty)
 
         with it("is deleted again where an intruder would have longer"):
             cluster = InMemoryCluster(a_terminating_pod("2026-01-02T04:04:05Z"))
