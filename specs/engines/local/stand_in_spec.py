@@ -72,7 +72,7 @@ with description("The local engine, on a stand-in,") as self:
         expect(reported).to(
             contain(
                 "5 acted, 29 skipped, 1 failed (1 no alert)",
-                "falco-pod-delete-7dc9f5fbb8-gbfk7  terminating, until 2021-04-10T19:27:00Z",
+                "falco-pod-delete-7dc9f5fbb8-gbfk7  terminating, until 2021-04-10T19:27:21Z",
                 "policy  default/mysql-from-apps                        some ingress",
             )
         )

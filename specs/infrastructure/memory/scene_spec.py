@@ -189,7 +189,7 @@ with description("A file of objects for a scene") as self:
         self.scene.load(ALERTS / "stand-in.yaml")
         ((_, pod),) = self.scene.pods()
 
-        expect(pod.manifest["metadata"]["deletionTimestamp"]).to(equal("2021-04-10T19:27:00Z"))
+        expect(pod.manifest["metadata"]["deletionTimestamp"]).to(equal("2021-04-10T19:27:21Z"))
         expect(pod.node).to(equal("node-1"))
 
     with it("leaves out what it says is gone, whatever alerts say"):
