@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from types import MappingProxyType
 
 from expects import be_empty, be_none, contain, equal, expect, have_key, have_len, match
 from mamba import after, before, description, it
@@ -31,7 +32,7 @@ from specs.support.real_cluster import (
     settled,
     stored,
 )
-from specs.support.worker_on_cluster import Served
+from specs.support.worker_on_cluster import FUNCTION, Served
 
 # Seconds.
 TTL = 10
@@ -250,13 +251,13 @@ with description("A taint on a node beside the real ones") as self:
     with it("comes off by a sweep once its time is over, and not before"):
         self.settings["LEDGER"] = f"{self.namespace}/another"
         outcome = self.taint(TAINT_TTL=f"{TTL}s")
-        early = falco_playbook("sweep", "-p", "taint", "--ledger", "off")
+        early = falco_playbook("sweep", "-p", "taint", "--ledger", self.settings["LEDGER"])
 
         expect(outcome.reason).to(equal("tainted"))
         expect(early[1]).not_to(contain(self.node))
         expect(self.taints()).to(have_len(1))
         time.sleep(TTL)
-        code, said = falco_playbook("sweep", "-p", "taint", "--ledger", "off")
+        code, said = falco_playbook("sweep", "-p", "taint", "--ledger", self.settings["LEDGER"])
 
         expect(code).to(equal(0))
         expect(said).to(contain(f"{self.key}=true:NoSchedule taken off"))
@@ -267,9 +268,10 @@ class Isolating(Served):
     """Workers that isolate in one namespace."""
 
     playbook = "isolate"
+    settings = MappingProxyType({"ISOLATE_TTL": f"{TTL}s"})
 
     def isolating(self):
-        return self.start_serving(ISOLATE_TTL=f"{TTL}s")
+        return self.start_serving(LEDGER=f"{self.namespace}/{FUNCTION}-ledger")
 
 
 with description("Isolations for a time, after the worker was killed and started again") as self:

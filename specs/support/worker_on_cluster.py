@@ -13,8 +13,8 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Dict, List, Tuple
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Dict, List, Mapping, Tuple
 
 import yaml
 
@@ -104,6 +104,8 @@ class Served:
     """
 
     playbook = "delete"
+    # With which the playbook is deployed: some take rights of their own.
+    settings: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, topic: str, *, also: int = 0, address: str = "127.0.0.1", events: bool = True
@@ -142,7 +144,7 @@ class Served:
             NATS_URL=self.nats.url,
             PLAYBOOK=self.playbook,
             NAMESPACES=",".join(self.namespaces),
-            **settings,
+            **{**self.settings, **settings},
         )
         self.workers.append(worker)
         return worker
@@ -182,7 +184,7 @@ class Served:
             playbook=catalogue.load(self.playbook),
             function=FUNCTION,
             namespaces=tuple(self.namespaces),
-            values={"NAMESPACES": ",".join(self.namespaces)},
+            values={**self.settings, "NAMESPACES": ",".join(self.namespaces)},
             references=(),
         )
         worker = access.worker_role()
