@@ -78,7 +78,9 @@ with description("A ledger in a ConfigMap") as self:
         self.ledger(KubernetesApi(), function="falco-delete").read()
 
         metadata = stored("configmap", self.name, self.namespace)["metadata"]
-        expect(metadata["labels"]).to(equal({"created-by": "kubeless", "function": "falco-delete"}))
+        expect(metadata["labels"]).to(
+            equal({"created-by": "kubeless", "falco/ledger": "true", "function": "falco-delete"})
+        )
 
     with it("is made once where several find it missing at the same time"):
         found = at_once(*(self.ledger(KubernetesApi()).read for _ in range(4)))

@@ -12,7 +12,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, Workload
-from playbooks.core.errors import NamespaceTerminating, NotPermitted, Refused
+from playbooks.core.errors import CredentialsRefused, NamespaceTerminating, NotPermitted, Refused
 from playbooks.core.outcome import Status
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support import cluster_contract as contract
@@ -223,10 +223,12 @@ with description("With a token that has no rights, a call") as self:
         expect(outcome.message).to(contain(f"system:serviceaccount:{self.namespace}:default"))
         expect(outcome.details["retryable"]).to(equal(False))
 
-    with it("is not permitted either with a token that nobody issued"):
+    with it("has its credentials refused with a token that nobody issued"):
         cluster = KubernetesCluster(api_of("nonsense"))
 
-        expect(lambda: cluster.pod("web", namespace=self.namespace)).to(raise_error(NotPermitted))
+        expect(lambda: cluster.pod("web", namespace=self.namespace)).to(
+            raise_error(CredentialsRefused)
+        )
 
 
 with description("A namespace that is being deleted") as self:
