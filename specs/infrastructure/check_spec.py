@@ -214,8 +214,8 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         expect(found["rights"]).to(
             equal(("failed", "falco-isolate may not get pods; list pods; patch pods"))
         )
-        # Without the right to patch pods, nothing reaches the policy.
-        expect(found["admission policy"][0]).to(equal("unknown"))
+        # Without the right to patch pods, the role rejects what the policy would.
+        expect(found["admission policy"][0]).to(equal("ok"))
         expect(found["network policy"][0]).to(equal("unknown"))
         expect(found["network policy"][1]).to(contain("with image none:1"))
 
@@ -240,7 +240,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
     with it("is about another playbook where nothing of it is deployed"):
         code, found = self.checked(playbook="delete")
 
-        expect((code, list(found))).to(equal((1, ["function"])))
+        expect((code, list(found))).to(equal((1, ["function", "admission policy"])))
 
 
 # Real servers; the last wants a cluster and the worker's image as well.
