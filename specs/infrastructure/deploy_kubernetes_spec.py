@@ -350,7 +350,7 @@ with description("Deploying without an image") as self:
 
     with it("says how the log ends of an installation that fails, and leaves what ran"):
         was = stored("deployment", NAME, self.namespace)["spec"]
-        nowhere = ("-e", f"PIP_INDEX_URL=http://{node_address()}:9/", "-e", "PIP_RETRIES=0")
+        nowhere = ("-y", "-e", f"PIP_INDEX_URL=http://{node_address()}:9/", "-e", "PIP_RETRIES=0")
         code, said = failing_deploy(self.namespace, self.server, *nowhere)
 
         expect(code).to(equal(1))
