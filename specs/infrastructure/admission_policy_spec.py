@@ -30,11 +30,12 @@ from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.objects import of_context
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.deployment.mothers import a_worker_request, run
 from specs.support.admission import policies_are_there, removed
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.fakes import FakeOwnPod, FixedClock
+from specs.support.fakes import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
@@ -336,6 +337,7 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
         path = (*POD, self.namespace, "pods", "other")
         body = a_deletion(self.other, gracePeriodSeconds=30)
         in_force(lambda: self.api.delete(*path, body=body), "deletes no pod but isolated ones")
+        self.store = InMemoryLedger()
 
     with after.all:
         without_roles("isolate", self.namespace)
@@ -344,15 +346,15 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
 
     def isolated(self, pod):
         cluster = KubernetesCluster(self.api)
-        outcome = answer("isolate", alert_about(pod), cluster, ISOLATE_TTL="1h")
+        outcome = answer("isolate", alert_about(pod), cluster, self.store, ISOLATE_TTL="1h")
         expect(outcome.reason).to(equal("isolated"))
 
     def expired(self):
         """What ends by itself, in two hours."""
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
-        places = (self.namespace,)
-        cluster = KubernetesCluster(self.api)
-        return [o.reason for o in Expiry(Isolation, cluster, later, lambda: "", places).once()]
+        ledger, cluster = StoredLedger(self.store), KubernetesCluster(self.api)
+        ending = Expiry(Isolation, cluster, later, ledger, (self.namespace,))
+        return [outcome.reason for outcome in ending.once()]
 
     with it("releases a pod when its time is over"):
         (pod,) = create(a_pod_manifest("bare", self.namespace, gated=True, labels={"app": "bare"}))
@@ -641,10 +643,11 @@ with description("The account of taint with TAINT_TTL, on a cluster that was set
         create(a_pod_manifest("web", self.namespace, nodeName=self.node))
         settings = {"TAINT_KEY": "example.com/breach", "TAINT_TTL": "1h"}
         pod, cluster = stored("pod", "web", self.namespace), KubernetesCluster(self.api)
-        outcome = answer("taint", alert_about(pod), cluster, **settings)
+        store = InMemoryLedger()
+        outcome = answer("taint", alert_about(pod), cluster, store, **settings)
         expect(outcome.reason).to(equal("tainted"))
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
-        ended = Expiry(Tainting, KubernetesCluster(self.api), later, lambda: "").once()
+        ended = Expiry(Tainting, cluster, later, StoredLedger(store)).once()
 
         expect([o.reason for o in ended if self.node in o.target]).to(equal(["untainted"]))
         keys = [t["key"] for t in stored("node", self.node)["spec"].get("taints") or ()]
