@@ -180,7 +180,6 @@ with description("The account of isolate, on a cluster that was set up,") as sel
     with after.all:
         without_roles("isolate", self.namespace)
         delete_namespace(self.namespace)
-        removed(self.made)
 
     def patch(self, body):
         return self.api.patch(*POD, self.namespace, "pods", "web", body=body)
@@ -342,7 +341,6 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
     with after.all:
         without_roles("isolate", self.namespace)
         delete_namespace(self.namespace)
-        removed(self.made)
 
     def isolated(self, pod):
         cluster = KubernetesCluster(self.api)
@@ -412,7 +410,6 @@ with description("The account of delete, on a cluster that was set up,") as self
         delete_namespace(self.namespace)
         delete_namespace(self.protected)
         delete("node", self.node)
-        removed(self.made)
 
     def deleted(self, place="", **changes):
         return deleted(self.api, self.pods[place or self.namespace], **changes)
@@ -554,7 +551,6 @@ with description("The account of taint, on a cluster that was set up,") as self:
         without_roles("taint", self.namespace)
         delete("node", self.node)
         delete_namespace(self.namespace)
-        removed(self.made)
 
     def patch(self, body):
         return self.api.patch(*NODE, self.node, body=body)
@@ -637,7 +633,6 @@ with description("The account of taint with TAINT_TTL, on a cluster that was set
         without_roles("taint", self.namespace)
         delete("node", self.node)
         delete_namespace(self.namespace)
-        removed(self.made)
 
     with it("takes its taint off when its time is over, whatever its key"):
         create(a_pod_manifest("web", self.namespace, nodeName=self.node))
@@ -668,7 +663,6 @@ with description("Settings that are bound to the policies") as self:
         without_roles("delete", self.namespace)
         delete_namespace(self.namespace)
         delete("node", self.node)
-        removed(self.made)
 
     def deleted(self, grace):
         return deleted(self.api, self.pod, gracePeriodSeconds=grace)
