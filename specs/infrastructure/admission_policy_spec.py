@@ -33,7 +33,7 @@ from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.deployment.mothers import a_worker_request, run
-from specs.support.admission import policies_are_there, removed
+from specs.support.admission import policies_are_there
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.fakes import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.support.real_cluster import (
@@ -168,7 +168,7 @@ def a_network_policy(name, namespace, selector):
 
 with description("The account of isolate, on a cluster that was set up,") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.namespace = ns = a_namespace()
         create(a_pod_manifest("web", ns, labels={"app": "web"}))
         self.api = an_account("isolate", ns, "-e", "ISOLATE_ALLOW_CIDRS=10.1.0.0/16")
@@ -329,7 +329,7 @@ with description("The account of isolate, on a cluster that was set up,") as sel
 
 with description("The account of isolate with ISOLATE_TTL, on a cluster that was set up,") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.namespace = a_namespace()
         self.api = an_account("isolate", self.namespace, "-e", "ISOLATE_TTL=1h")
         (self.other,) = create(a_pod_manifest("other", self.namespace, gated=True))
@@ -388,7 +388,7 @@ def _only_pod(namespace, app):
 
 with description("The account of delete, on a cluster that was set up,") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.namespace, self.protected = a_namespace(), a_namespace()
         # Globs are those of the guard.
         typed = ("-e", f"PROTECTED_NAMESPACES=kube-*,{self.protected[:-1]}?")
@@ -538,7 +538,7 @@ with description("The account of delete, on a cluster that was set up,") as self
 
 with description("The account of taint, on a cluster that was set up,") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.namespace = a_namespace()
         self.node = a_fake_node()
         kubectl("taint", "node", self.node, "theirs=1:NoSchedule", "falco/old=1:NoSchedule")
@@ -621,7 +621,7 @@ with description("The account of taint, on a cluster that was set up,") as self:
 
 with description("The account of taint with TAINT_TTL, on a cluster that was set up,") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.namespace = a_namespace()
         self.node = a_fake_node()
         settled(self.node)
@@ -651,7 +651,7 @@ with description("The account of taint with TAINT_TTL, on a cluster that was set
 
 with description("Settings that are bound to the policies") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.namespace = a_namespace()
         self.node = a_fake_node()
         (self.pod,) = create(a_pod_manifest("web", self.namespace, nodeName=self.node))
@@ -691,10 +691,7 @@ with description("Settings that are bound to the policies") as self:
 
 with description("Setting a real cluster up") as self:
     with before.all:
-        self.made = policies_are_there()
-
-    with after.all:
-        removed(self.made)
+        policies_are_there()
 
     with it("changes nothing when it is done again"):
         asked = (

@@ -16,7 +16,7 @@ from mamba import after, before, description, it
 from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
 from specs.engines.worker.rig import ROOT, Nats
 from specs.support import real_cluster as cluster
-from specs.support.admission import policies_are_there, removed
+from specs.support.admission import policies_are_there
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
@@ -158,7 +158,7 @@ def probe_namespaces():
 
 with description("falco-playbook check, of a playbook that was deployed,") as self:
     with before.all:
-        self.made = policies_are_there()
+        policies_are_there()
         self.server = Reachable(USERS, "worker:w").__enter__()
         self.namespace = cluster.a_namespace()
         script = str(ROOT / "deploy_playbook")
@@ -176,7 +176,6 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         program_of(str(ROOT / "deploy_playbook"), "-n", self.namespace, "-p", "isolate", "-x")
         cluster.delete_namespace(self.namespace)
         self.server.__exit__()
-        removed(self.made)
 
     def command(self, *words, playbook="isolate"):
         place = ("-p", playbook, "-n", self.namespace)

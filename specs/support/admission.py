@@ -7,15 +7,15 @@ from playbooks.deployment.apply import set_up
 from playbooks.deployment.manifests import admission_policies
 from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.deployment.mothers import run
-from specs.support.real_cluster import cleaned_up, delete
-
-# What was made here. An API server (1.34) that sees all policies with a kind of parameters go and
-# come back may not enforce them for long: they are removed once, at the end.
-MADE = []
+from specs.support.real_cluster import cleaned_up
 
 
 def policies_are_there():
-    """Set the cluster up, and have what was not there before removed in the end."""
+    """Set the cluster up, and have what was not there before removed when all specs have run.
+
+    Not before: an API server (1.34) that sees all policies with a kind of parameters go and come
+    back may not enforce them for long.
+    """
     process = of_context()
     if not set_up.serves_policies(process):
         raise AssertionError("this API server serves no ValidatingAdmissionPolicy")
@@ -26,10 +26,3 @@ def policies_are_there():
             cleaned_up(name, kind)
     done = run("-S", cluster=process, sleep=time.sleep)
     assert done.code == 0, done.err
-    MADE.extend(identity(m) for m in admission_policies.policies() if identity(m) not in there)
-    return MADE
-
-
-def removed(made):
-    for kind, _, name in reversed(made):
-        delete(kind, name)
