@@ -2,7 +2,7 @@
 
 Each takes two stores of one ledger that nobody has written yet. They run in memory in
 specs/infrastructure/memory/ledger_spec.py, and on the Kubernetes API in
-specs/infrastructure/config_map_ledger_spec.py.
+specs/infrastructure/ledger/config_map_spec.py.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ from specs.support.real_cluster import (
 )
 from specs.support.slack_server import SlackServer
 
-RECORDED = Path(__file__).resolve().parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
-DEPLOY = str(Path(__file__).resolve().parents[2] / "deploy_playbook")
+RECORDED = Path(__file__).resolve().parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
+DEPLOY = str(Path(__file__).resolve().parents[3] / "deploy_playbook")
 NATS_URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 SUBJECT = "falco.notice.terminal_shell_in_container"
 TAINT_KEY = "falco-spec/kubeless"

@@ -28,7 +28,7 @@ from specs.support.real_cluster import (
     kubectl_json,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PODS = 60
 WORKERS = 4
 SECONDS = 120

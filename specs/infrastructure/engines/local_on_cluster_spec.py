@@ -26,7 +26,7 @@ from specs.support.real_cluster import (
 )
 from specs.support.slack_server import SlackServer, rate_limited
 
-RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 
 # "Terminal shell in container", of November 2025.
 NUMBER, SUBJECT = 27, "falco.notice.terminal_shell_in_container"

@@ -9,7 +9,7 @@ from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import NO_CLUSTER, LocalEngine
 from specs.support.nats_server import NATS_SERVER, NatsServer
 
-RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 SUBJECT = "falco.warning.read_sensitive_file_untrusted"
 
 

@@ -17,7 +17,7 @@ from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually,
 from specs.support.conditions import CLUSTER, not_run_unless, program
 
 # The users that the documentation has, with the passwords of this spec.
-USERS = (Path(__file__).resolve().parents[2] / "docs" / "nats-users.conf").read_text("utf-8")
+USERS = (Path(__file__).resolve().parents[3] / "docs" / "nats-users.conf").read_text("utf-8")
 for _name, _password in (("ADMIN", "a"), ("FALCOSIDEKICK", "s"), ("WORKER", "w")):
     USERS = USERS.replace(f"password: ${_name}", f"password: {_password}")
 

@@ -12,7 +12,7 @@ from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.worker_on_cluster import Served
 
-RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"
+RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 
 # A shell in a container of a pod, at this line of the recorded alerts.
 NUMBER = 7
