@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import zlib
 
+# Bytes of the largest alert that is taken by HTTP.
+LARGEST = 1024 * 1024
+
 # Of zlib: a gzip header is expected.
 _GZIP = 31
 
@@ -19,7 +22,7 @@ class CannotDecode(Exception):
         self.status = status
 
 
-def decoded(body: bytes, encoding: str, *, longest: int) -> bytes:
+def decoded(body: bytes, encoding: str, *, longest: int = LARGEST) -> bytes:
     """At most ``longest`` bytes: more is never inflated. Raises CannotDecode."""
     name = encoding.strip().lower()
     if name in ("", "identity"):

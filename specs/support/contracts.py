@@ -33,25 +33,25 @@ def checks_of(contract: ModuleType) -> Sequence[Check]:
 
 
 def examples_of(
-    contract: ModuleType, arguments: Callable[[Any], Sequence[Any]]
+    contract: ModuleType, arguments: Callable[[Any], Sequence[Any]], *, whose: str = ""
 ) -> Dict[str, Check]:
     """What the body of a ``description`` takes for its examples: one for each check, which is
     called with the ``arguments`` of the example's own ``self``. The sentence of a check is its
-    docstring or else its name.
+    docstring or else its name. ``whose``: begins each sentence, where one group has several.
     """
     examples = {}
     for check in checks_of(contract):
-        example = _example(check, arguments)
+        example = _example(check, arguments, whose)
         # mamba runs the examples of a group in the order of these names.
         examples[f"{next(_numbers):08d}__{example._example_name}"] = example
     return examples
 
 
-def _example(check: Check, arguments: Callable[[Any], Sequence[Any]]) -> Any:
+def _example(check: Check, arguments: Callable[[Any], Sequence[Any]], whose: str) -> Any:
     def example(self: Any) -> None:
         check(*arguments(self))
 
-    sentence = check.__doc__ or check.__name__.replace("_", " ")
+    sentence = whose + (check.__doc__ or check.__name__.replace("_", " "))
     mamba = {"_example": True, "_tags": [], "_pending": ""}
     vars(example).update(mamba, _example_name=f"it {sentence}")
     return example

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, TextIO, Union
@@ -256,7 +257,8 @@ class Dispatch:
         try:
             alert = Alert.parse(body)
         except InvalidAlert as error:
-            return self._not_called(body, origin, Outcome.failed(error))
+            failed = Outcome.failed(error)
+            return self._not_called(body, origin, replace(failed, why=(failed.message,)))
         times = subscriptions(alert, self._topics)
         if not times:
             said = f"no topic matches {subject(alert.rule, alert.priority)}"

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.settings import Settings, read
-from playbooks.engines.content_encoding import CannotDecode, decoded
+from playbooks.engines.content_encoding import LARGEST, CannotDecode, decoded
 from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.settings import NATS_SETTINGS
@@ -22,9 +22,6 @@ STANDARD_INPUT = "-"
 
 # Where alerts are taken by HTTP.
 HOST = "127.0.0.1"
-
-# Bytes of the largest alert.
-LARGEST = 1024 * 1024
 
 # Seconds to wait for each NATS server at the start.
 CONNECT = 5
@@ -112,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(413, f"an alert has at most {LARGEST} bytes")
         encoding = self.headers.get("Content-Encoding") or ""
         try:
-            body = decoded(self.rfile.read(int(length)), encoding, longest=LARGEST)
+            body = decoded(self.rfile.read(int(length)), encoding)
         except CannotDecode as error:
             return self._refuse(error.status, str(error))
         outcome = self.publish(body, self.client_address[0])

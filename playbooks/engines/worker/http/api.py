@@ -11,7 +11,7 @@ from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.content_encoding import CannotDecode, decoded
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http.connection import LARGEST, HttpRequest, Response
+from playbooks.engines.worker.http.connection import HttpRequest, Response
 from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
@@ -111,7 +111,7 @@ class HttpApi:
         self._taking += 1
         try:
             encoding = request.headers.get("content-encoding", "")
-            body = decoded(await request.body(), encoding, longest=LARGEST)
+            body = decoded(await request.body(), encoding)
             return await self._taken_in(body, proxied)
         except CannotDecode as error:
             return _error(error.status, str(error))

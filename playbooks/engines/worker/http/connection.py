@@ -10,6 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Mapping
 
 import h11
 
+from playbooks.engines.content_encoding import LARGEST
 from playbooks.engines.worker import log
 
 # Seconds for the first byte to come, from then on for a whole head, and for a whole request; and
@@ -25,9 +26,7 @@ IDLE = 60.0
 # Seconds that a sender gets to end a request which is refused before it was read.
 LINGER = 1.0
 
-# Bytes of the largest alert, and of the largest head of a request.
-LARGEST = 1024 * 1024
-
+# Bytes of the largest head of a request.
 LARGEST_HEAD = 16 * 1024
 
 # States of a sender whose request was read to its end.

@@ -1,0 +1,201 @@
+"""Every engine, called in its own wire form, in this process: one row of ``ENGINES`` an engine.
+
+Another engine is one more subclass of Caller: it makes its engine with the playbook and the
+settings that it is given, sends it the bytes of an alert as that engine's own caller would, and
+tells what came back. What the engine logged is read from its standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+from abc import ABC, abstractmethod
+from contextlib import redirect_stderr, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Dict, Mapping, Optional, Tuple, Type
+from unittest.mock import patch
+
+from playbooks.core.errors import InvalidAlert
+from playbooks.core.outcome import Outcome
+from playbooks.core.playbook import Playbook
+from playbooks.engines import kubeless
+from playbooks.engines.local.engine import Calls, Dispatch
+from playbooks.engines.local.interruption import Interruption
+from playbooks.engines.local.report import Report
+from playbooks.engines.local.sources import Endpoint
+from playbooks.engines.runtime import Event, Intent, Runtime
+from playbooks.engines.worker.http.api import HttpApi, NotTaken, Taken
+from playbooks.engines.worker.http.server import HttpServer
+from specs.engines import kubeless_process
+
+# The keys of a line in the log that are not the outcome's.
+_ABOUT = ("time", "playbook", "event_id", "alert")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``wire``: how the engine replied, in its own words. ``outcome``: as a dict, from its log or
+    from the reply; None where it did not get so far."""
+
+    wire: Any
+    outcome: Optional[Dict[str, Any]]
+
+
+class Caller(ABC):
+    """An engine with one playbook.
+
+    ``WIRE``: its reply by intent. ``INVALID``: that to what is no alert, where it is another than
+    to what would fail again. ``TOO_LARGE``: that to more than 1 MiB, None where it has no limit of
+    its own.
+    """
+
+    NAME: str
+    WIRE: Mapping[Intent, Any]
+    INVALID: Any = None
+    TOO_LARGE: Any = None
+
+    @abstractmethod
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None: ...
+
+    @abstractmethod
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        """The reply, and the outcome where only the reply has it."""
+
+    def call(self, body: bytes) -> Answer:
+        log = io.StringIO()
+        with redirect_stderr(log):
+            wire, outcome = self.deliver(body)
+        return Answer(wire, _logged(log.getvalue()) or outcome)
+
+    def close(self) -> None:
+        """What runs on, ends."""
+
+
+def _logged(log: str) -> Optional[Dict[str, Any]]:
+    for line in reversed(log.splitlines()):
+        with suppress(ValueError):
+            document = json.loads(line)
+            if "status" in document and "reason" in document:
+                return {key: value for key, value in document.items() if key not in _ABOUT}
+    return None
+
+
+def posted(url: str, body: bytes, **headers: str) -> Tuple[int, bytes]:
+    """Status and body of the answer to a POST."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, data=body, headers=named, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+class Kubeless(Caller):
+    """By its NATS trigger and its runtime, which knows no intent: what failed is raised."""
+
+    NAME = "kubeless"
+    WIRE = {
+        Intent.DONE: "returned",
+        Intent.SKIPPED: "returned",
+        Intent.GIVE_UP: "raised",
+        Intent.AGAIN: "raised",
+    }
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._handler, self._environ = kubeless.handler(playbook), environ
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        with patch.dict(os.environ, self._environ):
+            try:
+                return "returned", self._handler(kubeless_process.event(body), {"timeout": 0.001})
+            except Exception:
+                return "raised", None
+
+
+class WorkerHttp(Caller):
+    """``POST /`` of a worker without JetStream, with its token."""
+
+    NAME = "worker, HTTP"
+    # What it has stored is its own to give up: the sender is told the outcome.
+    WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 200, Intent.AGAIN: 503}
+    INVALID, TOO_LARGE = 400, 413
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._runtime = Runtime(playbook.name, playbook.responder(environ))
+        self._api = HttpApi(
+            token=lambda: "a-token",
+            namespace="specs",
+            function="falco-delete",
+            ready=lambda: None,
+            page=lambda: b"",
+        )
+        self._api.receive(self)
+
+    async def take(self, body: bytes) -> Taken:
+        answer = partial(self._runtime.answer, body)
+        outcome = await asyncio.get_running_loop().run_in_executor(None, answer)
+        self._runtime.log(Event(body), outcome)
+        if Intent.of(outcome) is Intent.AGAIN:
+            raise NotTaken(outcome.message)
+        return "", outcome
+
+    async def try_out(self, body: bytes) -> Outcome:
+        raise AssertionError("it has the token")
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        status, said = asyncio.run(self._asked(body))
+        error = json.loads(said).get("error", "")
+        none, found, why = error.partition("this is no alert: ")
+        if not found or none:
+            return status, None
+        outcome = Outcome.failed(InvalidAlert(why)).to_dict()
+        return status, {**outcome, "why": [why]}
+
+    async def _asked(self, body: bytes) -> Tuple[int, bytes]:
+        server = HttpServer("127.0.0.1", 0, self._api.answer)
+        await server.start()
+        try:
+            asked = partial(
+                posted, f"http://127.0.0.1:{server.port}/", body, Authorization="Bearer a-token"
+            )
+            return await asyncio.get_running_loop().run_in_executor(None, asked)
+        finally:
+            await server.stop(1)
+
+
+class Local(Caller):
+    """``POST /`` of ``-E local --http``, which fails as Kubeless does."""
+
+    NAME = "local, HTTP"
+    WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 500, Intent.AGAIN: 500}
+    INVALID, TOO_LARGE = 400, 413
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        calls = Calls(Runtime(playbook.name, playbook.responder(environ)), timeout=0.5)
+        self._interruption = Interruption(give_up=calls.give_up)
+        report = Report(io.StringIO(), 120)
+        dispatch = Dispatch(calls, ["falco.>"], report, self._interruption, lambda _: None)
+        self._endpoint = Endpoint(0, dispatch.publish, interruption=self._interruption)
+        self._thread = threading.Thread(target=self._endpoint.serve)
+        self._thread.start()
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        return posted(self._endpoint.url, body)[0], None
+
+    def close(self) -> None:
+        self._interruption.requested = True
+        with suppress(OSError):
+            # So that it notices at once.
+            posted(f"{self._endpoint.url}none", b"")
+        self._thread.join(10)
+
+
+#: All engines. A row more, and the shared inputs are put to that engine, too.
+ENGINES: Tuple[Type[Caller], ...] = (Kubeless, WorkerHttp, Local)
