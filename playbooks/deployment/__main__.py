@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Callable, Mapping, Sequence
+from typing import Mapping, Sequence
 
-from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import exit_code
 from playbooks.deployment.terminal import print_messages
+from playbooks.deployment.verbs import Connect, Tools
 from playbooks.infrastructure.kubernetes.objects import of_context
 
 
 def main(
     arguments: Sequence[str],
     environ: Mapping[str, str],
-    connect: Callable[[str], ClusterObjects],
+    connect: Connect,
     *,
     sleep: Sleep = time.sleep,
 ) -> int:
@@ -28,7 +28,7 @@ def main(
     ``connect``: gives the cluster of a kubeconfig's context, by name or "" for the current one.
     """
     try:
-        return command_line.run(arguments, command_line.Tools(environ, connect, sleep))
+        return command_line.run(arguments, Tools(environ, connect, sleep))
     except PlaybookError as error:
         print_messages("error", str(error).splitlines())
         return exit_code(error)

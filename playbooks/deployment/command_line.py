@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, get_completion_class
 
-from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import PlaybookError
-from playbooks.deployment import VERSION
-from playbooks.deployment.apply import preflight, set_up
-from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
-from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment import VERSION, verbs
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import Engine, Invocation, Option
-from playbooks.deployment.engines.reuse import reused
-from playbooks.deployment.errors import UsageError, exit_code
+from playbooks.deployment.engines.engine import Option
+from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
-from playbooks.deployment.request.names import name_problems, namespace_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
-from playbooks.deployment.request.request import Request
 from playbooks.deployment.tables import listing
-from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.deployment.verbs import Tools
 
 PROGRAM = "deploy_playbook"
 
@@ -34,6 +24,14 @@ _DEPLOY = "deploy"
 # Options that change something, or print something else.
 _NOT_FOR_DIFF = ("set_up", "show", "yes", "remove", "list")
 
+# The options of the other verbs.
+_WHERE = ("namespace", "context", "kubeconfig")
+_FOR_REMOVE = ("playbook", "name", "described", *_WHERE, "engine")
+_FOR_SET_UP = ("context", "kubeconfig", "show")
+_FOR_GET = ("playbook", "name", *_WHERE)
+
+_SHELLS = ("bash", "fish", "zsh")
+
 _EXAMPLES = """\
 Examples:
   deploy_playbook -p slack -s SLACK_WEBHOOK_URL=slack/url -t "falco.error.*"
@@ -42,22 +40,13 @@ Examples:
   deploy_playbook --context staging -d -p delete -t "falco.>"
   deploy_playbook -E kubernetes -i registry.example/falco-playbooks:1 -R 2 -p delete -t "falco.>"
   deploy_playbook -p delete --reuse-settings -R 2 -n responders
+  deploy_playbook -f delete.yaml
   deploy_playbook -x -p delete -n responders
   deploy_playbook -E local -p delete -t "falco.>" alerts.jsonl
 
-Completion, for bash (zsh and fish work alike):
-  eval "$(_DEPLOY_PLAYBOOK_COMPLETE=bash_source deploy_playbook)"
+Completion, for bash (also for zsh and fish):
+  eval "$(deploy_playbook completion bash)"
 """
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What commands work with. ``connect``: gives the cluster of a kubeconfig's context, or of the
-    current one where it is empty."""
-
-    environ: Mapping[str, str]
-    connect: Callable[[str], ClusterObjects]
-    sleep: Sleep = time.sleep
 
 
 def run(arguments: Sequence[str], tools: Tools) -> int:
@@ -93,7 +82,9 @@ class _Deploy(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples, as they are typed."""
-        commands = [(n, c.get_short_help_str()) for n, c in program.commands.items() if c != self]
+        commands = [
+            (n, c.get_short_help_str(limit=80)) for n, c in program.commands.items() if c != self
+        ]
         if commands:
             with formatter.section("Commands"):
                 formatter.write_dl(commands)
@@ -113,79 +104,54 @@ program = _Program(PROGRAM, add_help_option=False)
 
 
 def _deploy(**typed: Any) -> int:
-    options = _options(typed)
-    tools: Tools = click.get_current_context().obj
+    options, tools, engine_typed = _options(typed), _tools(), typed["engine"] is not None
     if options.list:
-        print(listing(), end="")
-        return 0
-    if options.set_up and options.show:
-        print(documents(set_up.manifests()), end="")
-        return 0
-    invocation = Invocation(options, tools.environ, tools.connect(options.context), tools.sleep)
+        return _list()
     if options.set_up:
-        return _set_up(invocation)
+        return verbs.set_the_cluster_up(options, tools)
     if options.remove:
-        return _remove(invocation)
-    engine, wanted, invocation = _chosen(invocation)
-    if options.show:
-        engine.show(wanted, invocation)
-        return 0
-    return engine.deploy(wanted, invocation)
+        return verbs.remove(options, tools, engine_typed=engine_typed)
+    return verbs.deploy(options, tools, engine_typed=engine_typed)
 
 
 def _diff(**typed: Any) -> int:
-    """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
-    options = _options(typed)
+    return verbs.diff(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
+
+
+def _remove(**typed: Any) -> int:
+    return verbs.remove(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
+
+
+def _set_up(**typed: Any) -> int:
+    return verbs.set_the_cluster_up(_options(typed), _tools())
+
+
+def _get(output: str, everywhere: bool, **typed: Any) -> int:
+    del output  # There is one.
+    return verbs.get(_options(typed), _tools(), everywhere=everywhere)
+
+
+def _list() -> int:
+    print(listing(), end="")
+    return 0
+
+
+def _completion(shell: str) -> int:
+    of_shell = get_completion_class(shell)
+    assert of_shell is not None
+    print(of_shell(program, {}, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE").source())
+    return 0
+
+
+def _tools() -> Tools:
     tools: Tools = click.get_current_context().obj
-    try:
-        engine, wanted, invocation = _chosen(
-            Invocation(options, tools.environ, tools.connect(options.context), tools.sleep)
-        )
-        return engine.diff(wanted, invocation)
-    except PlaybookError as error:
-        print_messages("error", str(error).splitlines())
-        return max(exit_code(error), 2)
-
-
-def _chosen(invocation: Invocation) -> Tuple[Engine, Request, Invocation]:
-    """The engine, and what is wanted of it, with the deployed settings where they are to stay."""
-    engine = registry.named(invocation.options.engine)
-    if invocation.options.reuse:
-        invocation = replace(invocation, options=reused(invocation, engine))
-    options = invocation.options
-    wanted = registry.checked(options, engine)
-    print_messages("warning", wanted.warnings)
-    if options.engine == registry.AUTO:
-        chosen = registry.choose(invocation)
-        # What is for kubernetes only means nothing to another engine.
-        wanted = wanted if chosen is engine else registry.checked(options, chosen)
-        engine = chosen
-    return engine, wanted, invocation
-
-
-def _set_up(invocation: Invocation) -> int:
-    preflight.check_answers(invocation.cluster)
-    print_done(set_up.set_up(invocation.cluster, sleep=invocation.sleep))
-    remove_orphans_unless([], invocation.cluster)
-    return 0
-
-
-def _remove(invocation: Invocation) -> int:
-    options = invocation.options
-    name = options.name or options.playbook
-    if not name:
-        raise UsageError(["what is to be removed? -p PLAYBOOK, or -N NAME as it was deployed"])
-    problems = name_problems(name)
-    if options.namespace is not None:
-        problems += namespace_problems(options.namespace)
-    if problems:
-        raise UsageError(problems)
-    registry.named(options.engine).remove(f"falco-{name}", invocation)
-    return 0
+    return tools
 
 
 def _options(typed: Mapping[str, Any]) -> Options:
-    own = {option.name: typed[option.name] for option in registry.own_options()}
+    typed = {name: value for name, value in typed.items() if (name, value) != ("engine", None)}
+    known = [option.name for option in registry.own_options()]
+    own = {name: typed[name] for name in known if name in typed}
     rest = {name: value for name, value in typed.items() if name not in own}
     given = {n: value for n, value in own.items() if value is not None and value is not False}
     return Options(**rest, own={n: value for n, value in given.items() if value != ()})
@@ -236,6 +202,13 @@ def _parameters() -> List[click.Parameter]:
             shell_complete=_playbooks,
         ),
         click.Option(
+            ["-f", "--filename", "described"],
+            metavar="FILE",
+            **repeated,
+            help="playbooks that a YAML file describes (- for stdin); what is typed wins; again for"
+            " more",
+        ),
+        click.Option(
             ["-t", "--topic", "topics"],
             metavar="TOPIC",
             **repeated,
@@ -264,6 +237,12 @@ def _parameters() -> List[click.Parameter]:
             help="context of the kubeconfig; default: the current one, as kubectl",
         ),
         click.Option(
+            ["--kubeconfig"],
+            metavar="FILE",
+            default="",
+            help="default: KUBECONFIG, else ~/.kube/config, as kubectl",
+        ),
+        click.Option(
             ["-N", "--name"],
             metavar="NAME",
             help="deploys falco-NAME, so that a playbook can be deployed twice; default: PLAYBOOK",
@@ -277,7 +256,6 @@ def _parameters() -> List[click.Parameter]:
             ["-E", "--engine"],
             type=click.Choice([registry.AUTO, *registry.known()]),
             metavar="ENGINE",
-            default=registry.AUTO,
             help=_engine_help(),
         ),
         *(_of_engine(option) for option in registry.own_options()),
@@ -309,22 +287,58 @@ def _parameters() -> List[click.Parameter]:
     ]
 
 
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
 deploy = _Deploy(
     _DEPLOY,
     callback=_deploy,
     params=_parameters(),
     help="Deploy a playbook that answers the Falco alerts of some NATS topics.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=_CONTEXT,
 )
 click.version_option(VERSION, "--version", prog_name=PROGRAM)(deploy)
 program.add_command(deploy)
-program.add_command(
-    click.Command(
-        "diff",
-        callback=_diff,
-        params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
-        help="Show what would change.",
-        epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+
+
+def _add(name: str, callback: Callable[..., int], help: str, **attributes: Any) -> None:
+    made = click.Command(
+        name, callback=callback, help=help, context_settings=_CONTEXT, **attributes
     )
+    program.add_command(made)
+
+
+def _named(*names: str) -> List[click.Parameter]:
+    return [parameter for parameter in _parameters() if parameter.name in names]
+
+
+_add(
+    "diff",
+    _diff,
+    "Show what would change.",
+    params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
+    epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
+)
+_add("remove", _remove, "Remove what was deployed, as -x does.", params=_named(*_FOR_REMOVE))
+_add("list", _list, "List the playbooks with their settings, as -l does.")
+_add("set-up", _set_up, "Set the cluster up, as -S does.", params=_named(*_FOR_SET_UP))
+_add(
+    "get",
+    _get,
+    "Print what is deployed as a file that -f takes.",
+    params=[
+        *_named(*_FOR_GET),
+        click.Option(["-A", "--all-namespaces", "everywhere"], is_flag=True, help="of all"),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Choice(["yaml"]),
+            default="yaml",
+            help="the format: YAML",
+        ),
+    ],
+)
+_add(
+    "completion",
+    _completion,
+    f"Print the completion script of a shell: source <({PROGRAM} completion bash)",
+    params=[click.Argument(["shell"], type=click.Choice(_SHELLS))],
 )

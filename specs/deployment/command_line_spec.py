@@ -13,7 +13,7 @@ from expects import be_above, be_empty, contain, equal, expect, have_len, start_
 from mamba import before, description, it
 
 from playbooks.core import catalogue
-from playbooks.deployment import VERSION, command_line
+from playbooks.deployment import VERSION, command_line, verbs
 from playbooks.deployment.engines import registry
 from playbooks.deployment.request.options import Options
 from specs.deployment.fake_objects import FakeObjects
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LONG = {
     "-p": "--playbook",
+    "-f": "--filename",
     "-t": "--topic",
     "-e": "--env",
     "-s": "--secret",
@@ -120,7 +121,7 @@ with description("The command line of deploy_playbook") as self:
             asked.append(context)
             return cluster
 
-        tools = command_line.Tools({}, connect, lambda seconds: None)
+        tools = verbs.Tools({}, connect, lambda seconds: None)
         with redirect_stdout(io.StringIO()):
             command_line.run(["-x", "-p", "delete", "--context", "staging"], tools)
             command_line.run(["-x", "-p", "delete"], tools)
@@ -156,6 +157,43 @@ with description("The command line of deploy_playbook") as self:
             expect(answer.err).to(start_with("deploy_playbook: error: "))
             expect(answer.err).to(contain(typed[0], "(deploy_playbook -h shows how it is used)"))
 
+    with it("prints what completes it in each shell"):
+        for shell in ("bash", "zsh", "fish"):
+            printed = run("completion", shell).out
+
+            expect(printed).to(contain("_DEPLOY_PLAYBOOK_COMPLETE", f"{shell}_complete"))
+        expect(run("completion", "tcsh").code).to(equal(2))
+
+    with it("does the same by verbs as by options"):
+        expect(run("list").out).to(equal(run("-l").out))
+        expect(run("set-up", "-d").out).to(equal(run("-S", "-d").out))
+        cluster = FakeObjects()
+        run("deploy", "-p", "delete", "-t", "falco.>", cluster=cluster)
+        expect(cluster.names).to(contain("Function falco-delete"))
+        run("remove", "-p", "delete", cluster=cluster)
+        expect(cluster.names).not_to(contain("Function falco-delete"))
+
+    with it("asks the cluster of the kubeconfig that is named"):
+        asked = []
+
+        def connect(context="", kubeconfig=""):
+            asked.append((context, kubeconfig))
+            return FakeObjects()
+
+        with redirect_stdout(io.StringIO()):
+            given = ("--kubeconfig", "other", "--context", "staging")
+            command_line.run(["remove", "-p", "delete", *given], verbs.Tools({}, connect))
+
+        expect(asked).to(equal([("staging", "other")]))
+
+    with it("says which playbook, topic or setting may be meant"):
+        for typed, meant in (
+            (("-p", "delte", "-t", "falco.>"), "delete"),
+            (("-p", "delete", "-t", "falco.critcal.*"), "critical"),
+            (("-p", "delete", "-t", "falco.>", "-e", "NAMESPACS=a"), "NAMESPACES"),
+        ):
+            expect(run(*typed).err).to(contain(f"did you mean {meant}?"))
+
     with it("completes options, playbooks and engines in bash"):
         expect(completed_by_bash("--name")).to(equal(["--namespace", "--name"]))
         expect(completed("-p", "")).to(equal(catalogue.names()))
@@ -186,7 +224,9 @@ with description("The command line of deploy_playbook") as self:
 
         with it("shows it in the help"):
             with self.more:
-                expect(run("-h").out).to(contain("Commands:\n  diff  Show what would change.\n"))
+                expect(run("-h").out).to(
+                    contain("Commands:\n  diff        Show what would change.\n")
+                )
                 expect(run("diff", "-h").code).to(equal(2))
 
         with it("has files of that name as before, after an option"):

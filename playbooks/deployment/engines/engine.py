@@ -93,7 +93,8 @@ class Option:
 
     ``flags``: such as ("-i", "--image"), or none for the words that follow the options.
     ``metavar``: empty for a switch. ``kind``: converts the text that is typed, or raises
-    ValueError. ``default``: as messages name it.
+    ValueError. ``default``: as messages name it. ``parts``: the text names a file; in a file of
+    playbooks, what is in it may stand instead.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Option:
     metavar: str = ""
     kind: Callable[[str], Any] = str
     default: str = "none"
+    parts: bool = False
 
 
 class Engine(ABC):
@@ -156,6 +158,10 @@ class ClusterEngine(Engine):
     def deployed_options(self, deployed: Mapping[Identity, Manifest]) -> Dict[str, Any]:
         """The values of ``options`` with which objects were deployed, without defaults."""
         return {}
+
+    def serves(self, deployed: Mapping[Identity, Manifest]) -> bool:
+        """Whether objects beside a Function show that this engine made them."""
+        return False
 
     def prepare(self, invocation: Invocation) -> None:
         """Create what all functions of this engine need and the cluster lacks."""

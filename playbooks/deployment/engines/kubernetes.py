@@ -58,6 +58,7 @@ PATCH = Option(
     ("-P", "--patch"),
     "with -E kubernetes: a patch of the pod template, as YAML or JSON",
     "FILE",
+    parts=True,
 )
 
 
@@ -159,6 +160,9 @@ class Kubernetes(ClusterEngine):
                 return _options(manifest)
         return {}
 
+    def serves(self, deployed: Mapping[Identity, Manifest]) -> bool:
+        return any(m["kind"] == "Deployment" and _is_worker(m) for m in deployed.values())
+
     def prepare(self, invocation: Invocation) -> None:
         print_done(set_up.complete(invocation.cluster, sleep=invocation.sleep))
 
@@ -228,8 +232,10 @@ class _Rollout(Observer):
 
 
 def _patch(given: Union[str, Mapping[str, Any], None]) -> Mapping[str, Any]:
-    """Of a file, or as it is deployed. Raises UsageError."""
-    return _read_patch(given) if isinstance(given, str) else given or {}
+    """Of a file, or as it stands there. Raises UsageError."""
+    if isinstance(given, str):
+        return _read_patch(given)
+    return pod_patch.checked(given, "the patch") if given else {}
 
 
 @lru_cache(maxsize=1)
@@ -238,11 +244,17 @@ def _read_patch(path: str) -> Mapping[str, Any]:
     return pod_patch.read(path)
 
 
+def _is_worker(deployment: Manifest) -> bool:
+    """Whether it is one of ours, and not of Kubeless'."""
+    metadata = deployment["spec"]["template"]["metadata"]
+    return worker.REVISION in (metadata.get("annotations") or {})
+
+
 def _options(deployment: Manifest) -> Dict[str, Any]:
     """With which a worker was deployed; of a Deployment of Kubeless' nothing."""
     spec, template = deployment["spec"], deployment["spec"]["template"]
     annotations = template["metadata"].get("annotations") or {}
-    if worker.REVISION not in annotations:
+    if not _is_worker(deployment):
         return {}
     name = deployment["metadata"]["name"]
     pod_spec = template["spec"]

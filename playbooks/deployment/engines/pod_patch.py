@@ -47,15 +47,20 @@ def read(path: str) -> Mapping[str, Any]:
         raise UsageError([f"-P: cannot read {path!r}: {error.strerror}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError([f"-P: {path!r} is neither YAML nor JSON: {error}"]) from None
-    if not isinstance(found, dict) or not set(found) <= {"metadata", "spec"}:
+    return checked(found, repr(path))
+
+
+def checked(patch: Any, where: str) -> Mapping[str, Any]:
+    """The patch. ``where``: what messages call it. Raises UsageError."""
+    if not isinstance(patch, dict) or not set(patch) <= {"metadata", "spec"}:
         raise UsageError(
-            [f"-P: {path!r} is no part of a pod template: at its top are metadata and spec"]
+            [f"-P: {where} is no part of a pod template: at its top are metadata and spec"]
         )
-    problems = [f"-P: {name} in {path!r} is no object" for name in found if _odd(found[name])]
-    problems += _list_problems(path, found.get("spec") or {})
+    problems = [f"-P: {name} in {where} is no object" for name in patch if _odd(patch[name])]
+    problems += _list_problems(where, patch.get("spec") or {})
     if problems:
         raise UsageError(problems)
-    return found
+    return patch
 
 
 def patched(template: Mapping[str, Any], patch: Mapping[str, Any]) -> Dict[str, Any]:
@@ -67,19 +72,19 @@ def _odd(part: Any) -> bool:
     return not isinstance(part, dict)
 
 
-def _list_problems(path: str, spec: Any, where: str = "spec") -> List[str]:
+def _list_problems(where: str, spec: Any, at: str = "spec") -> List[str]:
     """Lists that are merged and hold something else than objects."""
     found: List[str] = []
     for key, part in spec.items() if isinstance(spec, dict) else ():
         if key not in _KEYS or part is None:
             continue
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
-            found.append(f"-P: {where}.{key} in {path!r} is no list of objects")
+            found.append(f"-P: {at}.{key} in {where} is no list of objects")
             continue
         for item in part:
             if _KEYS[key] not in item and key not in _CONTAINERS:
-                found.append(f"-P: an item of {where}.{key} in {path!r} has no {_KEYS[key]}")
-            found += _list_problems(path, item, f"{where}.{key}")
+                found.append(f"-P: an item of {at}.{key} in {where} has no {_KEYS[key]}")
+            found += _list_problems(where, item, f"{at}.{key}")
     return found
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Dict, List, Tuple
+from typing import Dict, List, Mapping, Tuple
 
+from playbooks.core.cluster.manifest import Identity, Manifest
 from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment import engines
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless, kubernetes
-from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request, read
@@ -37,6 +38,12 @@ def own_options() -> List[Option]:
 def named(name: str) -> Engine:
     """For AUTO the one that may be chosen and takes most of what can be typed."""
     return kubernetes.ENGINE if name == AUTO else known()[name]
+
+
+def made(deployed: Mapping[Identity, Manifest]) -> ClusterEngine:
+    """The engine that serves a Function with these objects beside it."""
+    clustered = [each for each in known().values() if isinstance(each, ClusterEngine)]
+    return next((each for each in clustered if each.serves(deployed)), kubeless.ENGINE)
 
 
 def checked(options: Options, engine: Engine) -> Request:

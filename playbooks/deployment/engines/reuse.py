@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Union
+from typing import Any, Dict, List, Mapping, Sequence, Union
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -45,17 +45,32 @@ def reused(invocation: Invocation, engine: Engine) -> Options:
     if options.playbook not in (None, playbook):
         raise UsageError([f"-p is {options.playbook}, and {namespace}/{function} is of {playbook}"])
     settings = catalogue.load(playbook).settings + engine.settings
+    given = {each.name for each in options.kept}
+    deployed_settings = [
+        each for each in environment.given(deployed, settings) if each.name not in given
+    ]
     return replace(
         options,
         playbook=playbook,
-        topics=options.topics or tuple(_topics(cluster, function, namespace)),
+        topics=options.topics or tuple(topics(cluster, function, namespace)),
         runtime=options.runtime or deployed["spec"].get("runtime"),
         own={**engine.deployed_options(found), **options.own},
-        kept=tuple(_with_texts(cluster, *place, environment.given(deployed, settings))),
+        kept=(*options.kept, *with_texts(cluster, *place, deployed_settings)),
     )
 
 
-def _topics(cluster: ClusterObjects, function: str, namespace: str) -> List[str]:
+def with_own_secret(invocation: Invocation) -> Options:
+    """The options, where they refer to keys of the Secret that an earlier deployment made, with
+    their texts. Raises DeploymentError."""
+    options = invocation.options
+    function = f"falco-{options.name or options.playbook}"
+    if not any(isinstance(each, Reference) and each.secret == function for each in options.kept):
+        return options
+    found = with_texts(invocation.cluster, function, invocation.namespace, options.kept)
+    return replace(options, kept=tuple(found))
+
+
+def topics(cluster: ClusterObjects, function: str, namespace: str) -> List[str]:
     """In the order of the triggers' numbers."""
     triggers = cluster.list(TRIGGERS, namespace=namespace)
     found = [trigger for trigger in triggers if is_trigger_of(function, trigger)]
@@ -66,8 +81,8 @@ def _number(trigger: Manifest) -> int:
     return int(trigger["metadata"]["name"].rpartition("-")[2])
 
 
-def _with_texts(
-    cluster: ClusterObjects, function: str, namespace: str, given: List[Union[Value, Reference]]
+def with_texts(
+    cluster: ClusterObjects, function: str, namespace: str, given: Sequence[Union[Value, Reference]]
 ) -> List[Union[Value, Reference]]:
     """The texts of secrets that -e gave, which are in the function's own Secret."""
     own = [each for each in given if isinstance(each, Reference) and each.secret == function]

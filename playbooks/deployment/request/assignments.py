@@ -37,8 +37,16 @@ def value(argument: str) -> Value:
         # Not repeated: what stands there may be a secret without its name.
         raise ValueError("-e wants NAME=VALUE or NAME=@FILE, and one has no '='")
     _check_name(name, "-e")
-    if text.startswith("@"):
-        text = _content(name, text[1:])
+    return _checked(name, _content(name, text[1:]) if text.startswith("@") else text)
+
+
+def plain_value(name: str, text: str) -> Value:
+    """The text as it is, also where it begins with '@'. Raises ValueError."""
+    _check_name(name, "-e")
+    return _checked(name, text)
+
+
+def _checked(name: str, text: str) -> Value:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

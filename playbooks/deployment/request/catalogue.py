@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from playbooks.core import catalogue
 from playbooks.core.catalogue import PACKAGE, containing, names, summary
 from playbooks.core.errors import InvalidSetting
@@ -16,4 +18,6 @@ def load(name: str) -> Playbook:
     try:
         return catalogue.load(name)
     except InvalidSetting as error:
-        raise UsageError([str(error)]) from error
+        alike = get_close_matches(name.lower(), names(), n=1)
+        meant = f", did you mean {alike[0]}?" if alike else ""
+        raise UsageError([f"{error}{meant}"]) from error

@@ -13,8 +13,9 @@ DEFAULT_RUNTIME = "python3.8"
 @dataclass(frozen=True)
 class Options:
     """Not checked yet. ``context``: of the kubeconfig, empty for the current one. ``own``: the
-    options that only some engines take, by name, without those that were not given. ``kept``: what
-    is deployed already, for the settings that are not given."""
+    options that only some engines take, by name, without those that were not given.
+    ``described``: files of playbooks. ``kept``: for the settings that are not typed, what a file
+    says or what is deployed already."""
 
     playbook: Optional[str] = None
     values: Tuple[str, ...] = ()
@@ -32,5 +33,7 @@ class Options:
     force: bool = False
     yes: bool = False
     reuse: bool = False
+    described: Tuple[str, ...] = ()
+    kubeconfig: str = ""
     kept: Tuple[Union[Value, Reference], ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)

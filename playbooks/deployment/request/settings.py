@@ -94,4 +94,5 @@ def _value_problems(setting: Setting, text: str) -> List[str]:
         return [str(error)]
     if setting.name != NAMESPACES:
         return []
-    return [p for name in names(text) if is_name(name) for p in namespace_problems(name)]
+    named = [name for name in names(text) if is_name(name)]
+    return [f"{NAMESPACES}: {p}" for name in named for p in namespace_problems(name)]

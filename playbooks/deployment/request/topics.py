@@ -49,11 +49,18 @@ def warnings(topics: Sequence[str]) -> List[str]:
 
 def _never_matching(topics: Sequence[str]) -> List[str]:
     return [
-        f"topic {topic!r} never matches an alert: {reason}"
+        f"topic {topic!r} never matches an alert: {reason}{_meant_priority(topic)}"
         for topic in topics
         for reason in [None if malformed(topic) else advice(topic)]
         if reason
     ]
+
+
+def _meant_priority(topic: str) -> str:
+    token = "".join(topic.split(".")[1:2])
+    known = [priority.name.lower() for priority in Priority]
+    alike = [] if token.lower() in known else get_close_matches(token, known, n=1)
+    return f", did you mean {alike[0]}?" if alike and token != "info" else ""
 
 
 def _rare(topic: str, rules: Tuple[KnownRule, ...]) -> str:

@@ -159,9 +159,11 @@ def as_kubectl(environ: Mapping[str, str] = os.environ, context: str = "") -> Ta
 
 
 @lru_cache(maxsize=None)
-def of_context(context: str = "") -> TargetCluster:
-    """The one that kubectl would take with ``--context``, found once in a process: all that a
-    program does is on the cluster that it found first."""
+def of_context(context: str = "", kubeconfig: str = "") -> TargetCluster:
+    """The one that kubectl would take with ``--context`` and ``--kubeconfig``, found once in a
+    process: all that a program does is on the cluster that it found first."""
+    if kubeconfig:
+        return of_kubeconfig({**os.environ, "KUBECONFIG": kubeconfig}, context)
     return as_kubectl(context=context)
 
 

@@ -243,9 +243,10 @@ class KubernetesObjects(ClusterObjects):
         return {(api, each["kind"]): (each["name"], each["namespaced"]) for each in whole}
 
 
-def of_context(context: str = "") -> KubernetesObjects:
-    """Of the cluster of a kubeconfig's context, or of the current one where it is empty."""
-    return KubernetesObjects(partial(connect.of_context, context))
+def of_context(context: str = "", kubeconfig: str = "") -> KubernetesObjects:
+    """Of the cluster of a kubeconfig's context, or of the current one where it is empty.
+    ``kubeconfig``: its file, empty for the one that kubectl would take."""
+    return KubernetesObjects(partial(connect.of_context, context, kubeconfig))
 
 
 def _path_of(api: str) -> Path:

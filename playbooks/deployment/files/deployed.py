@@ -1,0 +1,98 @@
+"""The file of what is deployed: ``-f`` takes it, and deploys the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Union
+
+from playbooks.core.cluster.manifest import Manifest, identity, reference
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.settings import Setting
+from playbooks.deployment.apply.comparison import without_password
+from playbooks.deployment.apply.orphaned_roles import FUNCTIONS
+from playbooks.deployment.engines import registry, reuse
+from playbooks.deployment.files.playbook_file import key_of
+from playbooks.deployment.manifests import environment
+from playbooks.deployment.request import catalogue, worker_settings
+from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.options import DEFAULT_RUNTIME
+
+_PREFIX = "falco-"
+
+
+@dataclass
+class Found:
+    """``notes``: what a reader of the documents has to know."""
+
+    documents: List[Manifest] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+
+
+def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
+    """Of one function, or of all where it is empty; in one namespace, or in all."""
+    found = Found()
+    functions = cluster.list(FUNCTIONS, namespace=namespace)
+    for each in sorted(functions, key=identity):
+        _, place, name = identity(each)
+        if (function and name != function) or not name.startswith(_PREFIX):
+            continue
+        playbook = str(each["spec"].get("handler", "")).partition(".")[0]
+        if playbook not in catalogue.names():
+            found.notes.append(f"Function {place}/{name} is of no playbook here and left out")
+            continue
+        found.documents.append(_document(cluster, each, playbook, found.notes))
+    return found
+
+
+def _document(
+    cluster: ClusterObjects, function: Manifest, playbook: str, notes: List[str]
+) -> Manifest:
+    _, namespace, name = identity(function)
+    beside = {
+        identity(manifest): manifest
+        for manifest in cluster.get([reference("apps/v1", "Deployment", name, namespace)])
+    }
+    engine = registry.made(beside)
+    runtime = function["spec"].get("runtime")
+    written: Dict[str, Any] = {
+        "playbook": playbook,
+        "name": name[len(_PREFIX) :],
+        "namespace": namespace,
+        "engine": engine.name,
+        **({"runtime": runtime} if runtime not in (None, DEFAULT_RUNTIME) else {}),
+        "topics": reuse.topics(cluster, name, namespace),
+    }
+    settings = catalogue.load(playbook).settings + engine.settings
+    given = environment.given(function, settings)
+    secret = {setting.name: setting for setting in settings if setting.secret}
+    texts = {each.name: _written(each, secret) for each in given}
+    if texts:
+        written["settings"] = texts
+    notes += [f"{namespace}/{name}: {note}" for each in given for note in _notes(each, name, texts)]
+    keys = {option.name: key_of(option) for option in engine.options}
+    for option, value in engine.deployed_options(beside).items():
+        written[keys[option]] = value
+    return written
+
+
+def _written(given: Union[Value, Reference], secret: Mapping[str, Setting]) -> Any:
+    """No text that may be a secret."""
+    if isinstance(given, Reference):
+        return {"secretKeyRef": {"name": given.secret, "key": given.key}}
+    setting = secret.get(given.name)
+    hidden = setting is not None and not worker_settings.is_path(setting, given.text)
+    if hidden or without_password(given.text) != given.text:
+        return {"env": given.name}
+    return given.text
+
+
+def _notes(
+    given: Union[Value, Reference], function: str, texts: Mapping[str, Any]
+) -> Iterator[str]:
+    if isinstance(given, Reference) and given.secret == function:
+        yield (
+            f"{given.name} is in Secret {function}, which deploy_playbook made; in another cluster"
+            " or namespace, refer to a Secret that is there"
+        )
+    if texts[given.name] == {"env": given.name}:
+        yield f"{given.name} holds a secret as plain text: export it before this file is deployed"

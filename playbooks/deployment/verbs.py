@@ -1,0 +1,250 @@
+"""What each verb of ``deploy_playbook`` does with what was typed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import PlaybookError
+from playbooks.deployment.apply import preflight, set_up
+from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
+from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.engine import Engine, Invocation
+from playbooks.deployment.engines.reuse import reused, with_own_secret
+from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
+from playbooks.deployment.files import deployed, playbook_file
+from playbooks.deployment.files.playbook_file import PlaybookFile
+from playbooks.deployment.request import catalogue
+from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import documents, print_done, print_messages
+
+
+class Connect(Protocol):
+    def __call__(self, context: str = "", kubeconfig: str = "") -> ClusterObjects:
+        """The cluster of a kubeconfig's context, or of the current one where it is empty."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What verbs work with."""
+
+    environ: Mapping[str, str]
+    connect: Connect
+    sleep: Sleep = time.sleep
+
+    def invocation(self, options: Options) -> Invocation:
+        cluster = (
+            self.connect(options.context, options.kubeconfig)
+            if options.kubeconfig
+            else self.connect(options.context)
+        )
+        given = {"KUBECONFIG": options.kubeconfig} if options.kubeconfig else {}
+        return Invocation(options, {**self.environ, **given}, cluster, self.sleep)
+
+
+class Chosen(NamedTuple):
+    """One playbook to deploy, on the engine that serves it. ``file``: which says so, if any."""
+
+    engine: Engine
+    request: Request
+    invocation: Invocation
+    file: Optional[PlaybookFile]
+
+    @property
+    def name(self) -> str:
+        return f"{self.invocation.namespace}/{self.request.function}"
+
+
+def deploy(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+    chosen = _chosen(options, tools, engine_typed=engine_typed)
+    if options.show:
+        for number, one in enumerate(chosen):
+            if number:
+                print("---")
+            with _located(one.file):
+                one.engine.show(one.request, one.invocation)
+        return 0
+    done: List[str] = []
+    for one in chosen:
+        try:
+            with _located(one.file):
+                code = one.engine.deploy(one.request, one.invocation)
+        except PlaybookError as error:
+            raise _half_way(error, done, [each.name for each in chosen[len(done) :]]) from error
+        if code:
+            return code
+        done.append(one.name)
+    return 0
+
+
+def diff(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+    """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
+    try:
+        codes = []
+        for one in _chosen(options, tools, engine_typed=engine_typed):
+            with _located(one.file):
+                codes.append(one.engine.diff(one.request, one.invocation))
+        return max(codes)
+    except PlaybookError as error:
+        print_messages("error", str(error).splitlines())
+        return max(exit_code(error), 2)
+
+
+def set_the_cluster_up(options: Options, tools: Tools) -> int:
+    if options.show:
+        print(documents(set_up.manifests()), end="")
+        return 0
+    invocation = tools.invocation(options)
+    preflight.check_answers(invocation.cluster)
+    print_done(set_up.set_up(invocation.cluster, sleep=invocation.sleep))
+    remove_orphans_unless([], invocation.cluster)
+    return 0
+
+
+def remove(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+    """In the reverse order of a file's."""
+    wanted = [each for each, _ in _wanted(options, tools, engine_typed=engine_typed)]
+    problems: List[str] = []
+    for each in wanted:
+        name = each.name or each.playbook
+        if not name:
+            problems.append("what is to be removed? -p PLAYBOOK, or -N NAME as it was deployed")
+            continue
+        problems += name_problems(name)
+        if each.namespace is not None:
+            problems += namespace_problems(each.namespace)
+    if problems:
+        raise UsageError(problems)
+    for each in reversed(wanted):
+        function = f"falco-{each.name or each.playbook}"
+        registry.named(each.engine).remove(function, tools.invocation(each))
+    return 0
+
+
+def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
+    """Print the file of what is deployed."""
+    invocation = tools.invocation(options)
+    name = options.name or options.playbook
+    if name and name_problems(name):
+        raise UsageError(name_problems(name))
+    function = f"falco-{name}" if name else ""
+    namespace = "" if everywhere else invocation.namespace
+    preflight.check_cluster(invocation.cluster)
+    found = deployed.files(invocation.cluster, function, namespace)
+    print_messages("note", found.notes)
+    if not found.documents:
+        where = f"namespace {namespace}" if namespace else "the cluster"
+        raise DeploymentError(f"there is no {function or 'playbook'} in {where}")
+    print(documents(found.documents), end="")
+    return 0
+
+
+def _wanted(
+    options: Options, tools: Tools, *, engine_typed: bool
+) -> List[Tuple[Options, Optional[PlaybookFile]]]:
+    """What is typed, or each playbook of the files with what is typed."""
+    if not options.described:
+        return [(options, None)]
+    files = playbook_file.read(options.described, tools.environ)
+    typed = [
+        flag
+        for flag, given in (
+            ("-p", options.playbook),
+            ("-N", options.name),
+            ("-t", options.topics),
+        )
+        if given
+    ]
+    if len(files) > 1 and typed:
+        raise UsageError(
+            [f"{', '.join(typed)}: which of the {len(files)} playbooks of -f is meant?"]
+        )
+    found = [(each.over(options, engine_typed=engine_typed), each) for each in files]
+    _refuse_twice(found)
+    return list(found)
+
+
+def _refuse_twice(found: List[Tuple[Options, PlaybookFile]]) -> None:
+    """Two of one name would be one, deployed twice."""
+    first: dict[Tuple[Optional[str], Optional[str]], str] = {}
+    problems = []
+    for options, file in found:
+        key = (options.namespace, options.name or options.playbook)
+        if key in first:
+            problems.append(f"{file.place}: falco-{key[1]} stands at {first[key]} already")
+        first.setdefault(key, file.place)
+    if problems:
+        raise UsageError(problems)
+
+
+def _chosen(options: Options, tools: Tools, *, engine_typed: bool) -> List[Chosen]:
+    """Everything is checked before anything is done. Raises UsageError with all that is wrong."""
+    found: List[Chosen] = []
+    problems: List[str] = []
+    for each, file in _wanted(options, tools, engine_typed=engine_typed):
+        try:
+            with _located(file):
+                found.append(_one(tools.invocation(each), file))
+        except UsageError as error:
+            problems += error.problems
+    if problems:
+        raise UsageError(problems)
+    return found
+
+
+def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
+    """The engine, and what is wanted of it, with the deployed settings where they are to stay."""
+    engine = registry.named(invocation.options.engine)
+    if invocation.options.reuse:
+        invocation = replace(invocation, options=reused(invocation, engine))
+    if file:
+        invocation = replace(invocation, options=with_own_secret(invocation))
+    options = invocation.options
+    try:
+        wanted = registry.checked(options, engine)
+    except UsageError as error:
+        raise UsageError([*error.problems, *_in_plain(file, options, engine)]) from error
+    plain = _in_plain(file, options, engine)
+    if plain:
+        raise UsageError(plain)
+    print_messages("warning", wanted.warnings)
+    if options.engine == registry.AUTO:
+        chosen = registry.choose(invocation)
+        # What is for kubernetes only means nothing to another engine.
+        wanted = wanted if chosen is engine else registry.checked(options, chosen)
+        engine = chosen
+    return Chosen(engine, wanted, invocation, file)
+
+
+def _in_plain(file: Optional[PlaybookFile], options: Options, engine: Engine) -> List[str]:
+    if file is None or options.playbook not in catalogue.names():
+        return []
+    return file.secrets_in_plain(catalogue.load(options.playbook).settings + engine.settings)
+
+
+@contextmanager
+def _located(file: Optional[PlaybookFile]) -> Iterator[None]:
+    """Errors name the line of the file that they are about."""
+    located: Callable[[str], str] = file.located if file else str
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError([located(problem) for problem in error.problems]) from error
+    except DeploymentError as error:
+        error.args = ("\n".join(located(line) for line in str(error).splitlines()),)
+        raise
+
+
+def _half_way(error: PlaybookError, done: List[str], left: List[str]) -> PlaybookError:
+    """The error, which says what became of the other playbooks of the files."""
+    if len(done) + len(left) > 1:
+        said = [f"deployed: {', '.join(done)}"] if done else []
+        said.append(f"not deployed: {', '.join(left)}")
+        error.args = ("\n".join([str(error), *said]),)
+    return error
