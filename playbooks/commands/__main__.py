@@ -14,7 +14,7 @@ from playbooks.commands import PROGRAM, tell
 from playbooks.commands.check import check
 from playbooks.commands.dead import dead
 from playbooks.commands.history import history
-from playbooks.commands.options import HELP, Command, Reach, Session, command, reach
+from playbooks.commands.options import HELP, Command, Session, command
 from playbooks.commands.pause import pause, reset, resume
 from playbooks.commands.simulate import simulate
 from playbooks.commands.status import listing, status
@@ -26,6 +26,7 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError, exit_code
+from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.infrastructure.kubernetes.objects import of_context
 
 # click reads it when a shell asks for completions.

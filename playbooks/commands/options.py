@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, cast
+from typing import Any, Callable, List, Optional, Sequence, TypeVar, cast
 
 import click
 
@@ -13,22 +13,13 @@ from playbooks.commands import PROGRAM
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration
-from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests.ledger import SUFFIX
+from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
-from playbooks.infrastructure.kubernetes import connect
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
-from playbooks.infrastructure.this_pod import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Namespace and name of a ConfigMap.
-Place = Tuple[str, str]
 
 # The longest time to look back, in seconds.
 LONGEST = 365 * 86400
@@ -55,33 +46,6 @@ class Command(click.Command):
 def command(*examples: str, name: Optional[str] = None) -> Callable[[Callable[..., int]], Command]:
     """A command of the name of its function, or of another, whose docstring is its help."""
     return click.command(name, cls=Command, examples=examples)
-
-
-@dataclass(frozen=True)
-class Reach:
-    """The cluster as undo and sweep act on it: with preconditions that kubectl has no words for.
-
-    ``ledger``: the store in a ConfigMap.
-    """
-
-    clock: Clock
-    cluster: Cluster
-    ledger: Callable[[Place], LedgerStore]
-
-
-def reach(context: str) -> Reach:
-    """The cluster that kubectl would take; in a pod without a kubeconfig, the pod's own.
-
-    ``context``: of the kubeconfig, empty for the current one. Nothing is connected yet.
-    """
-    api = KubernetesApi(connect=lambda: connect.of_context(context).connect())
-
-    def ledger(place: Place) -> LedgerStore:
-        namespace, name = place
-        function = name[: -len(SUFFIX)] if name.endswith(SUFFIX) else ""
-        return ConfigMapLedger(api, namespace=namespace, name=name, function=function)
-
-    return Reach(SystemClock(), KubernetesCluster(api), ledger)
 
 
 @dataclass(frozen=True)

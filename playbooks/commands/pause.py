@@ -11,7 +11,7 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.deployed import environment_of
 from playbooks.commands.in_pod import who
-from playbooks.commands.options import Place, Selection, Session, command, selects
+from playbooks.commands.options import Selection, Session, command, selects
 from playbooks.core.cluster.manifest import (
     KUBELESS_API,
     LEDGER,
@@ -28,6 +28,7 @@ from playbooks.core.ledger.limits import object_name
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.removal.reach import Place
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure.kubernetes.ledger import KEY

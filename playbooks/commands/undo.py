@@ -13,7 +13,7 @@ import click
 
 from playbooks.commands import in_pod, tell
 from playbooks.commands.deployed import find
-from playbooks.commands.options import Place, Reach, Selection, Session, command, outputs, selects
+from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.pause import (
     all_namespaces_option,
     ledger_option,
@@ -23,7 +23,7 @@ from playbooks.commands.pause import (
 )
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
-from playbooks.core.containment.undo import Undo
+from playbooks.core.containment.undo import LEFT_ALONE, Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import after
@@ -34,14 +34,11 @@ from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import NOTE
 from playbooks.infrastructure import ledger as ledgers
-
-# Seconds for which the playbook leaves the object alone, so that the next alert does not undo the
-# undoing.
-LEFT_ALONE = 30 * 60.0
 
 # Reasons for which the object is now as it was before.
 _DONE = ("undone", "nothing-to-undo")

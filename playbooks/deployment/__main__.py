@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import exit_code
+from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.deployment.terminal import print_messages
 from playbooks.deployment.verbs import Connect, Tools
 from playbooks.infrastructure.kubernetes.objects import of_context
@@ -22,13 +23,14 @@ def main(
     connect: Connect,
     *,
     sleep: Sleep = time.sleep,
+    reach: Callable[[str, str], Reach] = reach,
 ) -> int:
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 128 and more for a signal.
 
     ``connect``: gives the cluster of a kubeconfig's context, by name or "" for the current one.
     """
     try:
-        return command_line.run(arguments, Tools(environ, connect, sleep))
+        return command_line.run(arguments, Tools(environ, connect, sleep, reach))
     except PlaybookError as error:
         print_messages("error", str(error).splitlines())
         return exit_code(error)

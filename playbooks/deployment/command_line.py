@@ -22,11 +22,12 @@ PROGRAM = "deploy_playbook"
 _DEPLOY = "deploy"
 
 # Options that change something, or print something else.
-_NOT_FOR_DIFF = ("set_up", "show", "yes", "remove", "list")
+_NOT_FOR_DIFF = ("set_up", "show", "yes", "remove", "list", "release", "leave_contained")
 
 # The options of the other verbs.
 _WHERE = ("namespace", "context", "kubeconfig")
-_FOR_REMOVE = ("playbook", "name", "described", *_WHERE, "engine")
+_SETTLING = ("release", "leave_contained")
+_FOR_REMOVE = ("playbook", "name", "described", *_WHERE, "engine", *_SETTLING)
 _FOR_SET_UP = ("context", "kubeconfig", "show")
 _FOR_GET = ("playbook", "name", *_WHERE)
 
@@ -111,6 +112,8 @@ def _deploy(**typed: Any) -> int:
         return verbs.set_the_cluster_up(options, tools)
     if options.remove:
         return verbs.remove(options, tools, engine_typed=engine_typed)
+    if options.release or options.leave_contained:
+        raise UsageError(["--release and --leave-contained are for -x only"])
     return verbs.deploy(options, tools, engine_typed=engine_typed)
 
 
@@ -283,6 +286,16 @@ def _parameters() -> List[click.Parameter]:
             help="do not ask where deploying again loses settings or gives more rights",
         ),
         click.Option(["-x", "--remove"], is_flag=True, help="remove what was deployed"),
+        click.Option(
+            ["--release"],
+            is_flag=True,
+            help="with -x: release first what the playbook contains, such as isolated pods",
+        ),
+        click.Option(
+            ["--leave-contained"],
+            is_flag=True,
+            help="with -x: leave what the playbook contains as it is, and name it",
+        ),
         click.Option(["-l", "--list"], is_flag=True, help="list the playbooks with their settings"),
     ]
 

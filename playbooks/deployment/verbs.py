@@ -18,6 +18,7 @@ from playbooks.deployment.engines.reuse import reused, with_own_secret
 from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
 from playbooks.deployment.files.playbook_file import PlaybookFile
+from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
 from playbooks.deployment.request.options import Options
@@ -37,6 +38,7 @@ class Tools:
     environ: Mapping[str, str]
     connect: Connect
     sleep: Sleep = time.sleep
+    reach: Callable[[str, str], Reach] = reach
 
     def invocation(self, options: Options) -> Invocation:
         cluster = (
@@ -45,7 +47,7 @@ class Tools:
             else self.connect(options.context)
         )
         given = {"KUBECONFIG": options.kubeconfig} if options.kubeconfig else {}
-        return Invocation(options, {**self.environ, **given}, cluster, self.sleep)
+        return Invocation(options, {**self.environ, **given}, cluster, self.sleep, self.reach)
 
 
 class Chosen(NamedTuple):
@@ -110,7 +112,8 @@ def set_the_cluster_up(options: Options, tools: Tools) -> int:
 def remove(options: Options, tools: Tools, *, engine_typed: bool) -> int:
     """In the reverse order of a file's."""
     wanted = [each for each, _ in _wanted(options, tools, engine_typed=engine_typed)]
-    problems: List[str] = []
+    both = options.release and options.leave_contained
+    problems = ["--release and --leave-contained: which of them?"] if both else []
     for each in wanted:
         name = each.name or each.playbook
         if not name:

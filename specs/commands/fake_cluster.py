@@ -9,7 +9,6 @@ import json
 from contextlib import redirect_stderr, redirect_stdout
 
 from playbooks.commands import __main__ as program
-from playbooks.commands.options import Reach
 from playbooks.commands.token import ROTATED
 from playbooks.core.cluster.manifest import labels, reference
 from playbooks.core.cluster.objects import Executed
@@ -17,6 +16,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.ports import LedgerStore
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
 from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY

@@ -4,9 +4,9 @@ from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks import isolate
-from playbooks.commands.options import Reach
 from playbooks.core import settings
 from playbooks.core.outcome import Outcome
+from playbooks.deployment.removal.reach import Reach
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS
 from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run

@@ -5,13 +5,13 @@ from mamba import before, description, it
 
 from playbooks import cordon, isolate, taint
 from playbooks.commands.in_pod import who
-from playbooks.commands.options import Reach
 from playbooks.core import settings
 from playbooks.core.errors import (
     Conflict,
     NotPermitted,
 )
 from playbooks.core.ledger.book import Book, after
+from playbooks.deployment.removal.reach import Reach
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects

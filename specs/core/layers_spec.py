@@ -27,7 +27,7 @@ LAYERS = {
 # that all of them may import.
 FOLDERS = {
     "deployment": (
-        ("request", "packaging", "manifests", "apply", "engines", "files"),
+        ("request", "packaging", "manifests", "apply", "removal", "engines", "files"),
         ("errors", "local_target", "terminal"),
     ),
     "engines/worker": (

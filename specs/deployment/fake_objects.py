@@ -50,7 +50,11 @@ class FakeObjects(ClusterObjects):
         return "a cluster in memory"
 
     def patch(self, manifest, change):
-        raise NotImplementedError
+        """Annotations alone."""
+        metadata = self.objects[identity(manifest)]["metadata"]
+        merged = {**(metadata.get("annotations") or {}), **change["metadata"]["annotations"]}
+        metadata["annotations"] = {k: v for k, v in merged.items() if v is not None}
+        self.calls.append(("patch", f"{manifest['kind']} {manifest['metadata']['name']}"))
 
     def try_as(self, user, operation, manifest, body):
         raise NotImplementedError

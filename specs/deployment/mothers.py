@@ -17,8 +17,10 @@ from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
 from playbooks.deployment.manifests.admission_policies import Bound
+from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request.options import Options
 from specs.deployment.fake_objects import FakeObjects
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 
@@ -39,12 +41,20 @@ class Run:
     err: str
 
 
-def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None):
-    """deploy_playbook in this process, on a cluster in memory, without waiting."""
+def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, reach=None):
+    """deploy_playbook in this process, on a cluster in memory, without waiting. ``reach``: what
+    releases contained objects; by default none are there."""
+    reach = reach or Reach(FixedClock(), InMemoryCluster(), lambda place: InMemoryLedger())
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         cluster = cluster or FakeObjects()
-        code = program.main(arguments, environ or {}, lambda context: cluster, sleep=sleep)
+        code = program.main(
+            arguments,
+            environ or {},
+            lambda context: cluster,
+            sleep=sleep,
+            reach=lambda *where: reach,
+        )
     return Run(code, out.getvalue(), err.getvalue())
 
 

@@ -13,6 +13,9 @@ FUNCTION = "function"
 # On roles and bindings: the namespace of the Function they serve, which cannot own them elsewhere.
 FUNCTION_NAMESPACE = "falco/function-namespace"
 
+# On a Function that is being removed: its workers then delete what they keep elsewhere as they end.
+REMOVING = "falco/removing"
+
 # On every ledger, so that all of them can be found, and no other ConfigMap is taken for one.
 LEDGER = "falco/ledger"
 

@@ -10,6 +10,10 @@ from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 
+# Seconds for which the playbook leaves the object alone, so that the next alert does not undo the
+# undoing.
+LEFT_ALONE = 30 * 60.0
+
 # Called with the uid and the words for an object, before anything of it is changed.
 Exempt = Callable[[str, str], None]
 

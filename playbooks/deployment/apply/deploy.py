@@ -9,6 +9,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from playbooks.core.cluster.manifest import (
     FUNCTION,
     FUNCTION_NAMESPACE,
+    REMOVING,
     Identity,
     Manifest,
     identity,
@@ -79,6 +80,7 @@ def deploy(
     beside, rest = _plan(cluster, wanted, found)
     stale = _stale(objects, found)
     dry_run(cluster, [function, *beside, *rest, *stale])
+    _keep(cluster, owner)
     transaction = Transaction(cluster, check=check, sleep=sleep, progress=progress)
     try:
         if owner:
@@ -100,6 +102,12 @@ def deploy(
         _undo(transaction, error)
         raise
     return Deployed(transaction.report, warnings, stored)
+
+
+def _keep(cluster: ClusterObjects, function: Optional[Manifest]) -> None:
+    """A removal that did not end left its mark, by which workers delete what they read from."""
+    if function and REMOVING in (function["metadata"].get("annotations") or {}):
+        cluster.patch(function, {"metadata": {"annotations": {REMOVING: None}}})
 
 
 def planned(cluster: ClusterObjects, objects: Objects) -> List[Step]:

@@ -57,11 +57,14 @@ from playbooks.deployment.apply.deploy import deploy, look, planned
 from playbooks.deployment.apply.difference import difference
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
-from playbooks.deployment.apply.remove import remove
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.removal import contained
+from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.removal.reach import reach as reach_of
+from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import confirmed, documents, print_done, print_messages
@@ -80,6 +83,11 @@ class Invocation:
     environ: Mapping[str, str]
     cluster: ClusterObjects
     sleep: Sleep = time.sleep
+    reach_of: Callable[[str, str], Reach] = reach_of
+
+    def reach(self) -> Reach:
+        """The same cluster, to release what is contained. Connects nowhere yet."""
+        return self.reach_of(self.options.context, self.options.kubeconfig)
 
     @cached_property
     def namespace(self) -> str:
@@ -250,11 +258,31 @@ class ClusterEngine(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         cluster, namespace = invocation.cluster, invocation.namespace
         preflight.check_cluster(cluster)
-        removed, warnings = remove(cluster, function, namespace, sleep=invocation.sleep)
+        self._settle(function, invocation, "nothing was removed")
+
+        def again() -> None:
+            """What was contained since, while the workers finished."""
+            if not invocation.options.leave_contained:
+                self._settle(function, invocation, "its triggers and workers are removed")
+
+        removed, warnings = remove(
+            cluster, function, namespace, sleep=invocation.sleep, ended=again
+        )
         print_done(("removed", shown) for shown in removed)
         if not removed:
             print(f"nothing of {function} was in namespace {namespace}")
         remove_orphans_unless(warnings, cluster)
+
+    def _settle(self, function: str, invocation: Invocation, nothing: str) -> None:
+        options, reach = invocation.options, invocation.reach()
+        found = contained.of_function(invocation.cluster, function, invocation.namespace, reach)
+        contained.settle(
+            found,
+            function,
+            release=options.release,
+            leave=options.leave_contained,
+            nothing=nothing,
+        )
 
 
 def answered(triggers: List[Manifest]) -> List[str]:

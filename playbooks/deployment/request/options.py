@@ -35,5 +35,7 @@ class Options:
     reuse: bool = False
     described: Tuple[str, ...] = ()
     kubeconfig: str = ""
+    release: bool = False
+    leave_contained: bool = False
     kept: Tuple[Union[Value, Reference], ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Awaitable, Callable, Coroutine, List, Optional
 
@@ -21,6 +22,9 @@ from playbooks.engines.worker.topics.feed import Feed
 from playbooks.engines.worker.topics.wanted import Wanted
 from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.work import Work
+
+# Seconds that the API server, and then NATS, have to answer once the worker ends.
+ASKED = 2.0
 
 
 class Ended(Exception):
@@ -134,6 +138,7 @@ class Worker:
             keeping = asyncio.get_running_loop().create_task(self.serving.keeping())
             await self.serving.work.stop(seconds)
             keeping.cancel()
+            await self._retire(self.serving.intake)
         await self.server.stop(max(0.5, until - time.monotonic()))
         await self.probes.stop(0.5)
         await self.writer.stop(max(1.0, until - time.monotonic()))
@@ -145,6 +150,17 @@ class Worker:
             except Exception as error:
                 log.warn(f"NATS did not receive the last acknowledgements: {error!r}")
         log.info("ended")
+
+    async def _retire(self, intake: Intake) -> None:
+        """Where the function is removed, nobody reads again what NATS keeps for it."""
+        loop = asyncio.get_running_loop()
+        try:
+            # In a thread of its own: nobody waits for one that never answers.
+            asked = loop.run_in_executor(ThreadPoolExecutor(1), self.feed.is_removed)
+            if await asyncio.wait_for(asked, ASKED):
+                await asyncio.wait_for(intake.retire(), ASKED)
+        except asyncio.TimeoutError:
+            log.warn("consumers may be left to their inactive threshold: no answer in time")
 
     async def _back(self) -> None:
         """NATS is there again."""

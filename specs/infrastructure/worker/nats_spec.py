@@ -17,6 +17,7 @@ from expects import (
 )
 from mamba import after, description, it
 
+from playbooks.core.cluster.manifest import REMOVING
 from specs.engines.worker.rig import (
     UID,
     Nats,
@@ -240,6 +241,21 @@ with description("A worker on NATS with JetStream") as self:
 
         expect(rig.actions).to(be_empty)
         expect(nats.consumers()).to(be_empty)
+
+    with it("deletes its consumers as it ends while its Function is being removed"):
+        rig, nats, worker = a_worker(self, "falco.error.*")
+        rig.function["metadata"]["annotations"] = {REMOVING: "true"}
+        rig.serve("falco.error.*")
+        worker.says("alerts by HTTP are kept")
+        expect(worker.end()).to(equal(0))
+
+        expect(nats.consumers() + nats.consumers("FALCO_INBOX")).to(be_empty)
+
+    with it("leaves its consumers to the next worker as it ends"):
+        _, nats, worker = a_worker(self, "falco.error.*")
+        worker.end()
+
+        expect(nats.consumers() + nats.consumers("FALCO_INBOX")).to(have_len(2))
 
     with it("makes a consumer again that somebody deleted"):
         rig, nats, _ = a_worker(self, "falco.error.*")

@@ -147,6 +147,22 @@ class DurableIntake:
         """No more requests. What still comes is handed back by whoever takes it."""
         self._pullers.stop()
 
+    async def retire(self) -> None:
+        left = []
+        try:
+            prefix = self._function.consumer_prefix
+            left = [c.name for c in await self._jetstream.consumers(self._stream, prefix)]
+        except Exception as error:
+            log.warn(f"consumers of {self._stream} are left to their inactive threshold: {error!r}")
+        inbox = (self._inbox_stream, self._function.inbox_consumer)
+        for stream, name in dict.fromkeys([*((self._stream, name) for name in left), inbox]):
+            try:
+                await self._jetstream.delete_consumer(stream, name)
+            except Exception as error:
+                log.warn(f"consumer {name} is left to its inactive threshold: {error!r}")
+            else:
+                log.info(f"deleted consumer {name} of stream {stream}: the function is removed")
+
     async def _dead_letters(self) -> None:
         """Make sure of their stream. Raises Unusable or another error of NATS."""
         await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM, DEAD_LETTER_HOURS)

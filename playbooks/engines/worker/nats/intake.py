@@ -35,3 +35,6 @@ class Intake(Protocol):
         """Take nothing more for a while, or go on."""
 
     async def stop(self) -> None: ...
+
+    async def retire(self) -> None:
+        """Delete what the server keeps for the function, which is removed. Logs what stays."""

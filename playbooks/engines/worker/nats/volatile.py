@@ -83,6 +83,9 @@ class VolatileIntake:
             timer.cancel()
             self._lose("it was waiting for another try when the worker was told to end")
 
+    async def retire(self) -> None:
+        """The server keeps nothing."""
+
     def _receiver(self, topic: str) -> Callable[[Any], Any]:
         async def receive(message: Any) -> None:
             if self._waiting >= MOST_WAITING:

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
 
+from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.errors import NotFound, PlaybookError, RetryableError
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import log
@@ -72,6 +73,20 @@ class Feed:
 
     def stop(self) -> None:
         self._stopped.set()
+
+    def is_removed(self) -> bool:
+        """Whether the Function is being removed, or is gone. One call, which blocks; False where
+        the API server does not say."""
+        try:
+            found = self._objects.function()
+        except NotFound:
+            return True
+        except Exception as error:
+            log.warn(f"whether the function is removed cannot be asked: {error}")
+            return False
+        metadata = found["metadata"]
+        other = bool(self._uid) and metadata["uid"] != self._uid
+        return other or function_of(found) is None or _is_marked(metadata)
 
     def follow(self) -> None:
         """Until stopped."""
@@ -140,6 +155,10 @@ class Feed:
         if said != self._complaint:
             log.warn(f"triggers cannot be followed, trying again: {said}")
         self._complaint = said
+
+
+def _is_marked(metadata: Mapping[str, Any]) -> bool:
+    return REMOVING in (metadata.get("annotations") or {})
 
 
 def function_of(manifest: Mapping[str, Any]) -> Optional[Function]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import List, Tuple
+from contextlib import suppress
+from typing import Callable, List, Tuple
 
 from playbooks.core.cluster.manifest import (
     CREATED_BY,
     FUNCTION,
     KUBELESS_API,
+    REMOVING,
     Manifest,
     identity,
     label,
@@ -41,18 +43,27 @@ ENDED_WITHIN = 60.0
 
 
 def remove(
-    cluster: ClusterObjects, function: str, namespace: str, *, sleep: Sleep = time.sleep
+    cluster: ClusterObjects,
+    function: str,
+    namespace: str,
+    *,
+    sleep: Sleep = time.sleep,
+    ended: Callable[[], None] = lambda: None,
 ) -> Tuple[List[str], List[str]]:
     """What was removed, in this order: triggers, workers, what the function may do, the function,
     the rest.
 
-    Also warnings. Raises DeploymentError when something is still there in the end.
+    Also warnings. Raises DeploymentError when something is still there in the end. ``ended`` is
+    called when no worker runs any more, and everything else is still there.
     """
     triggers, workers, rest, warnings = _look(cluster, function, namespace)
+    if workers:
+        _mark(cluster, rest)
     failed = _delete(cluster, [*triggers, *workers])
     if workers and not failed:
         # They need their rights until they are gone.
         _wait_for_pods(cluster, function, namespace, sleep)
+    ended()
     failed += _delete(cluster, rest)
     found = [*triggers, *workers, *rest]
     left = until_gone(cluster, found, sleep=sleep) if not failed else []
@@ -70,6 +81,14 @@ def _delete(cluster: ClusterObjects, manifests: List[Manifest]) -> List[str]:
         except PlaybookError as error:
             failed.append(f"{shown(manifest)}: {error}")
     return failed
+
+
+def _mark(cluster: ClusterObjects, manifests: List[Manifest]) -> None:
+    """Workers then delete their consumers as they end. Without it, NATS does so after a week."""
+    for manifest in manifests:
+        if manifest["kind"] == "Function":
+            with suppress(PlaybookError):
+                cluster.patch(manifest, {"metadata": {"annotations": {REMOVING: "true"}}})
 
 
 def _wait_for_pods(cluster: ClusterObjects, function: str, namespace: str, sleep: Sleep) -> None:

@@ -1,15 +1,16 @@
-from expects import be_empty, contain, equal, expect
+from expects import be_below, be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.errors import (
     NotPermitted,
     PlaybookError,
 )
 from playbooks.deployment.apply.deploy import deploy
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
-from playbooks.deployment.apply.remove import remove
+from playbooks.deployment.removal.remove import remove
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import a_request, a_slack_request, objects
+from specs.deployment.mothers import a_request, a_slack_request, objects, worker_objects
 
 
 def removed(cluster, function="falco-delete"):
@@ -55,6 +56,23 @@ with description("Removing") as self:
         removed(cluster)
 
         expect(cluster.names).to(be_empty)
+
+    with it("marks the Function, so that its workers delete their consumers as they end"):
+        cluster = FakeObjects()
+        deploy(cluster, worker_objects())
+        cluster.calls.clear()
+        removed(cluster)
+        marked = cluster.changes.index(("patch", "Function falco-delete"))
+
+        expect(marked).to(be_below(cluster.changes.index(("delete", "Deployment falco-delete"))))
+
+    with it("is forgotten by the next deployment where it did not end"):
+        cluster = FakeObjects()
+        deploy(cluster, worker_objects())
+        cluster.the("Function", "falco-delete")["metadata"]["annotations"] = {REMOVING: "true"}
+        deploy(cluster, worker_objects())
+
+        expect(cluster.the("Function", "falco-delete")["metadata"]["annotations"]).to(be_empty)
 
     with it("says what it removed"):
         expect(removed(self.cluster)).to(

@@ -1,0 +1,1 @@
+"""Removes what was deployed, and says what of it stays behind."""

@@ -1,0 +1,157 @@
+"""What a deployed playbook still contains, as its ledger and the objects themselves say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Mapping, Optional, Sequence, Type
+
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.containment.containment import Containment, Target
+from playbooks.core.containment.undo import LEFT_ALONE, Undo
+from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import after
+from playbooks.core.ledger.contained import Contained
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.removal.reach import Place, Reach
+from playbooks.deployment.request import catalogue
+from playbooks.deployment.terminal import print_done, print_messages
+from playbooks.infrastructure import ledger as ledgers
+
+# Reasons for which an object is now as it was before.
+_RELEASED = ("undone", "nothing-to-undo")
+
+_LEAVE = "--leave-contained leaves them as they are"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One object, as it was read. ``until``: when it would end by its TTL; None for never."""
+
+    known: Contained
+    target: Target
+    until: Optional[Instant]
+
+    def __str__(self) -> str:
+        ends = f"its TTL would end it at {self.until}" if self.until else "without a TTL"
+        return f"{self.target} ({ends})"
+
+
+class Containing:
+    """The containment of one Function. ``by``: who releases it, for the record."""
+
+    def __init__(self, containment: Type[Containment], reach: Reach, place: Place, by: str) -> None:
+        self._containment = containment
+        self._reach = reach
+        self._store = reach.ledger(place)
+        self._ledger = ledgers.StoredLedger(self._store)
+        self._by = by
+
+    def held(self) -> List[Held]:
+        """Those that are contained now. Raises a PlaybookError where that cannot be read."""
+        kind, found = self._containment, []
+        for known in self._ledger.contained().values():
+            notes = kind.of_ledgers([known.notes])
+            if known.kind != kind.KIND or not notes:
+                continue
+            try:
+                target = kind.read(self._reach.cluster, known.name, known.namespace)
+            except NotFound:
+                continue
+            there = kind.of(target, self._reach.cluster, notes)
+            if target.uid == known.uid and there.there:
+                found.append(Held(known, target, there.until))
+        return found
+
+    def release(self, held: Held) -> str:
+        """What was done. The playbook leaves the object alone from then on.
+
+        Raises DeploymentError that says why it stays contained.
+        """
+        undo = Undo(self._containment, self._reach.cluster, [self._ledger], self._exempt)
+        try:
+            outcome = undo.undo(held.known.name, namespace=held.known.namespace)
+        except PlaybookError as error:
+            raise DeploymentError(f"{held.target} stays contained: {error}") from error
+        if outcome.reason not in _RELEASED:
+            raise DeploymentError(f"{held.target} stays contained: {outcome.message}")
+        return outcome.message
+
+    def _exempt(self, uid: str, what: str) -> None:
+        until = after(self._reach.clock.now(), LEFT_ALONE)
+        ledgers.change(self._store, lambda book: book.leave_alone(uid, what, self._by, until))
+
+
+def of_function(
+    cluster: ClusterObjects, function: str, namespace: str, reach: Reach
+) -> Optional[Containing]:
+    """None where the Function is not there, or its playbook contains nothing."""
+    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    playbook = str(found[0]["spec"].get("handler", "")).partition(".")[0] if found else ""
+    if playbook not in catalogue.names():
+        return None
+    containment = catalogue.load(playbook).reaction.CONTAINMENT
+    place = _ledger(found[0], function, namespace)
+    if containment is None or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
+        return None
+    by = cluster.whoami() or "deploy_playbook"
+    return Containing(containment, reach, place, by)
+
+
+def _ledger(function: Manifest, name: str, namespace: str) -> Place:
+    """Where the Function's own is, or the one that it was given."""
+    template: Mapping[str, Any] = function["spec"]
+    for part in ("deployment", "spec", "template", "spec"):
+        template = template.get(part) or {}
+    given = {
+        variable["name"]: str(variable.get("value") or "")
+        for container in template.get("containers") or ()
+        for variable in container.get("env") or ()
+    }
+    place, slash, own = given.get(manifests.SETTING, "").rpartition("/")
+    if not own:
+        return namespace, manifests.name(name)
+    return (place if slash else namespace), own
+
+
+def settle(
+    containing: Optional[Containing], function: str, *, release: bool, leave: bool, nothing: str
+) -> None:
+    """Before a function goes: release what it contains, or leave it. Prints what was done.
+
+    ``nothing``: what to say of the removal where this raises DeploymentError: where something is
+    contained and neither was asked for, or it cannot be released.
+    """
+    if containing is None:
+        return
+    try:
+        held = containing.held()
+    except PlaybookError as error:
+        said = f"what {function} contains cannot be read: {error}"
+        if not leave:
+            raise DeploymentError(f"{said}\n{nothing}; {_LEAVE}") from error
+        print_messages("warning", [said])
+        return
+    if leave:
+        print_messages("warning", [f"stays contained: {each}" for each in held])
+    elif release:
+        _release(containing, held, nothing)
+    elif held:
+        listed = "\n".join(f"  {each}" for each in held)
+        raise DeploymentError(
+            f"{function} contains what nothing would release once it is removed:\n{listed}\n"
+            f"{nothing}; --release releases them first, {_LEAVE}"
+        )
+
+
+def _release(containing: Containing, held: Sequence[Held], nothing: str) -> None:
+    failed = []
+    for each in held:
+        try:
+            print_done([("released", containing.release(each))])
+        except DeploymentError as error:
+            failed.append(str(error))
+    if failed:
+        raise DeploymentError("\n".join([*failed, f"{nothing}; {_LEAVE}"]))

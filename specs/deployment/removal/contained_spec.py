@@ -1,0 +1,162 @@
+from expects import be_empty, contain, equal, expect
+from mamba import before, description, it
+
+from playbooks.core import catalogue, settings
+from playbooks.core.errors import NotPermitted
+from playbooks.core.ledger.book import Book
+from playbooks.deployment.removal.reach import Reach
+from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.mothers import run
+from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
+from specs.support.mothers import UID, a_node, a_pod, an_alert
+
+with description("Removing a playbook that contains something") as self:
+    with before.each:
+        self.cluster = FakeObjects()
+        self.target = InMemoryCluster(a_pod(), a_node())
+        self.store = InMemoryLedger()
+        self.asked = []
+
+    def deploy(self, playbook, *typed):
+        given = ("-E", "kubernetes", "-p", playbook, "-t", "falco.>", *typed)
+        run(*given, cluster=self.cluster)
+        # What is deployed is looked at alone: calls before that are no part of it.
+        self.cluster.calls.clear()
+
+    def contain_it(self, name, **chosen):
+        playbook = catalogue.load(name)
+        wired = some_collaborators(self.target, ledger=self.store)
+        playbook.build(settings.read(playbook.settings, chosen), wired).run(an_alert())
+
+    def remove(self, name, *typed):
+        def ledger(place):
+            self.asked.append(place)
+            return self.store
+
+        reach = Reach(FixedClock(), self.target, ledger)
+        return run("remove", "-p", name, *typed, cluster=self.cluster, reach=reach)
+
+    with it("names what stays contained, and removes nothing"):
+        for name, target in (("isolate", "pod shop/web-0"), ("taint", "node node-1")):
+            self.store = InMemoryLedger()
+            self.deploy(name)
+            self.contain_it(name)
+            done = self.remove(name)
+
+            expect(done.code).to(equal(1))
+            expect(done.err).to(
+                contain(f"falco-{name} contains what nothing would", target, "nothing was removed")
+            )
+            expect(done.err).to(contain("--release", "--leave-contained"))
+            expect(self.cluster.changes).to(be_empty)
+            expect(self.asked[-1]).to(equal(("default", f"falco-{name}-ledger")))
+
+    with it("is about every playbook that declares a containment"):
+        for playbook in catalogue.containing():
+            self.store = InMemoryLedger()
+            self.target = InMemoryCluster(a_pod(), a_node())
+            self.deploy(playbook.name)
+            self.contain_it(playbook.name)
+
+            expect(self.remove(playbook.name).code).to(equal(1))
+
+    with it("says when it would end by its TTL"):
+        self.deploy("isolate", "-e", "ISOLATE_TTL=1h")
+        self.contain_it("isolate", ISOLATE_TTL="1h")
+
+        expect(self.remove("isolate").err).to(contain("its TTL would end it at 20"))
+
+    with it("leaves it where that is asked for, and names it"):
+        self.deploy("isolate")
+        self.contain_it("isolate")
+        done = self.remove("isolate", "--leave-contained")
+
+        expect(done.code).to(equal(0))
+        expect(done.err.count("warning: stays contained: pod shop/web-0")).to(equal(1))
+        expect(self.target.policies).not_to(be_empty)
+        expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+    with it("releases it first where that is asked for"):
+        self.deploy("isolate")
+        self.contain_it("isolate")
+        done = self.remove("isolate", "--release")
+
+        expect((done.code, done.err)).to(equal((0, "")))
+        expect(done.out).to(contain("released  pod shop/web-0 is released"))
+        expect(self.target.policies).to(be_empty)
+        expect(Book(self.store.text).undone[UID]["by"]).to(equal("alice"))
+        expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+    with it("removes nothing where something cannot be released"):
+        self.deploy("isolate")
+        self.contain_it("isolate")
+        self.target.failures["patch_pod"] = [NotPermitted("you may not patch pods")]
+        done = self.remove("isolate", "--release")
+
+        expect(done.code).to(equal(1))
+        expect(done.err).to(
+            contain("pod shop/web-0 stays contained: you may not", "nothing was removed")
+        )
+        expect(self.cluster.changes).to(be_empty)
+
+    with it("releases what was contained while the workers finished"):
+        self.deploy("isolate")
+        self.cluster.before_call = lambda verb, manifest: (
+            self.contain_it("isolate") if manifest["kind"] == "Deployment" else None
+        )
+        done = self.remove("isolate", "--release")
+
+        expect(done.code).to(equal(0))
+        expect(done.out).to(contain("released  pod shop/web-0 is released"))
+
+    with it("keeps the ledger of what was contained while the workers finished"):
+        self.deploy("isolate")
+        self.cluster.before_call = lambda verb, manifest: (
+            self.contain_it("isolate") if manifest["kind"] == "Deployment" else None
+        )
+        done = self.remove("isolate")
+
+        expect(done.code).to(equal(1))
+        expect(done.err).to(contain("its triggers and workers are removed; --release"))
+        expect(self.cluster.names).to(contain("Function falco-isolate"))
+
+        self.cluster.before_call = lambda verb, manifest: None
+        expect(self.remove("isolate", "--release").code).to(equal(0))
+        expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+    with it("is as ever where nothing is contained any more"):
+        self.deploy("isolate")
+        self.contain_it("isolate")
+        self.target = InMemoryCluster()
+
+        expect(self.remove("isolate").code).to(equal(0))
+
+    with it("removes nothing where the ledger cannot be read, unless that is agreed to"):
+        self.deploy("isolate")
+        self.store.text = "no book"
+        done = self.remove("isolate")
+
+        expect(done.code).to(equal(1))
+        expect(done.err).to(contain("what falco-isolate contains cannot be read"))
+        expect(self.cluster.changes).to(be_empty)
+        expect(self.remove("isolate", "--leave-contained").code).to(equal(0))
+
+    with it("looks into the ledger that the playbook was given"):
+        self.deploy("isolate", "-e", "LEDGER=security/shared")
+        self.cluster.create(
+            [
+                {
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": {"name": "shared", "namespace": "security"},
+                }
+            ]
+        )
+        self.contain_it("isolate")
+
+        expect(self.remove("isolate").code).to(equal(1))
+        expect(self.asked[-1]).to(equal(("security", "shared")))
+
+    with it("takes one of both options, for a removal"):
+        expect(self.remove("isolate", "--release", "--leave-contained").code).to(equal(2))
+        expect(run("-p", "isolate", "-t", "falco.>", "--release").code).to(equal(2))
