@@ -10,7 +10,7 @@ from typing import Callable, Mapping, Sequence
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.errors import exit_code
+from playbooks.deployment.errors import MissingRights, exit_code
 from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.deployment.terminal import print_messages
 from playbooks.deployment.verbs import Connect, Tools
@@ -33,6 +33,8 @@ def main(
         return command_line.run(arguments, Tools(environ, connect, sleep, reach))
     except PlaybookError as error:
         print_messages("error", str(error).splitlines())
+        if isinstance(error, MissingRights) and error.manifest:
+            print(f"kubectl apply -f - <<'EOF'\n{error.manifest}EOF", file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         print_messages("error", ["interrupted"])

@@ -287,6 +287,11 @@ def _parameters() -> List[click.Parameter]:
         ),
         click.Option(["-x", "--remove"], is_flag=True, help="remove what was deployed"),
         click.Option(
+            ["--granted"],
+            is_flag=True,
+            help="an administrator made what lies outside of the namespace: leave that as it is",
+        ),
+        click.Option(
             ["--release"],
             is_flag=True,
             help="with -x: release first what the playbook contains, such as isolated pods",

@@ -5,6 +5,7 @@
     PlaybookError          1  of playbooks.core.errors: what the API server says, among others
      +-- DeploymentError   1  what a deployment needs is not there
           +-- UsageError   2  what was typed cannot be deployed
+          +-- MissingRights 1 an administrator has to grant something first
           +-- Interrupted 130 somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
 """
 
@@ -33,6 +34,14 @@ class UsageError(DeploymentError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class MissingRights(DeploymentError):
+    """Who deploys lacks rights. ``manifest``: the YAML that an administrator applies, or empty."""
+
+    def __init__(self, message: str, manifest: str = "") -> None:
+        self.manifest = manifest
+        super().__init__(message)
 
 
 class Interrupted(DeploymentError):

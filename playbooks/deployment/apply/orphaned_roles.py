@@ -56,7 +56,10 @@ def remove_orphans(cluster: ClusterObjects) -> Tuple[List[str], List[str]]:
 
 def cannot_look(error: PlaybookError) -> str:
     """A warning; the first line says enough of several that are alike."""
-    return f"could not look for roles that were left behind: {str(error).splitlines()[0]}"
+    return (
+        f"could not look for roles that were left behind: {str(error).splitlines()[0]}"
+        " (deploy_playbook -S of an administrator removes them)"
+    )
 
 
 def _function_of(role: Manifest) -> Tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a cluster needs once: two resource definitions, a role and the admission policies."""
+"""What a cluster needs once: two resource definitions, two roles and the admission policies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, 
 from playbooks.deployment.apply.waiting import PAUSE, Sleep
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies
-from playbooks.deployment.manifests.access import worker_role
+from playbooks.deployment.manifests.access import deployer_role, worker_role
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.definitions import LABELS, definitions
 from playbooks.deployment.request.request import Request
@@ -31,7 +31,7 @@ or, to see it first:
 
 
 def manifests() -> List[Manifest]:
-    return [*definitions(), worker_role(), *admission_policies.policies()]
+    return [*definitions(), worker_role(), deployer_role(), *admission_policies.policies()]
 
 
 def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:

@@ -7,8 +7,8 @@ from typing import List, Optional, Sequence, Union
 
 from playbooks.core.cluster.manifest import Manifest, identity, owned_by, without_zeros
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import Conflict, NotFound, PlaybookError
-from playbooks.deployment.errors import DeploymentError
+from playbooks.core.errors import Conflict, NotFound, NotPermitted, PlaybookError
+from playbooks.deployment.errors import DeploymentError, MissingRights
 
 # What changes with every write.
 _COUNTED = ("generation", "managedFields", "resourceVersion")
@@ -89,36 +89,40 @@ def merged(wanted: Manifest, previous: Manifest) -> Manifest:
 
 
 def dry_run(cluster: ClusterObjects, steps: Sequence[Step]) -> None:
-    """Ask the API server whether it would take all of them. Raises with everything it refuses."""
+    """Ask the API server whether it would take all of them. Raises with everything it refuses:
+    MissingRights where all of that are rights that the caller lacks."""
     removed = {identity(s.previous): s.previous for s in steps if isinstance(s, Remove)}
     created = [s.wanted for s in steps if isinstance(s, Create)]
     again = [merged(w, removed[identity(w)]) for w in created if identity(w) in removed]
     replaced = [merged(s.wanted, s.previous) for s in steps if isinstance(s, Replace)]
     new = [w for w in created if identity(w) not in removed]
-    problems: List[str] = []
+    problems: List[PlaybookError] = []
     try:
         cluster.create([w for w in new if not _is_binding(w)], dry_run=True)
     except PlaybookError as error:
-        problems.append(str(error))
+        problems.append(error)
     try:
         cluster.create([w for w in new if _is_binding(w)], dry_run=True)
     except NotFound:
         pass  # Who may not bind every role is asked which one, and a dry run has made none.
     except PlaybookError as error:
-        problems.append(str(error))
+        problems.append(error)
     try:
         cluster.replace(again + replaced, dry_run=True)
     except Conflict:
         pass  # Written by somebody else since: it is read again when its turn comes.
     except PlaybookError as error:
-        problems.append(str(error))
+        problems.append(error)
     for previous in removed.values():
         try:
             cluster.delete(previous, dry_run=True)
         except PlaybookError as error:
-            problems.append(str(error))
+            problems.append(error)
     if problems:
-        raise DeploymentError("the cluster would refuse it:\n" + "\n".join(problems))
+        lines = dict.fromkeys(line for each in problems for line in str(each).splitlines())
+        refused = all(isinstance(each, NotPermitted) for each in problems)
+        kind = MissingRights if refused else DeploymentError
+        raise kind("\n".join(["the cluster would refuse it:", *lines]))
 
 
 def _is_binding(manifest: Manifest) -> bool:
@@ -141,6 +145,15 @@ class Objects:
     earlier: List[Manifest] = field(default_factory=list)
     afterwards: List[Manifest] = field(default_factory=list)
     owns_triggers: bool = False
+
+    def here(self) -> Objects:
+        """Without what lies outside of the function's namespace, which others granted."""
+        namespace = self.function["metadata"]["namespace"]
+
+        def kept(manifests: List[Manifest]) -> List[Manifest]:
+            return [m for m in manifests if m["metadata"].get("namespace") == namespace]
+
+        return replace(self, accessories=kept(self.accessories), afterwards=kept(self.afterwards))
 
     @property
     def in_order(self) -> List[Manifest]:

@@ -50,9 +50,9 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound
+from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply import comparison, preflight
+from playbooks.deployment.apply import comparison, preflight, rights
 from playbooks.deployment.apply.deploy import deploy, look, planned
 from playbooks.deployment.apply.difference import difference
 from playbooks.deployment.apply.observer import Observer
@@ -60,7 +60,7 @@ from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import Existing
-from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.removal.reach import reach as reach_of
@@ -200,29 +200,36 @@ class ClusterEngine(Engine):
 
     def diff(self, request: Request, invocation: Invocation) -> int:
         existing = self.look(request, invocation)
-        steps = planned(invocation.cluster, self.objects(request, invocation, existing))
+        steps = planned(invocation.cluster, self._objects(request, invocation, existing))
         changes = difference(invocation.cluster, steps)
         print(changes, end="")
         return 1 if changes else 0
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         existing = self.look(request, invocation)
-        objects = self.objects(request, invocation, existing)
-        self._ask(request, objects, invocation)
-        self.prepare(invocation)
-        with Interruptions() as interruptions:
-            deployed = deploy(
-                invocation.cluster,
-                objects,
-                check=interruptions.check,
-                sleep=invocation.sleep,
-                observer=self.observer(objects, invocation, interruptions.check),
-                progress=lambda verb, shown: print_done([(verb, shown)]),
-            )
+        objects = self._objects(request, invocation, existing)
+        try:
+            self._ask(request, objects, invocation)
+            self.prepare(invocation)
+            with Interruptions() as interruptions:
+                deployed = deploy(
+                    invocation.cluster,
+                    objects,
+                    check=interruptions.check,
+                    sleep=invocation.sleep,
+                    observer=self.observer(objects, invocation, interruptions.check),
+                    progress=lambda verb, shown: print_done([(verb, shown)]),
+                )
+        except (NotPermitted, MissingRights) as error:
+            raise rights.explained(invocation.cluster, objects, error) from error
         remove_orphans_unless(deployed.warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))
         return 0
+
+    def _objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
+        made = self.objects(request, invocation, existing)
+        return made.here() if invocation.options.granted else made
 
     def _ask(self, request: Request, objects: Objects, invocation: Invocation) -> None:
         """Raises DeploymentError unless somebody agrees to what was not asked for."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels
 from playbooks.core.cluster.permissions import Permission
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 from playbooks.deployment.manifests.definitions import LABELS
+from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.request import Request
 
 GROUP = "rbac.authorization.k8s.io"
@@ -20,6 +21,16 @@ OFF = "off"
 # that deploying needs no right to create such rules; a binding beside each Function grants it in
 # the namespace of that Function alone.
 WORKER_ROLE = "falco-playbook-worker"
+
+# What who deploys into a namespace needs there beside the role admin. Nobody can grant a right that
+# he lacks, and deploying grants a playbook its rights.
+DEPLOYER_ROLE = "falco-playbook-deployer"
+
+# The role admin, which a RoleBinding grants in one namespace, has the rules of roles with it.
+# Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
+_TO_ADMIN = {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}
+
+_CHANGE = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
 def service_account(request: Request, namespace: str) -> Manifest:
@@ -106,6 +117,26 @@ def worker_role() -> Manifest:
                 "resources": ["natstriggers"],
                 "verbs": ["get", "list", "watch"],
             },
+        ],
+    }
+
+
+def deployer_role() -> Manifest:
+    """Every right that a playbook may need in a namespace, and its record there."""
+    verbs: Dict[Tuple[str, str], Set[str]] = {}
+    for playbook in map(catalogue.load, catalogue.names()):
+        for permission in playbook.permissions:
+            if not permission.cluster_wide:
+                resource = (permission.group, permission.resource)
+                verbs.setdefault(resource, set()).update(permission.verbs)
+    verbs.update({(KUBELESS, "functions"): set(_CHANGE), (KUBELESS, "natstriggers"): set(_CHANGE)})
+    return {
+        "apiVersion": API,
+        "kind": "ClusterRole",
+        "metadata": {"name": DEPLOYER_ROLE, "labels": {**LABELS, **_TO_ADMIN}},
+        "rules": [
+            {"apiGroups": [group], "resources": [resource], "verbs": sorted(verbs[group, resource])}
+            for group, resource in sorted(verbs)
         ],
     }
 

@@ -37,5 +37,6 @@ class Options:
     kubeconfig: str = ""
     release: bool = False
     leave_contained: bool = False
+    granted: bool = False
     kept: Tuple[Union[Value, Reference], ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)

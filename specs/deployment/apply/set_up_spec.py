@@ -14,6 +14,7 @@ from specs.deployment.mothers import run
 
 DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
 NEEDED = [
+    "ClusterRole falco-playbook-deployer",
     "ClusterRole falco-playbook-worker",
     "CustomResourceDefinition functions.kubeless.io",
     "CustomResourceDefinition natstriggers.kubeless.io",
@@ -165,7 +166,7 @@ with description("Setting a cluster up") as self:
         answer = run(*DELETE, cluster=self.cluster)
 
         expect(answer.code).to(equal(0))
-        expect(self.cluster.names).to(contain(*NEEDED, "Deployment falco-delete"))
+        expect(self.cluster.names).to(contain(*NEEDED[1:], "Deployment falco-delete"))
 
     with it("is asked of an administrator by who may not, in their words"):
         refused = NotPermitted("customresourcedefinitions is forbidden")

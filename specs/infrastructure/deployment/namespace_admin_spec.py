@@ -1,0 +1,99 @@
+"""Deploying with the token of somebody who is admin of one namespace and nothing else."""
+
+import tempfile
+from pathlib import Path
+
+import yaml
+from expects import be_empty, contain, equal, expect
+from mamba import after, before, description, it
+
+from specs.infrastructure.deployment.kubernetes_spec import JetStreamServer
+from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.deployed import IMAGE, WORKER_IMAGE, deploy_playbook
+from specs.support.real_cluster import (
+    a_namespace,
+    cleaned_up,
+    delete_namespace,
+    eventually,
+    kubectl,
+    kubectl_json,
+    stored,
+)
+
+
+def kubeconfig_of(namespace, account, path):
+    """As the current one, with a token of the account."""
+    found = yaml.safe_load(kubectl("config", "view", "--raw", "--minify", "--flatten"))
+    token = kubectl("create", "token", account, "-n", namespace).strip()
+    found["users"][0]["user"] = {"token": token}
+    found["contexts"][0]["context"]["namespace"] = namespace
+    path.write_text(yaml.safe_dump(found))
+    return path
+
+
+with description("deploy_playbook for the admin of a namespace") as self:
+    with before.all:
+        self.directory = tempfile.TemporaryDirectory()
+        self.namespace = a_namespace()
+        self.server = JetStreamServer()
+        self.server.__enter__()
+        code, said = deploy_playbook("-S")
+        assert code == 0, said
+        kubectl("create", "serviceaccount", "team", "-n", self.namespace)
+        kubectl(
+            *("create", "rolebinding", "team", "--clusterrole=admin", "-n", self.namespace),
+            f"--serviceaccount={self.namespace}:team",
+        )
+        path = Path(self.directory.name, "kubeconfig")
+        self.kubeconfig = kubeconfig_of(self.namespace, "team", path)
+        self.account = f"system:serviceaccount:{self.namespace}:team"
+        # Roles are aggregated, and in force, a moment after they were made.
+        eventually(lambda: self.may("create", "functions.kubeless.io"))
+
+    with after.all:
+        self.server.__exit__(None, None, None)
+        delete_namespace(self.namespace)
+        self.directory.cleanup()
+
+    def may(self, verb, resource):
+        words = ("auth", "can-i", verb, resource, "-n", self.namespace, "--as", self.account)
+        return kubectl(*words).strip() == "yes"
+
+    def deploy(self, playbook, *typed):
+        url = ("-e", f"NATS_URL={self.server.url}", "-i", IMAGE, "-t", "falco.critical.*")
+        where = ("--kubeconfig", str(self.kubeconfig), "-E", "kubernetes")
+        return deploy_playbook("-p", playbook, *where, *url, *typed)
+
+    with it("deploys what acts there alone, and removes it"):
+        code, said = self.deploy("delete", "-e", f"NAMESPACES={self.namespace}")
+        expect((code, said if code else "")).to(equal((0, "")))
+        pods = kubectl_json("get", "pods", "-n", self.namespace, "-l", "function=falco-delete")
+        expect([p["status"]["containerStatuses"][0]["ready"] for p in pods["items"]]).to(
+            contain(True)
+        )
+
+        where = ("--kubeconfig", str(self.kubeconfig))
+        code, said = deploy_playbook("remove", "-p", "delete", *where)
+        expect((code, said if code else "")).to(equal((0, "")))
+        expect(stored("deployment", "falco-delete", self.namespace)).to(equal(None))
+
+    with it("says what needs more before it touches anything, and deploys once that is granted"):
+        typed = ("-e", "DRY_RUN=true")
+        code, said = self.deploy("taint", *typed)
+        manifest = said.partition("kubectl apply -f - <<'EOF'\n")[2].partition("EOF\n")[0]
+
+        expect(code).to(equal(1))
+        expect(said).to(contain(f"ClusterRole falco-taint.{self.namespace}", "--granted"))
+        selected = ("-n", self.namespace, "-l", "function=falco-taint")
+        expect(kubectl_json("get", "serviceaccounts,secrets", *selected)["items"]).to(be_empty)
+
+        for kind in ("clusterrole", "clusterrolebinding"):
+            cleaned_up(f"falco-taint.{self.namespace}", kind)
+        kubectl("apply", "-f", "-", stdin=manifest)
+        code, said = self.deploy("taint", *typed, "--granted")
+        expect((code, said if code else "")).to(equal((0, "")))
+
+
+not_run_unless(CLUSTER, globals())
+not_run_unless(program("nats-server"), globals())
+not_run_unless(WORKER_IMAGE, globals())
