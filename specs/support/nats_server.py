@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
+import tempfile
 import time
-from typing import Optional, Sequence, Tuple
+from typing import Any, Awaitable, Callable, List, Optional, Sequence, Tuple
 
 from specs.support.conditions import program
+from specs.support.real_cluster import node_address
 
 NATS_SERVER = program("nats-server")
 
@@ -60,3 +63,59 @@ class NatsServer:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+
+class JetStreamServer:
+    """One that keeps messages, on an address of the node that pods reach, while it is entered."""
+
+    def __enter__(self) -> JetStreamServer:
+        self._directory = tempfile.TemporaryDirectory()
+        address = node_address()
+        with socket.socket() as listening:
+            listening.bind((address, 0))
+            self.port = listening.getsockname()[1]
+        self.url = f"nats://{address}:{self.port}"
+        words = ["-js", "-sd", self._directory.name, "-a", address, "-p", str(self.port)]
+        self._process = subprocess.Popen(
+            ["nats-server", *words, *self.options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return self
+
+    def __init__(self, *options: str) -> None:
+        """``options``: of the program, such as ``--user``."""
+        self.options = options
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        self._directory.cleanup()
+
+    def publish(self, subject: str, document: Any) -> None:
+        async def publish(client: Any) -> None:
+            await client.publish(subject, json.dumps(document).encode())
+            await client.flush()
+
+        self._with_client(publish)
+
+    def consumers(self, stream: str) -> List[str]:
+        """The names of its consumers."""
+
+        async def listed(client: Any) -> List[str]:
+            return [each.name for each in await client.jetstream().consumers_info(stream)]
+
+        found: List[str] = self._with_client(listed)
+        return found
+
+    def _with_client(self, use: Callable[[Any], Awaitable[Any]]) -> Any:
+        async def connected() -> Any:
+            import nats
+
+            client = await nats.connect(self.url, connect_timeout=5)
+            try:
+                return await use(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(connected())

@@ -5,15 +5,12 @@ nats-server on the PATH. Where Kubeless' controllers are at work, only that it i
 ``SPEC_PIP_INDEX_URL``, a package index that pods reach, shows the installation without an image.
 """
 
-import asyncio
 import json
 import os
-import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-import nats
 import yaml
 from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
@@ -22,6 +19,7 @@ from playbooks.deployment.manifests.definitions import definitions
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, ROOT, WORKER_IMAGE, deploy_playbook
 from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
+from specs.support.nats_server import JetStreamServer
 from specs.support.real_cluster import (
     a_name,
     a_namespace,
@@ -51,36 +49,6 @@ KINDS = (
     f"{FUNCTIONS},{TRIGGERS},deployment,service,serviceaccount,secret,configmap,networkpolicy"
     ",poddisruptionbudget,rolebinding"
 )
-
-
-class JetStreamServer:
-    """On an address of the node that pods reach, while it is entered."""
-
-    def __enter__(self):
-        self.directory = tempfile.TemporaryDirectory()
-        address = node_address()
-        with socket.socket() as listening:
-            listening.bind((address, 0))
-            self.port = listening.getsockname()[1]
-        self.url = f"nats://{address}:{self.port}"
-        words = ["-js", "-sd", self.directory.name, "-a", address, "-p", str(self.port)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(["nats-server", *words], **quiet)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
-        self.directory.cleanup()
-
-    def publish(self, alert):
-        async def connect_and_publish():
-            client = await nats.connect(self.url)
-            await client.publish(SUBJECT, json.dumps(alert).encode())
-            await client.flush()
-            await client.close()
-
-        asyncio.run(connect_and_publish())
 
 
 def deploy(namespace, server, *words):
@@ -186,7 +154,7 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
     with it("answers an alert: the pod it names is gone"):
         namespace = a_namespace()
         (pod,) = start_deployment(namespace)
-        self.server.publish(alert_about(pod))
+        self.server.publish(SUBJECT, alert_about(pod))
 
         expect(gone(pod)).to(equal(True))
         delete_namespace(namespace)
@@ -251,9 +219,11 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
         )
         expect(stored("deployment", NAME, self.namespace)["spec"]).to(equal(was))
 
-    with it("is removed with everything that belongs to it"):
+    with it("is removed with everything that belongs to it, on NATS too"):
+        expect(self.server.consumers("FALCO")).not_to(be_empty)
         remove(self.namespace)
 
+        expect(self.server.consumers("FALCO") + self.server.consumers("FALCO_INBOX")).to(be_empty)
         expect(eventually(lambda: ours(self.namespace) == {}, 30)).to(equal(True))
         expect(roles_of(self.namespace)).to(be_empty)
 

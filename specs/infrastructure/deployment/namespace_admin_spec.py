@@ -7,9 +7,9 @@ import yaml
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.infrastructure.deployment.kubernetes_spec import JetStreamServer
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE, deploy_playbook
+from specs.support.nats_server import JetStreamServer
 from specs.support.real_cluster import (
     a_namespace,
     cleaned_up,
