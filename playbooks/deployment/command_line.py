@@ -160,6 +160,23 @@ def _options(typed: Mapping[str, Any]) -> Options:
     return Options(**rest, own={n: value for n, value in given.items() if value != ()})
 
 
+class _Kind(click.ParamType):  # type: ignore[type-arg]
+    """A kind of ours, whose errors say what it expected."""
+
+    name = "value"
+
+    def __init__(self, convert: Callable[[str], Any]) -> None:
+        self._convert = convert
+
+    def convert(
+        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
+    ) -> Any:
+        try:
+            return self._convert(str(value))
+        except ValueError as error:
+            return self.fail(f"{value!r}, expected {error}", param, ctx)
+
+
 def _playbooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
     return [
         CompletionItem(name, help=catalogue.summary(name))
@@ -192,7 +209,8 @@ def _of_engine(option: Option) -> click.Parameter:
     named = [*option.flags, option.name]
     if not option.metavar:
         return click.Option(named, is_flag=True, help=option.help)
-    return click.Option(named, metavar=option.metavar, type=option.kind, help=option.help)
+    kind = option.kind if option.kind in (int, str) else _Kind(option.kind)
+    return click.Option(named, metavar=option.metavar, type=kind, help=option.help)
 
 
 def _parameters() -> List[click.Parameter]:

@@ -5,6 +5,7 @@
     PlaybookError          1  of playbooks.core.errors: what the API server says, among others
      +-- DeploymentError   1  what a deployment needs is not there
           +-- UsageError   2  what was typed cannot be deployed
+          +-- RolloutFailed 1 what was deployed does not become ready
           +-- MissingRights 1 an administrator has to grant something first
           +-- Interrupted 130 somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
 """
@@ -42,6 +43,10 @@ class MissingRights(DeploymentError):
     def __init__(self, message: str, manifest: str = "") -> None:
         self.manifest = manifest
         super().__init__(message)
+
+
+class RolloutFailed(DeploymentError):
+    """Everything is stored, and what was deployed does not become ready."""
 
 
 class Interrupted(DeploymentError):

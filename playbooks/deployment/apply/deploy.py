@@ -36,13 +36,18 @@ from playbooks.deployment.apply.steps import (
 )
 from playbooks.deployment.apply.transaction import Progress, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.function import is_trigger_of
 
 TRIGGERS = ("natstriggers.kubeless.io",)
 
 # Seconds in which the garbage collector has taken what a deleted Function owned.
 COLLECTED_WITHIN = 30.0
+
+_KEPT = (
+    "it is kept as it is, beside what ran before as long as that runs: deploying again brings it up"
+    " to date, -x removes it"
+)
 
 Found = Dict[Identity, Manifest]
 
@@ -64,8 +69,10 @@ def deploy(
     sleep: Sleep = time.sleep,
     observer: Optional[Observer] = None,
     progress: Progress = silent,
+    keep_failed: bool = False,
 ) -> Deployed:
-    """``progress`` is called with each step that is done.
+    """``progress`` is called with each step that is done. ``keep_failed``: what is stored and does
+    not become ready stays.
 
     Raises DeploymentError, after the function and what lies beside it are as they were before.
     """
@@ -99,6 +106,9 @@ def deploy(
         _do(transaction, [*_last(cluster, wanted), *stale])
         check()
     except BaseException as error:
+        if keep_failed and isinstance(error, RolloutFailed):
+            error.args = (f"{error}\n{_KEPT}",)
+            raise
         _undo(transaction, error)
         raise
     return Deployed(transaction.report, warnings, stored)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Callable, List, Optional, Tuple
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Optional, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply.symptoms import Symptom, is_rolled_out, of_deployment, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
+from playbooks.engines.worker import log
 
 # Seconds between two looks.
 PAUSE = 1.0
@@ -29,6 +31,26 @@ NOT_READY_WITHIN = 60.0
 
 LOG_LINES = 15
 
+# Lines of a worker's log that are read each time for what it says last.
+SAID_LINES = 40
+
+# Reasons of a worker's warnings that no waiting ends, and the seconds for which they may stand all
+# the same: rights are in force a moment after they were given, and Secrets are mounted later.
+HOPELESS = {log.NATS_UNAUTHORIZED: 3.0, NotPermitted.reason: 12.0}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: in all, and for a container that runs and is not ready."""
+
+    within: float = WITHIN
+    not_ready: float = NOT_READY_WITHIN
+
+    @classmethod
+    def of(cls, seconds: Optional[float]) -> Patience:
+        """``seconds``: None for the default."""
+        return cls() if seconds is None else cls(seconds, seconds)
+
 
 def wait(
     cluster: ClusterObjects,
@@ -37,17 +59,21 @@ def wait(
     progress: Callable[[str], None],
     check: Check = nothing,
     sleep: Sleep = time.sleep,
+    patience: Patience = Patience(),
 ) -> None:
     """Until it is rolled out; ``progress`` takes a line for every change.
 
-    Raises DeploymentError with the reason as Kubernetes gives it.
+    Raises RolloutFailed with the reason as Kubernetes gives it, or as the worker says it.
     """
-    last, unready, final = "", 0.0, 0
+    last, unready, final, hopeless = "", 0.0, 0, 0.0
     symptom: Optional[Symptom] = None
-    for _ in range(int(WITHIN / PAUSE)):
+    for _ in range(max(1, int(patience.within / PAUSE))):
         done, line, symptom = _look(cluster, deployment)
         if done:
             return
+        said = _said(cluster, deployment, symptom)
+        line += f"; the worker says: {said.words}" if said.words else ""
+        hopeless = hopeless + PAUSE if said.reason else 0.0
         if line != last:
             progress(line)
             last = line
@@ -55,11 +81,13 @@ def wait(
         unready = unready + PAUSE if stalled else 0.0
         final = final + 1 if symptom and symptom.final else 0
         looks = 1 if symptom and symptom.pod else FINAL_LOOKS
-        if final >= looks or unready >= NOT_READY_WITHIN:
+        if final >= looks or unready >= patience.not_ready:
+            break
+        if said.reason and hopeless > HOPELESS[said.reason]:
             break
         check()
         sleep(PAUSE)
-    raise DeploymentError(_failure(cluster, deployment, symptom))
+    raise RolloutFailed(_failure(cluster, deployment, symptom))
 
 
 def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
@@ -70,8 +98,40 @@ def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
         logs = [_log(cluster, deployment, name, lines=100) for name in names[:1]]
     except PlaybookError:
         return []
-    found = [_warning(line) for log in logs for line in log.splitlines()]
+    found = [_warning(line) for text in logs for line in text.splitlines()]
     return [f"the worker says: {said}" for said in dict.fromkeys(found) if said]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a worker warned of last, and the reason of it that no waiting ends."""
+
+    words: str = ""
+    reason: str = ""
+
+
+def _said(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Symptom]) -> _Said:
+    """Of a worker that runs and is not ready."""
+    name = deployment["metadata"]["name"]
+    if symptom is None or symptom.container != name or symptom.crashed:
+        return _Said()
+    try:
+        text = _log(cluster, deployment, symptom.pod, name, lines=SAID_LINES)
+    except PlaybookError:
+        return _Said()
+    words = ""
+    reasons: Dict[str, str] = {}
+    for line in map(_parsed, text.splitlines()):
+        if not line:
+            continue
+        if line["level"] in ("warning", "error"):
+            words = str(line["message"])
+        if line.get("reason") in HOPELESS:
+            reasons[line["reason"]] = words
+        reasons.pop(str(line.get("over")), None)
+    for reason, said in reasons.items():
+        return _Said(said, reason)
+    return _Said(words)
 
 
 def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Optional[Symptom]]:
@@ -118,10 +178,10 @@ def _failure(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Sy
     if not symptom.container:
         return said
     try:
-        log = _log(cluster, deployment, symptom.pod, symptom.container, previous=symptom.crashed)
+        text = _log(cluster, deployment, symptom.pod, symptom.container, previous=symptom.crashed)
     except PlaybookError as error:
         return f"{said}\nits log cannot be read: {error}"
-    lines = "\n".join(f"  | {_plain(line)}" for line in log.strip().splitlines())
+    lines = "\n".join(f"  | {_plain(line)}" for line in text.strip().splitlines())
     return f"{said}\nits log ends with\n{lines}" if lines else f"{said}\nits log is empty"
 
 

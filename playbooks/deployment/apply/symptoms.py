@@ -7,6 +7,9 @@ from typing import Any, Iterator, List, Mapping, Optional
 
 from playbooks.core.cluster.manifest import Manifest
 
+# The exit code of a worker whose settings no restart corrects.
+MISCONFIGURED = 2
+
 # Reasons to wait that only another deployment can remove.
 _FINAL = (
     "CrashLoopBackOff",
@@ -87,13 +90,18 @@ def _of_container(pod: str, container: Mapping[str, Any], *, init: bool) -> Opti
     if waiting:
         reason, message = str(waiting.get("reason")), waiting.get("message")
         says = f"container {name}: {reason}" + (f": {message}" if message else "")
-        crashed = bool((container.get("lastState") or {}).get("terminated"))
-        return Symptom(says, reason in _FINAL, pod, name if crashed else "", crashed)
+        last = (container.get("lastState") or {}).get("terminated")
+        final = reason in _FINAL or (not init and _is_misconfigured(last))
+        return Symptom(says, final, pod, name if last else "", bool(last))
     if terminated and terminated.get("exitCode"):
         says = f"container {name}: {terminated.get('reason')}, exit code {terminated['exitCode']}"
-        return Symptom(says, False, pod, name)
+        return Symptom(says, not init and _is_misconfigured(terminated), pod, name)
     if "running" in state and init:
         return Symptom(f"container {name} runs", False, pod, name, busy=True)
     if "running" in state and not container.get("ready"):
         return Symptom(f"container {name} runs and is not ready", False, pod, name)
     return None
+
+
+def _is_misconfigured(terminated: Optional[Mapping[str, Any]]) -> bool:
+    return bool(terminated) and (terminated or {}).get("exitCode") == MISCONFIGURED

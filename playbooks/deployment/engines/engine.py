@@ -102,7 +102,8 @@ class Option:
     ``flags``: such as ("-i", "--image"), or none for the words that follow the options.
     ``metavar``: empty for a switch. ``kind``: converts the text that is typed, or raises
     ValueError. ``default``: as messages name it. ``parts``: the text names a file; in a file of
-    playbooks, what is in it may stand instead.
+    playbooks, what is in it may stand instead. ``typed``: it is about one call, and stands in no
+    file.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Option:
     kind: Callable[[str], Any] = str
     default: str = "none"
     parts: bool = False
+    typed: bool = False
 
 
 class Engine(ABC):
@@ -178,6 +180,10 @@ class ClusterEngine(Engine):
         """``check`` raises where somebody pressed Ctrl-C; long waits call it."""
         return Observer()
 
+    def keeps_failed(self, invocation: Invocation) -> bool:
+        """Whether what does not become ready is not rolled back."""
+        return False
+
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         """What is wrong with the function although it is deployed."""
         return []
@@ -219,6 +225,7 @@ class ClusterEngine(Engine):
                     sleep=invocation.sleep,
                     observer=self.observer(objects, invocation, interruptions.check),
                     progress=lambda verb, shown: print_done([(verb, shown)]),
+                    keep_failed=self.keeps_failed(invocation),
                 )
         except (NotPermitted, MissingRights) as error:
             raise rights.explained(invocation.cluster, objects, error) from error

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, reference
+from playbooks.core.instant import duration
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.steps import Objects
@@ -62,11 +63,34 @@ PATCH = Option(
 )
 
 
+TIMEOUT = Option(
+    "timeout",
+    ("--timeout",),
+    "with -E kubernetes: how long the workers may take to become ready, such as 10m; default 5m,"
+    " and 1m for one that runs and is not ready",
+    "DURATION",
+    duration(1, 86400),
+    typed=True,
+)
+NO_WAIT = Option(
+    "no_wait",
+    ("--no-wait",),
+    "with -E kubernetes: do not wait until the workers are ready",
+    typed=True,
+)
+KEEP_FAILED = Option(
+    "keep_failed",
+    ("--keep-failed",),
+    "with -E kubernetes: keep what does not become ready, to look at it, instead of rolling back",
+    typed=True,
+)
+
+
 class Kubernetes(ClusterEngine):
     name = "kubernetes"
     summary = "a worker of its own"
     settings = worker_settings.SETTINGS
-    options = (IMAGE, REPLICAS, PATCH)
+    options = (IMAGE, REPLICAS, PATCH, TIMEOUT, NO_WAIT, KEEP_FAILED)
 
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
@@ -85,6 +109,8 @@ class Kubernetes(ClusterEngine):
             found.append(f"{SHUTDOWN} decides the pod's grace period: it can come by -e only")
         if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:
             found.append("HTTP_TOKEN is given and HTTP=off: nobody could use it")
+        if own.get(NO_WAIT.name) and (TIMEOUT.name in own or own.get(KEEP_FAILED.name)):
+            found.append("--no-wait is given, and --timeout and --keep-failed are about waiting")
         try:
             _patch(own.get(PATCH.name))
         except UsageError as error:
@@ -169,6 +195,9 @@ class Kubernetes(ClusterEngine):
     def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
         return _Rollout(objects, invocation, check)
 
+    def keeps_failed(self, invocation: Invocation) -> bool:
+        return bool(invocation.options.own.get(KEEP_FAILED.name))
+
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         return rollout.warnings(invocation.cluster, _deployment(objects))
 
@@ -213,6 +242,7 @@ class _Rollout(Observer):
     def __init__(self, objects: Objects, invocation: Invocation, check: Check) -> None:
         self._objects, self._check = objects, check
         self._cluster, self._sleep = invocation.cluster, invocation.sleep
+        self._own = invocation.options.own
 
     def found(self, function: Optional[Manifest]) -> None:
         kubeless.refuse_finalizer([function] if function else [])
@@ -221,13 +251,15 @@ class _Rollout(Observer):
         kubeless.refuse_new_finalizer(self._cluster, function, check=self._check, sleep=self._sleep)
 
     def stored(self) -> None:
-        rollout.wait(
-            self._cluster,
-            _deployment(self._objects),
-            progress=lambda line: print_done([("waiting", line)]),
-            check=self._check,
-            sleep=self._sleep,
-        )
+        if not self._own.get(NO_WAIT.name):
+            rollout.wait(
+                self._cluster,
+                _deployment(self._objects),
+                progress=lambda line: print_done([("waiting", line)]),
+                check=self._check,
+                sleep=self._sleep,
+                patience=rollout.Patience.of(self._own.get(TIMEOUT.name)),
+            )
         kubeless.refuse_finalizer(self._cluster.get([self._objects.function]))
 
 

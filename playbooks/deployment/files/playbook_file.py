@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import yaml
 
@@ -118,6 +118,8 @@ def read(paths: Sequence[str], environ: Mapping[str, str]) -> List[PlaybookFile]
 
 def key_of(option: Option) -> str:
     """An option's key in a file; empty for what is no option of a deployment."""
+    if option.typed:
+        return ""
     return next((flag[2:] for flag in option.flags if flag.startswith("--")), "")
 
 
@@ -184,14 +186,11 @@ def _own(reader: Reader, key: str, option: Option, node: yaml.Node) -> Any:
         return text == "true"
     try:
         value = option.kind(text)
-    except ValueError:
-        reader.problem(node, f"{key} is {text!r}, expected {_expected(option.kind)}")
+    except ValueError as error:
+        expected = "a whole number" if option.kind is int else str(error)
+        reader.problem(node, f"{key} is {text!r}, expected {expected}")
         return None
     return str(_beside(reader.path, text)) if option.parts else value
-
-
-def _expected(kind: Callable[[str], Any]) -> str:
-    return "a whole number" if kind is int else "another value"
 
 
 def _setting(

@@ -8,6 +8,9 @@ from typing import Any
 
 from playbooks.engines.outcome_log import write
 
+# Reasons of warnings about the worker itself, in ``reason``; a later line ends one with ``over``.
+NATS_UNAUTHORIZED = "nats-unauthorized"
+
 
 def say(level: str, message: str, **facts: Any) -> None:
     """``level``: info, warning or error. Outcomes have lines of their own (engines/outcome_log)."""

@@ -92,7 +92,8 @@ class Worker:
         self._connection = await nats_connection.connect(
             self.settings, name=self.name, back=self._back, closed=self._gone
         )
-        log.info(f"connected to NATS ({nats_connection.shown(self.settings)})")
+        shown = nats_connection.shown(self.settings)
+        log.info(f"connected to NATS ({shown})", over=log.NATS_UNAUTHORIZED)
         self.serving = await self.serve(self._connection, await self.wanted.function())
         self.readiness.begin(self._connection, self.serving.intake.missing)
         self.serving.intake.pause(self.outage.ongoing)

@@ -38,7 +38,7 @@ with description("Waiting for the workers") as self:
         self.cluster._store(DEPLOYMENT, uid="x")
         self.told = []
 
-    def error(self, *pods):
+    def error(self, *pods, seconds=None):
         for pod in pods:
             self.cluster._store(pod, uid=pod["metadata"]["name"])
         self.seconds = 0.0
@@ -47,7 +47,13 @@ with description("Waiting for the workers") as self:
             self.seconds += seconds
 
         try:
-            rollout.wait(self.cluster, DEPLOYMENT, progress=self.told.append, sleep=sleep)
+            rollout.wait(
+                self.cluster,
+                DEPLOYMENT,
+                progress=self.told.append,
+                sleep=sleep,
+                patience=rollout.Patience.of(seconds),
+            )
         except PlaybookError as error:
             return str(error)
         return "no error"
@@ -98,6 +104,64 @@ with description("Waiting for the workers") as self:
 
         expect(said).to(contain("runs and is not ready\nits log ends with\n  | no NATS"))
         expect(self.seconds).to(be_below(70))
+
+    def logs(self, *lines):
+        """Of a worker that runs and is not ready."""
+        text = "\n".join(json.dumps(line) for line in lines)
+        self.cluster.logged["falco-delete-x", "falco-delete"] = text
+        return self.error(a_pod(containers=[a_container(running={})]))
+
+    with it("tells what the worker warns of last"):
+        self.logs(
+            {"level": "warning", "message": "one"},
+            {"level": "error", "message": "no NATS"},
+            {"level": "info", "message": "ignored"},
+        )
+
+        expect(self.told).to(
+            equal(
+                [
+                    "0 of 1 ready; container falco-delete runs and is not ready;"
+                    " the worker says: no NATS"
+                ]
+            )
+        )
+
+    with it("ends within seconds where no waiting helps, with the worker's words"):
+        for reason in rollout.HOPELESS:
+            self.told.clear()
+            said = self.logs(
+                {"level": "warning", "message": "Authorization Violation", "reason": reason},
+                {"level": "warning", "message": "reset"},
+            )
+
+            expect(said).to(contain("did not become ready", "| warning: Authorization Violation"))
+            expect(self.told[-1]).to(contain("the worker says: Authorization Violation"))
+            expect(self.seconds).to(be_below(15))
+
+    with it("goes on where that is over"):
+        for reason in rollout.HOPELESS:
+            self.logs(
+                {"level": "warning", "message": "Authorization Violation", "reason": reason},
+                {"level": "info", "message": "connected", "over": reason},
+            )
+
+            expect(self.seconds).to(be_above(30))
+
+    with it("ends at once where the worker's settings are wrong, which no restart corrects"):
+        misconfigured = {"reason": "Error", "exitCode": 2}
+        self.cluster.logged["falco-delete-x", "falco-delete"] = "NATS_CA is wrong"
+        said = self.error(a_pod(containers=[a_container(terminated=misconfigured)]))
+
+        expect(said).to(contain("Error, exit code 2", "| NATS_CA is wrong"))
+        expect(self.seconds).to(equal(0.0))
+
+    with it("waits for as long as that is asked for"):
+        self.error(a_pod(containers=[waiting("ContainerCreating")]), seconds=20.0)
+        expect(self.seconds).to(equal(20.0))
+
+        self.error(a_pod(containers=[a_container(running={})]), seconds=200.0)
+        expect(self.seconds).to(be_above(190))
 
     with it("lets an installation take its time"):
         self.error(a_pod(init=[a_container("install", running={})]))
@@ -190,6 +254,36 @@ with description("Waiting for the workers") as self:
         expect(answer.code).to(equal(1))
         expect(answer.err).to(contain("forbidden", "the function is as it was before"))
         expect(cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+    with it("keeps what does not become ready where that is asked for"):
+        cluster = FakeObjects()
+        cluster.status = lambda deployment: {
+            "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "forbidden"}]
+        }
+        answer = run(*KUBERNETES, "--keep-failed", cluster=cluster)
+
+        expect(answer.code).to(equal(1))
+        expect(answer.err).to(contain("forbidden", "it is kept as it is"))
+        expect(cluster.names).to(contain("Deployment falco-delete", "Function falco-delete"))
+
+        deployment = cluster.the("Deployment", "falco-delete")
+        deployment["status"] = rolled_out(deployment)
+        expect(run(*KUBERNETES, cluster=cluster).code).to(equal(0))
+
+    with it("is left out where that is asked for"):
+        cluster = FakeObjects()
+        cluster.status = lambda deployment: {}
+        slept = []
+        answer = run(*KUBERNETES, "--no-wait", cluster=cluster, sleep=slept.append)
+
+        expect(answer.code).to(equal(0))
+        expect(sum(slept)).to(be_below(10))
+        expect(run(*KUBERNETES, "--no-wait", "--timeout", "5m").code).to(equal(2))
+
+    with it("takes a time with its unit"):
+        expect(run(*KUBERNETES, "--timeout", "5").err).to(
+            contain("--timeout", "'5', expected a time from 1s to 1d such as 90s")
+        )
 
 
 with description("A symptom") as self:

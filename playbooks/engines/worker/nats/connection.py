@@ -113,11 +113,13 @@ async def connect(
         # Once a cause, not once a try.
         if said[-1:] != [words]:
             said[:] = [words]
-            log.warn(f"NATS ({shown(settings)}): {words}")
+            unauthorized = "authorization violation" in words.lower()
+            reason = {"reason": log.NATS_UNAUTHORIZED} if unauthorized else {}
+            log.warn(f"NATS ({shown(settings)}): {words}", **reason)
 
     async def found() -> None:
         said.clear()
-        log.info(f"connected to NATS ({shown(settings)}) again")
+        log.info(f"connected to NATS ({shown(settings)}) again", over=log.NATS_UNAUTHORIZED)
         await back()
 
     async def gone() -> None:

@@ -66,7 +66,7 @@ class Feed:
         self._uid = ""
         self._triggers: Dict[str, Mapping[str, Any]] = {}
         self._version = ""
-        self._complaint = ""
+        self._complaint = self._reason = ""
 
     def start(self) -> None:
         threading.Thread(target=self.follow, name="triggers", daemon=True).start()
@@ -95,7 +95,6 @@ class Feed:
             try:
                 self.turn()
                 pause = FIRST_PAUSE
-                self._complaint = ""
             except Expired:
                 self._version = ""
             except Exception as error:
@@ -111,6 +110,9 @@ class Feed:
         if not self._version:
             items, self._version = self._objects.triggers()
             self._triggers = {item["metadata"]["name"]: item for item in items}
+        if self._complaint:
+            log.info("triggers can be followed again", over=self._reason)
+            self._complaint = ""
         self._report()
         for event in self._objects.watch(self._version, WATCH):
             if self._stopped.is_set():
@@ -153,7 +155,9 @@ class Feed:
     def _complain(self, error: Exception) -> None:
         said = f"{type(error).__name__}: {error}"
         if said != self._complaint:
-            log.warn(f"triggers cannot be followed, trying again: {said}")
+            self._reason = error.reason if isinstance(error, PlaybookError) else ""
+            reason = {"reason": self._reason} if self._reason else {}
+            log.warn(f"triggers cannot be followed, trying again: {said}", **reason)
         self._complaint = said
 
 
