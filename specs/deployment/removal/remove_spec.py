@@ -163,4 +163,4 @@ with description("Removing orphans") as self:
         removed_roles, warnings = remove_orphans(self.cluster)
 
         expect(removed_roles).to(be_empty)
-        expect(warnings).to(equal(["could not look for roles that were left behind: you may not"]))
+        expect(warnings[0]).to(contain("roles that were left behind: you may not ("))
