@@ -19,6 +19,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from playbooks.core import catalogue
@@ -111,7 +112,40 @@ def create(*manifests: Mapping[str, Any]) -> List[Manifest]:
         document, end = decoder.raw_decode(text)
         found.append(document)
         text = text[end:].lstrip()
+    _rights_in_force(found)
     return found
+
+
+def _rights_in_force(made: Sequence[Manifest]) -> None:
+    """Waits until the API server knows what bindings among ``made`` give: it learns by watching."""
+    roles = {(role["kind"], role["metadata"]["name"]): role for role in made if "rules" in role}
+    for binding in made:
+        of = binding.get("roleRef", {})
+        role = roles.get((of.get("kind"), of.get("name")))
+        if role is None:
+            continue
+        where = binding["metadata"].get("namespace", "default")
+        for subject in binding["subjects"]:
+            user = f"system:serviceaccount:{subject['namespace']}:{subject['name']}"
+            eventually(partial(_has, user, where, role["rules"]))
+
+
+def _has(user: str, namespace: str, rules: Sequence[Manifest]) -> bool:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    as_user = (f"--as={user}", "--as-group=system:serviceaccounts")
+    text = kubectl("create", "--raw", path, "-f", "-", *as_user, stdin=json.dumps(review))
+    known = [_compared(rule) for rule in json.loads(text)["status"]["resourceRules"]]
+    return all(_compared(rule) in known for rule in rules if "resources" in rule)
+
+
+def _compared(rule: Manifest) -> List[List[str]]:
+    keys = ("verbs", "apiGroups", "resources", "resourceNames")
+    return [sorted(rule.get(key, ())) for key in keys]
 
 
 # Namespaces and nodes
