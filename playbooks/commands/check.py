@@ -7,7 +7,15 @@ from typing import Iterator, List, Optional, Tuple
 
 import click
 
-from playbooks.commands.checks import admission_policy, enforcement, nats, nodes, rights, serving
+from playbooks.commands.checks import (
+    admission_policy,
+    enforcement,
+    nats,
+    network,
+    nodes,
+    rights,
+    serving,
+)
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
@@ -77,6 +85,10 @@ def _findings(
                 own=rights.WORKERS if served.deployed else (),
             ),
         )
+        if served.deployed:
+            yield from evaluated(
+                network.NETWORK, lambda: network.look(cluster, namespace, which.function)
+            )
         yield from _inspected(cluster, served)
     yield from evaluated(
         admission_policy.POLICY,

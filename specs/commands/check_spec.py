@@ -32,7 +32,8 @@ with description("falco-playbook check") as self:
         expect(list(found)).to(
             equal(
                 [
-                    *("function", "topics", "rights", "nats", "nats, strangers", "jetstream"),
+                    *("function", "topics", "rights", "network policy", "nats"),
+                    *("nats, strangers", "jetstream"),
                     *("alerts, identity", "alerts, hostname", "admission policy"),
                     *("policy, bare, new", "policy, bare, open"),
                     *("policy, replica, new", "policy, replica, open"),
@@ -170,6 +171,47 @@ with description("falco-playbook check, of the function") as self:
         )
         expect(the_finding(cluster, "function")[0]).to(equal("ok"))
         expect(the_finding(cluster, "nats")[0]).to(equal("warning"))
+
+
+with description("falco-playbook check, of who reaches the worker") as self:
+    with before.each:
+        self.cluster = ready()
+        self.policy = self.cluster.the("NetworkPolicy", "falco-isolate")
+
+    def found(self):
+        return the_finding(self.cluster, "network policy")
+
+    with it("names the namespaces that alerts may come from"):
+        expect(self.found()).to(
+            equal(("ok", "alerts may come from falco and from the API server", ""))
+        )
+
+    with it("warns where the API server is elsewhere since"):
+        self.cluster.api_server["endpoints"].append({"addresses": ["192.0.2.9"]})
+
+        status, says, do = self.found()
+        expect([status, do]).to(equal(["warning", "deploy the playbook again"]))
+        expect(says).to(contain("does not let the API server in from 192.0.2.9"))
+
+    with it("warns where its address was not known on deploying, and is not now"):
+        self.policy["spec"]["ingress"][0]["from"].pop()
+        self.cluster.api_server["endpoints"].clear()
+
+        expect(self.found()[0]).to(equal("warning"))
+
+    with it("warns where the policy is gone, and says where it lets every pod in"):
+        del self.policy["spec"]["ingress"][0]["from"]
+        expect(self.found()[1]).to(contain("every namespace", "HTTP_FROM=any"))
+        self.cluster.delete(self.policy)
+
+        expect(self.found()[:2]).to(
+            equal(
+                (
+                    "warning",
+                    "there is no NetworkPolicy default/falco-isolate: every pod reaches the worker",
+                )
+            )
+        )
 
 
 with description("falco-playbook check, of nodes") as self:

@@ -12,6 +12,15 @@ from playbooks.core.errors import AlreadyExists, Conflict, NotFound
 SERVED = ("functions", "natstriggers")
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
+# Where the API server is, as every cluster says.
+API_SERVER = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {"name": "kubernetes", "namespace": "default"},
+    "endpoints": [{"addresses": ["192.0.2.1"]}],
+    "ports": [{"port": 6443}],
+}
+
 
 def singular(plural):
     return f"{plural[:-3]}y" if plural.endswith("ies") else plural[:-1]
@@ -28,7 +37,8 @@ class FakeObjects(ClusterObjects):
     ``failures``: the error that a verb on a kind raises; "dry-run create" is a verb of its own.
     ``finalizer``: deleted objects stay, marked for deletion. ``before`` is called before each call.
     ``status``: what a stored Deployment's becomes. ``logged``: logs by pod and container.
-    ``version``: of the API server; it serves admission policies from 1.30 on.
+    ``api_server``: its EndpointSlice. ``version``: its own; it serves admission policies from 1.30
+    on.
     """
 
     def __init__(self, *objects, served=SERVED, namespace="default"):
@@ -39,6 +49,7 @@ class FakeObjects(ClusterObjects):
         self.failures = {}
         self.finalizer = False
         self.logged = {}
+        self.api_server = copy.deepcopy(API_SERVER)
         self.status = rolled_out
         self.version = "v1.34.4"
         self.before_call = lambda verb, manifest: None
@@ -81,7 +92,8 @@ class FakeObjects(ClusterObjects):
         return {"resources": [{"name": name} for name in self.served]}
 
     def get(self, manifests):
-        known = [self.objects.get(identity(manifest)) for manifest in manifests]
+        there = {identity(API_SERVER): self.api_server, **self.objects}
+        known = [there.get(identity(manifest)) for manifest in manifests]
         return [copy.deepcopy(found) for found in known if found]
 
     def list(self, resources, *, namespace="", selector=""):

@@ -10,20 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Mapping, Set, Tuple
 from urllib.parse import urlsplit
 
-from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import (
-    InvalidSetting,
-    PlaybookError,
-)
+from playbooks.core.errors import InvalidSetting
+from playbooks.deployment.engines import api_server
+from playbooks.deployment.engines.api_server import HTTPS
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.network_policy import egress_ports
 from playbooks.deployment.request import worker_settings
-
-HTTPS = 443
-
-# Kubernetes' own Service has 443; behind it the API server listens, mostly here.
-API_PORTS = (HTTPS, 6443)
 
 #: The key that hashes of settings are made with: nobody can guess a password from such a hash.
 HASH_KEY = "FALCO_HASH_KEY"
@@ -41,13 +35,15 @@ _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s,\"'<>/?#]+", re.ASCII | re.IGNO
 
 @dataclass(frozen=True)
 class Existing:
-    """``api_ports``: where the API server listens. ``ports_before``: those that the NetworkPolicy
+    """``api_ports``: where the API server listens. ``api_addresses``: those that its calls come
+    from; empty where they are not known. ``ports_before``: those that the NetworkPolicy
     of an earlier deployment lets workers reach. ``referenced``: by setting, the texts of the
     Secrets' keys that ``-s`` names. ``bound``: what admission policies know of the settings.
     ``token`` and ``hash_key``: of an earlier deployment, else
     generated."""
 
-    api_ports: Tuple[int, ...] = API_PORTS
+    api_ports: Tuple[int, ...] = api_server.PORTS
+    api_addresses: Tuple[str, ...] = ()
     ports_before: Tuple[int, ...] = ()
     referenced: Mapping[str, str] = field(default_factory=dict)
     bound: Bound = field(default_factory=Bound)
@@ -60,8 +56,10 @@ def look(
 ) -> Existing:
     secret = cluster.get([reference("v1", "Secret", function, namespace)])
     policy = cluster.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
+    found = api_server.endpoints(cluster)
     return Existing(
-        api_ports=_api_ports(cluster),
+        api_ports=api_server.ports(found),
+        api_addresses=api_server.addresses(cluster, found),
         ports_before=tuple(port for each in policy for port in egress_ports(each)),
         referenced=referenced,
         **_kept(secret[0] if secret else {}),
@@ -95,18 +93,3 @@ def _kept(secret: Mapping[str, Any]) -> Dict[str, Any]:
         except (KeyError, UnicodeDecodeError, binascii.Error, InvalidSetting):
             continue
     return kept
-
-
-def _api_ports(cluster: ClusterObjects) -> Tuple[int, ...]:
-    """NetworkPolicies apply after the Service's port is translated to that of the endpoint."""
-    slice_ = reference("discovery.k8s.io/v1", "EndpointSlice", "kubernetes", "default")
-    try:
-        found = cluster.get([slice_])
-    except PlaybookError:
-        return API_PORTS
-    ports = sorted(port for each in found for port in _endpoint_ports(each))
-    return tuple(dict.fromkeys((HTTPS, *ports))) if ports else API_PORTS
-
-
-def _endpoint_ports(endpoint_slice: Manifest) -> Tuple[int, ...]:
-    return tuple(port["port"] for port in endpoint_slice.get("ports") or () if port.get("port"))

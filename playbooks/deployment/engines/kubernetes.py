@@ -21,7 +21,12 @@ from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import access, admission_policies, ledger, worker
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
-from playbooks.deployment.manifests.network_policy import worker_policy
+from playbooks.deployment.manifests.network_policy import (
+    Sources,
+    ingress_addresses,
+    lets_all_in,
+    worker_policy,
+)
 from playbooks.deployment.manifests.worker_pod import SHUTDOWN, pod
 from playbooks.deployment.packaging.archive import worker_archive
 from playbooks.deployment.packaging.dependencies import requirements
@@ -29,12 +34,19 @@ from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_done
+from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
 PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11")
 CREDENTIALS = "NATS_CREDS"
 
 MOST_REPLICAS = 100
+
+# Settings whose value decides what is deployed, and what they decide.
+_DECIDING = {
+    SHUTDOWN: "the pod's grace period",
+    **dict.fromkeys((each.name for each in SOURCES), "the network policy"),
+}
 
 #: On a pod template: the patch in it, as JSON.
 PATCHED = "falco/patch"
@@ -105,8 +117,11 @@ class Kubernetes(ClusterEngine):
         image = own.get(IMAGE.name)
         if image is not None and (not image or image.split() != [image]):
             found.append(f"-i is {image!r}, expected the name of an image")
-        if any(reference.name == SHUTDOWN for reference in request.references):
-            found.append(f"{SHUTDOWN} decides the pod's grace period: it can come by -e only")
+        found += [
+            f"{name} decides {what}: it can come by -e only"
+            for name, what in _DECIDING.items()
+            if any(reference.name == name for reference in request.references)
+        ]
         if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:
             found.append("HTTP_TOKEN is given and HTTP=off: nobody could use it")
         if own.get(NO_WAIT.name) and (TIMEOUT.name in own or own.get(KEEP_FAILED.name)):
@@ -138,7 +153,7 @@ class Kubernetes(ClusterEngine):
             request_with_token, namespace, image=image, config_map=worker.config_map_name(name)
         )
         template = worker.template(name, made_pod, contents, existing.hash_key)
-        ports = _ports(request, existing)
+        ports, sources = _ports(request, existing), _sources(request, existing)
         account = access.service_account(request, namespace)
         return Objects(
             function=function(request, namespace),
@@ -151,7 +166,7 @@ class Kubernetes(ClusterEngine):
                 *admission_policies.beside(request, namespace, existing.bound),
                 access.worker_binding(*place),
                 # During the rollout, the workers of before reach what they need, too.
-                worker_policy(*place, {*ports, *existing.ports_before}),
+                worker_policy(*place, {*ports, *existing.ports_before}, sources),
                 worker.service(*place),
                 *worker.disruption_budget(*place, replicas),
                 worker.deployment(*place, _patched(template, patch, name), replicas),
@@ -164,7 +179,7 @@ class Kubernetes(ClusterEngine):
                 admission_policies.earlier(*place),
             ],
             afterwards=[
-                worker_policy(*place, ports),
+                worker_policy(*place, ports, sources),
                 *admission_policies.afterwards(request, namespace, existing.bound),
             ],
             owns_triggers=True,
@@ -199,7 +214,8 @@ class Kubernetes(ClusterEngine):
         return bool(invocation.options.own.get(KEEP_FAILED.name))
 
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
-        return rollout.warnings(invocation.cluster, _deployment(objects))
+        said = rollout.warnings(invocation.cluster, _deployment(objects))
+        return [*said, *_unreached(objects)]
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
@@ -224,6 +240,8 @@ class Kubernetes(ClusterEngine):
         found = []
         if not _has_own_token(request):
             found.append("the bearer token is generated anew each time this is printed")
+        if request.values.get(HTTP_FROM.name) != ANY:
+            found.append("the API server's addresses are read on deploying only")
         names = ", ".join(r.name for r in request.references if r.name not in _WITHOUT_PORT)
         if names:
             found.append(
@@ -333,6 +351,27 @@ def _ports(request: Request, existing: Existing) -> Set[int]:
     defaults = {s.name: s.default for s in request.settings if s.default}
     texts: Dict[str, Optional[str]] = {**defaults, **request.values, **existing.referenced}
     return {*existing.api_ports, *ports_of_urls(text for text in texts.values() if text)}
+
+
+def _sources(request: Request, existing: Existing) -> Sources:
+    """Where the settings can be read: what is wrong with one is said elsewhere."""
+    alerts, metrics = (
+        setting.check(request.values.get(setting.name, setting.default or ANY))
+        for setting in SOURCES
+    )
+    posted = None if request.values.get("HTTP") == "off" else alerts
+    return Sources(posted, metrics, existing.api_addresses)
+
+
+def _unreached(objects: Objects) -> List[str]:
+    """What the NetworkPolicy keeps out, because it was not known when it was made."""
+    policy = next(m for m in objects.accessories if m["kind"] == "NetworkPolicy")
+    if ingress_addresses(policy) or lets_all_in(policy):
+        return []
+    return [
+        "the API server's addresses could not be read (EndpointSlice default/kubernetes): from"
+        " another node, kubeless function call and top do not reach the function"
+    ]
 
 
 def _patched(template: Dict[str, Any], patch: Mapping[str, Any], function: str) -> Dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests.function import PORT
-from playbooks.deployment.manifests.worker_pod import REQUIREMENTS, ZIP
+from playbooks.deployment.manifests.worker_pod import METRICS_PORT, REQUIREMENTS, ZIP
 
 #: On the pod template: another value is another rollout.
 REVISION = "falco/revision"
@@ -48,7 +48,7 @@ def template(
     revision = hmac.new(hash_key.encode(), whole.encode(), hashlib.sha256).hexdigest()[:16]
     annotations = {
         "prometheus.io/path": "/metrics",
-        "prometheus.io/port": str(PORT),
+        "prometheus.io/port": str(METRICS_PORT),
         "prometheus.io/scrape": "true",
         REVISION: revision,
     }

@@ -28,6 +28,9 @@ ZIP, REQUIREMENTS = "worker.zip", "requirements.txt"
 #: publish it and the NetworkPolicy lets no pod reach it: the kubelet of the node always can.
 PROBE_PORT = 8081
 
+#: Of the metrics alone: others may reach it than may post alerts.
+METRICS_PORT = 8082
+
 # The setting that says how many seconds the worker takes to finish.
 SHUTDOWN = "SHUTDOWN_SECONDS"
 
@@ -90,7 +93,10 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         **_common(image),
         "command": COMMAND,
         "env": sorted([*_plain(own), *environment.variables(request)], key=_name),
-        "ports": [{"containerPort": PORT, "name": "http", "protocol": "TCP"}],
+        "ports": [
+            {"containerPort": PORT, "name": "http", "protocol": "TCP"},
+            {"containerPort": METRICS_PORT, "name": "metrics", "protocol": "TCP"},
+        ],
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": PROBE_PORT},
             "initialDelaySeconds": 5,

@@ -145,7 +145,10 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
         name=f"playbook {playbook.name}",
         settings=settings,
         server=HttpServer(settings["HTTP_HOST"], settings["HTTP_PORT"], api.answer),
-        probes=HttpServer(settings["HTTP_HOST"], settings["PROBE_PORT"], api.probe),
+        aside=(
+            HttpServer(settings["HTTP_HOST"], settings["PROBE_PORT"], api.probe),
+            HttpServer(settings["HTTP_HOST"], settings["METRICS_PORT"], api.metrics),
+        ),
         readiness=readiness,
         feed=feed,
         wanted=wanted,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Mapping
+from typing import Mapping, Tuple
 
 from playbooks.core.settings import (
     DNS_LABEL,
     DNS_NAME,
     Setting,
     Settings,
+    names,
     one_of,
     read,
     text,
     whole_number,
 )
 from playbooks.engines.nats_urls import servers
+
+# Stands for every namespace.
+ANY = "any"
 
 _PLAYBOOK = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
@@ -31,6 +35,16 @@ def namespace_name(value: str) -> str:
     if not DNS_LABEL.fullmatch(value):
         raise ValueError("the name of a namespace")
     return value
+
+
+def namespaces(value: str) -> Tuple[str, ...]:
+    """Names separated by commas, or ``any``, which gives none."""
+    found = names(value)
+    if not found or not all(DNS_LABEL.fullmatch(name) for name in found):
+        raise ValueError(f"names of namespaces, separated by commas, or {ANY}")
+    if ANY in found and len(found) > 1:
+        raise ValueError(f"{ANY} alone, or names of namespaces")
+    return () if ANY in found else found
 
 
 def object_name(value: str) -> str:
@@ -119,13 +133,30 @@ HTTP = (
     HTTP_TOKEN,
     Setting("HTTP_PORT", whole_number(0, 65535), "8080", "Port of HTTP; 0 takes a free one"),
     Setting("PROBE_PORT", whole_number(0, 65535), "8081", "Port of the probes of the kubelet"),
+    Setting("METRICS_PORT", whole_number(0, 65535), "8082", "Port of the metrics alone"),
     Setting("HTTP_HOST", text, "0.0.0.0", "Address to listen on"),
 )
 
-SETTINGS = IDENTITY + NATS + WORK + HTTP
+HTTP_FROM = Setting(
+    "HTTP_FROM",
+    namespaces,
+    "falco",
+    "Namespaces whose pods may post alerts, by name, separated by commas; `any`: all",
+)
+METRICS_FROM = Setting(
+    "METRICS_FROM",
+    namespaces,
+    ANY,
+    "Namespaces whose pods may read the metrics, by name, separated by commas; `any`: all",
+)
+
+# For the NetworkPolicy; the worker itself does not ask where a connection comes from.
+SOURCES = (HTTP_FROM, METRICS_FROM)
+
+SETTINGS = IDENTITY + NATS + WORK + HTTP + SOURCES
 
 #: The settings that make sense on deploying with ``-e``.
-FOR_USERS = NATS + WORK + HTTP[:2]
+FOR_USERS = NATS + WORK + HTTP[:2] + SOURCES
 
 
 def worker_settings(environ: Mapping[str, str]) -> Settings:

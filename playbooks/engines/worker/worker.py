@@ -8,7 +8,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Awaitable, Callable, Coroutine, List, Optional
+from typing import Any, Awaitable, Callable, Coroutine, List, Optional, Tuple
 
 from playbooks.core.settings import Settings
 from playbooks.engines.worker import log
@@ -43,13 +43,14 @@ class Serving:
 
 @dataclass
 class Worker:
-    """Wired by ``bootstrap``. ``changed`` is set when other topics are wanted, ``serve`` makes what
-    answers alerts, ``beside`` runs from the beginning, also while NATS is away."""
+    """Wired by ``bootstrap``. ``aside``: the ports of probes and metrics. ``changed`` is set when
+    other topics are wanted, ``serve`` makes what answers alerts, ``beside`` runs from the
+    beginning, also while NATS is away."""
 
     name: str
     settings: Settings
     server: HttpServer
-    probes: HttpServer
+    aside: Tuple[HttpServer, ...]
     readiness: Readiness
     feed: Feed
     wanted: Wanted
@@ -70,7 +71,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        await self.probes.start()
+        for each in self.aside:
+            await each.start()
         await self.server.start()
         log.info(f"HTTP on port {self.server.port}", http=self.settings["HTTP"])
         self.feed.start()
@@ -141,7 +143,8 @@ class Worker:
             keeping.cancel()
             await self._retire(self.serving.intake)
         await self.server.stop(max(0.5, until - time.monotonic()))
-        await self.probes.stop(0.5)
+        for each in self.aside:
+            await each.stop(0.5)
         await self.writer.stop(max(1.0, until - time.monotonic()))
         await self.outage.close()
         if self._connection is not None and self._connection.is_connected:

@@ -103,13 +103,16 @@ with description("The engine") as self:
         expect(answer.code).to(equal(0))
         expect(answer.err).to(
             contain(
-                "the bearer token is generated anew", "what is in NATS_URL is read on deploying"
+                "the bearer token is generated anew",
+                "the API server's addresses are read on deploying only",
+                "what is in NATS_URL is read on deploying",
             )
         )
 
     with it("warns of no token that is given, nor of a port in what names no server"):
-        given = run("-d", *KUBERNETES, "-s", "HTTP_TOKEN=http/token", "-s", "NATS_PASSWORD=nats/p")
-        off = run("-d", *KUBERNETES, "-e", "HTTP=off")
+        known = ("-d", *KUBERNETES, "-e", "HTTP_FROM=any")
+        given = run(*known, "-s", "HTTP_TOKEN=http/token", "-s", "NATS_PASSWORD=nats/p")
+        off = run(*known, "-e", "HTTP=off")
 
         expect([given.code, given.err, off.code, off.err]).to(equal([0, "", 0, ""]))
 

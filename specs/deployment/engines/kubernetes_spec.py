@@ -10,6 +10,7 @@ from mamba import description, it
 
 from playbooks.core.cluster.manifest import identity
 from playbooks.deployment import terminal
+from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.packaging.dependencies import requirements
 from specs.deployment.mothers import EXISTING, TOKEN, a_worker_request, worker_objects
 
@@ -55,6 +56,22 @@ def ports(*arguments, existing=EXISTING):
     made = worker_objects(a_worker_request("delete", *arguments), existing=existing)
     rules = the("NetworkPolicy", made)["spec"]["egress"]
     return [p["port"] for rule in rules for p in rule["ports"] if p["protocol"] == "TCP"]
+
+
+def sources(*arguments, existing=EXISTING):
+    """By port: the namespaces and networks that are let in."""
+
+    def name(peer):
+        if "ipBlock" in peer:
+            return peer["ipBlock"]["cidr"]
+        return peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+
+    def peers(rule):
+        return [name(peer) for peer in rule["from"]] if "from" in rule else "anywhere"
+
+    made = worker_objects(a_worker_request("delete", *arguments), existing=existing)
+    rules = the("NetworkPolicy", made)["spec"]["ingress"]
+    return [(rule["ports"][0]["port"], peers(rule)) for rule in rules]
 
 
 def but_for_archives(made):
@@ -317,10 +334,23 @@ with description("The network policy of a worker") as self:
         expect(str(afterwards["spec"])).not_to(contain("7222"))
         expect(identity(afterwards)).to(equal(identity(the("NetworkPolicy", made))))
 
-    with it("lets in on 8080 alone"):
-        spec = the("NetworkPolicy", worker_objects())["spec"]
+    with it("lets alerts in from Falco's namespace and the API server, and reads of metrics"):
+        expect(sources()).to(equal([(8080, ["falco", "192.0.2.1/32"]), (8082, "anywhere")]))
 
-        expect(spec["ingress"]).to(equal([{"ports": [{"protocol": "TCP", "port": 8080}]}]))
+    with it("lets alerts and reads in from the namespaces that are named"):
+        named = sources("-e", "HTTP_FROM=falco,ops", "-e", "METRICS_FROM=monitoring")
+
+        expect(named).to(equal([(8080, ["falco", "ops", "192.0.2.1/32"]), (8082, ["monitoring"])]))
+        expect(sources("-e", "HTTP_FROM=any")[0]).to(equal((8080, "anywhere")))
+
+    with it("lets no pod post where alerts are not taken by HTTP"):
+        expect(sources("-e", "HTTP=off")[0]).to(equal((8080, ["192.0.2.1/32"])))
+        unknown = replace(EXISTING, api_addresses=())
+
+        expect(sources("-e", "HTTP=off", existing=unknown)).to(equal([(8082, "anywhere")]))
+
+    with it("lets nobody in to the port of the probes"):
+        expect([port for port, _ in sources()]).not_to(contain(worker_pod.PROBE_PORT))
 
 
 with description("A patch") as self:

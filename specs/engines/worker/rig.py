@@ -277,6 +277,7 @@ class WorkerProcess:
     def __init__(self, rig: Rig, settings: Dict[str, str], module: str = "child") -> None:
         self.port = free_port()
         self.probe_port = free_port()
+        self.metrics_port = free_port()
         self.path = rig.directory / f"log-{self.port}"
         environment = {
             **os.environ,
@@ -289,6 +290,7 @@ class WorkerProcess:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.port),
             "PROBE_PORT": str(self.probe_port),
+            "METRICS_PORT": str(self.metrics_port),
             "HTTP_TOKEN": TOKEN,
             **settings,
         }

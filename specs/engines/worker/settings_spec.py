@@ -50,6 +50,7 @@ with description("The settings of the worker") as self:
 
         expect(defaults["HTTP_PORT"]).to(equal(str(function.PORT)))
         expect(defaults["PROBE_PORT"]).to(equal(str(worker_pod.PROBE_PORT)))
+        expect(defaults["METRICS_PORT"]).to(equal(str(worker_pod.METRICS_PORT)))
 
     with it("are pinned, with their defaults"):
         expect({setting.name: setting.default for setting in SETTINGS}).to(
@@ -77,6 +78,9 @@ with description("The settings of the worker") as self:
                     "HTTP_TOKEN": None,
                     "HTTP_PORT": "8080",
                     "PROBE_PORT": "8081",
+                    "METRICS_PORT": "8082",
+                    "HTTP_FROM": "falco",
+                    "METRICS_FROM": "any",
                     "HTTP_HOST": "0.0.0.0",
                 }
             )

@@ -232,11 +232,13 @@ with description("A worker, for the kubeless CLI,") as self:
     with before.all:
         self.server = JetStreamServer().__enter__()
         self.namespace = a_restricted_namespace()
-        deploy(self.namespace, self.server, "-i", IMAGE)
+        self.senders, self.others = a_namespace(), a_namespace()
+        deploy(self.namespace, self.server, "-i", IMAGE, "-e", f"HTTP_FROM={self.senders}")
 
     with after.all:
         remove(self.namespace)
-        delete_namespace(self.namespace)
+        for namespace in (self.namespace, self.senders, self.others):
+            delete_namespace(namespace)
         self.server.__exit__()
 
     def call(self, *words):
@@ -252,6 +254,18 @@ with description("A worker, for the kubeless CLI,") as self:
     with it("is listed as ready, with its triggers"):
         expect(kubeless("function", "list", NAME, "-n", self.namespace)).to(contain("1/1 READY"))
         expect(kubeless("trigger", "nats", "list", "-n", self.namespace)).to(contain(TOPIC))
+
+    with it("takes connections for alerts from the namespaces named, and for metrics from all"):
+        address = workers(self.namespace)[0]["status"]["podIP"]
+        (sender,), (other,) = map(start_deployment, (self.senders, self.others))
+
+        def says(pod, port, path):
+            asked = f"printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {address} {port}"
+            return shell(pod, f"{asked} 2>/dev/null | head -n 1; true").strip()
+
+        expect(eventually(lambda: "405" in says(sender, 8080, "/"), 30)).to(equal(True))
+        expect(says(other, 8082, "/metrics")).to(contain("200"))
+        expect([says(other, 8080, "/"), says(sender, 8081, "/healthz")]).to(equal(["", ""]))
 
     with it("has a log"):
         expect(self.log()).to(contain("topics of falco-delete: falco.critical.*"))

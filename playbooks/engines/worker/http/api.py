@@ -1,4 +1,7 @@
-"""The HTTP API: ``POST /`` takes one alert; ``/healthz``, ``/readyz`` and ``/metrics`` are read."""
+"""The HTTP API: ``POST /`` takes one alert; ``/healthz``, ``/readyz`` and ``/metrics`` are read.
+
+Probes and metrics have ports of their own besides: other callers reach each.
+"""
 
 from __future__ import annotations
 
@@ -72,6 +75,12 @@ class HttpApi:
         """On a port of its own, so that no sender of alerts keeps the kubelet waiting."""
         if request.method not in ("GET", "HEAD") or request.path not in ("/healthz", "/readyz"):
             return _error(404, "this port has GET /healthz and GET /readyz only")
+        return self._status(request.path)
+
+    async def metrics(self, request: HttpRequest) -> Response:
+        """On a port of its own, so that who may read them reaches nothing else."""
+        if request.method not in ("GET", "HEAD") or request.path != "/metrics":
+            return _error(404, "this port has GET /metrics only")
         return self._status(request.path)
 
     async def answer(self, request: HttpRequest) -> Response:

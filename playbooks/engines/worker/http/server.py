@@ -14,7 +14,8 @@ memory at rest, MB                     28      70        61      38
 ====================================== ======= ========= ======= ======= =====
 
 Nor can they be told which connection to give up for a new one. Here each source address has its
-share, and the oldest connection that is not being answered gives way, of the same source first.
+share, and the oldest connection that is not being answered gives way: of the same source where that
+has its share, and else of the one that holds most, so that a sender of few keeps what it has.
 
 None of them has a deadline for a whole request, and the memory of hypercorn is more than that of
 the whole worker. The standard library's server takes a thread a connection, and starts its timeout
@@ -24,6 +25,7 @@ anew with every byte. h11 has no dependency and does no I/O; httpx and uvicorn p
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Dict, Optional
 
 import h11
@@ -83,15 +85,17 @@ class HttpServer:
             writer.close()
 
     def _has_room(self, source: str) -> bool:
-        """Where there is none, the oldest connection that is not being answered gives way."""
-        same = [each for each in self._connections if each.source == source]
-        if len(same) >= OF_A_SOURCE:
-            crowd = same
+        """Where there is none, the oldest connection of a crowd that is not being answered gives
+        way."""
+        held = Counter(each.source for each in self._connections)
+        if held[source] >= OF_A_SOURCE:
+            crowd = source
         elif len(self._connections) >= CONNECTIONS:
-            crowd = list(self._connections)
+            crowd = held.most_common(1)[0][0]
         else:
             return True
-        oldest = next((each for each in crowd if not each.answering), None)
+        crowded = (each for each in self._connections if each.source == crowd)
+        oldest = next((each for each in crowded if not each.answering), None)
         if oldest is None:
             return False
         del self._connections[oldest]

@@ -67,6 +67,21 @@ def post(api, token=TOKEN, **others):
     return ask(api, authorization=f"Bearer {token}", **others)
 
 
+with description("The ports of probes and metrics") as self:
+    with it("have nothing but these, whoever calls"):
+        api, receiver = an_api()
+
+        def statuses(handle):
+            paths = ("/healthz", "/readyz", "/metrics", "/")
+            asked = [HttpRequest("GET", path, {}, None) for path in paths]
+            asked.append(HttpRequest("POST", "/", {"authorization": f"Bearer {TOKEN}"}, None))
+            return [asyncio.run(handle(request)).status for request in asked]
+
+        expect(statuses(api.probe)).to(equal([200, 200, 404, 404, 404]))
+        expect(statuses(api.metrics)).to(equal([404, 404, 200, 404, 404]))
+        expect(receiver.alerts).to(equal([]))
+
+
 with description("POST /") as self:
     with it("answers 200 with the outcome"):
         status, document = post(an_api()[0])

@@ -267,6 +267,22 @@ with description("Connections that send nothing, or as good as nothing") as self
 
         expect(conversation(use)).to(equal((b"", True)))
 
+    with it("do not push out the few of another address, where many come from many"):
+
+        async def use(port):
+            few = await self.opened(port, 2, "127.0.2.250", b"POST / HTTP/1.1\r\n")
+            sources = CONNECTIONS // OF_A_SOURCE + 1
+            held = []
+            for source in range(sources):
+                held += await self.opened(port, OF_A_SOURCE, f"127.0.2.{source + 1}")
+            await self.answered(port, "127.0.2.251")
+            open_still = [not made[0].at_eof() for made in few]
+            for _, writer in (*few, *held):
+                writer.close()
+            return open_still
+
+        expect(conversation(use, patience=60.0)).to(equal([True, True]))
+
     with it("do not push out a request that is being answered"):
 
         async def use(port):
