@@ -22,7 +22,10 @@ PROGRAM = "deploy_playbook"
 _DEPLOY = "deploy"
 
 # Options that change something, or print something else.
-_NOT_FOR_DIFF = ("set_up", "show", "yes", "remove", "list", "release", "leave_contained")
+_NOT_FOR_DIFF = (
+    *("set_up", "show", "show_secrets", "yes", "remove", "list", "release", "leave_contained"),
+    *("timeout", "no_wait", "keep_failed"),
+)
 
 # The options of the other verbs.
 _WHERE = ("namespace", "context", "kubeconfig")
@@ -114,11 +117,17 @@ def _deploy(**typed: Any) -> int:
         return verbs.remove(options, tools, engine_typed=engine_typed)
     if options.release or options.leave_contained:
         raise UsageError(["--release and --leave-contained are for -x only"])
+    if options.show_secrets and not options.show:
+        raise UsageError(["--show-secrets is for -d only"])
     return verbs.deploy(options, tools, engine_typed=engine_typed)
 
 
 def _diff(**typed: Any) -> int:
     return verbs.diff(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
+
+
+def _secrets(**typed: Any) -> int:
+    return verbs.make_secrets(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
 
 
 def _remove(**typed: Any) -> int:
@@ -289,8 +298,9 @@ def _parameters() -> List[click.Parameter]:
         click.Option(
             ["-d", "--dry-run", "show"],
             is_flag=True,
-            help="print what would be deployed, change nothing",
+            help="print what would be deployed, without Secrets, and change nothing",
         ),
+        click.Option(["--show-secrets"], is_flag=True, help="with -d: print the Secrets, too"),
         click.Option(["--force"], is_flag=True, help="also deploy a topic that no alert can match"),
         click.Option(
             ["--reuse-settings", "reuse"],
@@ -355,6 +365,12 @@ _add(
     epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
 )
 _add("remove", _remove, "Remove what was deployed, as -x does.", params=_named(*_FOR_REMOVE))
+_add(
+    "secrets",
+    _secrets,
+    "Make the Secret that what -d prints refers to, once.",
+    params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
+)
 _add("list", _list, "List the playbooks with their settings, as -l does.")
 _add("set-up", _set_up, "Set the cluster up, as -S does.", params=_named(*_FOR_SET_UP))
 _add(

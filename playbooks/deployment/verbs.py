@@ -85,6 +85,14 @@ def deploy(options: Options, tools: Tools, *, engine_typed: bool) -> int:
     return 0
 
 
+def make_secrets(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+    """Those that what -d prints refers to."""
+    for one in _chosen(options, tools, engine_typed=engine_typed):
+        with _located(one.file):
+            one.engine.make_secrets(one.request, one.invocation)
+    return 0
+
+
 def diff(options: Options, tools: Tools, *, engine_typed: bool) -> int:
     """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
     try:

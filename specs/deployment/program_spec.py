@@ -1,9 +1,10 @@
+import base64
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
 import yaml
-from expects import be_empty, contain, equal, expect, have_len, start_with
+from expects import be_below, be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
 from playbooks.core.errors import PlaybookError
@@ -14,6 +15,10 @@ from specs.deployment.mothers import WEBHOOK, a_secret, run
 
 DELETE = ("-E", "kubeless", "-p", "delete", "-t", "falco.error.*")
 SLACK = ("-E", "kubeless", "-p", "slack", "-t", "falco.error.*")
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
 
 
 def a_namespace(name, **labels):
@@ -220,10 +225,73 @@ with description("deploy_playbook") as self:
         with it("quotes what another YAML would take for a number"):
             expect(run("-d", *DELETE, "-e", "V=1e3").out).to(contain('value: "1e3"\n'))
 
-        with it("says that the output holds a secret"):
-            answer = run("-d", *SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
+        with it("leaves Secrets out, and says what makes them"):
+            for engine in ("kubeless", "kubernetes"):
+                typed = ("-E", engine, "-p", "slack", "-t", "falco.>")
+                answer = run("-d", *typed, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
 
+                expect(answer.out).not_to(contain("kind: Secret\n"))
+                expect(answer.out + answer.err).not_to(contain("hunter2", encoded("hunter2")))
+                expect(answer.err).to(
+                    contain(
+                        "Secret default/falco-slack (SLACK_WEBHOOK_URL", "deploy_playbook secrets"
+                    )
+                )
+
+        with it("says nothing of what a secret is, not even by a hash"):
+            typed = ("-E", "kubernetes", "-p", "slack", "-t", "falco.>")
+            one = run("-d", *typed, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
+            two = run("-d", *typed, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}x")
+
+            expect(one.out).to(equal(two.out))
+
+        with it("prints the same each time, and another template where something else changes"):
+            typed = (
+                "-d",
+                "-E",
+                "kubernetes",
+                "-p",
+                "delete",
+                "-t",
+                "falco.>",
+                "-e",
+                "NATS_TOKEN=x",
+            )
+
+            expect(run(*typed).out).to(equal(run(*typed).out))
+            expect(run(*typed).out).not_to(equal(run(*typed, "-e", "DRY_RUN=true").out))
+
+        with it("prints no archive where an image has everything"):
+            typed = ("-d", "-E", "kubernetes", "-p", "delete", "-t", "falco.>", "-i", "image:1")
+
+            expect(len(run(*typed).out)).to(be_below(15_000))
+
+        with it("prints the Secret where that is asked for, and says so"):
+            answer = run("-d", *SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}", "--show-secrets")
+
+            expect(answer.out).to(contain("kind: Secret\n", encoded(WEBHOOK)))
             expect(answer.err).to(contain("this output contains SLACK_WEBHOOK_URL"))
+            expect(run(*SLACK, "--show-secrets").code).to(equal(2))
+
+    with description("asked for the Secrets of what it prints"):
+        with it("makes them and nothing else, once"):
+            typed = ("-E", "kubernetes", "-p", "delete", "-t", "falco.>", "-e", "NATS_TOKEN=x")
+            made = run("secrets", *typed, cluster=self.cluster)
+            data = self.cluster.the("Secret", "falco-delete")["data"]
+            again = run("secrets", *typed, cluster=self.cluster)
+
+            expect(made.out).to(equal("created   Secret default/falco-delete\n"))
+            expect(again.out).to(equal("unchanged Secret default/falco-delete\n"))
+            expect(self.cluster.names).to(equal(["Secret falco-delete"]))
+            expect(sorted(data)).to(equal(["FALCO_HASH_KEY", "HTTP_TOKEN", "NATS_TOKEN"]))
+
+        with it("makes them such that deploying keeps them"):
+            typed = ("-E", "kubernetes", "-p", "delete", "-t", "falco.>")
+            run("secrets", *typed, cluster=self.cluster)
+            data = dict(self.cluster.the("Secret", "falco-delete")["data"])
+            run(*typed, cluster=self.cluster)
+
+            expect(self.cluster.the("Secret", "falco-delete")["data"]).to(equal(data))
 
     with description("asked for the local engine"):
         with it("calls it with playbook, topics, settings and sources"):

@@ -46,9 +46,9 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity
+from playbooks.core.cluster.manifest import Identity, Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
@@ -57,9 +57,10 @@ from playbooks.deployment.apply.deploy import deploy, look, planned
 from playbooks.deployment.apply.difference import difference
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
-from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.apply.steps import Objects, step
+from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
-from playbooks.deployment.engines.existing import Existing
+from playbooks.deployment.engines.existing import HASH_KEY, Existing
 from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.reach import Reach
@@ -70,6 +71,7 @@ from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import confirmed, documents, print_done, print_messages
 
 _NOT_ASKED_FOR = "deploying would change what was not asked for:"
+_MAKES_SECRETS = "deploy_playbook secrets makes it once, --show-secrets prints it"
 _AGREE = (
     "nothing was changed; --reuse-settings keeps what is deployed, --yes agrees to these changes"
 )
@@ -139,6 +141,10 @@ class Engine(ABC):
         """Print how what is deployed would change. 1 where it would, else 0."""
         raise UsageError([f"-E {self.name} has no objects that diff could compare"])
 
+    def make_secrets(self, request: Request, invocation: Invocation) -> None:
+        """Make the Secrets that what ``show`` prints refers to, and nothing else."""
+        raise UsageError([f"-E {self.name} has no objects that refer to a Secret"])
+
     @abstractmethod
     def deploy(self, request: Request, invocation: Invocation) -> int:
         """The exit code. Raises DeploymentError, after everything is as it was before."""
@@ -192,17 +198,38 @@ class ClusterEngine(Engine):
         """How to see, call and remove the function."""
         return []
 
-    def unknown_without_cluster(self, request: Request) -> List[str]:
+    def unknown_without_cluster(self, request: Request, options: Options) -> List[str]:
         """How printed objects differ from those that deploying makes."""
         return []
 
     def show(self, request: Request, invocation: Invocation) -> None:
-        print_messages("warning", self.unknown_without_cluster(request))
-        if request.secrets:
-            hidden = ", ".join(request.secrets)
-            exposed = f"this output contains {hidden}, in the Secret"
-            print_messages("warning", [exposed])
-        print(documents(self.objects(request, invocation, Existing()).in_order), end="")
+        options = invocation.options
+        print_messages("warning", self.unknown_without_cluster(request, options))
+        existing = Existing() if options.show_secrets else Existing.to_print()
+        made = self._objects(request, invocation, existing).in_order
+        for secret in _secrets(made):
+            keys = ", ".join(key for key in secret["data"] if key != HASH_KEY)
+            if keys and options.show_secrets:
+                print_messages("warning", [f"this output contains {keys}, in the Secret"])
+            elif keys:
+                said = f"{shown(secret)} ({keys}) is left out: {_MAKES_SECRETS}"
+                print_messages("warning", [said])
+        hidden = [] if options.show_secrets else _secrets(made)
+        print(documents([each for each in made if each not in hidden]), end="")
+
+    def make_secrets(self, request: Request, invocation: Invocation) -> None:
+        existing = self.look(request, invocation)
+        wanted = _secrets(self._objects(request, invocation, existing).in_order)
+        found = {identity(each): each for each in invocation.cluster.get(wanted)}
+        transaction = Transaction(
+            invocation.cluster,
+            sleep=invocation.sleep,
+            progress=lambda verb, shown: print_done([(verb, shown)]),
+        )
+        for each in wanted:
+            transaction.do(step(each, found.get(identity(each))))
+        if not wanted:
+            print(f"{request.function} needs no Secret")
 
     def diff(self, request: Request, invocation: Invocation) -> int:
         existing = self.look(request, invocation)
@@ -297,6 +324,10 @@ class ClusterEngine(Engine):
             leave=options.leave_contained,
             nothing=nothing,
         )
+
+
+def _secrets(manifests: Sequence[Manifest]) -> List[Manifest]:
+    return [each for each in manifests if each["kind"] == "Secret"]
 
 
 def answered(triggers: List[Manifest]) -> List[str]:

@@ -39,8 +39,8 @@ class Existing:
     from; empty where they are not known. ``ports_before``: those that the NetworkPolicy
     of an earlier deployment lets workers reach. ``referenced``: by setting, the texts of the
     Secrets' keys that ``-s`` names. ``bound``: what admission policies know of the settings.
-    ``token`` and ``hash_key``: of an earlier deployment, else
-    generated."""
+    ``token`` and ``hash_key``: of an earlier deployment, else generated. ``printed``: secrets are
+    left out, and so is whatever is made of them."""
 
     api_ports: Tuple[int, ...] = api_server.PORTS
     api_addresses: Tuple[str, ...] = ()
@@ -49,6 +49,12 @@ class Existing:
     bound: Bound = field(default_factory=Bound)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     hash_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    printed: bool = False
+
+    @classmethod
+    def to_print(cls) -> Existing:
+        """Of no cluster, such that the same is printed each time, and nothing that is generated."""
+        return cls(token="", hash_key="", printed=True)
 
 
 def look(

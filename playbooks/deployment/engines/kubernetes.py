@@ -146,7 +146,12 @@ class Kubernetes(ClusterEngine):
             "archive": archive.hex(),
             "requirements": needs,
             "referenced": dict(existing.referenced),
-            "secrets": {key: request.values[key] for key in request.secrets if key != _TOKEN},
+            # A hash without a key would let secrets be guessed.
+            "secrets": {
+                key: "" if existing.printed else request.values[key]
+                for key in request.secrets
+                if key != _TOKEN
+            },
             "patch": patch,
         }
         made_pod = pod(
@@ -156,7 +161,7 @@ class Kubernetes(ClusterEngine):
         ports, sources = _ports(request, existing), _sources(request, existing)
         account = access.service_account(request, namespace)
         return Objects(
-            function=function(request, namespace),
+            function=function(request, namespace, code=not image),
             accessories=[
                 {**account, "automountServiceAccountToken": False},
                 _secret(request_with_token, namespace, existing.hash_key),
@@ -236,9 +241,9 @@ class Kubernetes(ClusterEngine):
             f"remove it:  deploy_playbook -x {here}",
         ]
 
-    def unknown_without_cluster(self, request: Request) -> List[str]:
+    def unknown_without_cluster(self, request: Request, options: Options) -> List[str]:
         found = []
-        if not _has_own_token(request):
+        if options.show_secrets and not _has_own_token(request):
             found.append("the bearer token is generated anew each time this is printed")
         if request.values.get(HTTP_FROM.name) != ANY:
             found.append("the API server's addresses are read on deploying only")

@@ -19,10 +19,11 @@ TIMEOUT = "180"
 PORT = 8080
 
 
-def function(request: Request, namespace: str) -> Manifest:
-    """Without the zero values that the CLI also writes, which mean the same."""
+def function(request: Request, namespace: str, *, code: bool = True) -> Manifest:
+    """Without the zero values that the CLI also writes, which mean the same. ``code``: whether the
+    archive is in it, which nobody needs whose image has everything."""
     name = request.playbook.name
-    code = archive(name)
+    made = _content(request) if code else {}
     return {
         "apiVersion": KUBELESS_API,
         "kind": "Function",
@@ -32,11 +33,8 @@ def function(request: Request, namespace: str) -> Manifest:
             "labels": labels(request.function),
         },
         "spec": {
-            "checksum": f"sha256:{hashlib.sha256(code).hexdigest()}",
+            **made,
             "deployment": _deployment(request),
-            "deps": requirements(request.playbook.installs(request.values)),
-            "function": base64.b64encode(code).decode("ascii"),
-            "function-content-type": "base64+zip",
             "handler": f"{name}.handler",
             "runtime": request.runtime,
             "service": {
@@ -53,6 +51,16 @@ def function(request: Request, namespace: str) -> Manifest:
             },
             "timeout": TIMEOUT,
         },
+    }
+
+
+def _content(request: Request) -> Dict[str, Any]:
+    code = archive(request.playbook.name)
+    return {
+        "checksum": f"sha256:{hashlib.sha256(code).hexdigest()}",
+        "deps": requirements(request.playbook.installs(request.values)),
+        "function": base64.b64encode(code).decode("ascii"),
+        "function-content-type": "base64+zip",
     }
 
 

@@ -38,5 +38,6 @@ class Options:
     release: bool = False
     leave_contained: bool = False
     granted: bool = False
+    show_secrets: bool = False
     kept: Tuple[Union[Value, Reference], ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)

@@ -98,7 +98,7 @@ with description("The engine") as self:
         expect([m["kind"] for m in yaml.safe_load_all(answer.out)]).to(contain("Deployment"))
 
     with it("warns of what cannot be printed without asking a cluster"):
-        answer = run("-d", *KUBERNETES, "-s", "NATS_URL=nats/url")
+        answer = run("-d", *KUBERNETES, "-s", "NATS_URL=nats/url", "--show-secrets")
 
         expect(answer.code).to(equal(0))
         expect(answer.err).to(
