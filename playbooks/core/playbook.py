@@ -11,6 +11,7 @@ from playbooks.core.action import Action, Answer
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import (
+    ClusterUnavailable,
     GuardUnanswered,
     InvalidSetting,
     PlaybookError,
@@ -21,8 +22,15 @@ from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.protected import serves_everywhere
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import settings as notifications
-from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, ClusterCollaborators, Collaborators, Recorder
+from playbooks.core.outcome import Outcome, Status
+from playbooks.core.ports import (
+    Clock,
+    Cluster,
+    ClusterCollaborators,
+    Collaborators,
+    Recorder,
+    Remembered,
+)
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, names, read
@@ -123,6 +131,7 @@ class Playbook:
         for problem in self.reaction.problems(environ):
             raise InvalidSetting(problem)
         collaborators = collaborators or self.collaborators(self.name, settings)
+        acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
         reaction = self.build(settings, collaborators)
         return Responder(
             reaction,
@@ -130,17 +139,22 @@ class Playbook:
             collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),
-            recorders=collaborators.recorders
-            if isinstance(collaborators, ClusterCollaborators)
-            else (),
+            recorders=acting.recorders if acting else (),
+            cluster=acting.cluster if acting else None,
         )
+
+
+class _Anew(Exception):
+    """What is remembered does not decide this."""
 
 
 class Responder:
     """Alert in, outcome out. The one place that turns an error into a failed outcome, and that
     takes out of outcomes what must not leave.
 
-    ``recorders``: for the engine, which knows when an outcome is final.
+    ``recorders``: for the engine, which knows when an outcome is final. ``cluster``: where it
+    remembers pods, an action on one may be proven from memory, as the API server then sees to it
+    that the pod is still as it was remembered. Anything else is decided on what is read.
     """
 
     def __init__(
@@ -152,6 +166,7 @@ class Responder:
         dry_run: bool,
         redaction: Optional[Redaction] = None,
         recorders: Sequence[Recorder] = (),
+        cluster: Optional[Cluster] = None,
     ) -> None:
         self._reaction = reaction
         self._guards = guards
@@ -159,6 +174,8 @@ class Responder:
         self._dry_run = dry_run
         self.redaction = redaction or Redaction()
         self.recorders = tuple(recorders)
+        # What is done to a node says nothing of the pod: no precondition would hold it to that.
+        self._cluster = cluster if reaction.TARGETS == "pods" else None
 
     def check(self) -> None:
         """Raises the PlaybookError for which no alert at all could be answered."""
@@ -223,23 +240,51 @@ class Responder:
             answer = _noted(_asked(guard, partial(guard.of_alert, case)), why)
             if answer.reason:
                 return answer.outcome()
+        return self._from_memory(case, why) or self._planned(case, why)
+
+    def _from_memory(self, case: Case, why: List[str]) -> Optional[Outcome]:
+        """None where it is to be decided on what is read."""
+        if self._cluster is None or self._dry_run or case.recorded:
+            return None
+        said: List[str] = []
+        with self._cluster.remembering() as memory:
+            try:
+                outcome = self._planned(case, said, memory)
+            except Exception:
+                if memory.used:
+                    return None
+                raise
+        # What a count refuses is refused, and an API server that does not answer would not answer
+        # a read either.
+        stands = outcome.status is Status.ACTED or outcome.held
+        if memory.used and not stands and not isinstance(outcome.error, ClusterUnavailable):
+            return None
+        why.extend(said)
+        return outcome
+
+    def _planned(self, case: Case, why: List[str], memory: Optional[Remembered] = None) -> Outcome:
         planned = self._reaction.plan(case.alert)
         why.extend(planned.why)
+        memory = memory or Remembered()
         if isinstance(planned, Outcome):
+            if memory.used:
+                raise _Anew
             return planned
         try:
-            outcome = self._act(case, planned, why)
+            outcome = self._act(case, planned, why, memory)
         except PlaybookError as error:
             failed = Outcome.failed(error)
             details = {**planned.facts, **failed.details}
             outcome = replace(failed, target=planned.target, details=details)
         return replace(outcome, target_ref=planned.target_ref)
 
-    def _act(self, case: Case, planned: Action, why: List[str]) -> Outcome:
+    def _act(self, case: Case, planned: Action, why: List[str], memory: Remembered) -> Outcome:
         """A proven target that a guard leaves alone is held for a person."""
         for guard in self._guards:
             answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:
+                if memory.used and not guard.KEEPS_COUNT:
+                    raise _Anew
                 refused = answer.outcome(planned)
                 return refused if self._dry_run else replace(refused, held=True)
         return planned.would() if self._dry_run else planned.carry_out()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
@@ -101,12 +102,25 @@ class LedgerStore(ABC):
         """Replace the text; the new version. Raises Conflict where somebody wrote it since."""
 
 
+@dataclass
+class Remembered:
+    """``used``: whether a pod was given from memory."""
+
+    used: bool = False
+
+
 class Cluster(ABC):
     """The Kubernetes API, as far as reactions need it.
 
     Every method makes one API call, unless it says otherwise, and raises a PlaybookError.
     Manifests are plain dicts as the API has them.
     """
+
+    @contextmanager
+    def remembering(self) -> Iterator[Remembered]:
+        """While it is entered, ``pod`` and ``pods_on`` may give this thread pods from memory, where
+        there is one. What is then found missing, or cannot be proved, may have come since."""
+        yield Remembered()
 
     @abstractmethod
     def pod(self, name: str, *, namespace: str) -> Pod:
@@ -137,7 +151,8 @@ class Cluster(ABC):
 
     @abstractmethod
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
-        """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed."""
+        """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed; for
+        one that is remembered also Conflict when it was written since."""
 
     @abstractmethod
     def patch_pod(

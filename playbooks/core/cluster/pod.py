@@ -131,9 +131,14 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """Properties that the object lacks are empty."""
+    """Properties that the object lacks are empty.
+
+    ``remembered``: as it was heard of a moment ago, and no more of it than a proof and the guards
+    need. It is then changed only where it still is at its resourceVersion.
+    """
 
     manifest: Mapping[str, Any]
+    remembered: bool = field(default=False, compare=False)
 
     @property
     def namespace(self) -> str:

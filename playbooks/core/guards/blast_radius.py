@@ -28,6 +28,7 @@ class BlastRadius(Guard):
         *("owner-limit", "node-limit", "last-node"),
     )
     SETTINGS = limits.SETTINGS
+    KEEPS_COUNT = True
     OFF = (
         "`MAX_ACTIONS=off`, `MAX_ACTIONS_ALL=off`, `MAX_PER_OWNER=off`, `MAX_NODES=off`;"
         " `falco-playbook pause` always works"

@@ -62,6 +62,7 @@ class Guard(ABC):
     ``REASONS``: the codes of its refusals. ``OFF``: how to turn it off, or why that cannot be.
     ``ACTING``: it is asked of playbooks only that act on the cluster.
     ``RULES``: what of it the API server can hold changes in namespaces to as well.
+    ``KEEPS_COUNT``: asking it twice of one action may not be the same as asking it once.
     """
 
     REASONS: Tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class Guard(ABC):
     OFF: str = ""
     ACTING: bool = True
     RULES: Tuple[Rule, ...] = ()
+    KEEPS_COUNT: bool = False
 
     def check(self) -> None:
         """Raises the PlaybookError for which it could be asked about no alert at all."""

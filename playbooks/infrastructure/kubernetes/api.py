@@ -122,9 +122,32 @@ class KubernetesApi:
         timeout = urllib3.Timeout(connect=min(3.0, seconds), read=seconds)
         yield from self._stream(path, query, timeout)
 
+    def read(self, *path: str, **query: str) -> bytes:
+        """The answer as it came, for who reads only some of it."""
+        with typed("GET", path):
+            response = self._request("GET", path, self._timeout, query=query)
+        if not 200 <= response.status <= 299:
+            call = f"GET {_shown(path)}"
+            raise error_of(response.status, json_object(response.data), response.headers, call)
+        return bytes(response.data)
+
+    @contextmanager
+    def lines(self, *path: str, seconds: float, **query: str) -> Iterator[Iterator[bytes]]:
+        """Entered once the answer has begun. ``seconds`` between two parts of it, at most."""
+        timeout = urllib3.Timeout(connect=3.0, read=seconds)
+        with self._opened(path, query, timeout) as response:
+            yield _lines(response.stream(65536))
+
     def _stream(
         self, path: Tuple[str, ...], query: Mapping[str, str], timeout: urllib3.Timeout
     ) -> Iterator[bytes]:
+        with self._opened(path, query, timeout) as response:
+            yield from response.stream(65536)
+
+    @contextmanager
+    def _opened(
+        self, path: Tuple[str, ...], query: Mapping[str, str], timeout: urllib3.Timeout
+    ) -> Iterator[Any]:
         with typed("GET", path):
             response = self._request("GET", path, timeout, query=query, preload_content=False)
             try:
@@ -132,7 +155,7 @@ class KubernetesApi:
                     document = json_object(response.read())
                     call = f"GET {_shown(path)}"
                     raise error_of(response.status, document, response.headers, call)
-                yield from response.stream(65536)
+                yield response
             finally:
                 # Closed, not given back to the pool: the rest of the stream is still to come.
                 response.close()

@@ -30,7 +30,7 @@ _APPS = ("apis", "apps", "v1")
 _NETWORKING = ("apis", "networking.k8s.io", "v1")
 
 # Where an owner of pods is found that says how many it wants.
-_WORKLOADS = {
+WORKLOADS = {
     "ReplicaSet": (*_APPS, "replicasets"),
     "StatefulSet": (*_APPS, "statefulsets"),
     "DaemonSet": (*_APPS, "daemonsets"),
@@ -40,7 +40,7 @@ _WORKLOADS = {
 
 # Where any owner in the chain above a pod is found.
 _OWNERS = {
-    **_WORKLOADS,
+    **WORKLOADS,
     "Deployment": (*_APPS, "deployments"),
     FUNCTION: ("apis", "kubeless.io", "v1beta1", "functions"),
 }
@@ -120,7 +120,7 @@ class KubernetesCluster(Cluster):
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "gracePeriodSeconds": grace_period_seconds,
-            "preconditions": {"uid": pod.uid},
+            "preconditions": _as_read(pod) if pod.remembered else {"uid": pod.uid},
         }
         self._api.delete(*_pod_path(pod), body=body)
 
@@ -251,11 +251,11 @@ class KubernetesCluster(Cluster):
             return ()
 
     def _workload(self, owner: Owner, namespace: str) -> Optional[Workload]:
-        if owner.kind not in _WORKLOADS:
+        if owner.kind not in WORKLOADS:
             if not self._recent.get(("kind", owner.kind), RECENT, lambda: self._has(owner.kind)):
                 return None
             return Workload(owner.kind, owner.name, self._pods_of(owner, namespace))
-        *api, resource = _WORKLOADS[owner.kind]
+        *api, resource = WORKLOADS[owner.kind]
         try:
             found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
         except NotFound:
@@ -288,7 +288,7 @@ def _pod_path(pod: Pod) -> Tuple[str, ...]:
 
 
 def _as_read(pod: Pod) -> Dict[str, str]:
-    """Preconditions of a patch: the same pod, and nobody wrote it since."""
+    """Preconditions: the same pod, and nobody wrote it since."""
     return {"uid": pod.uid, "resourceVersion": pod.resource_version}
 
 

@@ -116,6 +116,8 @@ class MemoryCluster(Cluster):
             metadata = stored["metadata"]
             if metadata["uid"] != pod.uid:
                 raise NotTheSameObject(f"{pod} has the uid {metadata['uid']}, expected {pod.uid}")
+            if pod.remembered:
+                self._unchanged("Pod", pod.manifest)
             if not metadata.get("finalizers"):
                 del self._stored[pod.namespace, "Pod"][pod.name]
             elif not metadata.get("deletionTimestamp"):
