@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import click
 
@@ -21,10 +21,12 @@ from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.pause import ledger_of
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import catalogue
+from playbooks.engines.worker import watched
 
 
 @command("check -p isolate -n responders", "check -p delete -o json")
@@ -80,7 +82,7 @@ def _findings(
                 cluster,
                 namespace,
                 which.function,
-                playbook.rights(served.environment),
+                (*playbook.rights(served.environment), *_of_view(playbook, served)),
                 places=places,
                 own=rights.WORKERS if served.deployed else (),
             ),
@@ -109,6 +111,10 @@ def _findings(
         yield from evaluated(
             enforcement.ENFORCED, lambda: enforcement.look(cluster, chosen, sleep=session.sleep)
         )
+
+
+def _of_view(playbook: Playbook, served: Served) -> Sequence[Permission]:
+    return watched.permissions(playbook, served.environment) if served.deployed else ()
 
 
 def _served(

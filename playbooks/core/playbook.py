@@ -123,14 +123,20 @@ class Playbook:
         return tuple(dict.fromkeys((*self.packages, *also)))
 
     def responder(
-        self, environ: Mapping[str, str], collaborators: Optional[Collaborators] = None
+        self,
+        environ: Mapping[str, str],
+        collaborators: Optional[Collaborators] = None,
+        cluster: Optional[Cluster] = None,
     ) -> Responder:
-        """The playbook with its settings read. Raises InvalidSetting."""
+        """The playbook with its settings read. ``cluster``: instead of that of its collaborators.
+        Raises InvalidSetting."""
         settings = read(self.settings, environ)
         notifications.check(settings)
         for problem in self.reaction.problems(environ):
             raise InvalidSetting(problem)
         collaborators = collaborators or self.collaborators(self.name, settings)
+        if cluster is not None and isinstance(collaborators, ClusterCollaborators):
+            collaborators = replace(collaborators, cluster=cluster)
         acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
         reaction = self.build(settings, collaborators)
         return Responder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Sequence, 
 
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
+from playbooks.core.claim import Claim
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
@@ -246,6 +248,40 @@ class Cluster(ABC):
     @abstractmethod
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         """The access modes of a PersistentVolumeClaim. Raises NotFound."""
+
+
+class WatchingCluster(Cluster):
+    """One that remembers pods, and what guards ask for, by watching them. Nothing is read of the
+    API server before it is needed, or ``start`` is called."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Watch the pods from now on."""
+
+    @abstractmethod
+    def stop(self) -> None: ...
+
+    @property
+    @abstractmethod
+    def live(self) -> bool:
+        """Whether what is remembered of pods is what the API server had a moment ago."""
+
+    @property
+    @abstractmethod
+    def answers(self) -> Mapping[str, int]:
+        """How many pods that were asked for were as they are remembered (``view``), had changed
+        since and were read (``changed``), or were read because they were not known, or the view
+        was not live (``read``)."""
+
+    @property
+    @abstractmethod
+    def objects(self) -> Mapping[str, Tuple[int, int]]:
+        """By kind, how many are remembered, and the bytes that they take."""
+
+    @abstractmethod
+    def learned(self, claim: Claim) -> Optional[Future[None]]:
+        """Done as soon as the container in an alert is known to be some pod's. None: nobody would
+        hear of it."""
 
 
 class Evidence(ABC):

@@ -6,6 +6,7 @@ from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.request import catalogue
+from playbooks.engines.worker import watched
 from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, run
 from specs.commands.readiness import (
     A_NODE,
@@ -270,7 +271,8 @@ with description("falco-playbook check, of rights") as self:
     with it("asks for every verb of the playbook and of its worker, as its account"):
         cluster = ready()
         playbook = catalogue.load("isolate")
-        number = sum(len(p.verbs) for p in (*playbook.rights({}), *WORKERS))
+        of_view = watched.permissions(playbook, {})
+        number = sum(len(p.verbs) for p in (*playbook.rights({}), *of_view, *WORKERS))
 
         expect(the_finding(cluster, "rights")[:2]).to(
             equal(("ok", f"all {number} rights that it needs, in all namespaces"))

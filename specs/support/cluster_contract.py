@@ -177,6 +177,22 @@ def deletes_a_pod_that_was_written_since(world: World) -> None:
     _raises(NotFound, lambda: _stored(world, pod))
 
 
+def deletes_a_pod_that_is_as_it_is_remembered(world: World) -> None:
+    pod = world.pod()
+    remembered = Pod(pod.manifest, remembered=True)
+    world.cluster.delete_pod(remembered, grace_period_seconds=1)
+
+    _raises(NotFound, lambda: _stored(world, pod))
+
+
+def does_not_delete_a_remembered_pod_that_was_written_since(world: World) -> None:
+    remembered = Pod(world.pod().manifest, remembered=True)
+    _labelled(world, remembered, "since")
+
+    _raises(Conflict, lambda: world.cluster.delete_pod(remembered, grace_period_seconds=1))
+    expect(_stored(world, remembered).uid).to(equal(remembered.uid))
+
+
 def sets_labels_and_annotations(world: World) -> None:
     pod = world.pod(labels={"app": "web", "team": "blue"})
     world.cluster.patch_pod(pod, labels={"app": None, "new": "1"}, annotations={"kept": "{}"})

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Dict, List, Mapping, Tuple
@@ -20,6 +21,7 @@ import yaml
 
 from playbooks.core import catalogue
 from playbooks.deployment.manifests import access, ledger
+from playbooks.engines.worker import watched
 from specs.engines.worker.rig import ROOT, TOKEN, Nats, WorkerProcess, free_port
 from specs.support import real_cluster as cluster
 
@@ -193,7 +195,7 @@ class Served:
         roles = [
             {**worker, "metadata": name},
             {**binding, "roleRef": {**binding["roleRef"], **name}},
-            *access.roles(request, self.namespace),
+            *access.roles(request, self.namespace, partial(watched.permissions, request.playbook)),
         ]
         for role in roles:
             metadata = role["metadata"]

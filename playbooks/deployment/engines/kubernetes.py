@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, reference
@@ -34,10 +34,11 @@ from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_done
+from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
-PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11")
+PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11", "msgspec")
 CREDENTIALS = "NATS_CREDS"
 
 MOST_REPLICAS = 100
@@ -166,7 +167,7 @@ class Kubernetes(ClusterEngine):
                 {**account, "automountServiceAccountToken": False},
                 _secret(request_with_token, namespace, existing.hash_key),
                 *([] if image else [worker.config_map(*place, archive, needs)]),
-                *access.roles(request, namespace),
+                *access.roles(request, namespace, partial(watched.permissions, request.playbook)),
                 *ledger.ledger(request, namespace),
                 *admission_policies.beside(request, namespace, existing.bound),
                 access.worker_binding(*place),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels
 from playbooks.core.cluster.permissions import Permission
@@ -46,18 +46,23 @@ def service_account(request: Request, namespace: str) -> Manifest:
     }
 
 
-def roles(request: Request, namespace: str) -> List[Manifest]:
+def roles(
+    request: Request,
+    namespace: str,
+    engine: Callable[[Mapping[str, str]], Sequence[Permission]] = lambda _: (),
+) -> List[Manifest]:
     """Roles and their bindings: in NAMESPACES where these are names, else in the whole cluster.
 
     What belongs to no namespace, such as nodes, always takes a ClusterRole; what is needed in one
     namespace only, a Role there. Names contain the function and its namespace, so that no two
-    functions share a role.
+    functions share a role. ``engine``: what the engine needs, with these settings, beside the
+    playbook.
     """
     limited = request.namespaces
     # A setting that comes from elsewhere may well be on.
     values = {**request.values, **{reference.name: "?" for reference in request.references}}
     granted: Dict[str, List[Permission]] = {"": []}
-    for permission in request.playbook.rights(values):
+    for permission in (*request.playbook.rights(values), *engine(values)):
         everywhere = permission.cluster_wide or not limited
         places = (permission.namespace,) if permission.namespace else ("",) * everywhere or limited
         for place in places:

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+from typing import Sequence
 
 from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
@@ -17,6 +18,7 @@ from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.kubernetes.limits import LIMITS
+from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 
 # Exit codes: for settings that no restart corrects, and for what a restart may.
 MISCONFIGURED, FAILED = 2, 1
@@ -42,7 +44,11 @@ def main() -> int:
 
 
 async def _run(playbook: Playbook, objects: KubelessObjects) -> None:
-    await bootstrap(playbook, objects, os.environ).run()
+    await bootstrap(playbook, objects, os.environ, _watching).run()
+
+
+def _watching(namespaces: Sequence[str]) -> WatchedCluster:
+    return WatchedCluster(namespaces=namespaces)
 
 
 if __name__ == "__main__":

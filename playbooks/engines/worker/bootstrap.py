@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.errors import ClusterUnavailable
 from playbooks.core.playbook import Playbook
+from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import read
 from playbooks.engines.runtime import Runtime
-from playbooks.engines.worker import log
+from playbooks.engines.worker import log, watched
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.api import HttpApi
 from playbooks.engines.worker.http.posted import PostedAlerts
@@ -43,18 +44,28 @@ from playbooks.engines.worker.worker import Serving, Worker
 WINDOW = 8192
 
 
-def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str, str]) -> Worker:
-    """``environ`` holds the settings of the playbook and those of the worker.
+def bootstrap(
+    playbook: Playbook,
+    objects: FunctionObjects,
+    environ: Mapping[str, str],
+    watching: Optional[Callable[[Sequence[str]], WatchingCluster]] = None,
+) -> Worker:
+    """``environ`` holds the settings of the playbook and those of the worker. ``watching``
+    makes the cluster that watches some namespaces, or all.
 
     Called inside a running loop. Raises InvalidSetting before anything is connected.
     """
     settings = worker_settings(environ)
     nats_connection.options(settings)
     loop = asyncio.get_running_loop()
-    responder = playbook.responder(environ)
+    where = watched.places(playbook, environ)
+    watch = watching(where) if watching is not None and where is not None else None
+    responder = playbook.responder(environ, cluster=watch)
     runtime = Runtime(playbook.name, responder)
     dry = Runtime(playbook.name, playbook.responder({**environ, "DRY_RUN": "true"}))
     metrics = Metrics(playbook.name)
+    if watch is not None:
+        metrics.watch(watch)
     writer = OutcomeWriter(playbook.name, responder.recorders, responder.redaction, metrics)
 
     here = {"namespace": settings["FUNCTION_NAMESPACE"], "function": settings["FUNCTION_NAME"]}
@@ -120,6 +131,7 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
             metrics=metrics,
             concurrency=settings["CONCURRENCY"],
             most=settings["MAX_DELIVERIES"],
+            learned=watch.learned if watch is not None else lambda _: None,
         )
         intake = await intake_of(
             jetstream,
@@ -158,6 +170,7 @@ def bootstrap(playbook: Playbook, objects: FunctionObjects, environ: Mapping[str
         serve=serve,
         # Also while NATS is away.
         beside=partial(keep_ending, playbook.name, ends) if ends is not None else None,
+        watch=watch,
     )
     return worker
 

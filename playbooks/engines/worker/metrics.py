@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Optional, Union
+from typing import Callable, Dict, Optional, Union
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -12,6 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
+from playbooks.core.ports import WatchingCluster
 
 # Seconds. From a millisecond, for skipped alerts, to the deadline of Kubeless' functions.
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
@@ -106,6 +107,33 @@ class Metrics:
             ["playbook"],
             registry=into,
         )
+        self.remembered = Gauge(
+            "playbook_view_objects",
+            "Objects that the worker remembers of the cluster, by kind",
+            ["playbook", "kind"],
+            registry=into,
+        )
+        self.remembered_bytes = Gauge(
+            "playbook_view_bytes",
+            "Memory that they take, about",
+            ["playbook", "kind"],
+            registry=into,
+        )
+        self.view_live = Gauge(
+            "playbook_view_live",
+            "1 while pods are watched, 0 while they are read for each alert",
+            ["playbook"],
+            registry=into,
+        )
+        self.view_answers = Counter(
+            "playbook_view_answers_total",
+            "Pods acted upon as they were remembered (view), read because they had changed since"
+            " (changed), and read because they were not known (read)",
+            ["playbook", "answer"],
+            registry=into,
+        )
+        self._watch: Optional[WatchingCluster] = None
+        self._answered: Dict[str, int] = {}
         for metric in (
             *(self.redeliveries, self.in_flight, self.waiting, self.paused),
             *(self.ready, self.lost),
@@ -164,8 +192,23 @@ class Metrics:
     def forget(self, topic: str) -> None:
         self.queued.remove(self._playbook, topic)
 
+    def watch(self, cluster: WatchingCluster) -> None:
+        self._watch = cluster
+
+    def _look(self, cluster: WatchingCluster) -> None:
+        self.view_live.labels(self._playbook).set(cluster.live)
+        for kind, (count, size) in cluster.objects.items():
+            self.remembered.labels(self._playbook, kind).set(count)
+            self.remembered_bytes.labels(self._playbook, kind).set(size)
+        for answer, count in cluster.answers.items():
+            more = count - self._answered.get(answer, 0)
+            self._answered[answer] = count
+            self.view_answers.labels(self._playbook, answer).inc(more)
+
     def page(self) -> bytes:
         """In Prometheus' text format."""
+        if self._watch is not None:
+            self._look(self._watch)
         return prometheus_client.generate_latest(self.registry)
 
 

@@ -108,6 +108,15 @@ NATS = (
     Setting("STREAM_REPLICAS", one_of("1", "3", "5"), "1", "Copies of such a stream"),
 )
 
+WATCH = Setting(
+    "WATCH",
+    one_of("on", "off"),
+    "on",
+    "Whether the worker watches pods, so that an alert's pod need not be read before it is acted"
+    " upon: the API server then sees to it that it has not changed. Where it keeps evidence, and"
+    " for nodes, pods are read",
+)
+
 WORK = (
     Setting("CONCURRENCY", whole_number(1, 256), "8", "Alerts answered at the same time"),
     Setting("MAX_API_QPS", whole_number(1, 10000), "50", "Kubernetes API calls a second, at most"),
@@ -123,6 +132,7 @@ WORK = (
         "25",
         "Seconds after SIGTERM to finish what is under way; less than the pod's grace period",
     ),
+    WATCH,
 )
 
 # Read only where HTTP is on, and anew for every request: it can be rotated.

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Awaitable, Callable, Coroutine, List, Optional, Tuple
 
+from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import Settings
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import Function
@@ -59,6 +60,7 @@ class Worker:
     writer: OutcomeWriter
     serve: Callable[[Any, Function], Awaitable[Serving]]
     beside: Optional[Callable[[], Coroutine[Any, Any, None]]] = None
+    watch: Optional[WatchingCluster] = None
     serving: Optional[Serving] = None
 
     def __post_init__(self) -> None:
@@ -76,6 +78,8 @@ class Worker:
         await self.server.start()
         log.info(f"HTTP on port {self.server.port}", http=self.settings["HTTP"])
         self.feed.start()
+        if self.watch is not None:
+            self.watch.start()
         working = loop.create_task(self._go_on())
         tasks: List[asyncio.Task[Any]] = [loop.create_task(self._stop.wait())]
         if self.beside is not None:
@@ -86,6 +90,8 @@ class Worker:
         self.readiness.end()
         failed = working.exception() if working.done() else None
         self.feed.stop()
+        if self.watch is not None:
+            self.watch.stop()
         await self._end(working)
         if failed is not None:
             raise Ended(str(failed) or repr(failed)) from failed

@@ -74,6 +74,7 @@ with description("The settings of the worker") as self:
                     "MAX_API_QPS": "50",
                     "MAX_DELIVERIES": "5",
                     "SHUTDOWN_SECONDS": "25",
+                    "WATCH": "on",
                     "HTTP": "on",
                     "HTTP_TOKEN": None,
                     "HTTP_PORT": "8080",

@@ -6,10 +6,12 @@ import asyncio
 import dataclasses
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tuple
 
+from playbooks.core.claim import Claim
+from playbooks.core.errors import ContainerIdPending
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.subjects import Priority
 from playbooks.engines.runtime import Event, Runtime
@@ -45,6 +47,10 @@ from playbooks.engines.worker.work.waiting import Place, WaitingAlerts
 DELAY = 30.0
 LOOK = 30.0
 
+# Seconds that an alert waits to hear of its container, which is known within one, before it is
+# delivered again.
+LEARNING = 3.0
+
 # Alerts that may wait along with another one for the window of a limit.
 ALONG = 1000
 
@@ -58,7 +64,8 @@ INBOX_METHOD, TOPIC_METHOD = "POST", "NATS"
 
 
 class Work:
-    """``subscriptions`` gives those of the moment. ``most``: deliveries of an alert."""
+    """``subscriptions`` gives those of the moment. ``most``: deliveries of an alert. ``learned``:
+    as WatchingCluster has it."""
 
     def __init__(
         self,
@@ -74,7 +81,9 @@ class Work:
         metrics: Metrics,
         concurrency: int,
         most: int,
+        learned: Callable[[Claim], Optional[Future[None]]] = lambda _: None,
     ) -> None:
+        self._learned = learned
         self._runtime = runtime
         self._outage = outage
         self._dead_letters = dead_letters
@@ -272,6 +281,7 @@ class Work:
         """The delivery that was decided on, and its outcome, however long an outage lasts, or a
         limit lets it wait."""
         loop = asyncio.get_running_loop()
+        until = loop.time() + LEARNING
         while True:
             await self._outage.ended()
             turn = group.turn = self._turns.ask(group.namespace, group.priority)
@@ -288,6 +298,8 @@ class Work:
                 group.turn = None
                 self._turns.end(turn)
             error, number = outcome.error, lead.origin.number
+            if isinstance(error, ContainerIdPending) and await self._learns(group, lead, until):
+                continue
             away = error is not None and error.of_any_alert and await self._outage.found()
             decided = verdict(outcome, delivery=number, most=self._most, outage=away)
             if isinstance(decided, Hold):
@@ -301,6 +313,23 @@ class Work:
                 decided = decided.instead
             self._metrics.answered(self._method(lead), took, lead.alert, outcome)
             return lead, outcome, decided
+
+    async def _learns(self, group: Group, lead: Delivery, until: float) -> bool:
+        """Whether the API server told meanwhile which pod the container is in."""
+        left = until - asyncio.get_running_loop().time()
+        if isinstance(lead.alert, bytes) or left <= 0:
+            return False
+        self._claims.answering(group.owner, False)
+        if self._claims.stopping:
+            raise asyncio.CancelledError
+        future = self._learned(lead.alert.claim)
+        if future is None:
+            return False
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(future), left)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def _waits(
         self, group: Group, lead: Delivery, outcome: Outcome, decided: Wait, place: Place

@@ -47,7 +47,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Change:
+class WatchEvent:
     """An event of a watch. ``seen`` None for one that is about no object: ``code`` and ``message``
     where it is an error."""
 
@@ -65,7 +65,7 @@ class Decoder(ABC):
     def page(self, text: bytes) -> Page: ...
 
     @abstractmethod
-    def change(self, line: bytes) -> Change: ...
+    def change(self, line: bytes) -> WatchEvent: ...
 
     @staticmethod
     @abstractmethod
@@ -92,13 +92,13 @@ class PlainDecoder(Decoder):
         seen = [self._seen(item) for item in found.get("items") or ()]
         return Page(seen, metadata["resourceVersion"], metadata.get("continue") or "")
 
-    def change(self, line: bytes) -> Change:
+    def change(self, line: bytes) -> WatchEvent:
         found = json.loads(line)
         kind, item = found["type"], found["object"]
         if kind == "ERROR":
             return _error(item)
         version = item["metadata"]["resourceVersion"]
-        return Change(kind, version, None if kind == "BOOKMARK" else self._seen(item))
+        return WatchEvent(kind, version, None if kind == "BOOKMARK" else self._seen(item))
 
     @staticmethod
     def read(text: bytes) -> Mapping[str, Any]:
@@ -136,15 +136,15 @@ class TypedDecoder(Decoder):
         seen = [self._seen(item) for item in found.items]
         return Page(seen, found.metadata.resourceVersion, found.metadata.rest or "")
 
-    def change(self, line: bytes) -> Change:
+    def change(self, line: bytes) -> WatchEvent:
         event: Any = self._event.decode(line)
         if event.type == "ERROR":
             return _error(msgspec.json.decode(event.object))
         if event.type == "BOOKMARK":
             bookmark: Any = self._bookmark.decode(event.object)
-            return Change(event.type, bookmark.metadata.resourceVersion)
+            return WatchEvent(event.type, bookmark.metadata.resourceVersion)
         seen = self._seen(self._item.decode(event.object))
-        return Change(event.type, seen.version, seen)
+        return WatchEvent(event.type, seen.version, seen)
 
     @staticmethod
     def read(text: bytes) -> Mapping[str, Any]:
@@ -185,7 +185,7 @@ def _type(name: str, shape: Shape) -> Any:
     return shape
 
 
-def _error(status: Mapping[str, Any]) -> Change:
-    return Change(
+def _error(status: Mapping[str, Any]) -> WatchEvent:
+    return WatchEvent(
         "ERROR", code=int(status.get("code") or 0), message=str(status.get("message") or "")
     )

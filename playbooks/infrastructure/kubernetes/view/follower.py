@@ -16,11 +16,11 @@ from typing import Callable, Set, Tuple
 from playbooks.core.errors import NotPermitted, PlaybookError, RetryableError
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.view.decoding import GONE, Decoder
-from playbooks.infrastructure.kubernetes.view.objects import Key, Objects
+from playbooks.infrastructure.kubernetes.view.objects import KeptObjects, Key
 
 LOG = logging.getLogger(__name__)
 
-# Objects of a page. Of 500 pods one has 2 MB.
+# KeptObjects of a page. Of 500 pods one has 2 MB.
 PAGE = 500
 
 # Seconds without an event or a bookmark after which a watch is behind.
@@ -34,10 +34,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 NO_RIGHT = 60.0
 
 
-class Expired(PlaybookError):
+class VersionGone(PlaybookError):
     """The API server no longer has the changes since that resourceVersion (410)."""
 
-    reason = "expired"
+    reason = "version-gone"
 
 
 class Follower:
@@ -48,7 +48,7 @@ class Follower:
         api: KubernetesApi,
         path: Tuple[str, ...],
         decoder: Decoder,
-        objects: Objects,
+        objects: KeptObjects,
         *,
         clock: Callable[[], float] = time.monotonic,
         behind: float = BEHIND,
@@ -86,7 +86,7 @@ class Follower:
             try:
                 self.turn()
                 pause = FIRST_PAUSE
-            except Expired:
+            except VersionGone:
                 self._version = ""
             except Exception as error:
                 self._complain(error)
@@ -145,7 +145,7 @@ class Follower:
         change = self._decoder.change(line)
         if change.kind == "ERROR":
             if change.code == GONE:
-                raise Expired(change.message)
+                raise VersionGone(change.message)
             raise PlaybookError(f"the watch ended: {change.message} ({change.code})")
         if change.kind == "DELETED":
             self._objects.remove(change.seen)

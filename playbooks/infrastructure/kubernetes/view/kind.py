@@ -8,19 +8,19 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.view.decoding import Seen, decoder
 from playbooks.infrastructure.kubernetes.view.follower import Follower
-from playbooks.infrastructure.kubernetes.view.objects import Objects
+from playbooks.infrastructure.kubernetes.view.objects import KeptObjects
 
 
 class Part(NamedTuple):
     """Of a namespace, or of all."""
 
-    objects: Objects
+    objects: KeptObjects
     follower: Follower
 
 
 class Kind:
     """``resource``: where the API has them, in all namespaces. ``shape``: the name of that which
-    is kept. ``heard``: as Objects has it.
+    is kept. ``heard``: as KeptObjects has it.
 
     Nothing is followed before ``start``. What is not there, or not sure, is None: it is to be read.
     """
@@ -41,7 +41,7 @@ class Kind:
         self._parts: Dict[str, Part] = {}
         for space in namespaces or ("",):
             path = (*group, "namespaces", space, last) if space else resource
-            objects = Objects(heard)
+            objects = KeptObjects(heard)
             self._parts[space] = Part(objects, Follower(api, path, self._decoder, objects))
 
     def start(self) -> None:

@@ -18,7 +18,7 @@ PLACE = 100
 Key = Tuple[str, str]
 
 
-class Objects:
+class KeptObjects:
     """By namespace and name. One thread writes, any may read.
 
     ``heard``: called with what is kept of an object each time that it is heard of.

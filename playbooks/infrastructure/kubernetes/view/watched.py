@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.errors import Conflict, NotFound, NotTheSameObject
-from playbooks.core.ports import Remembered
+from playbooks.core.ports import Remembered, WatchingCluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import WORKLOADS, KubernetesCluster
 from playbooks.infrastructure.kubernetes.view.decoding import Seen
@@ -25,7 +25,7 @@ PODS, NAMESPACES = ("api", "v1", "pods"), ("api", "v1", "namespaces")
 VIEW, READ, CHANGED = "view", "read", "changed"
 
 
-class WatchedCluster(KubernetesCluster):
+class WatchedCluster(KubernetesCluster, WatchingCluster):
     """Pods are given from memory to who is ``remembering`` only. Of namespaces and workloads what
     is remembered stands for what is read; each kind is watched from the first time that it is asked
     for. Whatever is not known, or not sure, is read.
@@ -52,7 +52,6 @@ class WatchedCluster(KubernetesCluster):
         self._awaited: Dict[bytes, List[Future[None]]] = {}
 
     def start(self) -> None:
-        """Follow the pods from now on."""
         self.pods.start()
 
     def stop(self) -> None:
@@ -61,17 +60,14 @@ class WatchedCluster(KubernetesCluster):
 
     @property
     def live(self) -> bool:
-        """Whether what is remembered of pods is what the API server had a moment ago."""
         return self.pods.live
 
     @property
     def answers(self) -> Mapping[str, int]:
-        """How often each of VIEW, READ and CHANGED was the case."""
         return dict(self._answers)
 
     @property
     def objects(self) -> Mapping[str, Tuple[int, int]]:
-        """How many of each kind are remembered, and the bytes that they take."""
         return {kind.name: (kind.count, kind.bytes) for kind in self._kinds()}
 
     @contextmanager
@@ -130,8 +126,6 @@ class WatchedCluster(KubernetesCluster):
         return Workload.of(owner, found)
 
     def learned(self, claim: Claim) -> Optional[Future[None]]:
-        """Done as soon as the container in an alert is known to be some pod's. None: nobody would
-        hear of it."""
         if not claim.container_id or not self.pods.live:
             return None
         part = f"://{claim.container_id}".encode()

@@ -3,15 +3,18 @@ import io
 import json
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import redirect_stderr
 from dataclasses import replace
+from unittest.mock import patch
 
 from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len
-from mamba import description, it
+from mamba import before, description, it
 from nats.js.api import PubAck
 
 from playbooks.core.errors import (
     ClusterUnavailable,
+    ContainerIdPending,
     CredentialsRefused,
     GuardUnanswered,
     NotPermitted,
@@ -25,7 +28,7 @@ from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import RELEASED_BY, Delivery, Origin
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work import waiting
+from playbooks.engines.worker.work import waiting, work
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
@@ -138,6 +141,7 @@ class Bench:
         self.metrics = Metrics("fake")
         self.log = io.StringIO()
         self.dead_letters = None
+        self.learned = given.get("learned") or (lambda claim: None)
 
     def answer(self, body, released_by=""):
         self.answered += 1
@@ -170,6 +174,7 @@ class Bench:
                 metrics=self.metrics,
                 concurrency=self.concurrency,
                 most=self.most,
+                learned=self.learned,
             )
             try:
                 return await use(work)
@@ -471,6 +476,38 @@ with description("What is over a limit that slides") as self:
         expect(said.count(["ack"])).to(equal(waiting.MOST // 2 + 1))
         expect(said.count([("back", 5.0)])).to(equal(waiting.MOST // 2))
         expect({reason for _, reason in bench.letters.written}).to(equal({"owner-limit"}))
+
+with description("A container that the API server does not know yet") as self:
+    with before.each:
+        self.asked = []
+
+    def learned(self, *, known):
+        def ask(claim):
+            self.asked.append(claim.pod)
+            future = Future()
+            if known:
+                threading.Timer(0.05, future.set_result, [None]).start()
+            return future
+
+        return ask
+
+    with it("is waited for, and the alert answered as soon as it is known"):
+        bench = Bench(ContainerIdPending("not yet"), DONE, learned=self.learned(known=True))
+
+        expect(bench.take(a_delivery())).to(equal([["ack"]]))
+        expect((self.asked, bench.answered)).to(equal((["web-0"], 2)))
+
+    with it("is asked for again by another delivery where nobody hears of it in time"):
+        with patch.object(work, "LEARNING", 0.05):
+            bench = Bench(ContainerIdPending("not yet"), learned=self.learned(known=False))
+
+            expect(bench.take(a_delivery())).to(equal([[("back", 0.5)]]))
+        expect((self.asked, bench.answered)).to(equal((["web-0"], 1)))
+
+    with it("is asked for again by another delivery where nothing is watched"):
+        bench = Bench(ContainerIdPending("not yet"))
+
+        expect(bench.take(a_delivery())).to(equal([[("back", 0.5)]]))
 
 with description("Alerts about one target that wait together") as self:
     with it("are answered by one decision, and acknowledged once it is final"):
