@@ -83,7 +83,7 @@ with description("Deploying again") as self:
             expect(answer.err).to(
                 contain(
                     "change: rights to ",
-                    "delete, get, list pods;",
+                    "delete, get, list, watch pods;",
                     f"{WIDER}\n",
                     "Continue? [y/N]: ",
                 )
@@ -158,7 +158,7 @@ with description("Deploying again") as self:
             (change,) = said(self.deploy(*DELETE, "-e", "NAMESPACES=shop,web"))
 
             expect(change).to(start_with("rights to "))
-            expect(change).to(contain("delete, get, list pods", ": was shop, now shop, web"))
+            expect(change).to(contain("delete, get, list, watch pods", ": was shop, now shop, web"))
 
         with it("asks for a verb more, and for a resource more"):
             self.deployed(*DELETE, *SHOP)
@@ -169,7 +169,11 @@ with description("Deploying again") as self:
             role["rules"] = [r for r in role["rules"] if r["resources"] != ["deployments"]]
 
             expect(said(self.deploy(*DELETE, *SHOP))).to(
-                equal(["rights to get deployments.apps; delete, list pods: was nowhere, now shop"])
+                equal(
+                    [
+                        "rights to get deployments.apps; delete, list, watch pods: was nowhere, now shop"
+                    ]
+                )
             )
 
         with it("tells objects with a name from every object"):

@@ -139,7 +139,7 @@ with description("The engine") as self:
         with it("is refused before anything changes where the Function is Kubeless' already"):
             run("-E", "kubeless", *DELETE, cluster=self.cluster)
             self.cluster.calls.clear()
-            answer = run(*KUBERNETES, cluster=finalized(self.cluster))
+            answer = run(*KUBERNETES, "--yes", cluster=finalized(self.cluster))
 
             expect(answer.err).to(contain("take it off: kubectl patch function falco-delete"))
             expect([c for c in self.cluster.changes if "falco-delete" in c[1]]).to(be_empty)
