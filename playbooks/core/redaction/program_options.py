@@ -53,6 +53,9 @@ _PLACES: Mapping[str, Mapping[str, int]] = {
 _ORACLE = ("sqlplus", "sqlldr", "exp", "imp", "expdp", "impdp", "sql", "sqlcl")
 _LOGON = re.compile(r"([^/\s=]{1,128}/)[^/\s@]+((?:@\S+)?)")
 
+# What stands before a program's name.
+_PARTS = re.compile(r"[/=(]")
+
 _KNOWN = re.compile("|".join(map(re.escape, (*_OPTIONS, *_PLACES, *_ORACLE))))
 
 
@@ -151,7 +154,7 @@ class _Command:
 
 def _program(word: str) -> str:
     """``/usr/bin/mysql``, and ``command=mysql`` as Falco writes it."""
-    return re.split(r"[/=(]", word)[-1].strip("\"'")
+    return _PARTS.split(word)[-1].strip("\"'")
 
 
 def _value(option: str, value: str, left: str) -> str:

@@ -29,6 +29,7 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, List, Pattern, Sequence, Tuple
 
 from playbooks.core.alert import Alert
@@ -37,6 +38,9 @@ from playbooks.core.redaction import program_options, token_forms
 from playbooks.core.settings import Setting, Settings, names, yes_or_no
 
 HIDDEN = "***"
+
+# Texts that are remembered, and the characters of the longest of them.
+KNOWN, SHORT = 2048, 256
 
 
 def names_of_values(value: str) -> Tuple[str, ...]:
@@ -159,18 +163,26 @@ class Redaction:
 
     def __init__(self, *, on: bool = True, further: Sequence[str] = ()) -> None:
         self._rules = _rules(further) if on else []
+        self._hints = tuple({hint for rule in self._rules for hint in rule.hints})
+        # The same words come again and again: in the log, in records and in messages.
+        self._short = lru_cache(maxsize=KNOWN)(self._text)
 
     @classmethod
     def of(cls, settings: Settings) -> Redaction:
         return cls(on=settings["REDACT"], further=settings["REDACT_NAMES"])
 
     def text(self, text: str) -> str:
-        if not self._rules:
+        if not self._rules or not text:
             return text
+        return self._short(text) if len(text) <= SHORT else self._text(text)
+
+    def _text(self, text: str) -> str:
         lowered = text.lower()
-        for rule in self._rules:
-            if any(hint in lowered for hint in rule.hints):
-                text = rule.pattern.sub(rule.left, text)
+        hints = {hint for hint in self._hints if hint in lowered}
+        if hints:
+            for rule in self._rules:
+                if not hints.isdisjoint(rule.hints):
+                    text = rule.pattern.sub(rule.left, text)
         text = program_options.hidden(text, HIDDEN)
         return token_forms.without_random_words(text, HIDDEN)
 
