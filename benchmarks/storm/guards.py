@@ -76,9 +76,9 @@ class CountingApi(KubernetesApi):
         super().__init__()
         self.calls: List[str] = []
 
-    def _call(self, method: str, *given: Any, **named: Any) -> Dict[str, Any]:
+    def _request(self, method: str, *given: Any, **named: Any) -> Any:
         self.calls.append(method)
-        return super()._call(method, *given, **named)
+        return super()._request(method, *given, **named)
 
 
 def main() -> int:

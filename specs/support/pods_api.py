@@ -67,8 +67,8 @@ class PodsApi:
             return copy.deepcopy({"items": found})
         return copy.deepcopy(self._pod(path))
 
-    def delete(self, *path: str, body: Mapping[str, Any], user: str = "") -> Manifest:
-        self.calls.append("DELETE")
+    def tell(self, method: str, *path: str, body: Mapping[str, Any]) -> None:
+        self.calls.append(method)
         if self.before_delete:
             self.before_delete.pop()()
         pod = self._pod(path)
@@ -81,7 +81,6 @@ class PodsApi:
         self.deleted.append(copy.deepcopy(pod))
         ending = {**pod["metadata"], "deletionTimestamp": "2026-01-02T03:04:06Z"}
         self.put({**pod, "metadata": ending})
-        return pod
 
     def read(self, *path: str, **query: str) -> bytes:
         if path[-1] != "pods":

@@ -38,7 +38,7 @@ from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
-PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11", "msgspec")
+PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11", "msgspec", "httptools", "uvloop")
 CREDENTIALS = "NATS_CREDS"
 
 MOST_REPLICAS = 100

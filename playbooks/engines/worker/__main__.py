@@ -20,6 +20,11 @@ from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 
+try:
+    import uvloop
+except ImportError:  # asyncio's own does the same, with more of the processor
+    uvloop = None  # type: ignore[assignment]
+
 # Exit codes: for settings that no restart corrects, and for what a restart may.
 MISCONFIGURED, FAILED = 2, 1
 
@@ -30,7 +35,8 @@ def main() -> int:
         chosen = worker_settings(os.environ)
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)
         objects = KubelessObjects(chosen["FUNCTION_NAMESPACE"], chosen["FUNCTION_NAME"])
-        asyncio.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects))
+        with asyncio.Runner(loop_factory=uvloop and uvloop.new_event_loop) as runner:
+            runner.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects))
     except InvalidSetting as error:
         log.error(str(error))
         return MISCONFIGURED

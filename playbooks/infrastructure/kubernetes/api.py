@@ -32,6 +32,7 @@ from playbooks.core.errors import (
 from playbooks.infrastructure.kubernetes.connect import Connection, connecting, of_playbook
 from playbooks.infrastructure.kubernetes.credentials import IMPERSONATED
 from playbooks.infrastructure.kubernetes.limits import LIMITS
+from playbooks.infrastructure.kubernetes.wire import is_json_object
 
 # Seconds to connect, and between two bytes of an answer.
 TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
@@ -85,6 +86,16 @@ class KubernetesApi:
         """Options are in the body: the API server then reads no query. ``user``: as somebody
         else."""
         return self._call("DELETE", path, body=body, headers=_impersonating(user))
+
+    def tell(self, method: str, *path: str, body: Mapping[str, Any]) -> None:
+        """A call of which nothing but the success matters: what it is answered with is not read."""
+        with typed(method, path):
+            response = self._request(method, path, self._timeout, body=body)
+            good = 200 <= response.status <= 299 and is_json_object(response.data)
+            document = None if good else json_object(response.data)
+        if not good:
+            call = f"{method} {_shown(path)}"
+            raise error_of(response.status, document, response.headers, call)
 
     def _call(
         self,
@@ -181,16 +192,28 @@ class KubernetesApi:
             **(headers or {}),
         }
         asked.update({"User-Agent": AGENT, **given})
-        response = connection.pool.request(
-            method,
-            f"{url}?{urlencode(query)}" if query else url,
-            body=json.dumps(body) if body is not None else None,
-            headers=asked,
-            timeout=timeout,
-            retries=False,
-            redirect=False,
-            preload_content=preload_content,
-        )
+        url = f"{url}?{urlencode(query)}" if query else url
+        text = json.dumps(body) if body is not None else None
+        response: Any
+        if preload_content and connection.wire is not None:
+            response = connection.wire.request(
+                method,
+                url,
+                headers=asked.iteritems(),
+                body=text,
+                timeout=timeout,
+            )
+        else:
+            response = connection.pool.request(
+                method,
+                url,
+                body=text,
+                headers=asked,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=preload_content,
+            )
         if response.status == 401:
             self._refused(connection)
         return response
@@ -254,7 +277,7 @@ def error_of(
 
 
 def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
-    value = headers.get("Retry-After") or ""
+    value = headers.get("Retry-After") or headers.get("retry-after") or ""
     return float(value) if value.isdigit() else None
 
 

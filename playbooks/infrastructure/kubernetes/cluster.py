@@ -122,7 +122,7 @@ class KubernetesCluster(Cluster):
             "gracePeriodSeconds": grace_period_seconds,
             "preconditions": _as_read(pod) if pod.remembered else {"uid": pod.uid},
         }
-        self._api.delete(*_pod_path(pod), body=body)
+        self._api.tell("DELETE", *_pod_path(pod), body=body)
 
     def patch_pod(
         self,

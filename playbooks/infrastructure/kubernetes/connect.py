@@ -31,6 +31,7 @@ from playbooks.infrastructure.kubernetes.credentials import TokenFile
 from playbooks.infrastructure.kubernetes.kubeconfig import Entry
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 from playbooks.infrastructure.kubernetes.proxies import proxy_for
+from playbooks.infrastructure.kubernetes.wire import THERE, Wire
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -70,6 +71,13 @@ class Route:
         options["proxy_ssl_context"] = context
         return urllib3.ProxyManager(self.proxy, proxy_headers=headers, **options)
 
+    def wire(self) -> Optional[Wire]:
+        """None where it cannot be had, or a proxy stands in between."""
+        if not THERE or self.proxy:
+            return None
+        most = max(CONNECTIONS, LIMITS.connections)
+        return Wire(self.server, tls=self.tls, name=self.server_name, most=most)
+
 
 class Connection:
     """A pool of connections along a route.
@@ -89,6 +97,7 @@ class Connection:
     ) -> None:
         self.route = route
         self.pool = route.pool()
+        self.wire = route.wire()
         self._authorization = authorization
         self._headers = headers
         self._until = until

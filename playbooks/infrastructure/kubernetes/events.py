@@ -80,7 +80,7 @@ class KubernetesEvents(Recorder):
                 self._remember(key, self._counted(known, now))
                 return
         metadata = made["metadata"]
-        self._api.post(*_EVENTS, metadata["namespace"], "events", body=made)
+        self._api.tell("POST", *_EVENTS, metadata["namespace"], "events", body=made)
         self._remember(key, _Series(metadata["namespace"], metadata["name"], 1, now))
 
     def _counted(self, known: _Series, now: Instant) -> _Series:

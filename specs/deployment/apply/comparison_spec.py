@@ -171,9 +171,11 @@ with description("Deploying again") as self:
             expect(said(self.deploy(*DELETE, *SHOP))).to(
                 equal(
                     [
-                        "rights to get deployments.apps; delete, list, watch pods: was nowhere, now shop"
+                        "rights to get deployments.apps; delete, list, watch pods: was nowhere,"
+                        " now shop"
                     ]
                 )
+            )
             )
 
         with it("tells objects with a name from every object"):

@@ -154,7 +154,7 @@ with description("The client of the API") as self:
 
         def kind_of(error):
             connection = Connection(Route("https://198.18.7.7"))
-            connection.pool = Broken(error)
+            connection.pool = connection.wire = Broken(error)
             try:
                 KubernetesApi(connect=lambda: connection).get("version")
             except Exception as raised:

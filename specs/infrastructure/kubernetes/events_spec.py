@@ -25,7 +25,7 @@ class FakeApi:
     def verbs(self):
         return [verb for verb, _, _ in self.calls]
 
-    def post(self, *path, body):
+    def tell(self, method, *path, body):
         self.calls.append(("post", path, body))
 
     def patch(self, *path, body):

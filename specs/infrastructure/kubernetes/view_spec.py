@@ -10,7 +10,7 @@ from mamba import before, description, it
 from playbooks import delete
 from playbooks.core.cluster.pod import Pod
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.view import shapes
+from playbooks.infrastructure.kubernetes.view import decoding, shapes
 from playbooks.infrastructure.kubernetes.view.decoding import PlainDecoder, TypedDecoder
 from playbooks.infrastructure.kubernetes.view.objects import LARGEST
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, READ, VIEW
@@ -24,7 +24,8 @@ from specs.support.mothers import (
 )
 from specs.support.pods_api import PodsApi, event, while_watching
 
-DECODERS = (PlainDecoder, TypedDecoder)
+# The latter where msgspec is installed.
+DECODERS = (PlainDecoder, TypedDecoder)[: 1 + (decoding.msgspec is not None)]
 
 # What of a pod a proof, a guard or an action looks at.
 READ_OF_POD = (
