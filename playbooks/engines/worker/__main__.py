@@ -35,7 +35,7 @@ def main() -> int:
         chosen = worker_settings(os.environ)
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)
         objects = KubelessObjects(chosen["FUNCTION_NAMESPACE"], chosen["FUNCTION_NAME"])
-        with asyncio.Runner(loop_factory=uvloop and uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
             runner.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects))
     except InvalidSetting as error:
         log.error(str(error))

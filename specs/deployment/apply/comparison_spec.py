@@ -176,7 +176,6 @@ with description("Deploying again") as self:
                     ]
                 )
             )
-            )
 
         with it("tells objects with a name from every object"):
             self.deployed(*DELETE)
