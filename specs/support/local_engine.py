@@ -34,6 +34,7 @@ class LocalEngine:
                 "PATH": path,
                 "COLUMNS": "120",
                 "TMPDIR": self._directory.name,
+                "XDG_STATE_HOME": self._directory.name,
                 **(environ or {}),
             },
             stdin=subprocess.PIPE,

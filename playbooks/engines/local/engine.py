@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
@@ -24,6 +23,7 @@ from playbooks.core.subjects import matches, slug, subject
 from playbooks.engines.local import sources
 from playbooks.engines.local.errors import CannotStart, NoAnswer, TimedOut
 from playbooks.engines.local.interruption import Interruption
+from playbooks.engines.local.log_file import log_file
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.target import Target
 from playbooks.engines.runtime import Event, Runtime
@@ -109,7 +109,7 @@ class _Run:
         target = find(self._playbook, self._environ, self._files)
         name, topics = self._playbook.name, ", ".join(self._topics)
         self._report.say(f"{name} on {topics}: {catalogue.summary(name)}", *target.words)
-        log = _log_file(name)
+        log = log_file(name, self._environ)
         self._feed(target, log)
         self._report.summary()
         self._report.table(target.title, target.afterwards(self._report.acted))
@@ -313,9 +313,3 @@ def _timeout(environ: Mapping[str, str]) -> float:
     if not text.isdigit() or not int(text):
         raise CannotStart(f"FUNC_TIMEOUT is {text!r}, expected seconds")
     return float(text)
-
-
-def _log_file(playbook: str) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix=f"falco-{playbook}-", suffix=".log")
-    os.close(descriptor)
-    return Path(name)

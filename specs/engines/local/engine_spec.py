@@ -30,7 +30,7 @@ def taken_for_recorded(environ=None, **where):
     with tempfile.TemporaryDirectory() as logs, ExitStack() as patched:
         calls = patched.enter_context(patch.object(engine, "Calls", autospec=True))
         patched.enter_context(patch.dict(os.environ))
-        patched.enter_context(patch.object(tempfile, "tempdir", logs))
+        settings["XDG_STATE_HOME"] = logs
         calls.return_value.call.return_value = Outcome.skipped("none", "none")
         main("slack", ("falco.>",), settings, output=io.StringIO(), **where)
     return calls.call_args[1]["recorded"]

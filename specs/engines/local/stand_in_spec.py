@@ -28,12 +28,12 @@ with description("The local engine, on a stand-in,") as self:
     def run_on(self, playbook, *files, **environ):
         """The exit code, what it reported, and what it said on standard error."""
         reported, said = io.StringIO(), io.StringIO()
-        logs = patch.object(tempfile, "tempdir", self.directory.name)
-        with patch.dict(os.environ), redirect_stderr(said), logs:
+        logs = {"XDG_STATE_HOME": self.directory.name}
+        with patch.dict(os.environ), redirect_stderr(said):
             code = main(
                 playbook,
                 ["falco.>"],
-                {**NO_CLUSTER, **environ},
+                {**NO_CLUSTER, **logs, **environ},
                 source=[str(file) for file in files],
                 output=reported,
                 target=local_target.find,
@@ -67,7 +67,7 @@ with description("The local engine, on a stand-in,") as self:
 
     with it("answers the recorded alerts as README says, and logs a line for each"):
         code, reported, _ = self.run_on("delete", RECORDED)
-        (log,) = Path(self.directory.name).glob("falco-delete-*.log")
+        log = Path(self.directory.name, "falco-playbooks", "delete.log")
 
         expect(reported).to(
             contain(
