@@ -8,18 +8,18 @@ tells what came back. What the engine logged is read from its standard error.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import io
 import json
 import os
 import threading
-import urllib.error
-import urllib.request
 from abc import ABC, abstractmethod
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Dict, Mapping, Optional, Tuple, Type
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
@@ -89,12 +89,16 @@ def _logged(log: str) -> Optional[Dict[str, Any]]:
 def posted(url: str, body: bytes, **headers: str) -> Tuple[int, bytes]:
     """Status and body of the answer to a POST."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(url, data=body, headers=named, method="POST")
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        # A server that takes no more of a body answers before it has all of it.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", parts.path or "/", body, named)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 class Kubeless(Caller):

@@ -3,7 +3,7 @@
 import json
 
 from expects import be_below, be_empty, be_false, be_none, be_true, equal, expect, have_len
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from mamba import before, description, it
 
@@ -305,6 +305,8 @@ with description("A pod that is remembered") as self:
                     expect(bool(pod.container(claim.container_id))).to(be_true)
             if not meanwhile:
                 read = answer(KubernetesCluster(truth), alert)
+                # No two pods have a container in common, but what is made up here may.
+                assume(read.reason != "ambiguous")
                 expect(outcome.reason).to(equal(read.reason))
                 expect([p["metadata"]["uid"] for p in api.deleted]).to(
                     equal([p["metadata"]["uid"] for p in truth.deleted])
