@@ -6,7 +6,9 @@ beside it (as root: see talon.py). ``--pods 100 --many 500`` tries it in a minut
 about ten. One table of one run on one cluster: quote the ratios, not the figures.
 
 - worker: the delete playbook, its cap on API calls off (MAX_API_QPS=10000), else as it comes.
-- API server: the same two calls a pod, from as many connections, by clients that do nothing else.
+- no view: the same worker with WATCH=off, which reads each pod before it deletes it.
+- two calls, one call: the API server's own limit, a read and a deletion of a pod, and the deletion
+  alone, from as many connections, by clients that do nothing else.
 - Falco Talon: kubernetes:terminate; no notifiers, no leader election. Its storm is cut off after
   --talon-seconds: it counts what is gone by then.
 - naive way: list every pod of the cluster, find the name, delete; at --many pods, as an admin.
@@ -14,8 +16,9 @@ about ten. One table of one run on one cluster: quote the ratios, not the figure
 How it is measured:
 
 - reactions a second: pods gone, from before the first alert is published to the last pod's end, as
-  one watch of the API tells it, the same for everybody. Worker and API server have three storms
+  one watch of the API tells it, the same for everybody. Workers and API server have three storms
   each, in turn, and the median counts: a neighbour on the machine should not decide.
+- acted upon from the view: of the pods of the storms, those that took no read.
 - CPU of a reaction: user and system time of the whole process, divided by the pods gone.
 - skipped a second: from the first publication until JetStream has every alert acknowledged; alerts
   about processes of a host (without a call), and about pods that are gone (one call each).
@@ -37,20 +40,32 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Optional, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence
 
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
 from benchmarks.storm import bare_api, naive
-from benchmarks.storm.contender import SPACING, Contender, Figures, at_rest, idle, starts, storm
+from benchmarks.storm.contender import (
+    SPACING,
+    Contender,
+    Figures,
+    Storm,
+    at_rest,
+    idle,
+    starts,
+    storm,
+)
 from benchmarks.storm.ground import Ground, alert
 from benchmarks.storm.measures import memory
 from benchmarks.storm.ours import Ours, host_alerts
-from benchmarks.storm.table import printed
+from benchmarks.storm.table import All, printed
 from benchmarks.storm.talon import Skipped, Talon
 
 # Seconds that anything may take that has an end.
 PATIENCE = 120.0
+
+# Alerts before a storm that open connections.
+WARM = 16
 
 
 def main() -> int:
@@ -76,51 +91,82 @@ def main() -> int:
 
 
 def measure(ground: Ground, chosen: argparse.Namespace) -> None:
-    worker = Ours(ground, chosen.connections)
+    found = All()
+    worker, reading = (Ours(ground, chosen.connections, watch=watch) for watch in (True, False))
     try:
-        ours, bare = figures(worker, ground, chosen), Figures()
-        say("worker and API server: storms in turn")
-        storms, limits = [], []
+        found.ours = figures(worker, ground, chosen)
+        worker.stop()
+        found.reading = figures(reading, ground, chosen)
+        reading.stop()
+        say("workers and API server: storms in turn")
+        storms: Dict[str, List[Storm]] = {worker.name: [], reading.name: []}
+        limits: Dict[int, List[float]] = {1: [], 2: []}
         for _ in range(chosen.rounds):
-            storms.append(storm(worker, ground, ground.pods(chosen.pods), PATIENCE))
-            pods = ground.pods(chosen.pods)
-            limits.append(bare_api.limit(ground, pods, chosen.connections, PATIENCE))
-        ours.stormed(storms)
-        bare.reactions = statistics.median(limits)
+            for each in (worker, reading):
+                each.start()
+                each.watches(PATIENCE)
+                # Connections and what guards read are there, as of a worker that has run a while.
+                storm(each, ground, ground.pods(WARM), PATIENCE)
+                storms[each.name].append(storm(each, ground, ground.pods(chosen.pods), PATIENCE))
+                if each is worker:
+                    found.ours.hits = _hits(worker)
+                each.stop()
+            for calls, rates in limits.items():
+                pods = ground.pods(chosen.pods)
+                connections = chosen.connections
+                rates.append(bare_api.limit(ground, pods, connections, PATIENCE, calls=calls))
+        found.ours.stormed(storms[worker.name])
+        found.reading.stormed(storms[reading.name])
+        found.bare.reactions, found.once.reactions = map(statistics.median, (limits[2], limits[1]))
         say("worker: skipped")
+        worker.start()
+        worker.watches(PATIENCE)
         host = host_alerts(chosen.pods * 5)
-        ours.skipped = worker.skipped(host, PATIENCE)
+        found.ours.skipped = worker.skipped(host, PATIENCE)
         gone = [alert(pod) for pod in ground.pods(chosen.pods)]
         ground.clear()
-        ours.skipped_after_call = worker.skipped(gone, PATIENCE)
+        found.ours.skipped_after_call = worker.skipped(gone, PATIENCE)
 
         say("API server: idle")
-        bare.gone = bare_api.idle(ground, ground.pods(chosen.idle), SPACING)
+        found.bare.gone = bare_api.idle(ground, ground.pods(chosen.idle), SPACING)
+        found.once.gone = bare_api.idle(ground, ground.pods(chosen.idle), SPACING, calls=1)
 
         say(f"naive way, among {chosen.many} pods")
         crowd = ground.pods(chosen.many)
-        way = Figures()
-        way.among_many = naive.reactions(ground, crowd[:: max(1, len(crowd) // 10)], PATIENCE)
+        found.naive.among_many = naive.reactions(
+            ground, crowd[:: max(1, len(crowd) // 10)], PATIENCE
+        )
         left = [pod for n, pod in enumerate(crowd) if n % max(1, len(crowd) // 10)]
-        _, ours.among_many = idle(worker, ground, left[: chosen.idle])
-        way.reactions = len(way.among_many) / sum(way.among_many)
+        _, found.ours.among_many = idle(worker, ground, left[: chosen.idle])
+        found.naive.reactions = len(found.naive.among_many) / sum(found.naive.among_many)
         ground.clear()
         beside = memory(ground.nats.process.pid)
         worker.stop()
     finally:
         worker.close()
+        reading.close()
     talon, why = talon_figures(ground, chosen)
-    print(printed(ours, bare, talon, way, chosen.pods, chosen.many))
-    for name, rates in (("worker", [s.reactions for s in storms]), ("API server", limits)):
-        print(f"{name}, reactions a second of each storm: {', '.join(f'{r:.1f}' for r in rates)}")
+    found.talon = talon or Figures()
+    print(printed(found, chosen.pods, chosen.many))
+    for name, rounds in storms.items():
+        print(f"{name}, reactions a second of each storm: {_shown(s.reactions for s in rounds)}")
+    for calls, rates in limits.items():
+        print(f"API server, {calls} a pod, of each storm: {_shown(rates)}")
     print(f"the worker's NATS server: {beside} MB (RSS / PSS)")
     if talon is None:
         print(f"Falco Talon: skipped, {why}")
-    for name, found in (("worker", ours), ("Falco Talon", talon)):
-        if found and found.lost:
-            print(
-                f"{name}: {found.lost} of {chosen.pods} pods were left when its storm was cut off"
-            )
+    for name, each in (("worker", found.ours), ("Falco Talon", found.talon)):
+        if each.lost:
+            print(f"{name}: {each.lost} of {chosen.pods} pods were left when its storm was cut off")
+
+
+def _shown(rates: Iterable[float]) -> str:
+    return ", ".join(f"{rate:.1f}" for rate in rates)
+
+
+def _hits(worker: Ours) -> float:
+    answers = worker.answers
+    return answers["view"] / max(1.0, sum(answers.values()))
 
 
 def talon_figures(ground: Ground, chosen: argparse.Namespace) -> tuple[Optional[Figures], str]:

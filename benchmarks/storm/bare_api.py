@@ -1,4 +1,5 @@
-"""The API server's own limit: read the pod, delete it, from some connections and nothing else.
+"""The API server's own limit: read the pod, delete it, from some connections and nothing else; and
+the same of the deletion alone, with the pod's uid and resourceVersion as preconditions.
 
 Requests are written as bytes that were made before; of answers only the end is looked for. The
 connections are shared out among processes, one a processor, so that no interpreter's lock counts.
@@ -14,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from benchmarks.storm.ground import Ground, Manifest
 
@@ -42,18 +43,23 @@ class Connection:
         )
 
     def read_and_delete(self, pod: Manifest) -> None:
+        self._ask("GET", _path(pod), "")
+        self._delete(pod, "uid")
+
+    def delete(self, pod: Manifest) -> None:
+        self._delete(pod, "uid", "resourceVersion")
+
+    def _delete(self, pod: Manifest, *held: str) -> None:
         metadata = pod["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
         body = json.dumps(
             {
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
                 "gracePeriodSeconds": 1,
-                "preconditions": {"uid": metadata["uid"]},
+                "preconditions": {key: metadata[key] for key in held},
             }
         )
-        self._ask("GET", path, "")
-        self._ask("DELETE", path, body)
+        self._ask("DELETE", _path(pod), body)
 
     def _ask(self, method: str, path: str, body: str) -> None:
         head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
@@ -63,6 +69,11 @@ class Connection:
             raise RuntimeError(f"{method} {path}: {answer[:300]!r}")
         while not _whole(answer):
             answer += self._socket.recv(65536)
+
+
+def _path(pod: Manifest) -> str:
+    metadata = pod["metadata"]
+    return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
 
 
 def _whole(answer: bytes) -> bool:
@@ -75,14 +86,24 @@ def _whole(answer: bytes) -> bool:
     return body.endswith(b"0\r\n\r\n")
 
 
-def limit(ground: Ground, pods: Sequence[Manifest], connections: int, seconds: float) -> float:
-    """Pods a second that are gone, from the first request to the last pod's end."""
+def limit(
+    ground: Ground,
+    pods: Sequence[Manifest],
+    connections: int,
+    seconds: float,
+    *,
+    calls: int = 2,
+) -> float:
+    """Pods a second that are gone, from the first request to the last pod's end. ``calls``: 2, or
+    1 for the deletion alone."""
     context = multiprocessing.get_context("fork")
     processes = min(os.cpu_count() or 1, connections)
     ready, go = context.Semaphore(0), context.Event()
     shares = _shares(list(pods), connections)
     children = [
-        context.Process(target=_child, args=(ground, shares[n::processes], ready, go), daemon=True)
+        context.Process(
+            target=_child, args=(ground, shares[n::processes], calls, ready, go), daemon=True
+        )
         for n in range(processes)
     ]
     for child in children:
@@ -100,14 +121,16 @@ def limit(ground: Ground, pods: Sequence[Manifest], connections: int, seconds: f
     return len(pods) / (moments[-1] - began)
 
 
-def idle(ground: Ground, pods: Sequence[Manifest], spacing: float) -> List[float]:
-    """Seconds from the first of the two requests to the pod's end, one pod after the other, through
+def idle(
+    ground: Ground, pods: Sequence[Manifest], spacing: float, *, calls: int = 2
+) -> List[float]:
+    """Seconds from the first of the requests to the pod's end, one pod after the other, through
     the tap as everybody."""
     connection, taken = Connection(ground, ground.tap.address), []
     for pod in pods:
         time.sleep(spacing)
         began = time.monotonic()
-        connection.read_and_delete(pod)
+        _CALLS[calls](connection, pod)
         taken += [moment - began for moment in ground.gone.wait([pod], TIMEOUT)]
     return taken
 
@@ -116,13 +139,13 @@ def _shares(pods: List[Manifest], count: int) -> List[List[Manifest]]:
     return [pods[n::count] for n in range(count)]
 
 
-def _child(ground: Ground, shares: List[List[Manifest]], ready: Any, go: Any) -> None:
+def _child(ground: Ground, shares: List[List[Manifest]], calls: int, ready: Any, go: Any) -> None:
     pairs: List[Tuple[Connection, List[Manifest]]] = [
         (Connection(ground, ground.api_server), share) for share in shares
     ]
     ready.release()
     go.wait()
-    threads = [threading.Thread(target=_work, args=pair) for pair in pairs]
+    threads = [threading.Thread(target=_work, args=(*pair, calls)) for pair in pairs]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -131,6 +154,12 @@ def _child(ground: Ground, shares: List[List[Manifest]], ready: Any, go: Any) ->
     os._exit(0)
 
 
-def _work(connection: Connection, pods: List[Manifest]) -> None:
+def _work(connection: Connection, pods: List[Manifest], calls: int) -> None:
     for pod in pods:
-        connection.read_and_delete(pod)
+        _CALLS[calls](connection, pod)
+
+
+_CALLS: Dict[int, Callable[[Connection, Manifest], None]] = {
+    1: Connection.delete,
+    2: Connection.read_and_delete,
+}

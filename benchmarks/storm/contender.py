@@ -60,6 +60,7 @@ class Figures:
     storm: Optional[Memory] = None
     cpu: Optional[float] = None
     start: Optional[float] = None
+    hits: Optional[float] = None
 
     def stormed(self, storms: Sequence[Storm]) -> None:
         """The median of several; of memory the most."""

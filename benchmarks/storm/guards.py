@@ -5,6 +5,7 @@
   against loops, the exemptions (its namespace, read every 10 s) and the pause (the ledger, read
   every 2 s). On, every action is written into the ledger before it is done. The pods belong to
   Jobs, which the guards read as well.
+- one call: the API server's own limit of the deletion alone, as in the storm.
 - Kubeless' way, which remembers nothing from one alert to the next: the API calls of an action with
   no guard at all, and with all of them; and those for alerts that are ruled out by themselves.
 
@@ -23,6 +24,7 @@ from typing import Any, Callable, Dict, List, Mapping
 
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
+from benchmarks.storm import bare_api
 from benchmarks.storm.contender import Storm, storm
 from benchmarks.storm.ground import Ground, Manifest, alert
 from benchmarks.storm.ours import Ours
@@ -96,13 +98,20 @@ def main() -> int:
 
 def storms_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namespace) -> None:
     found: Dict[str, List[Storm]] = {"off": [], "on": []}
+    once: List[float] = []
     for number in range(chosen.rounds):
         for name, settings in (("off", OFF), ("on", ON)):
             print(f"[{time.strftime('%H:%M:%S')}] guards {name}, {number + 1}", file=sys.stderr)
             found[name].append(one_storm(ground, chosen, settings, jobs))
+        pods = ground.pods(chosen.pods, jobs)
+        once.append(bare_api.limit(ground, pods, chosen.connections, PATIENCE, calls=1))
     print(f"{'worker':52}{'guards off':>12}{'guards on':>12}{'ratio':>8}")
     show(f"reactions a second, {chosen.pods} alerts at once", found, lambda s: s.reactions, 1)
     show("CPU of a reaction, ms", found, lambda s: s.cpu * 1000, 2)
+    limit = statistics.median(once)
+    for name, storms in found.items():
+        part = statistics.median(storm.reactions for storm in storms) / limit
+        print(f"guards {name}: x {part:.2f} of the limit of one call, {limit:.1f} a second")
     for name, storms in found.items():
         each = ", ".join(f"{s.reactions:.1f}" for s in storms)
         print(f"guards {name}, reactions a second of each storm: {each}")
@@ -118,6 +127,7 @@ def one_storm(
     worker = Ours(ground, chosen.connections, settings)
     try:
         worker.start()
+        worker.watches(PATIENCE)
         if storm(worker, ground, ground.pods(WARM, jobs), PATIENCE).left:
             raise RuntimeError("the worker does not delete what it is to delete")
         return storm(worker, ground, ground.pods(chosen.pods, jobs), PATIENCE)

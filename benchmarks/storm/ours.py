@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from benchmarks.storm.ground import SUBJECT, TOPIC, Ground, until
 from benchmarks.storm.nats_publisher import Publisher
@@ -21,13 +21,19 @@ class AsInPod(OnCluster):
 
 
 class Ours:
-    """``settings``: of its guards; by default nothing is held to a cap."""
-
-    name = "worker"
+    """``settings``: of its guards; by default nothing is held to a cap. ``watch``: whether it keeps
+    a view of the pods."""
 
     def __init__(
-        self, ground: Ground, concurrency: int, settings: Mapping[str, str] = NO_CAPS
+        self,
+        ground: Ground,
+        concurrency: int,
+        settings: Mapping[str, str] = NO_CAPS,
+        *,
+        watch: bool = True,
     ) -> None:
+        self.name = "worker" if watch else "worker without view"
+        self._watch = watch
         self._ground = ground
         self._concurrency = concurrency
         self._guards = settings
@@ -50,7 +56,9 @@ class Ours:
             "FUNCTION_NAMESPACE": self._ground.namespace,
             "POD_NAMESPACE": self._ground.namespace,
             "NATS_URL": self._ground.nats.url,
+            "NAMESPACES": self._ground.namespace,
             "MAX_API_QPS": "10000",
+            "WATCH": "on" if self._watch else "off",
             "CONCURRENCY": str(self._concurrency),
             "KUBERNETES_SERVICE_HOST": host,
             "KUBERNETES_SERVICE_PORT": str(port),
@@ -63,6 +71,39 @@ class Ours:
         said = f"subscribed to {TOPIC}"
         if not until(lambda: said in worker.log and worker.get("/readyz")[0] == 200, READY):
             raise RuntimeError(f"the worker is not ready:\n{worker.log}")
+
+    def watches(self, seconds: float) -> float:
+        """Seconds until it has its view."""
+        began = time.monotonic()
+        if self._watch and not until(lambda: self._metric("playbook_view_live") == 1, seconds):
+            raise RuntimeError(f"the worker does not watch the pods:\n{self._log}")
+        return time.monotonic() - began
+
+    @property
+    def answers(self) -> Dict[str, float]:
+        """How many pods were acted upon from the view, and how many were read."""
+        return {
+            answer: self._metric("playbook_view_answers_total", answer=answer)
+            for answer in ("view", "changed", "read")
+        }
+
+    @property
+    def remembered(self) -> Tuple[float, float]:
+        """How many pods are in the view, and their bytes, as the worker says."""
+        return (
+            self._metric("playbook_view_objects", kind="pods"),
+            self._metric("playbook_view_bytes", kind="pods"),
+        )
+
+    def _metric(self, name: str, **labels: str) -> float:
+        assert self._worker is not None
+        named = {**labels, "playbook": "delete"}
+        shown = ",".join(f'{key}="{named[key]}"' for key in sorted(named))
+        return self._worker.metric(f"{name}{{{shown}}}")
+
+    @property
+    def _log(self) -> str:
+        return self._worker.log if self._worker else ""
 
     def send(self, alerts: Sequence[bytes]) -> None:
         self._publisher.publish(SUBJECT, alerts)
