@@ -66,7 +66,13 @@ def bootstrap(
     metrics = Metrics(playbook.name)
     if watch is not None:
         metrics.watch(watch)
-    writer = OutcomeWriter(playbook.name, responder.recorders, responder.redaction, metrics)
+
+    def busy() -> bool:
+        return worker.serving is not None and worker.serving.work.answering
+
+    writer = OutcomeWriter(
+        playbook.name, responder.recorders, responder.redaction, metrics, busy=busy
+    )
 
     here = {"namespace": settings["FUNCTION_NAMESPACE"], "function": settings["FUNCTION_NAME"]}
     changed = asyncio.Event()

@@ -4,8 +4,9 @@ recorders after it, so that a slow recorder delays no alert."""
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Dict, Optional, Sequence, Set, Union
+from typing import Callable, Dict, Optional, Sequence, Set, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.notifications import kinds
@@ -21,6 +22,10 @@ from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
 # Seconds for which a recorder is tried again.
 PATIENCE = 60.0
 
+# Seconds for which a record waits until no alert is being answered, and between two looks: it takes
+# of the same processor, and of the same API server.
+YIELDS, LOOK = 2.0, 0.01
+
 # Outcomes that may wait for one recorder.
 MOST = 10_000
 
@@ -32,7 +37,10 @@ Body = Union[Alert, bytes]
 
 class OutcomeWriter:
     """A thread for each recorder, which takes one outcome after the other. What cannot be recorded
-    is a line of the log and a count, and changes nothing."""
+    is a line of the log and a count, and changes nothing.
+
+    ``busy``: whether alerts are being answered, which go first.
+    """
 
     def __init__(
         self,
@@ -42,7 +50,9 @@ class OutcomeWriter:
         metrics: Metrics,
         *,
         most: int = MOST,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._busy = busy
         self._playbook = playbook
         self._redaction = redaction
         self._metrics = metrics
@@ -90,7 +100,7 @@ class OutcomeWriter:
             return
         try:
             future = asyncio.get_running_loop().run_in_executor(
-                self._pools[recorder], self._put, recorder, body, outcome
+                self._pools[recorder], self._put, recorder, body, outcome, time.monotonic()
             )
         except RuntimeError as error:
             self._failed(where, error)
@@ -107,7 +117,11 @@ class OutcomeWriter:
 
         future.add_done_callback(over)
 
-    def _put(self, recorder: Recorder, body: Body, outcome: Outcome) -> Optional[Exception]:
+    def _put(
+        self, recorder: Recorder, body: Body, outcome: Outcome, since: float
+    ) -> Optional[Exception]:
+        while self._busy() and time.monotonic() - since < YIELDS:
+            time.sleep(LOOK)
         return recorders.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
 
     def _failed(self, where: str, error: Exception) -> None:

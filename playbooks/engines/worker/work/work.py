@@ -136,6 +136,11 @@ class Work:
             return None
         return self._runtime.target(delivery.alert, delivery.origin.stored)
 
+    @property
+    def answering(self) -> bool:
+        """Whether an alert is being answered, as far as another thread can tell."""
+        return self._turns.any
+
     async def answer_now(self, body: bytes, runtime: Runtime, seconds: float = 0.0) -> Outcome:
         """Answer outside of any stream: without JetStream, or for a dry run."""
         turn = self._turns.ask("", Priority.DEBUG)

@@ -2,7 +2,9 @@ import asyncio
 import io
 import json
 import threading
+import time
 from contextlib import redirect_stderr
+from unittest.mock import patch
 
 from expects import contain, equal, expect, have_len
 from mamba import before, description, it
@@ -14,6 +16,7 @@ from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.records import writer
 from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
 from playbooks.engines.worker.records.writer import OutcomeWriter
 from specs.support.mothers import a_document
@@ -74,9 +77,11 @@ with description("The outcomes that a worker records") as self:
         self.metrics = Metrics("delete")
         self.log = io.StringIO()
 
-    def write(self, *outcomes, recorders=(), stream=None, most=10, meanwhile=None):
+    def write(self, *outcomes, recorders=(), stream=None, most=10, meanwhile=None, **given):
         async def go():
-            writer = OutcomeWriter("delete", recorders, Redaction(), self.metrics, most=most)
+            writer = OutcomeWriter(
+                "delete", recorders, Redaction(), self.metrics, most=most, **given
+            )
             if stream:
                 await writer.write_to(stream)
             for outcome in outcomes:
@@ -119,6 +124,26 @@ with description("The outcomes that a worker records") as self:
         self.write(DONE, DONE, recorders=[slow, other], meanwhile=held.set)
 
         expect([slow.seen, other.seen]).to(equal([["done", "done"], ["done", "done"]]))
+
+    with it("let alerts that are being answered go first"):
+        recorder, answering = FakeRecorder(), [True]
+        seen = []
+
+        def answered():
+            time.sleep(0.1)
+            seen.append(list(recorder.seen))
+            answering.clear()
+
+        self.write(DONE, recorders=[recorder], busy=lambda: bool(answering), meanwhile=answered)
+
+        expect([*seen, recorder.seen]).to(equal([[], ["done"]]))
+
+    with it("do not wait for long where there is no end of alerts"):
+        recorder = FakeRecorder()
+        with patch.object(writer, "YIELDS", 0.05):
+            self.write(DONE, DONE, recorders=[recorder], busy=lambda: True)
+
+        expect(recorder.seen).to(equal(["done", "done"]))
 
     with it("are given up where too many wait"):
         held = threading.Event()
