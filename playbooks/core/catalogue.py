@@ -31,8 +31,8 @@ def load(name: str) -> Playbook:
 
 def containing(kind: str = "") -> List[Playbook]:
     """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released."""
-    found = [(load(name), load(name).reaction.CONTAINMENT) for name in names()]
-    return [playbook for playbook, each in found if each and kind in ("", each.KIND)]
+    found = [(each, each.reaction.CONTAINMENT) for each in map(load, names())]
+    return [playbook for playbook, ends in found if ends and kind in ("", ends.KIND)]
 
 
 def summary(name: str) -> str:

@@ -3,13 +3,12 @@ import subprocess
 import sys
 from collections import Counter
 from functools import lru_cache
-from pathlib import Path
 from textwrap import indent
 
 from expects import be_empty, equal, expect
 from mamba import description, it
 
-PACKAGE = Path(__file__).parents[2] / "playbooks"
+from specs.support.sources import PACKAGE, nodes_of
 
 # Each layer may import itself and these. A program (__main__) wires what it runs, and so may
 # import infrastructure, as entrypoints do.
@@ -55,12 +54,6 @@ for known in [known for known in sys.modules if known.startswith("playbooks")]:
     del sys.modules[known]
 __import__(name)
 """
-
-
-@lru_cache(maxsize=None)
-def nodes_of(path):
-    """All of the module's syntax tree, read once."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 @lru_cache(maxsize=None)

@@ -1,8 +1,5 @@
 import io
-import os
 import shlex
-import subprocess
-import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
@@ -14,10 +11,12 @@ from mamba import before, description, it
 
 from playbooks.core import catalogue
 from playbooks.deployment import VERSION, command_line, verbs
+from playbooks.deployment.__main__ import main
 from playbooks.deployment.engines import registry
 from playbooks.deployment.request.options import Options
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
+from specs.support.completion import completed_by_bash
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,24 +53,6 @@ def completed(*words):
     name, variable = "deploy_playbook", "_DEPLOY_PLAYBOOK_COMPLETE"
     shell = BashComplete(command_line.program, {}, name, variable)
     return [item.value for item in shell.get_completions(list(words[:-1]), words[-1])]
-
-
-def completed_by_bash(*words):
-    done = subprocess.run(
-        [sys.executable, "-m", "playbooks.deployment"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "_DEPLOY_PLAYBOOK_COMPLETE": "bash_complete",
-            "COMP_WORDS": " ".join(["deploy_playbook", *words]),
-            "COMP_CWORD": str(len(words)),
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
 
 with description("The command line of deploy_playbook") as self:
@@ -195,7 +176,9 @@ with description("The command line of deploy_playbook") as self:
             expect(run(*typed).err).to(contain(f"did you mean {meant}?"))
 
     with it("completes options, playbooks and engines in bash"):
-        expect(completed_by_bash("--name")).to(equal(["--namespace", "--name"]))
+        in_bash = completed_by_bash(lambda: main((), {}, FakeObjects), "deploy_playbook", "--name")
+
+        expect(in_bash).to(equal(["--namespace", "--name"]))
         expect(completed("-p", "")).to(equal(catalogue.names()))
         expect(completed("-x", "-E", "kube")).to(equal(["kubeless", "kubernetes"]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from itertools import count
 
 from playbooks.core.cluster.manifest import identity
@@ -31,6 +30,13 @@ def rolled_out(deployment):
     return dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), replicas)
 
 
+def copied(value):
+    """As copy.deepcopy, of what JSON can say only, in a tenth of the time."""
+    if isinstance(value, dict):
+        return {key: copied(content) for key, content in value.items()}
+    return [copied(content) for content in value] if isinstance(value, (list, tuple)) else value
+
+
 class FakeObjects(ClusterObjects):
     """``calls``: what was asked for in turn, such as ("create", "Function falco-delete").
 
@@ -49,7 +55,7 @@ class FakeObjects(ClusterObjects):
         self.failures = {}
         self.finalizer = False
         self.logged = {}
-        self.api_server = copy.deepcopy(API_SERVER)
+        self.api_server = copied(API_SERVER)
         self.status = rolled_out
         self.version = "v1.34.4"
         self.before_call = lambda verb, manifest: None
@@ -94,14 +100,14 @@ class FakeObjects(ClusterObjects):
     def get(self, manifests):
         there = {identity(API_SERVER): self.api_server, **self.objects}
         known = [there.get(identity(manifest)) for manifest in manifests]
-        return [copy.deepcopy(found) for found in known if found]
+        return [copied(found) for found in known if found]
 
     def list(self, resources, *, namespace="", selector=""):
         if resources[0] in self.failures:
             raise self.failures[resources[0]]
         kinds = [singular(resource.partition(".")[0]) for resource in resources]
         return [
-            copy.deepcopy(manifest)
+            copied(manifest)
             for (kind, place, _), manifest in self.objects.items()
             if kind.lower() in kinds
             and namespace in ("", place)
@@ -166,13 +172,13 @@ class FakeObjects(ClusterObjects):
             raise error
 
     def _store(self, manifest, *, uid):
-        stored = copy.deepcopy(manifest)
+        stored = copied(manifest)
         stored["metadata"]["uid"] = uid
         stored["metadata"]["resourceVersion"] = str(next(self._numbers))
         if stored["kind"] == "Deployment":
             stored["status"] = self.status(stored)
         self.objects[identity(stored)] = stored
-        return copy.deepcopy(stored)
+        return copied(stored)
 
     def _collect(self, uid):
         """What the garbage collector does with objects whose owner is gone."""

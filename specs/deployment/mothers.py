@@ -10,6 +10,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import yaml
+
 from playbooks.deployment import __main__ as program
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import kubernetes, registry
@@ -56,6 +58,11 @@ def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, reac
             reach=lambda *where: reach,
         )
     return Run(code, out.getvalue(), err.getvalue())
+
+
+def documents_of(text):
+    """As yaml.safe_load_all, in a tenth of the time."""
+    return yaml.load_all(text, yaml.CSafeLoader)
 
 
 def a_secret(name, **data):

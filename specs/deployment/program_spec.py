@@ -3,7 +3,6 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-import yaml
 from expects import be_below, be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
@@ -11,7 +10,7 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment.request import catalogue
 from playbooks.engines.local import engine
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import WEBHOOK, a_secret, run
+from specs.deployment.mothers import WEBHOOK, a_secret, documents_of, run
 
 DELETE = ("-E", "kubeless", "-p", "delete", "-t", "falco.error.*")
 SLACK = ("-E", "kubeless", "-p", "slack", "-t", "falco.error.*")
@@ -183,7 +182,7 @@ with description("deploy_playbook") as self:
     with description("asked to print"):
         with it("prints every object, each after what it refers to"):
             answer = run("-d", *DELETE)
-            kinds = [document["kind"] for document in yaml.safe_load_all(answer.out)]
+            kinds = [document["kind"] for document in documents_of(answer.out)]
 
             expect(kinds).to(
                 equal(
@@ -215,7 +214,7 @@ with description("deploy_playbook") as self:
         with it("prints values such that they are read unchanged"):
             texts = ["1e3", "007", "true", "a: b", "#x", "a\n  b\n\n", "é", "'", '"', " x ", "*a"]
             values = [part for i, text in enumerate(texts) for part in ("-e", f"V{i:02}={text}")]
-            documents = list(yaml.safe_load_all(run("-d", *DELETE, *values).out))
+            documents = list(documents_of(run("-d", *DELETE, *values).out))
             function = next(each for each in documents if each["kind"] == "Function")
             pod = function["spec"]["deployment"]["spec"]["template"]["spec"]
 

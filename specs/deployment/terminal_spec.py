@@ -2,37 +2,25 @@ import contextlib
 import io
 import os
 import pty
-import subprocess
-import sys
-from pathlib import Path
+from unittest.mock import patch
 
 from expects import be_below_or_equal, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.deployment.terminal import show_table
 
-ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("TIME", "RULE", "ID")
 RULE = "Terminal shell in container of a deployment whose name is long"
 ROWS = [(("2026-01-02T03:04:05Z", RULE, 17), ["why: [red]\x1b[2J"]), ((None, "x", ""), [])]
 
-PROGRAM = f"""\
-from playbooks.deployment.terminal import show_table
-show_table({COLUMNS!r}, {ROWS!r})
-"""
-
 
 def on_a_terminal(**environment):
-    """What the program prints on a terminal of 60 columns."""
+    """What is printed on a terminal of 60 columns."""
     ours, theirs = pty.openpty()
-    subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        env={"TERM": "xterm", "COLUMNS": "60", "PATH": os.environ["PATH"], **environment},
-        stdout=theirs,
-        check=True,
-    )
-    os.close(theirs)
+    environment = {"TERM": "xterm", "COLUMNS": "60", **environment}
+    with patch.dict(os.environ, environment, clear=True):
+        with os.fdopen(theirs, "w") as out, contextlib.redirect_stdout(out):
+            show_table(COLUMNS, ROWS)
     text = b""
     # The end of a terminal is an error on Linux.
     with contextlib.suppress(OSError):

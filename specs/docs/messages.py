@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from functools import lru_cache
-from pathlib import Path
-from typing import AbstractSet, FrozenSet, Iterator, List, Set
+from typing import AbstractSet, FrozenSet, Iterable, Iterator, List, Set
 
-ROOT = Path(__file__).resolve().parents[2]
+from specs.support.sources import PACKAGE, nodes_of
+
 MARK = "\0"
 
 
@@ -16,9 +16,9 @@ MARK = "\0"
 def templates() -> FrozenSet[str]:
     """Line by line. Docstrings are no texts that anybody is shown."""
     found: Set[str] = set()
-    for path in sorted((ROOT / "playbooks").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for text in _texts(tree, _docstrings(tree)):
+    for path in sorted(PACKAGE.rglob("*.py")):
+        nodes = nodes_of(path)
+        for text in _texts(nodes, _docstrings(nodes)):
             found |= {line.strip() for line in text.split("\n")}
     return frozenset(found)
 
@@ -35,8 +35,8 @@ def is_printed(message: str, texts: AbstractSet[str]) -> bool:
     return any(matches(text) for text in texts)
 
 
-def _texts(tree: ast.AST, skipped: Set[int]) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _texts(nodes: Iterable[ast.AST], skipped: Set[int]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             skipped |= {id(part) for part in node.values}
             yield "".join(_parts(node))
@@ -49,10 +49,10 @@ def _parts(joined: ast.JoinedStr) -> List[str]:
     return [str(p.value) if isinstance(p, ast.Constant) else MARK for p in joined.values]
 
 
-def _docstrings(tree: ast.AST) -> Set[int]:
+def _docstrings(nodes: Iterable[ast.AST]) -> Set[int]:
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found: Set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, kinds) and node.body and isinstance(node.body[0], ast.Expr):
             found.add(id(node.body[0].value))
     return found

@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +11,8 @@ from mamba import description, it
 from specs.support.conditions import not_run_unless, program
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "prometheus-rules.yaml"
-RULES = yaml.safe_load(PATH.read_text(encoding="utf-8"))["groups"][0]["rules"]
+GROUP = yaml.safe_load(PATH.read_text(encoding="utf-8"))["groups"][0]
+RULES = {rule["alert"]: rule for rule in GROUP["rules"]}
 
 # Series as Prometheus stores them, with the name of a pod that it adds.
 READY = 'playbook_ready{playbook="delete",pod="a"}'
@@ -27,6 +27,11 @@ def promtool(*words):
     return done.stdout + done.stderr if done.returncode else ""
 
 
+def a_file_of(*rules):
+    """In the group of docs/prometheus-rules.yaml."""
+    return yaml.safe_dump({"groups": [{**GROUP, "rules": list(rules)}]})
+
+
 def shown(expression):
     """As Grafana asks it, its variables filled in."""
     return re.sub(r"\$__(rate_interval|range)", "1h", expression).replace("$playbook", ".*")
@@ -34,7 +39,7 @@ def shown(expression):
 
 def expected(alert, value, labels):
     """What promtool is to find firing."""
-    rule = next(rule for rule in RULES if rule["alert"] == alert)
+    rule = RULES[alert]
     known = {"$labels." + key: text for key, text in labels.items()}
     known.update({"$value": value, "$value | humanizeDuration": value})
 
@@ -59,10 +64,10 @@ def complaint(alert, series, moments, value="", every="1m", **labels):
         for moment, fires in moments.items()
     ]
     inputs = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": every, "input_series": inputs, "alert_rule_test": tests}
+    whole = {"rule_files": ["rule.yaml"], "evaluation_interval": every, "tests": [test]}
     with tempfile.TemporaryDirectory() as directory:
-        shutil.copy(PATH, directory)
-        test = {"interval": every, "input_series": inputs, "alert_rule_test": tests}
-        whole = {"rule_files": [PATH.name], "evaluation_interval": every, "tests": [test]}
+        Path(directory, "rule.yaml").write_text(a_file_of(RULES[alert]))
         path = Path(directory, "test.yaml")
         path.write_text(yaml.safe_dump(whole))
         return promtool("test", "rules", str(path))
@@ -158,7 +163,7 @@ with description("An expression of the dashboard") as self:
         ]
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "rules.yaml")
-            path.write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
+            path.write_text(a_file_of(*rules))
 
             expect(promtool("check", "rules", str(path))).to(equal(""))
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import Any, Dict
 
 from specs.support.conditions import Condition
 
-try:
-    import s3fs
-    from moto.server import ThreadedMotoServer
-except ImportError:
-    ThreadedMotoServer = None
-
-S3_SERVER = Condition(ThreadedMotoServer is not None, "moto and s3fs are not installed")
+S3_SERVER = Condition(all(map(find_spec, ("moto", "s3fs"))), "moto and s3fs are not installed")
 
 BUCKET = "evidence"
 
@@ -22,6 +17,8 @@ class S3Server:
     """Runs while it is entered, with one bucket. ``settings``: those of a playbook that uses it."""
 
     def __init__(self) -> None:
+        from moto.server import ThreadedMotoServer  # takes a second
+
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.settings: Dict[str, str] = {}
@@ -43,6 +40,8 @@ class S3Server:
 
     def client(self) -> Any:
         """A client of the spec's own."""
+        import s3fs
+
         return s3fs.S3FileSystem(
             key="spec",
             secret="spec",

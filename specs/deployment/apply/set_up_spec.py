@@ -1,6 +1,5 @@
 import re
 
-import yaml
 from expects import be_empty, contain, equal, expect, have_keys
 from mamba import before, description, it
 
@@ -10,7 +9,7 @@ from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import of
 from playbooks.deployment.manifests.definitions import definitions
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import run
+from specs.deployment.mothers import documents_of, run
 
 DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
 NEEDED = [
@@ -158,7 +157,7 @@ with description("Setting a cluster up") as self:
         expect(self.cluster.names).to(equal(MADE))
 
     with it("prints what it would make"):
-        documents = list(yaml.safe_load_all(run("-S", "-d").out))
+        documents = list(documents_of(run("-S", "-d").out))
 
         expect(sorted(f"{d['kind']} {d['metadata']['name']}" for d in documents)).to(equal(MADE))
 

@@ -1,14 +1,13 @@
 import base64
 import signal
 
-import yaml
 from expects import be_above_or_equal, be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply import rollout
 from specs.deployment.fake_objects import FakeObjects, rolled_out
-from specs.deployment.mothers import TOKEN, run
+from specs.deployment.mothers import TOKEN, documents_of, run
 from specs.support.signals import ctrl_c_arrives
 
 DELETE = ("-p", "delete", "-t", "falco.error.*")
@@ -95,7 +94,7 @@ with description("The engine") as self:
         answer = run("-d", *DELETE, cluster=self.cluster)
 
         expect(answer.err).to(contain("kubernetes: no cluster says otherwise: connection refused"))
-        expect([m["kind"] for m in yaml.safe_load_all(answer.out)]).to(contain("Deployment"))
+        expect([m["kind"] for m in documents_of(answer.out)]).to(contain("Deployment"))
 
     with it("warns of what cannot be printed without asking a cluster"):
         answer = run("-d", *KUBERNETES, "-s", "NATS_URL=nats/url", "--show-secrets")

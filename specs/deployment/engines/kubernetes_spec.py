@@ -4,7 +4,6 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from expects import be_empty, contain, equal, expect, have_key, have_keys
 from mamba import description, it
 
@@ -12,7 +11,7 @@ from playbooks.core.cluster.manifest import identity
 from playbooks.deployment import terminal
 from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.packaging.dependencies import requirements
-from specs.deployment.mothers import EXISTING, TOKEN, a_worker_request, worker_objects
+from specs.deployment.mothers import EXISTING, TOKEN, a_worker_request, documents_of, worker_objects
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 IMAGE = "registry.example/falco-playbooks:1"
@@ -77,7 +76,7 @@ def sources(*arguments, existing=EXISTING):
 def but_for_archives(made):
     """What changes with every line of source or hash of it, left out."""
     text = terminal.documents(made.in_order)
-    documents = list(yaml.safe_load_all(text))
+    documents = list(documents_of(text))
     for document in documents:
         if document["kind"] == "Function" and "function" in document["spec"]:
             document["spec"].update({"checksum": "...", "function": "..."})
@@ -89,7 +88,7 @@ def but_for_archives(made):
 
 
 def golden(name):
-    return list(yaml.safe_load_all((GOLDEN / name).read_text(encoding="utf-8")))
+    return list(documents_of((GOLDEN / name).read_text(encoding="utf-8")))
 
 
 with description("The objects of a worker") as self:

@@ -22,7 +22,7 @@ TOLD = ("LEDGER", "NODE_NAME", "POD_NAMESPACE")
 
 
 def golden(name):
-    return without_zeros(yaml.safe_load((GOLDEN / name).read_text(encoding="utf-8")))
+    return without_zeros(yaml.load((GOLDEN / name).read_text(encoding="utf-8"), yaml.CSafeLoader))
 
 
 def but_for_content(manifest):

@@ -4,6 +4,7 @@ import io
 import os
 import tempfile
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 from expects import be_below, be_empty, contain, equal, expect, raise_error
@@ -13,9 +14,21 @@ from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.packaging.archive import archive, package_archive, worker_archive
 
+made = lru_cache(maxsize=None)(archive)
+
 
 def the_files(content):
     return zipfile.ZipFile(io.BytesIO(content)).namelist()
+
+
+@lru_cache(maxsize=None)
+def ours_in(source):
+    """The modules of ours that it imports from."""
+    return {
+        node.module
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("playbooks")
+    }
 
 
 with description("The archive of a worker") as self:
@@ -39,12 +52,12 @@ with description("The archive for an engine of its own") as self:
 
 with description("The archive of a playbook") as self:
     with it("has its entrypoint at the top and the package beside it"):
-        expect(the_files(archive("delete"))).to(
+        expect(the_files(made("delete"))).to(
             contain("delete.py", "playbooks/__init__.py", "playbooks/core/__init__.py")
         )
 
     with it("has what the entrypoint imports, and what that imports"):
-        expect(the_files(archive("delete"))).to(
+        expect(the_files(made("delete"))).to(
             contain(
                 "playbooks/reactions/delete_pod.py",
                 "playbooks/engines/kubeless.py",
@@ -56,7 +69,7 @@ with description("The archive of a playbook") as self:
 
     with it("has nothing else"):
         for playbook in catalogue.names():
-            files = the_files(archive(playbook))
+            files = the_files(made(playbook))
             top = {file for file in files if "/" not in file}
             entrypoints = {f"playbooks/{name}.py" for name in catalogue.names()}
             foreign = [
@@ -68,39 +81,34 @@ with description("The archive of a playbook") as self:
             expect(foreign).to(be_empty)
 
     with it("has only the reaction and the clients that it uses"):
-        expect(the_files(archive("slack"))).not_to(
+        expect(the_files(made("slack"))).not_to(
             contain("playbooks/infrastructure/kubernetes/api.py")
         )
 
     with it("holds every module of ours that its modules import"):
         for playbook in catalogue.names():
-            opened = zipfile.ZipFile(io.BytesIO(archive(playbook)))
+            opened = zipfile.ZipFile(io.BytesIO(made(playbook)))
             modules = {name[: -len(".py")].replace("/", ".") for name in opened.namelist()}
             packages = {m[: -len(".__init__")] for m in modules if m.endswith(".__init__")}
-            wanted = {
-                node.module
-                for name in opened.namelist()
-                for node in ast.walk(ast.parse(opened.read(name)))
-                if isinstance(node, ast.ImportFrom) and node.module.startswith("playbooks")
-            }
+            wanted = {each for name in opened.namelist() for each in ours_in(opened.read(name))}
 
             expect(wanted - modules - packages).to(be_empty)
 
     with it("has the same bytes every time, whenever the files were written"):
-        opened = zipfile.ZipFile(io.BytesIO(archive("delete")))
+        opened = zipfile.ZipFile(io.BytesIO(made("delete")))
 
-        expect(archive("delete")).to(equal(archive("delete")))
+        expect(archive("delete")).to(equal(made("delete")))
         expect({entry.date_time for entry in opened.infolist()}).to(equal({(1980, 1, 1, 0, 0, 0)}))
         expect(opened.namelist()).to(equal(sorted(opened.namelist())))
 
     with it("can be read by the function's user"):
-        opened = zipfile.ZipFile(io.BytesIO(archive("delete")))
+        opened = zipfile.ZipFile(io.BytesIO(made("delete")))
 
         expect({entry.external_attr >> 16 for entry in opened.infolist()}).to(equal({0o100644}))
 
     with it("is small"):
         for playbook in catalogue.names():
-            expect(len(archive(playbook))).to(be_below(156 * 1024))
+            expect(len(made(playbook))).to(be_below(156 * 1024))
 
     with description("of a package of its own"):
         with before.each:

@@ -47,7 +47,7 @@ SCHEDULES = st.binary(min_size=300, max_size=400)
 WORK = st.lists(st.integers(0, 59), min_size=8, max_size=30)
 
 QUICKLY = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     database=None,
     derandomize=True,
