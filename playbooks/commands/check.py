@@ -19,7 +19,7 @@ from playbooks.commands.checks import (
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.pause import ledger_of
+from playbooks.commands.targets.ledgers import ledger_of
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.playbook import Playbook

@@ -9,38 +9,20 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, ca
 import click
 
 from playbooks.commands import tell
-from playbooks.commands.deployed import environment_of
 from playbooks.commands.in_pod import who
 from playbooks.commands.options import Selection, Session, command, selects
-from playbooks.core.cluster.manifest import (
-    KUBELESS_API,
-    LEDGER,
-    Manifest,
-    label,
-    reference,
-    shown,
-)
-from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.commands.targets import ledgers
+from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
-from playbooks.core.ledger.limits import object_name
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import ledger as manifests
-from playbooks.deployment.removal.reach import Place
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
-from playbooks.infrastructure.kubernetes.ledger import KEY
-from playbooks.infrastructure.ledger import change, read
+from playbooks.infrastructure.ledger import change
 from playbooks.infrastructure.this_pod import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Of ``--ledger``: none is read or written.
-NONE = "off"
-
-_ADVICE = f"--ledger NAMESPACE/NAME names it, --ledger {NONE} goes without"
 
 
 @dataclass(frozen=True)
@@ -168,9 +150,9 @@ def _written(
     if scope.everything and not scope.all_namespaces:
         tell("", [f"only the playbooks of namespace {namespace}: -A is those of all namespaces"])
     if scope.everything:
-        places = _everywhere(session.cluster, "" if scope.all_namespaces else namespace)
+        places = ledgers.everywhere(session.cluster, "" if scope.all_namespaces else namespace)
     else:
-        places = [_of_function(session.cluster, namespace, which.function, anew=anew)]
+        places = [ledgers.of_function(session.cluster, namespace, which.function, anew=anew)]
     reach, failed = session.reach(), []
     by, now = who(session.cluster), SystemClock().now
     for place in places:
@@ -190,151 +172,3 @@ def paused_since(paused: Mapping[str, str]) -> str:
     """Such as ``2026-01-02T03:04:05Z by alice: node maintenance``."""
     why = f": {paused['why']}" if paused.get("why") else ""
     return f"{paused.get('at', '')} by {paused.get('by', '')}{why}"
-
-
-def _of_function(
-    cluster: ClusterObjects, namespace: str, function: str, *, anew: bool = False
-) -> Place:
-    """``anew``: also one that is gone, where the Function is there. Raises DeploymentError where
-    there is none."""
-    name = manifests.name(function)
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
-    ours = found and label(found[0], LEDGER) is not None
-    function_there = (
-        anew
-        and not found
-        and cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    )
-    if not ours and not function_there:
-        raise DeploymentError(
-            f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
-        )
-    return namespace, name
-
-
-def _everywhere(cluster: ClusterObjects, namespace: str) -> List[Place]:
-    """The ledgers of all playbooks, in one namespace or in all. Raises DeploymentError for none."""
-    found = cluster.list(("configmaps",), namespace=namespace, selector=LEDGER)
-    if not found:
-        where = f"in namespace {namespace}" if namespace else "in this cluster"
-        raise DeploymentError(f"there is no playbook with a ledger {where}")
-    return sorted((m["metadata"]["namespace"], m["metadata"]["name"]) for m in found)
-
-
-def ledger_option(use: str) -> Callable[[F], F]:
-    """``--ledger``, whose ConfigMap is there for this use."""
-    return click.option(
-        "--ledger",
-        metavar="NAMESPACE/NAME",
-        default="",
-        help=f"The ConfigMap {use}, or '{NONE}'. Default: that of each Function of the playbook.",
-    )
-
-
-def ledger_problems(given: str) -> List[str]:
-    """What is wrong with the value of ``--ledger``."""
-    try:
-        place = object_name("" if given == NONE else given)
-    except ValueError:
-        place = ("", given)
-    if place is None or place[0]:
-        return []
-    return [f"--ledger is {given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
-
-
-def ledger_places(
-    cluster: ClusterObjects, playbook: str, function: str, given: str, within: Sequence[str] = ()
-) -> List[Place]:
-    """The ledger that was given, or those of the playbook's Functions that are ours.
-
-    ``function``: that one only; empty for all. ``within``: namespaces, none means all. What is
-    wrong with a ledger is a warning. Raises DeploymentError where there is no Function.
-    """
-    if given == NONE:
-        return []
-    named = object_name(given) if given else None
-    if named:
-        return [named]
-    functions = _functions(cluster, playbook, function, within)
-    if not functions:
-        of_name = f" named {function}" if function else ""
-        where = f"in namespace {' or '.join(within)}" if within else "in this cluster"
-        also = "-A looks in all namespaces, " * bool(within)
-        raise DeploymentError(
-            f"no Function{of_name} of playbook {playbook} is deployed {where}, so its ledger is"
-            f" unknown: {also}{_ADVICE}"
-        )
-    found = []
-    for each in functions:
-        try:
-            ledger_of_ours(cluster, each)
-            found.append(ledger_place(each))
-        except PlaybookError as error:
-            tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
-    return found
-
-
-def all_namespaces_option(command: F) -> F:
-    """Gives a command ``all_namespaces``, from -A."""
-    return click.option(
-        "-A",
-        "--all-namespaces",
-        is_flag=True,
-        help="Use the ledgers of the playbook's Functions in all namespaces. Default: those in the"
-        " namespaces of -n and of the kubeconfig.",
-    )(command)
-
-
-def looked_in(session: Session, which: Selection, all_namespaces: bool) -> Sequence[str]:
-    """The namespaces whose Functions count; none means all."""
-    if all_namespaces:
-        return ()
-    places = (which.namespace, session.cluster.current_namespace())
-    return tuple(dict.fromkeys(place for place in places if place))
-
-
-def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
-    """What is in the ledger of a Function: its setting may name any ConfigMap, and whoever made the
-    Function chose it. Raises a PlaybookError where that is none of ours."""
-    namespace, name = ledger_place(function)
-    if namespace != function["metadata"]["namespace"]:
-        said = f"{namespace}/{name} is in another namespace than its Function"
-        raise DeploymentError(f"{said}: --ledger {namespace}/{name} takes it all the same")
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
-    if not found:
-        raise NotFound(f"there is no ledger {namespace}/{name}: deploying the playbook makes it")
-    if label(found[0], LEDGER) is None:
-        said = f"ConfigMap {namespace}/{name} has no label {LEDGER}, which every ledger has"
-        raise DeploymentError(
-            f"{said}: kubectl label configmap {name} -n {namespace} {LEDGER}=true"
-        )
-    return read((found[0].get("data") or {}).get(KEY, ""))
-
-
-def _functions(
-    cluster: ClusterObjects, playbook: str, function: str, within: Sequence[str]
-) -> List[Manifest]:
-    try:
-        places = within or ("",)
-        found = [f for p in places for f in cluster.list(("functions.kubeless.io",), namespace=p)]
-    except PlaybookError as error:
-        raise DeploymentError(f"Functions cannot be listed: {error}\n{_ADVICE}") from error
-    return [
-        each
-        for each in found
-        if (each.get("spec") or {}).get("handler") == f"{playbook}.handler"
-        and function in ("", each["metadata"]["name"])
-    ]
-
-
-def ledger_place(function: Mapping[str, Any]) -> Place:
-    """As the setting of its pods says."""
-    metadata = function["metadata"]
-    return ledger_of(environment_of(function), metadata["namespace"], metadata["name"])
-
-
-def ledger_of(environment: Mapping[str, str], namespace: str, function: str) -> Place:
-    """The same, of the environment of a function."""
-    setting = environment.get(manifests.SETTING, "")
-    given, name = object_name(setting) or ("", manifests.name(function))
-    return given or namespace, name

@@ -12,7 +12,8 @@ from playbooks.commands import in_pod, tell
 from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, environment_of, find, is_worker, topics
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.pause import ledger_of_ours, paused_since
+from playbooks.commands.pause import paused_since
+from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError

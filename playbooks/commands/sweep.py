@@ -10,7 +10,7 @@ import json
 from typing import List
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.pause import (
+from playbooks.commands.targets.ledgers import (
     all_namespaces_option,
     ledger_option,
     ledger_places,

@@ -20,6 +20,7 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.deployed import DeployedFunction, workers
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.core.cluster.conflicts import ATTEMPTS, until_written
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import (
@@ -34,7 +35,6 @@ from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
 
 # Times that the Secret is written when somebody else writes it at the same time.
-TRIES = 5
 
 # Seconds between two looks at the workers, and for all of them: the kubelet looks at a Secret
 # again within 60 to 90 seconds, and at once when its pod changes.
@@ -156,17 +156,19 @@ def _rotated(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPl
         )
     made = secrets.token_urlsafe(32)
     encoded = base64.b64encode(made.encode("ascii")).decode("ascii")
-    for _ in range(TRIES):
+
+    def write() -> None:
         stored = _secret(cluster, deployed, place)
         data = {**(stored.get("data") or {}), place.key: encoded}
-        try:
-            cluster.replace([{**stored, "data": data}])
-            return made
-        except Conflict:
-            continue
-    raise DeploymentError(
-        f"Secret {deployed.namespace}/{place.secret} was written by others, {TRIES} times"
-    )
+        cluster.replace([{**stored, "data": data}])
+
+    try:
+        until_written(write)
+    except Conflict:
+        raise DeploymentError(
+            f"Secret {deployed.namespace}/{place.secret} was written by others, {ATTEMPTS} times"
+        ) from None
+    return made
 
 
 def _wait(

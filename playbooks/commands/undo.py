@@ -14,7 +14,7 @@ import click
 from playbooks.commands import in_pod, tell
 from playbooks.commands.deployed import find
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.pause import (
+from playbooks.commands.targets.ledgers import (
     all_namespaces_option,
     ledger_option,
     ledger_places,

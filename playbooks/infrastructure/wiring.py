@@ -50,5 +50,5 @@ def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[
     """What keeps evidence, where the playbook has a setting for it and it is not empty."""
     if not settings.get(evidence.URL.name):
         return None
-    redact = Redaction.of(settings).text
-    return EvidenceKeeper(cluster, EvidenceFiles(settings), clock, redact, settings)
+    redaction = Redaction.of(settings)
+    return EvidenceKeeper(cluster, EvidenceFiles(settings), clock, redaction, settings)

@@ -11,7 +11,7 @@ from playbooks.core.redaction.redaction import Redaction
 from specs.support.imports import imported
 from specs.support.mothers import NOW, UID, a_pod, an_alert
 
-redact = Redaction().text
+redaction = Redaction()
 SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"
 
@@ -137,7 +137,7 @@ with description("What is kept") as self:
             {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "creds", "key": "key"}}},
         ]
         pod = a_pod(spec={"containers": [{"name": "web", "env": env}]})
-        found = read(documents.of_pod(pod, redact))["spec"]["containers"][0]["env"]
+        found = read(documents.of_pod(pod, redaction))["spec"]["containers"][0]["env"]
 
         expect(found).to(equal([{"name": "HARMLESS", "value": "***"}, env[1]]))
 
@@ -150,16 +150,16 @@ with description("What is kept") as self:
             spec={"containers": [{"name": "web", "livenessProbe": probe}]},
         )
 
-        expect(documents.of_pod(pod, redact)).not_to(contain(b"hunter2"))
+        expect(documents.of_pod(pod, redaction)).not_to(contain(b"hunter2"))
 
     with it("has no password of a command line"):
         pod = a_pod(spec={"containers": [{"name": "web", "args": ["--password=hunter2"]}]})
 
-        expect(documents.of_pod(pod, redact)).not_to(contain(b"hunter2"))
+        expect(documents.of_pod(pod, redaction)).not_to(contain(b"hunter2"))
 
     with it("has the alert as Falco wrote it, redacted"):
         fields = {"proc.cmdline": "mysql -phunter2", "user.token": "hunter2", "evt.num": 7}
-        found = read(documents.of_alert(an_alert(fields), redact))
+        found = read(documents.of_alert(an_alert(fields), redaction))
 
         expect(found["rule"]).to(equal("Terminal shell in container"))
         expect(found["output_fields"]).to(
@@ -167,19 +167,19 @@ with description("What is kept") as self:
         )
 
     with it("has the Events, redacted"):
-        found = documents.of_events([{"message": "token=hunter2 is wrong"}], redact)
+        found = documents.of_events([{"message": "token=hunter2 is wrong"}], redaction)
 
         expect(read(found)).to(equal([{"message": "token=*** is wrong"}]))
 
     with it("has a log's bytes, also where they are no text"):
-        expect(documents.of_log(b"a\xff\n", redact, cut=False)).to(equal("a\ufffd\n".encode()))
+        expect(documents.of_log(b"a\xff\n", redaction, cut=False)).to(equal("a\ufffd\n".encode()))
 
     with it("has no end of a private key whose beginning was cut off"):
         rest = KEY[32:] + "and on\n"
-        expect(documents.of_log(rest.encode(), redact, cut=True)).to(equal(b"***\nand on\n"))
+        expect(documents.of_log(rest.encode(), redaction, cut=True)).to(equal(b"***\nand on\n"))
 
     with it("has what lies before a private key that is whole"):
-        found = documents.of_log(f"before\n{KEY}after\n".encode(), redact, cut=True)
+        found = documents.of_log(f"before\n{KEY}after\n".encode(), redaction, cut=True)
 
         expect(found).to(equal(b"before\n***\nafter\n"))
 

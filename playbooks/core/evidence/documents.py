@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping
 
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.pod import Pod
-
-Redact = Callable[[str], str]
-
-HIDDEN = "***"
+from playbooks.core.redaction.redaction import HIDDEN, Redaction
 
 # Lists of names and values, in which a value may be a password whatever its name.
 _VALUES = ("env", "httpHeaders")
@@ -22,7 +19,7 @@ _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _BEGIN, _END = "-----BEGIN", re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
 
 
-def of_alert(alert: Alert, redact: Redact) -> bytes:
+def of_alert(alert: Alert, redaction: Redaction) -> bytes:
     """The alert as Falco writes one."""
     document = {
         "rule": alert.rule,
@@ -35,48 +32,31 @@ def of_alert(alert: Alert, redact: Redact) -> bytes:
         "uuid": alert.uuid,
         "output_fields": dict(alert.fields),
     }
-    return text(_redacted(document, redact))
+    return text(redaction.named(document))
 
 
-def of_pod(pod: Pod, redact: Redact) -> bytes:
+def of_pod(pod: Pod, redaction: Redaction) -> bytes:
     """The pod's manifest: every value of a variable hidden, references to Secrets as they are."""
-    return text(_redacted(_without_values(pod.manifest), redact))
+    return text(redaction.named(_without_values(pod.manifest)))
 
 
-def of_events(events: List[Mapping[str, Any]], redact: Redact) -> bytes:
-    return text(_redacted(events, redact))
+def of_events(events: List[Mapping[str, Any]], redaction: Redaction) -> bytes:
+    return text(redaction.named(events))
 
 
-def of_log(content: bytes, redact: Redact, *, cut: bool) -> bytes:
+def of_log(content: bytes, redaction: Redaction, *, cut: bool) -> bytes:
     """``cut``: its beginning is missing. What is then left of a private key goes too."""
     found = content.decode("utf-8", "replace")
     end = _END.search(found) if cut else None
     if end and _BEGIN not in found[: end.start()]:
         found = HIDDEN + found[end.end() :]
-    return redact(found).encode("utf-8", "replace")
+    return redaction.text(found).encode("utf-8", "replace")
 
 
 def text(document: Any) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False, default=str).encode(
         "utf-8", "replace"
     )
-
-
-def _redacted(found: Any, redact: Redact) -> Any:
-    if isinstance(found, str):
-        return redact(found)
-    if isinstance(found, Mapping):
-        return {key: _named(key, value, redact) for key, value in found.items()}
-    if isinstance(found, (list, tuple)):
-        return [_redacted(value, redact) for value in found]
-    return found
-
-
-def _named(key: Any, value: Any, redact: Redact) -> Any:
-    """A value whose name tells that it is a secret tells so only beside its name."""
-    if isinstance(value, str) and redact(f"{key}=x") == f"{key}={HIDDEN}":
-        return HIDDEN
-    return _redacted(value, redact)
 
 
 def _without_values(found: Any) -> Any:

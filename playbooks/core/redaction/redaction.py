@@ -30,7 +30,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, List, Pattern, Sequence, Tuple
+from typing import Any, List, Mapping, Pattern, Sequence, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
@@ -196,25 +196,26 @@ class Redaction:
             return type(found)(self.document(value) for value in found)
         return found
 
-    def body(self, body: bytes) -> str:
-        """An alert as it was sent: still JSON where it is JSON, with every text in it redacted."""
-        text = body.decode("utf-8", "replace")
-        try:
-            return json.dumps(self._named(json.loads(text, strict=False)), ensure_ascii=False)
-        except (ValueError, RecursionError):
-            return self.text(text)
-
-    def _named(self, found: Any) -> Any:
-        """The same, and hidden what stands beside the name of a secret."""
-        if isinstance(found, dict):
+    def named(self, found: Any) -> Any:
+        """As ``document``, and hidden what stands beside the name of a secret: a value whose name
+        tells that it is one tells so only beside its name."""
+        if isinstance(found, Mapping):
             return {key: self._beside(key, value) for key, value in found.items()}
-        if isinstance(found, list):
-            return [self._named(value) for value in found]
+        if isinstance(found, (list, tuple)):
+            return [self.named(value) for value in found]
         return self.document(found)
 
     def _beside(self, name: str, value: Any) -> Any:
         secret = isinstance(value, str) and self.text(f"{name}=x") == f"{name}={HIDDEN}"
-        return HIDDEN if secret else self._named(value)
+        return HIDDEN if secret else self.named(value)
+
+    def body(self, body: bytes) -> str:
+        """An alert as it was sent: still JSON where it is JSON, with every text in it redacted."""
+        text = body.decode("utf-8", "replace")
+        try:
+            return json.dumps(self.named(json.loads(text, strict=False)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return self.text(text)
 
     def alert(self, alert: Alert) -> Alert:
         return dataclasses.replace(

@@ -12,6 +12,7 @@ from playbooks.core.evidence import documents
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.evidence.kept import MANIFEST, Kept, directory, missing_of
 from playbooks.core.ports import Clock, Cluster, Evidence
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.evidence.files import EvidenceFiles
 from playbooks.infrastructure.evidence.set import EvidenceSet
@@ -25,14 +26,14 @@ class EvidenceKeeper(Evidence):
         cluster: Cluster,
         files: EvidenceFiles,
         clock: Clock,
-        redact: documents.Redact,
+        redaction: Redaction,
         settings: Settings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._files = files
         self._clock = clock
-        self._redact = redact
+        self._redaction = redaction
         self._settings = settings
         self._monotonic = monotonic
 
@@ -40,9 +41,9 @@ class EvidenceKeeper(Evidence):
         try:
             return self._keep(pod, alert)
         except EvidenceUnavailable as error:
-            raise EvidenceUnavailable(self._redact(str(error))) from None
+            raise EvidenceUnavailable(self._redaction.text(str(error))) from None
         except Exception as error:  # whatever it is, EVIDENCE_REQUIRED decides what follows
-            said = self._redact(f"{type(error).__name__}: {error}")
+            said = self._redaction.text(f"{type(error).__name__}: {error}")
             raise EvidenceUnavailable(said) from error
 
     def _keep(self, pod: Pod, alert: Alert) -> Kept:
@@ -56,15 +57,15 @@ class EvidenceKeeper(Evidence):
         made = EvidenceSet(
             self._cluster,
             self._files,
-            self._redact,
+            self._redaction,
             place=place,
             most=self._settings[evidence.BYTES.name],
             most_of_log=self._settings[evidence.LOG_BYTES.name],
             until=until,
             monotonic=self._monotonic,
         )
-        made.add("alert.json", "the alert", documents.of_alert(alert, self._redact))
-        made.add("pod.json", "the pod's manifest", documents.of_pod(pod, self._redact))
+        made.add("alert.json", "the alert", documents.of_alert(alert, self._redaction))
+        made.add("pod.json", "the pod's manifest", documents.of_pod(pod, self._redaction))
         made.add_events(pod)
         for container in _containers(pod, alert):
             made.add_log(pod, container, previous=False)

@@ -13,6 +13,7 @@ from playbooks.core.evidence import documents
 from playbooks.core.evidence.kept import MANIFEST, Manifest
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.infrastructure.evidence.files import EvidenceFiles
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class EvidenceSet:
         self,
         cluster: Cluster,
         files: EvidenceFiles,
-        redact: documents.Redact,
+        redaction: Redaction,
         *,
         place: str,
         most: int,
@@ -46,7 +47,7 @@ class EvidenceSet:
     ) -> None:
         self._cluster = cluster
         self._files = files
-        self._redact = redact
+        self._redaction = redaction
         self._place = place
         self._space = most
         self._most_of_log = most_of_log
@@ -68,7 +69,7 @@ class EvidenceSet:
         source = "the pod's Events"
         events = self._read(source, lambda seconds: self._cluster.events_of(pod, seconds=seconds))
         if events is not None:
-            self.add("events.json", source, documents.of_events(events, self._redact))
+            self.add("events.json", source, documents.of_events(events, self._redaction))
 
     def add_log(self, pod: Pod, container: str, *, previous: bool) -> None:
         """A run before that is not there is nothing that is missing."""
@@ -87,7 +88,7 @@ class EvidenceSet:
         return None if log is None else self._add_log(log, container, source, most, previous)
 
     def _add_log(self, log: Log, container: str, source: str, most: int, previous: bool) -> None:
-        redacted = documents.of_log(log.content, self._redact, cut=not log.beginning)
+        redacted = documents.of_log(log.content, self._redaction, cut=not log.beginning)
         content, cut = last_lines(redacted, most), log.cut
         if len(content) < len(redacted) and not cut:
             cut = f"the first {len(redacted) - len(content)} bytes are left out"
@@ -105,7 +106,7 @@ class EvidenceSet:
         try:
             return read(seconds)
         except PlaybookError as error:
-            self._unread(source, self._redact(str(error)), expected)
+            self._unread(source, self._redaction.text(str(error)), expected)
             return None
 
     def _unread(self, source: str, why: str, expected: bool) -> None:

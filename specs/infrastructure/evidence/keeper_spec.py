@@ -113,7 +113,7 @@ with description("The evidence of a pod") as self:
             self.cluster,
             self.files,
             FixedClock(),
-            Redaction().text,
+            Redaction(),
             settings_of(**values),
             self.seconds,
         )

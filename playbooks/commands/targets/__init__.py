@@ -1,0 +1,1 @@
+"""What a command acts on, beside the Function: ledgers."""
