@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Iterable, List, Mapping, Tuple
 
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.engines.content_encoding import LARGEST
+from playbooks.infrastructure.memory.cluster import KINDS
 from playbooks.infrastructure.memory.scene import Scene
 from specs.support.fakes import InMemoryCluster
 
@@ -123,10 +125,18 @@ def _latin() -> bytes:
 def a_cluster() -> InMemoryCluster:
     """The one that all of them are about, as it is before the first of them."""
     cluster = InMemoryCluster()
+    for manifest in _scene():
+        cluster.put(manifest)
+    return cluster
+
+
+@lru_cache(maxsize=None)
+def _scene() -> Tuple[Manifest, ...]:
+    cluster = InMemoryCluster()
     scene = Scene(cluster)
     scene.load(ALERTS / "stand-in.yaml")
     scene.expect(_alerts(body for given in inputs() for body in given.deliveries[:1]))
-    return cluster
+    return tuple(manifest for kind in KINDS for manifest in cluster.objects(kind))
 
 
 def _alerts(bodies: Iterable[bytes]) -> List[Alert]:
