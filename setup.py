@@ -33,7 +33,7 @@ setup(
     # Functions and workers install none of this: they have lists of their own, in packaging.
     install_requires=[
         *("click>=8.1", "jinja2>=3.1", "rich>=13"),
-        *("kubernetes>=29,<36", "requests>=2.31"),
+        *("requests>=2.31", "urllib3>=1.26", "pyyaml>=6", "websocket-client>=1.6"),
     ],
     extras_require={
         # What these two had is always installed.

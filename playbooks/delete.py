@@ -21,5 +21,5 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     )
 
 
-playbook = Playbook("delete", DeletePod, build, wiring.kubernetes, packages=("kubernetes",))
+playbook = Playbook("delete", DeletePod, build, wiring.kubernetes, packages=wiring.PACKAGES)
 handler = kubeless.handler(playbook)

@@ -23,5 +23,5 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     )
 
 
-playbook = Playbook("isolate", IsolatePod, build, wiring.kubernetes, packages=("kubernetes",))
+playbook = Playbook("isolate", IsolatePod, build, wiring.kubernetes, packages=wiring.PACKAGES)
 handler = kubeless.handler(playbook)

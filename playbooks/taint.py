@@ -24,5 +24,5 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
     )
 
 
-playbook = Playbook("taint", TaintNode, build, wiring.kubernetes, packages=("kubernetes",))
+playbook = Playbook("taint", TaintNode, build, wiring.kubernetes, packages=wiring.PACKAGES)
 handler = kubeless.handler(playbook)

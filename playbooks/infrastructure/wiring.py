@@ -18,6 +18,9 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
+# The distributions that the client of the Kubernetes API imports.
+PACKAGES = ("urllib3", "pyyaml")
+
 
 def kubernetes(
     playbook: str, settings: Settings, api: Optional[KubernetesApi] = None

@@ -36,9 +36,13 @@ from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_done
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
+from playbooks.infrastructure import wiring
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
-PACKAGES = ("kubernetes", "nats-py", "prometheus-client", "h11", "msgspec", "httptools", "uvloop")
+PACKAGES = (
+    *wiring.PACKAGES,
+    *("nats-py", "prometheus-client", "h11", "msgspec", "httptools", "uvloop"),
+)
 CREDENTIALS = "NATS_CREDS"
 
 MOST_REPLICAS = 100

@@ -2,8 +2,9 @@
 
 ``requirements/<distribution>.txt`` holds the distribution and everything it needs, pinned, as pip
 resolves it on Python 3.8, the oldest that playbooks run on; newer ones install the same. What only
-some functions need lies in a directory beneath. A line ``name<=version`` pins what others of its
-list take no newer: it goes before the pins of other lists.
+some functions need lies in a directory beneath, and what only playbooks of one's own need in
+``own``. A line ``name<=version`` pins what others of its list take no newer: it goes before the
+pins of other lists.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _streams(
     connection: Connection, path: Sequence[str], query: str, deadline: float
 ) -> Mapping[int, bytearray]:
     """What came on each stream until the API server closed them."""
-    import websocket  # comes with the kubernetes package; only falco-playbook needs it
+    import websocket  # only falco-playbook needs it
 
     found: Dict[int, bytearray] = {}
     opened = _socket(connection.route)

@@ -122,7 +122,7 @@ def load(paths: Tuple[Path, ...]) -> Kubeconfig:
 
 
 def _document(path: Path) -> Entry:
-    import yaml  # comes with the kubernetes package; a pod with a service account needs neither
+    import yaml  # a pod with a service account has no use for it
 
     try:
         document = yaml.safe_load(path.read_text("utf-8"))

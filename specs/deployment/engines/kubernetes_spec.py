@@ -11,6 +11,7 @@ from playbooks.core.cluster.manifest import identity
 from playbooks.deployment import terminal
 from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.infrastructure import wiring
 from specs.deployment.mothers import EXISTING, TOKEN, a_worker_request, documents_of, worker_objects
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -164,7 +165,7 @@ with description("The archive of a worker") as self:
         made = archive("taint")
 
         expect(made["data"]["requirements.txt"]).to(
-            contain("nats-py==", "prometheus-client==", "h11==", "kubernetes==")
+            contain("nats-py==", "prometheus-client==", "h11==", "urllib3==")
         )
         expect(made["data"]["requirements.txt"]).not_to(contain("nkeys"))
 
@@ -176,7 +177,7 @@ with description("The archive of a worker") as self:
     with it("needs nothing that a function of Kubeless would install"):
         deps = the("Function", worker_objects())["spec"]["deps"]
 
-        expect(deps).to(equal(requirements(["kubernetes"])))
+        expect(deps).to(equal(requirements(wiring.PACKAGES)))
 
     with it("installs what stores evidence where it is kept, and so does the Function"):
         made = worker_objects(a_worker_request("delete", "-e", "EVIDENCE_URL=s3://evidence"))

@@ -178,7 +178,7 @@ with description("The port of an engine") as self:
             expect([shown["region"], shown["env"], shown["secrets"]]).to(
                 equal(["north", {"RULES": "x"}, {"NAMES": ["a", "b"]}])
             )
-            expect(shown["requirements"]).to(contain("kubernetes=="))
+            expect(shown["requirements"]).to(contain("urllib3=="))
 
         with it("deploys by its tool, and removes by it"):
             deployed = self.run(*DEPLOY)
