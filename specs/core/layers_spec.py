@@ -41,8 +41,8 @@ IMPURE = ("threading", "time", "random", "os", "secrets", "asyncio", "subprocess
 # Modules of a folder, beside __init__. core has one more: ports, values and rules lie flat there.
 MOST = 14
 
-# Public names that two classes have: one is known inside one folder only.
-TWICE = {"Connection", "Create", "KubelessObjects", "Refused", "Request", "Server", "Summary"}
+# Public names that two classes have: of the ledger, which asks for a place, and of what is typed.
+TWICE = {"Request"}
 
 # Whose names stand in entrypoints and reactions only; verbs of the API are no names.
 PLAYBOOKS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")

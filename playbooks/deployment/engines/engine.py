@@ -121,13 +121,14 @@ class Option:
 class Engine(ABC):
     """``name``: as ``-E`` takes it. ``summary``: for the help of ``-E``. ``settings``: those that
     it takes beside the playbook's. ``options``: those of the command line that not every engine
-    takes.
+    takes. ``runtimes``: whether -r chooses its Python.
     """
 
     name: str
     summary: str
     settings: Tuple[Setting, ...] = ()
     options: Tuple[Option, ...] = ()
+    runtimes = False
 
     def problems(self, request: Request, options: Options) -> List[str]:
         """What this engine cannot do of a request, found without a cluster."""
@@ -287,7 +288,7 @@ class ClusterEngine(Engine):
         options = invocation.options
         changes = comparison.not_asked_for(found, objects, request.settings)
         was = found.get(identity(objects.function), objects.function)["spec"].get("runtime")
-        if was != request.runtime and not options.runtime:
+        if self.runtimes and was != request.runtime and not options.runtime:
             changes.append(comparison.was_now("runtime", was, DEFAULT_RUNTIME))
         lost = self.deployed_options(found)
         return changes + [

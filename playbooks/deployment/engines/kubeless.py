@@ -59,6 +59,7 @@ _INTERFERES = (
 class Kubeless(ClusterEngine):
     name = "kubeless"
     summary = "Kubeless' own controllers"
+    runtimes = True
 
     def problems(self, request: Request, options: Options) -> List[str]:
         return [

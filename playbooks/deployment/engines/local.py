@@ -37,8 +37,6 @@ class Local(Engine):
         found = []
         if request.references:
             found.append("-s needs a cluster: -E local takes -e NAME=@FILE")
-        if options.runtime:
-            found.append("-r is for -E kubeless only")
         if options.show:
             found.append("-E local has no objects that -d could print")
         return found

@@ -78,6 +78,8 @@ def choose(invocation: Invocation) -> Engine:
         why = "no Deployment of Kubeless' controller is ready in this cluster"
         if deployment:
             engine, why = kubeless.ENGINE, f"{deployment} is ready"
+    if invocation.options.runtime and not engine.runtimes:
+        raise UsageError([f"-r is for -E kubeless only, and {why}"])
     if invocation.options.show:
         print_messages("engine", [f"{engine.name}: {why}"])
     else:
@@ -87,7 +89,9 @@ def choose(invocation: Invocation) -> Engine:
 
 def _misplaced(options: Options, engine: Engine) -> List[str]:
     """Options that were given and that this engine does not take."""
-    return [
+    # For AUTO it depends on what is chosen.
+    runtime = options.runtime and not engine.runtimes and options.engine != AUTO
+    return ["-r is for -E kubeless only"] * bool(runtime) + [
         f"{option.flags[0] if option.flags else ' '.join(options.own[option.name])}"
         f" is for -E {' and -E '.join(_takers(option))} only"
         for option in own_options()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.deploy import TRIGGERS
+from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import environment
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
-from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 
 
 def reused(invocation: Invocation, engine: Engine) -> Options:
@@ -53,10 +54,16 @@ def reused(invocation: Invocation, engine: Engine) -> Options:
         options,
         playbook=playbook,
         topics=options.topics or tuple(topics(cluster, function, namespace)),
-        runtime=options.runtime or deployed["spec"].get("runtime"),
+        runtime=options.runtime or _runtime(deployed, registry.made(found)),
         own={**engine.deployed_options(found), **options.own},
         kept=(*options.kept, *with_texts(cluster, *place, deployed_settings)),
     )
+
+
+def _runtime(deployed: Manifest, engine: Engine) -> Optional[str]:
+    """None where it means nothing, or is the default."""
+    runtime = deployed["spec"].get("runtime")
+    return runtime if engine.runtimes and runtime != DEFAULT_RUNTIME else None
 
 
 def with_own_secret(invocation: Invocation) -> Options:

@@ -53,7 +53,7 @@ def _document(
         for manifest in cluster.get([reference("apps/v1", "Deployment", name, namespace)])
     }
     engine = registry.made(beside)
-    runtime = function["spec"].get("runtime")
+    runtime = function["spec"].get("runtime") if engine.runtimes else None
     written: Dict[str, Any] = {
         "playbook": playbook,
         "name": name[len(_PREFIX) :],

@@ -103,8 +103,8 @@ with description("Deploying again") as self:
             for words in (
                 (*DELETE, *SHOP, "-R", "2", "-i", "x:1", "-e", "HTTPS_PROXY=http://p:1"),
                 (*SLACK, "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}", "-e", "NATS_CREDS=/in/the/pod"),
-                (*DELETE, "-N", "quick", "-e", "V=$(X) $$ é", "-r", "python3.9"),
-                (*KUBELESS, "-N", "kubeless", *SHOP),
+                (*DELETE, "-N", "quick", "-e", "V=$(X) $$ é"),
+                (*KUBELESS, "-N", "kubeless", *SHOP, "-r", "python3.9"),
             ):
                 self.deployed(*words)
 
@@ -201,19 +201,23 @@ with description("Deploying again") as self:
             equal(["topics: was falco.critical.*, falco.error.*, now falco.error.*"])
         )
 
-    with it("asks for an image, a runtime and a replica count that somebody else set"):
-        self.deployed(*DELETE, "-i", "registry.example/x:1", "-r", "python3.9")
+    with it("asks for an image and a replica count that somebody else set"):
+        self.deployed(*DELETE, "-i", "registry.example/x:1")
         self.cluster.the("Deployment", "falco-delete")["spec"]["replicas"] = 5
 
         expect(said(self.deploy(*DELETE))).to(
             equal(
                 [
-                    "runtime: was python3.9, now python3.8",
                     "image: was registry.example/x:1, now none",
                     "replicas: was 5, now 1",
                 ]
             )
         )
+
+    with it("asks for a runtime of Kubeless"):
+        self.deployed(*KUBELESS, "-r", "python3.9")
+
+        expect(said(self.deploy(*KUBELESS))).to(equal(["runtime: was python3.9, now python3.8"]))
 
     with it("names the default that a setting falls back to"):
         self.deployed(*DELETE, "-e", "GRACE_PERIOD_SECONDS=7")

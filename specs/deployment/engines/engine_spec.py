@@ -71,6 +71,15 @@ with description("The engine") as self:
         )
         expect(cluster.names).not_to(contain("Deployment falco-delete"))
 
+    with it("takes -r where it is kubeless, and refuses it elsewhere with the reason"):
+        typed = (*DELETE, "-r", "python3.9")
+
+        expect(run(*typed, cluster=with_controller()).code).to(equal(0))
+        answer = run(*typed, cluster=self.cluster)
+        expect(answer.code).to(equal(2))
+        expect(answer.err).to(contain("-r is for -E kubeless only, and no Deployment of Kubeless'"))
+        expect(self.cluster.changes).to(equal([]))
+
     with it("is kubernetes where the controller is there and not ready"):
         expect(run(*DELETE, cluster=with_controller(ready=0)).out).to(contain("kubernetes: no"))
 

@@ -41,7 +41,7 @@ with description("--reuse-settings") as self:
             file.flush()
             self.cluster._store(a_secret("nats", password="hunter2"), uid="x")
             self.deployed(
-                *(*DELETE, *TOPIC, "-t", "falco.critical.*", "-N", "quick", "-r", "python3.9"),
+                *(*DELETE, *TOPIC, "-t", "falco.critical.*", "-N", "quick"),
                 *("-e", "NAMESPACES=shop", "-e", "V=a@$(X) $$", "-e", "NATS_USER=me", "-R", "2"),
                 *("-s", "NATS_PASSWORD=nats/password", "-i", "x:1", "-P", file.name),
             )
@@ -51,6 +51,15 @@ with description("--reuse-settings") as self:
         expect(answer.out).not_to(contain("changed   "))
         expect(answer.err).not_to(contain(": was "))
         expect(self.written()).to(equal(was))
+
+    with it("keeps the runtime of Kubeless"):
+        kubeless = ("-E", "kubeless", "-p", "delete")
+        self.deployed(*kubeless, *TOPIC, "-r", "python3.9")
+        self.deployed(*kubeless, *REUSE, "-e", "DRY_RUN=true")
+
+        expect(self.cluster.the("Function", "falco-delete")["spec"]["runtime"]).to(
+            equal("python3.9")
+        )
 
     with it("changes what is given, and keeps the rest"):
         self.deployed(*DELETE, *TOPIC, "-e", "NAMESPACES=shop", "-e", "DRY_RUN=true", "-R", "2")

@@ -183,7 +183,7 @@ patch: {foo: 1}
         found = [line.split(": ", 1) for line in self.errors(text)]
 
         expect(sorted(int(place.partition(":")[2]) for place, _ in found)).to(
-            equal([2, 3, 5, 8, 10, 11, 12, 13, 14, 15])
+            equal([2, 3, 5, 5, 8, 10, 11, 12, 13, 14, 15])
         )
         said = dict(found)
         expect(said["delete.yaml:14"]).to(

@@ -260,7 +260,7 @@ with description("What was typed") as self:
             the_error_of("-E", "local", "-p", "slack", "-t", "a", "-s", "SLACK_WEBHOOK_URL=a/b")
         ).to(contain("-s needs a cluster"))
 
-    with it("is refused when the local engine would ignore the runtime of Kubeless"):
-        expect(the_error_of("-E", "local", "-p", "delete", "-t", "falco.>", "-r", "python3.8")).to(
-            contain("-r is for -E kubeless only")
-        )
+    with it("is refused when another engine would ignore the runtime of Kubeless"):
+        for engine in ("local", "kubernetes"):
+            typed = ("-E", engine, "-p", "delete", "-t", "falco.>", "-r", "python3.8")
+            expect(the_error_of(*typed)).to(contain("-r is for -E kubeless only"))
