@@ -22,10 +22,10 @@ SPECS = [path for path in FILES if path.startswith("specs/")]
 CACHE = ROOT / ".mypy_cache" / "extending"
 
 
-def run(*words, cwd):
+def start(*words, cwd):
     environ = {**os.environ, "PYTHONPATH": str(cwd), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *words]
-    return subprocess.run(command, cwd=cwd, env=environ, text=True, capture_output=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], cwd=cwd, env=environ, **pipes)
 
 
 with description("The page about extending") as self:
@@ -38,9 +38,29 @@ with description("The page about extending") as self:
         )
         for path, text in FILES.items():
             (self.copy / path).write_text(text, encoding="utf-8")
+        for name in (".ruff.toml", ".mypy.ini"):
+            shutil.copy(ROOT / name, self.copy / name)
+        checked = [path for path in FILES if path not in SPECS]
+        commands = {
+            "specs": ("-c", "from mamba.cli import main; main()", "--no-color", *SPECS),
+            "mypy": ("-m", "mypy", "--cache-dir", str(CACHE), *checked),
+            "check": ("-m", "ruff", "check", "-q", *FILES),
+            "format": ("-m", "ruff", "format", "--check", *FILES),
+            "list": ("-m", "playbooks.deployment", "-l"),
+        }
+        # All at once: each of them waits for its own answer only.
+        self.started = {name: start(*words, cwd=self.copy) for name, words in commands.items()}
 
     with after.all:
+        for process in self.started.values():
+            process.kill()
+            process.wait()
         shutil.rmtree(self.copy)
+
+    def answer(self, name):
+        """Its exit code and what it printed."""
+        out, err = self.started[name].communicate()
+        return self.started[name].returncode, out, err
 
     with it("shows files that are not there yet, each under its path"):
         expect([path for path in FILES if (ROOT / path).exists()]).to(equal([]))
@@ -48,28 +68,21 @@ with description("The page about extending") as self:
 
     with it("shows a playbook, a guard and an engine that pass the specs shown for them"):
         examples = "".join(FILES[path] for path in SPECS).count("with it(")
-        done = run("-c", "from mamba.cli import main; main()", "--no-color", *SPECS, cwd=self.copy)
+        code, out, err = self.answer("specs")
 
-        expect(done.stdout + done.stderr).to(contain(f"\n{examples} examples ran in"))
-        expect(done.returncode).to(equal(0))
+        expect(out + err).to(contain(f"\n{examples} examples ran in"))
+        expect(code).to(equal(0))
         expect(examples).to(be_above(5))
 
     with it("shows code that ruff and mypy accept"):
-        for name in (".ruff.toml", ".mypy.ini"):
-            shutil.copy(ROOT / name, self.copy / name)
-        for words in (("ruff", "check", "-q", *FILES), ("ruff", "format", "--check", *FILES)):
-            done = run("-m", *words, cwd=self.copy)
-            expect(done.stderr + "".join(re.findall("^Would.*", done.stdout, re.MULTILINE))).to(
-                equal("")
-            )
-            expect(done.returncode).to(equal(0))
-        shown = [path for path in FILES if path not in SPECS]
-        checked = run("-m", "mypy", "--cache-dir", str(CACHE), *shown, cwd=self.copy)
-        expect(checked.stdout).to(start_with("Success"))
+        for name in ("check", "format"):
+            code, out, err = self.answer(name)
+            expect(err + "".join(re.findall("^Would.*", out, re.MULTILINE))).to(equal(""))
+            expect(code).to(equal(0))
+        expect(self.answer("mypy")[1]).to(start_with("Success"))
 
     with it("shows a playbook that deploy_playbook lists with its settings"):
-        done = run("-m", "playbooks.deployment", "-l", cwd=self.copy)
-        listed = done.stdout + done.stderr
+        listed = "".join(self.answer("list")[1:])
 
         expect(listed).to(contain("label\n    Label the pod that an alert is about"))
         expect(listed).to(contain("    LABEL_VALUE: default true\n"))

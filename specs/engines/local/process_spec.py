@@ -14,44 +14,46 @@ RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.json
 ALERT = RECORDED.read_bytes().splitlines()[25]
 
 
+def started(*source):
+    """A Slack that accepts and says nothing, and the engine that asks it."""
+    slack = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{slack.getsockname()[1]}/"
+    given = ("-e", f"SLACK_WEBHOOK_URL={url}", "-e", "NO_PROXY=127.0.0.1")
+    words = ("-p", "slack", "-t", "falco.>", *given, *source)
+    return slack, LocalEngine(*words, environ=NO_CLUSTER)
+
+
 with description("./deploy_playbook -E local, where Slack never answers,") as self:
-    with before.each:
-        self.slack = socket.create_server(("127.0.0.1", 0))
-        self.engine = None
-
-    with after.each:
-        if self.engine:
-            self.engine.__exit__(None, None, None)
-        self.slack.close()
-
-    def start(self, *source):
-        url = f"http://127.0.0.1:{self.slack.getsockname()[1]}/"
-        given = ("-e", f"SLACK_WEBHOOK_URL={url}", "-e", "NO_PROXY=127.0.0.1")
-        self.engine = LocalEngine(
-            *("-p", "slack", "-t", "falco.>", *given), *source, environ=NO_CLUSTER
+    with before.all:
+        self.files, self.served, self.idle = (
+            started(*source) for source in ((str(RECORDED),), ("--http", "0"), ("--http", "0"))
         )
-        return self.engine
 
-    def interrupt_the_alert(self):
-        connection, _ = self.slack.accept()
+    with after.all:
+        for slack, engine in (self.files, self.served, self.idle):
+            engine.__exit__(None, None, None)
+            slack.close()
+
+    def interrupt_the_alert(self, slack, engine):
+        connection, _ = slack.accept()
         with connection:
-            self.engine.interrupt()
-            self.engine.said("ending after this alert; once more to give it up")
-            return self.engine.ended(interrupted=True)
+            engine.interrupt()
+            engine.said("ending after this alert; once more to give it up")
+            return engine.ended(interrupted=True)
 
     with it("gives up the alert of a file at the second Ctrl-C"):
-        engine = self.start(str(RECORDED))
-        code = self.interrupt_the_alert()
+        slack, engine = self.files
+        code = self.interrupt_the_alert(slack, engine)
 
         expect(engine.output).to(contain("interrupted", "What the playbook logged"))
         expect(code).to(equal(0))
 
     with it("reports the one that came by HTTP as given up"):
-        engine = self.start("--http", "0")
+        slack, engine = self.served
         address = engine.said("; Ctrl-C ends it").partition("http://")[2].partition("/")[0]
         connection = http.client.HTTPConnection(address, timeout=10)
         connection.request("POST", "/", ALERT)
-        code = self.interrupt_the_alert()
+        code = self.interrupt_the_alert(slack, engine)
         with suppress(OSError, http.client.HTTPException):
             connection.getresponse()
         connection.close()
@@ -60,7 +62,7 @@ with description("./deploy_playbook -E local, where Slack never answers,") as se
         expect(code).to(equal(1))
 
     with it("ends between two alerts at the first"):
-        engine = self.start("--http", "0")
+        _, engine = self.idle
         engine.said("; Ctrl-C ends it")
 
         expect(engine.ended(interrupted=True)).to(equal(0))
