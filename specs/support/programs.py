@@ -70,3 +70,9 @@ def program_of(*words):
         text=True,
         timeout=400,
     )
+
+
+def falco_playbook(*words):
+    """Its exit code and what it said."""
+    done = program_of(sys.executable, "-m", "playbooks.commands", *words)
+    return done.returncode, done.stdout + done.stderr

@@ -19,21 +19,25 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.containment.isolation import Isolation
 from playbooks.core.containment.tainting import Tainting
-from playbooks.core.errors import NotPermitted
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event
 from playbooks.core.outcome import Outcome, TargetRef
-from playbooks.deployment.manifests import access, admission_policies, ledger
-from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.manifests import admission_policies, ledger
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.deployment.mothers import a_worker_request, run
-from specs.support.admission import policies_are_there
+from specs.deployment.mothers import run
+from specs.support.admission import (
+    an_account,
+    in_force,
+    passes,
+    policies_are_there,
+    refusal_of,
+    without_roles,
+)
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.fakes import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.support.real_cluster import (
@@ -43,8 +47,6 @@ from specs.support.real_cluster import (
     a_pod_manifest,
     alert_about,
     answer,
-    api_of,
-    cleaned_up,
     create,
     delete,
     delete_namespace,
@@ -55,61 +57,12 @@ from specs.support.real_cluster import (
     running_pods,
     settled,
     stored,
-    token_of,
 )
 
 POD = ("api", "v1", "namespaces")
 NODE = ("api", "v1", "nodes")
 POLICIES = ("apis", "networking.k8s.io", "v1", "namespaces")
 EVENTS = ("apis", "events.k8s.io", "v1", "namespaces")
-
-
-def an_account(playbook, namespace, *typed):
-    """The playbook's account with all that deploying gives it, and its cluster."""
-    request = a_worker_request(playbook, *typed)
-    made = [
-        access.service_account(request, namespace),
-        *access.roles(request, namespace),
-        *ledger.ledger(request, namespace),
-        *admission_policies.beside(request, namespace, Bound(allowed=True)),
-    ]
-    for manifest in made:
-        kind, place, name = identity(manifest)
-        if not place:
-            cleaned_up(name, kind)
-    create(*made)
-    return api_of(token_of(f"falco-{playbook}", namespace))
-
-
-def without_roles(playbook, namespace):
-    function = f"falco-{playbook}"
-    for kind in ("ClusterRoleBinding", "ClusterRole"):
-        delete(kind, f"{function}.{namespace}")
-    of_playbook = catalogue.load(playbook)
-    for each in admission_policies.bindings(of_playbook, function, namespace):
-        delete(each["kind"], each["metadata"]["name"])
-
-
-def refusal_of(change):
-    """The words with which the API server refuses it."""
-    try:
-        change()
-    except NotPermitted as error:
-        return str(error)
-    raise AssertionError("it was not refused")
-
-
-def passes(change):
-    try:
-        change()
-    except NotPermitted:
-        return False
-    return True
-
-
-def in_force(change, words):
-    """Wait until the API server knows of a policy that was just made, and of its settings."""
-    eventually(lambda: not passes(change) and words in refusal_of(change), 20)
 
 
 def an_event(namespace, account, **changes):

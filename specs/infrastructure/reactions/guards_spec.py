@@ -8,7 +8,6 @@ from mamba import after, before, description, it
 from playbooks import delete as delete_playbook
 from playbooks import taint as taint_playbook
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.node import Node
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
@@ -19,13 +18,12 @@ from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.mothers import a_document
+from specs.support.nodes import OurNodes, a_ready_node
 from specs.support.real_cluster import (
     a_controller,
-    a_name,
     a_namespace,
     a_pod_manifest,
     alert_about,
-    cleaned_up,
     create,
     delete,
     delete_namespace,
@@ -34,8 +32,6 @@ from specs.support.real_cluster import (
     kubectl_json,
     stored,
 )
-
-READY = '{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}'
 
 
 class CountingApi(KubernetesApi):
@@ -48,32 +44,6 @@ class CountingApi(KubernetesApi):
     def _request(self, method, *given, **named):
         self.calls.append(method)
         return super()._request(method, *given, **named)
-
-
-class OurNodes(KubernetesCluster):
-    """Other specs have nodes of their own, and the real one takes pods all the time."""
-
-    def __init__(self, api, *names):
-        super().__init__(api)
-        self._names = names
-
-    def nodes(self):
-        return [node for node in super().nodes() if node.name in self._names]
-
-
-def a_ready_node():
-    """Has room for no pod, and stays ready for as long as the control plane waits for a kubelet."""
-    name = a_name()
-    cleaned_up(name, "node")
-    create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
-
-    def takes_pods():
-        kubectl("patch", "node", name, "--subresource=status", "-p", READY)
-        node = Node(stored("node", name))
-        return node.ready and node.schedulable
-
-    eventually(takes_pods)
-    return name
 
 
 def host_alert(node):

@@ -3,8 +3,6 @@ processes of their own, on pods that are never scheduled and nodes that no machi
 """
 
 import json
-import subprocess
-import sys
 import time
 from types import MappingProxyType
 
@@ -12,8 +10,8 @@ from expects import be_empty, be_none, contain, equal, expect, have_key, have_le
 from mamba import after, before, description, it
 
 from playbooks.core.outcome import Status
-from specs.engines.worker.rig import ROOT
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
@@ -36,19 +34,6 @@ from specs.support.worker_on_cluster import FUNCTION, Served
 
 # Seconds.
 TTL = 10
-
-
-def falco_playbook(*words):
-    """The console script: its exit code and what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "playbooks.commands", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def a_gated_pod(name, namespace, **more):
