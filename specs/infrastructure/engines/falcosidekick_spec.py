@@ -98,7 +98,7 @@ with description("Falcosidekick's webhook output") as self:
     with after.each:
         finish(self)
 
-    with it("has the worker's HTTP door delete the pod, with the token in a custom header"):
+    with it("has the worker delete the pod by HTTP, with the token in a custom header"):
         send_to(
             self,
             WEBHOOK_ADDRESS=f"http://127.0.0.1:{self.worker.port}/",

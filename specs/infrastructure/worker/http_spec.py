@@ -1,4 +1,4 @@
-"""Every answer of the worker's HTTP door, where alerts name pods of the real cluster."""
+"""Every answer of the worker's HTTP server, where alerts name pods of the real cluster."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ def timed(act):
     return said, time.monotonic() - begun
 
 
-with description("The door of a worker on the real cluster") as self:
+with description("The HTTP server of a worker on the real cluster") as self:
     with before.all:
         begin(self)
 
@@ -128,7 +128,7 @@ with description("The door of a worker on the real cluster") as self:
         expect(set(statuses)).to(equal({200, 429}))
         expect(there(self, pod)).to(equal(True))
 
-with description("The door of a worker on the real cluster, without NATS") as self:
+with description("The HTTP server of a worker on the real cluster, without NATS") as self:
     with before.all:
         begin(self)
         self.served.nats.stop()

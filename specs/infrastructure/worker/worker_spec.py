@@ -124,23 +124,23 @@ with description("The worker on a real cluster") as self:
         # The API server calls pods only: one on the node's own network stands for the worker,
         # which listens there. Where Kubeless' controllers run, they make a Service of the
         # Function's own name.
-        port, door = self.worker.port, f"{FUNCTION}-door"
-        labels = {"app": door}
+        port, relay = self.worker.port, f"{FUNCTION}-relay"
+        labels = {"app": relay}
         cluster.create(
             {
                 "apiVersion": "v1",
                 "kind": "Service",
-                "metadata": {"name": door, "namespace": self.namespace},
+                "metadata": {"name": relay, "namespace": self.namespace},
                 "spec": {
                     "selector": labels,
                     "ports": [{"name": "http-function-port", "port": 8080, "targetPort": port}],
                 },
             },
-            cluster.a_pod_manifest(door, self.namespace, labels=labels, hostNetwork=True),
+            cluster.a_pod_manifest(relay, self.namespace, labels=labels, hostNetwork=True),
         )
-        cluster.running_pod(door, self.namespace)
+        cluster.running_pod(relay, self.namespace)
         alert = json.dumps(cluster.alert_about(pod))
-        where = f"/api/v1/namespaces/{self.namespace}/services/{door}:8080/proxy/"
+        where = f"/api/v1/namespaces/{self.namespace}/services/{relay}:8080/proxy/"
         said = cluster.eventually(
             lambda: cluster.kubectl("create", "--raw", where, "-f", "-", stdin=alert), 10
         )
