@@ -29,7 +29,7 @@ from playbooks.core.errors import (
     NotPermitted,
     PlaybookError,
 )
-from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.apply.waiting import Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
@@ -178,7 +178,7 @@ def _wait(
     wanted = hashlib.sha256(token.encode("ascii")).hexdigest()
     _hurry(cluster, deployed)
     told = ""
-    for _ in range(int(WITHIN / PAUSE)):
+    for _ in looks(WITHIN, sleep=sleep, pause=PAUSE):
         pods = workers(cluster, deployed)
         late = [pod for pod in pods if not _has(cluster, deployed, place, pod, wanted)]
         progress = f"{len(pods) - len(late)} of {len(pods)} workers accept the new token"
@@ -187,7 +187,6 @@ def _wait(
             told = progress
         if not late:
             return
-        sleep(PAUSE)
     raise DeploymentError(
         f"the new token is stored, but pod {', '.join(late)} still accepts the previous one: its"
         f" kubelet did not update {place.path} within {WITHIN:.0f} seconds. Restart it: kubectl"

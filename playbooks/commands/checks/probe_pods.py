@@ -14,7 +14,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply.symptoms import Symptom, of_pod
-from playbooks.deployment.apply.waiting import Check, Sleep
+from playbooks.deployment.apply.waiting import Check, Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 
 PROGRAM = Path(__file__).with_name("probe_program.py").read_text(encoding="utf-8")
@@ -64,13 +64,12 @@ class ProbePods:
             self._made = False
             raise
         self._cluster.create(manifests(self.namespace, self._image))
-        for _ in range(int(WITHIN / PAUSE)):
-            self._check()
+        self._check()
+        for _ in looks(WITHIN, check=self._check, sleep=self._sleep, pause=PAUSE):
             if self._ready():
                 return
             if any(symptom.final for symptom in self._symptoms()):
                 break
-            self._sleep(PAUSE)
         why = next((symptom.says for symptom in self._symptoms()), "no pod was made")
         raise DeploymentError(
             f"its probe pods did not become ready with image {self._image}: {why}"

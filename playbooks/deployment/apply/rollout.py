@@ -11,7 +11,7 @@ from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply.symptoms import Symptom, is_rolled_out, of_deployment, of_pod
-from playbooks.deployment.apply.waiting import Check, Sleep, nothing
+from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.engines.worker import log
@@ -67,7 +67,7 @@ def wait(
     """
     last, unready, final, hopeless = "", 0.0, 0, 0.0
     symptom: Optional[Symptom] = None
-    for _ in range(max(1, int(patience.within / PAUSE))):
+    for _ in looks(patience.within, check=check, sleep=sleep, pause=PAUSE):
         done, line, symptom = _look(cluster, deployment)
         if done:
             return
@@ -80,13 +80,11 @@ def wait(
         stalled = symptom and symptom.container and not symptom.busy
         unready = unready + PAUSE if stalled else 0.0
         final = final + 1 if symptom and symptom.final else 0
-        looks = 1 if symptom and symptom.pod else FINAL_LOOKS
-        if final >= looks or unready >= patience.not_ready:
+        enough = 1 if symptom and symptom.pod else FINAL_LOOKS
+        if final >= enough or unready >= patience.not_ready:
             break
         if said.reason and hopeless > HOPELESS[said.reason]:
             break
-        check()
-        sleep(PAUSE)
     raise RolloutFailed(_failure(cluster, deployment, symptom))
 
 

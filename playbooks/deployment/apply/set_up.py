@@ -9,7 +9,7 @@ from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, sh
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
 from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
-from playbooks.deployment.apply.waiting import PAUSE, Sleep
+from playbooks.deployment.apply.waiting import Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.access import deployer_role, worker_role
@@ -168,10 +168,9 @@ def _resources(cluster: ClusterObjects, api: str) -> Set[str]:
 
 
 def _wait_until_served(cluster: ClusterObjects, sleep: Sleep) -> None:
-    for _ in range(int(SERVED_WITHIN / PAUSE)):
+    for _ in looks(SERVED_WITHIN, sleep=sleep):
         if _served(cluster) >= KINDS:
             return
-        sleep(PAUSE)
     raise DeploymentError(
         f"the API server does not serve {KUBELESS_API} {SERVED_WITHIN:.0f} seconds after it was"
         " defined: kubectl describe crd functions.kubeless.io natstriggers.kubeless.io"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from types import FrameType, TracebackType
-from typing import Any, Callable, Dict, List, Optional, Sequence, Type
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Type
 
 from playbooks.core.cluster.manifest import Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
@@ -26,6 +26,18 @@ def nothing() -> None:
     """The check of what cannot be interrupted."""
 
 
+def looks(
+    seconds: float, *, check: Check = nothing, sleep: Sleep = time.sleep, pause: float = PAUSE
+) -> Iterator[None]:
+    """For a loop that looks again until the time is over, the last time then: between two looks it
+    calls ``check``, which may raise, and sleeps for ``pause`` seconds."""
+    for _ in range(int(seconds / pause)):
+        yield
+        check()
+        sleep(pause)
+    yield
+
+
 def until_gone(
     cluster: ClusterObjects,
     manifests: Sequence[Manifest],
@@ -35,14 +47,11 @@ def until_gone(
     seconds: float = GONE_WITHIN,
 ) -> List[Manifest]:
     """The objects, as they are, that are still there in the end. ``check`` may raise."""
-    left = cluster.get(manifests)
-    for _ in range(int(seconds / PAUSE)):
-        left = [found for found in left if _same(found, manifests)]
+    left: List[Manifest] = []
+    for _ in looks(seconds, check=check, sleep=sleep):
+        left = [found for found in cluster.get(manifests) if _same(found, manifests)]
         if not left:
             break
-        check()
-        sleep(PAUSE)
-        left = cluster.get(manifests)
     return left
 
 

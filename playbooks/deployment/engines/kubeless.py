@@ -10,7 +10,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.steps import Objects
-from playbooks.deployment.apply.waiting import PAUSE, Check, Sleep, nothing
+from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
 from playbooks.deployment.engines.engine import ClusterEngine, Invocation, answered
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
@@ -159,25 +159,18 @@ def refuse_new_finalizer(
     cluster: ClusterObjects, created: Manifest, *, check: Check = nothing, sleep: Sleep = time.sleep
 ) -> None:
     """Wait whether a controller of Kubeless puts its finalizer on a new Function."""
-    for _ in range(int(FINALIZER_WITHIN / PAUSE)):
+    for _ in looks(FINALIZER_WITHIN, check=check, sleep=sleep):
         refuse_finalizer(cluster.get([created]))
-        check()
-        sleep(PAUSE)
-    refuse_finalizer(cluster.get([created]))
 
 
 def not_accepted(
     cluster: ClusterObjects, manifests: Sequence[Manifest], *, sleep: Sleep = time.sleep
 ) -> List[str]:
     """A warning for the objects that have no finalizer of a controller after some seconds."""
-    waiting = _without_finalizer(cluster, manifests)
-    for _ in range(int(ACCEPTED_WITHIN / PAUSE)):
+    for _ in looks(ACCEPTED_WITHIN, sleep=sleep):
+        waiting = _without_finalizer(cluster, manifests)
         if not waiting:
             return []
-        sleep(PAUSE)
-        waiting = _without_finalizer(cluster, manifests)
-    if not waiting:
-        return []
     return [
         f"no controller of Kubeless handles {', '.join(waiting)}: until one does, no alert is"
         " answered (Kubeless' function controller starts on Kubernetes 1.21 at most, its NATS"
