@@ -8,6 +8,7 @@ from typing import List, Optional, Sequence, Union
 from playbooks.core.cluster.manifest import Manifest, identity, owned_by, without_zeros
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import Conflict, NotFound, NotPermitted, PlaybookError
+from playbooks.deployment.apply import refusals
 from playbooks.deployment.errors import DeploymentError, MissingRights
 
 # What changes with every write.
@@ -119,7 +120,7 @@ def dry_run(cluster: ClusterObjects, steps: Sequence[Step]) -> None:
         except PlaybookError as error:
             problems.append(error)
     if problems:
-        lines = dict.fromkeys(line for each in problems for line in str(each).splitlines())
+        lines = refusals.once([line for each in problems for line in str(each).splitlines()])
         refused = all(isinstance(each, NotPermitted) for each in problems)
         kind = MissingRights if refused else DeploymentError
         raise kind("\n".join(["the cluster would refuse it:", *lines]))
