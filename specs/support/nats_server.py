@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from typing import Any, Awaitable, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Tuple
 
 from specs.support.conditions import program
 from specs.support.real_cluster import node_address
@@ -87,6 +87,11 @@ class JetStreamServer:
         """``options``: of the program, such as ``--user``."""
         self.options = options
 
+    def _credentials(self) -> Dict[str, str]:
+        names = {"--user": "user", "--pass": "password"}
+        pairs = zip(self.options, self.options[1:])
+        return {names[option]: value for option, value in pairs if option in names}
+
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(10)
@@ -112,7 +117,7 @@ class JetStreamServer:
         async def connected() -> Any:
             import nats
 
-            client = await nats.connect(self.url, connect_timeout=5)
+            client = await nats.connect(self.url, connect_timeout=5, **self._credentials())
             try:
                 return await use(client)
             finally:

@@ -1,0 +1,107 @@
+"""A playbook on a real cluster from its manifests in a repository to its removal."""
+
+import yaml
+from expects import be_empty, contain, equal, expect
+from mamba import after, before, description, it
+
+from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.deployed import IMAGE, WORKER_IMAGE, deploy_playbook
+from specs.support.nats_server import JetStreamServer
+from specs.support.real_cluster import (
+    a_namespace,
+    alert_about,
+    delete_namespace,
+    eventually,
+    kubectl,
+    kubectl_json,
+    start_deployment,
+    stored,
+)
+
+TOPIC = "falco.critical.*"
+SUBJECT = "falco.critical.terminal_shell_in_container"
+
+
+def printed(*words):
+    code, said = deploy_playbook("-d", *words)
+    assert code == 0, said
+    # Warnings come last, on standard error.
+    return said.partition("deploy_playbook: ")[0]
+
+
+def succeed(*words):
+    code, said = deploy_playbook(*words)
+    assert code == 0, said
+    return said
+
+
+with description("A playbook") as self:
+    with before.all:
+        self.server = JetStreamServer("--user", "worker", "--pass", "right")
+        self.server.__enter__()
+        self.namespace = a_namespace()
+        succeed("-S")
+
+    with after.all:
+        self.server.__exit__()
+        delete_namespace(self.namespace)
+
+    def words(self, playbook, *more, password="right"):
+        credentials = ("-e", "NATS_USER=worker", "-e", f"NATS_PASSWORD={password}")
+        where = ("-E", "kubernetes", "-n", self.namespace, "-i", IMAGE, "-t", TOPIC)
+        return ("-p", playbook, *where, "-e", f"NATS_URL={self.server.url}", *credentials, *more)
+
+    with it("ends soon with the reason where its NATS credentials are wrong"):
+        code, said = deploy_playbook(*self.words("delete", password="wrong"))
+
+        expect(code).to(equal(1))
+        expect(said).to(contain("the worker says: NATS", "Authorization Violation", "rolled back"))
+        expect(stored("deployment", "falco-delete", self.namespace)).to(equal(None))
+
+    with it("runs from what -d prints, beside the Secret that is made once"):
+        words = self.words("delete", "-e", "DRY_RUN=true")
+        succeed("secrets", *words)
+        manifests = printed(*words)
+        expect([m["kind"] for m in yaml.safe_load_all(manifests)]).not_to(contain("Secret"))
+        kubectl("apply", "-f", "-", stdin=manifests)
+        kubectl(
+            *("rollout", "status", "deployment/falco-delete", "-n", self.namespace),
+            "--timeout=90s",
+            seconds=100,
+        )
+
+        expect(printed(*words)).to(equal(manifests))
+        expect(kubectl("apply", "-f", "-", stdin=manifests)).not_to(contain("created"))
+        succeed("remove", "-p", "delete", "-n", self.namespace)
+        selected = ("-n", self.namespace, "-l", "function=falco-delete")
+        expect(kubectl_json("get", "deployments,secrets,configmaps", *selected)["items"]).to(
+            be_empty
+        )
+
+    with it("is removed once what it contains is released, with its consumers"):
+        succeed(*self.words("isolate"))
+        (pod,) = start_deployment(self.namespace)
+        name = pod["metadata"]["name"]
+        self.server.publish(SUBJECT, alert_about(pod))
+
+        def isolated():
+            found = stored("pod", name, self.namespace)
+            return found and "falco/isolated" in found["metadata"]["labels"]
+
+        eventually(isolated)
+        where = ("-p", "isolate", "-n", self.namespace)
+        code, said = deploy_playbook("remove", *where)
+        expect(code).to(equal(1))
+        expect(said).to(contain(f"pod {self.namespace}/{name}", "nothing was removed"))
+        expect(stored("deployment", "falco-isolate", self.namespace)).not_to(equal(None))
+
+        said = succeed("remove", *where, "--release")
+        expect(said).to(contain(f"released  pod {self.namespace}/{name} is released"))
+        expect(isolated()).to(equal(False))
+        expect(kubectl_json("get", "networkpolicies", "-n", self.namespace)["items"]).to(be_empty)
+        expect(self.server.consumers("FALCO") + self.server.consumers("FALCO_INBOX")).to(be_empty)
+
+
+not_run_unless(CLUSTER, globals())
+not_run_unless(program("nats-server"), globals())
+not_run_unless(WORKER_IMAGE, globals())
