@@ -135,14 +135,16 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def documents(manifests: Sequence[Manifest]) -> str:
-    """Objects as the YAML that ``-d`` prints and ``kubectl apply -f -`` takes."""
+def documents(manifests: Sequence[Manifest], *, sort_keys: bool = True) -> str:
+    """Objects as the YAML that ``-d`` prints and ``kubectl apply -f -`` takes. ``sort_keys``: else
+    keys stay in their order."""
     return "---\n".join(
         yaml.dump(
             manifest,
             Dumper=_Dumper,
             default_flow_style=False,
             allow_unicode=True,
+            sort_keys=sort_keys,
             width=2**31 - 1,
         )
         for manifest in manifests

@@ -152,7 +152,7 @@ def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
     if not found.documents:
         where = f"namespace {namespace}" if namespace else "the cluster"
         raise DeploymentError(f"there is no {function or 'playbook'} in {where}")
-    print(documents(found.documents), end="")
+    print(documents(found.documents, sort_keys=False), end="")
     return 0
 
 

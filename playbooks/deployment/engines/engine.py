@@ -240,7 +240,14 @@ class ClusterEngine(Engine):
         return 1 if changes else 0
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
-        existing = self.look(request, invocation)
+        try:
+            existing = self.look(request, invocation)
+        except NotPermitted as error:
+            raise MissingRights(
+                f"{error}\nnothing was deployed. Deploying takes the rights of an admin of"
+                f" {invocation.namespace} (kubectl create rolebinding NAME --clusterrole=admin"
+                f" --user=USER -n {invocation.namespace})"
+            ) from error
         objects = self._objects(request, invocation, existing)
         try:
             self._ask(request, objects, invocation)

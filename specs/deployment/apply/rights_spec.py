@@ -102,6 +102,13 @@ with description("The admin of a namespace") as self:
         expect(done.code).to(equal(1))
         expect(done.err).to(contain("deploy_playbook -S", deployer_role()["metadata"]["name"]))
 
+    with it("has to be one, and is told so"):
+        cluster = Namespaced(namespace="other")
+        done = run(*DELETE, cluster=cluster)
+
+        expect(done.code).to(equal(1))
+        expect(done.err).to(contain("--clusterrole=admin", "-n team", "nothing was deployed"))
+
     with it("hears of an error that is repeated for each object once"):
         error = NotPermitted('namespaces "team" not found')
         for kind in ("ServiceAccount", "Secret", "Function"):

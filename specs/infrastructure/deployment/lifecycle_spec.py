@@ -9,12 +9,14 @@ from specs.support.deployed import IMAGE, WORKER_IMAGE, deploy_playbook
 from specs.support.nats_server import JetStreamServer
 from specs.support.real_cluster import (
     a_namespace,
+    a_pod_manifest,
     alert_about,
+    create,
     delete_namespace,
     eventually,
     kubectl,
     kubectl_json,
-    start_deployment,
+    running_pod,
     stored,
 )
 
@@ -80,8 +82,10 @@ with description("A playbook") as self:
 
     with it("is removed once what it contains is released, with its consumers"):
         succeed(*self.words("isolate"))
-        (pod,) = start_deployment(self.namespace)
-        name = pod["metadata"]["name"]
+        # One that a controller has replaced cannot be released.
+        name = "web"
+        create(a_pod_manifest(name, self.namespace))
+        pod = running_pod(name, self.namespace)
         self.server.publish(SUBJECT, alert_about(pod))
 
         def isolated():

@@ -31,6 +31,12 @@ def kubeconfig_of(namespace, account, path):
     return path
 
 
+def may_deploy(namespace, account):
+    who = ("--as", f"system:serviceaccount:{namespace}:{account}")
+    words = ("auth", "can-i", "create", "functions.kubeless.io", "-n", namespace)
+    return kubectl(*words, *who).strip() == "yes"
+
+
 with description("deploy_playbook for the admin of a namespace") as self:
     with before.all:
         self.directory = tempfile.TemporaryDirectory()
@@ -46,18 +52,13 @@ with description("deploy_playbook for the admin of a namespace") as self:
         )
         path = Path(self.directory.name, "kubeconfig")
         self.kubeconfig = kubeconfig_of(self.namespace, "team", path)
-        self.account = f"system:serviceaccount:{self.namespace}:team"
         # Roles are aggregated, and in force, a moment after they were made.
-        eventually(lambda: self.may("create", "functions.kubeless.io"))
+        eventually(lambda: may_deploy(self.namespace, "team"))
 
     with after.all:
         self.server.__exit__(None, None, None)
         delete_namespace(self.namespace)
         self.directory.cleanup()
-
-    def may(self, verb, resource):
-        words = ("auth", "can-i", verb, resource, "-n", self.namespace, "--as", self.account)
-        return kubectl(*words).strip() == "yes"
 
     def deploy(self, playbook, *typed):
         url = ("-e", f"NATS_URL={self.server.url}", "-i", IMAGE, "-t", "falco.critical.*")
