@@ -67,6 +67,8 @@ class Feed:
         self._triggers: Dict[str, Mapping[str, Any]] = {}
         self._version = ""
         self._complaint = self._reason = ""
+        # Whether the last turn came as far as the watch.
+        self._watching = False
 
     def start(self) -> None:
         threading.Thread(target=self.follow, name="triggers", daemon=True).start()
@@ -95,6 +97,8 @@ class Feed:
             try:
                 self.turn()
                 pause = FIRST_PAUSE
+                self._is_well()
+                self._watching = False
             except Expired:
                 self._version = ""
             except Exception as error:
@@ -106,13 +110,14 @@ class Feed:
 
     def turn(self) -> None:
         """Read the Function, list the triggers where there is no list yet, watch for a while."""
+        watched, self._watching = self._watching, False
         self._read_function()
         if not self._version:
             items, self._version = self._objects.triggers()
             self._triggers = {item["metadata"]["name"]: item for item in items}
-        if self._complaint:
-            log.info("triggers can be followed again", over=self._reason)
-            self._complaint = ""
+        if not watched:
+            self._is_well()
+        self._watching = True
         self._report()
         for event in self._objects.watch(self._version, WATCH):
             if self._stopped.is_set():
@@ -151,6 +156,12 @@ class Feed:
         if self._function is None:
             return self._changed(None, {})
         return self._changed(self._function, dict(self._triggers))
+
+    def _is_well(self) -> None:
+        """What was complained of is over: of the watch only once one lasted."""
+        if self._complaint:
+            log.info("triggers can be followed again", over=self._reason)
+        self._complaint = ""
 
     def _complain(self, error: Exception) -> None:
         said = f"{type(error).__name__}: {error}"

@@ -1,10 +1,12 @@
 import io
+import json
 from contextlib import redirect_stderr
 
 from expects import be_none, equal, expect, have_len
 from mamba import description, it
 
-from playbooks.core.errors import ClusterUnavailable, NotFound
+from playbooks.core.cluster.manifest import REMOVING
+from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.engines.worker.topics.feed import Expired, Feed
 
 
@@ -76,6 +78,18 @@ def followed(objects):
     return told, pauses
 
 
+def logged(objects):
+    """Level, reason and what is over, of each line."""
+    feed = Feed(objects, lambda *said: None, sleep=lambda seconds: None)
+    turn = feed.turn
+    feed.turn = lambda: turn() if objects.watches else feed.stop()
+    said = io.StringIO()
+    with redirect_stderr(said):
+        feed.follow()
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    return [(line["level"], line.get("reason") or line.get("over")) for line in lines]
+
+
 def names(told):
     return [sorted(triggers) for _, triggers in told]
 
@@ -118,6 +132,38 @@ with description("The feed of triggers") as self:
         expect(pauses).to(equal([0.2, 0.4, 0.8, 1.6, 2.0]))
         expect(objects.versions[-1]).to(equal("5"))
         expect(objects.lists).to(equal(1))
+
+    with it("says once what it may not read, and when that is over, before a watch has ended"):
+        objects = ScriptedObjects([], [])
+        objects.functions = [NotPermitted("no"), NotPermitted("no"), a_function()]
+
+        expect(logged(objects)).to(equal([("warning", "not-permitted"), ("info", "not-permitted")]))
+
+    with it("says once that watches fail, and that this is over where one lasted"):
+        away = ClusterUnavailable("away")
+        objects = ScriptedObjects(away, away, away, [], [])
+
+        expect(logged(objects)).to(
+            equal([("warning", "cluster-unavailable"), ("info", "cluster-unavailable")])
+        )
+
+    with it("knows whether the Function is removed, also where it is only marked"):
+
+        def is_removed(found):
+            objects = ScriptedObjects()
+            objects.functions = [found]
+            with redirect_stderr(io.StringIO()):
+                return Feed(objects, lambda *said: None).is_removed()
+
+        marked = a_function(annotations={REMOVING: "true"})
+        for found in (
+            marked,
+            NotFound("gone"),
+            a_function(deletionTimestamp="2026-01-01T00:00:00Z"),
+        ):
+            expect(is_removed(found)).to(equal(True))
+        for found in (a_function(), ClusterUnavailable("away"), NotPermitted("no")):
+            expect(is_removed(found)).to(equal(False))
 
     with it("says that the Function is gone"):
         objects = ScriptedObjects([], function=NotFound("no Function"))
