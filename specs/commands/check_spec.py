@@ -397,6 +397,14 @@ with description("falco-playbook check, of NATS and its alerts") as self:
         expect(self.finding("alerts, identity", alerts={"read": 0})[0]).to(equal("warning"))
         expect(self.finding("alerts, identity", alerts=none)[0]).to(equal("warning"))
 
+    with it("fails where a topic's alerts are stored under other subjects"):
+        renamed = {"renamed": {"falco.error.*": "falco.moved.x"}, "read": 0}
+        status, says, do = self.finding("alerts, subjects", alerts=renamed)
+
+        expect(status).to(equal("failed"))
+        expect(says).to(contain("alerts of topic falco.error.* are stored under falco.moved.x"))
+        expect(do).to(contain("take out what renames them"))
+
     with it("warns where hostname is no node's name"):
         hosts = {"node-1": 9, "falco-x7": 3, "": 1}
         status, says, _ = self.finding("alerts, hostname", alerts={"hosts": hosts})

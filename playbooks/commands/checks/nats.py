@@ -10,9 +10,11 @@ from playbooks.commands.deployed import DeployedFunction
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.worker.operator.protocol import INSPECT
+from playbooks.engines.worker.topics.renamed import words
 
 NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
+SUBJECTS = "alerts, subjects"
 
 # Hours that are looked back, and alerts that are read: the newest.
 HOURS, MOST = 24, 5000
@@ -23,6 +25,7 @@ _SHOWN = 5
 _REACH = "check NATS_URL, its credentials, and the network policies on the way"
 _ACCESS = "configure users in NATS (docs/nats.md); only the publisher may publish on falco.>"
 _FIELDS = "add k8s.pod.uid and container.id to Falco's append_output, as docs/engines.md shows"
+_RENAMED = "take out what renames them, or deploy the playbook with a topic (-t) that matches"
 _NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
@@ -88,10 +91,15 @@ def _stream(line: Mapping[str, Any]) -> Finding:
 def _alerts(cluster: ClusterObjects, line: Mapping[str, Any]) -> List[Finding]:
     if "unknown" in line:
         return [Finding(IDENTITY, UNKNOWN, str(line["unknown"]))]
+    renamed = [
+        Finding(SUBJECTS, FAILED, words(topic, subject), _RENAMED)
+        for topic, subject in sorted(line.get("renamed", {}).items())
+    ]
     if not line["read"]:
         said = f"there is no alert of the last {HOURS} hours to check"
-        return [Finding(IDENTITY, WARNING, said, "trigger a rule of Falco, and check again")]
-    return [_identity(line), *evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])]
+        found = Finding(IDENTITY, WARNING, said, "trigger a rule of Falco, and check again")
+        return [*renamed, found]
+    return [*renamed, _identity(line), *evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])]
 
 
 def _identity(line: Mapping[str, Any]) -> Finding:

@@ -24,6 +24,7 @@ from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.choose import intake_of
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.operator.renamed import RenamedSubjects
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.stream import OutcomeStream
 from playbooks.engines.worker.records.writer import OutcomeWriter
@@ -115,6 +116,9 @@ def bootstrap(
     def subscriptions() -> Sequence[Subscription]:
         return worker.serving.intake.subscriptions if worker.serving is not None else ()
 
+    def topics() -> Sequence[str]:
+        return [each.topic for each in subscriptions() if each.active]
+
     async def serve(connection: Any, function: Function) -> Serving:
         jetstream = JetStream.of(connection, settings)
         if nats_connection.has_jetstream(connection):
@@ -156,7 +160,9 @@ def bootstrap(
         )
         # From now on it is known whether the API server tells that it is ready.
         await outage.found()
-        return Serving(work, intake, claims.keep)
+        renamed = RenamedSubjects(connection, jetstream, topics, metrics)
+        keeping = (claims.keep, renamed.keep_looking) if intake.durable else (claims.keep,)
+        return Serving(work, intake, keeping)
 
     ends = expiry(playbook, environ)
     worker = Worker(

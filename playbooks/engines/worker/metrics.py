@@ -101,6 +101,18 @@ class Metrics:
         self.ready = Gauge(
             "playbook_ready", "1 while alerts are taken in, as /readyz", ["playbook"], registry=into
         )
+        self.refused = Gauge(
+            "playbook_streams_refuse",
+            "1 while a stream takes no messages in, such as on a server out of storage",
+            ["playbook"],
+            registry=into,
+        )
+        self.renamed = Gauge(
+            "playbook_renamed_topics",
+            "Topics whose alerts are stored under subjects that they do not match",
+            ["playbook"],
+            registry=into,
+        )
         self.lost = Counter(
             "playbook_lost_total",
             "Alerts lost for want of JetStream",
@@ -136,7 +148,7 @@ class Metrics:
         self._answered: Dict[str, int] = {}
         for metric in (
             *(self.redeliveries, self.in_flight, self.waiting, self.paused),
-            *(self.ready, self.lost),
+            *(self.ready, self.lost, self.refused, self.renamed),
         ):
             metric.labels(playbook)
 
@@ -181,6 +193,12 @@ class Metrics:
 
     def pause(self, away: bool) -> None:
         self.paused.labels(self._playbook).set(1 if away else 0)
+
+    def refuse(self, refused: bool) -> None:
+        self.refused.labels(self._playbook).set(1 if refused else 0)
+
+    def rename(self, topics: int) -> None:
+        self.renamed.labels(self._playbook).set(topics)
 
     def readiness(self, missing: Callable[[], Optional[str]]) -> None:
         """``missing`` says each time what keeps it from taking alerts in, or None."""

@@ -8,7 +8,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Awaitable, Callable, Coroutine, List, Optional, Tuple
+from typing import Any, Awaitable, Callable, Coroutine, List, Optional, Sequence, Tuple
 
 from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import Settings
@@ -35,11 +35,11 @@ class Ended(Exception):
 @dataclass
 class Serving:
     """What there is once NATS is connected and the Function known. ``keeping``: what runs beside
-    it, for ever."""
+    it, for ever; the first also while it ends."""
 
     work: Work
     intake: Intake
-    keeping: Callable[[], Coroutine[Any, Any, None]]
+    keeping: Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
 
 @dataclass
@@ -106,11 +106,12 @@ class Worker:
         self.readiness.begin(self._connection, self.serving.intake.missing)
         self.serving.intake.pause(self.outage.ongoing)
         self.changed.set()
-        keeping = asyncio.get_running_loop().create_task(self.serving.keeping())
+        keeping = [asyncio.get_running_loop().create_task(k()) for k in self.serving.keeping]
         try:
             await self._follow(self.serving)
         finally:
-            keeping.cancel()
+            for task in keeping:
+                task.cancel()
 
     async def _follow(self, serving: Serving) -> None:
         """Once a second, or as soon as something changes."""
@@ -144,7 +145,7 @@ class Worker:
         await asyncio.gather(working, return_exceptions=True)
         if self.serving is not None:
             await self.serving.intake.stop()
-            keeping = asyncio.get_running_loop().create_task(self.serving.keeping())
+            keeping = asyncio.get_running_loop().create_task(self.serving.keeping[0]())
             await self.serving.work.stop(seconds)
             keeping.cancel()
             await self._retire(self.serving.intake)

@@ -36,13 +36,17 @@ from playbooks.core.reaction import Reaction
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
+from playbooks.engines.worker.operator import renamed as watching
+from playbooks.engines.worker.topics import renamed
+from playbooks.engines.worker.work import work
 from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.support.fakes import InMemoryCluster
 from specs.support.mothers import a_pod, a_replica_controller
 
-durable.FAREWELL = durable.LOOK = 1.0
+durable.FAREWELL = durable.LOOK = work.LOOK = 1.0
+watching.LOOK, renamed.LONG = 0.5, 1.0
 posted.PATIENCE = posted.ANSWER = 2.0
 
 OF, WINDOW = Limits.of, "WORKER_SPEC_WINDOW"

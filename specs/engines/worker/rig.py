@@ -96,7 +96,9 @@ class Nats:
         user: str = "",
         port: int = 0,
         address: str = "127.0.0.1",
+        program: str = "nats-server",
     ) -> None:
+        self.program = program
         self.address = address
         self.port = port or free_port()
         self.directory = tempfile.mkdtemp(prefix="worker-nats-")
@@ -106,7 +108,7 @@ class Nats:
         self.process: Optional[subprocess.Popen[bytes]] = None
 
     def start(self) -> Nats:
-        words = ["nats-server", "-a", self.address, "-p", str(self.port)]
+        words = [self.program, "-a", self.address, "-p", str(self.port)]
         if self.jetstream:
             words += ["-js", "-sd", self.directory]
         if self.config:

@@ -13,6 +13,9 @@ from playbooks.core.instant import Instant
 # The header of a message that a person redelivered.
 RELEASED_BY = "Falco-Released-By"
 
+# That of a message of the worker to itself, which is no alert.
+PROBE = "Falco-Probe"
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import log
@@ -18,8 +20,8 @@ from playbooks.engines.worker.function import (
     Function,
 )
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.consumers import Consumer
+from playbooks.engines.worker.nats.delivery import PROBE, Delivery
 from playbooks.engines.worker.nats.failures import RETRY, Failures
 from playbooks.engines.worker.nats.jetstream import (
     ApiError,
@@ -29,6 +31,7 @@ from playbooks.engines.worker.nats.jetstream import (
     started,
 )
 from playbooks.engines.worker.nats.pull import Pullers, Take
+from playbooks.engines.worker.nats.refusals import Refusals
 from playbooks.engines.worker.topics import topics as subscriptions
 from playbooks.engines.worker.topics.topics import Subscription
 
@@ -62,9 +65,13 @@ class DurableIntake:
         self._inbox_stream = ""
         self._subscriptions: Tuple[Subscription, ...] = ()
         self._failures = Failures()
-        self._pullers = Pullers(connection, window=window, take=take, broken=self._failures.add)
+        self._take = take
+        self._pullers = Pullers(
+            connection, window=window, take=self._taken, broken=self._failures.add
+        )
         self._look_at = 0.0
-        self._refused = ""
+        self._acknowledging: Set[asyncio.Task[None]] = set()
+        self._refusals = Refusals(jetstream, function, metrics)
         self._ended: Dict[str, float] = {}
 
     @property
@@ -88,15 +95,14 @@ class DurableIntake:
         log.info(f"alerts come from stream {self._stream}")
 
     def missing(self) -> str:
-        return "; ".join(filter(None, (self._refused, self._failures.words())))
+        return "; ".join(filter(None, (self._refusals.words, self._failures.words())))
 
     async def unusable(self) -> str:
         try:
             await self._dead_letters()
         except Exception as error:
             return f"dead letters cannot be stored: {str(error) or repr(error)}"
-        await self._look_for_refusals()
-        return self._refused
+        return await self._refusals.store() or await self._refusals.look()
 
     async def apply(self, wanted: Sequence[Subscription]) -> None:
         topics = [s.topic for s in wanted]
@@ -117,7 +123,7 @@ class DurableIntake:
         if now >= self._look_at:
             self._look_at = now + LOOK
             await self._look()
-            await self._look_for_refusals()
+            await self._refusals.look()
         for topic, until in list(self._ended.items()):
             if now >= until:
                 await self._farewell(topic)
@@ -166,6 +172,20 @@ class DurableIntake:
     async def _dead_letters(self) -> None:
         """Make sure of their stream. Raises Unusable or another error of NATS."""
         await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM, DEAD_LETTER_HOURS)
+
+    def _taken(self, delivery: Delivery, freed: Callable[[], None]) -> None:
+        if delivery.topic or PROBE not in delivery.headers:
+            self._take(delivery, freed)
+            return
+
+        async def acknowledge() -> None:
+            with contextlib.suppress(Exception):
+                await delivery.channel.acknowledge()
+            freed()
+
+        task = asyncio.get_running_loop().create_task(acknowledge())
+        self._acknowledging.add(task)
+        task.add_done_callback(self._acknowledging.discard)
 
     def _wanted(self, topic: str) -> Optional[Subscription]:
         return next((s for s in self._subscriptions if s.topic == topic), None)
@@ -242,20 +262,6 @@ class DurableIntake:
             log.warn(f"the consumer of {topic} is left to its inactive threshold: {error!r}")
         await self._drop_puller(topic)
         log.info(f"unsubscribed from {topic}")
-
-    async def _look_for_refusals(self) -> None:
-        """Whether one of the streams takes no messages in: then alerts are lost, or not kept."""
-        try:
-            listed = await self._jetstream.streams()
-        except Exception as error:
-            log.warn(f"streams cannot be looked at: {error!r}")
-            return
-        kept = (ALERTS, DEAD_LETTERS, INBOXES)
-        ours = [i for i in listed if any(streams.keeps(i.config, each) for each in kept)]
-        refused = "; ".join(filter(None, map(streams.refuses, ours)))
-        if refused != self._refused:
-            log.error(refused) if refused else log.info("the streams take messages in again")
-        self._refused = refused
 
     async def _look(self) -> None:
         for topic in [topic for topic in self._pullers if topic not in self._failures]:

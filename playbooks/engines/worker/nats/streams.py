@@ -14,6 +14,9 @@ LIMITS = "limits"
 LARGEST = 1024 * 1024
 SUGGESTED = 512 * 1024 * 1024
 
+# The part of its bound from which a stream counts as full.
+NEARLY = 0.9
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -68,10 +71,8 @@ def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, CreateStream, R
 
 
 def unbounded(info: StreamInfo) -> str:
-    """Why a stream may stop taking messages in, and what to do; empty where its bounds are right.
-
-    One that keeps its size makes room by itself: it lets the oldest go.
-    """
+    """Why a stream may stop taking messages in, or lets some go soon, and what to do; empty where
+    its bounds are right."""
     config, used = info.config, info.state.bytes or 0
     name, most = config.name, config.max_bytes or 0
     edit = f"nats stream edit {name}"
@@ -86,15 +87,23 @@ def unbounded(info: StreamInfo) -> str:
             f"stream {name} refuses messages once it is full, and is full by {full:.0%}:"
             f" {edit} --discard old"
         )
+    if used >= NEARLY * most:
+        return (
+            f"stream {name} is full by {used / most:.0%} and lets the oldest messages go:"
+            f" {edit} --max-bytes {2 * most}"
+        )
     return ""
 
 
 def refuses(info: StreamInfo) -> str:
     """Why a stream takes no messages in at the moment, or empty."""
-    config, used, most = info.config, info.state.bytes or 0, info.config.max_bytes or 0
+    config, state = info.config, info.state
+    used, most, messages = state.bytes or 0, config.max_bytes or 0, state.messages or 0
     # Less than what a hundredth of it is, or two messages are, is no room.
-    room = max(most // 100, 2 * used // max(1, info.state.messages or 0))
-    full = 0 < most <= used + room
+    room = max(most // 100, 2 * used // max(1, messages))
+    full = 0 < most <= used + room or 0 < (config.max_msgs or 0) <= messages
+    if config.sealed:
+        return f"stream {config.name} is sealed and refuses messages"
     if config.discard == DiscardPolicy.NEW and full:
         return f"stream {config.name} is full and refuses messages (discard: new)"
     return ""

@@ -26,6 +26,7 @@ from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
 from playbooks.engines.worker.operator.reader import batches
+from playbooks.engines.worker.topics.renamed import SeenSubjects
 
 Line = Dict[str, Any]
 
@@ -53,7 +54,7 @@ async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncItera
     yield {"about": "nats", "servers": servers}
     yield {"about": "strangers", **await _strangers(settings)}
     jetstream = JetStream(connection, max_age_hours=1, max_megabytes=1, replicas=1)
-    found, name, last = await _stream(jetstream)
+    found, name, last = await stream_of(jetstream)
     yield {"about": "stream", **found}
     if not name:
         return
@@ -104,7 +105,7 @@ async def _connect(settings: Settings) -> Any:
     return client
 
 
-async def _stream(jetstream: JetStream) -> Tuple[Line, str, int]:
+async def stream_of(jetstream: JetStream) -> Tuple[Line, str, int]:
     """What is said of the stream that stores alerts, its name and its last sequence."""
     try:
         listed = await jetstream.streams()
@@ -137,7 +138,8 @@ def _words(error: Exception) -> str:
 class AlertCounts:
     """Counts of messages. ``identified``: with a pod's uid or a container's id; ``unidentified``:
     about a pod without either, by rule; ``about_none``: about the host, or nothing of the cluster.
-    ``cut``: there are more than were read, older ones, or newer ones where time was up."""
+    ``cut``: there are more than were read, older ones, or newer ones where time was up.
+    ``renamed``: by topic none of whose alerts came, a subject that one is stored under."""
 
     read: int = 0
     invalid: int = 0
@@ -146,6 +148,7 @@ class AlertCounts:
     unidentified: Counter[str] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
     cut: bool = False
+    renamed: Dict[str, str] = field(default_factory=dict)
 
     def add(self, body: bytes) -> None:
         self.read += 1
@@ -171,6 +174,7 @@ class AlertCounts:
             "unidentified": dict(self.unidentified.most_common(NAMED)),
             "hosts": dict(self.hosts.most_common(NAMED)),
             "cut": self.cut,
+            "renamed": self.renamed,
         }
 
 
@@ -196,7 +200,7 @@ async def summary(
 
     Raises Unusable or ApiError.
     """
-    found = AlertCounts()
+    found, seen = AlertCounts(), SeenSubjects(topics)
     if not last:
         return found
     first = max(1, last - bounds.most + 1)
@@ -208,7 +212,9 @@ async def summary(
                 continue
             # The oldest that was asked for is of these hours: so may be what is before it.
             found.cut = found.cut or (origin.sequence == first > 1)
+            seen.add(message.subject, message.data)
             if any(subjects.matches(topic, message.subject) for topic in topics):
                 found.add(message.data)
         found.cut = found.cut or (batch[-1][0].pending > 0 and time.monotonic() > deadline)
+    found.renamed = seen.renamed
     return found

@@ -100,10 +100,22 @@ with description("The bounds of a stream") as self:
         expect(unbounded(info(size=100, used=95, discard="new"))).to(
             contain("is full by 95%", "--discard old")
         )
-        expect(unbounded(info(size=100, used=100))).to(equal(""))
+        expect(unbounded(info(size=100, used=89))).to(equal(""))
+
+    with it("are named where they are nearly reached, and the oldest messages go soon"):
+        expect(unbounded(info(size=100, used=97))).to(
+            contain("is full by 97% and lets the oldest messages go", "--max-bytes 200")
+        )
 
     with it("make it refuse messages where it is full and keeps the oldest"):
         most = 100 * 1024 * 1024
         expect(refuses(info(size=most, used=most - 10, discard="new"))).to(contain("is full"))
         for given in ({"size": most, "used": most}, {"size": most, "discard": "new"}, {}):
             expect(refuses(info(**given))).to(equal(""))
+
+    with it("count messages as well as bytes, and a sealed stream takes none"):
+        counted, closed = info(discard="new"), info()
+        counted.config.max_msgs, closed.config.sealed = 100, True
+
+        expect(refuses(counted)).to(contain("is full"))
+        expect(refuses(closed)).to(contain("is sealed"))

@@ -98,6 +98,15 @@ with description("What the alerts of a stream say about their pods") as self:
         expect(list(said["unidentified"].values())).to(equal([2]))
         expect(sum(said["hosts"].values())).to(equal(6))
 
+    with it("names a topic whose alerts are stored under other subjects, and no other"):
+        topics = ("falco.error.*", "falco.critical.*")
+        renamed = alert(priority="Error")
+        found = self.found((1, 1, "falco.moved.a", renamed), topics=topics)
+        served = self.found((1, 1, "falco.error.a", renamed), topics=topics)
+
+        expect(found.to_dict()["renamed"]).to(equal({"falco.error.*": "falco.moved.a"}))
+        expect(served.to_dict()["renamed"]).to(equal({}))
+
     with it("is read by a consumer of its own, which is removed and acknowledges nothing"):
         self.found((1, 1, "falco.error.x", fields()))
         ((stream, config),) = self.jetstream.made
