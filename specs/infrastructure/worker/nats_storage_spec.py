@@ -24,7 +24,7 @@ NAMES = ("FALCO", "FALCO_DEAD", "FALCO_INBOX", "FALCO_OUTCOMES")
 
 def begin(self, topic="falco.error.*", config="", **nats):
     self.nats = Nats(config=config, **nats).start()
-    self.rig = Rig(self.nats.url)
+    self.rig = Rig(self.nats.url, WORKER_SPEC_LOOKS="1")
     self.rig.serve(topic)
     return self.nats
 
