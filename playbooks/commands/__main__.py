@@ -14,6 +14,7 @@ from playbooks.commands import PROGRAM, tell
 from playbooks.commands.check import check
 from playbooks.commands.dead import dead
 from playbooks.commands.history import history
+from playbooks.commands.nats_user import nats_user
 from playbooks.commands.options import HELP, Command, Session, command
 from playbooks.commands.pause import pause, reset, resume
 from playbooks.commands.simulate import simulate
@@ -69,7 +70,7 @@ def completion(shell: str) -> int:
 
 
 _COMMANDS: Sequence[Command] = (
-    *(check, simulate, listing, status, history, dead),
+    *(check, simulate, listing, status, history, dead, nats_user),
     *(pause, resume, reset, undo, sweep, token, completion),
 )
 for _each in _COMMANDS:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Tuple
 
 from playbooks.core.cluster.selectors import Labels
 from playbooks.core.instant import Instant
@@ -29,6 +30,25 @@ OUTCOME_HOURS = 30 * 24
 
 INBOXES = "falco-inbox.>"
 INBOX_STREAM = "FALCO_INBOX"
+
+# Consumers of its own with which a function's programs read streams, one each at a time.
+READERS = 4
+
+
+def client(namespace: str, name: str) -> str:
+    """One token for what a Function's programs name before they know its uid."""
+    return hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:12]
+
+
+def readers(namespace: str, name: str) -> Tuple[str, ...]:
+    """The names of such consumers."""
+    return tuple(f"falco-reader-{client(namespace, name)}-{n}" for n in range(READERS))
+
+
+def inbox_prefix(namespace: str, name: str) -> str:
+    """Of the subjects on which NATS answers a Function's programs: those of others need not be
+    readable to it."""
+    return f"_INBOX.{client(namespace, name)}"
 
 
 @dataclass(frozen=True)

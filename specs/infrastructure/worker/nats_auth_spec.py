@@ -12,6 +12,9 @@ from pathlib import Path
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
+from playbooks.core.instant import Instant
+from playbooks.engines.worker import rights
+from playbooks.engines.worker.function import Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually, free_port
 from specs.support.conditions import CLUSTER, not_run_unless, program
@@ -40,6 +43,25 @@ def works(self, worker, **options):
     worker.ready().says("subscribed to falco.error.*")
     self.nats.publish(("falco.error.x", an_alert("a")), **options)
     return self.rig.acted("a")
+
+
+def refused(nats, url, publish, subscribe):
+    """How many of these the server refuses to the user of the URL."""
+    errors = []
+
+    async def note(error):
+        errors.append(str(error).lower())
+
+    async def use(connection):
+        for subject in publish:
+            await connection.publish(subject, b"{}")
+        for subject in subscribe:
+            await connection.subscribe(subject)
+        await connection.flush()
+
+    nats.url = url
+    nats.run(use, error_cb=note, inbox_prefix=inbox_prefix("specs", "falco-fake"))
+    return sum("permissions violation" in error for error in errors)
 
 
 def history(url):
@@ -257,6 +279,41 @@ with description("The worker's connection to NATS") as self:
         self.rig.serve("falco.debug.*")
         worker.says("unsubscribed from falco.error.*")
         expect(worker.log.lower()).not_to(contain("permissions violation"))
+
+    with it("needs no more rights than nats-user prints, and has none on another worker's"):
+        own, other = (
+            Function("specs", "falco-fake", uid, Instant(0), {}) for uid in (UID, "uid-2")
+        )
+        topics = ("falco.error.*", "falco.debug.*")
+        publish = rights.publishing(own, topics)
+        mine = rights.block(own, publish, rights.subscribing(own))
+        mine = mine.replace("$SPECS_FALCO_FAKE", "w").replace('"specs.falco-fake"', "worker")
+        one = USERS.partition("    { user: worker,")[0] + mine + "  ]\n}\n"
+        nats = a_server(self, one, "admin:a")
+        for name in ("FALCO", "FALCO_DEAD", "FALCO_INBOX", "FALCO_OUTCOMES"):
+            nats.stream(name, f"{name.lower().replace('_', '-')}.>")
+        url = f"nats://worker:w@127.0.0.1:{nats.port}"
+        worker = a_worker(self, url, WORKER_SPEC_LOOKS="1")
+        worker.ready().says("subscribed to falco.error.*")
+        for name, rule in (("a", "ok"), ("b", "forbidden")):
+            nats.alert(name, rule=rule)
+        self.rig.acted("a")
+
+        expect(worker.post(an_alert("posted"))[0]).to(equal(200))
+        eventually(lambda: nats.messages("FALCO_DEAD"))
+        expect(history(url)[-1]).to(equal({"end": 3}))
+        self.rig.serve("falco.debug.*")
+        worker.says("unsubscribed from falco.error.*")
+        expect(worker.log.lower()).not_to(contain("permissions violation"))
+        stolen = [
+            *("falco.error.x", other.inbox, "falco-dead.falco-other"),
+            f"$JS.API.CONSUMER.MSG.NEXT.FALCO.{other.consumer(topics[0])}",
+            f"$JS.API.CONSUMER.CREATE.FALCO.{other.consumer(topics[0])}.falco.error.*",
+            "$JS.API.STREAM.PURGE.FALCO",
+        ]
+        expect(refused(nats, url, stolen, ["_INBOX.>", other.outcome(">")])).to(
+            equal(len(stolen) + 2)
+        )
 
     with it("acts where it may keep no outcomes, says so, and counts them"):
         without = USERS.replace('"falco-outcomes.*"', '"nothing"')

@@ -14,6 +14,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.settings import Settings
 from playbooks.engines.nats_urls import WEBSOCKET, Server
 from playbooks.engines.worker import log
+from playbooks.engines.worker.function import inbox_prefix
 
 # Seconds to connect, between two tries, and between two pings; two unanswered pings are a lost
 # connection.
@@ -74,6 +75,9 @@ def options(settings: Settings) -> Dict[str, Any]:
         "ping_interval": PING,
         "max_outstanding_pings": 2,
     }
+    if "FUNCTION_NAME" in settings:
+        place = settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"]
+        chosen["inbox_prefix"] = inbox_prefix(*place)
     if settings["NATS_USER"]:
         chosen["user"], chosen["password"] = settings["NATS_USER"], settings["NATS_PASSWORD"]
     if settings["NATS_TOKEN"]:

@@ -1,18 +1,14 @@
 """The part of JetStream that the worker uses: nats-py's, with what the worker wants of it.
 
-A worker's NATS user needs to publish on ``$JS.API.STREAM.LIST``, ``$JS.API.CONSUMER.LIST.FALCO``,
-``$JS.API.CONSUMER.{CREATE,INFO,DELETE,MSG.NEXT}.<stream>.>`` and ``$JS.ACK.<stream>.>`` of the
-streams FALCO (or the one that covers ``falco.>``) and FALCO_INBOX, on ``falco-dead.<function>``,
-``falco-outcomes.<function>``, ``falco-inbox.<uid>`` and ``falco-outcome.<uid>.*``; to subscribe to
-``_INBOX.>`` and ``falco-outcome.<uid>.*``; and ``$JS.API.STREAM.CREATE.*`` where nobody makes the
-streams for it.
+What a worker's NATS user needs, playbooks/engines/worker/rights.py has, as falco-playbook nats-user
+prints it; and to publish on ``$JS.API.STREAM.CREATE.*`` where nobody makes the streams for it.
 Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, List, Mapping, Optional, TypeVar
+from typing import Any, Awaitable, List, Mapping, Optional, Tuple, TypeVar
 
 import nats.js.errors
 from nats.js import JetStreamContext
@@ -30,6 +26,7 @@ from nats.js.api import (
 
 from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
+from playbooks.engines.worker.function import readers
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.consumers import Consumer
 
@@ -53,11 +50,19 @@ NOT_FOR_THIS_ACCOUNT, NOT_ON_THIS_SERVER = 10039, 10076
 
 
 class JetStream:
-    """``connection``: nats-py's. Limits are those of the streams that it creates."""
+    """``connection``: nats-py's. Limits are those of the streams that it creates. ``readers``:
+    names of consumers for those who look through a stream."""
 
     def __init__(
-        self, connection: Any, *, max_age_hours: int, max_megabytes: int, replicas: int
+        self,
+        connection: Any,
+        *,
+        max_age_hours: int,
+        max_megabytes: int,
+        replicas: int,
+        readers: Tuple[str, ...] = (),
     ) -> None:
+        self.readers = readers
         self._api: JetStreamContext = connection.jetstream(timeout=TIMEOUT)
         self._limits = {
             "max_age": max_age_hours * 3600,
@@ -72,6 +77,7 @@ class JetStream:
             max_age_hours=settings["STREAM_MAX_AGE_HOURS"],
             max_megabytes=settings["STREAM_MAX_MEGABYTES"],
             replicas=int(settings["STREAM_REPLICAS"]),
+            readers=readers(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"]),
         )
 
     async def stream(self, subjects: str, name: str, max_age_hours: Optional[int] = None) -> str:

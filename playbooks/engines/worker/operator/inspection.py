@@ -53,7 +53,7 @@ async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncItera
         return
     yield {"about": "nats", "servers": servers}
     yield {"about": "strangers", **await _strangers(settings)}
-    jetstream = JetStream(connection, max_age_hours=1, max_megabytes=1, replicas=1)
+    jetstream = JetStream.of(connection, settings)
     found, name, last = await stream_of(jetstream)
     yield {"about": "stream", **found}
     if not name:

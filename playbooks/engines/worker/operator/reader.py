@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import secrets
 import time
 from typing import Any, AsyncIterator, List, Mapping, Tuple
@@ -12,11 +13,14 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.nats.delivery import Origin
-from playbooks.engines.worker.nats.jetstream import JetStream, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Unusable
 
 # Messages of one request, seconds for the next message to come, and seconds after which the server
 # removes a consumer that nobody asks.
 BATCH, WAIT, INACTIVE = 250, 5.0, 30
+
+# The status where a consumer of the name is there that differs.
+TAKEN = 400
 
 Batch = List[Tuple[Origin, Any]]
 
@@ -37,8 +41,7 @@ async def batches(
 
     Raises Unusable or ApiError.
     """
-    name = f"falco-reader-{secrets.token_hex(4)}"
-    await jetstream.add_consumer(stream, _consumer(name, subject, start))
+    name = await _made(jetstream, stream, subject, start)
     try:
         while True:
             batch = await _batch(connection, f"{stream}.{name}", deadline)
@@ -49,6 +52,20 @@ async def batches(
     finally:
         if remove:
             await jetstream.delete_consumer(stream, name)
+
+
+async def _made(jetstream: JetStream, stream: str, subject: str, start: Mapping[str, Any]) -> str:
+    """The name of a consumer that nobody else reads with at the moment."""
+    names = random.sample(jetstream.readers, len(jetstream.readers))
+    # Where all are in use: not every user may have more.
+    for name in (*names, f"falco-reader-{secrets.token_hex(4)}"):
+        try:
+            await jetstream.add_consumer(stream, _consumer(name, subject, start))
+            return name
+        except ApiError as error:
+            if name not in names or error.status != TAKEN:
+                raise
+    raise AssertionError
 
 
 async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
@@ -88,5 +105,7 @@ def _consumer(name: str, subject: str, start: Mapping[str, Any]) -> ConsumerConf
         ack_policy=AckPolicy.NONE,
         inactive_threshold=INACTIVE,
         mem_storage=True,
+        # It cannot be edited: whoever has the same consumer already, keeps it alone.
+        max_waiting=8 + secrets.randbelow(500),
         num_replicas=1,
     )

@@ -5,6 +5,7 @@ from expects import be_below, be_false, be_true, contain, equal, expect, have_le
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
+from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
 from specs.support.mothers import a_document
 
@@ -12,11 +13,18 @@ EVERYTHING = Bounds(Instant(0))
 
 
 class FakeJetStream:
-    def __init__(self):
+    """``taken``: names of consumers that somebody else has."""
+
+    readers = ("reader-0", "reader-1")
+
+    def __init__(self, *taken):
+        self.taken = taken
         self.made = []
         self.deleted = []
 
     async def add_consumer(self, stream, config):
+        if config.name in self.taken:
+            raise ApiError({"code": 400, "description": "max waiting can not be updated"})
         self.made.append((stream, config.as_dict()))
 
     async def delete_consumer(self, stream, name):
@@ -115,6 +123,13 @@ with description("What the alerts of a stream say about their pods") as self:
         expect(config["ack_policy"]).to(equal("none"))
         expect(list(config)).not_to(contain("durable_name"))
         expect(self.jetstream.deleted).to(equal([config["name"]]))
+
+    with it("is read under one of the names that its NATS user may have, which is free"):
+        for taken, expected in ((("reader-0",), "reader-1"), (("reader-1",), "reader-0")):
+            self.jetstream = FakeJetStream(*taken)
+            self.found((1, 1, "falco.error.x", fields()))
+
+            expect(self.jetstream.deleted).to(equal([expected]))
 
     with it("is read in batches, until nothing is left"):
         many = [(n, 1, "falco.error.x", fields()) for n in range(1, 601)]

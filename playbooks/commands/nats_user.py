@@ -1,0 +1,96 @@
+"""``falco-playbook nats-user``: a NATS user for one worker, with what that needs and no more."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Tuple
+
+import click
+import yaml
+
+from playbooks.commands.deployed import topics as topics_of
+from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.core import subjects
+from playbooks.core.instant import Instant
+from playbooks.engines.worker import rights
+from playbooks.engines.worker.function import ALERT_STREAM, Function
+
+# The Secret that nats-values.yaml gives the server its passwords from.
+SERVER_SECRET = "nats-users"
+
+
+@command(
+    "nats-user -p delete -n responders",
+    "nats-user -p delete -n responders -o secret",
+)
+@selects
+@outputs("conf", "values", "secret")
+@click.option(
+    "-t",
+    "--topic",
+    "more",
+    multiple=True,
+    metavar="TOPIC",
+    help="A topic that it shall have beside those of its triggers. May be given several times.",
+)
+@click.option(
+    "--stream",
+    default=ALERT_STREAM,
+    show_default=True,
+    metavar="STREAM",
+    help="The stream that has the alerts.",
+)
+@click.option(
+    "--dead/--no-dead",
+    default=True,
+    help="Whether it may do what 'falco-playbook dead' needs, which reaches the dead letters of all"
+    " workers. Default: it may.",
+)
+def nats_user(
+    session: Session, which: Selection, output: str, more: Tuple[str, ...], stream: str, dead: bool
+) -> int:
+    """Print the NATS user of a worker: its exact permissions.
+
+    conf: its block in the configuration of nats-server. values: the variable with its password, in
+    the values of NATS' Helm chart. secret: a Secret of the worker with a new password.
+    """
+    which.check(*_problems(more, stream))
+    deployed = session.find(which)
+    function = Function(deployed.namespace, deployed.function, deployed.uid, Instant(0), {})
+    if output == "values":
+        print(_values(function), end="")
+    elif output == "secret":
+        print(_secret(function), end="")
+    else:
+        topics = topics_of(session.cluster, deployed.namespace, deployed.function)
+        publish = rights.publishing(function, (*topics, *more), stream=stream, dead=dead)
+        print(rights.block(function, publish, rights.subscribing(function)), end="")
+    return 0
+
+
+def _problems(more: Tuple[str, ...], stream: str) -> Tuple[str, ...]:
+    said = [(topic, subjects.malformed(topic)) for topic in more]
+    found = [f"--topic is {topic!r}: {why}" for topic, why in said if why]
+    if not stream or any(letter in stream for letter in " .*>/\\"):
+        found.append(f"--stream is {stream!r}, expected the name of a stream")
+    return tuple(found)
+
+
+def _values(function: Function) -> str:
+    _, variable = rights.user(function)
+    key = {"name": SERVER_SECRET, "key": variable}
+    variables = {variable: {"valueFrom": {"secretKeyRef": key}}}
+    return yaml.safe_dump({"container": {"env": variables}}, sort_keys=False)
+
+
+def _secret(function: Function) -> str:
+    name, _ = rights.user(function)
+    # NATS takes what begins with a digit for a number.
+    password = f"w{secrets.token_hex(16)}"
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{function.name}-nats", "namespace": function.namespace},
+        "stringData": {"NATS_USER": name, "NATS_PASSWORD": password},
+    }
+    return yaml.safe_dump(manifest, sort_keys=False)
