@@ -72,7 +72,7 @@ class RealTarget(Target):
 
     def wired(self, playbook: Playbook) -> Playbook:
         """The cluster that is shown is the one that is used."""
-        return replace(playbook, collaborators=partial(wiring.kubernetes, api=self._api))
+        return wiring.on(playbook, self._api)
 
     def afterwards(self, acted: Sequence[Outcome]) -> List[Row]:
         return target.of_cluster(self._cluster, acted)

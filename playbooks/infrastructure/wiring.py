@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Optional, Tuple
 
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
+from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
@@ -37,6 +40,13 @@ def kubernetes(
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
     return ClusterCollaborators(clock, own_pod, cluster, StoredLedger(stored), recorders, kept)
+
+
+def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
+    """The playbook, acting on this cluster and no other; as it is, where it acts on none."""
+    if not playbook.permissions:
+        return playbook
+    return replace(playbook, collaborators=partial(kubernetes, api=api))
 
 
 def slack_recorders(playbook: str, settings: Settings) -> Tuple[Recorder, ...]:

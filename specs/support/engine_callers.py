@@ -8,6 +8,7 @@ tells what came back. What the engine logged is read from its standard error.
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import io
 import json
@@ -21,10 +22,13 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Type
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import kubeless
+from playbooks.engines import gcf, kubeless
 from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
@@ -201,5 +205,52 @@ class Local(Caller):
         self._thread.join(10)
 
 
+def flask_request(body: bytes, **headers: str) -> Any:
+    """As functions-framework gives one to a function."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(EnvironBuilder(method="POST", data=body, headers=named).get_environ())
+
+
+class GcfAlert(Caller):
+    """A Cloud Function to which Falcosidekick's Cloud Run output posts."""
+
+    NAME = "gcf, HTTP"
+    WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 400, Intent.AGAIN: 500}
+    TOO_LARGE = 413
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._function = gcf.alert(playbook, environ, patience=0.0)
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        kind = "application/json; charset=utf-8"
+        text, status, _ = self._function(flask_request(body, Content_Type=kind))
+        return status, json.loads(text)
+
+
+class GcfEvent(Caller):
+    """A Cloud Function for messages of Pub/Sub, which come again after any other status."""
+
+    NAME = "gcf, Pub/Sub"
+    WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 200, Intent.AGAIN: 500}
+    TOO_LARGE = 200
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._function = gcf.event(playbook, environ, patience=0.0)
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        message = {"data": base64.b64encode(body).decode(), "messageId": "1"}
+        envelope = {"message": message, "subscription": "projects/p/subscriptions/s"}
+        request = flask_request(
+            json.dumps(envelope).encode(),
+            Content_Type="application/json",
+            Ce_Specversion="1.0",
+            Ce_Id="1",
+            Ce_Source="//pubsub.googleapis.com/projects/p/topics/falco",
+            Ce_Type="google.cloud.pubsub.topic.v1.messagePublished",
+        )
+        text, status, _ = self._function(request)
+        return status, json.loads(text)
+
+
 #: All engines. A row more, and the shared inputs are put to that engine, too.
-ENGINES: Tuple[Type[Caller], ...] = (Kubeless, WorkerHttp, Local)
+ENGINES: Tuple[Type[Caller], ...] = (Kubeless, WorkerHttp, Local, GcfAlert, GcfEvent)

@@ -19,13 +19,13 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings
-from playbooks.core.subjects import matches, slug, subject
 from playbooks.engines.local import sources
 from playbooks.engines.local.errors import CannotStart, NoAnswer, TimedOut
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.log_file import log_file
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.target import Target
+from playbooks.engines.pushed import not_subscribed, subscriptions
 from playbooks.engines.runtime import Event, Runtime
 
 ENDED, FAILED, NOT_STARTED = 0, 1, 2
@@ -34,8 +34,6 @@ CHOICES = (
     "-e NATS_URL=nats://HOST:4222, one or more FILEs of JSON lines, - for standard input, or"
     " --http PORT"
 )
-
-NOT_SUBSCRIBED = "not-subscribed"
 
 # Seconds that an alert may take, unless FUNC_TIMEOUT says otherwise: Kubeless' own default.
 TIMEOUT = "180"
@@ -261,8 +259,7 @@ class Dispatch:
             return self._not_called(body, origin, replace(failed, why=(failed.message,)))
         times = subscriptions(alert, self._topics)
         if not times:
-            said = f"no topic matches {subject(alert.rule, alert.priority)}"
-            return self._not_called(body, origin, Outcome.skipped(NOT_SUBSCRIBED, said))
+            return self._not_called(body, origin, not_subscribed(alert))
         first = self.deliver(body, origin)
         for _ in range(times - 1):
             self.deliver(body, origin)
@@ -287,16 +284,6 @@ class Dispatch:
     def _reported(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
         self._report.add(body, origin, outcome)
         return outcome
-
-
-def subscriptions(alert: Alert, topics: Sequence[str]) -> int:
-    """How many of the topics an alert reaches.
-
-    None for a rule without a letter or digit: NATS never delivers a subject that ends in a dot.
-    """
-    if not slug(alert.rule):
-        return 0
-    return sum(matches(topic, subject(alert.rule, alert.priority)) for topic in topics)
 
 
 def _check_topics(topics: Sequence[str]) -> None:

@@ -27,8 +27,8 @@ from playbooks.core import tls
 from playbooks.core.errors import NoCluster
 from playbooks.core.instant import Instant
 from playbooks.infrastructure.kubernetes import credentials, kubeconfig
-from playbooks.infrastructure.kubernetes.credentials import TokenFile
-from playbooks.infrastructure.kubernetes.kubeconfig import Entry
+from playbooks.infrastructure.kubernetes.credentials import TokenFile, Who
+from playbooks.infrastructure.kubernetes.kubeconfig import Entry, Kubeconfig
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 from playbooks.infrastructure.kubernetes.proxies import proxy_for
 from playbooks.infrastructure.kubernetes.wire import THERE, Wire
@@ -219,7 +219,17 @@ def of_kubeconfig(environ: Mapping[str, str], context: str = "") -> TargetCluste
     if not paths:
         named = environ.get("KUBECONFIG") or kubeconfig.DEFAULT
         raise _no_cluster(f"there is no kubeconfig: {named} is not there")
-    config = kubeconfig.load(paths)
+    return of_config(kubeconfig.load(paths), environ, context)
+
+
+def of_config(
+    config: Kubeconfig,
+    environ: Mapping[str, str],
+    context: str = "",
+    *,
+    who: Callable[[Entry], Optional[Who]] = lambda _: None,
+) -> TargetCluster:
+    """``who``: whom a user of the kubeconfig stands for, where that is not what it says itself."""
     chosen = config.context(context)
     cluster = config.clusters.get(chosen.text("cluster"))
     if cluster is None:
@@ -230,7 +240,7 @@ def of_kubeconfig(environ: Mapping[str, str], context: str = "") -> TargetCluste
 
     def connect() -> Connection:
         try:
-            return _connection(server, cluster, user, environ)
+            return _connection(server, cluster, user, environ, who)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise _no_cluster(f"{cluster.name}, {user.name}: {error}") from error
 
@@ -244,7 +254,13 @@ def of_kubeconfig(environ: Mapping[str, str], context: str = "") -> TargetCluste
     )
 
 
-def _connection(server: str, cluster: Entry, user: Entry, environ: Mapping[str, str]) -> Connection:
+def _connection(
+    server: str,
+    cluster: Entry,
+    user: Entry,
+    environ: Mapping[str, str],
+    known: Callable[[Entry], Optional[Who]],
+) -> Connection:
     # One that the cluster has is asked whatever NO_PROXY says.
     proxy = cluster.text("proxy-url") or proxy_for(urlsplit(server), environ)
     if not server.startswith("https:"):
@@ -259,7 +275,9 @@ def _connection(server: str, cluster: Entry, user: Entry, environ: Mapping[str, 
     if insecure:
         # It was asked for.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    who = credentials.of_user(user, lambda: _told(server, cluster, authorities), environ)
+    who = known(user) or credentials.of_user(
+        user, lambda: _told(server, cluster, authorities), environ
+    )
 
     def context() -> ssl.SSLContext:
         made = tls.context(

@@ -11,7 +11,7 @@ import binascii
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.errors import NoCluster
 
@@ -110,10 +110,18 @@ def files(environ: Mapping[str, str]) -> Tuple[Path, ...]:
 
 def load(paths: Tuple[Path, ...]) -> Kubeconfig:
     """Raises NoCluster if one of them is broken, whatever the others say."""
+    return _merged([_document(path) for path in paths], paths)
+
+
+def of_text(text: str, name: str) -> Kubeconfig:
+    """One that is no file. ``name``: where it comes from, as messages have it."""
+    return _merged([_parsed(text, Path(name), Path.cwd())], (Path(name),))
+
+
+def _merged(documents: Sequence[Entry], paths: Tuple[Path, ...]) -> Kubeconfig:
     current = ""
     kinds: Dict[str, Dict[str, Entry]] = {"cluster": {}, "user": {}, "context": {}}
-    for path in paths:
-        document = _document(path)
+    for document in documents:
         current = current or document.text("current-context")
         for kind, known in kinds.items():
             for name, entry in _entries(document, kind).items():
@@ -122,15 +130,23 @@ def load(paths: Tuple[Path, ...]) -> Kubeconfig:
 
 
 def _document(path: Path) -> Entry:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise NoCluster(f"error loading config file {path}: {error}") from error
+    return _parsed(text, path, path.absolute().parent)
+
+
+def _parsed(text: str, path: Path, directory: Path) -> Entry:
     import yaml  # a pod with a service account has no use for it
 
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        document = yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise NoCluster(f"error loading config file {path}: {error}") from error
     if document is not None and not isinstance(document, dict):
         raise NoCluster(f"error loading config file {path}: it is no mapping")
-    return Entry(str(path), document or {}, path.absolute().parent)
+    return Entry(str(path), document or {}, directory)
 
 
 def _entries(document: Entry, kind: str) -> Dict[str, Entry]:

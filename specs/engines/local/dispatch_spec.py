@@ -7,10 +7,11 @@ from mamba import before, description, it
 
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local.engine import Calls, Dispatch, subscriptions
+from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.target import Target
+from playbooks.engines.pushed import subscriptions
 from specs.support.mothers import a_document, an_alert
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")

@@ -1,0 +1,1 @@
+"""What a function on Google Cloud has: a service account, and secrets in Secret Manager."""
