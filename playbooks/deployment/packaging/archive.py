@@ -60,6 +60,12 @@ def package_archive(
     return _zipped(files, f"the archive of {playbook}", "this engine", largest)
 
 
+def files_of(content: bytes) -> Dict[str, bytes]:
+    """What is in an archive, by path: for tools that take a directory."""
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
 def _packaged(playbook: str, modules: Sequence[str], package: Path) -> Dict[str, Path]:
     entries = [package / f"{name}.py" for name in (playbook, *modules)]
     files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}

@@ -7,23 +7,16 @@ from typing import Callable, Mapping, Optional
 
 from playbooks.core.errors import NoCluster
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import Setting, read
+from playbooks.core.settings import read
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.google.account import ServiceAccount
-from playbooks.infrastructure.google.secret_manager import SecretManager, secret_name
+from playbooks.infrastructure.google.secret_manager import SecretManager
+from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 from playbooks.infrastructure.kubernetes import connect, kubeconfig
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import Connection, TargetCluster
 from playbooks.infrastructure.kubernetes.credentials import Who
 from playbooks.infrastructure.kubernetes.kubeconfig import Entry
-
-KUBECONFIG_SECRET = Setting(
-    "KUBECONFIG_SECRET",
-    secret_name,
-    None,
-    "The kubeconfig of the cluster, in Secret Manager:"
-    " projects/PROJECT/secrets/SECRET/versions/latest",
-)
 
 # What gcloud writes into a kubeconfig. Source:
 # https://cloud.google.com/blog/products/containers-kubernetes/kubectl-auth-changes-in-gke

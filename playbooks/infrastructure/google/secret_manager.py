@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import os
-import re
 import time
 from typing import Any, Callable, Mapping, Optional, Tuple
 from urllib.parse import quote
@@ -18,24 +17,13 @@ import urllib3
 
 from playbooks.core.errors import ClusterUnavailable, NoCluster, NotPermitted
 from playbooks.infrastructure.google.account import TIMEOUT, ServiceAccount
-
-NAME = re.compile(
-    r"projects/[\w:.-]+(?:/locations/(?P<location>[\w-]+))?/secrets/[\w-]+/versions/[\w-]+",
-    re.ASCII,
-)
+from playbooks.infrastructure.google.settings import NAME
 
 # As gcloud has it, for an endpoint of one's own.
 OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"
 
 # Seconds before the one other attempt.
 PAUSE = 0.5
-
-
-def secret_name(value: str) -> str:
-    """The kind of a setting that names a version of a secret."""
-    if not NAME.fullmatch(value):
-        raise ValueError("a name such as projects/PROJECT/secrets/SECRET/versions/latest")
-    return value
 
 
 class SecretManager:

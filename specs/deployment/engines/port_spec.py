@@ -34,7 +34,7 @@ EXAMPLE = dedent(
     from playbooks.deployment.packaging.dependencies import requirements
     from playbooks.deployment.terminal import print_done
 
-    REGION = Option("region", ("--region",), "with -E example: where it runs", "REGION")
+    ZONE = Option("zone", ("--zone",), "with -E example: where it runs", "ZONE")
     BUDGET = Setting("MAX_INSTANCES", whole_number(1, 9), "3", "how many run at once")
 
 
@@ -42,15 +42,15 @@ EXAMPLE = dedent(
         name = "example"
         summary = "Example Functions, by the example tool"
         settings = (BUDGET,)
-        options = (REGION,)
+        options = (ZONE,)
 
         def problems(self, request, options):
-            return [] if "region" in options.own else ["--region is not given"]
+            return [] if "zone" in options.own else ["--zone is not given"]
 
         def rendered(self, request, invocation):
             return {
                 "name": request.function,
-                "region": invocation.options.own["region"],
+                "zone": invocation.options.own["zone"],
                 "topics": list(request.topics),
                 "env": dict(request.values),
                 "secrets": {r.name: [r.secret, r.key] for r in request.references},
@@ -93,7 +93,7 @@ class NoCluster(FakeObjects):
         raise AssertionError("the cluster is asked")
 
 
-DELETE_NORTH = ("-p", "delete", "-t", "falco.error.*", "--region", "north")
+DELETE_NORTH = ("-p", "delete", "-t", "falco.error.*", "--zone", "north")
 DEPLOY = ("-E", "example", *DELETE_NORTH)
 
 
@@ -146,7 +146,7 @@ with description("The port of an engine") as self:
             said = " ".join(self.run("-h").out.split())
 
             expect(said).to(contain("example, Example Functions, by the example tool;"))
-            expect(said).to(contain("--region REGION with -E example: where it runs"))
+            expect(said).to(contain("--zone ZONE with -E example: where it runs"))
 
         with it("refuses what it cannot do with everything else that is typed wrong"):
             typed = ("-E", "example", "-p", "delete", "-t", "a..b", "-e", "MAX_INSTANCES=10")
@@ -159,7 +159,7 @@ with description("The port of an engine") as self:
                         "topic 'a..b' is malformed: it has an empty token",
                         "MAX_INSTANCES is '10', expected a whole number from 1 to 9",
                         "-R is for -E kubernetes only",
-                        "--region is not given",
+                        "--zone is not given",
                     ]
                 )
             )
@@ -167,7 +167,7 @@ with description("The port of an engine") as self:
         with it("keeps its options from the other engines"):
             done = self.run("-E", "kubeless", *DELETE_NORTH)
 
-            expect(done.err).to(contain("--region is for -E example only"))
+            expect(done.err).to(contain("--zone is for -E example only"))
 
         with it("prints what its tool would be given, without the tool"):
             self.tool.unlink()
@@ -175,7 +175,7 @@ with description("The port of an engine") as self:
             shown = json.loads(done.out)
 
             expect(done.code).to(equal(0))
-            expect([shown["region"], shown["env"], shown["secrets"]]).to(
+            expect([shown["zone"], shown["env"], shown["secrets"]]).to(
                 equal(["north", {"RULES": "x"}, {"NAMES": ["a", "b"]}])
             )
             expect(shown["requirements"]).to(contain("urllib3=="))

@@ -1,0 +1,298 @@
+"""``-E gcf``: gcloud deploys a Cloud Function, to which alerts are posted or come by Pub/Sub."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.deployment.engines import tool
+from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.manifests import ledger, rights
+from playbooks.deployment.packaging.archive import files_of, package_archive
+from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import documents, print_done
+from playbooks.engines.gcf import TIMEOUT
+from playbooks.engines.pushed import TOPICS
+from playbooks.infrastructure import this_pod
+from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET, secret_name
+
+# The runtime of both generations. Source: https://cloud.google.com/functions/docs/runtime-support
+RUNTIME = "python312"
+
+# An instance answers one alert at a time, and so many answer at once: the ledger holds for all.
+CONCURRENCY, INSTANCES, MEMORY = 1, 5, "512Mi"
+
+# Where secrets are mounted: each in a directory of its own, which the mount hides.
+SECRETS = "/falco-secrets"
+
+INSTALL = "https://cloud.google.com/sdk/docs/install"
+
+# What a kubernetes package is installed for elsewhere: our own client needs no more than this.
+INSTEAD = {"kubernetes": "google-auth"}
+
+# Variables of Cloud Functions and functions-framework. DEBUG starts a server for development.
+_RESERVED = re.compile(
+    r"DEBUG|ENTRY_POINT|FUNCTION_.*|GCLOUD_PROJECT|GCP_PROJECT|GOOGLE_.*|GUNICORN_.*|HOST|PORT"
+    r"|K_.*|THREADS|THREADED_.*|WORKERS|X_GOOGLE_.*|CLOUD_RUN_.*"
+)
+_ACCOUNT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_WORD = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+
+REGION = Option("region", ("--region",), "with -E gcf: where the function runs", "REGION")
+PROJECT = Option(
+    "project", ("--project",), "with -E gcf: its project; default: gcloud's own", "PROJECT"
+)
+ACCOUNT = Option(
+    "account",
+    ("--account",),
+    "with -E gcf: the service account that the function runs as, by its e-mail",
+    "EMAIL",
+)
+PUBSUB = Option(
+    "trigger_topic",
+    ("--trigger-topic",),
+    "with -E gcf: the topic of Pub/Sub whose messages are alerts; without it they are posted",
+    "TOPIC",
+)
+FIRST = Option(
+    "first_generation",
+    ("--gen1",),
+    "with -E gcf: a function of the first generation, which Falcosidekick's Cloud Functions output"
+    " calls",
+)
+
+
+def _secret_or_none(value: str) -> str:
+    return value and secret_name(value)
+
+
+_MAIN = '''\
+"""What Cloud Functions serves: the playbook {playbook}."""
+
+import functions_framework
+
+{imports}
+
+{target} = functions_framework.http(gcf.{target}({answered}))
+'''
+
+
+class CloudFunctions(Engine):
+    name = "gcf"
+    summary = "Google Cloud Functions, by gcloud"
+    settings = (replace(KUBECONFIG_SECRET, kind=_secret_or_none, default=""),)
+    options = (REGION, PROJECT, ACCOUNT, PUBSUB, FIRST)
+
+    def problems(self, request: Request, options: Options) -> List[str]:
+        own = options.own
+        found = [f"{o.flags[0]} is not given" for o in (REGION, ACCOUNT) if o.name not in own]
+        account, region = own.get(ACCOUNT.name, "a@b.c"), own.get(REGION.name, "a-region")
+        if not _ACCOUNT.fullmatch(account):
+            found.append(f"--account is {account!r}, expected the e-mail of a service account")
+        if not _WORD.fullmatch(region):
+            found.append(f"--region is {region!r}, expected one such as europe-west1")
+        unused = {"-r": options.runtime, "--context": options.context}
+        found += [f"{flag} is not for -E gcf" for flag, given in unused.items() if given]
+        found += [_wrong(name) for name in request.names_given if _RESERVED.fullmatch(name)]
+        if TOPICS.name in request.names_given:
+            found.append("TOPICS comes from -t")
+        found += [
+            f"topic {t!r} has a comma: -E gcf cannot tell it" for t in request.topics if "," in t
+        ]
+        name = KUBECONFIG_SECRET.name
+        if any(reference.name == name for reference in request.references):
+            found.append(f"{name} is the name of a secret, not one: it comes by -e")
+        elif request.playbook.permissions and not request.values.get(name):
+            found.append(f"{name} is not set, expected: {KUBECONFIG_SECRET.help}")
+        return found + [
+            f"{name} is a secret: keep it in Secret Manager (gcloud secrets create NAME"
+            f" --data-file=-) and give -s {name}=NAME/latest"
+            for name in request.secrets
+        ]
+
+    def show(self, request: Request, invocation: Invocation) -> None:
+        options = invocation.options
+        files = self.files(request, options)
+        for name in ("main.py", "requirements.txt"):
+            print(f"# {name}\n{files[name].decode()}")
+        print(f"# env.yaml\n{_yaml(self.variables(request, options))}")
+        print("# beside these files and the package")
+        print(f"{tool.shown(self._command(request, options))}\n")
+        if request.playbook.permissions:
+            print("# in the cluster that it acts on: kubectl apply -f -")
+            print(documents(self.rights(request, options)), end="")
+
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        own = invocation.options.own
+        with tempfile.TemporaryDirectory() as directory:
+            source = Path(directory, "source")
+            for name, content in self.files(request, invocation.options).items():
+                path = source / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            variables = Path(directory, "env.yaml")
+            variables.write_text(_yaml(self.variables(request, invocation.options)), "utf-8")
+            words = self._command(request, invocation.options, str(source), str(variables))
+            tool.run(words, install=INSTALL)
+        print_done([("deployed", request.function)])
+        print("\n".join(self._hints(request, own)))
+        return 0
+
+    def remove(self, function: str, invocation: Invocation) -> None:
+        own = invocation.options.own
+        if REGION.name not in own:
+            raise UsageError(["--region is not given"])
+        words = ["gcloud", "functions", "delete", function, *_place(own), "--quiet"]
+        tool.run(words, install=INSTALL)
+        print_done([("removed", function)])
+        print(
+            "what is in the cluster stays: kubectl delete"
+            " clusterroles,clusterrolebindings,roles,rolebindings,configmaps -A"
+            f" -l {rights.MANAGED_BY}=falco-playbooks,function={function}"
+        )
+
+    def rights(self, request: Request, options: Options) -> List[Manifest]:
+        account = options.own.get(ACCOUNT.name, "")
+        if not _ACCOUNT.fullmatch(account):
+            raise UsageError(["--account is not given, expected the e-mail of a service account"])
+        return rights.rights(request, _namespace(options), rights.users(account))
+
+    def files(self, request: Request, options: Options) -> Dict[str, bytes]:
+        """The directory that gcloud uploads, by path."""
+        playbook = request.playbook
+        modules = ["engines/gcf"]
+        if playbook.permissions:
+            modules.append("infrastructure/google/cluster")
+        packages = [INSTEAD.get(name, name) for name in playbook.installs(request.values)]
+        return {
+            **files_of(package_archive(playbook.name, modules)),
+            "main.py": _main(request, options).encode(),
+            "requirements.txt": requirements(packages).encode(),
+            ".gcloudignore": b"",
+        }
+
+    def variables(self, request: Request, options: Options) -> Dict[str, str]:
+        """Those of the function that hold no secret."""
+        found = {**request.values, TOPICS.name: ",".join(request.topics)}
+        if request.playbook.acts:
+            found.setdefault(ledger.SETTING, ledger.name(request.function))
+            found[this_pod.NAMESPACE_VARIABLE] = _namespace(options)
+        for reference in request.references:
+            setting = request.setting(reference.name)
+            if setting and setting.secret:
+                found[setting.file_variable] = _path(reference.name)
+        return found
+
+    def _command(
+        self, request: Request, options: Options, source: str = ".", variables: str = "env.yaml"
+    ) -> List[str]:
+        own = options.own
+        first = FIRST.name in own
+        account = own[ACCOUNT.name]
+        words = ["gcloud", "functions", "deploy", request.function, *_place(own)]
+        words += ["--runtime", RUNTIME, "--source", source, "--entry-point", _target(own)]
+        words += _trigger(own)
+        words += ["--service-account" if first else "--run-service-account", account]
+        words += ["--env-vars-file", variables, *_mounted(request)]
+        words += ["--timeout", f"{TIMEOUT}s", "--max-instances", str(INSTANCES)]
+        words += ["--memory", f"{MEMORY[:-2]}MB" if first else MEMORY]
+        words += [] if first else ["--concurrency", str(CONCURRENCY)]
+        return [*words, "--quiet"]
+
+    def _hints(self, request: Request, own: Mapping[str, Any]) -> List[str]:
+        account = own[ACCOUNT.name]
+        found = [
+            f"its rights:  falco-playbook permissions -E gcf -p {request.playbook.name}"
+            f" --account {account} | kubectl apply -f -"
+        ]
+        if not request.playbook.permissions:
+            found = []
+        if PUBSUB.name not in own:
+            found.append(
+                f"who calls it: gcloud functions add-invoker-policy-binding {request.function}"
+                f" --region {own[REGION.name]} --member serviceAccount:CALLER"
+            )
+        return [
+            *found,
+            f"its log:     gcloud functions logs read {request.function}"
+            f" --region {own[REGION.name]}",
+            f"remove it:   deploy_playbook -x -E gcf -N {request.function[len('falco-') :]}"
+            f" --region {own[REGION.name]}",
+        ]
+
+
+ENGINE = CloudFunctions()
+
+
+def _wrong(name: str) -> str:
+    why = "it starts a server for development" if name == "DEBUG" else "Cloud Functions sets it"
+    return f"{name} cannot be a variable of a function: {why}"
+
+
+def _target(own: Mapping[str, Any]) -> str:
+    return "event" if PUBSUB.name in own else "alert"
+
+
+def _trigger(own: Mapping[str, Any]) -> List[str]:
+    """Closed: whoever may call it has to be named."""
+    if PUBSUB.name not in own:
+        closed = ["--trigger-http", "--no-allow-unauthenticated"]
+        return closed + (["--security-level", "secure-always"] if FIRST.name in own else [])
+    # Without --retry what failed is dropped.
+    found = ["--trigger-topic", own[PUBSUB.name], "--retry"]
+    return found + ([] if FIRST.name in own else ["--trigger-service-account", own[ACCOUNT.name]])
+
+
+def _place(own: Mapping[str, Any]) -> List[str]:
+    project = ["--project", own[PROJECT.name]] if PROJECT.name in own else []
+    generation = "--no-gen2" if FIRST.name in own else "--gen2"
+    return [generation, "--region", own[REGION.name], *project]
+
+
+def _namespace(options: Options) -> str:
+    """Of the ledger. No kubeconfig of this machine is asked: it may be another cluster's."""
+    return options.namespace or "default"
+
+
+def _yaml(variables: Mapping[str, str]) -> str:
+    """For a file of gcloud's: a list of them on the command line could hold no comma. JSON is YAML,
+    and leaves no doubt of what is text."""
+    return json.dumps(variables, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _mounted(request: Request) -> List[str]:
+    """All of them: those of before are forgotten. Secret settings are files, which are read when
+    they are opened; other variables get their text when an instance starts."""
+    found = []
+    for reference in request.references:
+        setting = request.setting(reference.name)
+        where = _path(reference.name) if setting and setting.secret else reference.name
+        found.append(f"{where}={reference.secret}:{reference.key}")
+    return ["--set-secrets", ",".join(found)] if found else ["--clear-secrets"]
+
+
+def _path(name: str) -> str:
+    return f"{SECRETS}/{name}/value"
+
+
+def _main(request: Request, options: Options) -> str:
+    name = request.playbook.name
+    imports = [f"from playbooks.{name} import playbook", "from playbooks.engines import gcf"]
+    answered = "playbook"
+    if request.playbook.permissions:
+        imports.append("from playbooks.infrastructure.google.cluster import on_cluster")
+        answered = "on_cluster(playbook)"
+    return _MAIN.format(
+        playbook=name,
+        imports="\n".join(sorted(imports)),
+        target=_target(options.own),
+        answered=answered,
+    )

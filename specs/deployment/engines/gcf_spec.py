@@ -1,0 +1,222 @@
+import json
+import os
+import stat
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import yaml
+from expects import be_empty, contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.mothers import run
+
+ACCOUNT = "falco@p.iam.gserviceaccount.com"
+PLACE = ("-E", "gcf", "--region", "europe-west1", "--account", ACCOUNT)
+KUBECONFIG = ("-e", "KUBECONFIG_SECRET=projects/p/secrets/kubeconfig/versions/latest")
+DELETE = (*PLACE, "-p", "delete", "-t", "falco.error.*", "-t", "falco.notice.*", *KUBECONFIG)
+SLACK = (*PLACE, "-p", "slack", "-t", "falco.error.*")
+
+# Keeps what it is given: its words, and the directory that it would upload.
+GCLOUD = """\
+#!/bin/sh
+if [ -e "$0.fails" ]; then echo "quota exceeded" >&2; exit 3; fi
+for word in "$@"; do echo "$word" >>"$0.words"; done
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --source) /bin/cp -r "$2" "$0.source" ;;
+        --env-vars-file) /bin/cp "$2" "$0.env" ;;
+    esac
+    shift
+done
+"""
+
+
+class NoCluster(FakeObjects):
+    def raw(self, path):
+        raise AssertionError("the cluster is asked")
+
+    def current_namespace(self):
+        raise AssertionError("the kubeconfig of this machine is read")
+
+
+def value(words, option):
+    return words[words.index(option) + 1]
+
+
+with description("-E gcf") as self:
+    with before.each:
+        self.directory = tempfile.TemporaryDirectory()
+        self.gcloud = Path(self.directory.name, "gcloud")
+        self.gcloud.write_text(GCLOUD)
+        self.gcloud.chmod(self.gcloud.stat().st_mode | stat.S_IEXEC)
+
+    with after.each:
+        self.directory.cleanup()
+
+    def run(self, *words):
+        with patch.dict(os.environ, {"PATH": self.directory.name}):
+            return run(*words, cluster=NoCluster())
+
+    def deployed(self, *words):
+        """The words that gcloud was given."""
+        done = self.run(*words)
+        expect((done.code, done.err)).to(equal((0, "")))
+        return Path(f"{self.gcloud}.words").read_text().splitlines()
+
+    def variables(self):
+        return json.loads(Path(f"{self.gcloud}.env").read_text())
+
+    with it("deploys a closed function with a bounded time, concurrency and number of instances"):
+        words = self.deployed(*DELETE)
+
+        expect(words[:3]).to(equal(["functions", "deploy", "falco-delete"]))
+        expect(words).to(contain("--gen2", "--trigger-http", "--no-allow-unauthenticated"))
+        expect(words).not_to(contain("--allow-unauthenticated"))
+        given = {
+            option: value(words, option)
+            for option in ("--timeout", "--concurrency", "--max-instances", "--entry-point")
+        }
+        expect(given).to(
+            equal(
+                {
+                    "--timeout": "60s",
+                    "--concurrency": "1",
+                    "--max-instances": "5",
+                    "--entry-point": "alert",
+                }
+            )
+        )
+        expect(value(words, "--run-service-account")).to(equal(ACCOUNT))
+
+    with it("uploads the package with an entrypoint and pinned packages, without kubernetes"):
+        self.deployed(*DELETE)
+        source = Path(f"{self.gcloud}.source")
+        main = (source / "main.py").read_text()
+        packages = (source / "requirements.txt").read_text()
+
+        expect(main).to(
+            contain("alert = functions_framework.http(gcf.alert(on_cluster(playbook)))")
+        )
+        expect(packages).to(contain("google-auth==", "urllib3=="))
+        expect(packages).not_to(contain("kubernetes=="))
+        expect((source / "playbooks" / "delete.py").is_file()).to(equal(True))
+        expect([*source.rglob("worker*"), *source.rglob("deployment")]).to(be_empty)
+
+    with it("uploads nothing of Google's for a playbook that acts on no cluster"):
+        self.deployed(*SLACK, "-s", "SLACK_WEBHOOK_URL=slack/3")
+        source = Path(f"{self.gcloud}.source")
+
+        expect((source / "requirements.txt").read_text()).not_to(contain("google-auth"))
+        expect([*source.rglob("google")]).to(be_empty)
+
+    with it("gives topics as the function's own filter, and says where its ledger is"):
+        self.deployed(*DELETE, "-n", "responders")
+
+        expect(self.variables()).to(
+            equal(
+                {
+                    "KUBECONFIG_SECRET": "projects/p/secrets/kubeconfig/versions/latest",
+                    "LEDGER": "falco-delete-ledger",
+                    "POD_NAMESPACE": "responders",
+                    "TOPICS": "falco.error.*,falco.notice.*",
+                }
+            )
+        )
+
+    with it("mounts secrets of Secret Manager as files, and forgets those of before"):
+        words = self.deployed(*SLACK, "-s", "SLACK_WEBHOOK_URL=slack/3")
+        path = "/falco-secrets/SLACK_WEBHOOK_URL/value"
+
+        expect(value(words, "--set-secrets")).to(equal(f"{path}=slack:3"))
+        expect(self.variables()["SLACK_WEBHOOK_URL_FILE"]).to(equal(path))
+        expect(self.deployed(*DELETE)).to(contain("--clear-secrets"))
+
+    with it("takes no secret that it would have to write down"):
+        done = self.run(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/hunter2", "-d")
+
+        expect(done.code).to(equal(2))
+        expect(done.err).to(contain("SLACK_WEBHOOK_URL is a secret: keep it in Secret Manager"))
+        expect(done.out + done.err).not_to(contain("hunter2"))
+
+    with it("has messages of Pub/Sub come again where they failed"):
+        words = self.deployed(*DELETE, "--trigger-topic", "falco")
+
+        expect(value(words, "--trigger-topic")).to(equal("falco"))
+        expect(words).to(contain("--retry"))
+        expect(value(words, "--trigger-service-account")).to(equal(ACCOUNT))
+        expect(value(words, "--entry-point")).to(equal("event"))
+
+    with it("deploys one of the first generation for CallFunction"):
+        words = self.deployed(*DELETE, "--gen1")
+
+        expect(words).to(contain("--no-gen2", "--no-allow-unauthenticated", "secure-always"))
+        expect(words).not_to(contain("--concurrency"))
+        expect(value(words, "--service-account")).to(equal(ACCOUNT))
+
+    with it("prints all that gcloud would be given, without gcloud or a cluster"):
+        self.gcloud.unlink()
+        done = self.run(*DELETE, "-d")
+
+        expect((done.code, done.err)).to(equal((0, "")))
+        for text in ("# main.py", "# requirements.txt", "gcloud functions deploy falco-delete"):
+            expect(done.out).to(contain(text))
+        objects = [*yaml.safe_load_all(done.out.partition("kubectl apply -f -\n")[2])]
+        subjects = [each["subjects"] for each in objects if "subjects" in each]
+        user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": ACCOUNT}
+        expect(subjects).to(have_len(2))
+        expect(subjects).to(equal([[user], [user]]))
+
+    with it("says where gcloud comes from where it is not installed"):
+        self.gcloud.unlink()
+        done = self.run(*DELETE)
+
+        expect(done.code).to(equal(1))
+        expect(done.err).to(contain("gcloud is not on the PATH (https://cloud.google.com/sdk"))
+
+    with it("fails where gcloud fails"):
+        Path(f"{self.gcloud}.fails").touch()
+
+        expect(self.run(*DELETE).err).to(contain("gcloud failed with exit code 3"))
+
+    with it("removes the function"):
+        words = self.deployed("-x", "-E", "gcf", "-p", "delete", "--region", "europe-west1")
+
+        expect(words).to(
+            equal(
+                [
+                    *("functions", "delete", "falco-delete", "--gen2"),
+                    *("--region", "europe-west1", "--quiet"),
+                ]
+            )
+        )
+
+    with it("refuses what it would ignore, or what would do harm"):
+        words = ("-E", "gcf", "-p", "delete", "-t", "falco.>", "-r", "python3.8")
+        wrong = (
+            "-e",
+            "DEBUG=1",
+            "-e",
+            "TOPICS=falco.>",
+            "--region",
+            "Europe",
+            "--account",
+            "falco",
+        )
+        done = self.run(*words, *wrong, "-s", "KUBECONFIG_SECRET=kubeconfig/latest")
+
+        for text in (
+            "-r is not for -E gcf",
+            "DEBUG cannot be a variable of a function: it starts a server for development",
+            "TOPICS comes from -t",
+            "--region is 'Europe'",
+            "--account is 'falco', expected the e-mail of a service account",
+            "KUBECONFIG_SECRET is the name of a secret, not one: it comes by -e",
+        ):
+            expect(done.err).to(contain(text))
+
+    with it("wants to know where the kubeconfig is, where the playbook acts on a cluster"):
+        done = self.run(*PLACE, "-p", "delete", "-t", "falco.>")
+
+        expect(done.err).to(contain("KUBECONFIG_SECRET is not set"))

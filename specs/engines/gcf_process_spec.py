@@ -1,0 +1,105 @@
+"""The packaged function as Cloud Functions runs it, with a cloud and an API server on loopback."""
+
+import base64
+import json
+import time
+
+from expects import contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.core.instant import Instant
+from specs.support.certificates import a_certificate, an_authority
+from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
+from specs.support.conditions import not_run_unless
+from specs.support.google_cloud import NAME, GoogleCloud
+from specs.support.https_server import Answer, ApiServer
+from specs.support.mothers import a_document
+
+ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
+SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
+
+
+def an_alert(**changes):
+    now = str(Instant(time.time_ns()))
+    return json.dumps(a_document(time=now, output_fields=ABOUT, **changes)).encode()
+
+
+def missing(asked):
+    """Answers that there is no such object."""
+    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
+    return Answer(404, status)
+
+
+with description("The directory of a Cloud Function, served by functions-framework,") as self:
+    with before.all:
+        authority = an_authority()
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.cloud = GoogleCloud()
+        trusted = base64.b64encode(authority.pem).decode()
+        cluster = {"server": self.server.url, "certificate-authority-data": trusted}
+        plugin = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "gke-gcloud-auth-plugin",
+        }
+        self.cloud.secrets[NAME] = json.dumps(
+            {
+                "current-context": "gke",
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": {"exec": plugin}}],
+                "contexts": [{"name": "gke", "context": {"cluster": "c", "user": "u"}}],
+            }
+        )
+
+    with after.all:
+        self.server.stop()
+        self.cloud.stop()
+
+    with it("answers what is posted, on the cluster of the secret, as its own account"):
+        with CloudFunction(*SECRET, environ=self.cloud.environ) as function:
+            kind = {"Content_Type": "application/json; charset=utf-8"}
+            status, outcome = function.post(an_alert(), **kind)
+            invalid, _ = function.post(b"{}", **kind)
+            function.post(an_alert(), **kind)
+
+        expect((status, outcome["reason"])).to(equal((200, "pod-gone")))
+        expect(invalid).to(equal(400))
+        asked = [a for a in self.server.asked if a.path == "/api/v1/namespaces/shop/pods/web-0"]
+        expect(asked).to(have_len(2))
+        sent = {each.headers["authorization"] for each in asked}
+        expect(sent).to(equal({f"Bearer {self.cloud.tokens[-1]}"}))
+        expect(self.cloud.reads.count(NAME)).to(equal(1))
+        expect([each["reason"] for each in function.outcomes]).to(
+            equal(["pod-gone", "invalid-alert", "pod-gone"])
+        )
+
+    with it("answers a message of Pub/Sub, also where it is started for CloudEvents"):
+        words = (*SECRET, "--trigger-topic", "falco")
+        data = base64.b64encode(an_alert()).decode()
+        body = json.dumps({"message": {"data": data}, "subscription": "s"}).encode()
+        event = {
+            "Content_Type": "application/json",
+            "Ce_Specversion": "1.0",
+            "Ce_Id": "1",
+            "Ce_Source": "//pubsub.googleapis.com/projects/p/topics/falco",
+            "Ce_Type": "google.cloud.pubsub.topic.v1.messagePublished",
+        }
+        with CloudFunction(*words, environ=self.cloud.environ) as function:
+            status, outcome = function.post(body, **event)
+            # functions-framework's own function for CloudEvents would answer 500, for ever.
+            batch, refused = function.post(b"[]", Content_Type="application/cloudevents-batch+json")
+
+        expect((status, outcome["reason"])).to(equal((200, "pod-gone")))
+        expect((batch, refused["reason"])).to(equal((200, "invalid-alert")))
+
+    with it("does not start with a wrong setting, and says which"):
+        function = CloudFunction(*SECRET, environ={**self.cloud.environ, "TOPICS": "falco..x"})
+        try:
+            with function:
+                said = ""
+        except AssertionError as error:
+            said = str(error)
+
+        expect(said).to(contain("TOPICS is 'falco..x', expected NATS topics"))
+
+
+not_run_unless(FUNCTIONS_FRAMEWORK, globals())
