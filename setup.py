@@ -39,6 +39,7 @@ setup(
         # What these two had is always installed.
         "cli": [],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
+        "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
         "local": ["nats-py>=2.7"],
         "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14", *FASTER],

@@ -17,6 +17,7 @@ from playbooks.commands.history import history
 from playbooks.commands.nats_user import nats_user
 from playbooks.commands.options import HELP, Command, Session, command
 from playbooks.commands.pause import pause, reset, resume
+from playbooks.commands.permissions import permissions
 from playbooks.commands.simulate import simulate
 from playbooks.commands.status import listing, status
 from playbooks.commands.sweep import sweep
@@ -71,7 +72,7 @@ def completion(shell: str) -> int:
 
 _COMMANDS: Sequence[Command] = (
     *(check, simulate, listing, status, history, dead, nats_user),
-    *(pause, resume, reset, undo, sweep, token, completion),
+    *(pause, resume, reset, undo, sweep, token, permissions, completion),
 )
 for _each in _COMMANDS:
     program.add_command(_each)

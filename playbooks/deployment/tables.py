@@ -19,7 +19,9 @@ from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
+from playbooks.engines.pushed import TOPICS
 from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
+from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
 # Columns of what ``-l`` prints.
 WIDTH = 100
@@ -61,6 +63,8 @@ def all_settings() -> str:
         (f"Playbooks that act on the cluster: {acting_names}", acting),
         *((f"`{name}`", catalogue.load(name).reaction.SETTINGS) for name in catalogue.names()),
         ("The worker", FOR_USERS),
+        ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
+        ("Google Cloud Functions", (KUBECONFIG_SECRET,)),
     ]
     return "\n".join(
         f"## {heading}\n\n{settings_table(settings)}" for heading, settings in sections

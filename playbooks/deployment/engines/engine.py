@@ -62,6 +62,7 @@ from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import HASH_KEY, Existing
 from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
+from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.removal.reach import reach as reach_of
@@ -121,7 +122,8 @@ class Option:
 class Engine(ABC):
     """``name``: as ``-E`` takes it. ``summary``: for the help of ``-E``. ``settings``: those that
     it takes beside the playbook's. ``options``: those of the command line that not every engine
-    takes. ``runtimes``: whether -r chooses its Python.
+    takes; ``identity``: those among them that say who a function is. ``runtimes``: whether -r
+    chooses its Python.
     """
 
     name: str
@@ -129,6 +131,17 @@ class Engine(ABC):
     settings: Tuple[Setting, ...] = ()
     options: Tuple[Option, ...] = ()
     runtimes = False
+    identity: Tuple[Option, ...] = ()
+
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        """What a function of the playbook needs in the cluster that it acts on: its account, the
+        roles that it declares, and its ledger. Raises UsageError where ``identity`` is missing."""
+        namespace = invocation.namespace
+        return [
+            access.service_account(request, namespace),
+            *access.roles(request, namespace),
+            *ledger.ledger(request, namespace),
+        ]
 
     def problems(self, request: Request, options: Options) -> List[str]:
         """What this engine cannot do of a request, found without a cluster."""

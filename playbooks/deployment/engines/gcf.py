@@ -90,6 +90,7 @@ class CloudFunctions(Engine):
     summary = "Google Cloud Functions, by gcloud"
     settings = (replace(KUBECONFIG_SECRET, kind=_secret_or_none, default=""),)
     options = (REGION, PROJECT, ACCOUNT, PUBSUB, FIRST)
+    identity = (ACCOUNT,)
 
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
@@ -128,7 +129,7 @@ class CloudFunctions(Engine):
         print(f"{tool.shown(self._command(request, options))}\n")
         if request.playbook.permissions:
             print("# in the cluster that it acts on: kubectl apply -f -")
-            print(documents(self.rights(request, options)), end="")
+            print(documents(self.rights(request, invocation)), end="")
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         own = invocation.options.own
@@ -159,7 +160,8 @@ class CloudFunctions(Engine):
             f" -l {rights.MANAGED_BY}=falco-playbooks,function={function}"
         )
 
-    def rights(self, request: Request, options: Options) -> List[Manifest]:
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        options = invocation.options
         account = options.own.get(ACCOUNT.name, "")
         if not _ACCOUNT.fullmatch(account):
             raise UsageError(["--account is not given, expected the e-mail of a service account"])

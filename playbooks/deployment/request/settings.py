@@ -26,6 +26,14 @@ _DECIDING = {
 _ALIKE = 0.75
 
 
+_NOT_SET = "is not set, expected:"
+
+
+def is_missing(problem: str) -> bool:
+    """Whether it is that a setting is not given."""
+    return problem.split(" ", 1)[-1].startswith(_NOT_SET)
+
+
 def setting_problems(
     settings: Sequence[Setting],
     values: Sequence[Value],
@@ -43,7 +51,7 @@ def setting_problems(
             found += _value_problems(setting, texts[setting.name])
         elif setting.required and setting.name not in (*names_given, *unread):
             found.append(
-                f"{setting.name} is not set, expected: {setting.help}"
+                f"{setting.name} {_NOT_SET} {setting.help}"
                 f" (-e {setting.name}=..., or -s {setting.name}=SECRET/KEY)"
             )
     found += [

@@ -21,7 +21,7 @@ SLACK = (*PLACE, "-p", "slack", "-t", "falco.error.*")
 # Keeps what it is given: its words, and the directory that it would upload.
 GCLOUD = """\
 #!/bin/sh
-if [ -e "$0.fails" ]; then echo "quota exceeded" >&2; exit 3; fi
+if [ -e "$0.fails" ]; then exit 3; fi
 for word in "$@"; do echo "$word" >>"$0.words"; done
 while [ $# -gt 0 ]; do
     case "$1" in
