@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 STRUCTURED, BATCH = "application/cloudevents", "application/cloudevents-batch"
@@ -32,12 +32,14 @@ class NoCloudEvent(Exception):
 
 @dataclass(frozen=True)
 class CloudEvent:
-    """``data``: bytes as they were sent, or what JSON has in their place."""
+    """``data``: bytes as they were sent, or what JSON has in their place. ``extensions``: the
+    attributes beside those that have a field, as they are written; text in headers."""
 
     id: str
     source: str
     type: str
     data: Any
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 def of_request(headers: Mapping[str, str], body: bytes) -> CloudEvent:
@@ -89,4 +91,6 @@ def _checked(attributes: Mapping[str, Any], data: Any, prefix: str) -> CloudEven
         value = attributes.get(name)
         if not isinstance(value, str) or not value:
             raise NoCloudEvent(f"{prefix}{name} of the CloudEvent is missing")
-    return CloudEvent(attributes["id"], attributes["source"], attributes["type"], data)
+    known = (*_REQUIRED, "specversion", "data", "data_base64")
+    others = {name: value for name, value in attributes.items() if name not in known}
+    return CloudEvent(attributes["id"], attributes["source"], attributes["type"], data, others)

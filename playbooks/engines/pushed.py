@@ -5,6 +5,7 @@ What delivers them knows no subjects: ``TOPICS`` has those that a subscription w
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
@@ -98,6 +99,16 @@ class PushedAlerts:
         reply = self._runtime.handle(event, seconds=self._seconds, redelivers=redelivers)
         self._repeated.remember(alert, reply.outcome)
         return reply
+
+    def with_seconds(self, seconds: float) -> PushedAlerts:
+        """The same, with another patience."""
+        other = copy.copy(self)
+        other._seconds = seconds
+        return other
+
+    def missing(self) -> str:
+        """What keeps every alert from being answered, or empty."""
+        return self._runtime.missing()
 
     def refuse(self, why: str, *, event_id: str = "") -> Reply:
         """Of a delivery in which there is no alert to be found."""

@@ -28,13 +28,14 @@ from werkzeug.wrappers import Request
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import gcf, kubeless
+from playbooks.engines import gcf, knative, kubeless
 from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.sources import Endpoint
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.http.api import HttpApi, NotTaken, Taken
+from playbooks.engines.worker.http.connection import Handle
 from playbooks.engines.worker.http.server import HttpServer
 from specs.engines import kubeless_process
 
@@ -158,24 +159,13 @@ class WorkerHttp(Caller):
         raise AssertionError("it has the token")
 
     def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
-        status, said = asyncio.run(self._asked(body))
+        status, said = served(self._api.answer, body, Authorization="Bearer a-token")
         error = json.loads(said).get("error", "")
         none, found, why = error.partition("this is no alert: ")
         if not found or none:
             return status, None
         outcome = Outcome.failed(InvalidAlert(why)).to_dict()
         return status, {**outcome, "why": [why]}
-
-    async def _asked(self, body: bytes) -> Tuple[int, bytes]:
-        server = HttpServer("127.0.0.1", 0, self._api.answer)
-        await server.start()
-        try:
-            asked = partial(
-                posted, f"http://127.0.0.1:{server.port}/", body, Authorization="Bearer a-token"
-            )
-            return await asyncio.get_running_loop().run_in_executor(None, asked)
-        finally:
-            await server.stop(1)
 
 
 class Local(Caller):
@@ -252,5 +242,45 @@ class GcfEvent(Caller):
         return status, json.loads(text)
 
 
+class Knative(Caller):
+    """A CloudEvent in binary mode, as Falcosidekick sends one and a broker passes it on."""
+
+    NAME = "knative"
+    WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 422, Intent.AGAIN: 503}
+    TOO_LARGE = 413
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._api = knative.CloudEventApi(playbook, environ, patience=0.0)
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        attributes = {
+            "Content_Type": "application/json",
+            "Ce_Specversion": "1.0",
+            "Ce_Id": "1",
+            "Ce_Type": "falco.rule.output.v1",
+            "Ce_Source": "https://falco.org",
+            "Prefer": "reply",
+        }
+        status, said = served(self._api.answer, body, **attributes)
+        if status != self.TOO_LARGE and said:
+            raise AssertionError("a broker delivers again what is answered with a body")
+        return status, None
+
+
+def served(answer: Handle, body: bytes, **headers: str) -> Tuple[int, bytes]:
+    """The answer to a POST to a server of its own."""
+
+    async def asked() -> Tuple[int, bytes]:
+        server = HttpServer("127.0.0.1", 0, answer)
+        await server.start()
+        try:
+            ask = partial(posted, f"http://127.0.0.1:{server.port}/", body, **headers)
+            return await asyncio.get_running_loop().run_in_executor(None, ask)
+        finally:
+            await server.stop(1)
+
+    return asyncio.run(asked())
+
+
 #: All engines. A row more, and the shared inputs are put to that engine, too.
-ENGINES: Tuple[Type[Caller], ...] = (Kubeless, WorkerHttp, Local, GcfAlert, GcfEvent)
+ENGINES: Tuple[Type[Caller], ...] = (Kubeless, WorkerHttp, Local, GcfAlert, GcfEvent, Knative)

@@ -1,0 +1,172 @@
+"""``python -m playbooks.engines.knative``: a playbook that answers CloudEvents, as Falcosidekick's
+CloudEvents output sends them, by itself or through a broker of Knative.
+
+A broker delivers an event again where the answer to it has a body, although the action was done,
+and after 404, 408, 409, 429 and every 5xx. So the answer to an event that was taken has no body,
+and what is given up is 422. What became of it stands in two headers, and in the log.
+
+Source: knative/eventing, pkg/kncloudevents/retries.go and pkg/broker/filter/filter_handler.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Mapping, Optional
+
+from playbooks.core import catalogue
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.playbook import Playbook
+from playbooks.core.ports import Collaborators
+from playbooks.core.settings import Setting, read
+from playbooks.engines.cloud_events import NoCloudEvent, of_request
+from playbooks.engines.content_encoding import CannotDecode, decoded
+from playbooks.engines.pushed import PushedAlerts, http_status
+from playbooks.engines.runtime import Intent, Reply
+from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest, Response
+from playbooks.engines.worker.http.server import HttpServer
+
+#: Events that are answered at the same time: the Service is deployed with it.
+CONCURRENCY = 8
+
+#: Seconds that a request may take: the Service is deployed with it.
+TIMEOUT = 60
+
+# Seconds within which an alert is tried again here: nobody else does where it does not come from a
+# broker.
+PATIENCE, SHORT_PATIENCE = 30.0, 10.0
+
+# Seconds for which the answer of a readiness probe holds.
+FRESH = 5.0
+
+# Seconds after SIGTERM in which what is under way may end.
+SHUTDOWN = 25.0
+
+#: The port of a container, where Knative does not say another.
+PORT = 8080
+
+#: The extension attribute in which an event has the token.
+TOKEN_ATTRIBUTE = "falcotoken"
+
+TOKEN = Setting(
+    "EVENT_TOKEN",
+    str,
+    "",
+    f"What the extension attribute `{TOKEN_ATTRIBUTE}` of an event has to be; empty: events are"
+    " taken from whoever reaches the function",
+    secret=True,
+)
+
+
+class CloudEventApi:
+    """Answers HTTP requests. Raises InvalidSetting, when it is made."""
+
+    def __init__(
+        self,
+        playbook: Playbook,
+        environ: Mapping[str, str] = os.environ,
+        collaborators: Optional[Collaborators] = None,
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._token: str = read((TOKEN,), environ)[TOKEN.name].strip()
+        self._patient = PushedAlerts(playbook, environ, collaborators, seconds=patience)
+        self._hasty = self._patient.with_seconds(min(patience, SHORT_PATIENCE))
+        self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="answer")
+        self._missing, self._looked = "", 0.0
+
+    async def answer(self, request: HttpRequest) -> Response:
+        if request.path in ("/healthz", "/readyz"):
+            return await self._probe(request)
+        if request.method != "POST":
+            return _error(405, "events are sent by POST", Allow="POST")
+        name = request.headers.get("ce-id", "")
+        try:
+            body = decoded(await request.body(), request.headers.get("content-encoding", ""))
+            event = of_request(request.headers, body)
+        except BodyRefused as error:
+            # A broker takes 408 for something else than a sender that is too slow.
+            return _error(503 if error.status == 408 else error.status, str(error))
+        except (CannotDecode, NoCloudEvent) as error:
+            self._patient.refuse(str(error), event_id=name)
+            return _error(error.status, str(error))
+        if self._token and not self._allowed(event.extensions.get(TOKEN_ATTRIBUTE)):
+            return _error(401, f"the extension attribute {TOKEN_ATTRIBUTE} is missing or wrong")
+        # A broker says that it takes events for an answer, and delivers again.
+        brokered = "reply" in request.headers.get("prefer", "").lower()
+        alerts = self._hasty if brokered else self._patient
+        handle = partial(alerts.handle, event.data, event_id=event.id, redelivers=brokered)
+        return _response(await self._run(handle))
+
+    async def _probe(self, request: HttpRequest) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _error(405, "only GET and HEAD are allowed here", Allow="GET")
+        if request.path == "/readyz" and time.monotonic() - self._looked > FRESH:
+            self._missing = await self._run(self._patient.missing)
+            self._looked = time.monotonic()
+        if request.path == "/readyz" and self._missing:
+            return _error(503, self._missing)
+        return Response(200, b"OK\n", "text/plain")
+
+    async def _run(self, function: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    def _allowed(self, given: Any) -> bool:
+        text = given if isinstance(given, str) else ""
+        return hmac.compare_digest(text.encode("utf-8"), self._token.encode("utf-8"))
+
+
+def _response(reply: Reply) -> Response:
+    status, headers = http_status(reply)
+    if reply.intent is Intent.GIVE_UP:
+        status = 422
+    elif reply.intent is Intent.AGAIN and status != 429:
+        status = 503
+    outcome = {"Falco-Outcome": str(reply.outcome.status), "Falco-Reason": reply.outcome.reason}
+    return Response(status, b"", headers={**headers, **outcome})
+
+
+def _error(status: int, why: str, **headers: str) -> Response:
+    return Response(status, json.dumps({"error": why}).encode() + b"\n", headers=headers)
+
+
+async def serve(api: CloudEventApi, host: str, port: int) -> None:
+    """Until SIGTERM or SIGINT."""
+    server, stopping = HttpServer(host, port, api.answer), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await server.start()
+    await stopping.wait()
+    await server.stop(SHUTDOWN)
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """The exit code: 2 for a setting that is wrong. ``PLAYBOOK``: which one; ``PORT``: 8080."""
+    try:
+        port = _port(environ.get("PORT") or str(PORT))
+        api = CloudEventApi(catalogue.load(environ.get("PLAYBOOK", "")), environ)
+    except InvalidSetting as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(api, environ.get("HTTP_HOST", "0.0.0.0"), port))
+    return 0
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise InvalidSetting(f"PORT is {text!r}, expected the number of a port")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

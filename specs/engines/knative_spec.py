@@ -1,0 +1,176 @@
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import redirect_stderr
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import before, description, it
+
+from playbooks.core.errors import ClusterUnavailable, NotFound, Throttled
+from playbooks.delete import playbook
+from playbooks.engines.knative import CloudEventApi
+from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest
+from specs.engines.worker.rig import eventually, free_port
+from specs.support.engine_callers import posted
+from specs.support.fakes import InMemoryCluster, InMemoryLedger, some_collaborators
+from specs.support.mothers import a_document, a_pod, an_alert
+
+ROOT = Path(__file__).parents[2]
+ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")
+BODY = json.dumps(ALERT).encode()
+
+# As Falcosidekick sends it: the rule is UTF-8, which a server takes for Latin-1.
+EVENT = {
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "c-1",
+    "ce-type": "falco.rule.output.v1",
+    "ce-source": "https://falco.org",
+    "ce-rule": "Zugriff auf Schlüssel".encode().decode("latin-1"),
+    "ce-priority": "Notice",
+    "ce-eventsource": "syscall",
+}
+
+with description("On Knative, a playbook") as self:
+    with before.each:
+        self.cluster, self.log = InMemoryCluster(a_pod()), io.StringIO()
+        self.collaborators = some_collaborators(self.cluster)
+
+    def ask(self, body=BODY, method="POST", path="/", headers=None, **settings):
+        async def read():
+            if isinstance(body, Exception):
+                raise body
+            return body
+
+        api = CloudEventApi(playbook, settings, self.collaborators, patience=0.0)
+        request = HttpRequest(method, path, {**EVENT, **(headers or {})}, read)
+        with redirect_stderr(self.log):
+            return asyncio.run(api.answer(request))
+
+    with it("answers an event without a body, and says what became of it in headers"):
+        answer = self.ask()
+
+        expect((answer.status, answer.body)).to(equal((200, b"")))
+        expect(answer.headers).to(
+            equal({"Falco-Outcome": "acted", "Falco-Reason": "deletion-accepted"})
+        )
+
+    with it("reads the rule from the alert, as its attribute is not what Falco called it"):
+        topic = "falco.notice.zugriff_auf_schl_ssel"
+
+        expect(self.ask(TOPICS=topic).headers["Falco-Reason"]).to(equal("deletion-accepted"))
+        expect(json.loads(self.log.getvalue())["alert"]["rule"]).to(equal(ALERT["rule"]))
+        expect(json.loads(self.log.getvalue())["event_id"]).to(equal("c-1"))
+
+    with it("answers a structured event"):
+        event = {"specversion": "1.0", "id": "c-2", "type": "t", "source": "s", "data": ALERT}
+        kind = {"content-type": "application/cloudevents+json"}
+        answer = self.ask(json.dumps(event).encode(), headers=kind)
+
+        expect((answer.status, answer.headers["Falco-Reason"])).to(
+            equal((200, "deletion-accepted"))
+        )
+
+    with it("refuses a batch, with the reason"):
+        answer = self.ask(b"[]", headers={"content-type": "application/cloudevents-batch+json"})
+
+        expect(answer.status).to(equal(415))
+        expect(json.loads(answer.body)["error"]).to(contain("send each of them by itself"))
+
+    with it("never answers with a status after which a broker delivers again what cannot succeed"):
+        self.cluster.failures["pod"] = [NotFound("no such resource")]
+        statuses = [self.ask().status, self.ask(b"{}").status, self.ask(b"").status]
+        statuses += [self.ask(method="PUT").status, self.ask(BodyRefused(400, "early")).status]
+
+        expect(set(statuses) & {404, 408, 409, 429}).to(equal(set()))
+        expect([status for status in statuses if status >= 500]).to(equal([]))
+
+    with it("has what may succeed later come again"):
+        for error, status in (
+            (ClusterUnavailable("no answer"), 503),
+            (Throttled("busy", retry_after=3), 429),
+            (BodyRefused(408, "too slow"), 503),
+        ):
+            if isinstance(error, BodyRefused):
+                expect(self.ask(error).status).to(equal(status))
+                continue
+            self.cluster.failures["pod"] = [error]
+            answer = self.ask(headers={"prefer": "reply"})
+
+            expect((answer.status, answer.body)).to(equal((status, b"")))
+
+    with it("wants the token of its deployment, where there is one"):
+        token = {"EVENT_TOKEN": "a-token\n"}
+
+        expect(self.ask(**token).status).to(equal(401))
+        expect(self.ask(headers={"ce-falcotoken": "another"}, **token).status).to(equal(401))
+        expect(self.cluster.calls).to(equal([]))
+        expect(self.ask(headers={"ce-falcotoken": "a-token"}, **token).status).to(equal(200))
+
+    with description("its probes"):
+        with it("do not reach the playbook, and say that it is there"):
+            for path in ("/healthz", "/readyz"):
+                expect(self.ask(method="GET", path=path).status).to(equal(200))
+            expect(self.ask(method="POST", path="/readyz").status).to(equal(405))
+            expect(self.cluster.calls).to(equal([]))
+
+        with it("say what is missing where no alert could be answered"):
+            ledger = InMemoryLedger()
+            ledger.failures = [NotFound("the ledger is not there")]
+            self.collaborators = some_collaborators(self.cluster, ledger=ledger)
+            answer = self.ask(method="GET", path="/readyz")
+
+            expect(answer.status).to(equal(503))
+            expect(answer.body.decode()).to(contain("the ledger is not there"))
+            expect(self.ask(method="GET", path="/healthz").status).to(equal(200))
+
+
+def started(**environ):
+    return subprocess.Popen(
+        [sys.executable, "-m", "playbooks.engines.knative"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1", **environ},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+with description("The program of a container on Knative") as self:
+    with it("serves its playbook on PORT, and ends with SIGTERM"):
+        port = free_port()
+        process = started(PLAYBOOK="delete", PORT=str(port))
+
+        def answers():
+            try:
+                return posted(f"http://127.0.0.1:{port}/", b"{}")[0] == 400
+            except OSError:
+                return False
+
+        try:
+            eventually(answers, 60)
+            headers = {name.replace("-", "_"): value for name, value in EVENT.items()}
+            headers.pop("ce_rule")
+            status, _ = posted(f"http://127.0.0.1:{port}/", b"{}", **headers)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(30)
+        finally:
+            process.kill()
+
+        expect((status, code)).to(equal((422, 0)))
+
+    with it("does not start with what is wrong, and says what"):
+        for environ, why in (
+            ({"PLAYBOOK": "nonsense"}, "nonsense"),
+            ({"PLAYBOOK": "delete", "PORT": "x"}, "PORT is 'x'"),
+            ({"PLAYBOOK": "delete", "TOPICS": "falco..x"}, "TOPICS"),
+        ):
+            process = started(**environ)
+            _, said = process.communicate(timeout=60)
+
+            expect(process.returncode).to(equal(2))
+            expect(said).to(contain(why))
