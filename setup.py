@@ -20,7 +20,7 @@ setup(
     python_requires=">=3.8",
     packages=find_packages(include=["playbooks", "playbooks.*"]),
     package_data={
-        "playbooks.deployment.packaging": ["requirements/*.txt", "requirements/evidence/*.txt"],
+        "playbooks.deployment.packaging": ["requirements/*.txt", "requirements/*/*.txt"],
         "playbooks.deployment.request": ["*.json"],
         "playbooks.simulation": ["*.jinja"],
     },

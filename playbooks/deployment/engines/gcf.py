@@ -154,11 +154,8 @@ class CloudFunctions(Engine):
         words = ["gcloud", "functions", "delete", function, *_place(own), "--quiet"]
         tool.run(words, install=INSTALL)
         print_done([("removed", function)])
-        print(
-            "what is in the cluster stays: kubectl delete"
-            " clusterroles,clusterrolebindings,roles,rolebindings,configmaps -A"
-            f" -l {rights.MANAGED_BY}=falco-playbooks,function={function}"
-        )
+        which = rights.selector(function, _namespace(invocation.options))
+        print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         options = invocation.options

@@ -59,8 +59,8 @@ PATCHED = "falco/patch"
 IMAGE = Option(
     "image",
     ("-i", "--image"),
-    "with -E kubernetes: an image that has everything (Containerfile builds it); without it a"
-    " stock Python image installs the packages when a pod starts",
+    "with -E kubernetes and -E knative: an image that has everything (Containerfile builds it);"
+    " without it a stock Python image installs the packages when a pod starts",
     "IMAGE",
 )
 REPLICAS = Option(

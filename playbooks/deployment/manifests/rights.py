@@ -3,31 +3,39 @@ rights that it declares, for whoever the function is, and its ledger. For ``kube
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
-from playbooks.core.cluster.manifest import FUNCTION, LEDGER, Manifest
+from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, LEDGER, Manifest
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.request.request import Request
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "falco-playbooks"
+
+# What ``rights`` makes, as kubectl names it.
+KINDS = "clusterrolebindings,rolebindings,clusterroles,roles,configmaps"
 
 
-def labels(function: str) -> Manifest:
+def labels(function: str, namespace: str) -> Dict[str, str]:
     """Not those of the kubeless CLI: no Function is there, and deploying another playbook removes
     roles whose Function is not."""
-    return {MANAGED_BY: "falco-playbooks", FUNCTION: function}
+    return {MANAGED_BY: MANAGER, FUNCTION: function, FUNCTION_NAMESPACE: namespace}
+
+
+def selector(function: str, namespace: str) -> str:
+    """Of all that has these labels, as kubectl takes it."""
+    return ",".join(f"{key}={value}" for key, value in labels(function, namespace).items())
 
 
 def rights(request: Request, namespace: str, subjects: Sequence[Manifest]) -> List[Manifest]:
     """``namespace``: that of the ledger. ``subjects``: as a binding has them."""
     made = [*access.roles(request, namespace), *ledger.ledger(request, namespace)]
-    return [_granted(each, request.function, subjects) for each in made]
+    return [_granted(each, labels(request.function, namespace), subjects) for each in made]
 
 
-def _granted(manifest: Manifest, function: str, subjects: Sequence[Manifest]) -> Manifest:
+def _granted(manifest: Manifest, ours: Dict[str, str], subjects: Sequence[Manifest]) -> Manifest:
     metadata = manifest["metadata"]
     kept = {LEDGER: "true"} if LEDGER in metadata["labels"] else {}
-    found = {**manifest, "metadata": {**metadata, "labels": {**labels(function), **kept}}}
+    found = {**manifest, "metadata": {**metadata, "labels": {**ours, **kept}}}
     if "subjects" in found:
         found["subjects"] = list(subjects)
     return found

@@ -1,0 +1,332 @@
+"""``-E knative``: a Knative Service that answers CloudEvents, and Triggers that bring them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.subjects import Priority, slug
+from playbooks.deployment.engines import tool
+from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.engines.kubernetes import IMAGE
+from playbooks.deployment.manifests import access, environment, rights, worker
+from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.manifests.worker_pod import (
+    ARCHIVE,
+    CODE,
+    PACKAGES,
+    REQUIREMENTS,
+    STOCK_IMAGE,
+    USER,
+    ZIP,
+)
+from playbooks.deployment.packaging.archive import package_archive
+from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.request.topics import known_rules
+from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.engines.knative import CONCURRENCY, TIMEOUT, TOKEN, TOKEN_ATTRIBUTE
+from playbooks.engines.pushed import TOPICS
+from playbooks.infrastructure import this_pod
+
+# One instance is there at all times: an alert does not wait until packages are installed. The
+# ledger holds for all of them.
+LEAST, MOST = 1, 3
+
+# Attempts of a broker, the first pause before one, and how it goes on.
+DELIVERY: Mapping[str, Any] = {"retry": 5, "backoffPolicy": "exponential", "backoffDelay": "PT1S"}
+
+# The type that Falcosidekick's CloudEvents output gives its events.
+TYPE = "falco.rule.output.v1"
+
+# The packages of the server, and what a kubernetes package is installed for elsewhere: our own
+# client needs no more than this in a pod.
+SERVER, INSTEAD = "h11", {"kubernetes": "urllib3"}
+
+# In the cluster only.
+VISIBILITY = "networking.knative.dev/visibility"
+
+INSTALL = "https://kubernetes.io/docs/tasks/tools"
+
+_MODULE = "playbooks.engines.knative"
+_KINDS = f"triggers.eventing.knative.dev,services.serving.knative.dev,{rights.KINDS}"
+
+# Variables that Knative sets, or refuses, and ours.
+_RESERVED = re.compile(r"PORT|K_SERVICE|K_REVISION|K_CONFIGURATION|HOME|PYTHON.*|PLAYBOOK")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+BROKER = Option(
+    "broker",
+    ("--broker",),
+    "with -E knative: the broker to which Falcosidekick sends events; default: default",
+    "BROKER",
+    default="default",
+)
+
+_INSTALL = f"""\
+set -e
+python3 -m zipfile -e {ARCHIVE}/{ZIP} {CODE}
+python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet \
+--target {PACKAGES} -r {ARCHIVE}/{REQUIREMENTS}
+exec python3 -m {_MODULE}"""
+
+
+class Knative(Engine):
+    name = "knative"
+    summary = "a Knative Service with Triggers, by kubectl"
+    settings = (TOKEN,)
+    options = (IMAGE, BROKER)
+
+    def problems(self, request: Request, options: Options) -> List[str]:
+        own = options.own
+        found = ["-r is not for -E knative"] if options.runtime else []
+        for option in (IMAGE, BROKER):
+            given = own.get(option.name, "x")
+            if not given or given.split() != [given]:
+                found.append(f"{option.flags[0]} is {given!r}, expected a name")
+        if not _NAME.fullmatch(own.get(BROKER.name, "x")):
+            found.append(f"--broker is {own[BROKER.name]!r}, expected the name of a Broker")
+        found += [
+            f"{name} is a variable that Knative or deploy_playbook sets itself"
+            for name in request.names_given
+            if _RESERVED.fullmatch(name)
+        ]
+        if TOPICS.name in request.names_given:
+            found.append("TOPICS comes from -t")
+        return found + [f"topic {t!r} has a comma" for t in request.topics if "," in t]
+
+    def show(self, request: Request, invocation: Invocation) -> None:
+        if request.secrets:
+            hidden = ", ".join(request.secrets)
+            print_messages("warning", [f"this output contains {hidden}, in the Secret"])
+        print_messages("warning", _warnings(request))
+        print(documents(self.objects(request, invocation)), end="")
+
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        print_messages("warning", _warnings(request))
+        text = documents(self.objects(request, invocation))
+        # Triggers of topics that are not given any more go.
+        which = rights.selector(request.function, invocation.namespace)
+        pruned = ("--prune", "--prune-allowlist", "eventing.knative.dev/v1/Trigger", "-l", which)
+        words = _kubectl(invocation, "apply", *pruned, "-f", "-")
+        tool.run(words, install=INSTALL, text=text)
+        name, namespace = request.function, invocation.namespace
+        print_done([("deployed", f"{namespace}/{name}")])
+        broker = invocation.options.own.get(BROKER.name, "default")
+        print(
+            "Falcosidekick: cloudevents.address"
+            f" http://broker-ingress.knative-eventing.svc.cluster.local/{namespace}/{broker}\n"
+            f"see it:        kubectl get ksvc,triggers -n {namespace}"
+            f" -l function={name}\n"
+            f"remove it:     deploy_playbook -x -E knative -N {name[len('falco-') :]}"
+            f" -n {namespace}"
+        )
+        return 0
+
+    def remove(self, function: str, invocation: Invocation) -> None:
+        which = rights.selector(function, invocation.namespace)
+        kinds = f"{_KINDS},secrets,serviceaccounts"
+        tool.run(_kubectl(invocation, "delete", kinds, "-A", "-l", which), install=INSTALL)
+        print_done([("removed", f"{invocation.namespace}/{function}")])
+
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        namespace = invocation.namespace
+        account = access.service_account(request, namespace)
+        who = rights.service_account(request.function, namespace)
+        return [_ours(account, request, namespace), *rights.rights(request, namespace, who)]
+
+    def objects(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        """What kubectl applies: Triggers last, when there is what they name."""
+        namespace, own = invocation.namespace, invocation.options.own
+        image = own.get(IMAGE.name, "")
+        files = [] if image else [self._files(request, namespace)]
+        beside = [*environment.secrets(request, namespace), *files]
+        return [
+            *self.rights(request, invocation),
+            *(_ours(each, request, namespace) for each in beside),
+            _service(request, namespace, image, files),
+            *_triggers(request, namespace, own.get(BROKER.name, "default")),
+        ]
+
+    def _files(self, request: Request, namespace: str) -> Manifest:
+        packages = [INSTEAD.get(n, n) for n in request.playbook.installs(request.values)]
+        archive = package_archive(request.playbook.name, ["engines/knative"])
+        needs = requirements([SERVER, *packages])
+        return worker.config_map(request.function, namespace, archive, needs)
+
+
+ENGINE = Knative()
+
+
+def _kubectl(invocation: Invocation, *words: str) -> List[str]:
+    context = invocation.options.context
+    return ["kubectl", *(["--context", context] if context else []), *words]
+
+
+def _warnings(request: Request) -> List[str]:
+    if TOKEN.name in request.names_given:
+        return []
+    return [
+        f"{TOKEN.name} is not given: whoever reaches the broker or the Service can have the"
+        f" playbook act. -s {TOKEN.name}=SECRET/KEY, and cloudevents.extensions"
+        f" {TOKEN_ATTRIBUTE}:TOKEN in Falcosidekick"
+    ]
+
+
+def _ours(manifest: Manifest, request: Request, namespace: str) -> Manifest:
+    labels = rights.labels(request.function, namespace)
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
+
+
+def _metadata(request: Request, namespace: str, name: str = "") -> Dict[str, Any]:
+    labels = rights.labels(request.function, namespace)
+    return {"name": name or request.function, "namespace": namespace, "labels": labels}
+
+
+def _revision(request: Request, files: Sequence[Manifest]) -> str:
+    """Another value is another revision: what lies outside of it is read when it starts. Secrets
+    are in no hash, with which they could be guessed: with them, every deployment makes one."""
+    if request.secrets:
+        return secrets.token_hex(8)
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _service(request: Request, namespace: str, image: str, files: Sequence[Manifest]) -> Manifest:
+    """Reachable in the cluster only."""
+    metadata = _metadata(request, namespace)
+    metadata["labels"] = {**metadata["labels"], VISIBILITY: "cluster-local"}
+    annotations = {
+        REVISION: _revision(request, files),
+        "autoscaling.knative.dev/min-scale": str(LEAST),
+        "autoscaling.knative.dev/max-scale": str(MOST),
+    }
+    volumes = [{"name": "tmp", "emptyDir": {}}, *environment.volumes(request)]
+    if not image:
+        name = worker.config_map_name(request.function)
+        volumes += [
+            {"name": "code", "emptyDir": {}},
+            {"name": "archive", "configMap": {"name": name}},
+        ]
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "template": {
+                "metadata": {
+                    "annotations": annotations,
+                    "labels": rights.labels(request.function, namespace),
+                },
+                "spec": {
+                    "containerConcurrency": CONCURRENCY,
+                    "timeoutSeconds": TIMEOUT,
+                    "serviceAccountName": request.function,
+                    "containers": [_container(request, namespace, image)],
+                    "volumes": volumes,
+                },
+            }
+        },
+    }
+
+
+def _container(request: Request, namespace: str, image: str) -> Manifest:
+    program = ["python3", "-m", _MODULE] if image else ["sh", "-c", _INSTALL]
+    mounted = [{"name": "tmp", "mountPath": "/tmp"}, *environment.mounts(request)]
+    if not image:
+        mounted += [
+            {"name": "code", "mountPath": "/falco"},
+            {"name": "archive", "mountPath": ARCHIVE, "readOnly": True},
+        ]
+    return {
+        "image": image or STOCK_IMAGE,
+        "command": program,
+        "env": _variables(request, namespace, image),
+        # Of a path of its own: any other reaches the playbook. Knative knows the port.
+        "readinessProbe": {"httpGet": {"path": "/readyz"}, "timeoutSeconds": 3},
+        "resources": {
+            "limits": {"cpu": "1", "memory": "512Mi"},
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": mounted,
+    }
+
+
+def _variables(request: Request, namespace: str, image: str) -> List[Manifest]:
+    """Without fields of the pod, which Knative takes behind a feature flag only."""
+    own = {
+        "PLAYBOOK": request.playbook.name,
+        TOPICS.name: ",".join(request.topics),
+        this_pod.NAMESPACE_VARIABLE: namespace,
+        "HOME": "/tmp",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if not image:
+        own["PYTHONPATH"] = f"{CODE}:{PACKAGES}"
+    given = [
+        variable
+        for variable in environment.variables(request)
+        if "fieldRef" not in variable.get("valueFrom", {})
+    ]
+    plain = [{"name": name, "value": environment.escaped(text)} for name, text in own.items()]
+    return sorted([*plain, *given], key=lambda variable: str(variable["name"]))
+
+
+def _triggers(request: Request, namespace: str, broker: str) -> List[Manifest]:
+    subscriber = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "name": request.function,
+    }
+    return [
+        {
+            "apiVersion": "eventing.knative.dev/v1",
+            "kind": "Trigger",
+            "metadata": _metadata(request, namespace, f"{request.function}-{number}"),
+            "spec": {
+                "broker": broker,
+                "filter": {"attributes": {"type": TYPE, **attributes}},
+                "subscriber": {"ref": subscriber},
+                "delivery": dict(DELIVERY),
+            },
+        }
+        for number, attributes in enumerate(filters(request.topics))
+    ]
+
+
+def filters(topics: Tuple[str, ...]) -> List[Mapping[str, str]]:
+    """The attributes of the events that the topics can reach, each once. What they let pass beside
+    it the function leaves out by TOPICS.
+
+    A trigger compares whole texts: of a rule that Falco ships the name, of any other none.
+    """
+    found: List[Mapping[str, str]] = []
+    for topic in topics:
+        _, priority, rule = [*topic.split("."), ">", ">"][:3]
+        attributes = {}
+        if priority not in ("*", ">"):
+            attributes["priority"] = str(Priority.of(priority))
+        names = [known.name for known in known_rules() if slug(known.name) == rule]
+        if len(names) == 1 and priority != ">":
+            attributes["rule"] = names[0]
+        if attributes not in found:
+            found.append(attributes)
+    return [each for each in found if not any(_within(each, other) for other in found)]
+
+
+def _within(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether all events of ``one`` are also those of ``other``, and that is another."""
+    return one != other and other.items() <= one.items()

@@ -1,0 +1,251 @@
+import os
+import stat
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import yaml
+from expects import be_empty, contain, equal, expect, have_key
+from mamba import after, before, description, it
+
+from playbooks.deployment.engines.knative import filters
+from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.mothers import run
+from specs.support.conditions import not_run_unless
+from specs.support.knative_schemas import KNATIVE_CRDS, problems
+
+DELETE = ("-E", "knative", "-p", "delete", "-n", "responders", "-t", "falco.error.*")
+TOKEN = ("-s", "EVENT_TOKEN=events/token")
+SLACK = ("-E", "knative", "-p", "slack", "-n", "responders", "-t", "falco.>", *TOKEN)
+
+# The keys that a Trigger may have. Its definition takes any, and its webhook refuses others.
+# Source: knative/eventing, pkg/apis/eventing/v1/trigger_types.go and pkg/apis/duck/v1.
+TRIGGER_KEYS = {"broker", "filter", "subscriber", "delivery"}
+DELIVERY_KEYS = {"retry", "backoffPolicy", "backoffDelay", "deadLetterSink", "timeout"}
+
+KUBECTL = """\
+#!/bin/sh
+for word in "$@"; do echo "$word" >>"$0.words"; done
+case "$*" in *"-f -") /bin/cat >"$0.stdin" ;; esac
+"""
+
+
+class NoCluster(FakeObjects):
+    def raw(self, path):
+        raise AssertionError("the cluster is asked")
+
+
+def shown(*words):
+    done = run(*words, "-d", cluster=NoCluster())
+    expect(done.code).to(equal(0))
+    return [*yaml.safe_load_all(done.out)]
+
+
+def of_kind(objects, kind):
+    return [each for each in objects if each["kind"] == kind]
+
+
+def the_pod(objects):
+    found = of_kind(objects, "Service")[0]["spec"]["template"]
+    return found["metadata"], found["spec"]
+
+
+def variables(container):
+    return {each["name"]: each.get("value") for each in container["env"]}
+
+
+with description("-E knative") as self:
+    with it("makes a Service that nobody outside of the cluster reaches"):
+        service = of_kind(shown(*DELETE), "Service")[0]
+
+        expect(service["metadata"]["labels"]["networking.knative.dev/visibility"]).to(
+            equal("cluster-local")
+        )
+
+    with it("bounds concurrency, time and scale, which Knative leaves open"):
+        metadata, spec = the_pod(shown(*DELETE))
+
+        expect((spec["containerConcurrency"], spec["timeoutSeconds"])).to(equal((8, 60)))
+        scale = {k.partition("/")[2]: v for k, v in metadata["annotations"].items()}
+        expect((scale["min-scale"], scale["max-scale"])).to(equal(("1", "3")))
+
+    with it("has a readiness probe on a path of its own, and names no port"):
+        container = the_pod(shown(*DELETE))[1]["containers"][0]
+
+        expect(container["readinessProbe"]["httpGet"]).to(equal({"path": "/readyz"}))
+        expect(container).not_to(have_key("ports"))
+
+    with it("passes the Pod Security profile restricted, without what is behind a feature flag"):
+        _, spec = the_pod(shown(*DELETE))
+
+        expect(set(spec)).to(
+            equal(
+                {
+                    *("containerConcurrency", "timeoutSeconds", "serviceAccountName"),
+                    *("containers", "volumes"),
+                }
+            )
+        )
+        expect(spec["containers"][0]["securityContext"]["runAsNonRoot"]).to(equal(True))
+        expect([e for e in spec["containers"][0]["env"] if "fieldRef" in str(e)]).to(be_empty)
+
+    with it("installs little in a stock image, or nothing in one that has everything"):
+        objects = shown(*DELETE)
+        files = next(o for o in of_kind(objects, "ConfigMap") if "data" in o)
+        image = the_pod(shown(*DELETE, "-i", "registry.example/falco:1"))[1]
+
+        expect(files["data"]["requirements.txt"].split("==")[0::2][0]).to(equal("h11"))
+        expect(files["data"]["requirements.txt"]).not_to(contain("kubernetes=="))
+        expect(image["containers"][0]["image"]).to(equal("registry.example/falco:1"))
+        expect(image["containers"][0]["command"]).to(
+            equal(["python3", "-m", "playbooks.engines.knative"])
+        )
+
+    with it("makes another revision where the code is another, and with a secret each time"):
+        first, again = (the_pod(shown(*DELETE))[0]["annotations"] for _ in range(2))
+        secret = (*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
+        one, other = (the_pod(shown(*secret))[0]["annotations"] for _ in range(2))
+
+        expect(first).to(equal(again))
+        expect(one).not_to(equal(other))
+
+    with it("keeps secrets in a Secret, of which the variables have the paths"):
+        objects = shown(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
+        container = the_pod(objects)[1]["containers"][0]
+
+        expect(variables(container)["SLACK_WEBHOOK_URL_FILE"]).to(
+            equal("/falco-slack/SLACK_WEBHOOK_URL")
+        )
+        expect(variables(container)["EVENT_TOKEN_FILE"]).to(equal("/falco-secrets/events/token"))
+        expect(str(container)).not_to(contain("hooks.slack.example"))
+
+    with it("warns where events are taken from whoever reaches it"):
+        expect(run(*DELETE, "-d", cluster=NoCluster()).err).to(contain("EVENT_TOKEN is not given"))
+        expect(run(*DELETE, *TOKEN, "-d", cluster=NoCluster()).err).to(equal(""))
+
+    with it("labels all that it makes, and not such that it is removed as an orphan"):
+        for each in shown(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x"):
+            labels = each["metadata"]["labels"]
+
+            expect(labels["falco/function-namespace"]).to(equal("responders"))
+            expect(labels).not_to(have_key("created-by"))
+
+    with description("its Triggers"):
+        with it("are one for each priority and each rule that Falco ships"):
+            topics = (
+                "falco.error.*",
+                "falco.informational.*",
+                "falco.notice.terminal_shell_in_container",
+            )
+
+            expect(filters(topics)).to(
+                equal(
+                    [
+                        {"priority": "Error"},
+                        {"priority": "Informational"},
+                        {"priority": "Notice", "rule": "Terminal shell in container"},
+                    ]
+                )
+            )
+
+        with it("let all pass of which Falco's own name of the rule is not known"):
+            expect(filters(("falco.error.my_own_rule", "falco.error.write_*"))).to(
+                equal([{"priority": "Error"}])
+            )
+            expect(filters(("falco.>",))).to(equal([{}]))
+            expect(filters(("falco.*.terminal_shell_in_container",))).to(
+                equal([{"rule": "Terminal shell in container"}])
+            )
+
+        with it("bring no event twice"):
+            expect(filters(("falco.error.terminal_shell_in_container", "falco.error.*"))).to(
+                equal([{"priority": "Error"}])
+            )
+            expect(filters(("falco.error.*", "falco.*.*"))).to(equal([{}]))
+
+        with it("take events of Falcosidekick only, so that no answer becomes another event"):
+            for trigger in of_kind(shown(*DELETE), "Trigger"):
+                expect(trigger["spec"]["filter"]["attributes"]["type"]).to(
+                    equal("falco.rule.output.v1")
+                )
+
+        with it("have keys that Knative's webhook takes, and both of those that count together"):
+            for trigger in of_kind(shown(*DELETE, "--broker", "falco"), "Trigger"):
+                spec = trigger["spec"]
+
+                expect(set(spec) - TRIGGER_KEYS).to(be_empty)
+                expect(set(spec["delivery"]) - DELIVERY_KEYS).to(be_empty)
+                expect(spec["delivery"]).to(have_key("backoffPolicy"))
+                expect(spec["delivery"]).to(have_key("backoffDelay"))
+                expect(spec["broker"]).to(equal("falco"))
+
+    with description("and kubectl"):
+        with before.each:
+            self.directory = tempfile.TemporaryDirectory()
+            self.kubectl = Path(self.directory.name, "kubectl")
+            self.kubectl.write_text(KUBECTL)
+            self.kubectl.chmod(self.kubectl.stat().st_mode | stat.S_IEXEC)
+
+        with after.each:
+            self.directory.cleanup()
+
+        def run(self, *words):
+            with patch.dict(os.environ, {"PATH": self.directory.name}):
+                return run(*words, cluster=NoCluster())
+
+        with it("apply all of it, and take away Triggers of topics that are given no more"):
+            done = self.run(*DELETE, *TOKEN, "--context", "staging")
+            words = Path(f"{self.kubectl}.words").read_text().splitlines()
+            applied = [*yaml.safe_load_all(Path(f"{self.kubectl}.stdin").read_text())]
+
+            expect((done.code, done.err)).to(equal((0, "")))
+            expect(words[:3]).to(equal(["--context", "staging", "apply"]))
+            expect(words).to(contain("--prune", "eventing.knative.dev/v1/Trigger"))
+            expect(applied).to(equal(shown(*DELETE, *TOKEN)))
+            expect(done.out).to(contain("knative-eventing.svc.cluster.local/responders/default"))
+
+        with it("remove what has its labels"):
+            self.run("-x", "-E", "knative", "-p", "delete", "-n", "responders")
+            words = Path(f"{self.kubectl}.words").read_text()
+
+            expect(words).to(
+                contain("function=falco-delete,falco/function-namespace=responders", "triggers.")
+            )
+
+        with it("say where kubectl comes from where it is not installed"):
+            self.kubectl.unlink()
+
+            expect(self.run(*DELETE, *TOKEN).err).to(contain("kubectl is not on the PATH"))
+
+    with it("refuses what it would ignore, or what Knative refuses"):
+        wrong = ("-r", "python3.8", "-e", "PORT=1", "-e", "TOPICS=falco.>", "--broker", "A_b")
+        done = run(*DELETE, *wrong, "-d", cluster=NoCluster())
+
+        for text in ("-r is not for -E knative", "PORT is a variable", "TOPICS comes", "'A_b'"):
+            expect(done.err).to(contain(text))
+
+
+with description("What -E knative makes, held to Knative's own resource definitions,") as self:
+    with it("is valid"):
+        for words in (
+            DELETE,
+            (*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x"),
+            (*DELETE, "-i", "registry.example/falco:1"),
+        ):
+            objects = shown(*words)
+            ours = [*of_kind(objects, "Service"), *of_kind(objects, "Trigger")]
+
+            expect([(each["kind"], problems(each)) for each in ours if problems(each)]).to(be_empty)
+
+    with it("would be found invalid with a field that is misspelt, or of another kind"):
+        service = of_kind(shown(*DELETE), "Service")[0]
+        spec = service["spec"]["template"]["spec"]
+        spec["containerConcurency"] = 1
+        expect(problems(service)).not_to(be_empty)
+
+        del spec["containerConcurency"]
+        spec["timeoutSeconds"] = "60s"
+        expect(problems(service)).not_to(be_empty)
+
+
+not_run_unless(KNATIVE_CRDS, globals(), title="held to Knative's own")
