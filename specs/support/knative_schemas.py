@@ -31,6 +31,8 @@ def problems(manifest: Dict[str, Any]) -> List[str]:
     document = yaml.safe_load(Path(DIRECTORY, name).read_text())
     version = next(v for v in document["spec"]["versions"] if v["name"] == "v1")
     schema = _strict(version["schema"]["openAPIV3Schema"])
+    # Every object has them, whether its definition says so or not.
+    schema["properties"] = {"apiVersion": {}, "kind": {}, "metadata": {}, **schema["properties"]}
     found = Draft202012Validator(schema).iter_errors(manifest)
     return [f"{'.'.join(map(str, error.path))}: {error.message}" for error in found]
 
