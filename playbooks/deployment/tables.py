@@ -19,6 +19,7 @@ from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
+from playbooks.engines.knative.settings import TOKEN as EVENT_TOKEN
 from playbooks.engines.pushed import TOPICS
 from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
@@ -65,6 +66,7 @@ def all_settings() -> str:
         ("The worker", FOR_USERS),
         ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
         ("Google Cloud Functions", (KUBECONFIG_SECRET,)),
+        ("Knative", (EVENT_TOKEN,)),
     ]
     return "\n".join(
         f"## {heading}\n\n{settings_table(settings)}" for heading, settings in sections

@@ -60,7 +60,7 @@ class Chosen(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.invocation.namespace}/{self.request.function}"
+        return self.engine.named(self.request, self.invocation)
 
 
 def deploy(options: Options, tools: Tools, *, engine_typed: bool) -> int:

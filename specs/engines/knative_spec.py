@@ -13,7 +13,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, NotFound, Throttled
 from playbooks.delete import playbook
-from playbooks.engines.knative import CloudEventApi
+from playbooks.engines.knative.service import CloudEventApi
 from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest
 from specs.engines.worker.rig import eventually, free_port
 from specs.support.engine_callers import posted

@@ -28,7 +28,8 @@ from werkzeug.wrappers import Request
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import gcf, knative, kubeless
+from playbooks.engines import gcf, kubeless
+from playbooks.engines.knative.service import CloudEventApi
 from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
@@ -250,7 +251,7 @@ class Knative(Caller):
     TOO_LARGE = 413
 
     def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
-        self._api = knative.CloudEventApi(playbook, environ, patience=0.0)
+        self._api = CloudEventApi(playbook, environ, patience=0.0)
 
     def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
         attributes = {

@@ -133,6 +133,10 @@ class Engine(ABC):
     runtimes = False
     identity: Tuple[Option, ...] = ()
 
+    def named(self, request: Request, invocation: Invocation) -> str:
+        """The function, as messages name it."""
+        return f"{invocation.namespace}/{request.function}"
+
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         """What a function of the playbook needs in the cluster that it acts on: its account, the
         roles that it declares, and its ledger. Raises UsageError where ``identity`` is missing."""

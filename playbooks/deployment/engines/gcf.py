@@ -92,6 +92,10 @@ class CloudFunctions(Engine):
     options = (REGION, PROJECT, ACCOUNT, PUBSUB, FIRST)
     identity = (ACCOUNT,)
 
+    def named(self, request: Request, invocation: Invocation) -> str:
+        """It is in no namespace."""
+        return request.function
+
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
         found = [f"{o.flags[0]} is not given" for o in (REGION, ACCOUNT) if o.name not in own]

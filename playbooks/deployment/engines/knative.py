@@ -30,7 +30,7 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.topics import known_rules
 from playbooks.deployment.terminal import documents, print_done, print_messages
-from playbooks.engines.knative import CONCURRENCY, TIMEOUT, TOKEN, TOKEN_ATTRIBUTE
+from playbooks.engines.knative.settings import CONCURRENCY, TIMEOUT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import TOPICS
 from playbooks.infrastructure import this_pod
 
@@ -50,6 +50,9 @@ SERVER, INSTEAD = "h11", {"kubernetes": "urllib3"}
 
 # In the cluster only.
 VISIBILITY = "networking.knative.dev/visibility"
+
+# What runs in a container.
+PROGRAM = ("engines/knative/__init__", "engines/knative/__main__")
 
 INSTALL = "https://kubernetes.io/docs/tasks/tools"
 
@@ -155,7 +158,9 @@ class Knative(Engine):
 
     def _files(self, request: Request, namespace: str) -> Manifest:
         packages = [INSTEAD.get(n, n) for n in request.playbook.installs(request.values)]
-        archive = package_archive(request.playbook.name, ["engines/knative"])
+        archive = package_archive(
+            request.playbook.name, [f"engines/knative/{name}" for name in ("__init__", "__main__")]
+        )
         needs = requirements([SERVER, *packages])
         return worker.config_map(request.function, namespace, archive, needs)
 

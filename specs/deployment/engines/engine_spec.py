@@ -308,8 +308,12 @@ with description("The engine") as self:
         expect(answer.err.splitlines()).to(
             equal(
                 [
-                    f"deploy_playbook: error: {flag} is for -E kubernetes only"
-                    for flag in ("-i", "-R", "-P")
+                    f"deploy_playbook: error: {flag} is for {engines} only"
+                    for flag, engines in (
+                        ("-i", "-E knative and -E kubernetes"),
+                        ("-R", "-E kubernetes"),
+                        ("-P", "-E kubernetes"),
+                    )
                 ]
             )
         )
@@ -330,5 +334,5 @@ with description("The engine") as self:
 
     with it("takes nothing for kubernetes where it is local"):
         expect(run("-E", "local", *DELETE, "-i", "x").err).to(
-            contain("-i is for -E kubernetes only")
+            contain("-i is for -E knative and -E kubernetes only")
         )

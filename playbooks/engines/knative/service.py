@@ -1,4 +1,4 @@
-"""``python -m playbooks.engines.knative``: a playbook that answers CloudEvents, as Falcosidekick's
+"""A playbook that answers CloudEvents, as Falcosidekick's
 CloudEvents output sends them, by itself or through a broker of Knative.
 
 A broker delivers an event again where the answer to it has a body, although the action was done,
@@ -26,19 +26,14 @@ from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
-from playbooks.core.settings import Setting, read
+from playbooks.core.settings import read
 from playbooks.engines.cloud_events import NoCloudEvent, of_request
 from playbooks.engines.content_encoding import CannotDecode, decoded
+from playbooks.engines.knative.settings import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply
 from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest, Response
 from playbooks.engines.worker.http.server import HttpServer
-
-#: Events that are answered at the same time: the Service is deployed with it.
-CONCURRENCY = 8
-
-#: Seconds that a request may take: the Service is deployed with it.
-TIMEOUT = 60
 
 # Seconds within which an alert is tried again here: nobody else does where it does not come from a
 # broker.
@@ -49,21 +44,6 @@ FRESH = 5.0
 
 # Seconds after SIGTERM in which what is under way may end.
 SHUTDOWN = 25.0
-
-#: The port of a container, where Knative does not say another.
-PORT = 8080
-
-#: The extension attribute in which an event has the token.
-TOKEN_ATTRIBUTE = "falcotoken"
-
-TOKEN = Setting(
-    "EVENT_TOKEN",
-    str,
-    "",
-    f"What the extension attribute `{TOKEN_ATTRIBUTE}` of an event has to be; empty: events are"
-    " taken from whoever reaches the function",
-    secret=True,
-)
 
 
 class CloudEventApi:
@@ -166,7 +146,3 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise InvalidSetting(f"PORT is {text!r}, expected the number of a port")
     return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

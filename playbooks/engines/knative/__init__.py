@@ -1,0 +1,1 @@
+"""Knative: a playbook that answers CloudEvents."""
