@@ -1,0 +1,300 @@
+"""Functions outside of the cluster, and in a container of Knative, on the real cluster: each as an
+account that may do what its playbook declares and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from expects import be_empty, equal, expect, have_key
+from mamba import after, before, description, it
+
+from playbooks.core import catalogue
+from playbooks.deployment.command_line import parse
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.knative import PROGRAM
+from playbooks.deployment.packaging.archive import files_of, package_archive
+from specs.engines.worker.rig import eventually, free_port
+from specs.support import real_cluster as cluster
+from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, asked
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.engine_callers import posted
+from specs.support.falcosidekick import Falcosidekick
+from specs.support.function_account import allowed, granted, kubeconfig, revoked, token_with
+from specs.support.google_cloud import NAME, GoogleCloud
+
+SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
+PLUGIN = {
+    "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "gke-gcloud-auth-plugin",
+    }
+}
+EVENT = {
+    "Content_Type": "application/json",
+    "Ce_Specversion": "1.0",
+    "Ce_Id": "1",
+    "Ce_Type": "falco.rule.output.v1",
+    "Ce_Source": "https://falco.org",
+}
+
+
+def a_request(playbook, name, namespace, engine="kubernetes"):
+    """As it is deployed in this namespace, and limited to it."""
+    typed = ["-E", engine, "-p", playbook, "-N", name, "-n", namespace, "-t", "falco.>"]
+    return registry.checked(
+        parse([*typed, "-e", f"NAMESPACES={namespace}"]), registry.named(engine)
+    )
+
+
+@contextmanager
+def knative(environ):
+    """The program of a container, out of the package that is mounted in it."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files_of(package_archive("delete", PROGRAM)).items():
+            path = Path(directory, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        log = Path(directory, "log")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "playbooks.engines.knative"],
+            cwd=directory,
+            env={
+                "PATH": os.environ["PATH"],
+                "HTTP_HOST": "127.0.0.1",
+                "PORT": str(port),
+                "PLAYBOOK": "delete",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **environ,
+            },
+            stderr=log.open("wb"),
+        )
+
+        url = f"http://127.0.0.1:{port}/"
+
+        def ready():
+            assert process.poll() is None, "it ended"
+            try:
+                with urlopen(f"{url}readyz", timeout=5) as answer:
+                    return answer.status == 200
+            except OSError:
+                return False
+
+        try:
+            eventually(ready, 60)
+            yield url
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{log.read_text()}") from error
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+class Place:
+    """A namespace with two pods, of which alerts are about the first."""
+
+    def __init__(self):
+        self.namespace, self.cloud = cluster.a_namespace(), None
+        self.name = cluster.a_name()[len("falco-") :]
+        self.directory = tempfile.TemporaryDirectory()
+
+    def end(self):
+        if self.cloud:
+            self.cloud.stop()
+        self.directory.cleanup()
+        cluster.delete_namespace(self.namespace)
+
+    def make_pods(self):
+        names = ("web", "other")
+        cluster.create(*[cluster.a_pod_manifest(name, self.namespace) for name in names])
+        self.pod, self.other = (cluster.running_pod(name, self.namespace) for name in names)
+
+    @property
+    def alert(self):
+        return cluster.alert_about(self.pod, uuid="u-1")
+
+    def cloud_function(self):
+        """Its account may delete pods of the namespace, and nothing else."""
+        words = (*SECRET, "-N", self.name, "-n", self.namespace)
+        words = (*words, "-e", f"NAMESPACES={self.namespace}")
+        request, _ = asked(*words)
+        token = token_with(request, self.namespace)
+        self.cloud = GoogleCloud(tokens=(token,) * 20)
+        self.cloud.secrets[NAME] = kubeconfig(PLUGIN, namespace=self.namespace)
+        return CloudFunction(*words, environ=self.cloud.environ)
+
+    def knative(self):
+        """The same, for a Service whose account is named by a kubeconfig instead of a pod."""
+        request = a_request("delete", self.name, self.namespace)
+        user = {"token": token_with(request, self.namespace)}
+        path = Path(self.directory.name, "kubeconfig")
+        path.write_text(kubeconfig(user, namespace=self.namespace))
+        return knative(
+            {
+                "KUBERNETES_LOAD_KUBE_CONFIG": "1",
+                "KUBECONFIG": str(path),
+                "LEDGER": f"{self.namespace}/{request.function}-ledger",
+                "NAMESPACES": self.namespace,
+                "EVENT_TOKEN": "a-token",
+            }
+        )
+
+    def expect_only_the_first_gone(self):
+        expect(cluster.gone(self.pod)).to(equal(True))
+        there = cluster.stored("pod", "other", self.namespace)
+        expect(there["metadata"]).not_to(have_key("deletionTimestamp"))
+
+
+with description("A Cloud Function on a real cluster") as self:
+    with before.each:
+        self.place = Place()
+        self.place.make_pods()
+
+    with after.each:
+        self.place.end()
+
+    with it("deletes the pod of an alert that is posted, with a token of its own account"):
+        kind = {"Content_Type": "application/json; charset=utf-8"}
+        body = json.dumps(self.place.alert).encode()
+        function = self.place.cloud_function()
+        with function:
+            status, outcome = function.post(body, **kind)
+            _, again = function.post(body, **kind)
+
+        expect((status, outcome["reason"])).to(equal((200, "deletion-accepted")))
+        expect(again["reason"]).to(equal("repeated"))
+        self.place.expect_only_the_first_gone()
+        name = f"falco-{self.place.name}-ledger"
+        ledger = cluster.stored("configmap", name, self.place.namespace)
+        expect(ledger["data"]["ledger.json"]).not_to(be_empty)
+
+    with it("is held by a pause that falco-playbook wrote"):
+        function = self.place.cloud_function()
+        with function:
+            words = ("pause", "-N", self.place.name, "-n", self.place.namespace)
+            paused = subprocess.run(
+                [sys.executable, "-m", "playbooks.commands", *words], capture_output=True
+            )
+            status, outcome = function.post(json.dumps(self.place.alert).encode())
+
+        expect(paused.returncode).to(equal(0))
+        expect((status, outcome["reason"])).to(equal((200, "paused")))
+        there = cluster.stored("pod", "web", self.place.namespace)
+        expect(there["metadata"]).not_to(have_key("deletionTimestamp"))
+
+
+with description("A playbook on Knative on a real cluster") as self:
+    with before.each:
+        self.place = Place()
+        self.place.make_pods()
+
+    with after.each:
+        self.place.end()
+
+    with it("deletes the pod of an event that has the token, and answers without a body"):
+        body = json.dumps(self.place.alert).encode()
+        served = self.place.knative()
+        with served as url:
+            refused, _ = posted(url, body, **EVENT)
+            answer = posted(url, body, **EVENT, Ce_Falcotoken="a-token", Prefer="reply")
+
+        expect(refused).to(equal(401))
+        expect(answer).to(equal((200, b"")))
+        self.place.expect_only_the_first_gone()
+
+
+with description("Falcosidekick, to functions on a real cluster,") as self:
+    with before.each:
+        self.place = Place()
+        self.place.make_pods()
+
+    with after.each:
+        self.place.end()
+
+    def send(self, **settings):
+        sidekick = Falcosidekick(self.place.directory.name, **settings)
+        try:
+            sidekick.take(self.place.alert)
+            self.place.expect_only_the_first_gone()
+        finally:
+            sidekick.end()
+
+    with it("has a Cloud Function delete the pod, by its Cloud Run output"):
+        function = self.place.cloud_function()
+        with function:
+            self.send(GCP_CLOUDRUN_ENDPOINT=function.url, GCP_CLOUDRUN_JWT="a.b.c")
+
+        expect([each["reason"] for each in function.outcomes]).to(equal(["deletion-accepted"]))
+
+    with it("has a playbook on Knative delete it, by its CloudEvents output"):
+        served = self.place.knative()
+        with served as url:
+            self.send(CLOUDEVENTS_ADDRESS=url, CLOUDEVENTS_EXTENSIONS="falcotoken:a-token")
+
+
+with description("The rights that are printed for the account of a function") as self:
+    with before.all:
+        self.namespace, self.elsewhere = cluster.a_namespace(), cluster.a_namespace()
+        self.requests = {}
+        for name in catalogue.names():
+            if catalogue.load(name).permissions:
+                given = a_request(name, cluster.a_name()[len("falco-") :], self.namespace)
+                self.requests[name] = given
+                granted(given, self.namespace, email(name))
+
+    with after.all:
+        for given in self.requests.values():
+            revoked(given, self.namespace)
+        for namespace in (self.namespace, self.elsewhere):
+            cluster.delete_namespace(namespace)
+
+    with it("allow every verb of its playbook, where it needs it, and none of any other playbook"):
+        table = {
+            (name, *each)
+            for name, given in self.requests.items()
+            for each in places(given, self.namespace)
+        }
+        verbs = sorted({each[1:] for each in table})
+        elsewhere = [
+            (v, g, r, self.elsewhere) for v, g, r, place in verbs if place == self.namespace
+        ]
+        for name in self.requests:
+            wanted = [each in {row[1:] for row in table if row[0] == name} for each in verbs]
+
+            def heard(asked, user=email(name)):
+                keys = ("verb", "group", "resource", "namespace")
+                return allowed(user, [dict(zip(keys, each)) for each in asked])
+
+            def as_wanted(wanted=wanted):
+                found = dict(zip(verbs, heard(verbs)))
+                wrong = {each for each, yes in zip(verbs, wanted) if found[each] != yes}
+                assert not wrong, f"{name}: {sorted(wrong)}"
+                return True
+
+            cluster.eventually(as_wanted)
+            expect((name, [e for e, yes in zip(elsewhere, heard(elsewhere)) if yes])).to(
+                equal((name, []))
+            )
+
+
+def email(playbook):
+    return f"{playbook}@project-1.iam.gserviceaccount.com"
+
+
+def places(given, namespace):
+    """Verb, group, resource and namespace of everything that it needs; none for the cluster's."""
+    for permission in given.playbook.rights(given.values):
+        place = permission.namespace or ("" if permission.cluster_wide else namespace)
+        for verb in permission.verbs:
+            yield verb, permission.group, permission.resource, place
+
+
+not_run_unless(CLUSTER, globals())
+not_run_unless(FUNCTIONS_FRAMEWORK, globals(), title="Cloud Function")
+not_run_unless(FUNCTIONS_FRAMEWORK, globals(), title="Falcosidekick")
+not_run_unless(FALCOSIDEKICK, globals(), title="Falcosidekick")
