@@ -23,7 +23,7 @@ from specs.support import real_cluster as cluster
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, asked
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.engine_callers import posted
-from specs.support.falcosidekick import Falcosidekick
+from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.function_account import allowed, granted, kubeconfig, revoked, token_with
 from specs.support.google_cloud import NAME, GoogleCloud
 

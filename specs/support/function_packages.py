@@ -1,0 +1,113 @@
+"""What each engine's function is made of, as it is deployed: one row of ``PACKAGES`` an engine."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Tuple
+
+from playbooks.deployment.engines import gcf
+from playbooks.deployment.engines.knative import PROGRAM
+from playbooks.deployment.packaging.archive import archive, files_of, package_archive
+from specs.support.cloud_function import asked
+from specs.support.google_cloud import NAME
+
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Package:
+    """``module``: what its engine imports first. ``sdk``: the engine's own program, which is there
+    in any case; empty where there is none. ``installed``: the top-level modules, beside the
+    standard library, ours and the SDK's, that are imported by then. ``needs``: a module without
+    which it cannot be tried."""
+
+    engine: str
+    files: Callable[[], Files]
+    module: str
+    installed: Tuple[str, ...]
+    sdk: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def written(self, directory: str) -> None:
+        for name, content in self.files().items():
+            path = Path(directory, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def kib(self) -> float:
+        """Compressed, without what it installs."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+            for name, content in self.files().items():
+                packed.writestr(name, content)
+        return buffer.tell() / 1024
+
+
+def _cloud_function() -> Files:
+    request, options = asked("-e", f"KUBECONFIG_SECRET={NAME}")
+    return gcf.ENGINE.files(request, options)
+
+
+PACKAGES: Tuple[Package, ...] = (
+    Package("kubeless", lambda: files_of(archive("delete")), "delete", ("urllib3",)),
+    Package(
+        "gcf",
+        _cloud_function,
+        "main",
+        ("google.auth", "urllib3"),
+        sdk="functions_framework",
+        environ={"KUBECONFIG_SECRET": NAME},
+    ),
+    Package(
+        "knative",
+        lambda: files_of(package_archive("delete", PROGRAM)),
+        "playbooks.engines.knative.service",
+        ("h11",),
+        environ={"PLAYBOOK": "delete"},
+    ),
+)
+
+_IMPORTED = """\
+import sys, time
+sys.path.insert(0, sys.argv[1])
+begun = time.perf_counter()
+for name in sys.argv[2:]:
+    __import__(name)
+seconds = time.perf_counter() - begun
+import json, sysconfig
+paths = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+def top(name):
+    # Of a namespace that packages share, the package.
+    parts = name.split(".")
+    return ".".join(parts[: 2 if parts[0] == "google" else 1])
+
+found = sorted({
+    top(name)
+    for name, module in list(sys.modules.items())
+    if str(getattr(module, "__file__", None) or "").startswith(paths)
+})
+print(json.dumps({"installed": found, "seconds": seconds, "all": len(sys.modules)}))
+"""
+
+
+def imported(directory: str, modules: List[str], environ: Mapping[str, str]) -> Dict[str, object]:
+    """What a new process has imported after these modules, and the seconds that it took."""
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTED, directory, *modules],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    found: Dict[str, object] = json.loads(done.stdout)
+    return found
