@@ -1,0 +1,198 @@
+"""What a function costs on each engine: ``python benchmarks/functions.py [RUNS]``.
+
+Prints, for the playbook delete on each engine, the size of what is deployed, the modules and the
+time of importing it beside merely importing the engine's own SDK; then the time from the start of
+its server to the first outcome, and the time of each further one. Times are medians of runs taken
+in turn, in one go on one machine: quote the ratios.
+
+The API server is a small HTTPS server of this process that knows no pod, so that an alert costs the
+reads of a skipped one: what is measured is our side.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Tuple
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from playbooks.core.instant import Instant  # noqa: E402
+from specs.engines import kubeless_process  # noqa: E402
+from specs.engines.worker.rig import free_port  # noqa: E402
+from specs.support.certificates import a_certificate, an_authority  # noqa: E402
+from specs.support.cloud_function import CloudFunction  # noqa: E402
+from specs.support.engine_callers import posted  # noqa: E402
+from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
+from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
+from specs.support.https_server import Answer, ApiServer  # noqa: E402
+from specs.support.mothers import a_document  # noqa: E402
+
+FURTHER = 50
+
+EVENT = {
+    "Content_Type": "application/json",
+    "Ce_Specversion": "1.0",
+    "Ce_Id": "1",
+    "Ce_Type": "falco.rule.output.v1",
+    "Ce_Source": "https://falco.org",
+}
+
+
+def an_alert() -> bytes:
+    fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
+    now = str(Instant(time.time_ns()))
+    return json.dumps(a_document(time=now, output_fields=fields)).encode()
+
+
+class Ground:
+    """The API server, and the kubeconfig that leads to it."""
+
+    def __init__(self) -> None:
+        missing = {"kind": "Status", "reason": "NotFound", "message": "no", "code": 404}
+        authority = an_authority()
+        self.server = ApiServer(
+            a_certificate(authority, "127.0.0.1"), answer=lambda _: Answer(404, missing)
+        )
+        trusted = base64.b64encode(authority.pem).decode()
+        cluster = {"server": self.server.url, "certificate-authority-data": trusted}
+        self.kubeconfig = json.dumps(
+            {
+                "current-context": "here",
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+            }
+        )
+        self.directory = tempfile.TemporaryDirectory()
+        path = Path(self.directory.name, "config")
+        path.write_text(self.kubeconfig)
+        self.environ = {"KUBERNETES_LOAD_KUBE_CONFIG": "1", "KUBECONFIG": str(path)}
+
+
+Ask = Callable[[bytes], Any]
+
+
+@contextmanager
+def kubeless(ground: Ground, package: Package) -> Iterator[Ask]:
+    """A process for each alert, forked from one that has imported the function."""
+    with tempfile.TemporaryDirectory() as directory:
+        package.written(directory)
+        os.environ.update(ground.environ)
+        sys.path.insert(0, directory)
+        os.environ["PYTHONPATH"] = f"{directory}:{ROOT}"
+        log = Path(directory, "log")
+        processes = kubeless_process.Processes("delete", timeout=30.0, log=log)
+        processes.warm_up()
+        try:
+            yield processes.call
+        finally:
+            sys.path.remove(directory)
+
+
+@contextmanager
+def cloud_function(ground: Ground, _package: Package) -> Iterator[Ask]:
+    cloud = GoogleCloud()
+    cloud.secrets[NAME] = ground.kubeconfig
+    try:
+        with CloudFunction("-e", f"KUBECONFIG_SECRET={NAME}", environ=cloud.environ) as function:
+            yield function.post
+    finally:
+        cloud.stop()
+
+
+@contextmanager
+def knative(ground: Ground, package: Package) -> Iterator[Ask]:
+    port = free_port()
+    own = {"PLAYBOOK": "delete", "HTTP_HOST": "127.0.0.1", "PORT": str(port)}
+    with tempfile.TemporaryDirectory() as directory:
+        package.written(directory)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "playbooks.engines.knative"],
+            cwd=directory,
+            env={"PATH": os.environ["PATH"], **ground.environ, **own},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            while True:
+                with suppress(OSError):
+                    posted(url, b"")
+                    break
+                time.sleep(0.005)
+            yield lambda body: posted(url, body, **EVENT)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+SERVED: Dict[str, Callable[[Ground, Package], Any]] = {
+    "kubeless": kubeless,
+    "gcf": cloud_function,
+    "knative": knative,
+}
+
+
+def answers(ground: Ground, package: Package) -> Tuple[float, List[float]]:
+    """Seconds to the first outcome, and of each further one."""
+    begun = time.perf_counter()
+    with SERVED[package.engine](ground, package) as ask:
+        ask(an_alert())
+        first = time.perf_counter() - begun
+        further = []
+        for _ in range(FURTHER):
+            begun = time.perf_counter()
+            ask(an_alert())
+            further.append(time.perf_counter() - begun)
+    return first, further
+
+
+def imports(package: Package, runs: int) -> Tuple[float, float, int, int]:
+    """Seconds and modules of the function, and of its SDK alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        package.written(directory)
+        sdk = [package.sdk] if package.sdk else []
+        whole, alone = [], []
+        for _ in range(runs):
+            whole.append(imported(directory, [package.module], package.environ))
+            alone.append(imported(directory, sdk, {}))
+    seconds = [statistics.median(float(str(r["seconds"])) for r in rs) for rs in (whole, alone)]
+    return seconds[0], seconds[1], int(str(whole[0]["all"])), int(str(alone[0]["all"]))
+
+
+def main(runs: int) -> None:
+    ground = Ground()
+    head = ("engine", "KiB", "import ms", "SDK ms", "modules", "SDK's", "cold ms", "warm ms")
+    print("".join(f"{cell:>12}" for cell in head))
+    for package in PACKAGES:
+        if package.engine not in SERVED or (package.sdk and find_spec(package.sdk) is None):
+            print(f"{package.engine:>12}   not run")
+            continue
+        whole, alone, modules, of_sdk = imports(package, runs)
+        taken = [answers(ground, package) for _ in range(runs)]
+        cold = statistics.median(first for first, _ in taken)
+        warm = statistics.median(each for _, further in taken for each in further)
+        cells = [
+            package.engine,
+            f"{package.kib():.0f}",
+            *(f"{seconds * 1000:.0f}" for seconds in (whole, alone)),
+            str(modules),
+            str(of_sdk),
+            f"{cold * 1000:.0f}",
+            f"{warm * 1000:.1f}",
+        ]
+        print("".join(f"{cell:>12}" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
