@@ -13,6 +13,7 @@ from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.engines.kubernetes import IMAGE
+from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import access, environment, rights, worker
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.manifests.worker_pod import (
@@ -104,15 +105,27 @@ class Knative(Engine):
         return found + [f"topic {t!r} has a comma" for t in request.topics if "," in t]
 
     def show(self, request: Request, invocation: Invocation) -> None:
-        if request.secrets:
-            hidden = ", ".join(request.secrets)
-            print_messages("warning", [f"this output contains {hidden}, in the Secret"])
         print_messages("warning", _warnings(request))
-        print(documents(self.objects(request, invocation)), end="")
+        made, shown = self.objects(request, invocation), invocation.options.show_secrets
+        hidden = ", ".join(request.secrets)
+        if hidden and shown:
+            print_messages("warning", [f"this output contains {hidden}, in the Secret"])
+        elif hidden:
+            said = "deploy_playbook secrets makes it once, --show-secrets prints it"
+            print_messages("warning", [f"the Secret ({hidden}) is left out: {said}"])
+        printed = [each for each in made if shown or each["kind"] != "Secret"]
+        print(documents(printed), end="")
+
+    def make_secrets(self, request: Request, invocation: Invocation) -> None:
+        made = environment.secrets(request, invocation.namespace)
+        if not made:
+            raise UsageError(["no secret is given by -e"])
+        text = documents([_ours(each, request, invocation.namespace) for each in made])
+        tool.run(_kubectl(invocation, "apply", "-f", "-"), install=INSTALL, text=text)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         print_messages("warning", _warnings(request))
-        text = documents(self.objects(request, invocation))
+        text = documents(self.objects(request, invocation, fresh=bool(request.secrets)))
         # Triggers of topics that are not given any more go.
         which = rights.selector(request.function, invocation.namespace)
         pruned = ("--prune", "--prune-allowlist", "eventing.knative.dev/v1/Trigger", "-l", which)
@@ -143,8 +156,11 @@ class Knative(Engine):
         who = rights.service_account(request.function, namespace)
         return [_ours(account, request, namespace), *rights.rights(request, namespace, who)]
 
-    def objects(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        """What kubectl applies: Triggers last, when there is what they name."""
+    def objects(
+        self, request: Request, invocation: Invocation, *, fresh: bool = False
+    ) -> List[Manifest]:
+        """What kubectl applies: Triggers last, when there is what they name. ``fresh``: a revision
+        of its own, for secrets that are read when it starts."""
         namespace, own = invocation.namespace, invocation.options.own
         image = own.get(IMAGE.name, "")
         files = [] if image else [self._files(request, namespace)]
@@ -152,7 +168,7 @@ class Knative(Engine):
         return [
             *self.rights(request, invocation),
             *(_ours(each, request, namespace) for each in beside),
-            _service(request, namespace, image, files),
+            _service(request, namespace, image, _revision(files, fresh=fresh)),
             *_triggers(request, namespace, own.get(BROKER.name, "default")),
         ]
 
@@ -193,20 +209,19 @@ def _metadata(request: Request, namespace: str, name: str = "") -> Dict[str, Any
     return {"name": name or request.function, "namespace": namespace, "labels": labels}
 
 
-def _revision(request: Request, files: Sequence[Manifest]) -> str:
-    """Another value is another revision: what lies outside of it is read when it starts. Secrets
-    are in no hash, with which they could be guessed: with them, every deployment makes one."""
-    if request.secrets:
+def _revision(files: Sequence[Manifest], *, fresh: bool) -> str:
+    """Another value is another revision. Secrets are in no hash: with one they could be guessed."""
+    if fresh:
         return secrets.token_hex(8)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _service(request: Request, namespace: str, image: str, files: Sequence[Manifest]) -> Manifest:
+def _service(request: Request, namespace: str, image: str, revision: str) -> Manifest:
     """Reachable in the cluster only."""
     metadata = _metadata(request, namespace)
     metadata["labels"] = {**metadata["labels"], VISIBILITY: "cluster-local"}
     annotations = {
-        REVISION: _revision(request, files),
+        REVISION: revision,
         "autoscaling.knative.dev/min-scale": str(LEAST),
         "autoscaling.knative.dev/max-scale": str(MOST),
     }

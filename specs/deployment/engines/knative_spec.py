@@ -5,7 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import yaml
-from expects import be_empty, contain, equal, expect, have_key
+from expects import be_empty, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.engines.knative import filters
@@ -101,13 +101,14 @@ with description("-E knative") as self:
             equal(["python3", "-m", "playbooks.engines.knative"])
         )
 
-    with it("makes another revision where the code is another, and with a secret each time"):
-        first, again = (the_pod(shown(*DELETE))[0]["annotations"] for _ in range(2))
+    with it("prints the same each time, without the Secret unless it is asked for"):
         secret = (*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
-        one, other = (the_pod(shown(*secret))[0]["annotations"] for _ in range(2))
+        done = run(*secret, "-d", cluster=NoCluster())
 
-        expect(first).to(equal(again))
-        expect(one).not_to(equal(other))
+        expect(shown(*secret)).to(equal(shown(*secret)))
+        expect(of_kind(shown(*secret), "Secret")).to(be_empty)
+        expect(done.err).to(contain("the Secret (SLACK_WEBHOOK_URL) is left out"))
+        expect(of_kind(shown(*secret, "--show-secrets"), "Secret")).not_to(be_empty)
 
     with it("keeps secrets in a Secret, of which the variables have the paths"):
         objects = shown(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
@@ -203,6 +204,22 @@ with description("-E knative") as self:
             expect(words).to(contain("--prune", "eventing.knative.dev/v1/Trigger"))
             expect(applied).to(equal(shown(*DELETE, *TOKEN)))
             expect(done.out).to(contain("knative-eventing.svc.cluster.local/responders/default"))
+
+        with it("make another revision each time where secrets are given, which it reads once"):
+            revisions = set()
+            for _ in range(2):
+                self.run(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
+                applied = [*yaml.safe_load_all(Path(f"{self.kubectl}.stdin").read_text())]
+                revisions.add(the_pod(applied)[0]["annotations"]["falco/revision"])
+                expect(of_kind(applied, "Secret")).not_to(be_empty)
+
+            expect(revisions).to(have_len(2))
+
+        with it("make the Secret alone"):
+            self.run("secrets", *SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
+            applied = [*yaml.safe_load_all(Path(f"{self.kubectl}.stdin").read_text())]
+
+            expect([each["kind"] for each in applied]).to(equal(["Secret"]))
 
         with it("remove what has its labels"):
             self.run("-x", "-E", "knative", "-p", "delete", "-n", "responders")
