@@ -40,6 +40,7 @@ setup(
         "cli": [],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
+        "knative": ["h11>=0.14"],
         "local": ["nats-py>=2.7"],
         "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14", *FASTER],
