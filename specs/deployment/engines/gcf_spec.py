@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+import subprocess
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -11,6 +12,7 @@ from mamba import after, before, description, it
 
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
+from specs.support.conditions import not_run_unless, program
 
 ACCOUNT = "falco@p.iam.gserviceaccount.com"
 PLACE = ("-E", "gcf", "--region", "europe-west1", "--account", ACCOUNT)
@@ -220,3 +222,30 @@ with description("-E gcf") as self:
         done = self.run(*PLACE, "-p", "delete", "-t", "falco.>")
 
         expect(done.err).to(contain("KUBECONFIG_SECRET is not set"))
+
+
+with description("gcloud itself") as self:
+    with it("takes what -E gcf gives to it, as far as somebody who is not logged in gets"):
+        for more in ((), ("--trigger-topic", "falco"), ("--gen1",)):
+            with tempfile.TemporaryDirectory() as directory:
+                Path(directory, "main.py").touch()
+                Path(directory, "env.yaml").write_text('{"TOPICS": "a,b"}')
+                printed = run(
+                    *SLACK, *more, "--project", "p", "-s", "SLACK_WEBHOOK_URL=slack/3", "-d"
+                ).out
+                command = printed.partition("package\n")[2].split("\n\n")[0]
+                done = subprocess.run(
+                    ["sh", "-c", command],
+                    cwd=directory,
+                    env={"PATH": os.environ["PATH"], "CLOUDSDK_CONFIG": directory},
+                    capture_output=True,
+                    text=True,
+                )
+
+            expect(command).to(contain("gcloud functions deploy falco-slack"))
+            expect(done.stderr).to(contain("account"))
+            for wrong in ("unrecognized arguments", "Invalid", "invalid", "argument --"):
+                expect(done.stderr).not_to(contain(wrong))
+
+
+not_run_unless(program("gcloud"), globals(), title="gcloud itself")
