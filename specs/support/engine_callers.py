@@ -98,6 +98,7 @@ def posted(url: str, body: bytes, **headers: str) -> Tuple[int, bytes]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     try:
+        connection.connect()
         # A server that takes no more of a body answers before it has all of it.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request("POST", parts.path or "/", body, named)
