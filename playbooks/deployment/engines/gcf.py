@@ -35,9 +35,6 @@ SECRETS = "/falco-secrets"
 
 INSTALL = "https://cloud.google.com/sdk/docs/install"
 
-# What a kubernetes package is installed for elsewhere: our own client needs no more than this.
-INSTEAD = {"kubernetes": "google-auth"}
-
 # Variables of Cloud Functions and functions-framework. DEBUG starts a server for development.
 _RESERVED = re.compile(
     r"DEBUG|ENTRY_POINT|FUNCTION_.*|GCLOUD_PROJECT|GCP_PROJECT|GOOGLE_.*|GUNICORN_.*|HOST|PORT"
@@ -104,8 +101,7 @@ class CloudFunctions(Engine):
             found.append(f"--account is {account!r}, expected the e-mail of a service account")
         if not _WORD.fullmatch(region):
             found.append(f"--region is {region!r}, expected one such as europe-west1")
-        unused = {"-r": options.runtime, "--context": options.context}
-        found += [f"{flag} is not for -E gcf" for flag, given in unused.items() if given]
+        found += ["--context is not for -E gcf"] if options.context else []
         found += [_wrong(name) for name in request.names_given if _RESERVED.fullmatch(name)]
         if TOPICS.name in request.names_given:
             found.append("TOPICS comes from -t")
@@ -171,10 +167,10 @@ class CloudFunctions(Engine):
     def files(self, request: Request, options: Options) -> Dict[str, bytes]:
         """The directory that gcloud uploads, by path."""
         playbook = request.playbook
-        modules = ["engines/gcf"]
+        modules, packages = ["engines/gcf"], [*playbook.installs(request.values)]
         if playbook.permissions:
             modules.append("infrastructure/google/cluster")
-        packages = [INSTEAD.get(name, name) for name in playbook.installs(request.values)]
+            packages.append("google-auth")
         return {
             **files_of(package_archive(playbook.name, modules)),
             "main.py": _main(request, options).encode(),

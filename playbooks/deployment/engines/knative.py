@@ -45,9 +45,8 @@ DELIVERY: Mapping[str, Any] = {"retry": 5, "backoffPolicy": "exponential", "back
 # The type that Falcosidekick's CloudEvents output gives its events.
 TYPE = "falco.rule.output.v1"
 
-# The packages of the server, and what a kubernetes package is installed for elsewhere: our own
-# client needs no more than this in a pod.
-SERVER, INSTEAD = "h11", {"kubernetes": "urllib3"}
+# What the server needs.
+SERVER = "h11"
 
 # In the cluster only.
 VISIBILITY = "networking.knative.dev/visibility"
@@ -88,7 +87,7 @@ class Knative(Engine):
 
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
-        found = ["-r is not for -E knative"] if options.runtime else []
+        found = []
         for option in (IMAGE, BROKER):
             given = own.get(option.name, "x")
             if not given or given.split() != [given]:
@@ -173,11 +172,10 @@ class Knative(Engine):
         ]
 
     def _files(self, request: Request, namespace: str) -> Manifest:
-        packages = [INSTEAD.get(n, n) for n in request.playbook.installs(request.values)]
         archive = package_archive(
             request.playbook.name, [f"engines/knative/{name}" for name in ("__init__", "__main__")]
         )
-        needs = requirements([SERVER, *packages])
+        needs = requirements([SERVER, *request.playbook.installs(request.values)])
         return worker.config_map(request.function, namespace, archive, needs)
 
 

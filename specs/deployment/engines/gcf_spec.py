@@ -195,7 +195,7 @@ with description("-E gcf") as self:
         )
 
     with it("refuses what it would ignore, or what would do harm"):
-        words = ("-E", "gcf", "-p", "delete", "-t", "falco.>", "-r", "python3.8")
+        words = ("-E", "gcf", "-p", "delete", "-t", "falco.>", "--context", "x")
         wrong = (
             "-e",
             "DEBUG=1",
@@ -209,7 +209,7 @@ with description("-E gcf") as self:
         done = self.run(*words, *wrong, "-s", "KUBECONFIG_SECRET=kubeconfig/latest")
 
         for text in (
-            "-r is not for -E gcf",
+            "--context is not for -E gcf",
             "DEBUG cannot be a variable of a function: it starts a server for development",
             "TOPICS comes from -t",
             "--region is 'Europe'",

@@ -235,10 +235,10 @@ with description("-E knative") as self:
             expect(self.run(*DELETE, *TOKEN).err).to(contain("kubectl is not on the PATH"))
 
     with it("refuses what it would ignore, or what Knative refuses"):
-        wrong = ("-r", "python3.8", "-e", "PORT=1", "-e", "TOPICS=falco.>", "--broker", "A_b")
+        wrong = ("-e", "PORT=1", "-e", "TOPICS=falco.>", "--broker", "A_b")
         done = run(*DELETE, *wrong, "-d", cluster=NoCluster())
 
-        for text in ("-r is not for -E knative", "PORT is a variable", "TOPICS comes", "'A_b'"):
+        for text in ("PORT is a variable", "TOPICS comes", "'A_b'"):
             expect(done.err).to(contain(text))
 
 
