@@ -11,13 +11,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from playbooks.commands import PROGRAM, tell
+from playbooks.commands.access.permissions import permissions
 from playbooks.commands.check import check
 from playbooks.commands.dead import dead
 from playbooks.commands.history import history
 from playbooks.commands.nats_user import nats_user
 from playbooks.commands.options import HELP, Command, Session, command
 from playbooks.commands.pause import pause, reset, resume
-from playbooks.commands.permissions import permissions
 from playbooks.commands.simulate import simulate
 from playbooks.commands.status import listing, status
 from playbooks.commands.sweep import sweep
