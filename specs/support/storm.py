@@ -11,7 +11,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Set, Tuple
 
-from expects import be_empty, expect
+from expects import be_above, be_empty, expect
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.engines.worker.rig import eventually
@@ -104,6 +104,12 @@ class Storm(Served):
                 f" {len(self.delivered_again())} of a later delivery",
                 file=sys.stderr,
             )
+
+    def watched(self, worker: OnCluster) -> None:
+        """The worker has its view of the pods, and has acted from it."""
+        live, answers = "playbook_view_live", "playbook_view_answers_total"
+        eventually(lambda: worker.metric(f'{live}{{playbook="delete"}}') == 1, 30)
+        expect(worker.metric(f'{answers}{{answer="view",playbook="delete"}}')).to(be_above(0))
 
     # What became of it
 

@@ -55,6 +55,7 @@ with description("A storm of alerts whose API server ends, and is started again"
         expect_weathered(self.storm, worker, api_server.stop, api_server.start)
         self.storm.blows_over(f"the API server stopped for {API_AWAY:.0f} s")
 
+        self.storm.watched(worker)
         expect_all_well(self.storm)
 
 

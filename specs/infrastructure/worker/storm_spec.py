@@ -65,6 +65,7 @@ with description("A storm of alerts, a pod each, among decoys") as self:
         storm.proxy.restore()
         storm.blows_over(f"the API server away for {API_AWAY:.0f} s")
 
+        storm.watched(worker)
         expect_all_well(storm)
 
     with it("is shared by two replicas, which act once on each alert"):
