@@ -245,6 +245,7 @@ class OnCluster(WorkerProcess):
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.port),
             "PROBE_PORT": "0",
+            "METRICS_PORT": "0",
             "HTTP_TOKEN": TOKEN,
             "KUBERNETES_LOAD_KUBE_CONFIG": "1",
             **settings,
