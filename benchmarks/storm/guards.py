@@ -18,6 +18,7 @@ import argparse
 import os
 import statistics
 import sys
+import threading
 import time
 from collections import Counter
 from typing import Any, Callable, Dict, List, Mapping
@@ -26,7 +27,7 @@ os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
 from benchmarks.storm import bare_api
 from benchmarks.storm.contender import Storm, storm
-from benchmarks.storm.ground import Ground, Manifest, alert
+from benchmarks.storm.ground import Ground, Manifest, alert, until
 from benchmarks.storm.ours import Ours
 from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome
@@ -37,6 +38,7 @@ from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from specs.support.worker_on_cluster import LEDGER, NO_CAPS
@@ -79,7 +81,9 @@ class CountingApi(KubernetesApi):
         self.calls: List[str] = []
 
     def _request(self, method: str, *given: Any, **named: Any) -> Any:
-        self.calls.append(method)
+        # Of the watches, which have threads of their own, nothing is counted.
+        if threading.current_thread() is threading.main_thread():
+            self.calls.append(method)
         return super()._request(method, *given, **named)
 
 
@@ -91,6 +95,7 @@ def main() -> int:
         jobs = owners(ground, chosen.pods)
         storms_in_turn(ground, jobs, chosen)
         calls_of_an_action(ground, jobs)
+        calls_of_a_worker(ground, jobs)
     finally:
         ground.end()
     return 0
@@ -182,6 +187,36 @@ def calls_of_an_action(ground: Ground, jobs: List[Manifest]) -> None:
         row(f"{words} ({outcome.reason})", calls)
 
 
+def calls_of_a_worker(ground: Ground, jobs: List[Manifest]) -> None:
+    """Of an action in a worker that has run a while: the second half of ten."""
+    print(f"\n{'a worker: API calls of an action, all guards on':52}{'reads':>12}{'writes':>12}")
+    for name in ("delete", "isolate"):
+        for words, watch in (("with its view", True), ("without it", False)):
+            api = CountingApi()
+            watched = WatchedCluster(api, namespaces=(ground.namespace,))
+            if watch:
+                watched.start()
+            function = f"falco-{name}-worker"
+            ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=function).read()
+            stored = ConfigMapLedger(api, namespace=ground.namespace, name=function)
+            responder = catalogue.load(name).responder(
+                {**ON, "NAMESPACES": ground.namespace},
+                ClusterCollaborators(SystemClock(), ThisPod(), watched, StoredLedger(stored)),
+            )
+            pods = ground.pods(10, jobs)
+            until(lambda watched=watched: watched.live, PATIENCE if watch else 0.0)
+            time.sleep(0.5)
+            for pod in pods[:5]:
+                responder.answer(alert(pod))
+            time.sleep(0.5)
+            api.calls.clear()
+            outcomes = [responder.answer(alert(pod)).reason for pod in pods[5:]]
+            watched.stop()
+            calls = Counter("reads" if call == "GET" else "writes" for call in api.calls)
+            shown = {key: count / 5 for key, count in calls.items()}
+            row(f"{name}, {words} ({', '.join(sorted(set(outcomes)))})", shown)
+
+
 def counted(
     ground: Ground, playbook: Playbook, pod: Manifest, settings: Mapping[str, str], *, bare: bool
 ) -> tuple[Counter[str], Outcome]:
@@ -200,8 +235,8 @@ def counted(
     return Counter("reads" if call == "GET" else "writes" for call in api.calls), outcome
 
 
-def row(words: str, calls: Mapping[str, int]) -> None:
-    print(f"{words:52}{calls.get('reads', 0):>12}{calls.get('writes', 0):>12}")
+def row(words: str, calls: Mapping[str, float]) -> None:
+    print(f"{words:52}{calls.get('reads', 0):>12g}{calls.get('writes', 0):>12g}")
 
 
 def arguments() -> argparse.Namespace:

@@ -259,6 +259,7 @@ class Responder:
             except Exception:
                 if memory.used:
                     return None
+                why.extend(said)
                 raise
         # What a count refuses is refused, and an API server that does not answer would not answer
         # a read either.
