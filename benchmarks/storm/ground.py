@@ -17,7 +17,7 @@ from benchmarks.storm.gone import Gone
 from benchmarks.storm.tap import Tap
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.support import real_cluster as cluster
-from specs.support.worker_on_cluster import Served
+from specs.support.worker_on_cluster import FUNCTION, Served
 
 Manifest = Dict[str, Any]
 
@@ -79,7 +79,7 @@ class Ground(Served):
         self.view = view
         host, _, port = self._server["server"].partition("//")[2].rstrip("/").partition(":")
         self.api_server = (host, int(port or 443))
-        view["users"][0]["user"] = {"token": cluster.token_of("worker", self.namespace)}
+        view["users"][0]["user"] = {"token": cluster.token_of(FUNCTION, self.namespace)}
         return self.kubeconfig_at("kubeconfig", self.api_server)
 
     def kubeconfig_at(self, name: str, address: Tuple[str, int]) -> Path:

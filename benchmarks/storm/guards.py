@@ -34,6 +34,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
+from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
@@ -41,7 +42,7 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
-from specs.support.worker_on_cluster import LEDGER, NO_CAPS
+from specs.support.worker_on_cluster import FUNCTION, NO_CAPS
 
 PATIENCE = 60.0
 
@@ -127,7 +128,7 @@ def storms_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namesp
 def one_storm(
     ground: Ground, chosen: argparse.Namespace, settings: Mapping[str, str], jobs: List[Manifest]
 ) -> Storm:
-    store = ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=LEDGER)
+    store = ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=ledger.name(FUNCTION))
     store.write("", version=store.read()[1])
     worker = Ours(ground, chosen.connections, settings)
     try:
@@ -225,8 +226,8 @@ def counted(
     name = f"falco-{playbook.name}-once"
     # Deploying makes it, and that is no call of an alert.
     ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=name).read()
-    ledger = StoredLedger(ConfigMapLedger(api, namespace=ground.namespace, name=name))
-    collaborators = ClusterCollaborators(SystemClock(), ThisPod(), KubernetesCluster(api), ledger)
+    kept = StoredLedger(ConfigMapLedger(api, namespace=ground.namespace, name=name))
+    collaborators = ClusterCollaborators(SystemClock(), ThisPod(), KubernetesCluster(api), kept)
     if bare:
         reaction = playbook.build(read(playbook.settings, settings), collaborators)
         outcome = reaction.run(Alert.parse(alert(pod)))

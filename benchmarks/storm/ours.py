@@ -53,6 +53,7 @@ class Ours:
         host, port = self._ground.api_server
         settings = {
             **self._guards,
+            "PLAYBOOK": self._ground.playbook,
             "FUNCTION_NAMESPACE": self._ground.namespace,
             "POD_NAMESPACE": self._ground.namespace,
             "NATS_URL": self._ground.nats.url,
