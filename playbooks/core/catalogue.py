@@ -18,7 +18,7 @@ def names() -> List[str]:
 
 def load(name: str) -> Playbook:
     """The declaration of a playbook. Raises InvalidSetting with the list of those there are."""
-    if name not in names():
+    if name == "__init__" or not name.isidentifier() or not (PACKAGE / f"{name}.py").is_file():
         raise InvalidSetting(f"there is no playbook {name!r}: one of {', '.join(names())}")
     try:
         declared = import_module(f"playbooks.{name}").playbook

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
+from functools import lru_cache
 
 from playbooks.commands import __main__ as program
 from playbooks.commands.token import ROTATED
@@ -181,11 +182,17 @@ def a_cluster(
     also=(),
     **options,
 ):
-    request = a_worker_request(playbook, *typed)
-    made = worker_objects(request, namespace=namespace, image="image:1", existing=BOUND)
+    made = _deployed(playbook, namespace, *typed)
     function = made.function["metadata"]["name"]
     running = [a_pod(name, namespace, function=function) for name in pods]
     return kind(*made.in_order, *running, *also, namespace=namespace, **options)
+
+
+@lru_cache(maxsize=None)
+def _deployed(playbook, namespace, *typed):
+    """Each FakeObjects makes a copy of what it stores."""
+    request = a_worker_request(playbook, *typed)
+    return worker_objects(request, namespace=namespace, image="image:1", existing=BOUND)
 
 
 def a_pod(name, namespace="default", *, function=NAME, ready=True, state="running", **metadata):
