@@ -7,12 +7,12 @@ from setuptools import find_packages, setup
 FASTER = ("msgspec>=0.18", "httptools>=0.6", "uvloop>=0.19")
 
 HERE = Path(__file__).parent
-DEPLOYMENT = (HERE / "playbooks" / "deployment" / "__init__.py").read_text(encoding="utf-8")
+CORE = (HERE / "playbooks" / "core" / "__init__.py").read_text(encoding="utf-8")
 
 setup(
     # PyPI's "playbooks" is another project.
     name="falco-playbooks",
-    version=re.findall(r'^VERSION = "(.+)"$', DEPLOYMENT, re.MULTILINE)[0],
+    version=re.findall(r'^VERSION = "(.+)"$', CORE, re.MULTILINE)[0],
     description="Playbooks that answer a Falco alert as serverless functions",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

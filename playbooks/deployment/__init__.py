@@ -4,4 +4,4 @@ Nothing of it is shipped inside a function. Its folders import one way, the late
 earlier: request, packaging, manifests, apply, engines, and at last the command line.
 """
 
-VERSION = "0.1.0"
+from playbooks.core import VERSION as VERSION

@@ -1,14 +1,18 @@
 import json
 
-from expects import be_empty, contain, equal, expect, start_with
+from expects import be_empty, contain, end_with, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks import isolate
 from playbooks.core import settings
+from playbooks.core.errors import NotPermitted
+from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
 from playbooks.deployment.removal.reach import Reach
 from playbooks.engines.outcome_log import line
-from playbooks.engines.worker.operator.protocol import DEAD_LETTERS
+from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run
 from specs.deployment.mothers import a_worker_request, worker_objects
 from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
@@ -19,13 +23,26 @@ DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion of pod sho
 
 
 class Worker(FakeCluster):
-    """Its worker has these dead letters and this history."""
+    """Its worker has these dead letters and this history, and says this of itself."""
 
     letters, history = (), ()
+    state = (
+        {
+            "version": "0.1.0",
+            "python": "3.13.1",
+            "servers": "nats://nats:4222",
+            "stream": {"name": "FALCO", "messages": 7},
+        },
+    )
 
     def execute(self, namespace, pod, container, command):
         super().execute(namespace, pod, container, command)
-        return answer(*(self.letters if DEAD_LETTERS in command else self.history))
+        found = {DEAD_LETTERS: self.letters, STATE: self.state}
+        return answer(*next((found[word] for word in command if word in found), self.history))
+
+
+def forbidden(*_, **__):
+    raise NotPermitted("forbidden (403)")
 
 
 def deployed(cluster, playbook, name, namespace):
@@ -107,8 +124,38 @@ with description("falco-playbook status") as self:
         expect(self.status()).to(contain("by alice (", ": nodes move\n"))
         expect(self.status()).to(contain("budget used up: shop (since 2026-01-02T03:04:05Z)"))
 
-    with it("counts the dead letters by reason, and shows the last action"):
-        self.cluster.letters = (a_line(1, Reason="paused"), a_line(2, Reason="paused"), a_line(3))
+    with it("counts what the budgets have left"):
+        now = SystemClock().now()
+        book, limits = Book(), Limits(3, None, None, None, 600.0)
+        for uid, place in (("1", "shop"), ("2", "shop"), ("3", "ops")):
+            book.ask(Request(uid, place, now), limits, now)
+        self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": book.text()}
+
+        expect(self.status()).to(
+            contain("budgets:        ops 1 of 3; shop 2 of 3; all namespaces 1 of 30\n")
+        )
+
+    with it("shows NATS, its stream and the version that runs"):
+        expect(self.status()).to(
+            contain(
+                "version:        0.1.0 (image:1)\n",
+                "nats:           nats://nats:4222\n",
+                "stream:         FALCO, 7 messages\n",
+            )
+        )
+
+    with it("says what is wrong with NATS or its stream"):
+        (said,) = Worker.state
+        self.cluster.state = ({**said, "stream": {"why": "no stream keeps falco.>"}},)
+
+        expect(self.status()).to(contain("nats://nats:4222: no stream keeps falco.>\n"))
+
+    with it("counts held alerts and dead letters by reason, and shows the last action"):
+        self.cluster.letters = (
+            a_line(1, Reason="paused"),
+            a_line(2, Reason="host-mounts", Held="true"),
+            a_line(3),
+        )
         skipped = Outcome.skipped("finished", "it has succeeded")
         self.cluster.history = tuple(
             {**line("delete", a_document(), each), "recorded": "2026-11-21T10:00:01.25Z"}
@@ -117,7 +164,8 @@ with description("falco-playbook status") as self:
 
         expect(self.status()).to(
             contain(
-                "dead letters:   3 (2 paused, 1 not-permitted)\n",
+                "held alerts:    2 (1 paused, 1 host-mounts)\n",
+                "dead letters:   1 (1 not-permitted)\n",
                 "last action:    2026-11-21T10:00:01Z deletion of pod shop/web-0 accepted\n",
             )
         )
@@ -135,6 +183,26 @@ with description("falco-playbook status") as self:
         isolate.playbook.build(chosen, some_collaborators(cluster)).run(an_alert())
 
         expect(self.status(reach=at)).to(contain("contained:      pod shop/web-0 until 20"))
+
+    with it("shows the others where the contained objects may not be listed"):
+        self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
+        at = reach()
+        at("").cluster.labelled_pods = forbidden
+
+        expect(self.status(reach=at)).to(
+            contain("contained:      unknown: forbidden (403)\n", "dead letters:   0\n")
+        )
+
+    with it("shows all of it in one table with -o wide, as list does"):
+        self.cluster.letters = (a_line(1),)
+        head, row = self.status("-o", "wide").splitlines()
+
+        expect(head).to(end_with("LAST ACTION  NATS  STREAM  VERSION  SETTINGS"))
+        expect(row.split()[-9:]).to(
+            equal(["-", "0", "1", "0", "-", "ok", "FALCO", "0.1.0", "MAX_ACTIONS=3"])
+        )
+        listed = run("list", "-o", "wide", cluster=self.cluster, reach=reach())
+        expect(listed.out).to(equal(f"{head}\n{row}\n"))
 
     with it("shows it for machines"):
         (found,) = json.loads(self.status("-o", "json"))

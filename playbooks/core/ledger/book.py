@@ -165,6 +165,17 @@ class Book:
             del self._contained[uid]
         self.changed = self.changed or left != before.notes
 
+    # What was done
+
+    def used(self, window: float, now: Instant) -> Dict[str, int]:
+        """How many actions of the last ``window`` seconds count in each namespace."""
+        self._counts.forget(window, now)
+        return self._counts.by_namespace()
+
+    def shared(self) -> int:
+        """Those among them that count towards MAX_ACTIONS_ALL."""
+        return self._counts.sums.shared
+
     # What stops everything
 
     def _stopped(self, request: Request, now: Instant) -> Optional[Answer]:

@@ -92,6 +92,11 @@ class Counts:
         """In all, in a namespace, or of a workload in a namespace."""
         return self.sums.number(*place[:1], *map(mark, place[1:]))
 
+    def by_namespace(self) -> Dict[str, int]:
+        """Of each namespace in which there were any since its budget was reset."""
+        found = ((place[0], n) for place, n in self.sums.numbers.items() if len(place) == 1)
+        return {place: number for place, number in found if not place.endswith(_BEFORE)}
+
     def until(self, fits: Callable[[Sums], bool], window: float, now: Instant) -> float:
         """Seconds until what is older than ``window`` is forgotten so far that the sums fit."""
         sums, grain = self.sums.copy(), now.seconds

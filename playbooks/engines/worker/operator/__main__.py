@@ -22,7 +22,14 @@ from playbooks.core.errors import PlaybookError
 from playbooks.core.settings import Settings, read
 from playbooks.engines.worker.function import ALERTS, OUTCOME_HOURS
 from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream, Unusable
-from playbooks.engines.worker.operator import alerts, dead_letters, history, inspection, protocol
+from playbooks.engines.worker.operator import (
+    alerts,
+    dead_letters,
+    history,
+    inspection,
+    protocol,
+    state,
+)
 from playbooks.engines.worker.operator.protocol import RequestFailed
 from playbooks.engines.worker.settings import IDENTITY, NATS
 
@@ -89,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--hours", type=int, default=24)
     inspect.add_argument("--most", type=int, default=5000)
     inspect.add_argument("--topics", nargs="*", default=[ALERTS])
+    verb(protocol.STATE, state.told)
     verb(protocol.ALERTS, alerts.listed).add_argument("--seconds", type=int, required=True)
     return parser
 

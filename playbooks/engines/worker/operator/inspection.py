@@ -47,9 +47,9 @@ async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncItera
     server. ``asked.hours``, ``asked.most``: how old alerts may be, and how many are read."""
     servers = nats_connection.shown(settings)
     try:
-        connection = await _connect(settings)
+        connection = await connect_once(settings)
     except Exception as error:
-        yield {"about": "nats", "servers": servers, "why": _words(error)}
+        yield {"about": "nats", "servers": servers, "why": in_words(error)}
         return
     yield {"about": "nats", "servers": servers}
     yield {"about": "strangers", **await _strangers(settings)}
@@ -73,16 +73,16 @@ async def _strangers(settings: Settings) -> Dict[str, Any]:
     bare = tuple(server.anonymous() for server in settings["NATS_URL"])
     nobody = {**settings, **dict.fromkeys(_CREDENTIALS, ""), "NATS_URL": bare}
     try:
-        connection = await _connect(nobody)
+        connection = await connect_once(nobody)
     except Exception as error:
-        words = _words(error)
+        words = in_words(error)
         closed = any(word in words.lower() for word in ("authorization", "certificate", "tlsv1"))
         return {} if closed else {"unknown": words}
     await connection.close()
     return {"why": "it accepts anonymous connections"}
 
 
-async def _connect(settings: Settings) -> Any:
+async def connect_once(settings: Settings) -> Any:
     """Each server once, and the first error where none takes us; the worker itself tries for ever.
 
     nats-py goes on with a server that refuses connections, whatever ``allow_reconnect`` says.
@@ -115,10 +115,10 @@ async def stream_of(jetstream: JetStream) -> Tuple[Line, str, int]:
         return {"unknown": str(error)}, "", 0
     choice = streams.choose([streams.Stream.of(each.config) for each in listed], ALERTS)
     if isinstance(choice, streams.Use):
-        last = next(each.state.last_seq for each in listed if each.config.name == choice.name)
-        said: Line = {"name": choice.name}
+        state = next(each.state for each in listed if each.config.name == choice.name)
+        said: Line = {"name": choice.name, "messages": state.messages}
         bounds = list(filter(None, (streams.unbounded(each) for each in listed if _ours(each))))
-        return {**said, **({"bounds": bounds} if bounds else {})}, choice.name, last
+        return {**said, **({"bounds": bounds} if bounds else {})}, choice.name, state.last_seq
     why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.CreateStream) else choice.why
     return {"why": why}, "", 0
 
@@ -128,7 +128,7 @@ def _ours(info: StreamInfo) -> bool:
     return any(streams.keeps(info.config, each) for each in wanted)
 
 
-def _words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     if isinstance(error, asyncio.TimeoutError):
         return f"no connection within {CONNECT:.0f} s"
     return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -13,10 +13,10 @@ from typing import Any, Mapping
 PROGRAM = "playbooks.engines.worker.operator"
 
 #: Changes whenever a verb, its arguments or its lines change, so that they cannot be mixed up.
-VERSION = 1
+VERSION = 2
 
 DEAD_LETTERS, REDELIVER, DROP = "dead-letters", "redeliver", "drop"
-HISTORY, NOTE, INSPECT, ALERTS = "history", "note", "inspect", "alerts"
+HISTORY, NOTE, INSPECT, ALERTS, STATE = "history", "note", "inspect", "alerts", "state"
 
 
 class RequestFailed(Exception):

@@ -117,6 +117,7 @@ class DeadLetters:
         headers = {
             **carried(delivery.headers),
             "Falco-Reason": dead.reason,
+            **({"Falco-Held": "true"} if dead.held else {}),
             "Falco-Message": plain(dead.message),
             "Falco-Subject": plain(delivery.subject),
             "Falco-Origin": str(delivery.origin),

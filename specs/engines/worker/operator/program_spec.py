@@ -6,13 +6,14 @@ from contextlib import redirect_stdout
 from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import description, it
 
+from playbooks.core import VERSION
 from playbooks.engines.worker.operator import __main__ as program
 from playbooks.engines.worker.operator import protocol
 
 HERE = {"PLAYBOOK": "fake", "FUNCTION_NAME": "falco-fake", "FUNCTION_NAMESPACE": "specs"}
 VERBS = (
     *(protocol.DEAD_LETTERS, protocol.REDELIVER, protocol.DROP),
-    *(protocol.HISTORY, protocol.NOTE, protocol.INSPECT, protocol.ALERTS),
+    *(protocol.HISTORY, protocol.NOTE, protocol.INSPECT, protocol.ALERTS, protocol.STATE),
 )
 
 
@@ -49,3 +50,11 @@ with description("The program that runs in a worker's pod for an operator") as s
         expect([line.get("about") for line in lines]).to(equal([None, "nats", None]))
         expect(lines[1]["why"]).not_to(be_empty)
         expect(lines[-1]).to(equal({"end": 1}))
+
+    with it("says of its state which version runs, also where NATS is away"):
+        code, lines = answer("state", NATS_URL="nats://user:secret@127.0.0.1:1")
+
+        expect(code).to(equal(0))
+        expect(lines[1]["version"]).to(equal(VERSION))
+        expect(lines[1]["why"]).not_to(be_empty)
+        expect(json.dumps(lines)).not_to(contain("secret"))

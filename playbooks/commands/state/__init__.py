@@ -1,0 +1,1 @@
+"""The state of deployed playbooks: what is known of each, and how people see it."""

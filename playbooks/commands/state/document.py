@@ -1,0 +1,124 @@
+"""What the API server knows of a deployed playbook. The keys are those of ``-o json``."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from playbooks.commands.checks.rights import namespaces
+from playbooks.commands.deployed import environment_of, is_worker, topics
+from playbooks.commands.options import Session
+from playbooks.commands.pause import ledger_of_ours
+from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.errors import PlaybookError
+from playbooks.core.instant import Instant
+from playbooks.core.ledger import limits
+from playbooks.core.ledger.book import Book
+from playbooks.core.ledger.limits import Limits
+from playbooks.core.playbook import Playbook
+from playbooks.core.settings import read
+from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.request import catalogue
+from playbooks.infrastructure.this_pod import SystemClock
+
+Document = Dict[str, Any]
+
+
+def described(session: Session, function: Manifest) -> Document:
+    """``settings``: those that differ from their defaults. ``paused`` and ``tripped`` are those of
+    the ledger, ``ledger_error`` says why it was not read. ``budgets``: of each namespace, and of
+    ``*`` for all, the actions ``used`` within the window and their ``limit`` (None: off); empty
+    where nothing was done."""
+    namespace, name = function["metadata"]["namespace"], function["metadata"]["name"]
+    found = session.cluster.get([reference("apps/v1", "Deployment", name, namespace)])
+    deployment = found[0] if found else {}
+    playbook = playbook_of(function)
+    document: Document = {
+        "namespace": namespace,
+        "name": name,
+        "playbook": _handler(function),
+        "engine": "kubernetes" if is_worker(deployment) else "kubeless",
+        "ready": (deployment.get("status") or {}).get("readyReplicas") or 0,
+        "replicas": (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0),
+        "image": _image(deployment, name),
+        "topics": list(topics(session.cluster, namespace, name)),
+        "settings": _changed(playbook, environment_of(function), name) if playbook else {},
+        "paused": None,
+        "tripped": {},
+        "budgets": {},
+        "ledger_error": "",
+    }
+    if playbook and playbook.acts:
+        try:
+            book = ledger_of_ours(session.cluster, function)
+            now = SystemClock().now()
+            document["budgets"] = _budgets(playbook, environment_of(function), book, now)
+            document.update(paused=book.paused, tripped=book.tripped)
+        except PlaybookError as error:
+            document["ledger_error"] = str(error)
+    return document
+
+
+def playbook_of(function: Manifest) -> Optional[Playbook]:
+    """None where it is none of this version's."""
+    name = _handler(function)
+    return catalogue.load(name) if name in catalogue.names() else None
+
+
+def contained(session: Session, function: Manifest) -> Document:
+    """The objects that the playbook contains where it acts, and when that ends (empty: a person has
+    to end it); None where ``contained_error`` says why they were not listed."""
+    playbook = playbook_of(function)
+    containment = playbook.reaction.CONTAINMENT if playbook else None
+    if containment is None:
+        return {"contained": [], "contained_error": ""}
+    places = tuple(filter(None, namespaces(environment_of(function))))
+    try:
+        cluster = session.reach().cluster
+        found = [
+            containment.of(each, cluster, each.annotations)
+            for each in containment.listed(cluster, places)
+        ]
+    except PlaybookError as error:
+        return {"contained": None, "contained_error": str(error)}
+    objects: List[Dict[str, str]] = [
+        {"object": str(each.target), "until": str(each.until or "")} for each in found if each.there
+    ]
+    return {"contained": objects, "contained_error": ""}
+
+
+def _handler(function: Manifest) -> str:
+    return str((function.get("spec") or {}).get("handler", "")).partition(".")[0]
+
+
+def _image(deployment: Mapping[str, Any], name: str) -> str:
+    template = (deployment.get("spec") or {}).get("template") or {}
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return next((str(c.get("image", "")) for c in containers if c.get("name") == name), "")
+
+
+def _changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:
+    return {
+        setting.name: environment[setting.name]
+        for setting in playbook.settings
+        if not setting.secret
+        and environment.get(setting.name, setting.default) != setting.default
+        # That of every Function, unless a person gave another.
+        and environment[setting.name] != manifests.name(function)
+    }
+
+
+def _budgets(
+    playbook: Playbook, environment: Mapping[str, str], book: Book, now: Instant
+) -> Document:
+    """Raises InvalidSetting where the deployed settings are none of this version's."""
+    names = {setting.name for setting in playbook.settings}
+    declared = [setting for setting in limits.SETTINGS if setting.name in names]
+    chosen = Limits.of(read(declared, environment))
+    found: Document = {
+        place: {"used": used, "limit": chosen.in_namespace}
+        for place, used in sorted(book.used(chosen.window, now).items())
+    }
+    shared = book.shared()
+    if shared:
+        found["*"] = {"used": shared, "limit": chosen.in_all}
+    return found

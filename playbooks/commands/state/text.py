@@ -1,0 +1,140 @@
+"""The state of playbooks as people read it: a table, or a paragraph for each."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from playbooks.commands.dead import without_fraction
+from playbooks.commands.pause import paused_since
+from playbooks.commands.state.worker import HOURS
+from playbooks.core.notifications.plain_text import plain
+from playbooks.deployment.terminal import Row
+
+COLUMNS = ("NAMESPACE", "NAME", "PLAYBOOK", "READY", "TOPICS", "PAUSED", "BUDGET USED UP")
+WIDE = (
+    *COLUMNS,
+    *("HELD", "DEAD LETTERS", "CONTAINED", "LAST ACTION", "NATS", "STREAM", "VERSION", "SETTINGS"),
+)
+
+_UNKNOWN = "unknown"
+
+
+def row(document: Mapping[str, Any]) -> Row:
+    """By COLUMNS."""
+    paused = document["paused"]
+    unknown = document["ledger_error"]
+    cells = (
+        document["namespace"],
+        document["name"],
+        document["playbook"],
+        _ready(document),
+        ",".join(document["topics"]),
+        f"by {paused.get('by', '')}" if paused else "",
+        ",".join(sorted(document["tripped"])),
+    )
+    return cells, [f"its pauses and budgets are unknown: {unknown}"] if unknown else []
+
+
+def wide_row(document: Mapping[str, Any]) -> Row:
+    """By WIDE. Below it stands what could not be read."""
+    cells, notes = row(document)
+    nats = document["nats"]
+    last, contained = document["last_action"], document["contained"]
+    also = (
+        _sum(document["held"]),
+        _sum(document["dead_letters"]),
+        _UNKNOWN if contained is None else str(len(contained)),
+        without_fraction(last.get("recorded", "")) if last else "",
+        ("down" if nats["error"] and not nats["stream"] else "ok") if nats else _UNKNOWN,
+        nats["stream"] if nats else "",
+        document["version"] or _UNKNOWN,
+        _settings(document),
+    )
+    wrong = (document["worker_error"], document["contained_error"], (nats or {}).get("error"))
+    return (*cells, *also), [*notes, *(_line(each) for each in wrong if each)]
+
+
+def paragraph(document: Mapping[str, Any]) -> str:
+    title = f"{document['namespace']}/{document['name']} ({document['playbook']})"
+    fields = [f"    {f'{name}:':<16}{plain(value)}" for name, value in _fields(document)]
+    return "\n".join([title, *fields])
+
+
+def _fields(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
+    runs = document["version"]
+    yield "engine", document["engine"]
+    yield "ready", _ready(document)
+    yield "version", f"{runs or _UNKNOWN} ({document['image'] or 'no image'})"
+    yield "topics", ", ".join(document["topics"]) or "none"
+    yield "settings", _settings(document) or "defaults"
+    yield from _of_ledger(document)
+    if document["contained_error"]:
+        yield "contained", f"unknown: {_line(document['contained_error'])}"
+    for each in document["contained"] or ():
+        until = each["until"]
+        yield "contained", each["object"] + (f" until {until}" if until else ", no end")
+    yield from _of_worker(document)
+
+
+def _of_ledger(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
+    if document["ledger_error"]:
+        yield "ledger", _line(document["ledger_error"])
+        return
+    yield "paused", paused_since(document["paused"]) if document["paused"] else "no"
+    used = [_budget(place, each) for place, each in document["budgets"].items()]
+    if used:
+        yield "budgets", "; ".join(used)
+    tripped = document["tripped"].items()
+    used_up = ", ".join(f"{place} (since {t.get('at', '')})" for place, t in sorted(tripped))
+    yield "budget used up", used_up or "no"
+
+
+def _of_worker(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
+    nats = document["nats"]
+    if nats:
+        yield "nats", nats["servers"] + (f": {_line(nats['error'])}" if nats["error"] else "")
+        if nats["stream"]:
+            yield "stream", f"{nats['stream']}, {nats['messages']} messages"
+    if document["worker_error"]:
+        yield "worker", _line(document["worker_error"])
+        return
+    yield "held alerts", _by_reason(document["held"])
+    yield "dead letters", _by_reason(document["dead_letters"])
+    last = document["last_action"]
+    said = f"{without_fraction(last.get('recorded', ''))} {last.get('message', '')}" if last else ""
+    yield "last action", said or f"none within {HOURS} hours"
+
+
+def _budget(place: str, budget: Mapping[str, Any]) -> str:
+    """Such as ``shop 2 of 10``."""
+    most = budget["limit"]
+    where = "all namespaces" if place == "*" else place or "no namespace"
+    return f"{where} {budget['used']} of {'no limit' if most is None else most}"
+
+
+def _settings(document: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in document["settings"].items())
+
+
+def _ready(document: Mapping[str, Any]) -> str:
+    return f"{document['ready']}/{document['replicas']}"
+
+
+def _by_reason(counted: Optional[Mapping[str, int]]) -> str:
+    """Such as ``3 (2 paused, 1 before-reset)``."""
+    if not counted:
+        return "0"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counted.items())
+    return f"{sum(counted.values())} ({reasons})"
+
+
+def _sum(counted: Optional[Mapping[str, int]]) -> str:
+    return _UNKNOWN if counted is None else str(sum(counted.values()))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def rows(documents: Sequence[Mapping[str, Any]], *, wide: bool) -> List[Row]:
+    return [wide_row(each) if wide else row(each) for each in documents]
