@@ -10,9 +10,12 @@ import click
 from playbooks.commands.checks import (
     admission_policy,
     enforcement,
+    exemptions,
+    ledger,
     nats,
     network,
     nodes,
+    outcomes,
     rights,
     serving,
 )
@@ -41,9 +44,10 @@ from playbooks.engines.worker import watched
 def check(session: Session, which: Selection, output: str, image: Optional[str]) -> int:
     """Check that the cluster is ready for a playbook.
 
-    It checks the function, its topics and rights, NATS and its alerts, the admission policies,
-    the nodes where it changes nodes and, for isolate, the network plugin. Exit code 0: ready; 1: a
-    check failed, or is unknown.
+    It checks the function, its topics, rights, pause and budgets, NATS, the alerts of the last day
+    and what became of them, exemptions, the admission policies, the nodes where it changes nodes
+    and, for isolate, the network plugin. Exit code 0: ready, perhaps with warnings; 1: a check
+    failed, or is unknown.
     """
     unnamed = image is not None and (not image or image.split() != [image])
     which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))
@@ -87,6 +91,7 @@ def _findings(
                 own=rights.WORKERS if served.deployed else (),
             ),
         )
+        yield from _of_ledger(cluster, served, playbook)
         if served.deployed:
             yield from evaluated(
                 network.NETWORK, lambda: network.look(cluster, namespace, which.function)
@@ -105,7 +110,8 @@ def _findings(
     )
     if playbook.reaction.TARGETS == nodes.NODES:
         environment = served.environment if served else {}
-        yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment))
+        own = served.deployed if served else None
+        yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment, own))
     if NETWORK_POLICIES in playbook.reaction.RELIES_ON:
         chosen = image or _image(served)
         yield from evaluated(
@@ -135,12 +141,24 @@ def _playbook(which: Selection, served: Optional[Served]) -> Optional[Playbook]:
     return catalogue.load(name) if name else None
 
 
+def _of_ledger(cluster: ClusterObjects, served: Served, playbook: Playbook) -> Iterator[Finding]:
+    if not playbook.acts:
+        return
+    yield from evaluated(ledger.LEDGER, lambda: ledger.look(cluster, served.function, playbook))
+    yield from evaluated(
+        exemptions.EXEMPTIONS, lambda: exemptions.look(cluster, playbook, served.environment)
+    )
+
+
 def _inspected(cluster: ClusterObjects, served: Served) -> List[Finding]:
     deployed = served.deployed
     if deployed is None:
         said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"
         return [Finding(nats.NATS, WARNING, said, "alerts arrive at most once there")]
-    return evaluated(nats.NATS, lambda: nats.look(cluster, deployed, served.topics))
+    return [
+        *evaluated(nats.NATS, lambda: nats.look(cluster, deployed, served.topics)),
+        *evaluated(outcomes.OUTCOMES, lambda: outcomes.look(cluster, deployed, served.function)),
+    ]
 
 
 def _image(served: Optional[Served]) -> str:

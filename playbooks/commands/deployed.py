@@ -64,6 +64,13 @@ def workers(cluster: ClusterObjects, deployed: DeployedFunction) -> List[str]:
     return [p["metadata"]["name"] for p in sorted(running, key=lambda p: of_pod(p) is not None)]
 
 
+def worker_nodes(cluster: ClusterObjects, deployed: DeployedFunction) -> List[str]:
+    """The nodes of the pods whose worker runs."""
+    running = [p for p in _pods(cluster, deployed) if _runs(p, deployed.function)]
+    found = {str((pod.get("spec") or {}).get("nodeName", "")) for pod in running}
+    return sorted(found - {""})
+
+
 def a_worker(cluster: ClusterObjects, deployed: DeployedFunction) -> str:
     """Raises DeploymentError with what its pods say, where none runs."""
     running = workers(cluster, deployed)
@@ -125,3 +132,12 @@ def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str,
 
 def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
     return (spec.get("functionSelector") or {}).get("matchLabels") or {}
+
+
+def selecting(function: Mapping[str, Any]) -> str:
+    """The options that name it to a command: ``-p delete -n responders``."""
+    metadata = function["metadata"]
+    playbook = str((function.get("spec") or {}).get("handler", "")).partition(".")[0]
+    name = metadata["name"].partition("-")[2]
+    named = f"-p {playbook}" if name == playbook else f"-p {playbook} -N {name}"
+    return f"{named} -n {metadata['namespace']}"

@@ -2,11 +2,16 @@ from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.commands.checks.rights import WORKERS
+from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted, PlaybookError
+from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.request import catalogue
 from playbooks.engines.worker import watched
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, run
 from specs.commands.readiness import (
     A_NODE,
@@ -18,6 +23,7 @@ from specs.commands.readiness import (
     the_finding,
 )
 
+NOW = Instant.parse("2026-01-02T03:04:05Z")
 TTL = ("-e", "ISOLATE_TTL=2h")
 
 
@@ -33,9 +39,10 @@ with description("falco-playbook check") as self:
         expect(list(found)).to(
             equal(
                 [
-                    *("function", "topics", "rights", "network policy", "nats"),
-                    *("nats, strangers", "jetstream"),
-                    *("alerts, identity", "alerts, hostname", "admission policy"),
+                    *("function", "topics", "rights", "ledger", "budgets", "exemptions"),
+                    *("network policy", "nats", "nats, strangers", "jetstream"),
+                    *("alerts, identity", "alerts, hostname", "alerts, guards", "outcomes"),
+                    "admission policy",
                     *("policy, bare, new", "policy, bare, open"),
                     *("policy, replica, new", "policy, replica, open"),
                 ]
@@ -265,6 +272,177 @@ with description("falco-playbook check, of nodes") as self:
 
     with it("does not look at nodes for a playbook that changes none"):
         expect(list(statuses(ready()))).not_to(contain("nodes"))
+
+    with it("fails where all workers run on the only node that it could change, and spares it"):
+        chosen = ("-e", "TAINT_EFFECT=NoExecute", "-e", "ALLOW_LAST_NODE=true")
+        cluster = ready(*chosen, playbook="taint")
+        plane = cluster.objects[("Node", "", "node-1")]["metadata"]
+        plane["labels"] = {"node-role.kubernetes.io/control-plane": "true"}
+        cluster.create([self.node("worker")])
+        cluster.objects[("Pod", "default", "falco-taint-1")]["spec"] = {"nodeName": "worker"}
+        status, says, _ = the_finding(cluster, "nodes", playbook="taint")
+
+        expect(status).to(equal("failed"))
+        expect(says).to(contain("can never act", "node worker runs all workers of the playbook"))
+
+    with it("warns where as many nodes as it may are contained already, and says how to release"):
+        taint = {"key": "falco/alert", "effect": "NoSchedule"}
+        cluster = ready(playbook="taint")
+        cluster.create([self.node("a", taint), self.node("b"), self.node("c")])
+        status, says, do = the_finding(cluster, "nodes", playbook="taint")
+
+        expect(status).to(equal("warning"))
+        expect(says).to(contain("a contained already, and MAX_NODES is 1"))
+        expect(do).to(equal("falco-playbook undo node/a -A"))
+
+
+with description("falco-playbook check, of the ledger") as self:
+    with before.each:
+        self.cluster = ready("-e", "MAX_ACTIONS=3", playbook="delete")
+
+    def finding(self, check):
+        return the_finding(self.cluster, check, playbook="delete")
+
+    def written(self, write):
+        book = Book()
+        write(book)
+        stored = self.cluster.the("ConfigMap", "falco-delete-ledger")
+        stored["data"] = {"ledger.json": book.text()}
+
+    with it("warns while it is paused: by whom, why, and how it is resumed"):
+        self.written(lambda book: book.pause("alice", NOW, "nodes move"))
+
+        status, says, do = self.finding("ledger")
+        expect(status).to(equal("warning"))
+        expect(says).to(contain("by alice: nodes move"))
+        expect(do).to(equal("falco-playbook resume -p delete -n default"))
+
+    with it("warns of each namespace whose budget is used up, and says how it is reset"):
+        self.written(
+            lambda book: book.tripped.update(shop={"at": "2026-01-02T03:04:05Z", "limit": "3 of 3"})
+        )
+
+        status, says, do = self.finding("budgets")
+        expect(status).to(equal("warning"))
+        expect(says).to(
+            contain("the budget of namespace shop is used up since 2026-01-02", "3 of 3")
+        )
+        expect(do).to(equal("falco-playbook reset -p delete -n default --budget-of shop"))
+
+    with it("says what the budgets have left"):
+        now, limits = SystemClock().now(), Limits(3, None, None, None, 600.0)
+        self.written(lambda book: book.ask(Request("u", "shop", now), limits, now))
+
+        expect(self.finding("budgets")[:2]).to(equal(("ok", "shop 1 of 3")))
+
+    with it("cannot tell where there is none: nothing can be done then"):
+        del self.cluster.objects[("ConfigMap", "default", "falco-delete-ledger")]
+
+        expect(self.finding("ledger")[0]).to(equal("unknown"))
+
+
+with description("falco-playbook check, of exemptions") as self:
+
+    def of(self, *typed, pod=None, **annotations):
+        cluster = ready(*typed, playbook="delete")
+        given = {f"falco/{name.replace('_', '-')}": value for name, value in annotations.items()}
+        cluster.create([reference("v1", "Namespace", "shop")])
+        cluster.objects[("Namespace", "", "shop")]["metadata"]["annotations"] = given
+        if pod:
+            one = cluster.objects[("Pod", "default", "falco-delete-1")]
+            one["metadata"]["annotations"].update(pod)
+        return the_finding(cluster, "exemptions", playbook="delete")
+
+    with it("warns where one does not count, and says what it takes"):
+        for annotations, why in (
+            ({"exempt": "delete"}, "without a time in falco/exempt-until"),
+            ({"exempt": "*", "exempt_until": "soon"}, "without a time in falco/exempt-until"),
+            ({"exempt": "delete", "exempt_until": "2020-01-01T00:00:00Z"}, "was exempted until"),
+            ({"exempt": "*", "exempt_until": "2999-01-01T00:00:00Z"}, "for more than 7d"),
+        ):
+            status, says, do = self.of(**annotations)
+
+            expect(status).to(equal("warning"))
+            expect(says).to(contain("namespace shop", why))
+            expect(do).to(contain("falco/exempt=delete falco/exempt-until=TIME"))
+
+    with it("names those that count, and none of another playbook's"):
+        soon = str(after(SystemClock().now(), 3600.0))
+
+        status, says, _ = self.of(exempt="delete", exempt_until=soon, exempt_reason="migration")
+        expect(status).to(equal("ok"))
+        expect(says).to(contain("namespace shop is exempted from delete until", "migration"))
+        expect(self.of(exempt="isolate")[1]).to(equal("nothing is exempted"))
+
+    with it("looks at pods only where their annotations count"):
+        pod = {"falco/exempt": "delete"}
+
+        expect(self.of(pod=pod)[1]).to(equal("nothing is exempted"))
+        expect(self.of("-e", "EXEMPT_PODS=true", pod=pod)[1]).to(
+            contain("pod default/falco-delete-1 is exempted without a time")
+        )
+
+
+with description("falco-playbook check, of the alerts of the last day") as self:
+    with before.each:
+        self.cluster = ready()
+
+    def of_guards(self, **alerts):
+        self.cluster.says = inspected(alerts=alerts)
+        return the_finding(self.cluster, "alerts, guards")
+
+    with it("warns where the guards would skip all of them, and says why"):
+        status, says, do = self.of_guards(
+            passed=0,
+            refused={"rule-not-listed": 8, "below-minimum-priority": 1},
+            words={"rule-not-listed": "rule 'R' is none of RULES (Q)"},
+        )
+
+        expect(status).to(equal("warning"))
+        expect(says).to(
+            contain(
+                "every alert of the last 24 hours (9) would have been skipped: 8 rule-not-listed"
+            )
+        )
+        expect(says).to(contain("(rule 'R' is none of RULES (Q)); 1 below-minimum-priority"))
+        expect(do).to(contain("docs/guards.md"))
+
+    with it("counts what they skip where some pass"):
+        expect(self.of_guards(passed=7, refused={"rule-not-listed": 2})[:2]).to(
+            equal(("ok", "7 of 9 alerts pass; skipped for what is in them: rule-not-listed (2)"))
+        )
+
+    with it("says nothing where none could be asked about"):
+        self.cluster.says = inspected(alerts={"passed": 0, "refused": {}})
+
+        expect(list(statuses(self.cluster))).not_to(contain("alerts, guards"))
+
+    with it("warns where all that were answered were skipped, with the reasons"):
+        gone = {"status": "skipped", "reason": "pod-gone"}
+        self.cluster.outcomes = answer(gone, gone, {"status": "skipped", "reason": "exempt"})
+
+        expect(the_finding(self.cluster, "outcomes")).to(
+            equal(
+                (
+                    "warning",
+                    "all 3 alerts of the last 24 hours were skipped: pod-gone (2), exempt (1)",
+                    "falco-playbook history -p isolate -n default --skipped --why",
+                )
+            )
+        )
+
+    with it("counts them where some were answered"):
+        expect(the_finding(self.cluster, "outcomes")[:2]).to(
+            equal(("ok", "of the last 24 hours: acted (1), skipped (1)"))
+        )
+
+    with it("warns where nothing is on record, and says nothing where there is none"):
+        self.cluster.outcomes = answer({"error": "no stream"}, code=1, end=False)
+        expect(the_finding(self.cluster, "outcomes")[:2]).to(
+            equal(("warning", "they are not on record: no stream"))
+        )
+        self.cluster.outcomes = answer()
+        expect(list(statuses(self.cluster))).not_to(contain("outcomes"))
 
 
 with description("falco-playbook check, of rights") as self:

@@ -3,7 +3,8 @@
 import json
 
 from playbooks.deployment.manifests import admission_policies
-from specs.commands.fake_cluster import a_cluster, answer, run
+from playbooks.engines.worker.operator.protocol import HISTORY
+from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
 
 SEEN = {
     "about": "alerts",
@@ -13,11 +14,27 @@ SEEN = {
     "identified": 6,
     "unidentified": {},
     "hosts": {"node-1": 9},
+    "passed": 7,
+    "refused": {"rule-not-listed": 2},
+    "words": {"rule-not-listed": "rule 'R' is none of RULES (Q)"},
     "cut": False,
 }
 NATS = {"about": "nats", "servers": "nats://nats:4222"}
 STREAM = {"about": "stream", "name": "FALCO"}
 A_NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {}}
+
+
+DONE = ({"status": "acted", "reason": "isolated"}, {"status": "skipped", "reason": "gone"})
+
+
+class Checked(FakeCluster):
+    """``outcomes``: of the last day."""
+
+    outcomes = answer(*DONE)
+
+    def execute(self, namespace, pod, container, command):
+        said = super().execute(namespace, pod, container, command)
+        return self.outcomes if HISTORY in command else said
 
 
 def inspected(**changes):
@@ -30,7 +47,9 @@ def inspected(**changes):
 def ready(*typed, playbook="isolate", **options):
     """A cluster on which nothing is wrong."""
     also = (*admission_policies.policies(), A_NODE)
-    made = a_cluster(*typed, playbook=playbook, pods=(f"falco-{playbook}-1",), also=also, **options)
+    pods = (f"falco-{playbook}-1",)
+    options = {"kind": Checked, **options}
+    made = a_cluster(*typed, playbook=playbook, pods=pods, also=also, **options)
     made.says = inspected()
     return made
 

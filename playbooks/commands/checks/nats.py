@@ -15,6 +15,7 @@ from playbooks.engines.worker.topics.renamed import words
 NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
 SUBJECTS = "alerts, subjects"
+ANSWERED = "alerts, guards"
 
 # Hours that are looked back, and alerts that are read: the newest.
 HOURS, MOST = 24, 5000
@@ -26,6 +27,7 @@ _REACH = "check NATS_URL, its credentials, and the network policies on the way"
 _ACCESS = "configure users in NATS (docs/nats.md); only the publisher may publish on falco.>"
 _FIELDS = "add k8s.pod.uid and container.id to Falco's append_output, as docs/engines.md shows"
 _RENAMED = "take out what renames them, or deploy the playbook with a topic (-t) that matches"
+_GUARDS = "change these settings or the topics, unless that is what you want (docs/guards.md)"
 _NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
@@ -99,7 +101,25 @@ def _alerts(cluster: ClusterObjects, line: Mapping[str, Any]) -> List[Finding]:
         said = f"there is no alert of the last {HOURS} hours to check"
         found = Finding(IDENTITY, WARNING, said, "trigger a rule of Falco, and check again")
         return [*renamed, found]
-    return [*renamed, _identity(line), *evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])]
+    hostname = evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])
+    return [*renamed, _identity(line), *hostname, *_answered(line)]
+
+
+def _answered(line: Mapping[str, Any]) -> List[Finding]:
+    """What the guards say of the alerts themselves, with the settings that are deployed."""
+    refused: Dict[str, int] = line["refused"]
+    number = line["passed"] + sum(refused.values())
+    if not number:
+        return []
+    if not refused:
+        return [Finding(ANSWERED, OK, f"none of {number} alerts is skipped for what is in it")]
+    if line["passed"]:
+        said = f"{line['passed']} of {number} alerts pass; skipped for what is in them"
+        return [Finding(ANSWERED, OK, f"{said}: {named(refused)}")]
+    words: Dict[str, str] = line["words"]
+    why = "; ".join(f"{count} {code} ({words.get(code, '')})" for code, count in refused.items())
+    which = f"every alert of the last {HOURS} hours ({number}) would have been skipped"
+    return [Finding(ANSWERED, WARNING, f"{which}: {why}", _GUARDS)]
 
 
 def _identity(line: Mapping[str, Any]) -> Finding:
@@ -115,7 +135,7 @@ def _identity(line: Mapping[str, Any]) -> Finding:
     if not without:
         return Finding(IDENTITY, OK, said + more)
     status = WARNING if line["identified"] else FAILED
-    return Finding(IDENTITY, status, f"{said}; not {_named(line['unidentified'])}{more}", _FIELDS)
+    return Finding(IDENTITY, status, f"{said}; not {named(line['unidentified'])}{more}", _FIELDS)
 
 
 def _hostname(cluster: ClusterObjects, line: Mapping[str, Any]) -> Finding:
@@ -123,12 +143,12 @@ def _hostname(cluster: ClusterObjects, line: Mapping[str, Any]) -> Finding:
     hosts: Dict[str, int] = line["hosts"]
     strange = {host or "none at all": n for host, n in hosts.items() if host not in nodes}
     if not strange:
-        return Finding(HOSTNAME, OK, f"the hostname is a node's: {_named(hosts)}")
+        return Finding(HOSTNAME, OK, f"the hostname is a node's: {named(hosts)}")
     said = f"in {sum(strange.values())} of {sum(hosts.values())} alerts the hostname is no node's"
-    return Finding(HOSTNAME, WARNING, f"{said}: {_named(strange)}", _NODE_NAME)
+    return Finding(HOSTNAME, WARNING, f"{said}: {named(strange)}", _NODE_NAME)
 
 
-def _named(counts: Mapping[str, int]) -> str:
+def named(counts: Mapping[str, int]) -> str:
     """Such as "Terminal shell in container (3)", most of them first."""
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{name} ({count})" for name, count in most[:_SHOWN]]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, Optional, Sequence
 
-from playbooks.commands.checks.finding import FAILED, OK, Finding
+from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
+from playbooks.commands.deployed import DeployedFunction, worker_nodes
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.objects import ClusterObjects
@@ -25,33 +26,55 @@ MOST = 5
 
 
 def look(
-    cluster: ClusterObjects, playbook: Playbook, environment: Mapping[str, str]
+    cluster: ClusterObjects,
+    playbook: Playbook,
+    environment: Mapping[str, str],
+    own: Optional[DeployedFunction] = None,
 ) -> List[Finding]:
-    """``environment``: of the function; what is not set has its default. Raises PlaybookError."""
+    """``environment``: of the function; what is not set has its default. ``own``: its worker.
+    Raises PlaybookError."""
     nodes = [Node(manifest) for manifest in cluster.list((NODES,))]
     endpoints = cluster.get([reference("v1", "Endpoints", "kubernetes", "default")])
-    guard = _guard(playbook, environment, nodes, endpoints)
+    context = _context(playbook, environment, nodes, endpoints)
+    guard = LastNodes.of(context)
     answers = {node.name: guard.of_node(node) for node in nodes}
     refused = {name: answer.words for name, answer in answers.items() if answer.reason}
+    if own and context.reaction.evicts:
+        only = worker_nodes(cluster, own)
+        if len(only) == 1 and only[0] not in refused:
+            refused[only[0]] = f"node {only[0]} runs all workers of the playbook, which spares it"
+    return [_changeable(playbook, nodes, refused), *_full(context, nodes)]
+
+
+def _changeable(playbook: Playbook, nodes: Sequence[Node], refused: Mapping[str, str]) -> Finding:
     number = f"{len(nodes) - len(refused)} of {len(nodes)} nodes"
     if len(refused) < len(nodes):
-        return [Finding(NODES, OK, f"{playbook.name} may change {number}{_but(refused)}")]
-    return [
-        Finding(
-            NODES,
-            FAILED,
-            f"{playbook.name} may change none of {len(nodes)} nodes{_but(refused)}",
-            "deploy it with the setting in brackets, if you accept that",
-        )
-    ]
+        return Finding(NODES, OK, f"{playbook.name} may change {number}{_but(refused)}")
+    return Finding(
+        NODES,
+        FAILED,
+        f"{playbook.name} may change none of {len(nodes)} nodes, and can never act{_but(refused)}",
+        "deploy it with the setting in brackets, if you accept that, or add nodes",
+    )
 
 
-def _guard(
+def _full(context: Context, nodes: Sequence[Node]) -> List[Finding]:
+    """Where MAX_NODES is reached, no other node is changed until one of these is released."""
+    most = context.settings["MAX_NODES"]
+    contained = sorted(node.name for node in nodes if context.reaction.counts(node))
+    if most is None or len(contained) < most:
+        return []
+    said = f"{', '.join(contained[:MOST])} contained already, and MAX_NODES is {most}"
+    undo = f"falco-playbook undo node/{contained[0]} -A"
+    return [Finding(NODES, WARNING, f"{said}: alerts about other nodes are held", undo)]
+
+
+def _context(
     playbook: Playbook,
     environment: Mapping[str, str],
     nodes: List[Node],
     endpoints: List[Dict[str, object]],
-) -> LastNodes:
+) -> Context:
     known = {setting.name for setting in playbook.settings}
     given = {name: value for name, value in environment.items() if name in known and value}
     settings = read(playbook.settings, given)
@@ -64,7 +87,7 @@ def _guard(
         SystemClock(), ThisPod({}), memory, StoredLedger(MemoryLedger())
     )
     reaction = playbook.build(settings, collaborators)
-    return LastNodes.of(Context(playbook.name, settings, collaborators, reaction))
+    return Context(playbook.name, settings, collaborators, reaction)
 
 
 def _but(refused: Mapping[str, str]) -> str:

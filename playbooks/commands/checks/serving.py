@@ -20,10 +20,11 @@ TOPICS = "topics"
 
 @dataclass(frozen=True)
 class Served:
-    """``playbook``: its name. ``environment``: plain values. ``deployed`` None: Kubeless serves it,
-    or nothing does. ``image``: of its own container."""
+    """``playbook``: its name. ``function``: its object. ``environment``: plain values. ``deployed``
+    None: Kubeless serves it, or nothing does. ``image``: of its own container."""
 
     playbook: str
+    function: Manifest
     topics: Tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
@@ -49,6 +50,7 @@ def look(
     container = _container(deployment, function)
     served = Served(
         playbook=found[0].get("spec", {}).get("handler", "").partition(".")[0],
+        function=found[0],
         topics=subscribed,
         environment={v["name"]: v.get("value", "") for v in container.get("env") or ()},
         image=container.get("image", ""),

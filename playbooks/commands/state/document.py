@@ -51,7 +51,7 @@ def described(session: Session, function: Manifest) -> Document:
         try:
             book = ledger_of_ours(session.cluster, function)
             now = SystemClock().now()
-            document["budgets"] = _budgets(playbook, environment_of(function), book, now)
+            document["budgets"] = budgets(playbook, environment_of(function), book, now)
             document.update(paused=book.paused, tripped=book.tripped)
         except PlaybookError as error:
             document["ledger_error"] = str(error)
@@ -107,10 +107,11 @@ def _changed(playbook: Playbook, environment: Mapping[str, str], function: str) 
     }
 
 
-def _budgets(
+def budgets(
     playbook: Playbook, environment: Mapping[str, str], book: Book, now: Instant
 ) -> Document:
-    """Raises InvalidSetting where the deployed settings are none of this version's."""
+    """Of each namespace, and of ``*`` for all: ``used`` and ``limit``. Raises InvalidSetting where
+    the deployed settings are none of this version's."""
     names = {setting.name for setting in playbook.settings}
     declared = [setting for setting in limits.SETTINGS if setting.name in names]
     chosen = Limits.of(read(declared, environment))

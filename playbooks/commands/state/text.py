@@ -81,9 +81,9 @@ def _of_ledger(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
         yield "ledger", _line(document["ledger_error"])
         return
     yield "paused", paused_since(document["paused"]) if document["paused"] else "no"
-    used = [_budget(place, each) for place, each in document["budgets"].items()]
+    used = shown_budgets(document["budgets"])
     if used:
-        yield "budgets", "; ".join(used)
+        yield "budgets", used
     tripped = document["tripped"].items()
     used_up = ", ".join(f"{place} (since {t.get('at', '')})" for place, t in sorted(tripped))
     yield "budget used up", used_up or "no"
@@ -105,8 +105,12 @@ def _of_worker(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     yield "last action", said or f"none within {HOURS} hours"
 
 
+def shown_budgets(budgets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Such as ``shop 2 of 10; all namespaces 1 of 30``; empty where nothing was done."""
+    return "; ".join(_budget(place, each) for place, each in budgets.items())
+
+
 def _budget(place: str, budget: Mapping[str, Any]) -> str:
-    """Such as ``shop 2 of 10``."""
     most = budget["limit"]
     where = "all namespaces" if place == "*" else place or "no namespace"
     return f"{where} {budget['used']} of {'no limit' if most is None else most}"

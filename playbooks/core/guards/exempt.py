@@ -49,7 +49,7 @@ class Exemptions(Guard):
     def of_action(self, case: Case, action: Action) -> Answer:
         remarks = []
         for what, given in self._annotated(action).items():
-            answer = self._exemption(what, given, case.now)
+            answer = self.exemption(what, given, case.now)
             if answer.reason:
                 return answer
             if answer.words:
@@ -65,8 +65,9 @@ class Exemptions(Guard):
             found[str(action.pod)] = action.pod.annotations
         return found
 
-    def _exemption(self, what: str, given: Mapping[str, str], now: Instant) -> Answer:
-        """The refusal, or why the annotation does not count."""
+    def exemption(self, what: str, given: Mapping[str, str], now: Instant) -> Answer:
+        """The refusal, or why the annotation does not count; neither where there is none. ``what``
+        has these annotations."""
         listed = names(given.get(EXEMPT, ""))
         if self.playbook not in listed and "*" not in listed:
             return PASSED

@@ -43,6 +43,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     count = 0
     try:
         asked = _parser().parse_args(arguments)
+        asked.environ = environ
         verb: Run = asked.run
         async for line in verb(asked, read(IDENTITY + NATS, environ)):
             protocol.say(line)

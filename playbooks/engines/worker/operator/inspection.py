@@ -12,14 +12,15 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, AsyncIterator, Dict, List, Sequence, Tuple
+from typing import Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from nats.js.api import StreamInfo
 
-from playbooks.core import subjects
+from playbooks.core import catalogue, subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.outcome import Outcome
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, OUTCOMES
 from playbooks.engines.worker.nats import connection as nats_connection
@@ -30,6 +31,9 @@ from playbooks.engines.worker.topics.renamed import SeenSubjects
 
 Line = Dict[str, Any]
 
+# What the guards say of an alert alone, stored at this time; None where it passes.
+Refusal = Callable[[Alert, Instant], Optional[Outcome]]
+
 # Seconds for a connection, the worker's and a stranger's.
 CONNECT = 10.0
 
@@ -38,13 +42,14 @@ _CREDENTIALS = (
     *("NATS_CERT", "NATS_KEY"),
 )
 
-# Names of rules and hosts that a summary holds.
-NAMED = 50
+# Names of rules and hosts that a summary holds, and characters of a refusal.
+NAMED, LONGEST = 50, 200
 
 
 async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Line]:
     """``asked.topics``: those of the Function's triggers, which the caller has from the API
-    server. ``asked.hours``, ``asked.most``: how old alerts may be, and how many are read."""
+    server. ``asked.hours``, ``asked.most``: how old alerts may be, and how many are read.
+    ``asked.environ``: the environment of the worker."""
     servers = nats_connection.shown(settings)
     try:
         connection = await connect_once(settings)
@@ -60,12 +65,27 @@ async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncItera
         return
     since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
     bounds = Bounds(since, asked.most)
+    counts = AlertCounts(_refusal(settings["PLAYBOOK"], asked.environ))
     try:
-        read = await summary(connection, jetstream, name, last, asked.topics, bounds)
+        read = await summary(connection, jetstream, name, last, asked.topics, bounds, counts)
     except (Unusable, ApiError) as error:
         yield {"about": "alerts", "unknown": str(error)}
         return
     yield {"about": "alerts", **read.to_dict()}
+
+
+def _refusal(playbook: str, environ: Mapping[str, str]) -> Optional[Refusal]:
+    """With the worker's own settings; None where they make no playbook, which its log says."""
+    try:
+        responder = catalogue.load(playbook).responder(environ)
+    except Exception:
+        return None
+
+    def refusal(alert: Alert, stored: Instant) -> Optional[Outcome]:
+        found = responder.refusal(alert, stored)
+        return responder.redaction.outcome(found) if found else None
+
+    return refusal
 
 
 async def _strangers(settings: Settings) -> Dict[str, Any]:
@@ -138,19 +158,25 @@ def in_words(error: Exception) -> str:
 class AlertCounts:
     """Counts of messages. ``identified``: with a pod's uid or a container's id; ``unidentified``:
     about a pod without either, by rule; ``about_none``: about the host, or nothing of the cluster.
-    ``cut``: there are more than were read, older ones, or newer ones where time was up.
-    ``renamed``: by topic none of whose alerts came, a subject that one is stored under."""
+    ``passed``: alerts that no guard refuses by what is in them, ``refused`` the others by reason,
+    ``words`` what was said of one of each. ``cut``: there are more than were read, older ones, or
+    newer ones where time was up. ``renamed``: by topic none of whose alerts came, a subject that
+    one is stored under."""
 
+    refusal: Optional[Refusal] = None
     read: int = 0
     invalid: int = 0
     about_none: int = 0
     identified: int = 0
     unidentified: Counter[str] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
+    passed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    words: Dict[str, str] = field(default_factory=dict)
     cut: bool = False
     renamed: Dict[str, str] = field(default_factory=dict)
 
-    def add(self, body: bytes) -> None:
+    def add(self, body: bytes, stored: Instant) -> None:
         self.read += 1
         try:
             alert = Alert.parse(body)
@@ -164,6 +190,21 @@ class AlertCounts:
             self.identified += 1
         else:
             self.unidentified[alert.rule] += 1
+        self._ask(alert, stored)
+
+    def _ask(self, alert: Alert, stored: Instant) -> None:
+        if self.refusal is None:
+            return
+        try:
+            refused = self.refusal(alert, stored)
+        except Exception:
+            # Answering it says why.
+            return
+        if refused is None:
+            self.passed += 1
+            return
+        self.refused[refused.reason] += 1
+        self.words.setdefault(refused.reason, refused.message[:LONGEST])
 
     def to_dict(self) -> Dict[str, Any]:
         return {
@@ -173,6 +214,9 @@ class AlertCounts:
             "identified": self.identified,
             "unidentified": dict(self.unidentified.most_common(NAMED)),
             "hosts": dict(self.hosts.most_common(NAMED)),
+            "passed": self.passed,
+            "refused": dict(self.refused.most_common()),
+            "words": self.words,
             "cut": self.cut,
             "renamed": self.renamed,
         }
@@ -195,12 +239,14 @@ async def summary(
     last: int,
     topics: Sequence[str],
     bounds: Bounds,
+    found: AlertCounts,
 ) -> AlertCounts:
     """Of the alerts on these topics. ``last``: the sequence of the stream's newest message.
+    ``found``: where they are counted.
 
     Raises Unusable or ApiError.
     """
-    found, seen = AlertCounts(), SeenSubjects(topics)
+    seen = SeenSubjects(topics)
     if not last:
         return found
     first = max(1, last - bounds.most + 1)
@@ -214,7 +260,7 @@ async def summary(
             found.cut = found.cut or (origin.sequence == first > 1)
             seen.add(message.subject, message.data)
             if any(subjects.matches(topic, message.subject) for topic in topics):
-                found.add(message.data)
+                found.add(message.data, origin.stored)
         found.cut = found.cut or (batch[-1][0].pending > 0 and time.monotonic() > deadline)
     found.renamed = seen.renamed
     return found

@@ -6,8 +6,9 @@ from mamba import before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.nats.jetstream import ApiError
+from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
-from specs.support.mothers import a_document
+from specs.support.mothers import NOW, a_document
 
 EVERYTHING = Bounds(Instant(0))
 
@@ -79,11 +80,12 @@ with description("What the alerts of a stream say about their pods") as self:
     with before.each:
         self.jetstream = FakeJetStream()
 
-    def found(self, *messages, last=None, topics=("falco.>",), bounds=EVERYTHING):
+    def found(self, *messages, last=None, topics=("falco.>",), bounds=EVERYTHING, refusal=None):
         self.connection = FakeConnection(*messages)
         newest = messages[-1][0] if messages and last is None else (last or 0)
+        counts = AlertCounts(refusal)
         return asyncio.run(
-            summary(self.connection, self.jetstream, "FALCO", newest, topics, bounds)
+            summary(self.connection, self.jetstream, "FALCO", newest, topics, bounds, counts)
         )
 
     with it("is counted: with an id, without one by rule, about no pod, and no alert at all"):
@@ -97,7 +99,7 @@ with description("What the alerts of a stream say about their pods") as self:
             alert(output_fields={}),
             b"nonsense",
         ):
-            counted.add(body)
+            counted.add(body, NOW)
         said = counted.to_dict()
 
         expect((said["read"], said["identified"], said["about_none"], said["invalid"])).to(
@@ -166,3 +168,26 @@ with description("What the alerts of a stream say about their pods") as self:
     with it("is nothing of an empty stream"):
         expect(self.found().read).to(equal(0))
         expect(self.jetstream.made).to(equal([]))
+
+    with it("counts what the guards refuse by reason, at the time at which each was stored"):
+        asked = []
+
+        def refusal(alert, stored):
+            asked.append(stored.seconds)
+            if alert.rule == "broken":
+                raise ValueError("no answer")
+            if alert.rule == "R":
+                return Outcome.skipped("rule-not-listed", "rule 'R' is none of RULES (Q)")
+            return None
+
+        read = self.found(
+            (1, 4, "falco.error.x", alert(rule="R")),
+            (2, 5, "falco.error.x", alert(rule="R")),
+            (3, 6, "falco.error.x", alert(rule="Q")),
+            (4, 7, "falco.error.x", alert(rule="broken")),
+            refusal=refusal,
+        ).to_dict()
+
+        expect(asked).to(equal([4, 5, 6, 7]))
+        expect((read["passed"], read["refused"])).to(equal((1, {"rule-not-listed": 2})))
+        expect(read["words"]).to(equal({"rule-not-listed": "rule 'R' is none of RULES (Q)"}))
