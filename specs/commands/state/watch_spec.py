@@ -14,6 +14,7 @@ from playbooks.commands.state.watch import INTERRUPTED, watch
 from playbooks.core.errors import ClusterUnavailable
 from playbooks.deployment.errors import DeploymentError
 from specs.engines.worker.rig import ROOT
+from specs.support.signals import let_ctrl_c_arrive
 
 # Watches a text of 100 lines, as ``--watch`` does.
 PROGRAM = """
@@ -55,6 +56,7 @@ def on_a_terminal():
         cwd=ROOT,
         env=environ,
         stdout=slave,
+        preexec_fn=let_ctrl_c_arrive,
         stderr=subprocess.PIPE,
     )
     os.close(slave)
