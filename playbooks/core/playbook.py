@@ -28,6 +28,7 @@ from playbooks.core.ports import (
     Cluster,
     ClusterCollaborators,
     Collaborators,
+    Ledger,
     Recorder,
     Remembered,
 )
@@ -147,6 +148,7 @@ class Playbook:
             redaction=Redaction.of(settings),
             recorders=acting.recorders if acting else (),
             cluster=acting.cluster if acting else None,
+            ledger=acting.ledger if acting else None,
         )
 
 
@@ -161,6 +163,7 @@ class Responder:
     ``recorders``: for the engine, which knows when an outcome is final. ``cluster``: where it
     remembers pods, an action on one may be proven from memory, as the API server then sees to it
     that the pod is still as it was remembered. Anything else is decided on what is read.
+    ``ledger``: for the engine's metrics; None for a playbook that does not act.
     """
 
     def __init__(
@@ -173,6 +176,7 @@ class Responder:
         redaction: Optional[Redaction] = None,
         recorders: Sequence[Recorder] = (),
         cluster: Optional[Cluster] = None,
+        ledger: Optional[Ledger] = None,
     ) -> None:
         self._reaction = reaction
         self._guards = guards
@@ -182,6 +186,7 @@ class Responder:
         self.recorders = tuple(recorders)
         # What is done to a node says nothing of the pod: no precondition would hold it to that.
         self._cluster = cluster if reaction.TARGETS == "pods" else None
+        self.ledger = ledger
 
     def check(self) -> None:
         """Raises the PlaybookError for which no alert at all could be answered."""

@@ -61,6 +61,15 @@ class Recorder(ABC):
         """Raises a PlaybookError where it is not on record; nothing depends on that."""
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What keeps a playbook from acting: who ``paused`` it and when, or empty, and the namespaces
+    whose budget has ``tripped``."""
+
+    paused: str = ""
+    tripped: Tuple[str, ...] = ()
+
+
 class Ledger(ABC):
     """What must be remembered of a playbook, and holds across its replicas and restarts."""
 
@@ -78,6 +87,10 @@ class Ledger(ABC):
     @abstractmethod
     def paused(self) -> str:
         """Who paused the playbook and when, or empty. Raises a PlaybookError."""
+
+    @abstractmethod
+    def standing(self) -> Standing:
+        """Read anew. Raises a PlaybookError."""
 
     @abstractmethod
     def contained(self) -> Mapping[str, Contained]:

@@ -27,7 +27,7 @@ from playbooks.core.ledger.book import Book, Request, after
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.ports import Ledger, LedgerStore
+from playbooks.core.ports import Ledger, LedgerStore, Standing
 
 T = TypeVar("T")
 
@@ -112,6 +112,10 @@ class StoredLedger(Ledger):
 
     def paused(self) -> str:
         return paused(self._store)
+
+    def standing(self) -> Standing:
+        book = read(self._store.read()[0])
+        return Standing(_paused(book), tuple(sorted(book.tripped)))
 
     def contained(self) -> Mapping[str, Contained]:
         with self._writing, _asked():
@@ -215,7 +219,11 @@ def read(text: str) -> Book:
 
 def paused(store: LedgerStore) -> str:
     """Who paused the playbook and when, or empty. Raises a PlaybookError."""
-    found = read(store.read()[0]).paused
+    return _paused(read(store.read()[0]))
+
+
+def _paused(book: Book) -> str:
+    found = book.paused
     return f"paused by {found.get('by', '')} at {found.get('at', '')}" if found else ""
 
 

@@ -25,6 +25,17 @@ with description("Every alert rule") as self:
             expect(len(rule["annotations"]["summary"])).to(be_above(20))
             expect(len(rule["annotations"]["description"])).to(be_above(100))
 
+    with it("is called Falco's, and has a runbook in the page about troubleshooting"):
+        page = PATH.with_name("troubleshooting.md").read_text(encoding="utf-8")
+        runbooks = re.findall(r"^### (\w+)$", page, re.MULTILINE)
+        urls = [rule["annotations"]["runbook_url"] for rule in RULES]
+
+        expect([rule["alert"] for rule in RULES]).to(equal(runbooks))
+        expect({name[:13] for name in runbooks}).to(equal({"FalcoPlaybook"}))
+        expect(urls).to(
+            equal([f"https://docs.example.com/troubleshooting.md#{n.lower()}" for n in runbooks])
+        )
+
     with it("asks for reasons and statuses that outcomes have"):
         asked = re.findall(r'(reason|status)="([^"]*)"', " ".join(rule["expr"] for rule in RULES))
         reasons = {value.reason for value in vars(errors).values() if hasattr(value, "reason")}

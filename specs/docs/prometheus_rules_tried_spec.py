@@ -16,7 +16,8 @@ RULES = {rule["alert"]: rule for rule in GROUP["rules"]}
 
 # Series as Prometheus stores them, with the name of a pod that it adds.
 READY = 'playbook_ready{playbook="delete",pod="a"}'
-DEAD = 'playbook_dead_letters_total{playbook="delete",reason="invalid-alert",pod="a"}'
+DEAD = 'playbook_dead_letters_total{playbook="delete",reason="%s",held="%s",pod="a"}'
+OF_POD = '{playbook="delete",job="pods",instance="a"}'
 OUTCOMES = 'playbook_outcomes_total{playbook="delete",status="%s",reason="%s",pod="a"}'
 QUEUE = 'playbook_queue_depth{playbook="delete",topic="falco.>",pod="%s"}'
 LATE = 'playbook_alert_to_action_seconds_bucket{playbook="delete",le="%s",pod="a"}'
@@ -78,11 +79,14 @@ with description("An alert rule, tried by promtool") as self:
         expect(promtool("check", "rules", str(PATH))).to(equal(""))
 
     with it("fires at a first dead letter, whose series begins at 1, and at one more"):
-        series = {DEAD: "_x9 1x60 2x60"}
+        series = {
+            DEAD % ("invalid-alert", "false"): "_x9 1x60 2x60",
+            DEAD % ("paused", "true"): "1x9 2x120",
+        }
         moments = {"5m": False, "11m": True, "40m": False, "72m": True}
 
         said = complaint(
-            "PlaybookDeadLetters", series, moments, playbook="delete", reason="invalid-alert"
+            "FalcoPlaybookDeadLetters", series, moments, playbook="delete", reason="invalid-alert"
         )
         expect(said).to(equal(""))
 
@@ -90,26 +94,28 @@ with description("An alert rule, tried by promtool") as self:
         series = {READY: "1x9 0x60", READY.replace('"a"', '"b"'): "1x29 0x60"}
         moments = {"20m": False, "33m": False, "36m": True}
 
-        expect(complaint("PlaybookNotReady", series, moments, playbook="delete")).to(equal(""))
+        expect(complaint("FalcoPlaybookNotReady", series, moments, playbook="delete")).to(equal(""))
 
     with it("fires when a worker is gone, until it is an hour ago"):
         series = {READY: "1x60 _x120"}
         moments = {"59m": False, "75m": True, "130m": False}
 
-        expect(complaint("PlaybookWorkerGone", series, moments, playbook="delete")).to(equal(""))
+        expect(complaint("FalcoPlaybookWorkerGone", series, moments, playbook="delete")).to(
+            equal("")
+        )
 
     with it("fires a day after the last alert that a ready worker got"):
         series = {READY: "1x400", OUTCOMES % ("acted", "tainted"): "_x60 1x400"}
         moments = {"25h": False, "34h": False, "35h": True}
 
-        said = complaint("PlaybookSilent", series, moments, every="10m", playbook="delete")
+        said = complaint("FalcoPlaybookSilent", series, moments, every="10m", playbook="delete")
         expect(said).to(equal(""))
 
     with it("fires when nothing ever came to a worker that is a day old"):
         moments = {"20h": False, "25h": True}
 
         said = complaint(
-            "PlaybookSilent", {READY: "1x400"}, moments, every="10m", playbook="delete"
+            "FalcoPlaybookSilent", {READY: "1x400"}, moments, every="10m", playbook="delete"
         )
         expect(said).to(equal(""))
 
@@ -117,39 +123,87 @@ with description("An alert rule, tried by promtool") as self:
         series = {'playbook_lost_total{playbook="delete",pod="a"}': "0x20 1x60"}
         moments = {"15m": False, "25m": True, "60m": False}
 
-        expect(complaint("PlaybookAlertsLost", series, moments, playbook="delete")).to(equal(""))
+        expect(complaint("FalcoPlaybookAlertsLost", series, moments, playbook="delete")).to(
+            equal("")
+        )
 
     with it("fires at the first action that is not permitted"):
         series = {OUTCOMES % ("failed", "not-permitted"): "_x19 1x60"}
         moments = {"15m": False, "25m": True}
 
-        expect(complaint("PlaybookNotPermitted", series, moments, playbook="delete")).to(equal(""))
+        expect(complaint("FalcoPlaybookNotPermitted", series, moments, playbook="delete")).to(
+            equal("")
+        )
 
     with it("fires at failures that go on"):
         series = {OUTCOMES % ("failed", "conflict"): "0x20 0+1x60"}
         moments = {"15m": False, "40m": True}
         labels = {"playbook": "delete", "reason": "conflict"}
 
-        expect(complaint("PlaybookFailures", series, moments, **labels)).to(equal(""))
+        expect(complaint("FalcoPlaybookFailures", series, moments, **labels)).to(equal(""))
+
+    with it("fires at an alert that is held, apart from dead letters"):
+        series = {
+            DEAD % ("invalid-alert", "false"): "1x9 2x120",
+            DEAD % ("paused", "true"): "_x9 1x60",
+        }
+        moments = {"5m": False, "11m": True, "40m": False}
+        labels = {"playbook": "delete", "reason": "paused"}
+
+        expect(complaint("FalcoPlaybookHeld", series, moments, **labels)).to(equal(""))
 
     with it("fires while the API server is away"):
-        series = {'playbook_paused{playbook="delete",pod="a"}': "0x9 1x20 0x20"}
+        series = {"playbook_api_unavailable" + OF_POD: "0x9 1x20 0x20"}
         moments = {"12m": False, "20m": True, "35m": False}
 
-        expect(complaint("PlaybookPaused", series, moments, playbook="delete")).to(equal(""))
+        for known in (series, {**series, "playbook_paused" + OF_POD: "0x60"}):
+            said = complaint("FalcoPlaybookApiUnavailable", known, moments, playbook="delete")
+            expect(said).to(equal(""))
+
+    with it("fires at the same of an earlier worker, which called it playbook_paused"):
+        series = {"playbook_paused" + OF_POD: "0x9 1x20 0x20"}
+        moments = {"12m": False, "20m": True, "35m": False}
+
+        said = complaint("FalcoPlaybookApiUnavailable", series, moments, playbook="delete")
+        expect(said).to(equal(""))
+        never = {"20m": False, "60m": False}
+        series = {"playbook_paused" + OF_POD: "1x90"}
+        expect(complaint("FalcoPlaybookPaused", series, never, playbook="delete")).to(equal(""))
+
+    with it("fires while a person has paused it for long, and takes that for no outage"):
+        series = {
+            "playbook_paused" + OF_POD: "0x9 1x60 0x20",
+            "playbook_api_unavailable" + OF_POD: "0x90",
+        }
+        moments = {"20m": False, "45m": True, "75m": False}
+
+        expect(complaint("FalcoPlaybookPaused", series, moments, playbook="delete")).to(equal(""))
+        never = {"20m": False, "45m": False}
+        said = complaint("FalcoPlaybookApiUnavailable", series, never, playbook="delete")
+        expect(said).to(equal(""))
+
+    with it("fires at a used up budget, also where Prometheus has renamed the worker's label"):
+        moments = {"5m": False, "12m": True, "40m": False}
+        labels = {"playbook": "delete", "tripped": "shop"}
+        for given in ('namespace="shop"', 'namespace="ops",exported_namespace="shop"'):
+            series = {f'playbook_budget_tripped{{playbook="delete",{given}}}': "_x9 1x20"}
+
+            expect(complaint("FalcoPlaybookBudgetTripped", series, moments, **labels)).to(equal(""))
 
     with it("fires at a queue that stays long, which two workers count once"):
         series = {QUEUE % "a": "0x9 150x60", QUEUE % "b": "0x9 150x60"}
         moments = {"12m": False, "20m": True}
         labels = {"playbook": "delete", "topic": "falco.>"}
 
-        expect(complaint("PlaybookQueue", series, moments, "150", **labels)).to(equal(""))
+        expect(complaint("FalcoPlaybookQueue", series, moments, "150", **labels)).to(equal(""))
 
     with it("fires at actions that come late"):
         series = {LATE % "30": "0x60", LATE % "60": "0+10x60", LATE % "+Inf": "0+10x60"}
         moments = {"3m": False, "20m": True}
 
-        expect(complaint("PlaybookLate", series, moments, "57s", playbook="delete")).to(equal(""))
+        expect(complaint("FalcoPlaybookLate", series, moments, "57s", playbook="delete")).to(
+            equal("")
+        )
 
 
 with description("An expression of the dashboard") as self:

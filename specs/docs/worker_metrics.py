@@ -23,7 +23,10 @@ WORDS = {
     "or",
     "rate",
 }
-WORDS |= {"sum", "unless", "vector", "label_values"}
+WORDS |= {"sum", "unless", "vector", "label_values", "label_replace", "last_over_time"}
+
+# Labels that Prometheus gives what it scrapes.
+TARGET = {"job", "instance", "exported_namespace"}
 
 
 def metrics() -> List[MetricWrapperBase]:
@@ -54,4 +57,5 @@ def unknown(expression: str) -> List[str]:
     known = series()
     used = names & set(known)
     labels = set().union(*(known[name] for name in used)) if used else set()
-    return sorted(names - used - labels)
+    made = set(re.findall(r'label_replace\(.*?"(\w+)", "\$1"', expression, re.DOTALL))
+    return sorted(names - used - labels - TARGET - made)

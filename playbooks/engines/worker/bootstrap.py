@@ -37,6 +37,7 @@ from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.expiry import keep_ending
 from playbooks.engines.worker.work.outage import Outage
+from playbooks.engines.worker.work.standing import keep_reading
 from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker
 
@@ -81,6 +82,7 @@ def bootstrap(
     feed = Feed(objects, lambda *found: _threadsafe(loop, wanted.update, *found))
     readiness = Readiness(lambda: wanted.refused, lambda: outage.unready)
     metrics.readiness(readiness.missing)
+    metrics.serves(here["namespace"], here["function"])
 
     def token() -> str:
         # Read anew each time: a rotated token comes by the mounted file.
@@ -107,7 +109,7 @@ def bootstrap(
         else:
             back = before == ClusterUnavailable.AWAY
             log.info("the API server is back" if back else "alerts are answered again")
-        metrics.pause(bool(why))
+        metrics.unusable(bool(why))
         if worker.serving is not None:
             worker.serving.intake.pause(bool(why))
 
@@ -165,6 +167,14 @@ def bootstrap(
         return Serving(work, intake, keeping)
 
     ends = expiry(playbook, environ)
+    # Also while NATS is away.
+    beside = [partial(keep_ending, playbook.name, ends)] if ends is not None else []
+    if responder.ledger is not None:
+        beside.append(partial(keep_reading, responder.ledger, metrics.stands))
+
+    async def all_beside() -> None:
+        await asyncio.gather(*(each() for each in beside))
+
     worker = Worker(
         name=f"playbook {playbook.name}",
         settings=settings,
@@ -180,8 +190,7 @@ def bootstrap(
         outage=outage,
         writer=writer,
         serve=serve,
-        # Also while NATS is away.
-        beside=partial(keep_ending, playbook.name, ends) if ends is not None else None,
+        beside=all_beside if beside else None,
         watch=watch,
     )
     return worker

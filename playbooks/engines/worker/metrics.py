@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Dict, Optional, Union
+from typing import Callable, Dict, Optional, Set, Union
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from playbooks.core import VERSION
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.ports import WatchingCluster
+from playbooks.core.ports import Standing, WatchingCluster
 
 # Seconds. From a millisecond, for skipped alerts, to the deadline of Kubeless' functions.
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
@@ -27,6 +28,7 @@ class Metrics:
     def __init__(self, playbook: str) -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._playbook = playbook
+        self._tripped: Set[str] = set()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         into = self.registry
@@ -55,8 +57,8 @@ class Metrics:
         )
         self.dead_letters = Counter(
             "playbook_dead_letters_total",
-            "Alerts that were given up",
-            ["playbook", "reason"],
+            "Alerts that were given up (held=false), or are held for a person (held=true)",
+            ["playbook", "reason", "held"],
             registry=into,
         )
         self.dropped = Counter(
@@ -94,7 +96,19 @@ class Metrics:
         )
         self.paused = Gauge(
             "playbook_paused",
-            "1 while alerts wait, because any of them would fail",
+            "1 while a person has paused the playbook",
+            ["playbook"],
+            registry=into,
+        )
+        self.tripped = Gauge(
+            "playbook_budget_tripped",
+            "1 while the budget of a namespace is used up",
+            ["playbook", "namespace"],
+            registry=into,
+        )
+        self.unavailable = Gauge(
+            "playbook_api_unavailable",
+            "1 while alerts wait, because any of them would fail, such as without the API server",
             ["playbook"],
             registry=into,
         )
@@ -146,9 +160,15 @@ class Metrics:
         )
         self._watch: Optional[WatchingCluster] = None
         self._answered: Dict[str, int] = {}
+        self.info = Gauge(
+            "playbook_info",
+            "Always 1: the Function, its namespace, and the version that runs",
+            ["playbook", "namespace", "function", "version"],
+            registry=into,
+        )
         for metric in (
             *(self.redeliveries, self.in_flight, self.waiting, self.paused),
-            *(self.ready, self.lost, self.refused, self.renamed),
+            *(self.unavailable, self.ready, self.lost, self.refused, self.renamed),
         ):
             metric.labels(playbook)
 
@@ -173,8 +193,8 @@ class Metrics:
     def redelivered(self) -> None:
         self.redeliveries.labels(self._playbook).inc()
 
-    def gave_up(self, reason: str, count: int = 1) -> None:
-        self.dead_letters.labels(self._playbook, reason).inc(count)
+    def gave_up(self, reason: str, count: int = 1, *, held: bool = False) -> None:
+        self.dead_letters.labels(self._playbook, reason, str(held).lower()).inc(count)
 
     def drop(self, reason: str) -> None:
         self.dropped.labels(self._playbook, reason).inc()
@@ -191,8 +211,20 @@ class Metrics:
     def claimed(self, count: int) -> None:
         self.in_flight.labels(self._playbook).set(count)
 
-    def pause(self, away: bool) -> None:
-        self.paused.labels(self._playbook).set(1 if away else 0)
+    def unusable(self, away: bool) -> None:
+        self.unavailable.labels(self._playbook).set(1 if away else 0)
+
+    def stands(self, standing: Standing) -> None:
+        """What its ledger says."""
+        self.paused.labels(self._playbook).set(1 if standing.paused else 0)
+        for namespace in self._tripped - set(standing.tripped):
+            self.tripped.remove(self._playbook, namespace)
+        self._tripped = set(standing.tripped)
+        for namespace in self._tripped:
+            self.tripped.labels(self._playbook, namespace).set(1)
+
+    def serves(self, namespace: str, function: str) -> None:
+        self.info.labels(self._playbook, namespace, function, VERSION).set(1)
 
     def refuse(self, refused: bool) -> None:
         self.refused.labels(self._playbook).set(1 if refused else 0)

@@ -338,7 +338,7 @@ with description("A worker's failures") as self:
 
         status, said = worker.get("/readyz")
         expect((status, "the account is refused" in said)).to(equal((503, True)))
-        expect(worker.metric('playbook_paused{playbook="fake"}')).to(equal(1))
+        expect(worker.metric('playbook_api_unavailable{playbook="fake"}')).to(equal(1))
         rig.refuse(False)
         rig.acted(*names)
         expect(dead(nats)).to(be_empty)
@@ -394,7 +394,7 @@ with description("A worker's failures") as self:
         time.sleep(6)
 
         expect(worker.get("/readyz")[0]).to(equal(200))
-        expect(worker.metric('playbook_paused{playbook="fake"}')).to(equal(1))
+        expect(worker.metric('playbook_api_unavailable{playbook="fake"}')).to(equal(1))
         expect(nats.consumers()[0]["num_ack_pending"]).to(be_below_or_equal(16))
         rig.away(False)
         rig.acted(*names)

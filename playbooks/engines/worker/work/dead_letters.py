@@ -76,7 +76,7 @@ class DeadLetters:
             f"{delivery.origin}{also} {ended} and {where}: {dead.message}{advice}",
             reason=dead.reason,
         )
-        self._metrics.gave_up(dead.reason, len(deliveries))
+        self._metrics.gave_up(dead.reason, len(deliveries), held=dead.held)
         return True
 
     async def _keep(self, deliveries: Sequence[Delivery], dead: Dead) -> None:

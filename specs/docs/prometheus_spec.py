@@ -1,0 +1,143 @@
+"""Against a real Prometheus, which scrapes what a worker exposes and reads the rules."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+import yaml
+from expects import equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.core.ports import Standing
+from playbooks.engines.worker.metrics import Metrics
+from specs.engines.worker.rig import eventually, free_port
+from specs.support.conditions import not_run_unless, program
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PANELS = json.loads((DOCS / "grafana-dashboard.json").read_text(encoding="utf-8"))["panels"]
+HOME, FUNCTION = "responders", "falco-delete"
+
+
+def served(metrics):
+    """A server of /metrics."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(metrics.page())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def a_worker():
+    """One that was paused, and whose budget of shop is used up."""
+    metrics = Metrics("delete")
+    metrics.serves(HOME, FUNCTION)
+    metrics.stands(Standing("paused by alice", ("shop",)))
+    metrics.gave_up("paused", 2, held=True)
+    return metrics
+
+
+class Prometheus:
+    """Scrapes the page every second, as a pod of the namespace HOME, and has the rules."""
+
+    def __init__(self, page):
+        self.directory = Path(tempfile.mkdtemp(prefix="prometheus-"))
+        self.port = free_port()
+        shutil.copy(DOCS / "prometheus-rules.yaml", self.directory)
+        # The label as the discovery of pods gives it.
+        target = {"targets": [f"127.0.0.1:{page.server_port}"], "labels": {"namespace": HOME}}
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["prometheus-rules.yaml"],
+            "scrape_configs": [{"job_name": "pods", "static_configs": [target]}],
+        }
+        path = self.directory / "prometheus.yml"
+        path.write_text(yaml.safe_dump(config))
+        log = (self.directory / "log").open("wb")
+        words = [f"--config.file={path}", f"--storage.tsdb.path={self.directory / 'data'}"]
+        words.append(f"--web.listen-address=127.0.0.1:{self.port}")
+        self.process = subprocess.Popen(["prometheus", *words], stdout=log, stderr=log)
+        eventually(lambda: self.asked("playbook_info"), 60)
+
+    def remove(self):
+        self.process.terminate()
+        self.process.wait(20)
+        shutil.rmtree(self.directory)
+
+    def get(self, path):
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}"
+        try:
+            with urlopen(url, timeout=10) as answer:
+                return json.loads(answer.read())["data"]
+        except (OSError, ValueError):
+            return None
+
+    def asked(self, expression):
+        """The value of each series."""
+        found = self.get(f"query?{urllib.parse.urlencode({'query': expression})}")
+        return found and [float(each["value"][1]) for each in found["result"]]
+
+
+with description("A Prometheus that scrapes a worker as a pod of its namespace") as self:
+    with before.all:
+        self.page = served(a_worker())
+        self.prometheus = Prometheus(self.page)
+
+    with after.all:
+        self.prometheus.remove()
+        self.page.shutdown()
+
+    def shown(self, title, **chosen):
+        """The values of a panel whose variables are chosen so."""
+        (panel,) = [each for each in PANELS if each["title"] == title]
+        variables = {"namespace": ".*", "function": "falco-.+", "playbook": ".*", **chosen}
+        expression = re.sub(r"\$__(rate_interval|range)", "1m", panel["targets"][0]["expr"])
+        for name, value in variables.items():
+            expression = expression.replace(f"${name}", value)
+        return self.prometheus.asked(expression)
+
+    with it("shows what is held, paused and used up, by namespace and function"):
+        for title, value in (
+            ("Held alerts", 2.0),
+            ("Paused playbooks", 1.0),
+            ("Budgets used up", 1.0),
+            ("Without the API server", 0.0),
+        ):
+            expect((title, self.shown(title))).to(equal((title, [value])))
+            expect((title, self.shown(title, namespace=HOME, function=FUNCTION))).to(
+                equal((title, [value]))
+            )
+        expect(self.shown("Paused playbooks", namespace="another")).to(equal([]))
+        expect(self.shown("Paused playbooks", function="falco-other")).to(equal([]))
+
+    with it("loads every rule, and fires for the namespace whose budget is used up"):
+        name = "FalcoPlaybookBudgetTripped"
+
+        def firing():
+            found = (self.prometheus.get("alerts") or {}).get("alerts") or ()
+            return [each for each in found if each["labels"]["alertname"] == name]
+
+        (alert,) = eventually(firing, 60)
+        expect(alert["labels"]["tripped"]).to(equal("shop"))
+        rules = [
+            rule for group in self.prometheus.get("rules")["groups"] for rule in group["rules"]
+        ]
+        expect(rules).to(have_len(15))
+        expect({rule["health"] for rule in rules} - {"ok", "unknown"}).to(equal(set()))
+
+not_run_unless(program("prometheus"), globals())
