@@ -42,6 +42,7 @@ setup(
         "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
         "knative": ["h11>=0.14"],
         "local": ["nats-py>=2.7"],
+        "otel": ["opentelemetry-sdk>=1.20", "opentelemetry-exporter-otlp-proto-http>=1.20"],
         "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14", *FASTER],
     },

@@ -173,6 +173,7 @@ def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]
         "function_uid": header("Function-Uid"),
         "own": line["own"],
         "cut": header("Cut"),
+        "trace_id": header("Trace-Id"),
         **(_text(body) if raw else {"body": Redaction().body(body)}),
     }
 

@@ -144,6 +144,7 @@ def _of_line(line: Mapping[str, Any]) -> Entry:
         "why": list(outcome.why),
         "alert": line.get("alert"),
         "by": str(outcome.details.get("by") or ""),
+        "trace_id": outcome.trace_id,
         "times": 1,
     }
 
@@ -164,6 +165,7 @@ def _of_event(item: Mapping[str, Any]) -> Entry:
         "why": [],
         "alert": {"rule": rule, "time": said.get(event.TIME, "")} if rule else None,
         "by": said.get(event.BY, ""),
+        "trace_id": said.get(event.TRACE, ""),
         "times": series.get("count", 1),
     }
 

@@ -42,7 +42,8 @@ class Outcome:
     ``reason`` is a stable code, ``message`` the words for people, ``details`` JSON-safe facts.
     ``why``: the checks on the way to it and their answers, in order. ``held``: skipped for now, to
     be released or dropped by a person. ``waits``: an engine that can asks again after so many
-    seconds, and nobody has to release it. ``error`` is what made it fail, ``target_ref`` the object
+    seconds, and nobody has to release it. ``trace_id``: of the trace that the alert belongs to, 32
+    hexadecimal digits or empty. ``error`` is what made it fail, ``target_ref`` the object
     that an action was planned on; these three do not travel in the dict.
     """
 
@@ -54,6 +55,7 @@ class Outcome:
     why: Tuple[str, ...] = ()
     held: bool = False
     waits: Optional[float] = field(default=None, compare=False)
+    trace_id: str = field(default="", compare=False)
     error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
     target_ref: Optional[TargetRef] = field(default=None, compare=False, repr=False)
 
@@ -99,6 +101,7 @@ class Outcome:
             dict(document["details"]),
             tuple(document["why"]),
             document["held"],
+            trace_id=document.get("trace_id", ""),
         )
 
     def to_dict(self) -> Dict[str, Any]:
@@ -111,4 +114,5 @@ class Outcome:
             "details": dict(self.details),
             "why": list(self.why),
             "held": self.held,
+            **({"trace_id": self.trace_id} if self.trace_id else {}),
         }

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 
 from playbooks.core import guards
-from playbooks.core.action import Action, Answer
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import (
@@ -35,6 +35,17 @@ from playbooks.core.ports import (
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, names, read
+from playbooks.core.tracing.spans import (
+    ACTION,
+    ALERT,
+    GUARDS_OF_ACTION,
+    GUARDS_OF_ALERT,
+    PROOF,
+    NoSpans,
+    Span,
+    Spans,
+)
+from playbooks.core.tracing.traceparent import TraceParent
 
 # What the guards read, beside what each reaction declares.
 _NAMESPACES = (Permission("namespaces", ("get",)),)
@@ -128,6 +139,7 @@ class Playbook:
         environ: Mapping[str, str],
         collaborators: Optional[Collaborators] = None,
         cluster: Optional[Cluster] = None,
+        spans: Optional[Spans] = None,
     ) -> Responder:
         """The playbook with its settings read. ``cluster``: instead of that of its collaborators.
         Raises InvalidSetting."""
@@ -149,6 +161,7 @@ class Playbook:
             recorders=acting.recorders if acting else (),
             cluster=acting.cluster if acting else None,
             ledger=acting.ledger if acting else None,
+            spans=spans,
         )
 
 
@@ -177,6 +190,7 @@ class Responder:
         recorders: Sequence[Recorder] = (),
         cluster: Optional[Cluster] = None,
         ledger: Optional[Ledger] = None,
+        spans: Optional[Spans] = None,
     ) -> None:
         self._reaction = reaction
         self._guards = guards
@@ -187,6 +201,7 @@ class Responder:
         # What is done to a node says nothing of the pod: no precondition would hold it to that.
         self._cluster = cluster if reaction.TARGETS == "pods" else None
         self.ledger = ledger
+        self._spans = spans or NoSpans()
 
     def check(self) -> None:
         """Raises the PlaybookError for which no alert at all could be answered."""
@@ -214,15 +229,42 @@ class Responder:
         recorded: bool = False,
         released_by: str = "",
         received: Optional[Instant] = None,
+        trace: Optional[TraceParent] = None,
     ) -> Outcome:
         """Never raises an Exception: what went wrong is the failed outcome's ``error``.
 
         ``recorded``: the alert comes from a file, and its own time is the clock. ``released_by``:
-        the person who let a held alert go on. ``received``: when the broker stored it.
+        the person who let a held alert go on. ``received``: when the broker stored it. ``trace``:
+        the one that the sender names.
         """
+        with self._spans.span(ALERT, trace) as span:
+            outcome = self._answered(
+                body, recorded=recorded, released_by=released_by, received=received, span=span
+            )
+            failed = outcome.reason if outcome.status is Status.FAILED else ""
+            span.note(
+                failed=failed,
+                falco_status=str(outcome.status),
+                falco_reason=outcome.reason,
+                falco_target=outcome.target,
+            )
+            trace_id = span.trace_id or (trace.trace_id if trace else "")
+        return replace(outcome, trace_id=trace_id)
+
+    def _answered(
+        self,
+        body: Any,
+        *,
+        recorded: bool,
+        released_by: str,
+        received: Optional[Instant],
+        span: Span,
+    ) -> Outcome:
         why: List[str] = []
         try:
             alert = Alert.parse(body)
+            rule = self.redaction.text(alert.rule)
+            span.note(falco_rule=rule, falco_priority=str(alert.priority))
             now = alert.time if recorded else self._clock.now()
             case = Case(
                 alert,
@@ -247,10 +289,11 @@ class Responder:
     def _decide(self, case: Case, why: List[str]) -> Outcome:
         if case.released_by:
             why.append(f"released by {case.released_by}")
-        for guard in self._guards:
-            answer = _noted(_asked(guard, partial(guard.of_alert, case)), why)
-            if answer.reason:
-                return answer.outcome()
+        with self._spans.span(GUARDS_OF_ALERT) as span:
+            refused = self._refused(case, why)
+            if refused is not None:
+                span.note(falco_reason=refused.reason)
+                return refused
         return self._from_memory(case, why) or self._planned(case, why)
 
     def _from_memory(self, case: Case, why: List[str]) -> Optional[Outcome]:
@@ -275,7 +318,9 @@ class Responder:
         return outcome
 
     def _planned(self, case: Case, why: List[str], memory: Optional[Remembered] = None) -> Outcome:
-        planned = self._reaction.plan(case.alert)
+        with self._spans.span(PROOF) as span:
+            planned = self._reaction.plan(case.alert)
+            span.note(falco_target=planned.target)
         why.extend(planned.why)
         memory = memory or Remembered()
         if isinstance(planned, Outcome):
@@ -290,16 +335,39 @@ class Responder:
             outcome = replace(failed, target=planned.target, details=details)
         return replace(outcome, target_ref=planned.target_ref)
 
+    def _refused(self, case: Case, why: List[str]) -> Optional[Outcome]:
+        """What the guards say of the alert alone; None where it passes."""
+        for guard in self._guards:
+            answer = _noted(_asked(guard, partial(guard.of_alert, case)), why)
+            if answer.reason:
+                return answer.outcome()
+        return None
+
     def _act(self, case: Case, planned: Action, why: List[str], memory: Remembered) -> Outcome:
         """A proven target that a guard leaves alone is held for a person."""
+        with self._spans.span(GUARDS_OF_ACTION) as span:
+            guard, answer = self._objection(case, planned, why)
+            span.note(falco_reason=answer.reason)
+        if guard is not None:
+            if memory.used and not guard.KEEPS_COUNT:
+                raise _Anew
+            refused = answer.outcome(planned)
+            return refused if self._dry_run else replace(refused, held=True)
+        if self._dry_run:
+            return planned.would()
+        with self._spans.span(ACTION) as span:
+            span.note(falco_verb=planned.verb, falco_target=planned.target)
+            return planned.carry_out()
+
+    def _objection(
+        self, case: Case, planned: Action, why: List[str]
+    ) -> Tuple[Optional[Guard], Answer]:
+        """The guard that refuses the action, and its answer; None where all let it pass."""
         for guard in self._guards:
             answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:
-                if memory.used and not guard.KEEPS_COUNT:
-                    raise _Anew
-                refused = answer.outcome(planned)
-                return refused if self._dry_run else replace(refused, held=True)
-        return planned.would() if self._dry_run else planned.carry_out()
+                return guard, answer
+        return None, PASSED
 
 
 def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:

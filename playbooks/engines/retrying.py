@@ -12,6 +12,7 @@ from playbooks.core.errors import RetryableError
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Responder
+from playbooks.core.tracing.traceparent import TraceParent
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
@@ -25,6 +26,7 @@ def answer(
     recorded: bool = False,
     released_by: str = "",
     received: Optional[Instant] = None,
+    trace: Optional[TraceParent] = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
@@ -36,7 +38,12 @@ def answer(
     that took more than one attempt says how many. The rest as for Responder.
     """
     ask = partial(
-        responder.answer, body, recorded=recorded, released_by=released_by, received=received
+        responder.answer,
+        body,
+        recorded=recorded,
+        released_by=released_by,
+        received=received,
+        trace=trace,
     )
     started, attempts, pause = clock(), 1, FIRST_PAUSE
     outcome = ask()

@@ -18,6 +18,7 @@ from playbooks.core.errors import InvalidSetting, PlaybookError, RetryableError,
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines import outcome_log, recorders, retrying
 
 # Seconds that each recorder may take after the answer, at most.
@@ -47,10 +48,11 @@ class Intent(str, Enum):
 @dataclass(frozen=True)
 class Event:
     """``body``: the alert, as JSON in bytes or text, as a dict, or read. ``id``: the engine's own
-    name of this delivery, for the log."""
+    name of this delivery, for the log. ``trace``: the one that its sender names."""
 
     body: Any
     id: str = ""
+    trace: Optional[TraceParent] = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Runtime:
         recorded: bool = False,
         released_by: str = "",
         received: Optional[Instant] = None,
+        trace: Optional[TraceParent] = None,
     ) -> Outcome:
         """Tried again for ``seconds`` while it may succeed. The rest as for Responder."""
         try:
@@ -84,6 +87,7 @@ class Runtime:
                 recorded=recorded,
                 released_by=released_by,
                 received=received,
+                trace=trace,
             )
         except SystemExit as error:
             # It would end the process of the engine, and with it other alerts.
@@ -135,7 +139,7 @@ class Runtime:
         ``redelivers``: the engine's caller delivers the event again where the intent is ``again``.
         Otherwise every outcome is final.
         """
-        outcome = self.answer(event.body, seconds=seconds, recorded=recorded)
+        outcome = self.answer(event.body, seconds=seconds, recorded=recorded, trace=event.trace)
         reply = Reply(Intent.of(outcome), outcome)
         self.log(event, outcome)
         if not (redelivers and reply.intent is Intent.AGAIN):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any, Dict, Mapping, Set
 
 from playbooks.core.errors import SlackUnavailable
@@ -25,7 +26,8 @@ BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "out
 def line() -> Dict[str, Any]:
     """One with everything that a line can have, of four: acted, tried again, given up and held."""
     proven = Proven(a_pod(), "its uid")
-    acted = Outcome.acted(str(proven.pod), "deletion-accepted", "done", **proven.facts)
+    done = Outcome.acted(str(proven.pod), "deletion-accepted", "done", **proven.facts)
+    acted = replace(done, trace_id="0af7651916cd43dd8448eb211c80319c")
     failed = Outcome.failed(SlackUnavailable("no answer"))
     request = Request("another", "shop", NOW)
     book, limits = Book(), Limits.of(read(SETTINGS, {"MAX_ACTIONS": "1"}))
@@ -38,7 +40,7 @@ def line() -> Dict[str, Any]:
         _logged(used_up, Dead("r", "m", held=True)),
     ]
     details = {key: value for each in lines for key, value in each["details"].items()}
-    return {**lines[0], "details": details}
+    return {**lines[0], "details": details, "trace_id": lines[0]["trace_id"]}
 
 
 def fields() -> Set[str]:

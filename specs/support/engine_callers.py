@@ -149,7 +149,7 @@ class WorkerHttp(Caller):
         )
         self._api.receive(self)
 
-    async def take(self, body: bytes) -> Taken:
+    async def take(self, body: bytes, trace: Any = None) -> Taken:
         answer = partial(self._runtime.answer, body)
         outcome = await asyncio.get_running_loop().run_in_executor(None, answer)
         self._runtime.log(Event(body), outcome)

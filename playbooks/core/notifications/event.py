@@ -22,7 +22,7 @@ CONTROLLER = "falco-playbooks"
 PLAYBOOK = "falco/playbook"
 FUNCTION, HOME = "falco/function", "falco/function-namespace"
 STATUS, RULE, TIME, BY = "falco/status", "falco/rule", "falco/alert-time", "falco/by"
-INSTANCE = "falco/instance"
+INSTANCE, TRACE = "falco/instance", "falco/trace-id"
 
 # What the API takes. Source: k8s.io/kubernetes, pkg/apis/core/validation/events.go
 LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
@@ -56,6 +56,7 @@ def event(
     by = str(outcome.details.get("by") or "")
     whose = {PLAYBOOK: playbook, FUNCTION: function, HOME: home}
     said = {STATUS: kind, RULE: rule, TIME: alert_time, BY: by, INSTANCE: instance}
+    said[TRACE] = outcome.trace_id
     return {
         "apiVersion": API,
         "kind": "Event",

@@ -37,6 +37,7 @@ from playbooks.deployment.terminal import print_done
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
 from playbooks.infrastructure import wiring
+from playbooks.engines.worker.settings import packages as worker_packages
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
 PACKAGES = (
@@ -145,6 +146,7 @@ class Kubernetes(ClusterEngine):
         request_with_token = _with_token(request, existing.token)
         packages = {*PACKAGES, *(["nkeys"] if CREDENTIALS in request.names_given else [])}
         installed = {*packages, *request.playbook.installs(request.values)}
+        installed |= set(worker_packages(request.values))
         archive = b"" if image else worker_archive(request.playbook.name)
         needs = "" if image else requirements(installed)
         contents = {

@@ -9,13 +9,16 @@ import sys
 import traceback
 from typing import Sequence
 
-from playbooks.core import catalogue
+from playbooks.core import VERSION, catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
+from playbooks.core.settings import Settings
+from playbooks.core.tracing.spans import NoSpans, Spans
 from playbooks.engines.worker import log
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.worker import Ended
+from playbooks.infrastructure import tracing
 from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.kubernetes.limits import LIMITS
 from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
@@ -30,13 +33,14 @@ MISCONFIGURED, FAILED = 2, 1
 
 
 def main() -> int:
-    logging.getLogger("playbooks").addHandler(log.Lines())
+    for name in ("playbooks", "opentelemetry"):
+        logging.getLogger(name).addHandler(log.Lines())
     try:
         chosen = worker_settings(os.environ)
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)
         objects = KubelessObjects(chosen["FUNCTION_NAMESPACE"], chosen["FUNCTION_NAME"])
         with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
-            runner.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects))
+            runner.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects, spans_of(chosen)))
     except InvalidSetting as error:
         log.error(str(error))
         return MISCONFIGURED
@@ -49,8 +53,25 @@ def main() -> int:
     return 0
 
 
-async def _run(playbook: Playbook, objects: KubelessObjects) -> None:
-    await bootstrap(playbook, objects, os.environ, _watching).run()
+def spans_of(settings: Settings) -> Spans:
+    """None where their packages are missing: alerts are answered all the same."""
+    function = settings["FUNCTION_NAME"]
+    resource = {
+        "service.name": settings["OTEL_SERVICE_NAME"] or function,
+        "service.version": VERSION,
+        "k8s.namespace.name": settings["FUNCTION_NAMESPACE"],
+        "falco.function": function,
+        "falco.playbook": settings["PLAYBOOK"],
+    }
+    try:
+        return tracing.spans(settings, resource=resource)
+    except InvalidSetting as error:
+        log.warn(str(error))
+        return NoSpans()
+
+
+async def _run(playbook: Playbook, objects: KubelessObjects, spans: Spans) -> None:
+    await bootstrap(playbook, objects, os.environ, _watching, spans).run()
 
 
 def _watching(namespaces: Sequence[str]) -> WatchedCluster:

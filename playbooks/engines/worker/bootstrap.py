@@ -12,6 +12,7 @@ from playbooks.core.errors import ClusterUnavailable
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import read
+from playbooks.core.tracing.spans import NoSpans, Spans
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker import log, watched
 from playbooks.engines.worker.function import Function
@@ -51,9 +52,10 @@ def bootstrap(
     objects: FunctionObjects,
     environ: Mapping[str, str],
     watching: Optional[Callable[[Sequence[str]], WatchingCluster]] = None,
+    spans: Optional[Spans] = None,
 ) -> Worker:
     """``environ`` holds the settings of the playbook and those of the worker. ``watching``
-    makes the cluster that watches some namespaces, or all.
+    makes the cluster that watches some namespaces, or all. ``spans``: None for none.
 
     Called inside a running loop. Raises InvalidSetting before anything is connected.
     """
@@ -62,7 +64,7 @@ def bootstrap(
     loop = asyncio.get_running_loop()
     where = watched.places(playbook, environ)
     watch = watching(where) if watching is not None and where is not None else None
-    responder = playbook.responder(environ, cluster=watch)
+    responder = playbook.responder(environ, cluster=watch, spans=spans)
     runtime = Runtime(playbook.name, responder)
     dry = Runtime(playbook.name, playbook.responder({**environ, "DRY_RUN": "true"}))
     metrics = Metrics(playbook.name)
@@ -190,6 +192,7 @@ def bootstrap(
         outage=outage,
         writer=writer,
         serve=serve,
+        spans=spans or NoSpans(),
         beside=all_beside if beside else None,
         watch=watch,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Mapping, Tuple
+from typing import Dict, Mapping, Tuple
+from urllib.parse import unquote
 
+from playbooks.core.notifications.settings import optional_url
 from playbooks.core.settings import (
     DNS_LABEL,
     DNS_NAME,
@@ -22,6 +24,13 @@ from playbooks.engines.nats_urls import servers
 # Stands for every namespace.
 ANY = "any"
 
+# Of the SDK.
+SAMPLERS = (
+    *("parentbased_always_on", "parentbased_traceidratio", "always_on", "traceidratio"),
+    "always_off",
+)
+
+_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _PLAYBOOK = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
@@ -62,6 +71,25 @@ def optional_file(value: str) -> str:
 
 def optional_text(value: str) -> str:
     return value
+
+
+def otlp_headers(value: str) -> Dict[str, str]:
+    """Source: https://www.w3.org/TR/baggage/, which OTLP's headers are written as."""
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    found = {name.strip().lower(): unquote(text.strip()) for name, _, text in pairs}
+    if not all(_HEADER.fullmatch(n) and t.isprintable() for n, t in found.items()):
+        raise ValueError("headers as name=value,name=value")
+    return found
+
+
+def share(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError("a number from 0 to 1")
+    return number
 
 
 def bearer_token(value: str) -> str:
@@ -163,10 +191,47 @@ METRICS_FROM = Setting(
 # For the NetworkPolicy; the worker itself does not ask where a connection comes from.
 SOURCES = (HTTP_FROM, METRICS_FROM)
 
-SETTINGS = IDENTITY + NATS + WORK + HTTP + SOURCES
+# The standard's own. Source:
+# https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+TRACES = (
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        optional_url,
+        "",
+        "Where spans of alerts, proofs, guards and actions go by OTLP over HTTP, such as"
+        " `http://collector.observability:4318`; empty: there are none",
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        otlp_headers,
+        "",
+        "Headers for it, as `name=value,name=value` with percent-encoded values",
+        secret=True,
+    ),
+    Setting("OTEL_SERVICE_NAME", optional_text, "", "Its name in traces; empty: the Function's"),
+    Setting(
+        "OTEL_TRACES_SAMPLER",
+        one_of(*SAMPLERS),
+        "parentbased_always_on",
+        "Which alerts have spans. A sender's flag `sampled` does not count",
+    ),
+    Setting(
+        "OTEL_TRACES_SAMPLER_ARG",
+        share,
+        "1",
+        "The share of `traceidratio`, from 0 to 1",
+    ),
+)
+
+SETTINGS = IDENTITY + NATS + WORK + HTTP + SOURCES + TRACES
 
 #: The settings that make sense on deploying with ``-e``.
-FOR_USERS = NATS + WORK + HTTP[:2] + SOURCES
+FOR_USERS = NATS + WORK + HTTP[:2] + SOURCES + TRACES
+
+
+def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
+    """The distributions that a worker with these settings installs beside those of every one."""
+    return ("opentelemetry-exporter-otlp-proto-http",) if values.get(TRACES[0].name) else ()
 
 
 def worker_settings(environ: Mapping[str, str]) -> Settings:

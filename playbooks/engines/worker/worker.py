@@ -7,11 +7,12 @@ import contextlib
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, Coroutine, List, Optional, Sequence, Tuple
 
 from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import Settings
+from playbooks.core.tracing.spans import NoSpans, Spans
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.readiness import Readiness
@@ -26,6 +27,9 @@ from playbooks.engines.worker.work.work import Work
 
 # Seconds that the API server, and then NATS, have to answer once the worker ends.
 ASKED = 2.0
+
+# Seconds in which the last spans are sent.
+SENDING = 2.0
 
 
 class Ended(Exception):
@@ -62,6 +66,7 @@ class Worker:
     beside: Optional[Callable[[], Coroutine[Any, Any, None]]] = None
     watch: Optional[WatchingCluster] = None
     serving: Optional[Serving] = None
+    spans: Spans = field(default_factory=NoSpans)
 
     def __post_init__(self) -> None:
         self._stop = asyncio.Event()
@@ -153,6 +158,7 @@ class Worker:
         for each in self.aside:
             await each.stop(0.5)
         await self.writer.stop(max(1.0, until - time.monotonic()))
+        await asyncio.get_running_loop().run_in_executor(None, self.spans.end, SENDING)
         await self.outage.close()
         if self._connection is not None and self._connection.is_connected:
             try:

@@ -33,12 +33,14 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators, Collaborators, LedgerStore
 from playbooks.core.reaction import Reaction
+from playbooks.engines.worker.__main__ import spans_of
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.operator import renamed as watching
 from playbooks.engines.worker.topics import renamed
 from playbooks.engines.worker.work import work
+from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
@@ -164,7 +166,8 @@ def playbook():
 
 
 async def run():
-    await bootstrap(playbook(), FakeObjects(), os.environ).run()
+    spans = spans_of(worker_settings(os.environ))
+    await bootstrap(playbook(), FakeObjects(), os.environ, spans=spans).run()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
+from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.content_encoding import CannotDecode, decoded
 from playbooks.engines.worker import log
 from playbooks.engines.worker.http.connection import HttpRequest, Response
@@ -36,8 +37,8 @@ class NotTaken(Exception):
 
 
 class Receiver(Protocol):
-    async def take(self, body: bytes) -> Taken:
-        """Store or answer an alert. Raises NotTaken."""
+    async def take(self, body: bytes, trace: Optional[TraceParent] = None) -> Taken:
+        """Store or answer an alert. ``trace``: the one that its sender names. Raises NotTaken."""
 
     async def try_out(self, body: bytes) -> Outcome:
         """A dry run."""
@@ -121,13 +122,13 @@ class HttpApi:
         try:
             encoding = request.headers.get("content-encoding", "")
             body = decoded(await request.body(), encoding)
-            return await self._taken_in(body, proxied)
+            return await self._taken_in(body, proxied, TraceParent.of_headers(request.headers))
         except CannotDecode as error:
             return _error(error.status, str(error))
         finally:
             self._taking -= 1
 
-    async def _taken_in(self, body: bytes, proxied: bool) -> Response:
+    async def _taken_in(self, body: bytes, proxied: bool, trace: Optional[TraceParent]) -> Response:
         try:
             Alert.parse(body)
         except InvalidAlert as error:
@@ -137,7 +138,7 @@ class HttpApi:
         if proxied:
             return _json(200, _tried_out(await self._receiver.try_out(body)))
         try:
-            name, outcome = await self._receiver.take(body)
+            name, outcome = await self._receiver.take(body, trace)
         except NotTaken as error:
             return _error(503, str(error), **{"Retry-After": "5"})
         if outcome is None:

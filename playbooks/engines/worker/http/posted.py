@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Dict, Optional
 
 from playbooks.core.outcome import Outcome
+from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.http.api import NotTaken, Taken
@@ -41,16 +42,16 @@ class PostedAlerts:
         self._replies = replies
         self._writer = writer
 
-    async def take(self, body: bytes) -> Taken:
+    async def take(self, body: bytes, trace: Optional[TraceParent] = None) -> Taken:
         """The id of the stored alert, and its outcome if that is known soon. Raises NotTaken."""
         if self._store is not None:
             try:
-                stream, sequence = await self._store.keep(body)
+                stream, sequence = await self._store.keep(body, trace)
             except Exception as error:
                 log.warn(f"an alert could not be stored and is answered right away: {error!r}")
             else:
                 return f"{stream}:{sequence}", await self._replies.of(sequence, ANSWER)
-        return "", await self._answer_now(body)
+        return "", await self._answer_now(body, trace)
 
     async def try_out(self, body: bytes) -> Outcome:
         """A dry run. Never acts."""
@@ -59,8 +60,8 @@ class PostedAlerts:
         self._dry.log(Event(body), dataclasses.replace(outcome, details=details))
         return outcome
 
-    async def _answer_now(self, body: bytes) -> Outcome:
-        outcome = await self._work.answer_now(body, self._runtime, PATIENCE)
+    async def _answer_now(self, body: bytes, trace: Optional[TraceParent]) -> Outcome:
+        outcome = await self._work.answer_now(body, self._runtime, PATIENCE, trace)
         self._runtime.log(Event(body), outcome)
         await self._writer.write(body, outcome, event_id="", unique="")
         if Intent.of(outcome) is Intent.AGAIN:

@@ -9,6 +9,7 @@ from typing import Mapping, Optional, Protocol, Tuple, Union
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
+from playbooks.core.tracing.traceparent import TraceParent
 
 # The header of a message that a person redelivered.
 RELEASED_BY = "Falco-Released-By"
@@ -87,6 +88,11 @@ class Delivery:
     def released_by(self) -> str:
         """Who redelivered a dead letter: to the inbox, which only this function reads."""
         return "" if self.topic else self.headers.get(RELEASED_BY, "")
+
+    @property
+    def trace(self) -> Optional[TraceParent]:
+        """The one that the sender names."""
+        return TraceParent.of_headers(self.headers)
 
     def forget(self) -> None:
         """Keep where it came from alone, where another one is answered in its place."""

@@ -8,6 +8,7 @@ import time
 from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
 from playbooks.core.instant import Instant
+from playbooks.core.tracing.traceparent import TraceParent, headers_of
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import (
     ALERT_STREAM,
@@ -137,11 +138,11 @@ class DurableIntake:
     def pause(self, away: bool) -> None:
         self._pullers.pause(away)
 
-    async def keep(self, body: bytes) -> Tuple[str, int]:
-        """Store an alert for this function alone."""
+    async def keep(self, body: bytes, trace: Optional[TraceParent] = None) -> Tuple[str, int]:
+        """Store an alert for this function alone. ``trace``: the one that its sender names."""
         if not self._connection.is_connected:
             raise Unusable("the connection to NATS is lost")
-        stored = await self._jetstream.store(self._function.inbox, body, {})
+        stored = await self._jetstream.store(self._function.inbox, body, headers_of(trace))
         return stored.stream, stored.seq
 
     async def discard(self) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Dict, Mapping
 
+from playbooks.core.tracing.traceparent import TraceParent, headers_of
+
+# Beginnings of names, in lower case.
+_NOT_CARRIED = ("nats-", "falco-", "status", "description", "traceparent", "tracestate")
+
 # Characters of a header.
 LONGEST = 1000
 
@@ -11,11 +16,12 @@ LONGEST = 1000
 def carried(headers: Mapping[str, str]) -> Dict[str, str]:
     """The message's own headers, as far as they may be sent again.
 
-    ``Nats-*`` tell the server what to do, such as to purge a subject; ``Falco-*`` are ours.
+    ``Nats-*`` tell the server what to do, such as to purge a subject; ``Falco-*`` are ours. A trace
+    is named where it is a valid one.
     """
-    kept = {}
+    kept = dict(headers_of(TraceParent.of_headers(headers)))
     for key, value in list(headers.items())[:20]:
-        if not key.lower().startswith(("nats-", "falco-", "status", "description")):
+        if not key.lower().startswith(_NOT_CARRIED):
             kept[key] = plain(value)
     return kept
 

@@ -118,6 +118,7 @@ class DeadLetters:
             **carried(delivery.headers),
             "Falco-Reason": dead.reason,
             **({"Falco-Held": "true"} if dead.held else {}),
+            **({"Falco-Trace-Id": dead.trace_id} if dead.trace_id else {}),
             "Falco-Message": plain(dead.message),
             "Falco-Subject": plain(delivery.subject),
             "Falco-Origin": str(delivery.origin),

@@ -35,11 +35,13 @@ class Again:
 
 @dataclass(frozen=True)
 class Dead:
-    """Keep as a dead letter, then acknowledge. ``held``: for a person to decide, not given up."""
+    """Keep as a dead letter, then acknowledge. ``held``: for a person to decide, not given up.
+    ``trace_id``: of the outcome."""
 
     reason: str
     message: str
     held: bool = False
+    trace_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool = False)
     """
     error = outcome.error
     if outcome.held:
-        dead = Dead(outcome.reason, outcome.message, held=True)
+        dead = Dead(outcome.reason, outcome.message, held=True, trace_id=outcome.trace_id)
         return dead if outcome.waits is None else Wait(outcome.waits, instead=dead)
     intent = Intent.of(outcome)
     if intent in (Intent.DONE, Intent.SKIPPED) or error is None:
@@ -77,9 +79,10 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool = False)
         return Hold()
     if not isinstance(error, RetryableError):
         words = "no alert" if isinstance(error, InvalidAlert) else "not tried again"
-        return Dead(error.reason, f"{words}: {error}")
+        return Dead(error.reason, f"{words}: {error}", trace_id=outcome.trace_id)
     if delivery >= most:
-        return Dead(error.reason, f"failed at delivery {delivery} of {most}: {error}")
+        said = f"failed at delivery {delivery} of {most}: {error}"
+        return Dead(error.reason, said, trace_id=outcome.trace_id)
     return Again(delay(error, delivery))
 
 

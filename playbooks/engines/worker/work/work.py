@@ -14,6 +14,7 @@ from playbooks.core.claim import Claim
 from playbooks.core.errors import ContainerIdPending
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.subjects import Priority
+from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
@@ -141,14 +142,20 @@ class Work:
         """Whether an alert is being answered, as far as another thread can tell."""
         return self._turns.any
 
-    async def answer_now(self, body: bytes, runtime: Runtime, seconds: float = 0.0) -> Outcome:
+    async def answer_now(
+        self,
+        body: bytes,
+        runtime: Runtime,
+        seconds: float = 0.0,
+        trace: Optional[TraceParent] = None,
+    ) -> Outcome:
         """Answer outside of any stream: without JetStream, or for a dry run."""
         turn = self._turns.ask("", Priority.DEBUG)
         try:
             await turn.come
             loop = asyncio.get_running_loop()
             started = time.monotonic()
-            answer = partial(runtime.answer, body, seconds=seconds)
+            answer = partial(runtime.answer, body, seconds=seconds, trace=trace)
             outcome = await loop.run_in_executor(self._pool, answer)
         finally:
             self._turns.end(turn)
@@ -217,8 +224,10 @@ class Work:
         if exhausted(number, self._most):
             self._metrics.redelivered()
             said = f"delivery {number} of {self._most}: the ones before ended without an outcome"
-            dead = Dead("deliveries-exhausted", said)
-            await self._record(delivery, Outcome(Status.FAILED, dead.reason, said))
+            trace_id = delivery.trace.trace_id if delivery.trace else ""
+            dead = Dead("deliveries-exhausted", said, trace_id=trace_id)
+            outcome = Outcome(Status.FAILED, dead.reason, said, trace_id=trace_id)
+            await self._record(delivery, outcome)
             await self._give_up([delivery], dead)
             return
         place = self._waiting.place(delivery)
@@ -362,7 +371,10 @@ class Work:
     def _answer(self, delivery: Delivery) -> Outcome:
         # The alert is parsed here, in the thread: a long one would keep the loop from turning.
         return self._runtime.answer(
-            delivery.alert, released_by=delivery.released_by, received=delivery.origin.stored
+            delivery.alert,
+            released_by=delivery.released_by,
+            received=delivery.origin.stored,
+            trace=delivery.trace,
         )
 
     async def _record(self, delivery: Delivery, outcome: Outcome, *more: str) -> None:

@@ -25,9 +25,11 @@ class FakeReceiver:
         self.taken = taken
         self.alerts = []
         self.dry = []
+        self.traces = []
 
-    async def take(self, body):
+    async def take(self, body, trace=None):
         self.alerts.append(body)
+        self.traces.append(trace)
         if isinstance(self.taken, Exception):
             raise self.taken
         return self.taken
@@ -97,6 +99,14 @@ with description("POST /") as self:
         expect(receiver.alerts).to(equal([gzip.decompress(ZIPPED)]))
         expect(ask(api, body=ZIPPED, content_encoding="br", **head)[0]).to(equal(415))
         expect(ask(api, body=b"x", content_encoding="gzip", **head)[0]).to(equal(400))
+
+    with it("passes on the trace that the caller names, where it is a valid one"):
+        valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        api, receiver = an_api()
+        post(api, traceparent=valid)
+        post(api, traceparent="00-1")
+
+        expect([str(trace) for trace in receiver.traces]).to(equal([valid, "None"]))
 
     with it("answers 202 with the id when it is stored and not done yet"):
         status, document = post(an_api(("FALCO_INBOX:7", None))[0])

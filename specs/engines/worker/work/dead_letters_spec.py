@@ -58,9 +58,17 @@ with description("A dead letter") as self:
         expect(written()[2]["Nats-Msg-Id"]).to(equal(written()[2]["Nats-Msg-Id"]))
 
     with it("keeps the headers of the alert, but none that tell the server what to do"):
-        given = {"traceparent": "00-1", "Nats-Rollup": "all", "nats-ttl": "1", "Falco-Reason": "x"}
+        given = {"x-from": "falco", "Nats-Rollup": "all", "nats-ttl": "1", "Falco-Reason": "x"}
 
-        expect(carried(given)).to(equal({"traceparent": "00-1"}))
+        expect(carried(given)).to(equal({"x-from": "falco"}))
+
+    with it("keeps the trace that the sender names, where it is a valid one"):
+        valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+        expect(carried({"Traceparent": valid, "tracestate": "a=b"})).to(
+            equal({"traceparent": valid})
+        )
+        expect(carried({"traceparent": "00-1"})).to(equal({}))
 
     with it("fits into a message where the alert barely did, and says that it was cut"):
         _, body, headers = written(b"x" * 100_000, most=100_000)

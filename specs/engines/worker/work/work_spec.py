@@ -92,7 +92,7 @@ class FakeResponder:
     def refusal(self, alert, received):
         return Outcome.skipped("rule-not-listed", "no") if alert.rule == "unlisted" else None
 
-    def answer(self, body, *, recorded=False, released_by="", received=None):
+    def answer(self, body, *, recorded=False, released_by="", received=None, trace=None):
         return self._answer(body, released_by)
 
 

@@ -1,0 +1,1 @@
+"""Which trace an alert belongs to, and the spans of what a playbook does about it."""
