@@ -34,7 +34,7 @@ def settings(**environ):
 def traced(spans, pod=None, document=None, trace=TRACE, **environ):
     """The outcome of an alert about a pod that is there."""
     cluster = InMemoryCluster(*([a_pod()] if pod is None else pod))
-    playbook = delete.playbook.responder(environ, some_collaborators(cluster), spans)
+    playbook = delete.playbook.responder(environ, some_collaborators(cluster), spans=spans)
     return playbook.answer(an_alert() if document is None else document, trace=trace)
 
 
@@ -92,7 +92,7 @@ with description("The spans of an answer") as self:
     with it("say that it failed, and hold no traceback"):
         cluster = InMemoryCluster(a_pod())
         cluster.failures["pod"] = [ClusterUnavailable("away, token=hunter2hunter2")]
-        responder = delete.playbook.responder({}, some_collaborators(cluster), self.spans)
+        responder = delete.playbook.responder({}, some_collaborators(cluster), spans=self.spans)
         outcome = responder.answer(an_alert(), trace=TRACE)
         proof = self.named()["proof"]
 
