@@ -1,5 +1,6 @@
 """Tell a Slack channel about an alert."""
 
+from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.reaction import Reaction
@@ -16,7 +17,8 @@ def collaborators(_name: str, _settings: Settings) -> Collaborators:
 
 
 def build(settings: Settings, _collaborators: Collaborators) -> Reaction:
-    return NotifySlack(SlackWebhook(settings["SLACK_WEBHOOK_URL"]), Redaction.of(settings))
+    webhook = SlackWebhook(settings["SLACK_WEBHOOK_URL"])
+    return NotifySlack(webhook, Redaction.of(settings), MessageOptions.of(settings))
 
 
 playbook = Playbook("slack", NotifySlack, build, collaborators, packages=("requests",))

@@ -11,7 +11,7 @@ import requests
 from playbooks.core.alert import Alert
 from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable, Throttled
 from playbooks.core.notifications import kinds
-from playbooks.core.notifications.slack import message
+from playbooks.core.notifications.slack import MessageOptions, message
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder, Slack
 
@@ -73,10 +73,16 @@ class SlackRecorder(Recorder):
     each reason within ``REPEATED`` seconds of it."""
 
     def __init__(
-        self, slack: Slack, playbook: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        slack: Slack,
+        playbook: str,
+        options: Optional[MessageOptions] = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slack = slack
         self._playbook = playbook
+        self._options = options or MessageOptions()
         self._clock = clock
         self._held: OrderedDict[Tuple[str, str, str], float] = OrderedDict()
 
@@ -85,7 +91,7 @@ class SlackRecorder(Recorder):
         key = (outcome.target, str(outcome.details.get("uid", "")), outcome.reason)
         if not kind or (kind == kinds.HELD and self._is_known(key)):
             return
-        self._slack.post(message(self._playbook, alert, outcome))
+        self._slack.post(message(self._playbook, alert, outcome, self._options))
         if kind == kinds.HELD:
             self._held[key] = self._clock()
             self._held.move_to_end(key)

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
+from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Recorder
 from playbooks.core.redaction.redaction import Redaction
@@ -36,7 +37,7 @@ def kubernetes(
         api, namespace=namespace or own_pod.namespace, name=name, function=function
     )
     events = KubernetesEvents(api, playbook, own_pod, clock)
-    recorders = (events, *slack_recorders(playbook, settings))
+    recorders = (events, *slack_recorders(playbook, settings, own_pod.namespace))
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
     return ClusterCollaborators(clock, own_pod, cluster, StoredLedger(stored), recorders, kept)
@@ -49,14 +50,16 @@ def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
     return replace(playbook, collaborators=partial(kubernetes, api=api))
 
 
-def slack_recorders(playbook: str, settings: Settings) -> Tuple[Recorder, ...]:
-    """What posts outcomes to Slack, where the settings ask for it."""
+def slack_recorders(playbook: str, settings: Settings, namespace: str = "") -> Tuple[Recorder, ...]:
+    """What posts outcomes to Slack, where the settings ask for it. ``namespace``: of the
+    function."""
     if not settings[notifications.OUTCOMES.name]:
         return ()
     # Only here: nothing else of a playbook that acts wants requests.
     from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
 
-    return (SlackRecorder(SlackWebhook(settings[notifications.WEBHOOK.name]), playbook),)
+    webhook = SlackWebhook(settings[notifications.WEBHOOK.name])
+    return (SlackRecorder(webhook, playbook, MessageOptions.of(settings, namespace)),)
 
 
 def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[Evidence]:

@@ -6,14 +6,10 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.notifications.plain_text import plain
-from playbooks.core.notifications.slack import (
-    LONGEST_FIELD,
-    LONGEST_TEXT,
-    MOST_FIELDS,
-    escaped,
-    mrkdwn,
-)
+from playbooks.core.notifications import links, slack
+from playbooks.core.notifications.mitre import mitre
+from playbooks.core.notifications.settings import LINKS
+from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Slack
 from playbooks.core.reaction import Reaction
@@ -44,56 +40,52 @@ class NotifySlack(Reaction):
             "The incoming webhook of the channel, https://hooks.slack.com/services/...",
             secret=True,
         ),
+        *LINKS,
     )
 
-    def __init__(self, slack: Slack, redaction: Optional[Redaction] = None) -> None:
+    def __init__(
+        self,
+        slack: Slack,
+        redaction: Optional[Redaction] = None,
+        options: Optional[MessageOptions] = None,
+    ) -> None:
         self._slack = slack
         self._redaction = redaction or Redaction()
+        self._options = options or MessageOptions()
 
     def plan(self, alert: Alert) -> Action:
         said = f"tell Slack: {alert.message}"
         return Action("notify", "Slack", said, lambda: self._notify(alert))
 
     def _notify(self, alert: Alert) -> Outcome:
-        self._slack.post(message(self._redaction.alert(alert)))
+        self._slack.post(message(self._redaction.alert(alert), self._options))
         return Outcome.acted("Slack", "notified", f"told Slack about {alert.rule}")
 
 
-def message(alert: Alert) -> Dict[str, Any]:
-    """What the webhook is sent.
-
-    Source: https://docs.slack.dev/messaging/formatting-message-text (escaping) and
-    https://docs.slack.dev/reference/block-kit/blocks/section-block.
-    """
-    fields = [
-        mrkdwn(f"*{title}*\n", LONGEST_FIELD, value) for title, value in _facts(alert) if value
+def message(alert: Alert, options: MessageOptions, playbook: str = "slack") -> Dict[str, Any]:
+    """What the webhook is sent."""
+    cluster = options.cluster(alert)
+    blocks = [
+        slack.section(alert.message or alert.rule),
+        *slack.facts(*_facts(alert, cluster)),
+        *slack.linked(options, links.of_outcome(playbook, alert, None, cluster)),
     ]
-    words = mrkdwn("", LONGEST_TEXT, alert.message or alert.rule)
-    return {
-        "text": escaped(plain(f"{alert.priority}: {alert.rule}"), LONGEST_TEXT),
-        "attachments": [
-            {
-                "color": _COLOURS[alert.priority],
-                "blocks": [
-                    {"type": "section", "text": words},
-                    {"type": "section", "fields": fields[:MOST_FIELDS]},
-                ],
-            }
-        ],
-    }
+    return slack.made(f"{alert.priority}: {alert.rule}", _COLOURS[alert.priority], blocks)
 
 
-def _facts(alert: Alert) -> List[Tuple[str, str]]:
+def _facts(alert: Alert, cluster: str) -> List[Tuple[str, object]]:
     claim = alert.claim
     container = alert.fields.get("container.name")
     known = container if isinstance(container, str) and not claim.host else ""
     return [
         ("Rule", alert.rule),
         ("Priority", str(alert.priority)),
-        ("Time", str(alert.time)),
+        ("Time", alert.time),
         ("Namespace", claim.namespace),
         ("Pod", claim.pod),
         ("Container", " ".join(part for part in (known, claim.container_id) if part)),
         ("Node", alert.hostname),
+        ("Cluster", cluster),
+        ("MITRE ATT&CK", mitre(alert.tags)),
         ("Tags", ", ".join(alert.tags)),
     ]

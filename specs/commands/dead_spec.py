@@ -152,7 +152,7 @@ with description("falco-playbook dead") as self:
             )
         for out, words in (
             ('{"id": 1}\n{"end": 1}\n', "an older version"),
-            ('{"protocol": 2}\n{"end": 0}\n', "protocol version 2, expected protocol version 1"),
+            ('{"protocol": 1}\n{"end": 0}\n', "protocol version 1, expected protocol version 2"),
         ):
             self.cluster.says = Executed(0, out, "")
             said = run(*DEAD, cluster=self.cluster)

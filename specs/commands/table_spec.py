@@ -96,6 +96,7 @@ with description("A dead letter for machines") as self:
                     "function_uid": "uid-1",
                     "own": True,
                     "cut": "",
+                    "trace_id": "",
                 }
             )
         )

@@ -50,7 +50,7 @@ with description("The recorder that tells Slack") as self:
             self.recorder.record(an_alert(), outcome)
 
         expect(self.slack.messages).to(have_len(3))
-        expect(str(self.slack.messages[0])).to(contain("is held: pod shop/web-0"))
+        expect(str(self.slack.messages[0])).to(contain("holds an alert about pod shop/web-0"))
 
         self.now += 3601
         self.recorder.record(an_alert(), held)

@@ -4,6 +4,7 @@ from doublex import Spy, assert_that, called
 from expects import be_below_or_equal, be_empty, contain, end_with, equal, expect, have_len
 from mamba import before, description, it
 
+from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.ports import Slack
 from playbooks.core.subjects import Priority
@@ -24,7 +25,7 @@ def text_of(message):
 
 def fields_of(message):
     fields = [field["text"] for field in message["attachments"][0]["blocks"][1]["fields"]]
-    return dict(field.split("*\n", 1) for field in fields)
+    return dict(field.split("\n", 1) for field in fields)
 
 
 with description("Telling Slack") as self:
@@ -60,14 +61,15 @@ with description("Telling Slack") as self:
         expect(fields_of(message)).to(
             equal(
                 {
-                    "*Rule": "Terminal shell in container",
-                    "*Priority": "Notice",
-                    "*Time": "2026-01-02T03:00:00.000000000Z",
-                    "*Namespace": "shop",
-                    "*Pod": "web-0",
-                    "*Container": "web 1376fe875695",
-                    "*Node": "node-1",
-                    "*Tags": "container, shell",
+                    "Rule": "Terminal shell in container",
+                    "Priority": "Notice",
+                    "Time": "<!date^1767322800^{date_short} {time_secs}"
+                    "|2026-01-02T03:00:00.000000000Z>",
+                    "Namespace": "shop",
+                    "Pod": "web-0",
+                    "Container": "web 1376fe875695",
+                    "Node": "node-1",
+                    "Tags": "container, shell",
                 }
             )
         )
@@ -75,7 +77,7 @@ with description("Telling Slack") as self:
     with it("leaves out what is not known"):
         message = posted(a_host_alert(hostname=None, tags=None))
 
-        expect(sorted(fields_of(message))).to(equal(["*Priority", "*Rule", "*Time"]))
+        expect(sorted(fields_of(message))).to(equal(["Priority", "Rule", "Time"]))
 
     with description("of text from an alert"):
         with before.each:
@@ -86,8 +88,11 @@ with description("Telling Slack") as self:
                 contain("&lt;!channel&gt; &amp; &lt;https://evil|ok&gt;")
             )
 
-        with it("makes no links of it"):
-            expect(self.message["attachments"][0]["blocks"][0]["text"]["verbatim"]).to(equal(True))
+        with it("makes no links of it, and nothing bold"):
+            shown = self.message["attachments"][0]["blocks"][0]["text"]
+
+            expect((shown["type"], shown["emoji"])).to(equal(("plain_text", False)))
+            expect(self.message["mrkdwn"]).to(equal(False))
 
         with it("keeps it inside Slack's limits, without cutting an escaped character"):
             expect(len(text_of(self.message))).to(be_below_or_equal(3000))
@@ -97,6 +102,27 @@ with description("Telling Slack") as self:
             message = posted(an_alert(tags=["<" * 5000]))
 
             expect(max(map(len, fields_of(message).values()))).to(be_below_or_equal(2000))
+
+    with it("has the cluster, MITRE ATT&CK, and links that lead where they were told to"):
+        slack = RecordingSlack()
+        options = MessageOptions(
+            "cluster", "https://wiki.example/{rule}", "https://x.example/{pod}?c={cluster}"
+        )
+        alert = an_alert(
+            {"cluster": "eu/../1", "k8s.ns.name": "shop", "k8s.pod.name": "web-0"},
+            tags=["mitre_execution", "T1059"],
+        )
+        NotifySlack(slack, options=options).run(alert)
+        (message,) = slack.messages
+
+        expect(fields_of(message)["Cluster"]).to(equal("eu/../1"))
+        expect(fields_of(message)["MITRE ATT&amp;CK"]).to(equal("Execution, T1059"))
+        expect(message["attachments"][0]["blocks"][-1]["text"]["text"]).to(
+            equal(
+                "<https://wiki.example/terminal_shell_in_container|Runbook> \u00b7"
+                " <https://x.example/web-0?c=eu%2F..%2F1|More>"
+            )
+        )
 
     with it("posts what JSON can hold, whatever the output fields are"):
         document = a_document(output_fields={"container.name": ["a"], "k8s.pod.name": 5})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping, Tuple
 
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.notifications.links import optional_template
 from playbooks.core.settings import Setting, Settings, http_url, yes_or_no
 
 
@@ -25,7 +26,22 @@ WEBHOOK = Setting(
     "The incoming webhook for that; required with `SLACK_OUTCOMES=true`",
     secret=True,
 )
-SETTINGS = (OUTCOMES, WEBHOOK)
+RUNBOOK = Setting(
+    "RUNBOOK_URL",
+    optional_template,
+    "",
+    "A link in messages, with fields: `https://wiki.example/{rule}`. The fields are `{playbook}`,"
+    " `{rule}` (as in a topic), `{priority}`, `{cluster}`, `{namespace}`, `{pod}`, `{node}`,"
+    " `{reason}`, `{trace_id}` and `{time}`",
+)
+LINK = Setting(
+    "LINK_URL",
+    optional_template,
+    "",
+    "Another one, such as to a dashboard or to traces, with the same fields",
+)
+LINKS = (RUNBOOK, LINK)
+SETTINGS = (OUTCOMES, WEBHOOK, *LINKS)
 
 MISSING = f"{WEBHOOK.name} is not set, expected the incoming webhook that {OUTCOMES.name}=true uses"
 

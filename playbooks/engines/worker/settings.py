@@ -77,7 +77,8 @@ def otlp_headers(value: str) -> Dict[str, str]:
     """Source: https://www.w3.org/TR/baggage/, which OTLP's headers are written as."""
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
     found = {name.strip().lower(): unquote(text.strip()) for name, _, text in pairs}
-    if not all(_HEADER.fullmatch(n) and t.isprintable() for n, t in found.items()):
+    named = all(_HEADER.fullmatch(n) and t.isprintable() for n, t in found.items())
+    if not named or not all(equals for _, equals, _ in pairs):
         raise ValueError("headers as name=value,name=value")
     return found
 

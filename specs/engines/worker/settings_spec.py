@@ -83,14 +83,36 @@ with description("The settings of the worker") as self:
                     "HTTP_FROM": "falco",
                     "METRICS_FROM": "any",
                     "HTTP_HOST": "0.0.0.0",
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "",
+                    "OTEL_EXPORTER_OTLP_HEADERS": "",
+                    "OTEL_SERVICE_NAME": "",
+                    "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+                    "OTEL_TRACES_SAMPLER_ARG": "1",
                 }
             )
         )
 
     with it("keep to themselves what is secret"):
         expect({setting.name for setting in SETTINGS if setting.secret}).to(
-            equal({"NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "HTTP_TOKEN"})
+            equal(
+                {
+                    *("NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "HTTP_TOKEN"),
+                    "OTEL_EXPORTER_OTLP_HEADERS",
+                }
+            )
         )
+
+    with it("take headers and a sampler of OpenTelemetry as its standard has them"):
+        (headers,) = [s for s in SETTINGS if s.name == "OTEL_EXPORTER_OTLP_HEADERS"]
+
+        expect(headers.check("Authorization=Bearer%20x%3Dy, a=b")).to(
+            equal({"authorization": "Bearer x=y", "a": "b"})
+        )
+        for text in ("nonsense", "a b=c", "a=%0Aevil: yes"):
+            expect(lambda text=text: headers.check(text)).to(raise_error(InvalidSetting))
+        expect(error(OTEL_TRACES_SAMPLER="sometimes")).to(contain("parentbased_traceidratio"))
+        expect(error(OTEL_TRACES_SAMPLER_ARG="2")).to(contain("a number from 0 to 1"))
+        expect(error(OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318")).to(contain("https:// or"))
 
     with it("refuse an empty token, and one that can be guessed"):
         expect(error(HTTP_TOKEN="")).to(contain("HTTP_TOKEN"))

@@ -11,6 +11,8 @@ from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.dead_letters import DeadLetter, DeadLettersOf
 from playbooks.engines.worker.operator.protocol import RequestFailed
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
 
@@ -28,7 +30,7 @@ class FakeJetStream:
             subject=subject,
             seq=sequence,
             time=datetime(2026, 11, 21, 10, 0, 1, 250_000, timezone.utc),
-            headers={"traceparent": "00-1", **{f"Falco-{k}": v for k, v in said.items()}},
+            headers={"traceparent": TRACE, **{f"Falco-{k}": v for k, v in said.items()}},
             data=f"body {sequence}".encode(),
         )
 
@@ -112,7 +114,7 @@ with description("The dead letters of a function") as self:
                     2,
                     "2026-11-21T10:00:01.250000Z",
                     {
-                        "traceparent": "00-1",
+                        "traceparent": TRACE,
                         "Falco-Function": "shop/falco-delete",
                         "Falco-Function-Uid": "uid-1",
                         "Falco-Message": "a: b",
@@ -139,7 +141,7 @@ with description("The dead letters of a function") as self:
         expect(self.jetstream.calls[0][3]).to(
             equal(
                 {
-                    "traceparent": "00-1",
+                    "traceparent": TRACE,
                     "Falco-Released-By": "alice",
                     "Nats-Msg-Id": "dead-FALCO_DEAD-2-2026-11-21T10:00:01.250000Z",
                 }
