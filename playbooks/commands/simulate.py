@@ -6,18 +6,24 @@ import base64
 import json
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
 from playbooks.commands import in_pod, tell
+from playbooks.commands.deployed import topics as topics_of
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
+from playbooks.commands.state.document import changed as changed_settings
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.evidence import settings as evidence
+from playbooks.core.guards import DRY_RUN
 from playbooks.core.ledger.limits import Limits
+from playbooks.core.notifications import settings as notifications
+from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment import terminal
 from playbooks.deployment.errors import DeploymentError, UsageError
@@ -29,6 +35,14 @@ from playbooks.simulation.report import page, show
 from playbooks.simulation.summary import Summary, summarize
 
 STANDARD_INPUT = "-"
+
+# Topics where none are given.
+ANY = ("falco.>",)
+
+# Settings that decide nothing in a simulation: it never acts, posts or keeps anything.
+WITHOUT = frozenset(
+    setting.name for setting in (DRY_RUN, *notifications.SETTINGS, *evidence.SETTINGS)
+) | {"LEDGER"}
 
 # Columns of the tables where standard output is no terminal.
 WIDTH = 160
@@ -53,9 +67,8 @@ _NODES = (
     "topics",
     metavar="TOPIC",
     multiple=True,
-    default=["falco.>"],
-    show_default=True,
-    help="A topic that it answers. Repeat it for more.",
+    help="A topic that it answers. Repeat it for more. Default: falco.>, with --since those of the"
+    " deployed playbook.",
 )
 @click.option(
     "-f",
@@ -71,7 +84,7 @@ _NODES = (
     type=Duration(),
     metavar="TIME",
     help="Instead of files: the alerts of the last TIME, such as 7d, in the stream of the deployed"
-    " playbook.",
+    " playbook, with its settings and topics.",
 )
 @click.option(
     "-e",
@@ -79,7 +92,8 @@ _NODES = (
     "values",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A setting of the playbook. Repeat it for more.",
+    help="A setting of the playbook. Repeat it for more. Default: the defaults, with --since those"
+    " of the deployed playbook.",
 )
 @click.option(
     "--replicas",
@@ -100,20 +114,23 @@ def simulate(
     """Show what a playbook would have done with past alerts.
 
     It runs the alerts through the playbook's own code, with their own clock, and changes nothing.
-    With -f it needs no cluster.
+    It says which settings and topics it took, and what it left out. With -f it needs no cluster.
     """
     which.check(
-        *topic_problems(topics),
+        *topic_problems(topics or ANY),
         *_playbook_problems(which.playbook),
         *_source_problems(files, since),
         *_replica_problems(replicas),
     )
     playbook = catalogue.load(which.playbook)
-    environ = _environ(values)
+    given = _environ(values)
     if since is None:
         bodies = [line for file in files for line in _lines(file)]
+        taken = Taken(playbook, given, tuple(topics) or ANY)
     else:
-        bodies = _stored(session, which, since)
+        bodies, taken = _deployed(session, which, since, playbook, given, topics)
+    environ = taken.environ
+    topics = taken.topics
     try:
         settings = read(playbook.settings, environ)
         with _progress(len(bodies)) as progress:
@@ -125,8 +142,18 @@ def simulate(
     if playbook.reaction.TARGETS == "nodes":
         tell("note", [_NODES.format(playbook.name)])
     least = settings["MINIMUM_PRIORITY"]
-    _print(summarize(playbook.name, topics, replayed, Limits.of(settings), least), output)
+    summary = summarize(playbook.name, topics, replayed, Limits.of(settings), least)
+    left_out = [*taken.left_out, *_left_out(settings, replicas)]
+    changed = {name: text for name, text in environ.items() if name in settings}
+    _print(replace(summary, settings=changed, source=taken.source, left_out=left_out), output)
     return 0
+
+
+def _left_out(settings: Mapping[str, Any], replicas: Optional[int]) -> Iterator[str]:
+    """What the playbook would go by and a simulation does not know."""
+    if not replicas and settings["MAX_PER_OWNER"] is not None:
+        yield "MAX_PER_OWNER: --replicas says how many pods a workload has"
+    yield "pauses, exemptions, and pods and actions that the alerts do not name"
 
 
 def _playbook_problems(name: str) -> List[str]:
@@ -162,13 +189,45 @@ def _environ(values: Sequence[str]) -> Dict[str, str]:
         raise UsageError([str(error)]) from error
 
 
-def _stored(session: Session, which: Selection, since: float) -> List[bytes]:
-    """What the stream has, as the worker reads it. Raises DeploymentError."""
+@dataclass(frozen=True)
+class Taken:
+    """What a simulation runs with. ``environ``: the settings that are not their defaults.
+    ``source``: where they come from, empty for what was typed. ``left_out``: deployed settings
+    that it goes without."""
+
+    playbook: Playbook
+    environ: Mapping[str, str]
+    topics: Sequence[str]
+    source: str = ""
+    left_out: Sequence[str] = ()
+
+
+def _deployed(
+    session: Session,
+    which: Selection,
+    since: float,
+    playbook: Playbook,
+    given: Mapping[str, str],
+    topics: Sequence[str],
+) -> Tuple[List[bytes], Taken]:
+    """What the stream has, as the worker reads it, and what is deployed; ``given`` and ``topics``
+    as they were typed win. Raises DeploymentError."""
+    deployed = session.find(which)
     seconds = ("--seconds", str(int(since)))
-    answer = in_pod.run(session.cluster, session.find(which), ALERTS, *seconds)
+    answer = in_pod.run(session.cluster, deployed, ALERTS, *seconds)
     if answer.why:
         raise DeploymentError(answer.why)
-    return [base64.b64decode(line["body"]) for line in answer.lines]
+    found = changed_settings(playbook, deployed.environment, deployed.function)
+    left_out = [f"{name}={found.pop(name)}" for name in sorted(WITHOUT & set(found))]
+    subscribed = topics_of(session.cluster, deployed.namespace, deployed.function)
+    taken = Taken(
+        playbook,
+        {**found, **given},
+        tuple(topics) or subscribed or ANY,
+        f"deployed as {deployed}",
+        left_out,
+    )
+    return [base64.b64decode(line["body"]) for line in answer.lines], taken
 
 
 def _lines(file: str) -> List[bytes]:

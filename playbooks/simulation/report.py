@@ -20,6 +20,9 @@ TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Width and height of the timeline, in units of its own.
 _WIDTH, _HEIGHT = 1000, 160
 
+# Marks of the axis of time.
+_MOMENTS = 6
+
 
 class Section(NamedTuple):
     title: str
@@ -35,9 +38,12 @@ def show(found: Summary, console: Console) -> None:
     )
     console.print(
         f"would have acted {found.acted} times, held {found.held}{_waits(found)}, skipped"
-        f" {found.skipped}, failed {found.failed}\n",
+        f" {found.skipped}, failed {found.failed}",
         highlight=False,
     )
+    for line in basis(found):
+        console.print(Text(plain(line)), soft_wrap=True)
+    console.print()
     for section in _sections(found):
         console.print(_table(section))
     left = len(found.rows) - MOST_ROWS
@@ -47,6 +53,15 @@ def show(found: Summary, console: Console) -> None:
 
 def _waits(found: Summary) -> str:
     return f" ({found.waits} until the window of a limit allows it)" if found.waits else ""
+
+
+def basis(found: Summary) -> Iterator[str]:
+    """With which settings it ran, and what it did not go by."""
+    chosen = ", ".join(f"{name}={text}" for name, text in sorted(found.settings.items()))
+    source = f" ({found.source})" if found.source else ""
+    yield f"settings: {chosen or 'the defaults'}{source}"
+    if found.left_out:
+        yield f"left out: {'; '.join(found.left_out)}"
 
 
 def page(found: Summary) -> str:
@@ -64,10 +79,12 @@ def page(found: Summary) -> str:
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         found=found,
         sections=list(_sections(found)),
+        basis=list(basis(found)),
         width=_WIDTH,
         height=_HEIGHT,
-        most=_most(found.timeline),
         parts=_parts(found.timeline),
+        levels=_levels(found.timeline),
+        moments=_moments(found.timeline),
     )
 
 
@@ -126,6 +143,23 @@ def _most(bars: Sequence[Bar]) -> int:
     return max((bar.acted + bar.held + bar.skipped for bar in bars), default=0)
 
 
+def _levels(bars: Sequence[Bar]) -> List[Dict[str, Any]]:
+    """The marks of the axis of alerts, from 0 to the highest bar: ``y`` and ``said``."""
+    most = _most(bars)
+    numbers = dict.fromkeys((0, most // 2, most))
+    return [{"y": _HEIGHT - n / most * _HEIGHT, "said": n} for n in numbers] if most else []
+
+
+def _moments(bars: Sequence[Bar]) -> List[Dict[str, Any]]:
+    """The marks of the axis of time: ``x`` and ``said``, the date and the time to the minute in
+    UTC."""
+    places = dict.fromkeys(len(bars) * n // _MOMENTS for n in range(_MOMENTS)) if bars else {}
+    return [
+        {"x": place * _WIDTH / len(bars), "said": bars[place].start[:16].replace("T", " ")}
+        for place in places
+    ]
+
+
 def _parts(bars: Sequence[Bar]) -> List[Dict[str, Any]]:
     """The rectangles of the timeline, from below: ``x``, ``y`` is the corner at the top left."""
     made: List[Dict[str, Any]] = []
@@ -135,7 +169,7 @@ def _parts(bars: Sequence[Bar]) -> List[Dict[str, Any]]:
             if number:
                 height = max(1.0, number / _most(bars) * _HEIGHT)
                 y -= height
-                said = f"{bar.start}: {number} {kind}"
+                said = f"{bar.start[:19]}Z: {number} {kind}"
                 x = place * _WIDTH / len(bars)
                 made.append({"kind": kind, "x": x, "y": y, "height": height, "said": said})
     return made

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.book import Book, Request, after
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Status
 from playbooks.core.subjects import Priority
@@ -59,6 +59,8 @@ class WhatIf:
 
 @dataclass(frozen=True)
 class Bar:
+    """``start``: when it begins; it lasts until the next one."""
+
     start: str
     acted: int
     held: int
@@ -67,7 +69,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Summary:
-    """``waits``: those of ``held`` that wait for the window of a limit, and not for a person."""
+    """``waits``: those of ``held`` that wait for the window of a limit, and not for a person.
+    ``settings``: those that it ran with beside the defaults, from ``source``, empty for what was
+    typed; ``left_out``: what it did not go by, in words."""
 
     playbook: str
     topics: Sequence[str]
@@ -87,6 +91,9 @@ class Summary:
     what_if: Sequence[WhatIf]
     timeline: Sequence[Bar]
     waits: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    left_out: Sequence[str] = ()
 
 
 def summarize(
@@ -212,13 +219,16 @@ def _timeline(answered: Sequence[Answered]) -> List[Bar]:
     first, last = answered[0].time, answered[-1].time
     step = max(1.0, last.seconds_since(first) / BARS)
     bars: Dict[int, Counter[str]] = {}
-    starts: Dict[int, str] = {}
     for one in answered:
         place = min(int(one.time.seconds_since(first) / step), BARS - 1)
         bars.setdefault(place, Counter())[_sort(one)] += 1
-        starts.setdefault(place, str(one.time))
     none: Counter[str] = Counter()
     return [
-        Bar(starts.get(n, ""), found["acted"], found["held"], found["skipped"] + found["failed"])
+        Bar(
+            str(after(first, n * step)),
+            found["acted"],
+            found["held"],
+            found["skipped"] + found["failed"],
+        )
         for n, found in ((n, bars.get(n, none)) for n in range(max(bars) + 1))
     ]

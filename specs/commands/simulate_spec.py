@@ -87,10 +87,48 @@ with description("falco-playbook simulate") as self:
         lines = [{"body": base64.b64encode(body).decode()} for body in bodies(12)]
         cluster = a_cluster()
         cluster.says = said(*lines)
-        answer = run("simulate", "-p", "delete", "--since", "7d", "-o", "json", cluster=cluster)
+        since = ("--since", "7d", "-t", "falco.>", "-o", "json")
+        answer = run("simulate", "-p", "delete", *since, cluster=cluster)
 
         expect(json.loads(answer.out)["acted"]).to(equal(10))
         expect(cluster.executed[0][-3:]).to(equal((ALERTS, "--seconds", "604800")))
+
+    with it("takes the settings and topics that are deployed then, and says so"):
+        lines = [{"body": base64.b64encode(body).decode()} for body in bodies(12)]
+        cluster = a_cluster("-e", "MAX_ACTIONS=3", "-e", "DRY_RUN=true", "-t", "falco.notice.*")
+        cluster.says = said(*lines)
+        since = ("simulate", "-p", "delete", "--since", "7d")
+        found = json.loads(run(*since, "-o", "json", cluster=cluster).out)
+        text = run(*since, cluster=cluster).out
+
+        expect((found["acted"], found["held"])).to(equal((3, 9)))
+        expect(found["settings"]).to(equal({"MAX_ACTIONS": "3"}))
+        expect(found["topics"]).to(contain("falco.notice.*"))
+        expect(found["left_out"]).to(contain("DRY_RUN=true"))
+        expect(text).to(
+            contain(
+                "settings: MAX_ACTIONS=3 (deployed as default/falco-delete)",
+                "left out: DRY_RUN=true; MAX_PER_OWNER: --replicas says",
+            )
+        )
+
+    with it("takes what is typed before what is deployed"):
+        cluster = a_cluster("-e", "MAX_ACTIONS=3")
+        cluster.says = said(*({"body": base64.b64encode(b).decode()} for b in bodies(12)))
+        typed = ("-e", "MAX_ACTIONS=5", "-t", "falco.critical.*", "-o", "json")
+        since = ("simulate", "-p", "delete", "--since", "7d")
+        found = json.loads(run(*since, *typed, cluster=cluster).out)
+
+        expect((found["settings"], found["topics"])).to(
+            equal(({"MAX_ACTIONS": "5"}, ["falco.critical.*"]))
+        )
+
+    with it("says which settings and topics it took of those that are typed, and what it left out"):
+        answer = run("simulate", "-p", "delete", "-f", self.file, "-e", "MAX_ACTIONS=3")
+        plain = run("simulate", "-p", "delete", "-f", self.file, "--replicas", "4").out
+
+        expect(answer.out).to(contain("delete on falco.>", "settings: MAX_ACTIONS=3\n"))
+        expect(plain).to(contain("settings: the defaults\n", "left out: pauses, exemptions,"))
 
     with it("says why the stream could not be read"):
         cluster = a_cluster()

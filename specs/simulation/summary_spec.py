@@ -1,7 +1,7 @@
 import io
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 from expects import be_empty, contain, equal, expect, have_len
@@ -141,6 +141,22 @@ with description("The summary of a simulation") as self:
 
             expect(bars).to(have_len(3))
             expect(self.page).to(contain(": 2 acted"))
+
+        with it("has axes: alerts from 0 to the highest bar, and dates to the minute"):
+            marks = re.findall(r"<text[^>]*>([^<]*)</text>", page(self.found))
+
+            expect(marks[:2]).to(equal(["0", "1"]))
+            expect(marks[-6:-5]).to(equal(["2026-01-02 03:00"]))
+            expect(marks[-6:]).to(equal(sorted(marks[-6:])))
+
+        with it("says with which settings it ran, and what was left out"):
+            found = replace(
+                self.found, settings={"RULES": "<b>*"}, source="deployed", left_out=["DRY_RUN=true"]
+            )
+
+            expect(page(found)).to(
+                contain("<p>Settings: RULES=&lt;b&gt;* (deployed).</p>", "Left out: DRY_RUN=true.")
+            )
 
         with it("has a table for what there is, and none for what there is not"):
             titles = re.findall("<h2>(.*)</h2>", self.page)

@@ -41,7 +41,7 @@ def described(session: Session, function: Manifest) -> Document:
         "replicas": (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0),
         "image": _image(deployment, name),
         "topics": list(topics(session.cluster, namespace, name)),
-        "settings": _changed(playbook, environment_of(function), name) if playbook else {},
+        "settings": changed(playbook, environment_of(function), name) if playbook else {},
         "paused": None,
         "tripped": {},
         "budgets": {},
@@ -96,7 +96,8 @@ def _image(deployment: Mapping[str, Any], name: str) -> str:
     return next((str(c.get("image", "")) for c in containers if c.get("name") == name), "")
 
 
-def _changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:
+def changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:
+    """The settings of a deployed function that differ from their defaults; no secret."""
     return {
         setting.name: environment[setting.name]
         for setting in playbook.settings
