@@ -35,7 +35,7 @@ no_auth_user: nobody
 """
 
 
-def inspected(url, *words):
+def inspected(url, *words, **settings):
     """What the program in a worker's pod prints, by what it is about, and its last line."""
     environment = {
         **os.environ,
@@ -44,6 +44,7 @@ def inspected(url, *words):
         "FUNCTION_NAME": "falco-isolate",
         "FUNCTION_NAMESPACE": "specs",
         "NATS_URL": url,
+        **settings,
     }
     done = subprocess.run(
         [sys.executable, "-m", PROGRAM, INSPECT, *words],
@@ -122,6 +123,7 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
                     **{"read": 3, "invalid": 1, "about_none": 0, "identified": 1, "cut": False},
                     "unidentified": {"Nameless": 1},
                     "hosts": {"node-1": 2},
+                    **{"passed": 2, "refused": {}, "words": {}},
                 }
             )
         )
@@ -138,6 +140,17 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
 
         expect(found["alerts"]["read"]).to(equal(1))
         expect(self.nats.consumers()).to(be_empty)
+
+    with it("is what the worker's own settings let pass, at the time at which each came"):
+        self.server().stream("FALCO", "falco.>")
+        old = an_alert(time="2020-01-01T00:00:00Z", output_fields={})
+        self.nats.publish(("falco.error.x", an_alert()), ("falco.error.x", old))
+        with_rules = {"RULES": "another"}
+
+        expect(inspected(self.nats.url)[0]["alerts"]["refused"]).to(equal({"stale-alert": 1}))
+        found = inspected(self.nats.url, **with_rules)[0]["alerts"]
+        expect((found["passed"], found["refused"])).to(equal((0, {"rule-not-listed": 2})))
+        expect(found["words"]["rule-not-listed"]).to(contain("none of RULES (another)"))
 
     with it("is bounded: the newest, of the last hours"):
         self.server().stream("FALCO", "falco.>")
@@ -187,11 +200,19 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         found = json.loads(done.stdout)["checks"]
         return done.returncode, {f["check"]: (f["status"], f["says"]) for f in found}
 
+    def recorded(self):
+        """What became of the alerts, in the stream."""
+        place = ("history", "-p", "isolate", "-n", self.namespace, "--skipped", "-o", "json")
+        return json.loads(program_of(sys.executable, "-m", "playbooks.commands", *place).stdout)
+
     with it("finds everything in order, also that this cluster enforces policies"):
+        cluster.eventually(self.recorded, 60)
         there = probe_namespaces()
         code, found = self.checked()
         wrong = {check: said for check, said in found.items() if said[0] != "ok"}
-
+        # The pod of the only alert is gone.
+        skipped = ("warning", "all 1 alerts of the last 24 hours were skipped: pod-gone (1)")
+        expect(wrong.pop("outcomes")).to(equal(skipped))
         expect(wrong).to(equal({}))
         expect(code).to(equal(0))
         expect(list(found)).to(contain("policy, bare, open", "policy, replica, open"))

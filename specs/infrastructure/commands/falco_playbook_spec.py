@@ -15,6 +15,7 @@ from expects import be_empty, contain, equal, expect, have_len, raise_error, sta
 from mamba import after, before, description, it
 
 from playbooks.commands.in_pod import who
+from playbooks.core import VERSION
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotFound, Refused
 from playbooks.engines.worker.operator.protocol import PROGRAM
@@ -233,6 +234,49 @@ with description("falco-playbook dead, with a real worker on a real NATS,") as s
         expect(said.err).to(contain(f"no connection to NATS ({self.nats.url}) within 15 s"))
 
 
+with description("falco-playbook status, with a real worker on a real NATS,") as self:
+    with before.each:
+        start(self)
+
+    with after.each:
+        remove(self)
+
+    def status(self):
+        said = run("status", "-N", "fake", "-n", "specs", "-o", "json", cluster=self.cluster)
+        (found,) = json.loads(said.out)
+        return found
+
+    with it("shows the version that runs, NATS, its stream, dead letters and the last action"):
+        self.nats.alert("a", rule="forbidden")
+        self.nats.alert("b")
+        given_up(self, 1)
+        self.rig.acted("b")
+        eventually(lambda: len(self.nats.messages("FALCO_OUTCOMES")) == 2)
+        found = self.status()
+
+        expect((found["version"], found["worker_error"])).to(equal((VERSION, "")))
+        expect(found["nats"]).to(
+            equal(
+                {
+                    "servers": f"nats://127.0.0.1:{self.nats.port}",
+                    "stream": "FALCO",
+                    "messages": 2,
+                    "error": "",
+                }
+            )
+        )
+        expect((found["held"], found["dead_letters"])).to(equal(({}, {"not-permitted": 1})))
+        expect(found["last_action"]["status"]).to(equal("acted"))
+
+    with it("says so where NATS is away, and shows the rest"):
+        self.nats.stop()
+        found = self.status()
+
+        expect(found["version"]).to(equal(VERSION))
+        expect(found["nats"]["error"]).to(contain("ConnectionRefused"))
+        expect(found["topics"]).to(equal(["falco.error.*"]))
+
+
 with description("falco-playbook dead, as a NATS user who may not remove dead letters,") as self:
     with before.each:
         self.worker = start(
@@ -386,6 +430,24 @@ with description("falco-playbook, through the API server to a worker that was de
         expect(self.letters()).to(equal([]))
         expect(line["by"]).to(start_with(of_context().whoami()))
         expect(line["by"]).not_to(be_empty)
+
+    with it("shows the state of what is deployed, and the same in one row of a table"):
+        done = self.falco_playbook("status", "-o", "json")
+        (found,) = json.loads(done.stdout)
+        wide = self.falco_playbook("list", "-o", "wide").stdout.splitlines()
+
+        expect(done.stderr).to(equal(""))
+        expect([found["ready"], found["replicas"], found["topics"]]).to(
+            equal([2, 2, ["falco.error.*"]])
+        )
+        expect([found["version"], found["image"], found["nats"]["stream"]]).to(
+            equal([VERSION, IMAGE, "FALCO"])
+        )
+        expect([found["paused"], found["contained"], found["worker_error"]]).to(
+            equal([None, [], ""])
+        )
+        expect(wide).to(have_len(2))
+        expect(wide[1]).to(contain("ok", "FALCO", VERSION))
 
     with it("prints the token that the workers take"):
         token = self.falco_playbook("token").stdout.strip()
