@@ -45,6 +45,8 @@ ACTING = {
     "LEDGER": "",
     "SLACK_OUTCOMES": "false",
     "SLACK_WEBHOOK_URL": "",
+    "RUNBOOK_URL": "",
+    "LINK_URL": "",
 }
 # What the guards of a playbook that acts read.
 OWN = {
@@ -191,7 +193,8 @@ with description("The settings and rights of a playbook") as self:
             )
 
     with it("are pinned for slack"):
-        expect(declared("slack")).to(equal({"SLACK_WEBHOOK_URL": None, **GUARDS}))
+        own = {"SLACK_WEBHOOK_URL": None, "RUNBOOK_URL": "", "LINK_URL": ""}
+        expect(declared("slack")).to(equal({**own, **GUARDS}))
         expect(secrets("slack")).to(equal(["SLACK_WEBHOOK_URL"]))
         expect(verbs("slack")).to(equal({}))
 
