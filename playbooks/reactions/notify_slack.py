@@ -86,6 +86,6 @@ def _facts(alert: Alert, cluster: str) -> List[Tuple[str, object]]:
         ("Container", " ".join(part for part in (known, claim.container_id) if part)),
         ("Node", alert.hostname),
         ("Cluster", cluster),
-        ("MITRE ATT&CK", mitre(alert.tags)),
+        ("MITRE", mitre(alert.tags)),
         ("Tags", ", ".join(alert.tags)),
     ]

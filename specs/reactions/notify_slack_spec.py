@@ -116,7 +116,7 @@ with description("Telling Slack") as self:
         (message,) = slack.messages
 
         expect(fields_of(message)["Cluster"]).to(equal("eu/../1"))
-        expect(fields_of(message)["MITRE ATT&amp;CK"]).to(equal("Execution, T1059"))
+        expect(fields_of(message)["MITRE"]).to(equal("Execution, T1059"))
         expect(message["attachments"][0]["blocks"][-1]["text"]["text"]).to(
             equal(
                 "<https://wiki.example/terminal_shell_in_container|Runbook> \u00b7"

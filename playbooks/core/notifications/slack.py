@@ -79,7 +79,7 @@ def message(
         ("Time", alert.time),
         ("Reason", outcome.reason),
         ("Cluster", cluster),
-        ("MITRE ATT&CK", mitre(alert.tags)),
+        ("MITRE", mitre(alert.tags)),
         ("Trace", outcome.trace_id),
     )
     blocks += commands(*_commands(playbook, kind, outcome, options))

@@ -129,7 +129,7 @@ with description("The Slack message about an outcome") as self:
             contain(
                 ("plain_text", "Cluster\nprod-eu"),
                 ("plain_text", "Trace\n0af7"),
-                ("plain_text", "MITRE ATT&amp;CK\nPrivilege escalation, Execution, T1059.004"),
+                ("plain_text", "MITRE\nPrivilege escalation, Execution, T1059.004"),
             )
         )
 
