@@ -3,8 +3,9 @@ import json
 import os
 import pickle
 from contextlib import redirect_stderr
+from types import SimpleNamespace
 
-from expects import be_a, be_none, contain, equal, expect, have_len
+from expects import be_a, be_none, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.errors import Conflict, InvalidAlert, InvalidSetting, NotPermitted, Unexpected
@@ -103,6 +104,18 @@ with description("On Kubeless, a playbook") as self:
             call(handler, an_event(data))
 
         expect(reaction.alerts).to(have_len(3))
+
+    with it("keeps the trace that the request names, in its outcome and in its log"):
+        handler, _ = a_handler(DONE)
+        trace = "0af7651916cd43dd8448eb211c80319c"
+        request = SimpleNamespace(headers={"Traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+        result, log = call(handler, an_event(a_document(), extensions={"request": request}))
+
+        expect(result["trace_id"]).to(equal(trace))
+        expect(json.loads(log)["trace_id"]).to(equal(trace))
+        for extensions in ({}, None, {"request": None}, {"request": "of another kind"}):
+            result, _ = call(handler, an_event(a_document(), extensions=extensions))
+            expect(result).not_to(have_key("trace_id"))
 
     with it("raises what failed again, so that Kubeless counts it"):
         handler, _ = a_handler(NotPermitted("may not"))
