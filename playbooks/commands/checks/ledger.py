@@ -6,9 +6,10 @@ from typing import List
 
 from playbooks.commands.checks.finding import OK, WARNING, Finding
 from playbooks.commands.deployed import environment_of, selecting
-from playbooks.commands.pause import ledger_of_ours, paused_since
+from playbooks.commands.pause import paused_since
 from playbooks.commands.state.document import budgets
 from playbooks.commands.state.text import shown_budgets
+from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.ledger.book import Book

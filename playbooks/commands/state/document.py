@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from playbooks.commands.checks.rights import namespaces
 from playbooks.commands.deployed import environment_of, is_worker, topics
 from playbooks.commands.options import Session
-from playbooks.commands.pause import ledger_of_ours
+from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant

@@ -36,8 +36,8 @@ from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_done
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
-from playbooks.infrastructure import wiring
 from playbooks.engines.worker.settings import packages as worker_packages
+from playbooks.infrastructure import wiring
 
 # What the worker imports, whatever the playbook; nkeys only where there are credentials.
 PACKAGES = (
