@@ -38,9 +38,9 @@ from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable
 from playbooks.engines.worker.operator import renamed as watching
+from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.topics import renamed
 from playbooks.engines.worker.work import work
-from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod

@@ -10,7 +10,7 @@ from playbooks.core import VERSION
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.jetstream import JetStream
-from playbooks.engines.worker.operator.inspection import stream_of, connect_once, in_words
+from playbooks.engines.worker.operator.inspection import connect_once, in_words, stream_of
 
 
 async def told(_asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Dict[str, Any]]:

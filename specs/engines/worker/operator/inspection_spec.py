@@ -5,8 +5,8 @@ from expects import be_below, be_false, be_true, contain, equal, expect, have_le
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.core.outcome import Outcome
+from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
 from specs.support.mothers import NOW, a_document
 
