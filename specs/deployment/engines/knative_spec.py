@@ -4,13 +4,12 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-import yaml
 from expects import be_empty, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.engines.knative import filters
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import run
+from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless
 from specs.support.knative_schemas import KNATIVE_CRDS, problems
 
@@ -38,7 +37,7 @@ class NoCluster(FakeObjects):
 def shown(*words):
     done = run(*words, "-d", cluster=NoCluster())
     expect(done.code).to(equal(0))
-    return [*yaml.safe_load_all(done.out)]
+    return [*documents_of(done.out)]
 
 
 def of_kind(objects, kind):
@@ -197,7 +196,7 @@ with description("-E knative") as self:
         with it("apply all of it, and take away Triggers of topics that are given no more"):
             done = self.run(*DELETE, *TOKEN, "--context", "staging")
             words = Path(f"{self.kubectl}.words").read_text().splitlines()
-            applied = [*yaml.safe_load_all(Path(f"{self.kubectl}.stdin").read_text())]
+            applied = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
 
             expect((done.code, done.err)).to(equal((0, "")))
             expect(words[:3]).to(equal(["--context", "staging", "apply"]))
@@ -209,7 +208,7 @@ with description("-E knative") as self:
             revisions = set()
             for _ in range(2):
                 self.run(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
-                applied = [*yaml.safe_load_all(Path(f"{self.kubectl}.stdin").read_text())]
+                applied = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
                 revisions.add(the_pod(applied)[0]["annotations"]["falco/revision"])
                 expect(of_kind(applied, "Secret")).not_to(be_empty)
 
@@ -217,7 +216,7 @@ with description("-E knative") as self:
 
         with it("make the Secret alone"):
             self.run("secrets", *SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
-            applied = [*yaml.safe_load_all(Path(f"{self.kubectl}.stdin").read_text())]
+            applied = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
 
             expect([each["kind"] for each in applied]).to(equal(["Secret"]))
 
