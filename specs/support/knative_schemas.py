@@ -5,6 +5,7 @@ config/core/300-resources/service.yaml (knative/serving) and config/core/resourc
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -12,21 +13,18 @@ import yaml
 
 from specs.support.conditions import Condition
 
-try:
-    from jsonschema import Draft202012Validator
-except ImportError:
-    Draft202012Validator = None
-
 DIRECTORY = os.environ.get("KNATIVE_CRDS", "")
 
 KNATIVE_CRDS = Condition(
-    bool(DIRECTORY) and Draft202012Validator is not None,
+    bool(DIRECTORY) and find_spec("jsonschema") is not None,
     "Knative's resource definitions are not there: KNATIVE_CRDS names their directory",
 )
 
 
 def problems(manifest: Dict[str, Any]) -> List[str]:
     """What the definition of its kind says against a manifest, misspelt fields among it."""
+    from jsonschema import Draft202012Validator  # takes longer than all else that specs import
+
     name = f"{manifest['kind'].lower()}.yaml"
     document = yaml.safe_load(Path(DIRECTORY, name).read_text())
     version = next(v for v in document["spec"]["versions"] if v["name"] == "v1")
