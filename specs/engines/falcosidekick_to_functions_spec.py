@@ -1,0 +1,124 @@
+"""Falcosidekick itself, to functions of this machine, with an API server on loopback that knows no
+pod: which alert arrives, and what becomes of it."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import after, before, description, it
+
+from playbooks.core.instant import Instant
+from specs.engines.worker.rig import eventually, free_port
+from specs.support.certificates import a_certificate, an_authority
+from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
+from specs.support.conditions import not_run_unless
+from specs.support.engine_callers import posted
+from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.google_cloud import NAME, GoogleCloud
+from specs.support.https_server import Answer, ApiServer
+from specs.support.mothers import a_document
+
+ROOT = Path(__file__).parents[2]
+ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
+RULE = "Zugriff auf Schlüssel"
+
+
+def missing(asked):
+    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
+    return Answer(404, status)
+
+
+with description("Falcosidekick, to functions of this machine,") as self:
+    with before.each:
+        self.directory = tempfile.TemporaryDirectory()
+        authority = an_authority()
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.cloud = GoogleCloud()
+        trusted = base64.b64encode(authority.pem).decode()
+        cluster = {"server": self.server.url, "certificate-authority-data": trusted}
+        self.kubeconfig = json.dumps(
+            {
+                "current-context": "here",
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+            }
+        )
+        self.cloud.secrets[NAME] = self.kubeconfig
+
+    with after.each:
+        self.server.stop()
+        self.cloud.stop()
+        self.directory.cleanup()
+
+    def take(self, **settings):
+        """Falcosidekick's log, once it has sent an alert."""
+        sidekick = Falcosidekick(self.directory.name, **settings)
+        try:
+            now = str(Instant(time.time_ns()))
+            sidekick.take(a_document(rule=RULE, time=now, output_fields=ABOUT))
+            sidekick.says("OK")
+            return sidekick.log
+        finally:
+            sidekick.end()
+
+    with it("reaches a Cloud Function by its Cloud Run output"):
+        with CloudFunction("-e", f"KUBECONFIG_SECRET={NAME}", environ=self.cloud.environ) as served:
+            log = self.take(GCP_CLOUDRUN_ENDPOINT=served.url, GCP_CLOUDRUN_JWT="a.b.c")
+
+        expect([each["reason"] for each in served.outcomes]).to(equal(["pod-gone"]))
+        expect(served.outcomes[0]["alert"]["rule"]).to(equal(RULE))
+        expect(log).to(contain("(200)"))
+
+    with it("reaches a playbook on Knative by its CloudEvents output, with the token"):
+        port, log = free_port(), Path(self.directory.name, "log")
+        path = Path(self.directory.name, "kubeconfig")
+        path.write_text(self.kubeconfig)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "playbooks.engines.knative"],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "PLAYBOOK": "delete",
+                "HTTP_HOST": "127.0.0.1",
+                "PORT": str(port),
+                "EVENT_TOKEN": "a-token",
+                "KUBERNETES_LOAD_KUBE_CONFIG": "1",
+                "KUBECONFIG": str(path),
+            },
+            stderr=log.open("wb"),
+        )
+        url = f"http://127.0.0.1:{port}/"
+
+        def answers():
+            try:
+                return posted(url, b"")[0] == 400
+            except OSError:
+                return False
+
+        def outcomes():
+            lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+            found = [json.loads(line) for line in lines]
+            return [each for each in found if each["reason"] != "invalid-alert"]
+
+        try:
+            eventually(answers, 60)
+            extensions = "falcotoken:a-token"
+            self.take(CLOUDEVENTS_ADDRESS=url, CLOUDEVENTS_EXTENSIONS=extensions)
+            eventually(outcomes)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+        expect([each["reason"] for each in outcomes()]).to(equal(["pod-gone"]))
+        expect(outcomes()[0]["alert"]["rule"]).to(equal(RULE))
+
+
+not_run_unless(FALCOSIDEKICK, globals())
+not_run_unless(FUNCTIONS_FRAMEWORK, globals())
