@@ -8,7 +8,14 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.request.request import Request
-from specs.support.real_cluster import cleaned_up, create, delete, kubectl, token_of
+from specs.support.real_cluster import (
+    cleaned_up,
+    create,
+    delete,
+    eventually,
+    kubectl,
+    token_of,
+)
 
 
 def granted(request: Request, namespace: str, *users: str) -> None:
@@ -30,13 +37,19 @@ def token_with(request: Request, namespace: str) -> str:
     """Of an account that has these rights only."""
     name = request.function
     kubectl("create", "serviceaccount", name, "-n", namespace)
-    granted(request, namespace, f"system:serviceaccount:{namespace}:{name}")
+    user = f"system:serviceaccount:{namespace}:{name}"
+    granted(request, namespace, user)
+    # Rights take a moment to be in force.
+    ledger = {"resource": "configmaps", "name": f"{name}-ledger", "verb": "patch"}
+    wanted = ({"resource": "pods", "verb": "delete"}, {**ledger, "group": ""})
+    asked = [{**each, "namespace": namespace} for each in wanted]
+    eventually(lambda: all(allowed(user, asked)))
     return token_of(name, namespace)
 
 
 def kubeconfig(user: Mapping[str, Any], *, namespace: str) -> str:
     """That of the cluster of the specs, with this user, as JSON."""
-    config = json.loads(kubectl("config", "view", "--minify", "--raw", "--output", "json"))
+    config = json.loads(kubectl("config", "view", "--minify", "--flatten", "--output", "json"))
     config["users"][0]["user"] = user
     config["contexts"][0]["context"]["namespace"] = namespace
     return json.dumps(config)
@@ -49,8 +62,13 @@ def allowed(user: str, asked: Sequence[Mapping[str, str]]) -> List[bool]:
         {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
-            "spec": {"user": user, "resourceAttributes": dict(each)},
+            "spec": {"user": user, "resourceAttributes": _attributes(each)},
         }
         for each in asked
     ]
     return [bool(each["status"]["allowed"]) for each in create(*reviews)]
+
+
+def _attributes(asked: Mapping[str, str]) -> Dict[str, str]:
+    resource, _, subresource = asked["resource"].partition("/")
+    return {**asked, "resource": resource, "subresource": subresource}
