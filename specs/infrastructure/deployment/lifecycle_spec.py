@@ -90,7 +90,7 @@ with description("A playbook") as self:
 
         def isolated():
             found = stored("pod", name, self.namespace)
-            return found and "falco/isolated" in found["metadata"]["labels"]
+            return "falco/isolated" in (found["metadata"].get("labels") or {})
 
         eventually(isolated)
         where = ("-p", "isolate", "-n", self.namespace)
