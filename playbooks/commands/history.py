@@ -14,10 +14,10 @@ from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import PlaybookError, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.deployment.terminal import Row, show_table
 from playbooks.engines.worker.operator.protocol import HISTORY
 
@@ -28,6 +28,12 @@ SKIPPED = "skipped"
 _EVENTS = "the Events of the cluster, which keeps them for an hour by default"
 
 Entry = Dict[str, Any]
+
+# What the outcome of a later alert says of an object whose deletion was accepted.
+_SEEN = {"pod-gone": True, StillRunning.reason: False}
+
+# Objects whose deletion was accepted that are looked up.
+MOST_SEEN = 200
 
 
 @command("history -p delete", "history -p delete --since 7d --why", "history -p taint -o json")
@@ -61,7 +67,8 @@ def history(
 ) -> int:
     """Show what a playbook did, the newest first.
 
-    Each line names the alert's rule, and who undid the action. It reads the stream
+    Each line names the alert's rule, and who undid the action. A deletion is accepted until the
+    pod was seen to be gone, or to run on. It reads the stream
     FALCO_OUTCOMES. Without NATS JetStream it reads the Events of the cluster. -o json lists the
     oldest first, and always says why.
     """
@@ -76,7 +83,8 @@ def history(
         tell("", [f"{problem}: this is from {_EVENTS}{where}"])
         place = "" if all_namespaces else namespace
         found = _from_events(session.cluster, namespace, which.function, since, place)
-    shown = [entry for entry in marked(found) if skipped or entry["what"] != SKIPPED]
+    entries = _seen(session.cluster, marked(found))
+    shown = [entry for entry in entries if skipped or entry["what"] != SKIPPED]
     if output == "json":
         print(json.dumps(shown, indent=2))
     elif shown:
@@ -171,18 +179,53 @@ def _of_event(item: Mapping[str, Any]) -> Entry:
 
 
 def marked(entries: Iterable[Entry]) -> List[Entry]:
-    """The same, oldest first; ``undone`` of an action says when and by whom it was undone."""
+    """The same, oldest first; ``undone`` of an action says when and by whom it was undone, ``done``
+    whether it is over and done: of a deletion that was accepted None until the pod was seen to be
+    gone (true) or to act on past its deadline (false)."""
     found: List[Entry] = []
     standing: Dict[str, Entry] = {}
     for entry in entries:
-        entry = {**entry, "undone": None}
+        entry = {**entry, "undone": None, "done": None}
         found.append(entry)
+        before = standing.get(entry["target"])
+        if before is not None and before["done"] is None and entry["reason"] in _SEEN:
+            before["done"] = _SEEN[entry["reason"]]
         if entry["what"] == kinds.ACTED:
+            entry["done"] = None if entry["reason"] == ACCEPTED else True
             standing[entry["target"]] = entry
         elif entry["what"] == kinds.UNDONE and entry["target"] in standing:
             undone = standing.pop(entry["target"])
             undone["undone"] = {"time": entry["time"], "by": entry["by"]}
     return found
+
+
+def _seen(cluster: ClusterObjects, entries: List[Entry]) -> List[Entry]:
+    """With what the cluster has of the newest objects whose deletion was accepted, where that may
+    be read."""
+    open_ = [e for e in entries if e["what"] == kinds.ACTED and e["done"] is None][-MOST_SEEN:]
+    wanted = {}
+    for entry in open_:
+        kind, _, place = entry["target"].partition(" ")
+        namespace, _, name = place.partition("/")
+        if kind == "pod" and name and entry["uid"]:
+            wanted[namespace, name] = reference("v1", "Pod", name, namespace)
+    try:
+        there = {each["metadata"]["uid"] for each in cluster.get(list(wanted.values()))}
+    except PlaybookError:
+        return entries
+    for entry in open_:
+        if entry["uid"] and entry["uid"] not in there:
+            entry["done"] = True
+    return entries
+
+
+def _what(entry: Mapping[str, Any]) -> str:
+    """What is accepted is not done."""
+    if entry["what"] != kinds.ACTED or entry["reason"] != ACCEPTED:
+        return str(entry["what"])
+    return {None: "accepted", True: "accepted, gone", False: "accepted, still running"}[
+        entry["done"]
+    ]
 
 
 def _row(entry: Mapping[str, Any], *, why: bool) -> Row:
@@ -191,7 +234,7 @@ def _row(entry: Mapping[str, Any], *, why: bool) -> Row:
     undone = entry["undone"]
     cells = (
         without_fraction(entry["time"]),
-        entry["what"] + times,
+        _what(entry) + times,
         entry["target"],
         entry["reason"],
         (entry["alert"] or {}).get("rule", ""),

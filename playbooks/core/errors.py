@@ -136,7 +136,10 @@ class StillRunning(PermanentError):
 
 
 class NotPermitted(PermanentError):
+    """For any alert where the account lost a right, for this one where it is refused one object."""
+
     reason = "not-permitted"
+    of_any_alert = True
 
 
 class NamespaceTerminating(PermanentError):
@@ -149,6 +152,7 @@ class Refused(PermanentError):
 
 class NoCluster(PermanentError):
     reason = "no-cluster"
+    of_any_alert = True
 
 
 class SlackRejected(PermanentError):

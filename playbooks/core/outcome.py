@@ -8,6 +8,10 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from playbooks.core.errors import PlaybookError
 
+# The reason code of a deletion that the API server accepted: the object is there, and acts, until
+# it was seen to be gone.
+ACCEPTED = "deletion-accepted"
+
 
 class Status(str, Enum):
     """``acted`` means that the other side said so; ``would act`` is a dry run's."""
@@ -103,6 +107,11 @@ class Outcome:
             document["held"],
             trace_id=document.get("trace_id", ""),
         )
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it acted, and nobody has seen yet that it is done."""
+        return self.status is Status.ACTED and self.reason == ACCEPTED
 
     def to_dict(self) -> Dict[str, Any]:
         """The plain dict that goes over the wire."""

@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
 from playbooks.core import guards
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.permissions import OWN, Permission
 from playbooks.core.errors import (
     ClusterUnavailable,
     GuardUnanswered,
@@ -60,11 +60,11 @@ _WORKLOADS = (
 # Where the API servers are, which may be nodes of the cluster.
 _API_SERVERS = Permission("endpoints", ("get",), namespace="default")
 
-# What pods of playbooks come from.
+# What pods of playbooks come from: beside the Function, whose settings are nobody else's business.
 _OWN = (
-    Permission("replicasets", ("get",), group="apps"),
-    Permission("deployments", ("get",), group="apps"),
-    Permission("functions", ("get",), group="kubeless.io"),
+    Permission("replicasets", ("get",), group="apps", namespace=OWN),
+    Permission("deployments", ("get",), group="apps", namespace=OWN),
+    Permission("functions", ("get",), group="kubeless.io", namespace=OWN),
 )
 
 # What the API server itself calls, in which namespaces.

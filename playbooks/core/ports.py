@@ -85,6 +85,10 @@ class Ledger(ABC):
         """What the answer would be. Nothing is written, and so no budget trips."""
 
     @abstractmethod
+    def check(self) -> None:
+        """Raises the PlaybookError for which no action can be written down. Nothing is written."""
+
+    @abstractmethod
     def paused(self) -> str:
         """Who paused the playbook and when, or empty. Raises a PlaybookError."""
 
@@ -104,6 +108,15 @@ class Ledger(ABC):
     def release(self, uid: str, keys: Sequence[str]) -> None:
         """Forget these notes about an object. Raises a RetryableError."""
 
+    @abstractmethod
+    def tell(self, what: str, now: Instant) -> bool:
+        """Whether people are to be told of this now: who asks first within an hour tells them.
+        Raises a RetryableError."""
+
+    @abstractmethod
+    def untell(self, what: str) -> None:
+        """They could not be told. Raises a RetryableError."""
+
 
 class LedgerStore(ABC):
     """Where the ledger of a playbook is kept: one text, with optimistic locking."""
@@ -115,6 +128,10 @@ class LedgerStore(ABC):
     @abstractmethod
     def write(self, text: str, *, version: str) -> str:
         """Replace the text; the new version. Raises Conflict where somebody wrote it since."""
+
+    def writable(self) -> str:
+        """The text. Raises what keeps it from being written, as far as the store can tell."""
+        return self.read()[0]
 
 
 @dataclass

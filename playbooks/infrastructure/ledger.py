@@ -110,6 +110,9 @@ class StoredLedger(Ledger):
             return answer
         return replace(answer, facts={**answer.facts, "first": False}, waits=None)
 
+    def check(self) -> None:
+        read(self._store.writable())
+
     def paused(self) -> str:
         return paused(self._store)
 
@@ -129,14 +132,21 @@ class StoredLedger(Ledger):
     def release(self, uid: str, keys: Sequence[str]) -> None:
         self._change(lambda book: book.release(uid, keys))
 
-    def _change(self, what: Callable[[Book], None]) -> None:
-        def attempt() -> None:
+    def tell(self, what: str, now: Instant) -> bool:
+        return self._change(lambda book: book.tell(what, now))
+
+    def untell(self, what: str) -> None:
+        self._change(lambda book: book.untell(what))
+
+    def _change(self, what: Callable[[Book], T]) -> T:
+        def attempt() -> T:
             known, self._known = self._current(), None
-            what(known.book)
+            result = what(known.book)
             self._known = self._written(known) if known.book.changed else known
+            return result
 
         with self._writing, _asked():
-            _until_written(attempt, self._sleep)
+            return _until_written(attempt, self._sleep)
 
     def _settle(self, together: List[_Asked]) -> None:
         for asked in together:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from typing import Any, Callable, Mapping, Optional, Tuple, Union
+import hashlib
+from contextlib import suppress
+from typing import Any, Mapping, Optional, Union
 
 import requests
 
@@ -13,14 +13,13 @@ from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.slack import MessageOptions, message
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Recorder, Slack
+from playbooks.core.ports import Clock, Ledger, Recorder, Slack
 
 # Seconds to connect and to wait for an answer.
 TIMEOUT = (3.05, 10.0)
 
-# Seconds until a message repeats that a target is held, and targets remembered at most.
-REPEATED = 3600.0
-MOST = 1000
+# What a message repeats only after an hour: a target that is left running.
+_ONCE = (kinds.HELD, kinds.FAILED)
 
 # Characters of Slack's answer that an error repeats.
 LONGEST_ANSWER = 200
@@ -69,34 +68,47 @@ def _seconds(header: Optional[str]) -> Optional[float]:
 
 
 class SlackRecorder(Recorder):
-    """One message for each outcome that people should hear of; for a target that is held, one for
-    each reason within ``REPEATED`` seconds of it."""
+    """One message for each outcome that people should hear of; for a target that is left running,
+    one an hour for each reason: by the ledger, because every alert may have a process of its own.
+    Where the ledger does not answer, the message is posted all the same."""
 
     def __init__(
         self,
         slack: Slack,
         playbook: str,
+        ledger: Ledger,
+        clock: Clock,
         options: Optional[MessageOptions] = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slack = slack
         self._playbook = playbook
+        self._ledger = ledger
         self._options = options or MessageOptions()
         self._clock = clock
-        self._held: OrderedDict[Tuple[str, str, str], float] = OrderedDict()
 
     def record(self, alert: Alert, outcome: Outcome) -> None:
         kind = kinds.kind(outcome)
-        key = (outcome.target, str(outcome.details.get("uid", "")), outcome.reason)
-        if not kind or (kind == kinds.HELD and self._is_known(key)):
+        once = kind in _ONCE and bool(outcome.target)
+        what = _mark(outcome) if once else ""
+        if not kind or (once and not self._first(what)):
             return
-        self._slack.post(message(self._playbook, alert, outcome, self._options))
-        if kind == kinds.HELD:
-            self._held[key] = self._clock()
-            self._held.move_to_end(key)
-            if len(self._held) > MOST:
-                self._held.popitem(last=False)
+        try:
+            self._slack.post(message(self._playbook, alert, outcome, self._options))
+        except Exception:
+            # It may be tried again.
+            if once:
+                with suppress(PlaybookError):
+                    self._ledger.untell(what)
+            raise
 
-    def _is_known(self, key: Tuple[str, str, str]) -> bool:
-        return self._clock() - self._held.get(key, float("-inf")) < REPEATED
+    def _first(self, what: str) -> bool:
+        try:
+            return self._ledger.tell(what, self._clock.now())
+        except PlaybookError:
+            return True
+
+
+def _mark(outcome: Outcome) -> str:
+    """Short, and of any length of a name."""
+    said = "\0".join((outcome.target, str(outcome.details.get("uid", "")), outcome.reason))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Recorder
+from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Ledger, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.evidence.files import EvidenceFiles
@@ -37,10 +37,11 @@ def kubernetes(
         api, namespace=namespace or own_pod.namespace, name=name, function=function
     )
     events = KubernetesEvents(api, playbook, own_pod, clock)
-    recorders = (events, *slack_recorders(playbook, settings, own_pod.namespace))
+    ledger = StoredLedger(stored)
+    recorders = (events, *slack_recorders(playbook, settings, ledger, clock, own_pod.namespace))
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
-    return ClusterCollaborators(clock, own_pod, cluster, StoredLedger(stored), recorders, kept)
+    return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept)
 
 
 def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
@@ -50,7 +51,9 @@ def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
     return replace(playbook, collaborators=partial(kubernetes, api=api))
 
 
-def slack_recorders(playbook: str, settings: Settings, namespace: str = "") -> Tuple[Recorder, ...]:
+def slack_recorders(
+    playbook: str, settings: Settings, ledger: Ledger, clock: Clock, namespace: str = ""
+) -> Tuple[Recorder, ...]:
     """What posts outcomes to Slack, where the settings ask for it. ``namespace``: of the
     function."""
     if not settings[notifications.OUTCOMES.name]:
@@ -59,7 +62,8 @@ def slack_recorders(playbook: str, settings: Settings, namespace: str = "") -> T
     from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
 
     webhook = SlackWebhook(settings[notifications.WEBHOOK.name])
-    return (SlackRecorder(webhook, playbook, MessageOptions.of(settings, namespace)),)
+    options = MessageOptions.of(settings, namespace)
+    return (SlackRecorder(webhook, playbook, ledger, clock, options),)
 
 
 def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[Evidence]:

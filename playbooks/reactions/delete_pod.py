@@ -14,7 +14,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject, StillRunning
 from playbooks.core.evidence import settings as evidence_settings
 from playbooks.core.ledger.book import after
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import Reaction
@@ -169,7 +169,7 @@ class DeletePod(Reaction):
             )
         return Outcome.acted(
             str(pod),
-            "deletion-accepted",
+            ACCEPTED,
             f"deletion accepted of {pod}{remarks}",
             grace_period_seconds=self._grace,
             **proven.facts,

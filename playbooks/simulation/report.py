@@ -37,8 +37,8 @@ def show(found: Summary, console: Console) -> None:
         highlight=False,
     )
     console.print(
-        f"would have acted {found.acted} times, held {found.held}{_waits(found)}, skipped"
-        f" {found.skipped}, failed {found.failed}",
+        f"would have acted {found.acted} times{_accepted(found)}, held {found.held}{_waits(found)},"
+        f" skipped {found.skipped}, failed {found.failed}",
         highlight=False,
     )
     for line in basis(found):
@@ -49,6 +49,11 @@ def show(found: Summary, console: Console) -> None:
     left = len(found.rows) - MOST_ROWS
     if left > 0:
         console.print(f"({left} more rows: --output json or html has all)")
+
+
+def _accepted(found: Summary) -> str:
+    """A deletion that is accepted is done when the pod is gone, which no simulation shows."""
+    return f" ({found.accepted} are deletions, done when the pod is gone)" * bool(found.accepted)
 
 
 def _waits(found: Summary) -> str:

@@ -8,7 +8,7 @@ from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tup
 
 from playbooks.core.ledger.book import Book, Request, after
 from playbooks.core.ledger.limits import Limits
-from playbooks.core.outcome import Status
+from playbooks.core.outcome import ACCEPTED, Status
 from playbooks.core.subjects import Priority
 from playbooks.simulation.replay import Answered, Replayed
 
@@ -70,6 +70,7 @@ class Bar:
 @dataclass(frozen=True)
 class Summary:
     """``waits``: those of ``held`` that wait for the window of a limit, and not for a person.
+    ``accepted``: those of ``acted`` that are deletions, which end when the pod is gone.
     ``settings``: those that it ran with beside the defaults, from ``source``, empty for what was
     typed; ``left_out``: what it did not go by, in words."""
 
@@ -94,6 +95,7 @@ class Summary:
     settings: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     left_out: Sequence[str] = ()
+    accepted: int = 0
 
 
 def summarize(
@@ -122,6 +124,7 @@ def summarize(
         what_if=[*_priorities(wanted, limits, least), *_caps(wanted, limits)],
         timeline=_timeline(answered),
         waits=sum(one.waits for one in answered),
+        accepted=sum(_sort(one) == "acted" and one.reason == ACCEPTED for one in answered),
     )
 
 

@@ -1,12 +1,13 @@
 import json
 import time
+from dataclasses import replace
 
 from expects import be_empty, be_none, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.commands.undo import put_on_record
 from playbooks.core.cluster.objects import Executed
-from playbooks.core.errors import NotPermitted
+from playbooks.core.errors import NotPermitted, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
@@ -15,7 +16,7 @@ from playbooks.engines.outcome_log import line
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
 from specs.deployment.mothers import a_request
 from specs.deployment.mothers import objects as kubeless_objects
-from specs.support.mothers import a_document
+from specs.support.mothers import a_document, a_pod
 
 HISTORY = ("history", "-p", "delete")
 NODE = TargetRef("undo", "Node", "node-1", "", "uid-2")
@@ -115,6 +116,45 @@ with description("falco-playbook history") as self:
 
         expect(shown[0]["undone"]["by"]).to(equal("ann"))
 
+    with it("counts no deletion that was accepted as done before the pod was seen to be gone"):
+        accepted = Outcome.acted("pod shop/web-0", "deletion-accepted", "accepted", uid="uid-1")
+        gone = Outcome.skipped("pod-gone", "pod shop/web-0 is gone", "pod shop/web-0")
+        runs_on = replace(
+            Outcome.failed(StillRunning("it runs on")), target="pod shop/web-0", details={}
+        )
+        pod = a_pod(uid="uid-1").manifest
+        for later, there, words, done in (
+            ((), True, "accepted ", None),
+            ((), False, "accepted, gone ", True),
+            ((said(gone, 2),), True, "accepted, gone ", True),
+            ((said(runs_on, 2),), True, "accepted, still running ", False),
+        ):
+            self.cluster = a_cluster()
+            if there:
+                self.cluster.create([{"kind": "Pod", "apiVersion": "v1", **pod}])
+                uid = self.cluster.the("Pod", "web-0")["metadata"]["uid"]
+                accepted = replace(accepted, details={"uid": uid})
+            told = self.saying(said(accepted), *later)
+            shown = json.loads(run(*HISTORY, "-o", "json", cluster=told).out)
+
+            expect((words, shown[0]["done"])).to(equal((words, done)))
+            expect(run(*HISTORY, cluster=told).out).to(contain(words))
+
+    with it("knows of a deletion no more than its record where pods may not be read"):
+        accepted = Outcome.acted("pod shop/web-0", "deletion-accepted", "accepted", uid="uid-1")
+        told = self.saying(said(accepted))
+        get = told.get
+
+        def forbidden(manifests):
+            if any(each["kind"] == "Pod" for each in manifests):
+                raise NotPermitted("no")
+            return get(manifests)
+
+        told.get = forbidden
+
+        expect(run(*HISTORY, cluster=told).out).to(contain("accepted "))
+        expect(run(*HISTORY, cluster=told).out).not_to(contain("gone"))
+
     with it("says would have, of dry runs"):
         would = Outcome.would_act("pod shop/web-0", "delete", "would delete")
 
@@ -136,7 +176,7 @@ with description("falco-playbook history") as self:
         alone = run(*HISTORY, cluster=self.cluster)
         expect((alone.out, "in namespace default (-A: in all)" in alone.err)).to(equal(("", True)))
         expect(shown.out.splitlines()[1]).to(
-            contain("acted (3 times)", "pod shop/web-0", "deletion-accepted", "Shell")
+            contain("accepted, gone (3 times)", "pod shop/web-0", "deletion-accepted", "Shell")
         )
         expect(shown.out.splitlines()[2:]).to(equal(["    Shell: deletion accepted"]))
 

@@ -23,7 +23,7 @@ with description("falco-playbook simulate") as self:
         expect(answer.out).to(
             contain(
                 "12 alerts from 2026-01-02T03:00:00",
-                "would have acted 10 times, held 2, skipped 0, failed 0",
+                "would have acted 10 times (10 are deletions, done when the pod is gone), held 2",
                 "What something stricter would have changed",
             )
         )

@@ -29,7 +29,12 @@ WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 
 
 TOKEN = "a-token-of-some-length"
-EXISTING = Existing(token=TOKEN, hash_key="a-key-of-some-length", api_addresses=("192.0.2.1",))
+EXISTING = Existing(
+    token=TOKEN,
+    hash_key="a-key-of-some-length",
+    release_key="a-key-of-some-length",
+    api_addresses=("192.0.2.1",),
+)
 BOUND = replace(EXISTING, bound=Bound(allowed=True))
 
 # The sources do not change while specs run, and reading them takes longest.

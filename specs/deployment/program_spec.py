@@ -190,6 +190,8 @@ with description("deploy_playbook") as self:
                         "ServiceAccount",
                         "ClusterRole",
                         "ClusterRoleBinding",
+                        "Role",
+                        "RoleBinding",
                         "ConfigMap",
                         "Role",
                         "RoleBinding",
@@ -282,7 +284,9 @@ with description("deploy_playbook") as self:
             expect(made.out).to(equal("created   Secret default/falco-delete\n"))
             expect(again.out).to(equal("unchanged Secret default/falco-delete\n"))
             expect(self.cluster.names).to(equal(["Secret falco-delete"]))
-            expect(sorted(data)).to(equal(["FALCO_HASH_KEY", "HTTP_TOKEN", "NATS_TOKEN"]))
+            expect(sorted(data)).to(
+                equal(["FALCO_HASH_KEY", "HTTP_TOKEN", "NATS_TOKEN", "RELEASE_KEY"])
+            )
 
         with it("makes them such that deploying keeps them"):
             typed = ("-E", "kubernetes", "-p", "delete", "-t", "falco.>")

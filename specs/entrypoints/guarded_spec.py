@@ -33,7 +33,6 @@ RULED_OUT = (
             source="k8s_audit",
         ),
     ),
-    ("protected-namespace", {}, about({**PROVEN, "k8s.ns.name": "kube-system"})),
     ("stale-alert", {}, about(time=str(after(NOW, -601)))),
     ("alert-from-the-future", {}, about(time=str(after(NOW, 121)))),
 )
@@ -130,6 +129,24 @@ with description("A playbook that acts on the cluster") as self:
         expect(self.answer("delete", old).reason).to(equal("stale-alert"))
         expect(self.answer("delete", old, recorded=True).status).to(equal(Status.ACTED))
 
+    with it("holds a proven target that it leaves running for a person, whatever guard it was"):
+        notice = {"k8s.ns.name": "kube-system", "k8s.pod.name": "web-0"}
+        alert = about({**PROVEN, **notice}, priority="Notice")
+        for name in ACTING:
+            self.cluster = InMemoryCluster(a_pod(namespace="kube-system"), *self.nodes)
+            outcome = self.answer(name, alert)
+
+            expect((name, outcome.reason, outcome.held)).to(
+                equal((name, "protected-namespace", True))
+            )
+            expect(outcome.target_ref.verb).to(equal(name))
+            expect(self.cluster.writes).to(be_empty)
+
+    with it("holds no alert about a pod of a protected namespace that it did not prove"):
+        alert = about({**PROVEN, "k8s.ns.name": "kube-system", "k8s.pod.name": "other"})
+
+        expect(self.answer("delete", alert).held).to(equal(False))
+
     with it("leaves its own node be, where that would evict it"):
         outcome = self.answer("taint", own_pod=FakeOwnPod(node="node-1"), TAINT_EFFECT="NoExecute")
 
@@ -168,16 +185,11 @@ with description("A playbook that acts on the cluster") as self:
     with it("explains itself by all that it asked, in order"):
         outcome = self.answer("delete", NAMESPACES="shop", MINIMUM_PRIORITY="Notice")
 
-        expect(outcome.why[:3]).to(
-            equal(
-                (
-                    "priority Notice is not below Notice",
-                    "namespace shop is one of NAMESPACES",
-                    "namespace shop is not protected",
-                )
-            )
+        expect(outcome.why[:2]).to(
+            equal(("priority Notice is not below Notice", "namespace shop is one of NAMESPACES"))
         )
-        expect(outcome.why[4]).to(equal("container 1376fe875695 is web in pod shop/web-0"))
+        expect(outcome.why).to(contain("namespace shop is not protected"))
+        expect(outcome.why[3]).to(equal("container 1376fe875695 is web in pod shop/web-0"))
         expect(outcome.why[-3:]).to(
             equal(
                 (

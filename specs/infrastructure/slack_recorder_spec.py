@@ -1,19 +1,31 @@
 from dataclasses import replace
+from threading import Thread
 
-from expects import be_empty, contain, equal, expect, have_len
+from expects import be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
-from playbooks.core.errors import NotPermitted
+from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackRejected, StillRunning
+from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Clock
 from playbooks.core.settings import read
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
+from playbooks.infrastructure.ledger import StoredLedger
+from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.taint import playbook
 from specs.support.fakes import RecordingSlack
-from specs.support.mothers import an_alert
+from specs.support.mothers import NOW, an_alert
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
+
+
+class MovedClock(Clock):
+    instant = NOW
+
+    def now(self):
+        return self.instant
 
 
 def recorders(**settings):
@@ -24,8 +36,12 @@ def recorders(**settings):
 with description("The recorder that tells Slack") as self:
     with before.each:
         self.slack = RecordingSlack()
-        self.now = 0.0
-        self.recorder = SlackRecorder(self.slack, "delete", clock=lambda: self.now)
+        self.store, self.clock = MemoryLedger(), MovedClock()
+        self.recorder = self.process()
+
+    def process(self, slack=None):
+        """As another process has it: only the ledger remembers."""
+        return SlackRecorder(slack or self.slack, "delete", StoredLedger(self.store), self.clock)
 
     with it("posts what was done, failed, would have been done, and a budget that trips"):
         for outcome in (
@@ -52,10 +68,46 @@ with description("The recorder that tells Slack") as self:
         expect(self.slack.messages).to(have_len(3))
         expect(str(self.slack.messages[0])).to(contain("holds an alert about pod shop/web-0"))
 
-        self.now += 3601
+        self.clock.instant = after(self.clock.instant, 3601)
         self.recorder.record(an_alert(), held)
 
         expect(self.slack.messages).to(have_len(4))
+
+    with it("says it once an hour also where each alert has a process of its own"):
+        held = Outcome.skipped("exempt", "until noon", "pod shop/web-0", held=True, uid="1")
+        fails = replace(Outcome.failed(StillRunning("it runs on")), target="pod shop/web-0")
+        for outcome in (held, fails):
+            threads = [
+                Thread(target=self.process().record, args=(an_alert(), outcome)) for _ in range(8)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        expect(self.slack.messages).to(have_len(2))
+
+    with it("says it again where it could not be said"):
+        held = Outcome.skipped("exempt", "until noon", "pod shop/web-0", held=True, uid="1")
+        broken = RecordingSlack()
+        broken.post = self.refuse
+
+        expect(lambda: self.process(broken).record(an_alert(), held)).to(raise_error(SlackRejected))
+        self.process().record(an_alert(), held)
+        expect(self.slack.messages).to(have_len(1))
+
+    with it("says it all the same where the ledger does not answer"):
+        held = Outcome.skipped("exempt", "until noon", "pod shop/web-0", held=True, uid="1")
+        self.store.read = self.away
+        self.process().record(an_alert(), held)
+
+        expect(self.slack.messages).to(have_len(1))
+
+    def refuse(self, message):
+        raise SlackRejected("no_service")
+
+    def away(self):
+        raise ClusterUnavailable("away")
 
     with it("says why"):
         done = Outcome.acted("pod shop/web-0", "done", "done")

@@ -176,7 +176,12 @@ with description("The summary of a simulation") as self:
             text = self.shown(self.found)
 
             expect(text).to(
-                contain("would have acted 12 times, held 2, skipped 0", "budget-used-up 1", "(all)")
+                contain(
+                    "would have acted 12 times (12 are deletions, done when the pod",
+                    "is gone), held 2",
+                    "budget-used-up 1",
+                    "(all)",
+                )
             )
 
         with it("shows an alert's words as words, and steers no terminal"):

@@ -37,11 +37,8 @@ def look(
     own: Sequence[Permission] = (),
 ) -> List[Finding]:
     """``places``: where it needs them. ``own``: what it needs in its own namespace."""
-    wanted = [
-        (p, p.namespace or ("" if p.cluster_wide else place))
-        for p in permissions
-        for place in places
-    ]
+    limited = [place for place in places if place]
+    wanted = [(p, place) for p in permissions for place in p.places(limited, namespace)]
     wanted = list(dict.fromkeys(wanted)) + [(p, namespace) for p in own]
     reviews = [
         _review(namespace, account, permission, verb, place)

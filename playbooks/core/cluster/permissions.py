@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Sequence, Tuple
 
 # Labels, annotations and taints of ours begin with this.
 PREFIX = "falco/"
+
+# Stands for the namespace in which the function itself is.
+OWN = "its own"
 
 # What the names of service accounts begin with where the API server names who asks.
 ACCOUNTS = "system:serviceaccount:"
@@ -22,7 +25,8 @@ class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
     ``only_with``: the setting without which it is not needed, where it is ``off`` or empty.
-    ``namespace``: the only one in which it is needed, wherever the playbook may act.
+    ``namespace``: the only one in which it is needed, wherever the playbook may act; ``OWN``: that
+    of the function.
     """
 
     resource: str
@@ -31,3 +35,13 @@ class Permission:
     cluster_wide: bool = False
     only_with: str = ""
     namespace: str = ""
+
+    def places(self, limited: Sequence[str], own: str) -> Tuple[str, ...]:
+        """The namespaces in which it is granted; one that is empty stands for the whole cluster.
+
+        ``limited``: the only ones in which the playbook acts, none for all. ``own``: that of the
+        function.
+        """
+        if self.namespace:
+            return (own if self.namespace == OWN else self.namespace,)
+        return ("",) if self.cluster_wide or not limited else tuple(limited)

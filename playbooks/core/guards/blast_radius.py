@@ -61,7 +61,7 @@ class BlastRadius(Guard):
         self._spares_a_node = spares_a_node
 
     def check(self) -> None:
-        self._ledger.paused()
+        self._ledger.check()
 
     def of_action(self, case: Case, action: Action) -> Answer:
         request = self._request(action, case)

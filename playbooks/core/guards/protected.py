@@ -41,9 +41,10 @@ _OWNERS = ("DaemonSet", "Node")
 class ProtectedNamespaces(Guard):
     """No pod of a namespace that the cluster or its alerts depend on.
 
-    Asked of the alert, and again of the pod that was found: then also whether the cluster is that
-    of a provider which reserves such a name, and whether the namespace serves an admission webhook
-    or an API. A priority class does not count: whoever makes a pod chooses it.
+    Asked of the pod that was proven, not of the alert: it goes on running, and so is held for a
+    person. Asked is also whether the cluster is that of a provider which reserves such a name, and
+    whether the namespace serves an admission webhook or an API. A priority class does not count:
+    whoever makes a pod chooses it.
 
     ``cluster`` None: nothing is looked up. ``serving``: whether it is asked what a namespace
     serves, for which there are no rights where NAMESPACES are names.
@@ -85,22 +86,17 @@ class ProtectedNamespaces(Guard):
         serving = of_pods and serves_everywhere(context.settings["NAMESPACES"])
         return cls(globs, context.acting.cluster, serving)
 
-    def of_alert(self, case: Case) -> Answer:
-        return self._answer(case.alert.claim.namespace)
-
     def of_action(self, case: Case, action: Action) -> Answer:
         if action.pod is None or not self.globs:
             return PASSED
         namespace = action.pod.namespace
-        answer = self._answer(namespace) if namespace != case.alert.claim.namespace else PASSED
+        answer = self._answer(namespace)
         why = "" if answer.reason else self._depended_on(namespace)
         if not why:
             return answer
         return Answer.refused("protected-namespace", f"namespace {namespace} is protected: {why}")
 
     def _answer(self, namespace: str) -> Answer:
-        if not self.globs or not namespace:
-            return PASSED
         glob = matching(namespace, self.globs)
         if glob is None:
             return Answer(f"namespace {namespace} is not protected")

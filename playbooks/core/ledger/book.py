@@ -23,6 +23,10 @@ TAINTING = 180.0
 # Seconds after which nothing asks for a reset any more.
 REMEMBERED = 30 * 86400
 
+# Seconds until people are told again that a target is left running, and those that are remembered.
+TOLD = 3600.0
+MOST_TOLD = 200
+
 VERSION = 1
 
 
@@ -69,6 +73,8 @@ class Book:
         self._tainting: Dict[str, str] = legible.times("tainting")
         # What actions wait for, and since when people know.
         self._waiting: Dict[str, str] = legible.times("waiting")
+        # What people were told, and when.
+        self._told: Dict[str, str] = legible.times("told")
         self._counts = Counts(legible.actions())
         self.dropped = tuple(legible.dropped)
         self.changed = bool(self.dropped)
@@ -83,6 +89,7 @@ class Book:
             "contained": {uid: found.to_dict() for uid, found in self._contained.items()},
             "tainting": self._tainting,
             "waiting": self._waiting,
+            "told": self._told,
             "actions": self._counts.content,
         }
         return json.dumps({key: value for key, value in content.items() if value})
@@ -175,6 +182,24 @@ class Book:
     def shared(self) -> int:
         """Those among them that count towards MAX_ACTIONS_ALL."""
         return self._counts.sums.shared
+
+    # What people are told
+
+    def tell(self, what: str, now: Instant) -> bool:
+        """Whether people are to be told, because nobody told them within an hour."""
+        at = self._told.get(what)
+        if at is not None and abs(_age(at, now)) < TOLD:
+            return False
+        self._told = {key: at for key, at in self._told.items() if abs(_age(at, now)) < TOLD}
+        self._told[what] = str(now)
+        while len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
+        self.changed = True
+        return True
+
+    def untell(self, what: str) -> None:
+        """It could not be told."""
+        self.changed = self._told.pop(what, None) is not None or self.changed
 
     # What stops everything
 

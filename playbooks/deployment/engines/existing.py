@@ -22,6 +22,9 @@ from playbooks.deployment.request import worker_settings
 #: The key that hashes of settings are made with: nobody can guess a password from such a hash.
 HASH_KEY = "FALCO_HASH_KEY"
 
+#: The key by which a worker's releases are signed.
+RELEASE_KEY = worker_settings.RELEASE_KEY.name
+
 _DEFAULT_PORTS = {"http": 80, "https": HTTPS, "nats": 4222, "tls": 4222, "ws": 80, "wss": HTTPS}
 
 # The ports of the node's metadata service at 169.254.169.254, which gives clients without a key
@@ -39,8 +42,8 @@ class Existing:
     from; empty where they are not known. ``ports_before``: those that the NetworkPolicy
     of an earlier deployment lets workers reach. ``referenced``: by setting, the texts of the
     Secrets' keys that ``-s`` names. ``bound``: what admission policies know of the settings.
-    ``token`` and ``hash_key``: of an earlier deployment, else generated. ``printed``: secrets are
-    left out, and so is whatever is made of them."""
+    ``token``, ``hash_key`` and ``release_key``: of an earlier deployment, else generated.
+    ``printed``: secrets are left out, and so is whatever is made of them."""
 
     api_ports: Tuple[int, ...] = api_server.PORTS
     api_addresses: Tuple[str, ...] = ()
@@ -49,12 +52,13 @@ class Existing:
     bound: Bound = field(default_factory=Bound)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     hash_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    release_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     printed: bool = False
 
     @classmethod
     def to_print(cls) -> Existing:
         """Of no cluster, such that the same is printed each time, and nothing that is generated."""
-        return cls(token="", hash_key="", printed=True)
+        return cls(token="", hash_key="", release_key="", printed=True)
 
 
 def look(
@@ -92,7 +96,11 @@ def _ports_of(text: str) -> Iterable[int]:
 def _kept(secret: Mapping[str, Any]) -> Dict[str, Any]:
     """What was generated before, unless it is not there or cannot be used."""
     kept: Dict[str, str] = {}
-    for name, key in (("token", worker_settings.TOKEN.name), ("hash_key", HASH_KEY)):
+    for name, key in (
+        ("token", worker_settings.TOKEN.name),
+        ("hash_key", HASH_KEY),
+        ("release_key", RELEASE_KEY),
+    ):
         try:
             text = base64.b64decode((secret.get("data") or {})[key]).decode("ascii")
             kept[name] = worker_settings.TOKEN.check(text)

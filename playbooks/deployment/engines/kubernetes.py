@@ -16,7 +16,7 @@ from playbooks.deployment.apply.waiting import Check
 from playbooks.deployment.engines import existing as existing_objects
 from playbooks.deployment.engines import kubeless, pod_patch
 from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered
-from playbooks.deployment.engines.existing import HASH_KEY, Existing, ports_of_urls
+from playbooks.deployment.engines.existing import HASH_KEY, RELEASE_KEY, Existing, ports_of_urls
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import access, admission_policies, ledger, worker
 from playbooks.deployment.manifests.environment import secrets
@@ -171,7 +171,7 @@ class Kubernetes(ClusterEngine):
             function=function(request, namespace, code=not image),
             accessories=[
                 {**account, "automountServiceAccountToken": False},
-                _secret(request_with_token, namespace, existing.hash_key),
+                _secret(request_with_token, namespace, existing),
                 *([] if image else [worker.config_map(*place, archive, needs)]),
                 *access.roles(request, namespace, partial(watched.permissions, request.playbook)),
                 *ledger.ledger(request, namespace),
@@ -350,8 +350,9 @@ def _has_own_token(request: Request) -> bool:
     return _TOKEN in request.names_given or request.values.get("HTTP") == "off"
 
 
-def _secret(request: Request, namespace: str, hash_key: str) -> Manifest:
-    return secrets(_with_secret(request, HASH_KEY, hash_key), namespace)[0]
+def _secret(request: Request, namespace: str, existing: Existing) -> Manifest:
+    whole = _with_secret(request, HASH_KEY, existing.hash_key)
+    return secrets(_with_secret(whole, RELEASE_KEY, existing.release_key), namespace)[0]
 
 
 def _with_secret(request: Request, name: str, text: str) -> Request:

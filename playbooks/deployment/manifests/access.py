@@ -63,9 +63,7 @@ def roles(
     values = {**request.values, **{reference.name: "?" for reference in request.references}}
     granted: Dict[str, List[Permission]] = {"": []}
     for permission in (*request.playbook.rights(values), *engine(values)):
-        everywhere = permission.cluster_wide or not limited
-        places = (permission.namespace,) if permission.namespace else ("",) * everywhere or limited
-        for place in places:
+        for place in permission.places(limited, namespace):
             granted.setdefault(place, []).append(permission)
     found: List[Manifest] = []
     for place, permissions in granted.items():

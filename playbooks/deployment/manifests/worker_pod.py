@@ -92,7 +92,9 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         "name": request.function,
         **_common(image),
         "command": COMMAND,
-        "env": sorted([*_plain(own), *environment.variables(request)], key=_name),
+        "env": sorted(
+            [*_plain(own), _release_key(request), *environment.variables(request)], key=_name
+        ),
         "ports": [
             {"containerPort": PORT, "name": "http", "protocol": "TCP"},
             {"containerPort": METRICS_PORT, "name": "metrics", "protocol": "TCP"},
@@ -113,6 +115,13 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         "resources": _resources(cpu="1", memory="512Mi"),
         "volumeMounts": [_TMP, *mounted, *environment.mounts(request)],
     }
+
+
+def _release_key(request: Request) -> Manifest:
+    """Not there where somebody keeps the Secret of an earlier version: nothing can be released."""
+    name = worker_settings.RELEASE_KEY.name
+    key = {"name": request.function, "key": name, "optional": True}
+    return {"name": name, "valueFrom": {"secretKeyRef": key}}
 
 
 def _install(request: Request) -> Manifest:

@@ -18,7 +18,7 @@ ITS_OWN = (
     "PYTHONUNBUFFERED",
 )
 
-TOKEN = worker.HTTP_TOKEN
+TOKEN, RELEASE_KEY = worker.HTTP_TOKEN, worker.RELEASE_KEY
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,12 @@ from playbooks.engines.worker.nats.choose import intake_of
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.renamed import RenamedSubjects
+from playbooks.engines.worker.own_rights import OwnRights
+from playbooks.engines.worker.records.releases import Releases
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.stream import OutcomeStream
 from playbooks.engines.worker.records.writer import OutcomeWriter
-from playbooks.engines.worker.settings import HTTP_TOKEN, worker_settings
+from playbooks.engines.worker.settings import HTTP_TOKEN, RELEASE_KEY, worker_settings
 from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.topics.wanted import Wanted
@@ -97,9 +99,11 @@ def bootstrap(
         **here,
     )
 
+    rights = OwnRights.of(playbook, environ, objects.may, here["namespace"])
+
     async def missing() -> str:
         """What any alert would fail for."""
-        for ask in (objects.missing, runtime.missing):
+        for ask in (objects.missing, runtime.missing, rights.missing):
             why = await loop.run_in_executor(None, ask)
             if why:
                 return why
@@ -142,6 +146,7 @@ def bootstrap(
             subscriptions=subscriptions,
             claims=claims,
             drops=drops,
+            releases=Releases(settings[RELEASE_KEY.name], function.uid),
             metrics=metrics,
             concurrency=settings["CONCURRENCY"],
             most=settings["MAX_DELIVERIES"],

@@ -66,6 +66,11 @@ class Function:
         """Where its dead letters go. Headers tell functions of one name apart."""
         return f"falco-dead.{self.name}"
 
+    def dead_letter(self, reason: str, target: str) -> str:
+        """Where the one dead letter about a target lies that was given up for this reason."""
+        about = "\0".join((self.namespace, self.uid, reason, target))
+        return f"{self.dead_letters}.{hashlib.sha256(about.encode()).hexdigest()[:24]}"
+
     @property
     def outcomes(self) -> str:
         """Where what became of its alerts is kept. Headers tell functions of one name apart."""

@@ -45,7 +45,8 @@ class Metrics:
         )
         self.outcomes = Counter(
             "playbook_outcomes_total",
-            "Outcomes; a failure that is tried again counts each time",
+            "Outcomes; a failure that is tried again counts each time. An acted deletion-accepted"
+            " is done when the pod is gone",
             ["playbook", "status", "reason"],
             registry=into,
         )

@@ -30,7 +30,7 @@ def publishing(
     function: Function, topics: Iterable[str], *, stream: str = ALERT_STREAM, dead: bool = True
 ) -> List[str]:
     """Subjects. ``stream``: that has the alerts. ``dead``: also what ``falco-playbook dead`` needs,
-    which reaches the dead letters of all workers."""
+    and counting dead letters, which reaches those of all workers."""
     found = ["$JS.API.STREAM.LIST", f"$JS.API.CONSUMER.LIST.{stream}"]
     for topic in sorted(set(topics)):
         found += _consumer(stream, function.consumer(topic), topic)
@@ -40,7 +40,8 @@ def publishing(
         found += [f"{_DELETE}.{stream}.{name}"]
         found += [f"{_CREATE}.{OUTCOME_STREAM}.{name}.{function.outcomes}"]
         found += [f"{_NEXT}.{OUTCOME_STREAM}.{name}"]
-    found += [function.dead_letters, function.inbox, function.outcome(">"), function.outcomes]
+    found += [function.dead_letters, f"{function.dead_letters}.*"]
+    found += [function.inbox, function.outcome(">"), function.outcomes]
     if dead:
         found += [f"$JS.API.STREAM.MSG.{verb}.{DEAD_LETTER_STREAM}" for verb in ("GET", "DELETE")]
     return found

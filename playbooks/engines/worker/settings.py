@@ -107,6 +107,11 @@ IDENTITY = (
     Setting("FUNCTION_NAMESPACE", namespace_name, None, "Its namespace"),
 )
 
+# Of the function's own Secret: made by deploy_playbook, and known to the worker's pod alone.
+RELEASE_KEY = Setting(
+    "RELEASE_KEY", optional_text, "", "The key by which releases are signed", secret=True
+)
+
 NATS = (
     Setting(
         "NATS_URL",
@@ -224,7 +229,7 @@ TRACES = (
     ),
 )
 
-SETTINGS = IDENTITY + NATS + WORK + HTTP + SOURCES + TRACES
+SETTINGS = (*IDENTITY, RELEASE_KEY, *NATS, *WORK, *HTTP, *SOURCES, *TRACES)
 
 #: The settings that make sense on deploying with ``-e``.
 FOR_USERS = NATS + WORK + HTTP[:2] + SOURCES + TRACES

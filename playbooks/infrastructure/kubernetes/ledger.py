@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Dict, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import LEDGER, labels
-from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
+from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted
 from playbooks.core.ports import LedgerStore
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
@@ -35,9 +36,18 @@ class ConfigMapLedger(LedgerStore):
         return (found.get("data") or {}).get(KEY, ""), found["metadata"]["resourceVersion"]
 
     def write(self, text: str, *, version: str) -> str:
+        return str(self._patched(text, version)["metadata"]["resourceVersion"])
+
+    def writable(self) -> str:
+        text, version = self.read()
+        with suppress(Conflict):
+            # Another text: the same one may be written to what cannot be changed.
+            self._patched(f"{text}\n", version, dryRun="All")
+        return text
+
+    def _patched(self, text: str, version: str, **query: str) -> Mapping[str, Any]:
         body = {"metadata": {"resourceVersion": version}, "data": {KEY: text}}
-        written = self._api.patch(*self._all, self._name, body=body)
-        return str(written["metadata"]["resourceVersion"])
+        return self._api.patch(*self._all, self._name, body=body, **query)
 
     def _made(self, missing: NotFound) -> Mapping[str, Any]:
         metadata: Dict[str, Any] = {"name": self._name, "namespace": self._namespace}

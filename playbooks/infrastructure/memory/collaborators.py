@@ -13,12 +13,12 @@ from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 def in_memory(cluster: MemoryCluster, playbook: str, settings: Settings) -> ClusterCollaborators:
     """Beside cluster and ledger they are those of a real cluster: Slack, and kept evidence."""
-    clock = SystemClock()
+    clock, ledger = SystemClock(), StoredLedger(MemoryLedger())
     return ClusterCollaborators(
         clock,
         ThisPod(),
         cluster,
-        StoredLedger(MemoryLedger()),
-        wiring.slack_recorders(playbook, settings),
+        ledger,
+        wiring.slack_recorders(playbook, settings, ledger, clock),
         wiring.evidence_of(settings, cluster, clock),
     )

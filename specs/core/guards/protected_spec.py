@@ -21,8 +21,11 @@ from specs.support.mothers import (
 DEFAULT = names(ProtectedNamespaces.SETTINGS[0].default)
 
 
-def of_alert(namespace, *globs):
-    return ProtectedNamespaces(globs or DEFAULT).of_alert(Case(an_alert(namespace=namespace), NOW))
+def of_pod_in(namespace, *globs):
+    guard = ProtectedNamespaces(globs or DEFAULT)
+    return guard.of_action(
+        Case(an_alert(namespace=namespace), NOW), an_action(a_pod(namespace=namespace))
+    )
 
 
 AGENT = a_replica_controller("agent", kind="DaemonSet", labels={"app": "web"})
@@ -75,14 +78,13 @@ with description("The guard of protected namespaces") as self:
             *("calico-system", "tigera-operator", "cert-manager", "ingress-nginx"),
             *("gatekeeper-system", "kyverno", "kubeless", "istio-system", "longhorn-system"),
         ):
-            expect(of_alert(namespace).reason).to(equal("protected-namespace"))
+            expect(of_pod_in(namespace).reason).to(equal("protected-namespace"))
 
     with it("says by which glob"):
-        expect(of_alert("gke-gmp", "gke-*").words).to(contain("PROTECTED_NAMESPACES (gke-*)"))
+        expect(of_pod_in("gke-gmp", "gke-*").words).to(contain("PROTECTED_NAMESPACES (gke-*)"))
 
     with it("protects no namespace that somebody named like a provider's, but on its own clusters"):
         for namespace in ("gke-evil", "openshift-evil", "cattle-evil"):
-            expect(of_alert(namespace).reason).to(equal(""))
             expect(found_in(namespace).reason).to(equal(""))
 
         found = found_in("gke-gmp", cluster=OfProvider())
@@ -108,15 +110,16 @@ with description("The guard of protected namespaces") as self:
 
     with it("passes others, also those that only look like one"):
         for namespace in ("shop", "kube-system2", "my-falco", "gke", "xgke-a"):
-            expect(of_alert(namespace).reason).to(equal(""))
+            expect(of_pod_in(namespace).reason).to(equal(""))
 
     with it("passes all where none is protected"):
-        answer = ProtectedNamespaces(()).of_alert(Case(an_alert(namespace="kube-system"), NOW))
+        action = an_action(a_pod(namespace="kube-system"))
+        answer = ProtectedNamespaces(()).of_action(Case(an_alert(), NOW), action)
 
         expect(answer.reason).to(equal(""))
 
-    with it("passes an alert without a namespace, and holds what is found to the same"):
-        case = Case(an_alert(namespace=None), NOW)
+    with it("has no word in what an alert says: the pod is proven first, and then held"):
+        case = Case(an_alert(namespace="kube-system"), NOW)
         guard = ProtectedNamespaces(DEFAULT)
         found = guard.of_action(case, an_action(a_pod(namespace="kube-system")))
 

@@ -23,7 +23,9 @@ ALL = [
     "NATSTrigger falco-delete-trigger-0",
     "NetworkPolicy falco-delete",
     "Role falco-delete-ledger",
+    "Role falco-delete.default",
     "RoleBinding falco-delete-ledger",
+    "RoleBinding falco-delete.default",
     "ServiceAccount falco-delete",
 ]
 
@@ -245,9 +247,9 @@ with description("Deploying") as self:
                 equal(
                     [
                         "Role falco-delete-ledger",
-                        "Role falco-delete.default",
+                        *["Role falco-delete.default"] * 2,
                         "RoleBinding falco-delete-ledger",
-                        "RoleBinding falco-delete.default",
+                        *["RoleBinding falco-delete.default"] * 2,
                     ]
                 )
             )

@@ -1,7 +1,7 @@
 import base64
 import signal
 
-from expects import be_above_or_equal, be_empty, contain, equal, expect, start_with
+from expects import be_above_or_equal, be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted, PlaybookError
@@ -122,7 +122,11 @@ with description("The engine") as self:
         given = run(*known, "-s", "HTTP_TOKEN=http/token", "-s", "NATS_PASSWORD=nats/p")
         off = run(*known, "-e", "HTTP=off")
 
-        expect([given.code, given.err, off.code, off.err]).to(equal([0, "", 0, ""]))
+        for answer in (given, off):
+            expect(answer.code).to(equal(0))
+            # The key of releases alone is in the Secret then.
+            expect(answer.err.splitlines()).to(have_len(1))
+            expect(answer.err).to(contain("(RELEASE_KEY) is left out"))
 
     with description("kubernetes"):
         with it("is refused where a controller of Kubeless is ready"):

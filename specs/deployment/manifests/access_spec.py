@@ -36,7 +36,6 @@ OWN = {
     "apps/deployments": ["get"],
     "kubeless.io/functions": ["get"],
 }
-GUARDS.update(OWN)
 SERVING = {
     "admissionregistration.k8s.io/validatingwebhookconfigurations": ["list"],
     "admissionregistration.k8s.io/mutatingwebhookconfigurations": ["list"],
@@ -51,26 +50,38 @@ OF_DEFAULT = {"endpoints": ["get"], "events.k8s.io/events": ["create", "patch"]}
 with description("The rights of a function") as self:
     with it("are its playbook's verbs, in the whole cluster where nothing limits it"):
         expect(granted(roles(a_request("delete"), "default"))).to(
-            equal([("ClusterRole", None, PODS)])
+            equal([("ClusterRole", None, PODS), ("Role", "default", OWN)])
         )
+
+    with it("reach Functions, whose settings are nobody else's business, beside its own only"):
+        for playbook in ("delete", "isolate", "taint", "cordon"):
+            made = granted(roles(a_request(playbook), "ops"))
+            places = [place for _, place, rules in made if "kubeless.io/functions" in rules]
+
+            expect((playbook, places)).to(equal((playbook, ["ops"])))
 
     with it("are those in each namespace of NAMESPACES, where these are names"):
         made = roles(a_request("delete", "-e", "NAMESPACES=shop, bank,shop"), "default")
 
         expect(granted(made)).to(
-            equal([("Role", place, IN_NAMESPACES) for place in ("shop", "bank")])
+            equal(
+                [
+                    *[("Role", place, IN_NAMESPACES) for place in ("shop", "bank")],
+                    ("Role", "default", OWN),
+                ]
+            )
         )
 
     with it("reach logs and Events only where evidence is kept"):
         made = roles(a_request("delete", "-e", "EVIDENCE_URL=s3://evidence"), "default")
         also = {"pods/log": ["get"], "events": ["list"]}
 
-        expect(granted(made)).to(equal([("ClusterRole", None, {**PODS, **also})]))
+        expect(granted(made)[0]).to(equal(("ClusterRole", None, {**PODS, **also})))
 
     with it("are in the whole cluster when one of NAMESPACES is a glob"):
         made = roles(a_request("delete", "-e", "NAMESPACES=shop,team-*"), "default")
 
-        expect(granted(made)).to(equal([("ClusterRole", None, PODS)]))
+        expect(granted(made)).to(equal([("ClusterRole", None, PODS), ("Role", "default", OWN)]))
 
     with it("are in the whole cluster for what belongs to no namespace"):
         made = roles(a_request("taint", "-e", "NAMESPACES=shop"), "default")
@@ -79,8 +90,8 @@ with description("The rights of a function") as self:
             equal(
                 [
                     ("ClusterRole", None, {"nodes": ["get", "list", "patch"]}),
-                    ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"], **OWN}),
-                    ("Role", "default", OF_DEFAULT),
+                    ("Role", "shop", {"pods": ["get", "list"], "namespaces": ["get"]}),
+                    ("Role", "default", {**OWN, **OF_DEFAULT}),
                 ]
             )
         )
@@ -94,8 +105,9 @@ with description("The rights of a function") as self:
                     (
                         "Role",
                         "default",
-                        {"pods": ["get", "list"], "namespaces": ["get"], **OWN, **OF_DEFAULT},
-                    )
+                        {"pods": ["get", "list"], "namespaces": ["get"], **OF_DEFAULT},
+                    ),
+                    ("Role", "ops", OWN),
                 ]
             )
         )

@@ -82,6 +82,9 @@ class FakeObjects:
                 yield {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
                 return
 
+    def may(self, verb, resource, group, namespace):
+        return not (DIRECTORY / "unbound").exists()
+
     def missing(self):
         if (DIRECTORY / "refused").exists():
             return "the account is refused"
@@ -139,12 +142,30 @@ class Kept(LedgerStore):
         return str(hash(text))
 
 
+class Guarded(InMemoryCluster):
+    """The account may nothing while there is a file ``unbound``, and not delete the pods that the
+    file ``denied`` names."""
+
+    def pod(self, name, *, namespace):
+        self._refuse_unless(not (DIRECTORY / "unbound").exists())
+        return super().pod(name, namespace=namespace)
+
+    def delete_pod(self, pod, *, grace_period_seconds):
+        denied = DIRECTORY / "denied"
+        self._refuse_unless(not denied.exists() or pod.name not in denied.read_text().split())
+        super().delete_pod(pod, grace_period_seconds=grace_period_seconds)
+
+    def _refuse_unless(self, allowed):
+        if not allowed:
+            raise NotPermitted("forbidden (403)")
+
+
 def limited():
     """The playbook delete, on pods in memory that one ReplicaSet of one replica owns. A window of
     a minute takes WINDOW seconds here."""
     Limits.of = lambda settings: replace(OF(settings), window=float(os.environ[WINDOW]))
     counts.GRAIN = 1
-    cluster = InMemoryCluster(a_replica_controller("web", replicas=1))
+    cluster = Guarded(a_replica_controller("web", replicas=1))
     for number in range(9):
         cluster.put(a_pod(f"web-{number}", uid=f"uid-{number}", owner="ReplicaSet/web"))
     for number in range(9):

@@ -22,6 +22,7 @@ import nats
 
 ROOT = Path(__file__).parents[3]
 UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
+RELEASE_KEY = "a-key-of-releases"
 TOKEN = "a-token-of-the-specs"
 
 
@@ -294,6 +295,7 @@ class WorkerProcess:
             "PROBE_PORT": str(self.probe_port),
             "METRICS_PORT": str(self.metrics_port),
             "HTTP_TOKEN": TOKEN,
+            "RELEASE_KEY": RELEASE_KEY,
             **settings,
         }
         self.process = subprocess.Popen(

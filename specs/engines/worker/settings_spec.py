@@ -59,6 +59,7 @@ with description("The settings of the worker") as self:
                     "PLAYBOOK": None,
                     "FUNCTION_NAME": None,
                     "FUNCTION_NAMESPACE": None,
+                    "RELEASE_KEY": "",
                     "NATS_URL": "nats://nats.nats-io.svc.cluster.local:4222",
                     "NATS_USER": "",
                     "NATS_PASSWORD": "",
@@ -97,7 +98,7 @@ with description("The settings of the worker") as self:
             equal(
                 {
                     *("NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "HTTP_TOKEN"),
-                    "OTEL_EXPORTER_OTLP_HEADERS",
+                    *("OTEL_EXPORTER_OTLP_HEADERS", "RELEASE_KEY"),
                 }
             )
         )

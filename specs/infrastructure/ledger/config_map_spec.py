@@ -6,8 +6,9 @@ Its first group is the contract that it shares with the ledger in memory.
 from expects import be_a, contain, equal, expect, have_key
 from mamba import after, before, description, it
 
-from playbooks.core.errors import NotFound
+from playbooks.core.errors import NotFound, NotPermitted, Refused
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.kubernetes.ledger import KEY, ConfigMapLedger
 from specs.support import ledger_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
@@ -19,6 +20,7 @@ from specs.support.real_cluster import (
     at_once,
     create,
     delete_namespace,
+    eventually,
     kubectl,
     stored,
     token_of,
@@ -27,9 +29,9 @@ from specs.support.real_cluster import (
 GROUP = "rbac.authorization.k8s.io"
 
 
-def granted(namespace, name):
+def granted(namespace, name, account="keeper"):
     """The API as an account sees it that may get and patch one ConfigMap only."""
-    metadata = {"name": "keeper", "namespace": namespace}
+    metadata = {"name": account, "namespace": namespace}
     rule = {
         "apiGroups": [""],
         "resources": ["configmaps"],
@@ -43,11 +45,11 @@ def granted(namespace, name):
             "apiVersion": f"{GROUP}/v1",
             "kind": "RoleBinding",
             "metadata": metadata,
-            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": "keeper"},
+            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": account},
             "subjects": [{"kind": "ServiceAccount", **metadata}],
         },
     )
-    return api_of(token_of("keeper", namespace))
+    return api_of(token_of(account, namespace))
 
 
 def what_it_raises(call):
@@ -118,6 +120,28 @@ with description("A ledger in a ConfigMap") as self:
         kubectl("create", "configmap", self.name, "-n", self.namespace)
         store.write("text", version=store.read()[1])
         expect(stored("configmap", self.name, self.namespace)).to(have_key("data"))
+
+    with it("tells without writing whether it may be written, and may ask what it may do"):
+        api = granted(self.namespace, self.name, account="asker")
+        store, may = self.ledger(api), KubelessObjects(self.namespace, "x", api=api).may
+        kubectl("create", "configmap", self.name, "-n", self.namespace)
+        version = store.read()[1]
+
+        expect(store.writable()).to(equal(""))
+        expect(store.read()[1]).to(equal(version))
+        expect(may("delete", "pods", "", self.namespace)).to(equal(False))
+
+        kubectl("create", "role", "pods", "--verb=delete", "--resource=pods", "-n", self.namespace)
+        of = f"--serviceaccount={self.namespace}:asker"
+        kubectl("create", "rolebinding", "pods", "--role=pods", of, "-n", self.namespace)
+        eventually(lambda: may("delete", "pods", "", self.namespace))
+        expect(may("delete", "pods", "", "")).to(equal(False))
+
+        immutable = '{"immutable": true}'
+        kubectl("patch", "configmap", self.name, "-n", self.namespace, "-p", immutable)
+        expect(what_it_raises(store.writable)).to(be_a(Refused))
+        kubectl("delete", "rolebinding", "asker", "-n", self.namespace)
+        eventually(lambda: isinstance(what_it_raises(store.writable), NotPermitted))
 
 
 not_run_unless(CLUSTER, globals())

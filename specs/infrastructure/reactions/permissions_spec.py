@@ -12,6 +12,7 @@ from mamba import after, before, description, it
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.permissions import OWN
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Status
@@ -49,6 +50,13 @@ SERVING = {
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "list"),
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "list"),
     ("apiregistration.k8s.io", "apiservices", "list"),
+}
+
+# By which it knows pods of playbooks, where the function is.
+OWN_PODS = {
+    ("apps", "replicasets", "get"),
+    ("apps", "deployments", "get"),
+    ("kubeless.io", "functions", "get"),
 }
 
 # What everybody may ask about oneself.
@@ -112,7 +120,7 @@ class Account:
 
 
 def declared_by(account, namespace):
-    here = [p for p in account.permissions if p.namespace in ("", namespace)]
+    here = [p for p in account.permissions if p.namespace in ("", namespace, OWN)]
     declared = {(p.group, p.resource, verb) for p in here for verb in p.verbs}
     return declared | LEDGERS if declared else declared
 
@@ -356,7 +364,7 @@ with description("A playbook whose NAMESPACES are names") as self:
         outcome = answer("delete", alert_about(self.outside), self.delete.cluster)
 
         expect(outcome.reason).to(equal("not-permitted"))
-        expect(self.delete.rights(self.elsewhere)).to(equal(LEDGERS | SERVING))
+        expect(self.delete.rights(self.elsewhere)).to(equal(LEDGERS | SERVING | OWN_PODS))
         expect(self.delete.can_i("delete", "pods", self.elsewhere)).to(equal(False))
         expect(self.delete.can_i("delete", "pods", self.namespace)).to(equal(True))
 

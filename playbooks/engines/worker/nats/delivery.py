@@ -11,10 +11,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent
 
-# The header of a message that a person redelivered.
-RELEASED_BY = "Falco-Released-By"
-
-# That of a message of the worker to itself, which is no alert.
+# The header of a message of the worker to itself, which is no alert.
 PROBE = "Falco-Probe"
 
 
@@ -74,7 +71,8 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """``topic``: that of the consumer which delivered it, empty for the inbox of the function."""
+    """``topic``: that of the consumer which delivered it, empty for the inbox of the function.
+    ``released_by``: the person who redelivered a dead letter, once that is proven."""
 
     topic: str
     subject: str
@@ -83,11 +81,7 @@ class Delivery:
     channel: Channel
     headers: Mapping[str, str] = field(default_factory=dict)
     durable: bool = True
-
-    @property
-    def released_by(self) -> str:
-        """Who redelivered a dead letter: to the inbox, which only this function reads."""
-        return "" if self.topic else self.headers.get(RELEASED_BY, "")
+    released_by: str = ""
 
     @property
     def trace(self) -> Optional[TraceParent]:

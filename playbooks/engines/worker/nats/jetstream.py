@@ -41,10 +41,16 @@ HEADERS = 64 * 1024
 # Streams or consumers that the server lists at once. Source: nats-io/nats-server, JSApiListLimit
 PAGE = 256
 
+# The headers by which a message is stored only where none came after that sequence: none of its
+# subject, or none at all.
+AFTER = "Nats-Expected-Last-Subject-Sequence"
+LAST = "Nats-Expected-Last-Sequence"
+
 # Error codes of JetStream. Source: nats-io/nats-server, server/errors.json
 NOT_FOUND = 404
 
 OVERLAP, NAME_IN_USE = 10065, 10058
+OTHER_LAST = 10071
 
 NOT_FOR_THIS_ACCOUNT, NOT_ON_THIS_SERVER = 10039, 10076
 
@@ -166,16 +172,38 @@ class JetStream:
         found = self._api.get_msg(stream, sequence, subject, next=subject is not None)
         return await _unless_gone(_asked(f"STREAM.MSG.GET.{stream}", found))
 
+    async def last_message(self, stream: str, subject: str) -> Optional[RawStreamMsg]:
+        """The newest of exactly this subject; None where there is none."""
+        found = self._api.get_last_msg(stream, subject)
+        return await _unless_gone(_asked(f"STREAM.MSG.GET.{stream}", found))
+
     async def delete_message(self, stream: str, sequence: int) -> None:
         await _asked(f"STREAM.MSG.DELETE.{stream}", self._api.delete_msg(stream, sequence))
 
-    async def store(self, subject: str, body: bytes, headers: Mapping[str, str]) -> PubAck:
-        """Publish and wait until a stream has it. Raises where none has."""
+    async def store(
+        self,
+        subject: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        after: Optional[int] = None,
+        last: Optional[int] = None,
+    ) -> PubAck:
+        """Publish and wait until a stream has it. Raises where none has.
+
+        ``after``: the sequence of the newest of this subject, 0 for none; ``last``: that of the
+        newest of the stream. Raises Overtaken where another one is.
+        """
+        expected = {} if after is None else {AFTER: str(after)}
+        if last is not None:
+            expected[LAST] = str(last)
         try:
-            return await self._api.publish(subject, body, headers=dict(headers))
+            return await self._api.publish(subject, body, headers={**headers, **expected})
         except nats.js.errors.NoStreamResponseError as error:
             raise Unusable(f"no stream stores {subject}") from error
         except nats.js.errors.APIError as error:
+            if error.err_code == OTHER_LAST:
+                raise Overtaken(subject, error.description or "") from error
             raise ApiError(vars(error)) from error
         except (TypeError, ValueError) as error:
             raise Unusable(f"what answers on {subject} is no stream: {error}") from error
@@ -235,6 +263,16 @@ class Unusable(Exception):
 
 class NoJetStream(Exception):
     """This server has none, or this account may not use it."""
+
+
+class Overtaken(Exception):
+    """Somebody else stored a message first. ``last``: the sequence that the server names, which is
+    the newest; 0 where it names none."""
+
+    def __init__(self, subject: str, said: str) -> None:
+        super().__init__(f"somebody else wrote before {subject}: {said}")
+        number = said.rpartition(" ")[2]
+        self.last = int(number) if number.isascii() and number.isdigit() else 0
 
 
 class ApiError(Exception):

@@ -31,7 +31,7 @@ from playbooks.engines.worker.operator import (
     state,
 )
 from playbooks.engines.worker.operator.protocol import RequestFailed
-from playbooks.engines.worker.settings import IDENTITY, NATS
+from playbooks.engines.worker.settings import IDENTITY, NATS, RELEASE_KEY
 
 # What a verb does: yields the lines of its answer.
 Run = Callable[[argparse.Namespace, Settings], AsyncIterator[Dict[str, Any]]]
@@ -45,7 +45,7 @@ async def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         asked = _parser().parse_args(arguments)
         asked.environ = environ
         verb: Run = asked.run
-        async for line in verb(asked, read(IDENTITY + NATS, environ)):
+        async for line in verb(asked, read((*IDENTITY, RELEASE_KEY, *NATS), environ)):
             protocol.say(line)
             count += 1
     except NoJetStream as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Sequence
+from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Mapping, Optional, Sequence
 
-from nats.js.api import RawStreamMsg
+from nats.js.api import PubAck, RawStreamMsg
 
+from playbooks.core.instant import Instant
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines.outcome_log import write_line
@@ -21,11 +23,18 @@ from playbooks.engines.worker.function import (
     INBOXES,
     Function,
 )
-from playbooks.engines.worker.nats.delivery import RELEASED_BY
 from playbooks.engines.worker.nats.headers import carried, plain
-from playbooks.engines.worker.nats.jetstream import ApiError, JetStream
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.operator.connection import connected, function_of
 from playbooks.engines.worker.operator.protocol import RequestFailed
+from playbooks.engines.worker.records.releases import Releases
+from playbooks.engines.worker.settings import RELEASE_KEY
+
+# Times that an alert is signed anew because another message took its place in the stream.
+ATTEMPTS = 200
+
+# A sequence that no stream has: the server then says which its last one is.
+NO_SEQUENCE = 2**53
 
 # Characters of a dropped alert that the log has.
 SHOWN = 4096
@@ -38,6 +47,7 @@ WORKERS_LOG = "/proc/1/fd/2"
 class DeadLetter:
     """Its id is its ``sequence`` in the stream. ``stored``: when the alert was given up."""
 
+    subject: str
     sequence: int
     stored: str
     headers: Mapping[str, str]
@@ -46,7 +56,13 @@ class DeadLetter:
     @classmethod
     def of(cls, message: RawStreamMsg) -> DeadLetter:
         stored = message.time.isoformat().replace("+00:00", "Z") if message.time else ""
-        return cls(message.seq or 0, stored, message.headers or {}, message.data or b"")
+        return cls(
+            message.subject or "",
+            message.seq or 0,
+            stored,
+            message.headers or {},
+            message.data or b"",
+        )
 
     def says(self, name: str) -> str:
         return self.headers.get(f"Falco-{name}", "")
@@ -66,13 +82,24 @@ Settle = Callable[[DeadLetter], Awaitable[Dict[str, str]]]
 class DeadLettersOf:
     """The dead letters of one function, oldest first.
 
-    The subject holds the function's name alone: those of another namespace are left out. Those of
+    The subject holds the function's name, and where a target is known a digest of it: those of
+    another namespace are left out, and so is one that a newer one of its subject replaces. Those of
     another uid belong to an earlier Function of this name, or to another cluster's: they are
     listed, and redelivered or dropped only when they are named. ``by``: the person who asks.
     """
 
-    def __init__(self, jetstream: JetStream, function: Function, *, by: str) -> None:
-        self._by = by
+    def __init__(
+        self,
+        jetstream: JetStream,
+        function: Function,
+        *,
+        by: str,
+        key: str = "",
+        now: Callable[[], Instant] = lambda: Instant(time.time_ns()),
+    ) -> None:
+        self._by = plain(by)
+        self._releases = Releases(key, function.uid)
+        self._now = now
         self._jetstream = jetstream
         self._function = function
         self._stream = ""
@@ -81,23 +108,38 @@ class DeadLettersOf:
         self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
 
     async def all(self) -> AsyncIterator[DeadLetter]:
-        sequence, subject = 1, self._function.dead_letters
+        own = self._function.dead_letters
+        ahead = {subject: await self._next(subject, 1) for subject in (own, f"{own}.*")}
         while True:
-            message = await self._jetstream.message(self._stream, sequence, subject)
-            if message is None:
+            found = [(dead.sequence, subject, dead) for subject, dead in ahead.items() if dead]
+            if not found:
                 return
-            dead = DeadLetter.of(message)
-            if dead.says("Function") == f"{self._function.namespace}/{self._function.name}":
+            sequence, subject, dead = min(found)
+            whose = dead.says("Function") == f"{self._function.namespace}/{self._function.name}"
+            if whose and not await self._replaced(dead):
                 yield dead
-            sequence = dead.sequence + 1
+            ahead[subject] = await self._next(subject, sequence + 1)
+
+    async def _next(self, subject: str, sequence: int) -> Optional[DeadLetter]:
+        message = await self._jetstream.message(self._stream, sequence, subject)
+        return DeadLetter.of(message) if message is not None else None
+
+    async def _replaced(self, dead: DeadLetter) -> bool:
+        if dead.subject == self._function.dead_letters:
+            return False
+        return await self._next(dead.subject, dead.sequence + 1) is not None
 
     def is_own(self, dead: DeadLetter) -> bool:
         return dead.says("Function-Uid") == self._function.uid
 
     async def redeliver(self, sequences: Sequence[int]) -> AsyncIterator[Dict[str, Any]]:
         """What became of each of these, or of all where none is named."""
+        if not self._releases.can_sign:
+            raise RequestFailed(
+                "this worker has no key to sign releases with: deploy it again; nothing was done"
+            )
         chosen = await self._chosen(sequences)
-        await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        self._inbox = await self._jetstream.stream(INBOXES, INBOX_STREAM)
         for sequence, wanted in chosen.items():
             yield {"id": sequence, **await self._settle(sequence, wanted, self._back)}
 
@@ -108,7 +150,7 @@ class DeadLettersOf:
 
         async def noted(dead: DeadLetter) -> Dict[str, str]:
             note(dead)
-            await self._remove(dead.sequence)
+            await self._remove(dead)
             return {"status": "dropped", "why": f"it was {dead.says('Reason')}"}
 
         for sequence, wanted in (await self._chosen(sequences)).items():
@@ -149,11 +191,10 @@ class DeadLettersOf:
         """Store it again, then remove it: the stream, and the sequence that it got."""
         # One message, also where it was stored before and then could not be removed.
         name = f"dead-{self._stream}-{dead.sequence}-{dead.stored}"
-        headers = {**carried(dead.headers), RELEASED_BY: plain(self._by), "Nats-Msg-Id": name}
-        stored = await self._jetstream.store(self._function.inbox, dead.body, headers)
+        stored = await self._signed(dead, {**carried(dead.headers), "Nats-Msg-Id": name})
         place = f"{stored.stream}:{stored.seq}"
         try:
-            await self._remove(dead.sequence)
+            await self._remove(dead)
         except Exception as error:
             raise RequestFailed(
                 f"{dead.sequence} is redelivered as {place}, and is still a dead letter, because"
@@ -161,7 +202,33 @@ class DeadLettersOf:
             ) from error
         return place
 
-    async def _remove(self, sequence: int) -> None:
+    async def _signed(self, dead: DeadLetter, headers: Mapping[str, str]) -> PubAck:
+        """Stored at the place for which it is signed."""
+        last = NO_SEQUENCE
+        for _ in range(ATTEMPTS):
+            release = self._releases.signed(
+                self._by, dead.body, stream=self._inbox, sequence=last + 1, now=self._now()
+            )
+            try:
+                return await self._jetstream.store(
+                    self._function.inbox, dead.body, {**headers, **release}, last=last
+                )
+            except Overtaken as error:
+                last = error.last
+        raise RequestFailed(
+            f"{dead.sequence} is not redelivered: {self._inbox} is written too often, try again"
+        )
+
+    async def _remove(self, dead: DeadLetter) -> None:
+        """And what it replaced, first: nats-server (2.9.10) does not know it as the newest then."""
+        while dead.subject != self._function.dead_letters:
+            older = await self._next(dead.subject, 1)
+            if older is None or older.sequence >= dead.sequence:
+                break
+            await self._delete(older.sequence)
+        await self._delete(dead.sequence)
+
+    async def _delete(self, sequence: int) -> None:
         try:
             await self._jetstream.delete_message(self._stream, sequence)
         except ApiError:
@@ -194,7 +261,8 @@ async def dropped(asked: argparse.Namespace, settings: Settings) -> AsyncIterato
 async def _opened(asked: argparse.Namespace, settings: Settings, *, by: str) -> DeadLettersOf:
     connection = await connected(settings, "falco-playbook dead")
     function = function_of(settings, asked.uid)
-    found = DeadLettersOf(JetStream.of(connection, settings), function, by=by)
+    key = settings[RELEASE_KEY.name]
+    found = DeadLettersOf(JetStream.of(connection, settings), function, by=by, key=key)
     await found.open()
     return found
 

@@ -44,6 +44,9 @@ class FunctionObjects(Protocol):
     def missing(self) -> str:
         """Why the API server cannot be asked at the moment, or empty."""
 
+    def may(self, verb: str, resource: str, group: str, namespace: str) -> bool:
+        """Whether this account may do that. Raises a PlaybookError."""
+
 
 class Feed:
     """Calls ``changed(function, triggers)`` from its thread, at first and after every change.

@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import time
 from dataclasses import dataclass
-from typing import Hashable, Optional, Sequence
+from typing import Optional, Sequence
 
-from nats.js.api import PubAck
+from nats.js.api import PubAck, RawStreamMsg
 
-from playbooks.core.claim import Claim
-from playbooks.core.instant import Instant
+from playbooks.core.instant import Instant, instant_or_none
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import DEAD_LETTER_STREAM, DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.nats.headers import carried, plain
-from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken, Unusable
 from playbooks.engines.worker.work.verdict import Dead
 
 # What the headers take of the server's largest message.
 ROOM = 8192
 
-# Targets whose last dead letters are known.
-REMEMBERED = 10_000
+# Times that a dead letter is counted anew because another replica wrote it first.
+ATTEMPTS = 20
+
+# Seconds for which dead letters are not counted once that could not be done.
+REST = 600.0
 
 
 @dataclass(frozen=True)
-class LastLetter:
-    """The last dead letter about a target: its sequence, the alerts it stands for, and when the
-    first of these was stored."""
+class Counted:
+    """The alerts that a dead letter stands for, when the first and the last of these were stored,
+    and its sequence; 0: there is none."""
 
-    sequence: int
-    count: int
-    first: Instant
+    number: int = 0
+    first: Optional[Instant] = None
+    last: Optional[Instant] = None
+    sequence: int = 0
+
+    @classmethod
+    def of(cls, message: Optional[RawStreamMsg]) -> Counted:
+        if message is None:
+            return cls()
+        headers = message.headers or {}
+        count = headers.get("Falco-Count", "")
+        return cls(
+            int(count) if count.isascii() and count.isdigit() else 1,
+            instant_or_none(headers.get("Falco-First", "")),
+            instant_or_none(headers.get("Falco-Last", "")),
+            message.seq or 0,
+        )
+
+    def with_these(self, deliveries: Sequence[Delivery]) -> Counted:
+        stored = [each.origin.stored for each in deliveries]
+        return Counted(
+            self.number + len(deliveries),
+            min([*stored, *([self.first] if self.first else [])]),
+            max([*stored, *([self.last] if self.last else [])]),
+        )
 
 
 class DeadLetters:
     """One for each target and reason, with the newest alert, how many there were, the first and the
-    last. Other replicas, and this one after a restart, begin others.
+    last: read from the stream and written where nobody wrote it since, so that it is right after a
+    restart, and with several replicas.
 
     ``most``: bytes of the server's largest message.
     """
@@ -52,7 +77,8 @@ class DeadLetters:
         self._largest = max(0, most - ROOM)
         self._metrics = metrics
         self._writing = asyncio.Lock()
-        self._kept: OrderedDict[Hashable, LastLetter] = OrderedDict()
+        self._stream = ""
+        self._uncounted_until = float("-inf")
 
     async def write(self, deliveries: Sequence[Delivery], dead: Dead) -> bool:
         """One dead letter for all of these, which are about the same target. Whether the alerts may
@@ -81,37 +107,66 @@ class DeadLetters:
 
     async def _keep(self, deliveries: Sequence[Delivery], dead: Dead) -> None:
         """In place of the last one about this target for this reason, as long as that is there."""
-        delivery = deliveries[-1]
-        target = _target(delivery)
-        key = (dead.reason, target) if target is not None else None
-        before = await self._last(key) if key is not None else None
-        stored = [each.origin.stored for each in deliveries]
-        first = min([*stored, before.first] if before else stored)
-        count = len(deliveries) + (before.count if before else 0)
-        ack = await self._store(delivery, dead, count, first, max(stored))
-        if ack.duplicate or key is None:
+        target = _target(deliveries[-1], dead)
+        if target and time.monotonic() > self._uncounted_until:
+            subject = self._function.dead_letter(dead.reason, target)
+            try:
+                await self._counted(subject, deliveries, dead)
+            except (Unusable, asyncio.TimeoutError) as error:
+                await self._uncounted(deliveries, dead)
+                # It could be kept, and so it was that subject, or the way to it, that could not.
+                self._uncounted_until = time.monotonic() + REST
+                log.warn(
+                    f"a dead letter cannot be counted on {subject} ({error}): each alert has one of"
+                    " its own for now. The NATS user of the worker may have to be let publish on"
+                    f" {self._function.dead_letters}.* and $JS.API.STREAM.MSG.GET.FALCO_DEAD"
+                )
             return
-        self._kept[key] = LastLetter(ack.seq, count, first)
-        self._kept.move_to_end(key)
-        if len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
-        if before is not None:
-            await self._jetstream.delete_message(ack.stream, before.sequence)
+        await self._uncounted(deliveries, dead)
 
-    async def _last(self, key: Hashable) -> Optional[LastLetter]:
-        """None where somebody redelivered or dropped it, or where it may not be looked for."""
-        kept = self._kept.get(key)
-        if kept is None:
-            return None
+    async def _uncounted(self, deliveries: Sequence[Delivery], dead: Dead) -> None:
+        counted = Counted().with_these(deliveries)
+        await self._store(self._function.dead_letters, deliveries[-1], dead, counted)
+
+    async def _counted(self, subject: str, deliveries: Sequence[Delivery], dead: Dead) -> None:
+        for _ in range(ATTEMPTS):
+            if not self._stream:
+                self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
+            try:
+                before = Counted.of(await self._jetstream.last_message(self._stream, subject))
+                counted = before.with_these(deliveries)
+                ack = await self._store(
+                    subject, deliveries[-1], dead, counted, after=before.sequence
+                )
+            except Overtaken:
+                continue
+            except Exception:
+                # It may be gone, and be made anew by another name.
+                self._stream = ""
+                raise
+            if before.sequence and not ack.duplicate:
+                await self._remove(before.sequence)
+            return
+        raise Overtaken(subject, f"{ATTEMPTS} times")
+
+    async def _remove(self, sequence: int) -> None:
+        """Where it stays, only the newest of a subject counts."""
         try:
-            stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
-            found = await self._jetstream.message(stream, kept.sequence)
-        except Exception:
-            found = None
-        return kept if found is not None else None
+            await self._jetstream.delete_message(self._stream, sequence)
+        except ApiError:
+            # Somebody redelivered or dropped it.
+            return
+        except Exception as error:
+            log.warn(f"dead letter {sequence}, which a newer one replaces, stays: {error!r}")
 
     async def _store(
-        self, delivery: Delivery, dead: Dead, count: int, first: Instant, last: Instant
+        self,
+        subject: str,
+        delivery: Delivery,
+        dead: Dead,
+        counted: Counted,
+        *,
+        after: Optional[int] = None,
     ) -> PubAck:
         """The body as it came; ``Falco-Reason`` and the others say why and where it came from."""
         headers = {
@@ -127,9 +182,9 @@ class DeadLetters:
             "Falco-Playbook": self._playbook,
             "Falco-Function": f"{self._function.namespace}/{self._function.name}",
             "Falco-Function-Uid": self._function.uid,
-            "Falco-Count": str(count),
-            "Falco-First": str(first),
-            "Falco-Last": str(last),
+            "Falco-Count": str(counted.number),
+            "Falco-First": str(counted.first),
+            "Falco-Last": str(counted.last),
             # One dead letter, also when the acknowledgement after it is lost.
             "Nats-Msg-Id": "-".join(map(str, (self._function.uid, *delivery.origin.key))),
         }
@@ -137,12 +192,17 @@ class DeadLetters:
         if len(body) > self._largest:
             headers["Falco-Cut"] = f"{len(body)} bytes"
             body = body[: self._largest]
-        return await self._jetstream.store(self._function.dead_letters, body, headers)
+        return await self._jetstream.store(subject, body, headers, after=after)
 
 
-def _target(delivery: Delivery) -> Optional[Claim]:
-    """None where the alert is about nothing of the cluster."""
+def _target(delivery: Delivery, dead: Dead) -> str:
+    """The object that was proven, or else what the alert points at; empty where that is nothing of
+    the cluster."""
+    if dead.uid:
+        return f"uid {dead.uid}"
     alert = delivery.alert
     if isinstance(alert, bytes) or not (alert.claim.points_at_pod or alert.claim.host):
-        return None
-    return alert.claim
+        return ""
+    claim = alert.claim
+    parts = (claim.namespace, claim.pod, claim.uid, claim.container_id, claim.node)
+    return f"claim {' '.join(parts)}"

@@ -4,6 +4,7 @@ the dead letters and the outages that only a worker has."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Union
 
 from playbooks.core.errors import InvalidAlert, RetryableError
@@ -36,11 +37,13 @@ class Again:
 @dataclass(frozen=True)
 class Dead:
     """Keep as a dead letter, then acknowledge. ``held``: for a person to decide, not given up.
-    ``trace_id``: of the outcome."""
+    ``uid``: of the object that was proven to be the target, if one was. ``trace_id``: of the
+    outcome."""
 
     reason: str
     message: str
     held: bool = False
+    uid: str = ""
     trace_id: str = ""
 
 
@@ -69,9 +72,11 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool = False)
     holds it for a person, or for the window of a limit.
     """
     error = outcome.error
+    uid = outcome.target_ref.uid if outcome.target_ref else ""
+    dead = partial(Dead, uid=uid, trace_id=outcome.trace_id)
     if outcome.held:
-        dead = Dead(outcome.reason, outcome.message, held=True, trace_id=outcome.trace_id)
-        return dead if outcome.waits is None else Wait(outcome.waits, instead=dead)
+        held = dead(outcome.reason, outcome.message, held=True)
+        return held if outcome.waits is None else Wait(outcome.waits, instead=held)
     intent = Intent.of(outcome)
     if intent in (Intent.DONE, Intent.SKIPPED) or error is None:
         return Done()
@@ -79,10 +84,10 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool = False)
         return Hold()
     if not isinstance(error, RetryableError):
         words = "no alert" if isinstance(error, InvalidAlert) else "not tried again"
-        return Dead(error.reason, f"{words}: {error}", trace_id=outcome.trace_id)
+        return dead(error.reason, f"{words}: {error}")
     if delivery >= most:
         said = f"failed at delivery {delivery} of {most}: {error}"
-        return Dead(error.reason, said, trace_id=outcome.trace_id)
+        return dead(error.reason, said)
     return Again(delay(error, delivery))
 
 

@@ -19,7 +19,9 @@ from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.nats.headers import plain
 from playbooks.engines.worker.nats.pull import EXPIRES
+from playbooks.engines.worker.records.releases import RELEASED_BY, Releases, StoredAt
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.topics.topics import Subscription
@@ -79,6 +81,7 @@ class Work:
         subscriptions: Callable[[], Sequence[Subscription]],
         claims: Claims,
         drops: Drops,
+        releases: Releases,
         metrics: Metrics,
         concurrency: int,
         most: int,
@@ -93,6 +96,7 @@ class Work:
         self._subscriptions = subscriptions
         self._claims = claims
         self._drops = drops
+        self._releases = releases
         self._metrics = metrics
         self._most = most
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="answer")
@@ -106,6 +110,7 @@ class Work:
 
     def take(self, delivery: Delivery, freed: Callable[[], None] = lambda: None) -> None:
         """Begin with a delivery; ``freed`` is called when it is no longer claimed."""
+        delivery = self._released(delivery)
         target = self._target(delivery)
         group = self._groups.get(target)
         if group is not None and group.waits and len(group.left) >= ALONG:
@@ -122,6 +127,19 @@ class Work:
         if target is not None:
             self._groups[target] = group
             self._busy[delivery.origin.key] = group.settled
+
+    def _released(self, delivery: Delivery) -> Delivery:
+        """With the person who let it go on, where that is proven; else it is an alert as any."""
+        by = delivery.headers.get(RELEASED_BY)
+        if by is None or delivery.topic:
+            return delivery
+        origin = delivery.origin
+        place = StoredAt(origin.stream, origin.sequence, origin.stored)
+        why = self._releases.refusal(delivery.headers, delivery.body, place)
+        if not why:
+            return dataclasses.replace(delivery, released_by=by)
+        log.warn(f"{origin} is no release by {plain(by)}, but an alert as any: {why}")
+        return delivery
 
     def _target(self, delivery: Delivery) -> Optional[Hashable]:
         """What one decision answers all alerts about; None where it needs one of its own."""

@@ -7,13 +7,16 @@ from nats.js.api import PubAck, RawStreamMsg
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
-from playbooks.engines.worker.nats.jetstream import ApiError
+from playbooks.engines.worker.nats.jetstream import ApiError, Overtaken
 from playbooks.engines.worker.operator.dead_letters import DeadLetter, DeadLettersOf
 from playbooks.engines.worker.operator.protocol import RequestFailed
+from playbooks.engines.worker.records.releases import Releases
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
+KEY, NOW = "a-key-of-some-length", Instant(1_800_000_000 * 10**9)
+RELEASES = Releases(KEY, "uid-1")
 
 
 class FakeJetStream:
@@ -23,6 +26,7 @@ class FakeJetStream:
         self.dead = {}
         self.calls = []
         self.failures = {}
+        self.last = 41
 
     def letter(self, sequence, subject="falco-dead.falco-delete", **headers):
         said = {"Function": "shop/falco-delete", "Function-Uid": "uid-1", **headers}
@@ -42,7 +46,7 @@ class FakeJetStream:
             (
                 self.dead[n]
                 for n in sorted(self.dead)
-                if (n >= sequence and self.dead[n].subject == subject)
+                if (n >= sequence and _matches(self.dead[n].subject, subject))
                 or (n == sequence and subject is None)
             ),
             None,
@@ -53,8 +57,10 @@ class FakeJetStream:
         self.calls.append(("delete", sequence))
         del self.dead[sequence]
 
-    async def store(self, subject, body, headers):
+    async def store(self, subject, body, headers, *, last):
         self._fail("store")
+        if last != self.last:
+            raise Overtaken(subject, f"wrong last sequence: {self.last}")
         self.calls.append(("store", subject, body, dict(headers)))
         return PubAck("FALCO_INBOX", len(self.calls))
 
@@ -63,10 +69,18 @@ class FakeJetStream:
             raise self.failures[verb]
 
 
+def _matches(subject, wanted):
+    if wanted and wanted.endswith(".*"):
+        return subject.rpartition(".")[0] == wanted[:-2]
+    return subject == wanted
+
+
 with description("The dead letters of a function") as self:
     with before.each:
         self.jetstream = FakeJetStream()
-        self.dead_letters = DeadLettersOf(self.jetstream, FUNCTION, by="alice")
+        self.dead_letters = DeadLettersOf(
+            self.jetstream, FUNCTION, by="alice", key=KEY, now=lambda: NOW
+        )
 
     def listed(self):
         async def go():
@@ -111,6 +125,7 @@ with description("The dead letters of a function") as self:
         expect(letter).to(
             equal(
                 DeadLetter(
+                    "falco-dead.falco-delete",
                     2,
                     "2026-11-21T10:00:01.250000Z",
                     {
@@ -142,11 +157,22 @@ with description("The dead letters of a function") as self:
             equal(
                 {
                     "traceparent": TRACE,
-                    "Falco-Released-By": "alice",
+                    **RELEASES.signed(
+                        "alice", b"body 2", stream="FALCO_INBOX", sequence=42, now=NOW
+                    ),
                     "Nats-Msg-Id": "dead-FALCO_DEAD-2-2026-11-21T10:00:01.250000Z",
                 }
             )
         )
+
+    with it("redelivers nothing where the worker has no key to sign it with, and says so"):
+        self.jetstream.letter(2)
+        self.dead_letters = DeadLettersOf(self.jetstream, FUNCTION, by="alice")
+
+        expect(lambda: self.put_back()).to(
+            raise_error(RequestFailed, contain("no key to sign releases with: deploy it again"))
+        )
+        expect(self.jetstream.calls).to(be_empty)
 
     with it("removes nothing that is not stored"):
         self.jetstream.letter(2)

@@ -18,7 +18,7 @@ FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
 
 class FakeJetStream:
-    async def store(self, subject, body, headers):
+    async def store(self, subject, body, headers, *, after=None):
         self.stored = (subject, body, headers)
         return PubAck(stream="FALCO_DEAD", seq=1)
 

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import io
 import json
 import threading
@@ -10,7 +11,7 @@ from unittest.mock import patch
 
 from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
-from nats.js.api import PubAck
+from nats.js.api import PubAck, RawStreamMsg
 
 from playbooks.core.errors import (
     ClusterUnavailable,
@@ -26,7 +27,8 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import RELEASED_BY, Delivery, Origin
+from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.records.releases import RELEASED_BY, Releases
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.work import waiting, work
 from playbooks.engines.worker.work.claims import Claims
@@ -59,25 +61,30 @@ class FakeJetStream:
 
     def __init__(self, error=None):
         self.written = []
-        self.counts = {}
+        self.kept = {}
         self.error = error
 
     async def stream(self, subjects, name):
         return name
 
-    async def message(self, stream, sequence):
-        return self.counts.get(sequence)
+    async def last_message(self, stream, subject):
+        found = [n for n, (of, _) in self.kept.items() if of == subject]
+        return RawStreamMsg(seq=found[-1], headers=self.kept[found[-1]][1]) if found else None
 
     async def delete_message(self, stream, sequence):
-        del self.counts[sequence]
+        del self.kept[sequence]
 
-    async def store(self, subject, body, headers):
+    async def store(self, subject, body, headers, *, after=None):
         if self.error:
             raise self.error
         self.written.append((headers["Falco-Origin"], headers["Falco-Reason"]))
         sequence = len(self.written)
-        self.counts[sequence] = int(headers["Falco-Count"])
+        self.kept[sequence] = (subject, headers)
         return PubAck(stream="FALCO_DEAD", seq=sequence)
+
+    @property
+    def counts(self):
+        return [int(headers["Falco-Count"]) for _, headers in self.kept.values()]
 
 
 class FakeResponder:
@@ -114,6 +121,9 @@ class FakeReplies:
         self.sent.append((str(delivery.origin), outcome.reason))
 
 
+RELEASES = Releases("a-key-of-some-length", "uid-1")
+
+
 def a_delivery(
     sequence=1, number=1, topic="falco.>", durable=True, headers=None, uid="", **changes
 ):
@@ -123,6 +133,15 @@ def a_delivery(
     document = a_document(output_fields=fields, **changes)
     body = json.dumps(document).encode()
     return Delivery(topic, "falco.error.x", body, origin, channel, headers or {}, durable)
+
+
+def a_release(sequence, topic=""):
+    delivery = a_delivery(sequence, topic=topic)
+    origin = delivery.origin
+    headers = RELEASES.signed(
+        "alice", delivery.body, stream=origin.stream, sequence=sequence, now=origin.stored
+    )
+    return dataclasses.replace(delivery, headers=headers)
 
 
 class Bench:
@@ -171,6 +190,7 @@ class Bench:
                 subscriptions=lambda: self.topics,
                 claims=Claims(self.metrics),
                 drops=Drops("fake", Redaction(), self.metrics),
+                releases=RELEASES,
                 metrics=self.metrics,
                 concurrency=self.concurrency,
                 most=self.most,
@@ -286,10 +306,24 @@ with description("The work on a message") as self:
 
     with it("tells the playbook who released it, which only the inbox may say"):
         bench = Bench()
-        for topic, by in (("", "alice"), ("falco.>", "")):
-            bench.take(a_delivery(3 + len(topic), topic=topic, headers={RELEASED_BY: "alice"}))
+        for sequence, topic, by in ((3, "", "alice"), (4, "falco.>", "")):
+            bench.take(a_release(sequence, topic=topic))
 
             expect((topic, bench.released_by)).to(equal((topic, by)))
+
+    with it("answers as any alert what only says that somebody released it, and says why"):
+        bench = Bench()
+        forged = a_delivery(3, topic="", headers={RELEASED_BY: "alice"})
+        replayed = a_delivery(5, topic="", headers=a_release(4).headers)
+        bench.take(forged, replayed)
+
+        expect((bench.answered, bench.released_by)).to(equal((2, "")))
+        expect(bench.log.getvalue()).to(
+            contain(
+                "FALCO:3 is no release by alice, but an alert as any: it is not signed",
+                "FALCO:5 is no release by alice, but an alert as any: its signature is not that",
+            )
+        )
 
     with it("does not acknowledge where the dead letter was not stored"):
         bench = Bench(NotPermitted("no"), letters=FakeJetStream(OSError("NATS is away")))
@@ -551,14 +585,14 @@ with description("Alerts about one target that wait together") as self:
         bench.take_together(*[a_delivery(n) for n in range(300)])
         bench.take_together(*[a_delivery(n) for n in range(1000, 1300)])
 
-        expect(list(bench.letters.counts.values())).to(equal([600]))
+        expect(bench.letters.counts).to(equal([600]))
 
     with it("are not joined by one that a guard refuses, nor by one that a person released"):
         bench = Bench(DONE, acts=True)
         bench.take_together(
             a_delivery(1),
             a_delivery(2, rule="unlisted"),
-            a_delivery(3, topic="", headers={RELEASED_BY: "alice"}),
+            a_release(3),
         )
 
         expect(bench.answered).to(equal(3))
