@@ -96,8 +96,10 @@ def sentence(playbook: str, kind: str, outcome: Outcome) -> str:
     target, reference = outcome.target, outcome.target_ref
     verb = reference.verb if reference else ""
     about = f" about {target}" if target else ""
+    # What is accepted is done when the object is gone.
+    done = f"asked to {verb}" if outcome.accepted else _past(verb)
     words = {
-        kinds.ACTED: f"{_past(verb)} {target}" if verb and target else "",
+        kinds.ACTED: f"{done} {target}" if verb and target else "",
         kinds.WOULD: f"would have {_past(verb)} {target} (dry run)" if verb and target else "",
         kinds.FAILED: f"failed{about}: {outcome.reason}",
         kinds.HELD: f"holds an alert{about}: {outcome.reason}",
