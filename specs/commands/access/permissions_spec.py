@@ -69,7 +69,7 @@ with description("falco-playbook permissions") as self:
     with it("binds them to the e-mail of the service account of Google Cloud with -E gcf"):
         found = subjects(printed("-p", "delete", "-E", "gcf", "--account", EMAIL))
 
-        expect(found).to(have_len(2))
+        expect(found).to(have_len(3))
         expect({(each["kind"], each["name"]) for each in found}).to(equal({("User", EMAIL)}))
 
     with it("does not make them such that they are removed because there is no Function"):
