@@ -12,8 +12,9 @@ from playbooks.infrastructure.kubernetes.view.decoding import Seen
 # many labels and annotations it has.
 LARGEST = 8 * 1024
 
-# Bytes that an object takes beside its text and its name: its place in a table.
-PLACE = 100
+# Bytes that an object takes beside its text and its name: its place in a table, and what is lost
+# between allocations. Measured with 20,000 pods.
+PLACE = 500
 
 Key = Tuple[str, str]
 
