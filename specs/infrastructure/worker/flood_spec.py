@@ -1,71 +1,26 @@
-import json
 import os
 import time
-import uuid
 
 from expects import be_below, contain, equal, expect, have_len
 from mamba import after, description, it
 
-from specs.engines.worker.rig import Nats, Rig, eventually, moment
+from specs.engines.worker.flood import Flood, about
+from specs.engines.worker.rig import eventually, moment
 from specs.support.conditions import CLUSTER, not_run_unless
 
 # The whole attack is one of 30,000.
 FLOOD = int(os.environ.get("WORKER_FLOOD", "5000"))
 
-PODS = {("shop", "loud"): str(uuid.uuid4()), ("bank", "quiet"): str(uuid.uuid4())}
-
-
-def about(namespace, pod, number=0, priority="Notice"):
-    fields = {
-        "k8s.ns.name": namespace,
-        "k8s.pod.name": pod,
-        "k8s.pod.uid": PODS[(namespace, pod)],
-        "proc.cmdline": f"sh -c {number} {'x' * 400}",
-    }
-    return json.dumps(
-        {
-            "rule": "Terminal shell in container",
-            "priority": priority,
-            "time": moment()[:-1] + f".{number:09}Z",
-            "output": f"shell {number}",
-            "source": "syscall",
-            "hostname": "node-1",
-            "output_fields": fields,
-        }
-    ).encode()
-
-
-class Flood:
-    def __init__(self, **settings):
-        self.nats = Nats().start()
-        self.rig = Rig(self.nats.url)
-        lines = [f"{namespace} {name} {uid}\n" for (namespace, name), uid in PODS.items()]
-        (self.rig.directory / "pods").write_text("".join(lines))
-        self.rig.serve("falco.>")
-        self.worker = self.rig.start("slow_child", **settings).ready()
-        self.worker.says("subscribed to falco.>")
-
-    def publish(self, *bodies):
-        self.nats.publish(*[("falco.notice.shell", body) for body in bodies])
-
-    def actions(self):
-        return dict(line.split() for line in self.rig.actions)
-
-    def outcomes(self):
-        lines = self.worker.get("/metrics")[1].splitlines()
-        found = [line for line in lines if line.startswith("playbook_outcomes_total{")]
-        return sum(float(line.rpartition(" ")[2]) for line in found)
-
-    def remove(self):
-        self.rig.remove()
-        self.nats.remove()
+# Seconds that as many decisions would take, at 50 reads a second: benchmarks/flood.py has what they
+# take on an idle machine.
+ONE_BY_ONE = FLOOD / 50
 
 
 with description("A flood of alerts about one pod") as self:
     with after.each:
         self.flood.remove()
 
-    with it("delays the alert of another namespace by less than 2 s, at 50 calls a second"):
+    with it("delays the alert of another namespace by a fifth of as many decisions at most"):
         flood = self.flood = Flood(MAX_PER_OWNER="off")
         flood.publish(*[about("shop", "loud", number) for number in range(50)])
         eventually(flood.nats.settled)
@@ -76,7 +31,7 @@ with description("A flood of alerts about one pod") as self:
         delay = float(flood.actions()["quiet"]) - published
         print(f" {FLOOD} alerts delay another's by {delay:.2f} s ", end="")
 
-        expect(delay).to(be_below(2.0))
+        expect(delay).to(be_below(ONE_BY_ONE / 5))
         eventually(flood.nats.settled, 60)
         expect(flood.outcomes()).to(equal(FLOOD + 50 + 1))
         expect(flood.worker.log).to(contain('"answered_along"'))
