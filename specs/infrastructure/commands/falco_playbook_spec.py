@@ -314,7 +314,7 @@ with description("falco-playbook simulate, with the stream of a real NATS,") as 
         bodies = [json.dumps(a_document(rule=f"Rule {n}")).encode() for n in range(600)]
         self.nats.publish(*((f"falco.notice.rule_{n}", body) for n, body in enumerate(bodies)))
         command = ("simulate", "-p", "delete", "-N", "fake", "-n", NAMESPACE, "--since", "1h")
-        first = run(*command, "-o", "json", cluster=self.cluster)
+        first = run(*command, "-o", "json", "-t", "falco.>", cluster=self.cluster)
         again = run(*command, "-o", "json", "-t", "falco.*.rule_7", cluster=self.cluster)
 
         expect(json.loads(first.out)["alerts"]).to(equal(600))
