@@ -123,7 +123,7 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
                     **{"read": 3, "invalid": 1, "about_none": 0, "identified": 1, "cut": False},
                     "unidentified": {"Nameless": 1},
                     "hosts": {"node-1": 2},
-                    **{"passed": 2, "refused": {}, "words": {}},
+                    **{"passed": 2, "refused": {}, "words": {}, "renamed": {}},
                 }
             )
         )
