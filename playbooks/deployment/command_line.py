@@ -11,6 +11,7 @@ from playbooks.deployment import VERSION, verbs
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
+from playbooks.deployment.nats.install import IMAGE as NATS_IMAGE
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.tables import listing
@@ -23,7 +24,8 @@ _DEPLOY = "deploy"
 
 # Options that change something, or print something else.
 _NOT_FOR_DIFF = (
-    *("set_up", "show", "show_secrets", "yes", "remove", "list", "release", "leave_contained"),
+    *("set_up", "with_nats", "nats_image"),
+    *("show", "show_secrets", "yes", "remove", "list", "release", "leave_contained"),
     *("timeout", "no_wait", "keep_failed"),
 )
 
@@ -31,7 +33,8 @@ _NOT_FOR_DIFF = (
 _WHERE = ("namespace", "context", "kubeconfig")
 _SETTLING = ("release", "leave_contained")
 _FOR_REMOVE = ("playbook", "name", "described", *_WHERE, "engine", *_SETTLING)
-_FOR_SET_UP = ("context", "kubeconfig", "show")
+_FOR_NATS = ("with_nats", "nats_image", "image", "playbook", "name", "values")
+_FOR_SET_UP = (*_WHERE, "show", *_FOR_NATS)
 _FOR_GET = ("playbook", "name", *_WHERE)
 
 _SHELLS = ("bash", "fish", "zsh")
@@ -111,6 +114,8 @@ def _deploy(**typed: Any) -> int:
     options, tools, engine_typed = _options(typed), _tools(), typed["engine"] is not None
     if options.list:
         return _list()
+    if not options.set_up and (options.with_nats or options.nats_image):
+        raise UsageError(["--with-nats and --nats-image are for -S"])
     if options.set_up:
         return verbs.set_the_cluster_up(options, tools)
     if options.remove:
@@ -294,6 +299,18 @@ def _parameters() -> List[click.Parameter]:
             is_flag=True,
             help="set the cluster up for -E kubernetes, create the admission policies that limit"
             " what playbooks' accounts may change, and remove roles whose function is gone",
+        ),
+        click.Option(
+            ["--with-nats"],
+            is_flag=True,
+            help="with -S: also set up NATS in the namespace nats-io, with JetStream, bounded"
+            " streams and users; -p and -n name a worker that gets a user",
+        ),
+        click.Option(
+            ["--nats-image"],
+            metavar="IMAGE",
+            default="",
+            help=f"with --with-nats: the image of NATS; default {NATS_IMAGE}",
         ),
         click.Option(
             ["-d", "--dry-run", "show"],

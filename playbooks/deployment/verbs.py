@@ -18,6 +18,8 @@ from playbooks.deployment.engines.reuse import reused, with_own_secret
 from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
 from playbooks.deployment.files.playbook_file import PlaybookFile
+from playbooks.deployment.nats.asked import installation
+from playbooks.deployment.nats.install import install, printed
 from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
@@ -107,13 +109,24 @@ def diff(options: Options, tools: Tools, *, engine_typed: bool) -> int:
 
 
 def set_the_cluster_up(options: Options, tools: Tools) -> int:
-    if options.show:
+    if options.show and not options.with_nats:
         print(documents(set_up.manifests()), end="")
         return 0
     invocation = tools.invocation(options)
+    nats = None
+    if options.with_nats:
+        nats = installation(options, invocation.cluster.current_namespace)
+    if options.show and nats:
+        warning = "the passwords below are secret, and new ones each time this is printed"
+        print_messages("warning", [warning])
+        print(documents([*set_up.manifests(), *printed(nats)]), end="")
+        return 0
     preflight.check_answers(invocation.cluster)
     print_done(set_up.set_up(invocation.cluster, sleep=invocation.sleep))
     remove_orphans_unless([], invocation.cluster)
+    if nats:
+        lines = install(invocation.cluster, nats, progress=print_done, sleep=invocation.sleep)
+        print("\n".join(lines))
     return 0
 
 

@@ -26,7 +26,7 @@ LAYERS = {
 # that all of them may import.
 FOLDERS = {
     "deployment": (
-        ("request", "packaging", "manifests", "apply", "removal", "engines", "files"),
+        ("request", "packaging", "manifests", "apply", "nats", "removal", "engines", "files"),
         ("errors", "local_target", "terminal"),
     ),
     "engines/worker": (

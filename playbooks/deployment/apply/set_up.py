@@ -45,11 +45,17 @@ def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[
     wanted = [m for m in manifests() if served or m["kind"] not in admission_policies.KINDS]
     try:
         wanted += _bindings(cluster) if served else []
-        report = [_do(cluster, each) for each in _steps(cluster, wanted)]
+        report = apply(cluster, wanted)
     except NotPermitted as error:
         raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
     _wait_until_served(cluster, sleep)
     return report if served else [*report, ("left out", _left_out(cluster))]
+
+
+def apply(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Tuple[str, str]]:
+    """Create what is missing and change what deploy_playbook made; objects of others are left
+    alone. Returns what was done to which object. Raises a PlaybookError."""
+    return [_do(cluster, each) for each in _steps(cluster, wanted)]
 
 
 def serves_policies(cluster: ClusterObjects) -> bool:
@@ -112,7 +118,7 @@ def _steps(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Step]:
     steps: List[Step] = []
     for manifest in wanted:
         there = found.get(identity(manifest))
-        if there and not _is_ours(there):
+        if there and not is_ours(there):
             steps.append(Keep(there))
         else:
             steps.append(step(manifest, there))
@@ -130,11 +136,12 @@ def _do(cluster: ClusterObjects, one: Step) -> Tuple[str, str]:
         metadata = {**one.previous["metadata"], **one.wanted["metadata"]}
         cluster.replace([{**one.wanted, "metadata": metadata}])
         return "changed", shown(one.wanted)
-    ours = _is_ours(one.previous)
+    ours = is_ours(one.previous)
     return "unchanged", shown(one.previous) + ("" if ours else ", which others made")
 
 
-def _is_ours(manifest: Manifest) -> bool:
+def is_ours(manifest: Manifest) -> bool:
+    """Whether deploy_playbook made it, for all playbooks."""
     labels = manifest["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in LABELS.items())
 

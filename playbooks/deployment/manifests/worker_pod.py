@@ -6,7 +6,7 @@ needs, as Kubeless does.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests import environment
@@ -21,7 +21,17 @@ STOCK_IMAGE = "python:3.13-slim"
 COMMAND = ["python3", "-m", "playbooks.engines.worker"]
 USER = 1000
 
+#: Of every pod of ours: it passes the Pod Security profile ``restricted``.
+SECURITY = {
+    "fsGroup": USER,
+    "runAsGroup": USER,
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
 CODE, PACKAGES, ARCHIVE = "/falco/code", "/falco/packages", "/falco/archive"
+PYTHONPATH = f"{CODE}:{PACKAGES}"
 ZIP, REQUIREMENTS = "worker.zip", "requirements.txt"
 
 #: Of the probes alone, so that no sender of alerts keeps the kubelet waiting. The Service does not
@@ -50,13 +60,7 @@ def pod(request: Request, namespace: str, *, image: str, config_map: str) -> Dic
         "automountServiceAccountToken": True,
         "containers": [_worker(request, namespace, image)],
         "enableServiceLinks": False,
-        "securityContext": {
-            "fsGroup": USER,
-            "runAsGroup": USER,
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": SECURITY,
         "serviceAccountName": request.function,
         "terminationGracePeriodSeconds": _shutdown(request) + SPARE,
         "topologySpreadConstraints": [
@@ -70,11 +74,9 @@ def pod(request: Request, namespace: str, *, image: str, config_map: str) -> Dic
         "volumes": [{"name": "tmp", "emptyDir": {}}, *environment.volumes(request)],
     }
     if not image:
-        spec["initContainers"] = [_install(request)]
-        spec["volumes"] += [
-            {"name": "code", "emptyDir": {}},
-            {"name": "archive", "configMap": {"name": config_map}},
-        ]
+        others = {k: v for k, v in request.values.items() if request.setting(k) is None}
+        spec["initContainers"] = [install(others)]
+        spec["volumes"] += code_volumes(config_map)
     return spec
 
 
@@ -86,11 +88,11 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         **_VARIABLES,
     }
     if not image:
-        own["PYTHONPATH"] = f"{CODE}:{PACKAGES}"
+        own["PYTHONPATH"] = PYTHONPATH
     mounted = [{"name": "code", "mountPath": "/falco", "readOnly": True}] if not image else []
     return {
         "name": request.function,
-        **_common(image),
+        **common(image),
         "command": COMMAND,
         "env": sorted(
             [*_plain(own), _release_key(request), *environment.variables(request)], key=_name
@@ -112,8 +114,8 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
             "timeoutSeconds": 3,
             "failureThreshold": 2,
         },
-        "resources": _resources(cpu="1", memory="512Mi"),
-        "volumeMounts": [_TMP, *mounted, *environment.mounts(request)],
+        "resources": resources(cpu="1", memory="512Mi"),
+        "volumeMounts": [TMP, *mounted, *environment.mounts(request)],
     }
 
 
@@ -124,24 +126,32 @@ def _release_key(request: Request) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": key}}
 
 
-def _install(request: Request) -> Manifest:
-    """It has the variables that are no settings of ours: proxies, and pip's own."""
-    others = {k: v for k, v in request.values.items() if request.setting(k) is None}
+def install(variables: Mapping[str, str]) -> Manifest:
+    """The init container of a pod without an image of its own. ``variables``: those that are no
+    settings of ours, such as proxies, and pip's own."""
     return {
         "name": "install",
-        **_common(""),
+        **common(""),
         "command": ["sh", "-c", _INSTALL],
-        "env": sorted(_plain({**others, **_VARIABLES}), key=_name),
-        "resources": _resources(cpu="1", memory="512Mi"),
+        "env": sorted(_plain({**variables, **_VARIABLES}), key=_name),
+        "resources": resources(cpu="1", memory="512Mi"),
         "volumeMounts": [
-            _TMP,
+            TMP,
             {"name": "code", "mountPath": "/falco"},
             {"name": "archive", "mountPath": ARCHIVE, "readOnly": True},
         ],
     }
 
 
-def _common(image: str) -> Dict[str, Any]:
+def code_volumes(config_map: str) -> List[Manifest]:
+    """What ``install`` reads and writes."""
+    return [
+        {"name": "code", "emptyDir": {}},
+        {"name": "archive", "configMap": {"name": config_map}},
+    ]
+
+
+def common(image: str) -> Dict[str, Any]:
     return {
         "image": image or STOCK_IMAGE,
         "imagePullPolicy": "IfNotPresent",
@@ -153,7 +163,7 @@ def _common(image: str) -> Dict[str, Any]:
     }
 
 
-def _resources(cpu: str, memory: str) -> Manifest:
+def resources(cpu: str, memory: str) -> Manifest:
     return {
         "limits": {"cpu": cpu, "memory": memory},
         "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -175,6 +185,6 @@ def _shutdown(request: Request) -> int:
 
 
 _VARIABLES = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-_TMP = {"name": "tmp", "mountPath": "/tmp"}
+TMP = {"name": "tmp", "mountPath": "/tmp"}
 
 assert set(_VARIABLES) < set(worker_settings.ITS_OWN)

@@ -47,8 +47,15 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
 def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     modules = [f"{WORKER}/{name}" for name in PROGRAMS]
-    files = _packaged(playbook, modules, package)
+    files = _packaged([playbook, *modules], package)
     return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
+
+
+def program_archive(module: str, package: Path = PACKAGE) -> bytes:
+    """The same of the package as a program imports it that runs no playbook:
+    ``engines/worker/nats/create_streams``."""
+    files = _packaged([module], package)
+    return _zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
 def package_archive(
@@ -56,7 +63,7 @@ def package_archive(
 ) -> bytes:
     """The same for an engine of its own: the package with the playbook, these ``modules`` of the
     engine (``engines/invoked``) and what all of them import. ``largest`` in KiB."""
-    files = _packaged(playbook, modules, package)
+    files = _packaged([playbook, *modules], package)
     return _zipped(files, f"the archive of {playbook}", "this engine", largest)
 
 
@@ -66,8 +73,8 @@ def files_of(content: bytes) -> Dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def _packaged(playbook: str, modules: Sequence[str], package: Path) -> Dict[str, Path]:
-    entries = [package / f"{name}.py" for name in (playbook, *modules)]
+def _packaged(modules: Sequence[str], package: Path) -> Dict[str, Path]:
+    entries = [package / f"{name}.py" for name in modules]
     files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
     files.update(_reached(entries, package))
     return files

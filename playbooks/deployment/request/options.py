@@ -27,6 +27,8 @@ class Options:
     runtime: Optional[str] = None
     engine: str = "auto"
     set_up: bool = False
+    with_nats: bool = False
+    nats_image: str = ""
     show: bool = False
     remove: bool = False
     list: bool = False

@@ -1,0 +1,41 @@
+"""What ``-S --with-nats`` was asked for on the command line."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List
+
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.nats.install import IMAGE, Installation, WorkerUser
+from playbooks.deployment.request import assignments
+from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.deployment.request.options import Options
+
+# The option of ``-E kubernetes`` that names an image with our code.
+_WORKER_IMAGE = "image"
+
+
+def installation(options: Options, current_namespace: Callable[[], str]) -> Installation:
+    """Raises UsageError. ``current_namespace``: for a worker without ``-n``."""
+    name = options.name or options.playbook or ""
+    namespace = options.namespace or (current_namespace() if name else "")
+    problems = name_problems(name) + (namespace_problems(namespace) if namespace else [])
+    variables = _variables(options, problems)
+    if problems:
+        raise UsageError(problems)
+    return Installation(
+        worker=WorkerUser(f"falco-{name}", namespace) if name else None,
+        image=options.nats_image or IMAGE,
+        worker_image=options.own.get(_WORKER_IMAGE, ""),
+        variables=variables,
+    )
+
+
+def _variables(options: Options, problems: List[str]) -> Dict[str, str]:
+    found = {}
+    for argument in options.values:
+        try:
+            given = assignments.value(argument)
+            found[given.name] = given.text
+        except ValueError as error:
+            problems.append(str(error))
+    return found

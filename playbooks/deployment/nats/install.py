@@ -1,0 +1,285 @@
+"""``deploy_playbook -S --with-nats``: sets NATS up, with its streams, and a Secret for each user."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from urllib.parse import quote
+
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.deployment.apply import symptoms
+from playbooks.deployment.apply.set_up import apply, is_ours
+from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.nats import manifests, users
+from playbooks.deployment.nats.manifests import IMAGE
+from playbooks.deployment.nats.users import User
+from playbooks.deployment.packaging.archive import program_archive
+from playbooks.deployment.packaging.dependencies import requirements
+
+__all__ = ["IMAGE", "Wanted", "Worker", "install", "printed"]
+
+#: The Secret that Falcosidekick's chart takes its configuration from, and the key of its URL.
+FALCOSIDEKICK_SECRET, FALCOSIDEKICK_KEY = "falcosidekick-nats", "NATS_HOSTPORT"
+
+# The namespace of Falcosidekick, where it does not run yet.
+FALCO_NAMESPACE = "falco"
+
+# The keys of a worker's Secret.
+USER, PASSWORD = "user", "password"
+
+# Seconds that the server and its streams may take, and between two looks.
+WITHIN, PAUSE = 600.0, 2.0
+
+_PACKAGES = ("nats-py",)
+
+# What stays as it is once it is there.
+_MADE_ONCE = ("Namespace", "Job")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One that gets a user: the function ``falco-NAME`` of a namespace."""
+
+    function: str
+    namespace: str
+
+    @property
+    def user(self) -> str:
+        return f"{self.namespace}.{self.function}"
+
+    @property
+    def secret(self) -> str:
+        return f"{self.function}-nats"
+
+    @classmethod
+    def of(cls, user: str) -> Worker:
+        namespace, _, function = user.partition(".")
+        return cls(function, namespace)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``worker``: one more that gets a user. ``image``: that of the server. ``worker_image``: one
+    with our code, for the Job that creates the streams; empty for a stock Python image that
+    installs it, with ``variables`` in its environment."""
+
+    worker: Optional[Worker] = None
+    image: str = IMAGE
+    worker_image: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def install(
+    cluster: ClusterObjects,
+    wanted: Wanted,
+    *,
+    progress: Callable[[List[Tuple[str, str]]], None],
+    sleep: Sleep = time.sleep,
+) -> List[str]:
+    """Make what is missing, and return what to do next, in lines. Raises DeploymentError.
+
+    Users that are there keep their passwords. A new user means a new configuration, with which the
+    server starts again: its clients connect again by themselves.
+    """
+    _refuse_theirs(cluster)
+    passwords = _passwords(cluster, wanted.worker)
+    objects = _objects(cluster, passwords, wanted)
+    progress(apply(cluster, objects))
+    _wait(cluster, objects, progress=lambda line: progress([("waiting", line)]), sleep=sleep)
+    return _next_steps(_falco_namespace(cluster), passwords)
+
+
+def printed(wanted: Wanted) -> List[Manifest]:
+    """What ``install`` makes on a cluster that has nothing of it, with new passwords."""
+    return _all(_new_passwords({}, wanted.worker), {}, FALCO_NAMESPACE, wanted)
+
+
+def _objects(
+    cluster: ClusterObjects, passwords: Mapping[str, str], wanted: Wanted
+) -> List[Manifest]:
+    uids = {}
+    for worker in _workers(passwords):
+        function = reference(KUBELESS_API, "Function", worker.function, worker.namespace)
+        for found in _found(cluster, function):
+            uids[worker.user] = found["metadata"]["uid"]
+    objects = _all(passwords, uids, _falco_namespace(cluster), wanted)
+    there = {identity(m) for m in cluster.get([o for o in objects if o["kind"] in _MADE_ONCE])}
+    return [each for each in objects if identity(each) not in there]
+
+
+def _all(
+    passwords: Mapping[str, str], uids: Mapping[str, str], falco_namespace: str, wanted: Wanted
+) -> List[Manifest]:
+    image = wanted.worker_image
+    archive = b"" if image else program_archive(manifests.PROGRAM.replace(".", "/")[10:])
+    needs = "" if image else requirements(_PACKAGES)
+    places = [manifests.NAMESPACE, falco_namespace]
+    url = f"nats://{users.FALCOSIDEKICK}:{quote(passwords[users.FALCOSIDEKICK])}@{manifests.HOST}"
+    return [
+        *(manifests.namespace(place) for place in dict.fromkeys(places)),
+        *manifests.server(_users(passwords, uids), image=wanted.image),
+        manifests.secret(
+            FALCOSIDEKICK_SECRET,
+            falco_namespace,
+            {FALCOSIDEKICK_KEY: f"{url}:{manifests.PORT}"},
+        ),
+        *(
+            manifests.secret(
+                worker.secret,
+                worker.namespace,
+                {USER: worker.user, PASSWORD: passwords[worker.user]},
+            )
+            for worker in _workers(passwords)
+        ),
+        *manifests.streams(image, archive, needs, wanted.variables),
+    ]
+
+
+def _users(passwords: Mapping[str, str], uids: Mapping[str, str]) -> List[User]:
+    """The rights of a worker whose Function is there are those on what is named after it."""
+    found = [
+        User(users.ADMIN, passwords[users.ADMIN]),
+        User(users.FALCOSIDEKICK, passwords[users.FALCOSIDEKICK], users.of_falcosidekick()),
+    ]
+    for worker in _workers(passwords):
+        rights = users.of_worker(worker.function, uids.get(worker.user, users.ANY))
+        found.append(User(worker.user, passwords[worker.user], rights))
+    return found
+
+
+def _workers(passwords: Mapping[str, str]) -> List[Worker]:
+    return [Worker.of(name) for name in passwords if "." in name]
+
+
+def _passwords(cluster: ClusterObjects, worker: Optional[Worker]) -> Dict[str, str]:
+    """By user; those that are there, and new ones."""
+    place = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
+    found = [manifests.texts(m) for m in cluster.get([place])]
+    known = found[0] if found else {}
+    known.pop(manifests.USERS_FILE, None)
+    return _new_passwords(known, worker)
+
+
+def _new_passwords(known: Mapping[str, str], worker: Optional[Worker]) -> Dict[str, str]:
+    names = [users.ADMIN, users.FALCOSIDEKICK, *([worker.user] if worker else [])]
+    new = {name: secrets.token_urlsafe(24) for name in names if name not in known}
+    return dict(sorted({**known, **new}.items()))
+
+
+def _refuse_theirs(cluster: ClusterObjects) -> None:
+    """A NATS that others set up is theirs."""
+    for kind, api in (("StatefulSet", "apps/v1"), ("Service", "v1"), ("ConfigMap", "v1")):
+        there = cluster.get([reference(api, kind, manifests.NAME, manifests.NAMESPACE)])
+        if there and not is_ours(there[0]):
+            raise DeploymentError(
+                f"{shown(there[0])} is there, and deploy_playbook did not make it: --with-nats is"
+                " for a cluster without NATS. docs/nats.md has the users and streams for yours"
+            )
+    secret = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
+    there = cluster.get([secret])
+    if there and not is_ours(there[0]):
+        raise DeploymentError(f"{shown(there[0])} is there, and deploy_playbook did not make it")
+
+
+def _falco_namespace(cluster: ClusterObjects) -> str:
+    """Where Falcosidekick runs."""
+    try:
+        found = cluster.list(("deployments",), selector="app.kubernetes.io/name=falcosidekick")
+    except PlaybookError:
+        found = []
+    return str(found[0]["metadata"]["namespace"]) if found else FALCO_NAMESPACE
+
+
+def _found(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
+    try:
+        return cluster.get([manifest])
+    except NotFound:
+        return []
+
+
+def _wait(
+    cluster: ClusterObjects,
+    objects: List[Manifest],
+    *,
+    progress: Callable[[str], None],
+    sleep: Sleep,
+) -> None:
+    """Until the server is ready and its streams are there. Raises DeploymentError with the reason
+    as Kubernetes gives it."""
+    waited = [m for m in objects if m["kind"] in ("StatefulSet", "Job")]
+    last = ""
+    for _ in range(int(WITHIN / PAUSE)):
+        waits = [m for m in cluster.get(waited) if not _is_done(m)]
+        if not waits:
+            return
+        line = _state(cluster, waits[0])
+        if line != last:
+            progress(line)
+            last = line
+        _refuse_failed(cluster, waits)
+        sleep(PAUSE)
+    raise DeploymentError(f"NATS is not ready after {WITHIN:.0f} s: {last}")
+
+
+def _is_done(manifest: Manifest) -> bool:
+    status: Mapping[str, Any] = manifest.get("status") or {}
+    if manifest["kind"] == "Job":
+        return bool(status.get("succeeded"))
+    observed = status.get("observedGeneration", 0) >= manifest["metadata"].get("generation", 0)
+    same = status.get("updateRevision") == status.get("currentRevision")
+    return bool(observed and same and status.get("readyReplicas") == manifest["spec"]["replicas"])
+
+
+def _state(cluster: ClusterObjects, manifest: Manifest) -> str:
+    pods = _pods(cluster, manifest)
+    found = next((symptom for symptom in map(symptoms.of_pod, pods) if symptom), None)
+    return f"{shown(manifest)}" + (f": {found.says}" if found else "")
+
+
+def _refuse_failed(cluster: ClusterObjects, waits: List[Manifest]) -> None:
+    for manifest in waits:
+        conditions = (manifest.get("status") or {}).get("conditions") or ()
+        failed = [c for c in conditions if c["type"] == "Failed" and c["status"] == "True"]
+        found = [s for s in map(symptoms.of_pod, _pods(cluster, manifest)) if s and s.final]
+        if not failed and not found:
+            continue
+        says = found[0].says if found else f"{failed[0].get('reason')}: {failed[0].get('message')}"
+        where = f"-n {manifest['metadata']['namespace']}"
+        kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
+        raise DeploymentError(
+            f"{shown(manifest)} failed: {says}\nits log: kubectl logs {kind}/{name} {where}"
+            f" --all-containers\ntry again: kubectl delete {kind} {name} {where}, and run this"
+            " command again"
+        )
+
+
+def _pods(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
+    labels = manifest["spec"]["template"]["metadata"]["labels"]
+    selector = f"app.kubernetes.io/name={labels['app.kubernetes.io/name']}"
+    return cluster.list(("pods",), namespace=manifest["metadata"]["namespace"], selector=selector)
+
+
+def _next_steps(falco_namespace: str, passwords: Mapping[str, str]) -> List[str]:
+    lines = [
+        f"NATS:       {manifests.URL} (the default of NATS_URL)",
+        f"its users:  Secret {manifests.NAMESPACE}/{manifests.USERS_SECRET}",
+        f"Falcosidekick's values, for Helm in the namespace {falco_namespace}:",
+        "    falcosidekick:",
+        "      enabled: true",
+        "      config:",
+        f"        existingSecret: {FALCOSIDEKICK_SECRET}",
+    ]
+    workers = _workers(passwords)
+    for worker in workers:
+        lines.append(f"deploy {worker.function} in the namespace {worker.namespace} with")
+        lines.append(
+            f"    -s NATS_USER={worker.secret}/{USER} -s NATS_PASSWORD={worker.secret}/{PASSWORD}"
+        )
+    if not workers:
+        lines.append("a user for a worker: deploy_playbook -S --with-nats -p PLAYBOOK -n NAMESPACE")
+    return lines
