@@ -1,4 +1,4 @@
-"""``deploy_playbook -S --with-nats``: sets NATS up, with its streams, and a Secret for each user."""
+"""``deploy_playbook -S --with-nats``: sets NATS up, its streams and a Secret for each user."""
 
 from __future__ import annotations
 

@@ -1,0 +1,140 @@
+import base64
+
+from expects import be_empty, contain, equal, expect, have_len
+from mamba import before, description, it
+
+from playbooks.deployment.nats import manifests
+from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.mothers import run
+
+WITH_NATS = ("-S", "--with-nats")
+DELETE = ("-p", "delete", "-n", "ops")
+
+
+class Cluster(FakeObjects):
+    """Its StatefulSets are ready and its Jobs done, unless ``job`` is another status."""
+
+    job = {"succeeded": 1}
+
+    def _store(self, manifest, *, uid):
+        stored = super()._store(manifest, uid=uid)
+        status = {"StatefulSet": {"readyReplicas": 1}, "Job": self.job}.get(manifest["kind"])
+        if status:
+            self.the(manifest["kind"], manifest["metadata"]["name"])["status"] = status
+        return stored
+
+
+def text(secret, key):
+    return base64.b64decode(secret["data"][key]).decode()
+
+
+def passwords(cluster):
+    found = manifests.texts(cluster.the("Secret", "nats-users"))
+    found.pop("users.conf")
+    return found
+
+
+with description("-S --with-nats") as self:
+    with before.each:
+        self.cluster = Cluster()
+
+    with it("makes a server, its streams, its users and Falcosidekick's Secret"):
+        answer = run(*WITH_NATS, cluster=self.cluster)
+
+        expect((answer.code, answer.err)).to(equal((0, "")))
+        expect(self.cluster.names).to(
+            contain(
+                "Namespace falco",
+                "Namespace nats-io",
+                "NetworkPolicy nats",
+                "Secret falcosidekick-nats",
+                "Secret nats-users",
+                "Service nats",
+                "StatefulSet nats",
+            )
+        )
+        expect([name for name in self.cluster.names if name.startswith("Job")]).to(have_len(1))
+
+    with it("prints Falcosidekick's values, and no password"):
+        answer = run(*WITH_NATS, *DELETE, cluster=self.cluster)
+
+        expect(answer.out).to(contain("        existingSecret: falcosidekick-nats\n"))
+        url = text(self.cluster.the("Secret", "falcosidekick-nats"), "NATS_HOSTPORT")
+        expect(url).to(contain(f":{passwords(self.cluster)['falcosidekick']}@nats.nats-io.svc"))
+        for password in passwords(self.cluster).values():
+            expect(answer.out).not_to(contain(password))
+
+    with it("gives a named worker a user and a Secret in its namespace, and says how to use it"):
+        answer = run(*WITH_NATS, *DELETE, cluster=self.cluster)
+        secret = self.cluster.the("Secret", "falco-delete-nats")
+
+        expect(secret["metadata"]["namespace"]).to(equal("ops"))
+        expect(text(secret, "user")).to(equal("ops.falco-delete"))
+        expect(text(secret, "password")).to(equal(passwords(self.cluster)["ops.falco-delete"]))
+        expect(answer.out).to(
+            contain(
+                "-s NATS_USER=falco-delete-nats/user -s NATS_PASSWORD=falco-delete-nats/password"
+            )
+        )
+
+    with it("keeps users and passwords that are there, and changes nothing the second time"):
+        run(*WITH_NATS, *DELETE, cluster=self.cluster)
+        before_it = passwords(self.cluster)
+        self.cluster.calls.clear()
+        run(*WITH_NATS, cluster=self.cluster)
+
+        expect(passwords(self.cluster)).to(equal(before_it))
+        expect(self.cluster.changes).to(be_empty)
+
+    with it("starts the server again for a new user"):
+        run(*WITH_NATS, cluster=self.cluster)
+        template = self.cluster.the("StatefulSet", "nats")["spec"]["template"]
+        run(*WITH_NATS, *DELETE, cluster=self.cluster)
+
+        expect(self.cluster.the("StatefulSet", "nats")["spec"]["template"]).not_to(equal(template))
+
+    with it("leaves a NATS alone that somebody else set up"):
+        theirs = manifests.server([manifests.User("admin", "a")])[-2]
+        theirs = {**theirs, "metadata": {"name": "nats", "namespace": "nats-io"}}
+        answer = run(*WITH_NATS, cluster=Cluster(theirs))
+
+        expect(answer.code).to(equal(1))
+        expect(answer.err).to(contain("Service nats-io/nats is there, and deploy_playbook did not"))
+
+    with it("says why the streams could not be created, and how to try again"):
+        self.cluster.job = {
+            "conditions": [
+                {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "m"}
+            ]
+        }
+        answer = run(*WITH_NATS, cluster=self.cluster)
+
+        expect(answer.code).to(equal(1))
+        expect(answer.err).to(contain("failed: DeadlineExceeded: m", "kubectl logs job/nats-str"))
+
+    with it("takes images for the server and for the Job, which then installs nothing"):
+        run(*WITH_NATS, "--nats-image", "x/nats:1", "-i", "x/worker:1", cluster=self.cluster)
+        pod = self.cluster.the("StatefulSet", "nats")["spec"]["template"]["spec"]
+        (job,) = [m for (kind, _, _), m in self.cluster.objects.items() if kind == "Job"]
+
+        expect(pod["containers"][0]["image"]).to(equal("x/nats:1"))
+        expect(job["spec"]["template"]["spec"]["containers"][0]["image"]).to(equal("x/worker:1"))
+        expect(list(job["spec"]["template"]["spec"])).not_to(contain("initContainers"))
+
+    with it("passes variables on to the installation"):
+        run(*WITH_NATS, "-e", "PIP_INDEX_URL=http://index/", cluster=self.cluster)
+        (job,) = [m for (kind, _, _), m in self.cluster.objects.items() if kind == "Job"]
+        (install,) = job["spec"]["template"]["spec"]["initContainers"]
+
+        expect(install["env"]).to(contain({"name": "PIP_INDEX_URL", "value": "http://index/"}))
+
+    with it("bounds the streams to less than the server stores"):
+        total = sum(each.megabytes for each in manifests.STREAMS)
+
+        expect(total < int(manifests.STORAGE[:-2]) * 1024).to(equal(True))
+
+    with it("is for -S only"):
+        expect(run("--with-nats", *DELETE, "-t", "falco.>").err).to(contain("are for -S"))
+
+    with it("warns that -d prints passwords"):
+        expect(run(*WITH_NATS, "-d").err).to(contain("the passwords below are secret"))
