@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 PAGES = {
     path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *DOCS.glob("*.md")]
 }
-TRY_IT = PAGES[DOCS / "try-it.md"]
+NATS = PAGES[DOCS / "nats.md"]
 
 
 def blocks(text, language):
@@ -31,7 +31,13 @@ def commands(program):
     shell = "\n".join(block for text in PAGES.values() for block in blocks(text, "sh"))
     lines = shell.replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True) for line in lines if line.startswith(program)]
-    return [words[1:] for words in found]
+    return [_until_pipe(words[1:]) for words in found]
+
+
+def _until_pipe(words):
+    """What the program itself is given."""
+    ends = [words.index(sign) for sign in ("|", ">", "&&") if sign in words]
+    return words[: min(ends, default=len(words))]
 
 
 def anchors(text):
@@ -108,13 +114,13 @@ with description("The values of Helm charts") as self:
         name = chosen["config"]["merge"]["$include"]
         escaped = name.replace(".", "\\.")
 
-        expect(TRY_IT).to(contain(f"'configMap.merge.data.{escaped}=docs/{name}'"))
+        expect(NATS).to(contain(f"'configMap.merge.data.{escaped}=docs/{name}'"))
         expect((DOCS / name).exists()).to(equal(True))
 
     with it("give NATS each password that the users' file names, from the Secret that is made"):
         users = (DOCS / "nats-users.conf").read_text(encoding="utf-8")
         given = values("nats-values.yaml")["container"]["env"]
-        made = re.findall(r"--from-literal=([A-Z]+)=", TRY_IT)[:3]
+        made = re.findall(r"--from-literal=([A-Z]+)=", NATS)[:3]
 
         expect(sorted(given)).to(equal(sorted(re.findall(r"password: \$(\w+)", users))))
         expect(sorted(made)).to(equal(sorted(given)))
@@ -130,6 +136,4 @@ with description("The values of Helm charts") as self:
     with it("take Falcosidekick's NATS URL from the Secret that is made"):
         name = values("falco-values.yaml")["falcosidekick"]["config"]["existingSecret"]
 
-        expect(TRY_IT).to(
-            contain(f"secret generic {name} -n falco", "--from-literal=NATS_HOSTPORT=")
-        )
+        expect(NATS).to(contain(f"secret generic {name} -n falco", "--from-literal=NATS_HOSTPORT="))

@@ -21,7 +21,7 @@ from playbooks.deployment.nats.users import User
 from playbooks.deployment.packaging.archive import program_archive
 from playbooks.deployment.packaging.dependencies import requirements
 
-__all__ = ["IMAGE", "Wanted", "Worker", "install", "printed"]
+__all__ = ["IMAGE", "Installation", "WorkerUser", "install", "printed"]
 
 #: The Secret that Falcosidekick's chart takes its configuration from, and the key of its URL.
 FALCOSIDEKICK_SECRET, FALCOSIDEKICK_KEY = "falcosidekick-nats", "NATS_HOSTPORT"
@@ -42,7 +42,7 @@ _MADE_ONCE = ("Namespace", "Job")
 
 
 @dataclass(frozen=True)
-class Worker:
+class WorkerUser:
     """One that gets a user: the function ``falco-NAME`` of a namespace."""
 
     function: str
@@ -57,18 +57,18 @@ class Worker:
         return f"{self.function}-nats"
 
     @classmethod
-    def of(cls, user: str) -> Worker:
+    def of(cls, user: str) -> WorkerUser:
         namespace, _, function = user.partition(".")
         return cls(function, namespace)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Installation:
     """``worker``: one more that gets a user. ``image``: that of the server. ``worker_image``: one
     with our code, for the Job that creates the streams; empty for a stock Python image that
     installs it, with ``variables`` in its environment."""
 
-    worker: Optional[Worker] = None
+    worker: Optional[WorkerUser] = None
     image: str = IMAGE
     worker_image: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Wanted:
 
 def install(
     cluster: ClusterObjects,
-    wanted: Wanted,
+    wanted: Installation,
     *,
     progress: Callable[[List[Tuple[str, str]]], None],
     sleep: Sleep = time.sleep,
@@ -94,13 +94,13 @@ def install(
     return _next_steps(_falco_namespace(cluster), passwords)
 
 
-def printed(wanted: Wanted) -> List[Manifest]:
+def printed(wanted: Installation) -> List[Manifest]:
     """What ``install`` makes on a cluster that has nothing of it, with new passwords."""
     return _all(_new_passwords({}, wanted.worker), {}, FALCO_NAMESPACE, wanted)
 
 
 def _objects(
-    cluster: ClusterObjects, passwords: Mapping[str, str], wanted: Wanted
+    cluster: ClusterObjects, passwords: Mapping[str, str], wanted: Installation
 ) -> List[Manifest]:
     uids = {}
     for worker in _workers(passwords):
@@ -113,7 +113,10 @@ def _objects(
 
 
 def _all(
-    passwords: Mapping[str, str], uids: Mapping[str, str], falco_namespace: str, wanted: Wanted
+    passwords: Mapping[str, str],
+    uids: Mapping[str, str],
+    falco_namespace: str,
+    wanted: Installation,
 ) -> List[Manifest]:
     image = wanted.worker_image
     archive = b"" if image else program_archive(manifests.PROGRAM.replace(".", "/")[10:])
@@ -152,11 +155,11 @@ def _users(passwords: Mapping[str, str], uids: Mapping[str, str]) -> List[User]:
     return found
 
 
-def _workers(passwords: Mapping[str, str]) -> List[Worker]:
-    return [Worker.of(name) for name in passwords if "." in name]
+def _workers(passwords: Mapping[str, str]) -> List[WorkerUser]:
+    return [WorkerUser.of(name) for name in passwords if "." in name]
 
 
-def _passwords(cluster: ClusterObjects, worker: Optional[Worker]) -> Dict[str, str]:
+def _passwords(cluster: ClusterObjects, worker: Optional[WorkerUser]) -> Dict[str, str]:
     """By user; those that are there, and new ones."""
     place = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
     found = [manifests.texts(m) for m in cluster.get([place])]
@@ -165,7 +168,7 @@ def _passwords(cluster: ClusterObjects, worker: Optional[Worker]) -> Dict[str, s
     return _new_passwords(known, worker)
 
 
-def _new_passwords(known: Mapping[str, str], worker: Optional[Worker]) -> Dict[str, str]:
+def _new_passwords(known: Mapping[str, str], worker: Optional[WorkerUser]) -> Dict[str, str]:
     names = [users.ADMIN, users.FALCOSIDEKICK, *([worker.user] if worker else [])]
     new = {name: secrets.token_urlsafe(24) for name in names if name not in known}
     return dict(sorted({**known, **new}.items()))
