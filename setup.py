@@ -17,7 +17,17 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.8",
+    # Of the programs and the worker. Functions run on Python 3.8 and later, without this package.
+    python_requires=">=3.11",
+    classifiers=[
+        "Environment :: Console",
+        "Intended Audience :: System Administrators",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX",
+        *(f"Programming Language :: Python :: {version}" for version in ("3.11", "3.12", "3.13")),
+        "Topic :: Security",
+        "Topic :: System :: Systems Administration",
+    ],
     packages=find_packages(include=["playbooks", "playbooks.*"]),
     package_data={
         "playbooks.deployment.packaging": ["requirements/*.txt", "requirements/*/*.txt"],

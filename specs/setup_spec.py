@@ -1,8 +1,9 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from expects import equal, expect
+from expects import contain, equal, expect
 from mamba import description, it
 
 from playbooks.deployment import VERSION
@@ -17,3 +18,28 @@ with description("The distribution") as self:
         )
 
         expect(done.stdout.split()[-2:]).to(equal(["falco-playbooks", VERSION]))
+
+    with it("has the version of the newest section of the changelog, which has a date"):
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        released = re.findall(
+            r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE
+        )
+
+        expect(released[0][0]).to(equal(VERSION))
+        expect(released).to(equal(sorted(released, reverse=True)))
+
+    with it("is for the Pythons that README names and that the check runs"):
+        setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        check = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+        oldest, newest = re.findall(r"with Python (3\.\d+) to (3\.\d+)", readme)[0]
+        named = re.findall(r"for version in \((.*?)\)\)", setup)[0].replace('"', "").split(", ")
+
+        expect([named[0], named[-1]]).to(equal([oldest, newest]))
+        expect(re.findall(r'python_requires=">=(.*?)"', setup)).to(equal([oldest]))
+        expect(check).to(contain(f"offline python{newest}"))
+
+    with it("puts both programs on the PATH"):
+        setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+
+        expect(setup).to(contain('"deploy_playbook = ', '"falco-playbook = '))

@@ -4,4 +4,4 @@ Standard library only, Python 3.8 and later.
 """
 
 # Of what is installed, and of what a worker runs.
-VERSION = "0.1.0"
+VERSION = "0.2.0"

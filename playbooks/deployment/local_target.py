@@ -82,6 +82,14 @@ class StandIn(Target):
     """A cluster in memory, made up from the alerts. ``manifests``: files of further objects."""
 
     title = "The stand-in afterwards"
+    next_steps = (
+        "",
+        "What next?",
+        "  -v                          prints every check that led to an outcome",
+        "  -e NAME=VALUE               changes a setting; deploy_playbook -l lists them",
+        "  deploy_playbook -S          sets a cluster up; docs/try-it.md shows it step by step",
+        "  falco-playbook simulate -h  runs past alerts of yours, and compares settings",
+    )
 
     def __init__(self, manifests: Sequence[Path]) -> None:
         self._cluster = MemoryCluster()

@@ -68,9 +68,7 @@ with description("The script deploy_playbook") as self:
 
         expect(answer.returncode).to(equal(1))
         expect(answer.stderr).to(
-            contain(
-                "python3 -m venv .venv && . .venv/bin/activate && pip install pipenv && pipenv sync"
-            )
+            contain("python3 -m venv .venv && . .venv/bin/activate && pip install -e .")
         )
 
     with it("takes the checkout's own Python where the one on the PATH lacks something"):

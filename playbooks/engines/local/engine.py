@@ -111,7 +111,7 @@ class _Run:
         self._feed(target, log)
         self._report.summary()
         self._report.table(target.title, target.afterwards(self._report.acted))
-        self._report.say("", f"What the playbook logged: {log}")
+        self._report.say("", f"What the playbook logged: {log}", *target.next_steps)
         failed = self._report.counts["failed"] - self._report.invalid
         return FAILED if failed else ENDED
 

@@ -20,11 +20,13 @@ Row = Tuple[str, str, str]
 class Target:
     """No cluster, as for a playbook that needs none.
 
-    ``words``: paragraphs that say what it is. ``title``: of the table at the end.
+    ``words``: paragraphs that say what it is. ``title``: of the table at the end. ``next_steps``:
+    what to do after it, in lines.
     """
 
     words: Sequence[str] = ()
     title = ""
+    next_steps: Sequence[str] = ()
 
     def wired(self, playbook: Playbook) -> Playbook:
         """The playbook, with collaborators that act on this."""
