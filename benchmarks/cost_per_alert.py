@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 
-from specs.support.mothers import a_document, a_node, a_pod  # noqa: E402
+from playbooks.testing import a_document, a_node, a_pod  # noqa: E402
 
 POD = a_pod(owner="ReplicaSet/web").manifest
 ALERT = a_document(

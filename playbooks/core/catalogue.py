@@ -1,4 +1,7 @@
-"""Which playbooks there are: every module at the top of the package, and nothing else."""
+"""Which playbooks there are: every module at the top of the package, and nothing else.
+
+Directories ``playbooks`` elsewhere on the path, without an ``__init__.py``, are parts of it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import List
 
+import playbooks
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 
 PACKAGE = Path(__file__).parents[1]
 
 
+def directories() -> List[Path]:
+    """Those that the package consists of, its own first."""
+    others = [Path(each).resolve() for each in playbooks.__path__]
+    return [PACKAGE, *(each for each in others if each != PACKAGE.resolve())]
+
+
 def names() -> List[str]:
-    return sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+    found = {path.stem for each in directories() for path in each.glob("*.py")}
+    return sorted(found - {"__init__"})
 
 
 def load(name: str) -> Playbook:

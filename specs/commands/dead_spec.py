@@ -5,8 +5,8 @@ from mamba import before, description, it
 
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
+from playbooks.testing import a_document
 from specs.commands.fake_cluster import a_cluster, a_line, a_pod, answer, run
-from specs.support.mothers import a_document
 
 DEAD = ("dead", "-p", "delete")
 PUT_BACK = {"id": 17, "status": "redelivered", "as": "FALCO_INBOX:4"}

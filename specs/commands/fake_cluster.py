@@ -21,10 +21,9 @@ from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
 from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY
+from playbooks.testing import FixedClock, InMemoryCluster, a_document
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import BOUND, Run, a_worker_request, worker_objects
-from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import a_document
 
 NAME = "falco-delete"
 

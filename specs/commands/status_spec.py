@@ -13,10 +13,17 @@ from playbooks.deployment.removal.reach import Reach
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
 from playbooks.infrastructure.this_pod import SystemClock
+from playbooks.testing import (
+    FixedClock,
+    InMemoryCluster,
+    InMemoryLedger,
+    a_document,
+    a_pod,
+    an_alert,
+    some_collaborators,
+)
 from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run
 from specs.deployment.mothers import a_worker_request, worker_objects
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import a_document, a_pod, an_alert
 
 LEDGER = "falco-delete-ledger"
 DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion of pod shop/web-0 accepted")

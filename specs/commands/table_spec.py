@@ -5,8 +5,8 @@ from mamba import description, it
 
 from playbooks.commands.dead import COLUMNS, dead_letter, row
 from playbooks.deployment import terminal
+from playbooks.testing import a_document
 from specs.commands.fake_cluster import a_line
-from specs.support.mothers import a_document
 
 
 def a_letter(*given, **headers):

@@ -13,10 +13,19 @@ from playbooks.core.errors import (
 from playbooks.core.ledger.book import Book, after
 from playbooks.deployment.removal.reach import Reach
 from playbooks.infrastructure.kubernetes.ledger import KEY
+from playbooks.testing import (
+    NOW,
+    UID,
+    FixedClock,
+    InMemoryCluster,
+    InMemoryLedger,
+    a_node,
+    a_pod,
+    an_alert,
+    some_collaborators,
+)
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import NOW, UID, a_node, a_pod, an_alert
 
 POD = ("undo", "pod/web-0", "-n", "shop", "-A")
 NODE = ("undo", "node/node-1", "-A")

@@ -7,7 +7,7 @@ from mamba import before, description, it
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.subjects import Priority
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 FIELD = Path(__file__).parents[1] / "support" / "alerts" / "invalid_utf8.jsonl"
 RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"

@@ -2,7 +2,7 @@ from expects import be_empty, be_false, be_true, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.claim import Claim
-from specs.support.mothers import CONTAINER, OTHER_UID, UID, a_host_alert, an_alert, an_audit_alert
+from playbooks.testing import CONTAINER, OTHER_UID, UID, a_host_alert, an_alert, an_audit_alert
 
 SHORT = CONTAINER[:12]
 

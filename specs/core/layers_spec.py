@@ -19,6 +19,7 @@ LAYERS = {
     "engines": ("core",),
     "deployment": ("core", "infrastructure", "engines"),
     "simulation": ("core", "infrastructure"),
+    "testing": ("core", "infrastructure"),
     "commands": ("core", "deployment", "engines", "infrastructure", "simulation"),
 }
 
@@ -144,7 +145,7 @@ with description("The layers") as self:
             f"{file} imports {name}"
             for layer in ("core", "reactions")
             for file, name in imports_of_layer(layer)
-            if not name.startswith("playbooks.") and not is_standard(name)
+            if name.partition(".")[0] != "playbooks" and not is_standard(name)
         ]
 
         expect(foreign).to(be_empty)

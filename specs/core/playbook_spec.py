@@ -10,8 +10,7 @@ from playbooks.core.guards.guard import Guard
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.core.playbook import Responder
 from playbooks.core.subjects import Priority
-from specs.support.fakes import FakeReaction, FixedClock
-from specs.support.mothers import NOW, UID, a_document, a_pod, an_action
+from playbooks.testing import NOW, UID, FakeReaction, FixedClock, a_document, a_pod, an_action
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 

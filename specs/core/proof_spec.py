@@ -6,12 +6,13 @@ from mamba import before, description, it
 from playbooks.core.errors import ContainerIdPending, NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.core.proof import Proof, Proven
-from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import (
+from playbooks.testing import (
     CONTAINER,
     OTHER_CONTAINER,
     OTHER_UID,
     UID,
+    FixedClock,
+    InMemoryCluster,
     a_host_alert,
     a_pod,
     a_static_pod,

@@ -15,8 +15,8 @@ from playbooks.deployment.local_target import RealTarget, StandIn, find
 from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.target import Target
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.testing import a_document, a_pod, an_alert
 from specs.support.https_server import Answer, ApiServer
-from specs.support.mothers import a_document, a_pod, an_alert
 
 POLICY = """
 kind: NetworkPolicy

@@ -9,7 +9,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.engines import kubeless
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.support.fakes import FakeReaction, some_collaborators
+from playbooks.testing import FakeReaction, some_collaborators
 
 calls = 0
 

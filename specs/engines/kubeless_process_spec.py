@@ -10,8 +10,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.errors import NotPermitted, Unexpected
 from playbooks.core.outcome import Status
+from playbooks.testing import a_document
 from specs.engines.kubeless_process import NoAnswer, Processes, TimedOut, event
-from specs.support.mothers import a_document
 
 HANDLERS = "specs.engines.kubeless_handlers"
 

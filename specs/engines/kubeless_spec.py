@@ -15,8 +15,7 @@ from playbooks.core.ports import Collaborators, Recorder
 from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, whole_number
 from playbooks.engines import kubeless
-from specs.support.fakes import FakeOwnPod, FakeReaction, FixedClock, some_collaborators
-from specs.support.mothers import a_document
+from playbooks.testing import FakeOwnPod, FakeReaction, FixedClock, a_document, some_collaborators
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 CONTEXT = {"function-name": "handler", "timeout": 180.0, "runtime": "python3.8"}

@@ -11,7 +11,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.engines.outcome_log import record
 from playbooks.engines.worker import log
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 
 class Stream(io.StringIO):

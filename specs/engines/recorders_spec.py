@@ -10,7 +10,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines import recorders as recording
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 

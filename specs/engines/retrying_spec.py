@@ -12,8 +12,7 @@ from playbooks.core.errors import (
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Responder
 from playbooks.engines import retrying
-from specs.support.fakes import FakeReaction, FixedClock
-from specs.support.mothers import a_document
+from playbooks.testing import FakeReaction, FixedClock, a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 

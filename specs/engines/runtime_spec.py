@@ -12,8 +12,7 @@ from playbooks.core.ports import Collaborators
 from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Setting, whole_number
 from playbooks.engines.runtime import Event, Intent, Runtime, handle
-from specs.support.fakes import FakeOwnPod, FakeReaction, FixedClock
-from specs.support.mothers import a_document
+from playbooks.testing import FakeOwnPod, FakeReaction, FixedClock, a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 

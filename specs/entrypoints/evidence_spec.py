@@ -12,8 +12,16 @@ from playbooks.core.settings import read
 from playbooks.delete import playbook
 from playbooks.infrastructure import wiring
 from playbooks.taint import playbook as taint
-from specs.support.fakes import FakeEvidence, FixedClock, InMemoryCluster, some_collaborators
-from specs.support.mothers import CONTAINER, a_document, a_pod, an_alert
+from playbooks.testing import (
+    CONTAINER,
+    FakeEvidence,
+    FixedClock,
+    InMemoryCluster,
+    a_document,
+    a_pod,
+    an_alert,
+    some_collaborators,
+)
 
 ABOUT = {
     "k8s.ns.name": "shop",

@@ -8,8 +8,17 @@ from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.infrastructure.ledger import change
-from specs.support.fakes import FakeOwnPod, InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import CONTAINER, NOW, a_document, a_pod, a_ready_node
+from playbooks.testing import (
+    CONTAINER,
+    NOW,
+    FakeOwnPod,
+    InMemoryCluster,
+    InMemoryLedger,
+    a_document,
+    a_pod,
+    a_ready_node,
+    some_collaborators,
+)
 
 ACTING = ("delete", "isolate", "taint")
 PROVEN = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": CONTAINER[:12]}

@@ -9,8 +9,15 @@ from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.core.ports import Clock, ClusterCollaborators
 from playbooks.infrastructure.ledger import StoredLedger
-from specs.support.fakes import FakeOwnPod, InMemoryCluster, InMemoryLedger
-from specs.support.mothers import NOW, a_document, a_pod, a_replica_controller
+from playbooks.testing import (
+    NOW,
+    FakeOwnPod,
+    InMemoryCluster,
+    InMemoryLedger,
+    a_document,
+    a_pod,
+    a_replica_controller,
+)
 
 TENANT = ("tenant-a", "tenant-b", "tenant-c")
 

@@ -6,8 +6,7 @@ from mamba import description, it
 from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.notifications import settings as notifications
-from specs.support.fakes import RecordingSlack
-from specs.support.mothers import a_document
+from playbooks.testing import RecordingSlack, a_document
 
 GUARDS = {
     "MINIMUM_PRIORITY": "Debug",

@@ -26,16 +26,19 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.reactions.notify_slack import NotifySlack
-from specs.support.fakes import FixedClock, InMemoryCluster, RecordingSlack, some_collaborators
-from specs.support.mothers import (
+from playbooks.testing import (
     CONTAINER,
     OTHER_CONTAINER,
     OTHER_UID,
     UID,
+    FixedClock,
+    InMemoryCluster,
+    RecordingSlack,
     a_document,
     a_pod,
     a_ready_node,
     a_status,
+    some_collaborators,
 )
 
 RECORDED = Path(__file__).parents[1] / "support" / "alerts" / "falco_alerts.jsonl"

@@ -15,8 +15,9 @@ from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.taint import playbook
-from specs.support.fakes import RecordingSlack
-from specs.support.mothers import NOW, an_alert
+from playbooks.testing import RecordingSlack
+from playbooks.testing import NOW, an_alert
+from playbooks.testing import RecordingSlack, an_alert
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
 

@@ -11,8 +11,17 @@ from playbooks.core.errors import Conflict
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import admission_policies
-from specs.support.fakes import FakeOwnPod, FixedClock, InMemoryCluster, some_collaborators
-from specs.support.mothers import NOW, a_host_alert, a_pod, a_ready_node, an_alert
+from playbooks.testing import (
+    NOW,
+    FakeOwnPod,
+    FixedClock,
+    InMemoryCluster,
+    a_host_alert,
+    a_pod,
+    a_ready_node,
+    an_alert,
+    some_collaborators,
+)
 
 THEIRS = {"unschedulable": True}
 

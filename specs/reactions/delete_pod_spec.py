@@ -5,8 +5,16 @@ from playbooks.core.errors import EvidenceUnavailable, NotFound, NotPermitted, N
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.delete_pod import DeletePod
-from specs.support.fakes import FakeEvidence, FixedClock, InMemoryCluster
-from specs.support.mothers import UID, a_pod, a_static_pod, a_status, an_alert
+from playbooks.testing import (
+    UID,
+    FakeEvidence,
+    FixedClock,
+    InMemoryCluster,
+    a_pod,
+    a_static_pod,
+    a_status,
+    an_alert,
+)
 
 
 def a_terminating_pod(until, grace=600):

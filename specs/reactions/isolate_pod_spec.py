@@ -11,10 +11,11 @@ from playbooks.core.ledger.book import after as later
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
-from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import (
+from playbooks.testing import (
     NOW,
     UID,
+    FixedClock,
+    InMemoryCluster,
     a_claim,
     a_pod,
     a_policy,

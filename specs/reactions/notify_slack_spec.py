@@ -9,8 +9,7 @@ from playbooks.core.outcome import Status
 from playbooks.core.ports import Slack
 from playbooks.core.subjects import Priority
 from playbooks.reactions.notify_slack import NotifySlack
-from specs.support.fakes import RecordingSlack
-from specs.support.mothers import CONTAINER, a_document, a_host_alert, an_alert
+from playbooks.testing import CONTAINER, RecordingSlack, a_document, a_host_alert, an_alert
 
 
 def posted(alert):

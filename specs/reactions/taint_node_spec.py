@@ -10,8 +10,15 @@ from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.taint_node import TaintNode
-from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import NOW, a_host_alert, a_node, a_pod, an_alert
+from playbooks.testing import (
+    NOW,
+    FixedClock,
+    InMemoryCluster,
+    a_host_alert,
+    a_node,
+    a_pod,
+    an_alert,
+)
 
 OURS = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 THEIRS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}

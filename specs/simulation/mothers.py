@@ -2,7 +2,7 @@
 
 import json
 
-from specs.support.mothers import CONTAINER, a_document
+from playbooks.testing import CONTAINER, a_document
 
 # A pod of Deployment web, but for the last five characters.
 DEPLOYED = "web-7d9f8b6c5-"

@@ -27,7 +27,7 @@ from playbooks.core.errors import (
     Refused,
 )
 from playbooks.core.ports import Cluster
-from specs.support.mothers import a_new_policy
+from playbooks.testing import a_new_policy
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 THEIRS: Taint = {"key": "falco-spec/theirs", "value": "a", "effect": "NoSchedule"}

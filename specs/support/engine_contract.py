@@ -15,10 +15,10 @@ from playbooks.core.outcome import Outcome
 from playbooks.delete import playbook
 from playbooks.engines.runtime import Intent
 from playbooks.infrastructure.ledger import change
+from playbooks.testing import FixedClock, InMemoryCluster, some_collaborators
 from specs.support import engine_inputs
 from specs.support.engine_callers import Answer, Caller
 from specs.support.engine_inputs import NOW, TOO_LARGE, Input, a_cluster, an_alert_about
-from specs.support.fakes import FixedClock, InMemoryCluster, some_collaborators
 
 Engine = Type[Caller]
 

@@ -19,7 +19,7 @@ from playbooks.core.instant import Instant
 from playbooks.engines.content_encoding import LARGEST
 from playbooks.infrastructure.memory.cluster import KINDS
 from playbooks.infrastructure.memory.scene import Scene
-from specs.support.fakes import InMemoryCluster
+from playbooks.testing import InMemoryCluster
 
 ALERTS = Path(__file__).with_name("alerts")
 

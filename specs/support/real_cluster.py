@@ -34,8 +34,7 @@ from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import as_kubectl
 from playbooks.infrastructure.ledger import StoredLedger
-from specs.support.fakes import InMemoryLedger
-from specs.support.mothers import a_document
+from playbooks.testing import InMemoryLedger, a_document
 
 Manifest = Dict[str, Any]
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
-from playbooks.core.catalogue import PACKAGE
+from playbooks.core.catalogue import PACKAGE, directories
 from playbooks.deployment.errors import DeploymentError
 
 # A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.
@@ -39,7 +39,7 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
     It is compressed, since Kubeless' controllers list and keep whole Functions: another
     implementation of zlib (zlib-ng, say) may make other bytes of the same sources.
     """
-    files = {f"{playbook}.py": package / f"{playbook}.py"}
+    files = {f"{playbook}.py": _module(playbook, package)}
     files.update(_reached([files[f"{playbook}.py"]], package))
     return _zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
 
@@ -74,10 +74,20 @@ def files_of(content: bytes) -> Dict[str, bytes]:
 
 
 def _packaged(modules: Sequence[str], package: Path) -> Dict[str, Path]:
-    entries = [package / f"{name}.py" for name in modules]
-    files = {str(path.relative_to(package.parent).as_posix()): path for path in entries}
-    files.update(_reached(entries, package))
+    files = {f"{package.name}/{name}.py": _module(name, package) for name in modules}
+    files.update(_reached([*files.values()], package))
     return files
+
+
+def _module(name: str, package: Path) -> Path:
+    """``name``: such as engines/worker/__main__."""
+    paths = [root / f"{name}.py" for root in _roots(package)]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def _roots(package: Path) -> Sequence[Path]:
+    """The directories that a package consists of."""
+    return directories() if package == PACKAGE else [package]
 
 
 def _zipped(files: Dict[str, Path], what: str, where: str, largest: int) -> bytes:
@@ -105,7 +115,13 @@ def _reached(entrypoints: Sequence[Path], package: Path) -> Dict[str, Path]:
             if path and module not in found:
                 found[module] = path
                 waiting.append(path)
-    return {str(path.relative_to(package.parent).as_posix()): path for path in found.values()}
+    return {_place(path, package): path for path in found.values()}
+
+
+def _place(path: Path, package: Path) -> str:
+    """Where it lies in an archive, from whichever directory of the package it comes."""
+    root = next(root for root in _roots(package) if root in path.parents)
+    return f"{package.name}/{path.relative_to(root).as_posix()}"
 
 
 @lru_cache(maxsize=None)
@@ -127,6 +143,7 @@ def _imports(path: Path, package: str) -> Tuple[str, ...]:
 
 @lru_cache(maxsize=None)
 def _file(module: str, package: Path) -> Optional[Path]:
-    path = package.parent.joinpath(*module.split("."))
-    candidates = (path / "__init__.py", path.with_suffix(".py"))
+    below = module.split(".")[1:]
+    paths = [root.joinpath(*below) for root in _roots(package)]
+    candidates = [c for path in paths for c in (path / "__init__.py", path.with_suffix(".py"))]
     return next((candidate for candidate in candidates if candidate.is_file()), None)

@@ -17,8 +17,18 @@ from playbooks.core.errors import (
 )
 from playbooks.core.ledger.book import Book, after
 from playbooks.core.outcome import Status
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import NOW, UID, a_node, a_pod, a_replica_controller, an_alert
+from playbooks.testing import (
+    NOW,
+    UID,
+    FixedClock,
+    InMemoryCluster,
+    InMemoryLedger,
+    a_node,
+    a_pod,
+    a_replica_controller,
+    an_alert,
+    some_collaborators,
+)
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "team": "blue"}

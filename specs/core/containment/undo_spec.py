@@ -14,8 +14,17 @@ from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
 from playbooks.reactions.taint_node import TaintNode
-from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import NOW, UID, a_node, a_pod, a_policy, a_replica_controller, an_alert
+from playbooks.testing import (
+    NOW,
+    UID,
+    FixedClock,
+    InMemoryCluster,
+    a_node,
+    a_pod,
+    a_policy,
+    a_replica_controller,
+    an_alert,
+)
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}

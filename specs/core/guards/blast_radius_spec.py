@@ -8,9 +8,11 @@ from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.guards.guard import Case
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import StoredLedger, change
-from specs.support.fakes import FakeReaction, InMemoryCluster, InMemoryLedger
-from specs.support.mothers import (
+from playbooks.testing import (
     NOW,
+    FakeReaction,
+    InMemoryCluster,
+    InMemoryLedger,
     a_pod,
     a_ready_node,
     a_replica_controller,

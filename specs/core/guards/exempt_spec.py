@@ -5,9 +5,9 @@ from playbooks.core.errors import NotFound
 from playbooks.core.guards.exempt import Exemptions
 from playbooks.core.guards.guard import Case
 from playbooks.core.ledger.book import after
-from specs.support.fakes import InMemoryCluster
-from specs.support.mothers import (
+from playbooks.testing import (
     NOW,
+    InMemoryCluster,
     a_namespace,
     a_node,
     a_pod,

@@ -4,7 +4,7 @@ from mamba import description, it
 from playbooks.core.guards.filters import MinimumPriority, OnlyNamespaces, OnlyRules, ThisCluster
 from playbooks.core.guards.guard import Case
 from playbooks.core.subjects import Priority
-from specs.support.mothers import NOW, a_host_alert, an_alert
+from playbooks.testing import NOW, a_host_alert, an_alert
 
 
 def a_case(alert, **given):

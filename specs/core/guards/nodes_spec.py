@@ -4,8 +4,15 @@ from mamba import description, it
 from playbooks.core.cluster.node import Node
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.nodes import LastNodes
-from specs.support.fakes import FakeReaction, InMemoryCluster
-from specs.support.mothers import NOW, a_pod, a_ready_node, an_action, an_alert
+from playbooks.testing import (
+    NOW,
+    FakeReaction,
+    InMemoryCluster,
+    a_pod,
+    a_ready_node,
+    an_action,
+    an_alert,
+)
 
 CORDONED = {"unschedulable": True}
 TAINT = {"key": "theirs", "effect": "NoSchedule"}

@@ -12,7 +12,7 @@ from playbooks.core.guards.guard import Context
 from playbooks.core.ledger import book
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
-from specs.support.fakes import FakeOwnPod, FixedClock, some_collaborators
+from playbooks.testing import FakeOwnPod, FixedClock, some_collaborators
 
 
 def built(playbook, collaborators, **given):

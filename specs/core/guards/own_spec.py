@@ -6,10 +6,11 @@ from mamba import description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.own import OwnAccount, OwnNode, OwnPods
-from specs.support.fakes import FakeOwnPod, InMemoryCluster
-from specs.support.mothers import (
+from playbooks.testing import (
     NOW,
     OWNER_UID,
+    FakeOwnPod,
+    InMemoryCluster,
     a_node,
     a_pod,
     a_replica_controller,

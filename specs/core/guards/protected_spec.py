@@ -4,10 +4,10 @@ from mamba import description, it
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners, owner_kinds
 from playbooks.core.settings import names
-from specs.support.fakes import InMemoryCluster
-from specs.support.mothers import (
+from playbooks.testing import (
     NOW,
     OWNER_UID,
+    InMemoryCluster,
     a_host_alert,
     a_namespace,
     a_node,

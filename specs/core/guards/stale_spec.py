@@ -5,7 +5,7 @@ from playbooks.core.guards.guard import Case
 from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.ledger.book import after
 from playbooks.core.subjects import Priority
-from specs.support.mothers import NOW, an_alert
+from playbooks.testing import NOW, an_alert
 
 
 def asked(age, *, longest=600.0, priority="Notice", held_from=Priority.NOTICE, **given):

@@ -6,7 +6,7 @@ from mamba import before, description, it
 from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
 from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.limits import Limits
-from specs.support.mothers import NOW
+from playbooks.testing import NOW
 
 LIMITS = Limits(in_namespace=3, in_all=5, per_owner=0.5, nodes=1, window=600.0)
 DEPLOYMENT = {"workload": "Deployment web", "replicas": 4}

@@ -7,7 +7,7 @@ from mamba import before, description, it
 
 from playbooks.core.ledger.book import after
 from playbooks.core.ledger.counts import Counts
-from specs.support.mothers import NOW
+from playbooks.testing import NOW
 
 SPACES, WORKLOADS = ("shop", "billing", ""), ("Deployment web", "")
 UIDS = tuple(f"uid-{number}" for number in range(5))

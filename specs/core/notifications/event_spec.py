@@ -7,7 +7,7 @@ from playbooks.core.errors import ClusterUnavailable, InvalidAlert
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import code, event
 from playbooks.core.outcome import Outcome, TargetRef
-from specs.support.mothers import NOW
+from playbooks.testing import NOW
 
 POD = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
 NODE = TargetRef("taint", "Node", "node-1", "", "uid-2")

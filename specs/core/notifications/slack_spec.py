@@ -8,7 +8,8 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.notifications.kinds import undone
 from playbooks.core.notifications.slack import MessageOptions, message
 from playbooks.core.outcome import Outcome, TargetRef
-from specs.support.mothers import an_alert
+from playbooks.testing import an_alert
+from playbooks.testing import an_alert
 
 POD = TargetRef("isolate", "Pod", "web-1", "shop", "u-1")
 DONE = replace(

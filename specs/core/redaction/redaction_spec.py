@@ -11,7 +11,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import SETTINGS, Redaction
 from playbooks.core.settings import read
-from specs.support.mothers import UID, an_alert
+from playbooks.testing import UID, an_alert
 
 ALERTS = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 

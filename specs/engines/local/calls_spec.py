@@ -17,8 +17,7 @@ from playbooks.core.playbook import Responder
 from playbooks.engines.local.engine import Calls, logged
 from playbooks.engines.local.errors import NoAnswer, TimedOut
 from playbooks.engines.runtime import Runtime
-from specs.support.fakes import FakeReaction, FixedClock
-from specs.support.mothers import a_document
+from playbooks.testing import FakeReaction, FixedClock, a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 BODY = json.dumps(a_document()).encode()

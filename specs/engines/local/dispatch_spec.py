@@ -12,7 +12,7 @@ from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.target import Target
 from playbooks.engines.pushed import subscriptions
-from specs.support.mothers import a_document, an_alert
+from playbooks.testing import a_document, an_alert
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 BODY = json.dumps(a_document()).encode()

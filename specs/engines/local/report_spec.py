@@ -8,7 +8,7 @@ from mamba import before, description, it
 from playbooks.core.errors import InvalidAlert, NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.engines.local.report import Report
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 ACTED = Outcome.acted("pod shop/web-0", "done", "deletion accepted of pod shop/web-0")
 BODY = json.dumps(a_document()).encode()

@@ -11,8 +11,8 @@ from mamba import after, before, description, it
 
 from playbooks.deployment import local_target
 from playbooks.engines.local.engine import main
+from playbooks.testing import a_document
 from specs.support.local_engine import NO_CLUSTER
-from specs.support.mothers import a_document
 
 ALERTS = Path(__file__).parents[2] / "support" / "alerts"
 RECORDED = ALERTS / "falco_alerts.jsonl"

@@ -5,8 +5,7 @@ from playbooks.core.cluster.network_policy import isolating
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.engines.local import target as module
-from specs.support.fakes import InMemoryCluster
-from specs.support.mothers import OTHER_UID, UID, a_node, a_pod, a_policy
+from playbooks.testing import OTHER_UID, UID, InMemoryCluster, a_node, a_pod, a_policy
 
 TAINT = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 

@@ -44,8 +44,7 @@ from playbooks.engines.worker.work import work
 from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
-from specs.support.fakes import InMemoryCluster
-from specs.support.mothers import a_pod, a_replica_controller
+from playbooks.testing import InMemoryCluster, a_pod, a_replica_controller
 
 durable.FAREWELL = durable.LOOK = 1.0
 

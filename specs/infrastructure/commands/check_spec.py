@@ -14,13 +14,13 @@ from expects import be_empty, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
 from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
+from playbooks.testing import a_document
 from specs.engines.worker.rig import ROOT, Nats
 from specs.support import real_cluster as cluster
 from specs.support.admission import policies_are_there
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
-from specs.support.mothers import a_document
 from specs.support.programs import Reachable, program_of
 from specs.support.signals import let_ctrl_c_arrive
 

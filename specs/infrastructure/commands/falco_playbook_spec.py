@@ -20,13 +20,13 @@ from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotFound, Refused
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
+from playbooks.testing import a_document
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import ROOT, Nats, Rig, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
-from specs.support.mothers import a_document
 from specs.support.programs import Reachable, program_of
 
 DEAD = ("dead", "-N", "fake", "-n", "specs")

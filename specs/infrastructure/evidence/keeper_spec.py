@@ -22,11 +22,12 @@ from playbooks.core.settings import read
 from playbooks.infrastructure.evidence import files as evidence_files
 from playbooks.infrastructure.evidence.files import EvidenceFiles
 from playbooks.infrastructure.evidence.keeper import EvidenceKeeper
-from specs.support.fakes import FixedClock, InMemoryCluster
-from specs.support.mothers import (
+from playbooks.testing import (
     CONTAINER,
     OTHER_CONTAINER,
     UID,
+    FixedClock,
+    InMemoryCluster,
     a_pod,
     a_status,
     an_alert,

@@ -15,10 +15,10 @@ from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.errors import CredentialsRefused, NamespaceTerminating, NotPermitted, Refused
 from playbooks.core.outcome import Status
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.testing import a_new_policy
 from specs.support import cluster_contract as contract
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.contracts import examples_of
-from specs.support.mothers import a_new_policy
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,

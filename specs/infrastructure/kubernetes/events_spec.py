@@ -7,8 +7,7 @@ from playbooks.core.errors import NotFound
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.infrastructure.kubernetes.events import SERIES, KubernetesEvents
-from specs.support.fakes import FakeOwnPod
-from specs.support.mothers import NOW, an_alert
+from playbooks.testing import NOW, FakeOwnPod, an_alert
 
 POD = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
 DONE = replace(Outcome.acted("pod shop/web-0", "done", "done"), target_ref=POD)

@@ -17,9 +17,8 @@ from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import FRESH, change
+from playbooks.testing import NOW, InMemoryLedger
 from specs.infrastructure.ledger.limited import Limited
-from specs.support.fakes import InMemoryLedger
-from specs.support.mothers import NOW
 from specs.support.stepped_writers import Fate, SteppedStore, Writer
 
 WRITERS = 8

@@ -10,9 +10,8 @@ from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure import ledger as module
 from playbooks.infrastructure.ledger import FRESH, change
+from playbooks.testing import NOW, InMemoryLedger
 from specs.infrastructure.ledger.limited import Limited
-from specs.support.fakes import InMemoryLedger
-from specs.support.mothers import NOW
 
 LIMITS = Limits(2, None, None, None, 600.0)
 

@@ -8,9 +8,8 @@ from playbooks.core.ledger.book import Request, after
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import ATTEMPTS, FRESH, change, read
+from playbooks.testing import NOW, InMemoryLedger
 from specs.infrastructure.ledger.limited import Limited
-from specs.support.fakes import InMemoryLedger
-from specs.support.mothers import NOW
 
 LIMITS = Limits(10, 30, None, None, 600.0)
 

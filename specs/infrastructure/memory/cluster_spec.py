@@ -8,10 +8,8 @@ from mamba import before, description, it
 from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.errors import Conflict
 from playbooks.infrastructure.memory.cluster import MemoryCluster
-from specs.support import cluster_contract as contract
-from specs.support.contracts import examples_of
-from specs.support.fakes import FixedClock
-from specs.support.mothers import (
+from playbooks.testing import (
+    FixedClock,
     a_claim,
     a_namespace,
     a_new_policy,
@@ -21,6 +19,8 @@ from specs.support.mothers import (
     a_service,
     an_event,
 )
+from specs.support import cluster_contract as contract
+from specs.support.contracts import examples_of
 
 
 class InMemoryWorld(contract.World):

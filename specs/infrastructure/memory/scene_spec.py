@@ -11,7 +11,7 @@ from playbooks.core.cluster.pod import Owner, Pod, controller
 from playbooks.core.errors import InvalidAlert, NotFound
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.scene import Scene, owner_of, scene
-from specs.support.mothers import CONTAINER, a_host_alert, an_alert, an_audit_alert
+from playbooks.testing import CONTAINER, a_host_alert, an_alert, an_audit_alert
 
 ALERTS = Path(__file__).parents[2] / "support" / "alerts"
 

@@ -29,6 +29,7 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock
+from playbooks.testing import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.deployment.mothers import run
 from specs.support.admission import (
     an_account,
@@ -39,7 +40,6 @@ from specs.support.admission import (
     without_roles,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.fakes import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,

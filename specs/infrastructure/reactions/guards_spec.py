@@ -16,8 +16,8 @@ from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
+from playbooks.testing import a_document
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.mothers import a_document
 from specs.support.nodes import OurNodes, a_ready_node
 from specs.support.real_cluster import (
     a_controller,

@@ -19,11 +19,11 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
+from playbooks.testing import an_alert
 from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
-from specs.support.mothers import an_alert
 from specs.support.slack_server import SlackServer
 from specs.support.worker_on_cluster import FUNCTION, Served
 

@@ -11,7 +11,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.http.api import HttpApi, NotTaken, looks_proxied
 from playbooks.engines.worker.http.connection import HttpRequest
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 ZIPPED = gzip.compress(json.dumps(a_document()).encode())
 TOKEN = "0123456789abcdef"

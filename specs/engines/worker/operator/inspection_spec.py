@@ -8,7 +8,8 @@ from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
-from specs.support.mothers import NOW, a_document
+from playbooks.testing import NOW, a_document
+from playbooks.testing import a_document
 
 EVERYTHING = Bounds(Instant(0))
 

@@ -19,7 +19,7 @@ from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.records import writer
 from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
 from playbooks.engines.worker.records.writer import OutcomeWriter
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 SKIPPED = Outcome.skipped("finished", "it has succeeded")

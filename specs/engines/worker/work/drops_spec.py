@@ -11,7 +11,7 @@ from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.work.admission import Drop
 from playbooks.engines.worker.work.drops import Drops
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 
 def a_delivery(sequence=1, body=None, **changes):

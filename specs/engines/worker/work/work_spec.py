@@ -36,7 +36,7 @@ from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.work import Work
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 BODY = json.dumps(a_document()).encode()
