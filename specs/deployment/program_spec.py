@@ -42,6 +42,14 @@ with description("deploy_playbook") as self:
             )
         )
 
+    with it("says that a change of the code wants another image, where there is one"):
+        words = ("-E", "kubernetes", *DELETE[2:])
+
+        expect(run(*words, "-i", "x/y:1", cluster=self.cluster).out).to(
+            contain("its code:   in x/y:1; after a change of playbooks/ build it again")
+        )
+        expect(run(*words, "-N", "other", cluster=FakeObjects()).out).not_to(contain("its code:"))
+
     with it("says that nothing changed"):
         run(*DELETE, cluster=self.cluster)
         answer = run(*DELETE, cluster=self.cluster)

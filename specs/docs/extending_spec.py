@@ -1,13 +1,17 @@
 """The examples of docs/extending.md, written as they are shown into a copy of the repository."""
 
+import base64
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
+import yaml
 from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
@@ -86,3 +90,56 @@ with description("The page about extending") as self:
 
         expect(listed).to(contain("label\n    Label the pod that an alert is about"))
         expect(listed).to(contain("    LABEL_VALUE: default true\n"))
+
+
+OUTSIDE = (
+    "playbooks/reactions/label_pod.py",
+    "playbooks/label.py",
+    "specs/reactions/label_pod_spec.py",
+)
+
+
+with description("The playbook of the page about extending, outside this repository") as self:
+    with before.all:
+        self.directory = Path(tempfile.mkdtemp(prefix="outside-"))
+        source, self.installed = self.directory / "source", self.directory / "installed"
+        left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+        shutil.copytree(ROOT / "playbooks", source / "playbooks", ignore=left_out)
+        for name in ("setup.py", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        run("setup.py", "-q", "bdist_wheel", "-d", str(self.directory), cwd=source)
+        (wheel,) = self.directory.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(self.installed)
+        self.own = self.directory / "own"
+        for path in OUTSIDE:
+            (self.own / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.own / path).write_text(FILES[path], encoding="utf-8")
+
+    with after.all:
+        shutil.rmtree(self.directory)
+
+    def run(self, *words):
+        path = os.pathsep.join([str(self.own), str(self.installed)])
+        environ = {**os.environ, "PYTHONPATH": path, "KUBECONFIG": ""}
+        command = [sys.executable, *words]
+        return subprocess.run(command, cwd=self.own, env=environ, text=True, capture_output=True)
+
+    with it("passes its spec with playbooks.testing of the wheel"):
+        done = self.run("-c", "from mamba.cli import main; main()", "--no-color", "specs")
+
+        expect(done.stdout + done.stderr).to(contain("\n2 examples ran in"))
+        expect(done.returncode).to(equal(0))
+
+    with it("is listed and packaged by deploy_playbook of the wheel, with its modules"):
+        listed = self.run("-m", "playbooks.deployment", "-l").stdout
+        words = ("-E", "kubernetes", "-p", "label", "-t", "falco.notice.*", "-d")
+        printed = self.run("-m", "playbooks.deployment", *words)
+        objects = list(yaml.safe_load_all(printed.stdout))
+        (packed,) = [o["binaryData"]["worker.zip"] for o in objects if "binaryData" in o]
+        with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed))) as archive:
+            names = archive.namelist()
+
+        expect(listed).to(contain("label\n    Label the pod that an alert is about"))
+        expect(names).to(contain("playbooks/label.py", "playbooks/reactions/label_pod.py"))
+        expect([name for name in names if "testing" in name]).to(equal([]))

@@ -238,13 +238,18 @@ class Kubernetes(ClusterEngine):
             " with Authorization: Bearer TOKEN",
             f"its token:  falco-playbook token {here}",
         ]
+        image = _options(_deployment(objects)).get(IMAGE.name)
+        code = (
+            f"its code:   in {image}; after a change of playbooks/ build it again, with a new tag"
+        )
         return [
             *answered(objects.triggers),
+            *([code] if image else []),
             *(by_http if _TOKEN in secret["data"] else []),
             f"see it:     kubeless function list {function} -n {namespace}",
             f"            or kubectl get deployment {function} -n {namespace}",
             f"its log:    kubeless function logs {function} -n {namespace}",
-            f"given up:   falco-playbook dead {here}",
+            f"dead:       falco-playbook dead {here}",
             f"remove it:  deploy_playbook -x {here}",
         ]
 

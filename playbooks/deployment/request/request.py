@@ -12,7 +12,7 @@ from playbooks.deployment.request import assignments, catalogue, topics, worker_
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import name_problems, namespace_problems, runtime_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
-from playbooks.deployment.request.settings import NAMESPACES, setting_problems
+from playbooks.deployment.request.settings import NAMESPACES, declaration_problems, setting_problems
 
 # Variables that are no settings, and that people set on purpose.
 _VARIABLES = (
@@ -86,6 +86,7 @@ def read(
     settings = playbook.settings + engine_settings
     unread = _typed(options) - {v.name for v in given} - {r.name for r in references}
     problems += setting_problems(settings, given, references, unread)
+    problems += declaration_problems(playbook)
     problems += playbook.reaction.problems(_texts(given, references, unread))
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from difflib import get_close_matches
-from typing import Collection, Dict, List, Mapping, Sequence
+from typing import Any, Collection, Dict, List, Mapping, Sequence
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
+from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import namespace_problems
@@ -32,6 +34,46 @@ _NOT_SET = "is not set, expected:"
 def is_missing(problem: str) -> bool:
     """Whether it is that a setting is not given."""
     return problem.split(" ", 1)[-1].startswith(_NOT_SET)
+
+
+class _Anything:
+    """Stands in for what a playbook is built of."""
+
+    def __getattr__(self, name: str) -> _Anything:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> _Anything:
+        return self
+
+
+class _Read(Dict[str, Any]):
+    """Settings that note what is read of them and is not declared."""
+
+    def __init__(self, declared: Sequence[Setting]) -> None:
+        super().__init__((s.name, _default(s)) for s in declared)
+        self.undeclared: List[str] = []
+
+    def __missing__(self, name: str) -> _Anything:
+        self.undeclared.append(name)
+        return _Anything()
+
+
+def declaration_problems(playbook: Playbook) -> List[str]:
+    """What ``build`` of a playbook reads that its reaction does not declare: a KeyError for every
+    alert."""
+    settings = _Read(playbook.settings)
+    # Whatever else goes wrong may be due to what stands in for the cluster and for values.
+    with suppress(Exception):
+        playbook.build(settings, _Anything())
+    return [
+        f"playbooks/{playbook.name}.py reads the setting {name}, which"
+        f" {playbook.reaction.__name__} does not declare: add it to its SETTINGS"
+        for name in dict.fromkeys(settings.undeclared)
+    ]
+
+
+def _default(setting: Setting) -> Any:
+    return _Anything() if setting.default is None else setting.check(setting.default)
 
 
 def setting_problems(

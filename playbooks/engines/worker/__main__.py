@@ -40,7 +40,7 @@ def main() -> int:
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)
         objects = KubelessObjects(chosen["FUNCTION_NAMESPACE"], chosen["FUNCTION_NAME"])
         with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
-            runner.run(_run(catalogue.load(chosen["PLAYBOOK"]), objects, spans_of(chosen)))
+            runner.run(_run(_playbook(chosen["PLAYBOOK"]), objects, spans_of(chosen)))
     except InvalidSetting as error:
         log.error(str(error))
         return MISCONFIGURED
@@ -51,6 +51,15 @@ def main() -> int:
         traceback.print_exc()
         return FAILED
     return 0
+
+
+def _playbook(name: str) -> Playbook:
+    if name not in catalogue.names():
+        raise InvalidSetting(
+            f"this worker has no playbook {name!r}, only {', '.join(catalogue.names())}: an image"
+            " has those that were there when it was built. Build it again, with a new tag"
+        )
+    return catalogue.load(name)
 
 
 def spans_of(settings: Settings) -> Spans:

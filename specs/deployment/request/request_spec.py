@@ -1,5 +1,7 @@
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 from expects import contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
@@ -25,6 +27,19 @@ with description("What was typed") as self:
         with it("is refused for one that is not there, with a list of those there are"):
             expect(the_error_of("-p", "demisto", "-t", "falco.>")).to(
                 contain("there is no playbook 'demisto': one of ", *catalogue.names())
+            )
+
+        with it("is refused for one that reads a setting which its reaction does not declare"):
+            declared = catalogue.load("taint")
+            without = replace(declared, reaction=catalogue.load("delete").reaction)
+            with patch.object(catalogue.catalogue, "load", return_value=without):
+                error = the_error_of("-E", "kubernetes", "-p", "taint", "-t", "falco.>", "-d")
+
+            expect(error).to(
+                contain(
+                    "playbooks/taint.py reads the setting TAINT_TTL, which DeletePod does not"
+                    " declare: add it to its SETTINGS"
+                )
             )
 
         with it("is refused for a path"):
