@@ -31,7 +31,7 @@ def deploy_playbook(*words: str) -> Tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _on_the_node(image: str) -> bool:
+def on_the_node(image: str) -> bool:
     """Whether the node says that it has the image."""
     nodes = kubectl_json("get", "nodes")["items"]
     found = [i for node in nodes for i in node["status"].get("images") or ()]
@@ -39,6 +39,6 @@ def _on_the_node(image: str) -> bool:
 
 
 WORKER_IMAGE = Condition(
-    CLUSTER.holds and _on_the_node(IMAGE),
+    CLUSTER.holds and on_the_node(IMAGE),
     f"no node has the image {IMAGE} (Containerfile builds it)",
 )
