@@ -1,0 +1,530 @@
+{{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}
+{{- define "falco-playbooks.isolate.facts" -}}
+{"acts": true, "required": [], "secret": ["SLACK_WEBHOOK_URL", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "places": []}
+{{- end }}
+{{- define "falco-playbooks.isolate.rules" -}}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list", "create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+{{- end }}
+{{- end }}
+{{- define "falco-playbooks.isolate.objects" -}}
+---
+apiVersion: v1
+automountServiceAccountToken: false
+kind: ServiceAccount
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+---
+apiVersion: v1
+data:
+{{- with include "falco-playbooks.secret" . }}{{ . | nindent 2 }}
+{{- end }}
+kind: Secret
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+type: Opaque
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  labels:
+    created-by: kubeless
+    falco/ledger: 'true'
+    function: {{ .function }}
+  name: {{ .function }}-ledger
+  namespace: {{ .namespace }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    falco/ledger: 'true'
+    function: {{ .function }}
+  name: {{ .function }}-ledger
+  namespace: {{ .namespace }}
+rules:
+- apiGroups:
+  - ""
+  resourceNames:
+  - {{ .function }}-ledger
+  resources:
+  - configmaps
+  verbs:
+  - get
+  - patch
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    falco/ledger: 'true'
+    function: {{ .function }}
+  name: {{ .function }}-ledger
+  namespace: {{ .namespace }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ .function }}-ledger
+subjects:
+- kind: ServiceAccount
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+---
+apiVersion: v1
+data:
+  ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
+  ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | toJson }}
+  ISOLATE_DIRECTION: {{ dig "ISOLATE_DIRECTION" "both" .env | toString | nospace | toJson }}
+  ISOLATE_TTL: {{ dig "ISOLATE_TTL" "off" .env | toString | nospace | toJson }}
+  NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}
+  PROTECTED_NAMESPACES: {{ dig "PROTECTED_NAMESPACES" "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*" .env | toString | nospace | toJson }}
+kind: ConfigMap
+metadata:
+  labels:
+    created-by: kubeless
+    falco/admission: isolate
+    function: {{ .function }}
+  name: {{ .function }}-admission
+  namespace: {{ .namespace }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-pods.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-pods
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-pods-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-pods-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-networkpolicies.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-networkpolicies
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-networkpolicies-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-networkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-events.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-events
+  validationActions:
+  - Deny
+{{- end }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}-worker
+  namespace: {{ .namespace }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: falco-playbook-worker
+subjects:
+- kind: ServiceAccount
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  egress:
+{{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
+{{- end }}
+  ingress:
+  - ports:
+    - port: 8080
+      protocol: TCP
+  podSelector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ .function }}
+  policyTypes:
+  - Ingress
+  - Egress
+---
+apiVersion: v1
+kind: Service
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  ports:
+  - name: http-function-port
+    port: 8080
+    protocol: TCP
+    targetPort: 8080
+  selector:
+    created-by: kubeless
+    function: {{ .function }}
+  type: ClusterIP
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  replicas: {{ .replicas | toJson }}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ .function }}
+  strategy:
+    rollingUpdate:
+      maxSurge: 1
+      maxUnavailable: 0
+    type: RollingUpdate
+  template:
+    metadata:
+      annotations:
+        falco/revision: {{ .revision | toJson }}
+        prometheus.io/path: /metrics
+        prometheus.io/port: "8080"
+        prometheus.io/scrape: 'true'
+      labels:
+        created-by: kubeless
+        function: {{ .function }}
+    spec:
+      automountServiceAccountToken: true
+      containers:
+      - command:
+        - python3
+        - "-m"
+        - playbooks.engines.worker
+        env:
+        - name: FUNCTION_NAME
+          value: {{ .function }}
+        - name: FUNCTION_NAMESPACE
+          value: {{ .namespace }}
+        - name: HOME
+          value: /tmp
+        - name: HTTP_TOKEN_FILE
+          value: /{{ .function }}/HTTP_TOKEN
+        - name: LEDGER
+          value: {{ .function }}-ledger
+        - name: NODE_NAME
+          valueFrom:
+            fieldRef:
+              fieldPath: spec.nodeName
+        - name: PLAYBOOK
+          value: isolate
+        - name: POD_NAMESPACE
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.namespace
+        - name: PYTHONDONTWRITEBYTECODE
+          value: "1"
+        - name: PYTHONUNBUFFERED
+          value: "1"
+{{- with include "falco-playbooks.env" . }}{{ . | nindent 8 }}
+{{- end }}
+        image: {{ .image }}
+        imagePullPolicy: IfNotPresent
+        livenessProbe:
+          failureThreshold: 3
+          httpGet:
+            path: /healthz
+            port: 8081
+          initialDelaySeconds: 5
+          periodSeconds: 10
+          timeoutSeconds: 5
+        name: {{ .function }}
+        ports:
+        - containerPort: 8080
+          name: http
+          protocol: TCP
+        readinessProbe:
+          failureThreshold: 2
+          httpGet:
+            path: /readyz
+            port: 8081
+          periodSeconds: 3
+          timeoutSeconds: 3
+        resources:
+          limits:
+            cpu: "1"
+            memory: "512Mi"
+          requests:
+            cpu: "100m"
+            memory: "128Mi"
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities:
+            drop:
+            - ALL
+          readOnlyRootFilesystem: true
+        volumeMounts:
+        - mountPath: /tmp
+          name: tmp
+        - mountPath: /{{ .function }}
+          name: {{ .function }}-vol
+{{- with include "falco-playbooks.mounts" . }}{{ . | nindent 8 }}
+{{- end }}
+      enableServiceLinks: false
+      securityContext:
+        fsGroup: 1000
+        runAsGroup: 1000
+        runAsNonRoot: true
+        runAsUser: 1000
+        seccompProfile:
+          type: RuntimeDefault
+      serviceAccountName: {{ .function }}
+      terminationGracePeriodSeconds: {{ .grace | toJson }}
+      topologySpreadConstraints:
+      - labelSelector:
+          matchLabels:
+            created-by: kubeless
+            function: {{ .function }}
+        maxSkew: 1
+        topologyKey: kubernetes.io/hostname
+        whenUnsatisfiable: ScheduleAnyway
+      volumes:
+      - emptyDir: {}
+        name: tmp
+      - name: {{ .function }}-vol
+        secret:
+          secretName: {{ .function }}
+{{- with include "falco-playbooks.volumes" . }}{{ . | nindent 6 }}
+{{- end }}
+---
+apiVersion: kubeless.io/v1beta1
+kind: Function
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  checksum: ""
+  deployment:
+    spec:
+      template:
+        spec:
+          containers:
+          - env:
+            - name: LEDGER
+              value: {{ .function }}-ledger
+            - name: NODE_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: spec.nodeName
+            - name: POD_NAMESPACE
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.namespace
+{{- with include "falco-playbooks.env" . }}{{ . | nindent 12 }}
+{{- end }}
+            imagePullPolicy: IfNotPresent
+            name: ""
+            resources: {}
+            volumeMounts:
+{{- with include "falco-playbooks.mounts" . }}{{ . | nindent 12 }}
+{{- end }}
+          serviceAccountName: {{ .function }}
+          volumes:
+{{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
+{{- end }}
+  deps: ""
+  function: ""
+  function-content-type: base64+zip
+  handler: isolate.handler
+  runtime: python3.8
+  service:
+    ports:
+    - name: http-function-port
+      port: 8080
+      protocol: TCP
+      targetPort: 8080
+    selector:
+      created-by: kubeless
+      function: {{ .function }}
+    type: ClusterIP
+  timeout: "180"
+---
+{{- range $index, $topic := .topics }}
+---
+apiVersion: kubeless.io/v1beta1
+kind: NATSTrigger
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ $.function }}
+  name: {{ $.function }}-trigger-{{ $index }}
+  namespace: {{ $.namespace }}
+spec:
+  functionSelector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ $.function }}
+  topic: {{ $topic | toJson }}
+{{- end }}
+---
+{{- if gt (int .replicas) 1 }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ .function }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,219 @@
+"""The generated part of the chart: ``python -m playbooks.deployment.chart --write docs/chart``.
+
+Objects are those that ``-S`` and ``-E kubernetes -i`` make: what differs from one deployment to the
+next is replaced by a template expression. The chart's own templates loop over values.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, Dict, Iterator, Mapping, Match, Sequence, cast
+
+from playbooks.core import catalogue
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.playbook import Playbook
+from playbooks.deployment.apply import set_up
+from playbooks.deployment.engines.engine import Invocation
+from playbooks.deployment.engines.existing import Existing
+from playbooks.deployment.engines.kubernetes import ENGINE, IMAGE
+from playbooks.deployment.manifests import worker
+from playbooks.deployment.manifests.admission_policies import BINDING, PARAMETERS, Bound
+from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.manifests.worker_pod import SHUTDOWN, SPARE
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.request.settings import NAMESPACES
+from playbooks.deployment.request.worker_settings import FileSetting
+from playbooks.deployment.terminal import documents
+
+# What stands for what differs: text that nothing else has.
+_NAMESPACE, _TOPIC, _IMAGE = "chartnamespace", "falco.chart.topic", "chart/image:1"
+
+# A key or an element whose value is a template expression, which brings its own lines.
+_HOLE = re.compile(r"""^( *)(- |[\w./-]+: )['"]?@@(.*?)@@['"]?\n""", re.MULTILINE)
+
+_GENERATED = "{{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}\n"
+
+
+def files() -> Dict[str, str]:
+    """The text of each generated file, by its path in the chart."""
+    made = set_up.manifests()
+    definitions = [m for m in made if m["kind"] == "CustomResourceDefinition"]
+    others = _literal(documents([m for m in made if m not in definitions]))
+    set_up_template = f"{_GENERATED}{{{{- if .Values.setUp }}}}\n{others}{{{{- end }}}}\n"
+    found = {
+        "crds/definitions.yaml": documents(definitions),
+        "templates/set-up.yaml": set_up_template,
+    }
+    for name in catalogue.names():
+        found[f"templates/_{name}.tpl"] = _GENERATED + _of(catalogue.load(name))
+    return found
+
+
+def _of(playbook: Playbook) -> str:
+    known = [*playbook.settings, *ENGINE.settings]
+    facts = {
+        "acts": playbook.acts,
+        "required": [s.name for s in playbook.settings if s.required],
+        "secret": [s.name for s in known if s.secret],
+        "files": [s.name for s in known if isinstance(s, FileSetting)],
+        "places": sorted({p.namespace for p in playbook.permissions if p.namespace}),
+    }
+    return "".join(
+        _define(f"falco-playbooks.{playbook.name}.{part}", text)
+        for part, text in (
+            ("facts", json.dumps(facts) + "\n"),
+            ("rules", "".join(_rules(playbook))),
+            ("objects", _objects(playbook)),
+        )
+    )
+
+
+def _define(name: str, text: str) -> str:
+    return f'{{{{- define "{name}" -}}}}\n{text}{{{{- end }}}}\n'
+
+
+def _rules(playbook: Playbook) -> Iterator[str]:
+    """Those that ``.place`` needs: a namespace, or the whole cluster where it is empty.
+    ``.limited``: whether the playbook acts in the namespaces ``.namespaces`` only."""
+    asked = {p.only_with: "on" for p in playbook.permissions if p.only_with}
+    limited = playbook.rights({**asked, NAMESPACES: "one"})
+    for permission in playbook.permissions:
+        if permission.namespace:
+            where = f'eq .place "{permission.namespace}"'
+        elif permission.cluster_wide:
+            where = "not .place"
+        else:
+            where = "ternary (has .place .namespaces) (not .place) .limited"
+        conditions = [f"({where})"]
+        if permission not in limited:
+            conditions.append("(not .limited)")
+        if permission.only_with:
+            conditions.append(f'(not (has (get .env "{permission.only_with}") (list "" "off")))')
+        rule = {
+            "apiGroups": [permission.group],
+            "resources": [permission.resource],
+            "verbs": list(permission.verbs),
+        }
+        yield f"{{{{- if and {' '.join(conditions)} }}}}\n- {json.dumps(rule)}\n{{{{- end }}}}\n"
+
+
+def _objects(playbook: Playbook) -> str:
+    """All but roles, which differ by namespaces."""
+    function = f"falco-{playbook.name}-chartfunction"
+    request = Request(
+        playbook=playbook,
+        function=function,
+        topics=(_TOPIC,),
+        runtime=DEFAULT_RUNTIME,
+        values={},
+        secrets=(),
+        references=(),
+        namespaces=(),
+        settings=(*playbook.settings, *ENGINE.settings),
+    )
+    options = Options(namespace=_NAMESPACE, own={IMAGE.name: _IMAGE})
+    invocation = Invocation(options, {}, cast(ClusterObjects, None))
+    existing = Existing(bound=Bound(allowed=True), token="-" * 16, hash_key="-" * 16)
+    made = ENGINE.objects(request, invocation, existing).in_order
+    own_role = f"{function}.{_NAMESPACE}"
+    texts = [
+        _filled(manifest, function)
+        for manifest in [*made, *worker.disruption_budget(function, _NAMESPACE, 2)]
+        if not (manifest["kind"].endswith(("Role", "RoleBinding")) and _name(manifest) == own_role)
+    ]
+    return "".join(f"---\n{text}" for text in texts)
+
+
+def _name(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["name"])
+
+
+def _with_holes(manifest: Manifest) -> Manifest:
+    """The object with @@...@@ where a template has to bring its own lines."""
+    made: Manifest = json.loads(json.dumps(manifest))
+    kind = made["kind"]
+    if kind == "Secret":
+        made["data"] = "@@secret@@"
+    elif kind == "ConfigMap" and PARAMETERS in made["metadata"]["labels"]:
+        made["data"] = {key: f"@@parameter {key}@@" for key in made["data"]}
+    elif kind == "NetworkPolicy":
+        made["spec"]["egress"] = "@@egress@@"
+    elif kind == "Deployment":
+        made["spec"]["replicas"] = "@@replicas@@"
+        template = made["spec"]["template"]
+        template["metadata"]["annotations"][REVISION] = "@@revision@@"
+        template["spec"]["terminationGracePeriodSeconds"] = "@@grace@@"
+        _pod_with_holes(template["spec"])
+    elif kind == "Function":
+        # A record of what is deployed: the code is in the image.
+        made["spec"].update({"function": "", "checksum": "", "deps": ""})
+        pod = made["spec"]["deployment"]["spec"]["template"]["spec"]
+        _pod_with_holes(pod)
+    return made
+
+
+def _pod_with_holes(pod: Dict[str, Any]) -> None:
+    container = pod["containers"][0]
+    container["env"] = [*container["env"], "@@env@@"]
+    container["volumeMounts"] = [*container.get("volumeMounts", ()), "@@mounts@@"]
+    pod["volumes"] = [*pod.get("volumes", ()), "@@volumes@@"]
+
+
+def _filled(manifest: Manifest, function: str) -> str:
+    text = _literal(documents([_with_holes(manifest)]))
+    text = _HOLE.sub(partial(_hole, manifest.get("data") or {}), text)
+    text = text.replace(function, "{{ .function }}").replace(_NAMESPACE, "{{ .namespace }}")
+    text = text.replace(_IMAGE, "{{ .image }}")
+    if manifest["kind"] == "NATSTrigger":
+        text = text.replace("{{ .function }}-trigger-0", "{{ $.function }}-trigger-{{ $index }}")
+        text = text.replace("{{ .", "{{ $.").replace(_TOPIC, "{{ $topic | toJson }}")
+        return f"{{{{- range $index, $topic := .topics }}}}\n---\n{text}{{{{- end }}}}\n"
+    if manifest["kind"] == BINDING:
+        return f"{{{{- if .held }}}}\n{text}{{{{- end }}}}\n"
+    if manifest["kind"] == "PodDisruptionBudget":
+        return f"{{{{- if gt (int .replicas) 1 }}}}\n{text}{{{{- end }}}}\n"
+    return text
+
+
+def _literal(text: str) -> str:
+    """Whatever braces it has are none of a template's."""
+    return re.sub(r"\{\{|\}\}", lambda found: f'{{{{ "{found[0]}" }}}}', text)
+
+
+def _hole(defaults: Mapping[str, str], found: Match[str]) -> str:
+    indent, start, what = found.groups()
+    name, _, key = what.partition(" ")
+    if name == "parameter":
+        value = f'dig "{key}" {json.dumps(defaults[key])} .env'
+        return f"{indent}{start}{{{{ {value} | toString | nospace | toJson }}}}\n"
+    if name in ("replicas", "grace", "revision"):
+        return f"{indent}{start}{{{{ .{name} | toJson }}}}\n"
+    # In a list, elements; else a map or list below the key.
+    below = len(indent) if start == "- " else len(indent) + 2
+    head = "" if start == "- " else f"{indent}{start.rstrip()}\n"
+    included = f'include "falco-playbooks.{name}" .'
+    return f"{head}{{{{- with {included} }}}}{{{{ . | nindent {below} }}}}\n{{{{- end }}}}\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 2 or arguments[0] != "--write":
+        print("usage: python -m playbooks.deployment.chart --write DIRECTORY", file=sys.stderr)
+        return 2
+    for path, text in files().items():
+        file = Path(arguments[1], path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return 0
+
+
+# Seconds that a pod has beyond SHUTDOWN_SECONDS stand in the chart's own templates.
+assert (SHUTDOWN, SPARE) == ("SHUTDOWN_SECONDS", 10)
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
