@@ -11,7 +11,7 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Match, Sequence, cast
+from typing import Any, Dict, Iterator, List, Mapping, Match, Sequence, cast
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
@@ -28,7 +28,7 @@ from playbooks.deployment.manifests.worker_pod import SHUTDOWN, SPARE
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import NAMESPACES
-from playbooks.deployment.request.worker_settings import FileSetting
+from playbooks.deployment.request.worker_settings import TOKEN, FileSetting
 from playbooks.deployment.terminal import documents
 
 # What stands for what differs: text that nothing else has.
@@ -160,9 +160,18 @@ def _with_holes(manifest: Manifest) -> Manifest:
 
 def _pod_with_holes(pod: Dict[str, Any]) -> None:
     container = pod["containers"][0]
-    container["env"] = [*container["env"], "@@env@@"]
-    container["volumeMounts"] = [*container.get("volumeMounts", ()), "@@mounts@@"]
-    pod["volumes"] = [*pod.get("volumes", ()), "@@volumes@@"]
+    container["env"] = [*_of_token(container["env"], "tokenEnv"), "@@env@@"]
+    mounts = container.get("volumeMounts", ())
+    container["volumeMounts"] = [*_of_token(mounts, "tokenMount"), "@@mounts@@"]
+    pod["volumes"] = [*_of_token(pod.get("volumes", ()), "tokenVolume"), "@@volumes@@"]
+
+
+def _of_token(elements: Sequence[Manifest], hole: str) -> List[Any]:
+    """A hole in place of what hands the generated token over: not where one is given."""
+    return [
+        f"@@{hole}@@" if e["name"] == TOKEN.file_variable or e["name"].endswith("-vol") else e
+        for e in elements
+    ]
 
 
 def _filled(manifest: Manifest, function: str) -> str:

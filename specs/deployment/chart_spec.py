@@ -51,7 +51,17 @@ DEPLOYMENTS = {
         },
         ("-s", "SLACK_WEBHOOK_URL=slack/url"),
     ),
-    "cordon": ({"playbook": "cordon"}, ()),
+    "cordon, which takes no alerts by HTTP": (
+        {"playbook": "cordon", "env": {"HTTP": "off"}},
+        ("-e", "HTTP=off"),
+    ),
+    "cordon, with a token": (
+        {
+            "playbook": "cordon",
+            "secrets": [{"setting": "HTTP_TOKEN", "secret": "token", "key": "token"}],
+        },
+        ("-s", "HTTP_TOKEN=token/token"),
+    ),
 }
 
 

@@ -280,8 +280,8 @@ spec:
           value: {{ .namespace }}
         - name: HOME
           value: /tmp
-        - name: HTTP_TOKEN_FILE
-          value: /{{ .function }}/HTTP_TOKEN
+{{- with include "falco-playbooks.tokenEnv" . }}{{ . | nindent 8 }}
+{{- end }}
         - name: LEDGER
           value: {{ .function }}-ledger
         - name: NODE_NAME
@@ -338,8 +338,8 @@ spec:
         volumeMounts:
         - mountPath: /tmp
           name: tmp
-        - mountPath: /{{ .function }}
-          name: {{ .function }}-vol
+{{- with include "falco-playbooks.tokenMount" . }}{{ . | nindent 8 }}
+{{- end }}
 {{- with include "falco-playbooks.mounts" . }}{{ . | nindent 8 }}
 {{- end }}
       enableServiceLinks: false
@@ -363,9 +363,8 @@ spec:
       volumes:
       - emptyDir: {}
         name: tmp
-      - name: {{ .function }}-vol
-        secret:
-          secretName: {{ .function }}
+{{- with include "falco-playbooks.tokenVolume" . }}{{ . | nindent 6 }}
+{{- end }}
 {{- with include "falco-playbooks.volumes" . }}{{ . | nindent 6 }}
 {{- end }}
 ---

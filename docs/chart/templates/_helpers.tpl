@@ -56,8 +56,31 @@
 {{/* The bearer token and the key of hashes: those that are there, or new ones. */}}
 {{- define "falco-playbooks.secret" -}}
 {{- $there := dig "data" (dict) (lookup "v1" "Secret" .namespace .function | default dict) }}
-{{- range $key := list "FALCO_HASH_KEY" "HTTP_TOKEN" }}
+{{- range $key := ternary (list "FALCO_HASH_KEY" "HTTP_TOKEN") (list "FALCO_HASH_KEY") .token }}
 {{ $key }}: {{ get $there $key | default (randAlphaNum 43 | b64enc) }}
+{{- end }}
+{{- end }}
+
+{{/* How the generated token is handed over, where there is one. */}}
+{{- define "falco-playbooks.tokenEnv" -}}
+{{- if .token }}
+- name: HTTP_TOKEN_FILE
+  value: /{{ .function }}/HTTP_TOKEN
+{{- end }}
+{{- end }}
+
+{{- define "falco-playbooks.tokenMount" -}}
+{{- if .token }}
+- name: {{ .function }}-vol
+  mountPath: /{{ .function }}
+{{- end }}
+{{- end }}
+
+{{- define "falco-playbooks.tokenVolume" -}}
+{{- if .token }}
+- name: {{ .function }}-vol
+  secret:
+    secretName: {{ .function }}
 {{- end }}
 {{- end }}
 
