@@ -220,7 +220,7 @@ def read(text: str) -> Book:
         book = Book(text)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Unexpected(
-            f"the ledger cannot be read: {error} ('falco-playbook reset' begins it anew)"
+            f"the ledger cannot be read: {error} ('falco-playbook reset' creates it again)"
         ) from error
     for entry in book.dropped:
         LOG.warning(f"the ledger has an entry that cannot be read and is dropped: {entry}")
@@ -248,7 +248,7 @@ def change(store: LedgerStore, what: Callable[[Book], T], *, anew: bool = False)
         except Unexpected as error:
             if not anew:
                 raise
-            LOG.warning(f"it begins anew, not paused and with nothing counted: {error}")
+            LOG.warning(f"it is reset, not paused and with nothing counted: {error}")
             book = Book()
             book.changed = True
         result = what(book)

@@ -256,7 +256,7 @@ class Kubernetes(ClusterEngine):
     def unknown_without_cluster(self, request: Request, options: Options) -> List[str]:
         found = []
         if options.show_secrets and not _has_own_token(request):
-            found.append("the bearer token is generated anew each time this is printed")
+            found.append("the bearer token is a new one each time this is printed")
         if request.values.get(HTTP_FROM.name) != ANY:
             found.append("the API server's addresses are read on deploying only")
         names = ", ".join(r.name for r in request.references if r.name not in _WITHOUT_PORT)

@@ -17,7 +17,7 @@ def name_problems(name: str, topics: int = 1) -> List[str]:
     if not name:
         return []
     if not DNS_LABEL.fullmatch(name):
-        return [f"{name!r} cannot be a name: small letters, digits and '-' inside"]
+        return [f"{name!r} cannot be a name: lowercase letters, digits and '-' (RFC 1123 label)"]
     longest = f"falco-{name}-trigger-{max(topics - 1, 0)}"
     if len(longest) > _LONGEST:
         return [f"{name!r} is too long a name: {longest} has {len(longest)} of {_LONGEST} letters"]
@@ -27,7 +27,7 @@ def name_problems(name: str, topics: int = 1) -> List[str]:
 def namespace_problems(namespace: str) -> List[str]:
     if DNS_LABEL.fullmatch(namespace):
         return []
-    return [f"{namespace!r} cannot be a namespace: small letters, digits and '-' inside"]
+    return [f"{namespace!r} cannot be a namespace: lowercase letters, digits and '-' (RFC 1123 label)"]
 
 
 def runtime_problems(runtime: str) -> List[str]:

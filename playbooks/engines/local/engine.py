@@ -199,7 +199,7 @@ class Calls:
         try:
             return answers.get(timeout=self._timeout)
         except queue.Empty:
-            return Outcome.failed(TimedOut(f"no answer in {self._timeout:g} s, given up"))
+            return Outcome.failed(TimedOut(f"timed out after {self._timeout:g} s"))
         finally:
             self._answers = None
 
@@ -210,7 +210,7 @@ class Calls:
     def give_up(self) -> None:
         """End the call under way; its outcome is then that it gave no answer."""
         if self._answers is not None:
-            self._answers.put(Outcome.failed(NoAnswer("given up before it answered")))
+            self._answers.put(Outcome.failed(NoAnswer("interrupted before it answered")))
 
     def _answer(self, event: Event, answers: queue.SimpleQueue[Outcome]) -> None:
         seconds = self._timeout * SHARE

@@ -247,7 +247,7 @@ class _Subscriber:
 
     async def _on_disconnect(self) -> None:
         if self._connected:
-            self._note(f"the connection to {self._shown} is lost, trying again for ever")
+            self._note(f"the connection to {self._shown} is lost, reconnecting")
 
     async def _on_reconnect(self) -> None:
         self._note(f"connected to {self._shown} again")

@@ -17,8 +17,8 @@ _REVIEWS = ("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 _SHORT = urllib3.Timeout(connect=2.0, read=3.0)
 
 REFUSED = (
-    "the API server refuses this account's token (401): the ServiceAccount was deleted or made"
-    " anew. The token is read again; a pod made anew has another ('kubectl rollout restart')"
+    "the API server refuses this account's token (401): the ServiceAccount was deleted or"
+    " recreated. The token is read again; a new pod has another ('kubectl rollout restart')"
 )
 
 

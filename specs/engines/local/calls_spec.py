@@ -95,7 +95,7 @@ with description("A call of the playbook in this process") as self:
         waiting.end()
 
         expect(outcome.error).to(be_a(TimedOut))
-        expect(outcome.message).to(equal("no answer in 0.1 s, given up"))
+        expect(outcome.message).to(equal("timed out after 0.1 s"))
         expect(time.monotonic() - started).to(be_below(5))
 
     with it("can be given up before"):

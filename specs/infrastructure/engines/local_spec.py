@@ -67,7 +67,7 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
     with it("connects again after the server was away"):
         engine = self.start("delete", "falco.>")
         self.nats.__exit__(None, None, None)
-        engine.said("is lost, trying again for ever")
+        engine.said("is lost, reconnecting")
         self.nats.__enter__()
         engine.said("again")
         engine.said("connected to")

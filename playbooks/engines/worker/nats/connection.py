@@ -129,7 +129,7 @@ async def connect(
     async def gone() -> None:
         if connection.is_closed:
             return
-        log.warn(f"the connection to NATS ({shown(settings)}) is lost, trying again for ever")
+        log.warn(f"the connection to NATS ({shown(settings)}) is lost, reconnecting")
 
     await connection.connect(
         name=name,

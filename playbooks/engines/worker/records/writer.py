@@ -89,7 +89,7 @@ class OutcomeWriter:
         if self._pending:
             _, late = await asyncio.wait(self._pending, timeout=seconds)
             if late:
-                log.warn(f"{len(late)} records of outcomes are given up: the worker ends")
+                log.warn(f"{len(late)} records of outcomes were not written: the worker ends")
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""Alerts that were given up, stored with the reason, so that a person can look and redeliver."""
+"""Alerts that became dead letters, stored with the reason, so that a person can look and redeliver."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class DeadLetters:
         else:
             where = "lost, without JetStream there are no dead letters"
             advice = ""
-        ended = "is held" if dead.held else "is given up"
+        ended = "is held" if dead.held else "is not answered"
         also = f" with {len(deliveries) - 1} others" if len(deliveries) > 1 else ""
         log.warn(
             f"{delivery.origin}{also} {ended} and {where}: {dead.message}{advice}",
