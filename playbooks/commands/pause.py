@@ -121,7 +121,8 @@ def reset(session: Session, which: Selection, scope: Scope, budget_of: Optional[
     In a namespace whose budget (MAX_ACTIONS) is used up a playbook does not act until it is reset.
     Without --budget-of the window of MAX_ACTIONS_ALL is reset, too.
 
-    A ledger that was deleted, or that cannot be read, is created again: not paused, nothing counted.
+    A ledger that was deleted, or that cannot be read, is created again: not paused, with nothing
+    counted.
     """
     problems = [] if budget_of is None else namespace_problems(budget_of)
 

@@ -166,8 +166,15 @@ spec:
 {{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
 {{- end }}
   ingress:
-  - ports:
+  - from:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: falco
+    ports:
     - port: 8080
+      protocol: TCP
+  - ports:
+    - port: 8082
       protocol: TCP
   podSelector:
     matchLabels:
@@ -221,7 +228,7 @@ spec:
       annotations:
         falco/revision: {{ .revision | toJson }}
         prometheus.io/path: /metrics
-        prometheus.io/port: "8080"
+        prometheus.io/port: "8082"
         prometheus.io/scrape: 'true'
       labels:
         created-by: kubeless
@@ -274,6 +281,9 @@ spec:
         ports:
         - containerPort: 8080
           name: http
+          protocol: TCP
+        - containerPort: 8082
+          name: metrics
           protocol: TCP
         readinessProbe:
           failureThreshold: 2

@@ -27,7 +27,9 @@ def name_problems(name: str, topics: int = 1) -> List[str]:
 def namespace_problems(namespace: str) -> List[str]:
     if DNS_LABEL.fullmatch(namespace):
         return []
-    return [f"{namespace!r} cannot be a namespace: lowercase letters, digits and '-' (RFC 1123 label)"]
+    return [
+        f"{namespace!r} cannot be a namespace: lowercase letters, digits and '-' (RFC 1123 label)"
+    ]
 
 
 def runtime_problems(runtime: str) -> List[str]:

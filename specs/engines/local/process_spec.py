@@ -58,7 +58,9 @@ with description("./deploy_playbook -E local, where Slack never answers,") as se
             connection.getresponse()
         connection.close()
 
-        expect(engine.output).to(contain("interrupted before it answered", "1 alert in", "1 failed"))
+        expect(engine.output).to(
+            contain("interrupted before it answered", "1 alert in", "1 failed")
+        )
         expect(code).to(equal(1))
 
     with it("ends between two alerts at the first"):

@@ -1,4 +1,4 @@
-"""Alerts that became dead letters, stored with the reason, so that a person can look and redeliver."""
+"""Dead letters: alerts stored with the reason, so that a person can look and redeliver."""
 
 from __future__ import annotations
 
