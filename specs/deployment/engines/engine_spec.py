@@ -111,7 +111,7 @@ with description("The engine") as self:
         expect(answer.code).to(equal(0))
         expect(answer.err).to(
             contain(
-                "the bearer token is generated anew",
+                "the bearer token is a new one each time",
                 "the API server's addresses are read on deploying only",
                 "what is in NATS_URL is read on deploying",
             )
