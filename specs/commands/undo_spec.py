@@ -130,7 +130,7 @@ with description("falco-playbook undo") as self:
         refused = self.run(*NODE)
 
         expect(refused.code).to(equal(1))
-        expect(refused.out).to(contain("somebody changed it since", "--force"))
+        expect(refused.out).to(contain("it was modified since", "--force"))
         expect(self.run(*NODE, "--force").code).to(equal(0))
 
     with it("says it for machines"):

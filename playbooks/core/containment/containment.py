@@ -116,7 +116,7 @@ class Containment(ABC):
 
     def left_alone(self, changes: Sequence[str]) -> Outcome:
         """The outcome of an expiry that something else prevents."""
-        said = f"{self.target} is due and left alone, somebody changed it since"
+        said = f"{self.target} has expired and is not released, because it was modified since"
         return Outcome.skipped("changed-since", f"{said}: {'; '.join(changes)}", str(self.target))
 
 

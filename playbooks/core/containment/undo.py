@@ -62,7 +62,7 @@ class Undo:
             return Outcome.skipped("not-in-ledger", said, target)
         if found.changes and not self._force:
             what = "; ".join(found.changes)
-            said = f"{target} is left alone, somebody changed it since: {what}"
+            said = f"{target} is not changed, because it was modified since: {what}"
             return Outcome.skipped("changed-since", f"{said} (--force undoes it too)", target)
         obstacle = found.obstacle(self._cluster)
         if obstacle:

@@ -129,7 +129,7 @@ class Kubernetes(ClusterEngine):
             if any(reference.name == name for reference in request.references)
         ]
         if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:
-            found.append("HTTP_TOKEN is given and HTTP=off: nobody could use it")
+            found.append("HTTP_TOKEN is given, and HTTP=off turns the HTTP endpoint off")
         if own.get(NO_WAIT.name) and (TIMEOUT.name in own or own.get(KEEP_FAILED.name)):
             found.append("--no-wait is given, and --timeout and --keep-failed are about waiting")
         try:

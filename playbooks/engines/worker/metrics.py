@@ -130,7 +130,7 @@ class Metrics:
         )
         self.lost = Counter(
             "playbook_lost_total",
-            "Alerts lost for want of JetStream",
+            "Alerts lost without JetStream",
             ["playbook"],
             registry=into,
         )

@@ -141,7 +141,7 @@ with description("An isolation for a time") as self:
             (outcome,) = looking.once()
 
             expect((outcome.status, outcome.reason)).to(equal((Status.SKIPPED, "changed-since")))
-            expect(outcome.message).to(contain("left alone", "labels app were put back"))
+            expect(outcome.message).to(contain("is not released", "labels app were put back"))
             expect(looking.once()).to(be_empty)
             expect(cluster.writes).to(be_empty)
 
