@@ -115,7 +115,7 @@ def _deploy(**typed: Any) -> int:
     if options.list:
         return _list()
     if not options.set_up and (options.with_nats or options.nats_image):
-        raise UsageError(["--with-nats and --nats-image are for -S"])
+        raise UsageError(["--with-nats and --nats-image are for -S only"])
     if options.set_up:
         return verbs.set_the_cluster_up(options, tools)
     if options.remove:

@@ -109,6 +109,8 @@ def diff(options: Options, tools: Tools, *, engine_typed: bool) -> int:
 
 
 def set_the_cluster_up(options: Options, tools: Tools) -> int:
+    if options.nats_image and not options.with_nats:
+        raise UsageError(["--nats-image is for --with-nats only"])
     if options.show and not options.with_nats:
         print(documents(set_up.manifests()), end="")
         return 0

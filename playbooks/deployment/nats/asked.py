@@ -6,7 +6,7 @@ from typing import Callable, Dict, List
 
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.install import IMAGE, Installation, WorkerUser
-from playbooks.deployment.request import assignments
+from playbooks.deployment.request import assignments, catalogue
 from playbooks.deployment.request.names import name_problems, namespace_problems
 from playbooks.deployment.request.options import Options
 
@@ -20,6 +20,8 @@ def installation(options: Options, current_namespace: Callable[[], str]) -> Inst
     namespace = options.namespace or (current_namespace() if name else "")
     problems = name_problems(name) + (namespace_problems(namespace) if namespace else [])
     variables = _variables(options, problems)
+    if options.playbook:
+        catalogue.load(options.playbook)
     if problems:
         raise UsageError(problems)
     return Installation(

@@ -134,7 +134,11 @@ with description("-S --with-nats") as self:
         expect(total < int(manifests.STORAGE[:-2]) * 1024).to(equal(True))
 
     with it("is for -S only"):
-        expect(run("--with-nats", *DELETE, "-t", "falco.>").err).to(contain("are for -S"))
+        expect(run("--with-nats", *DELETE, "-t", "falco.>").err).to(contain("are for -S only"))
+        expect(run("-S", "--nats-image", "x").err).to(contain("is for --with-nats only"))
+
+    with it("gives no user to the worker of a playbook that is not there"):
+        expect(run(*WITH_NATS, "-p", "nothing").err).to(contain("there is no playbook 'nothing'"))
 
     with it("warns that -d prints passwords"):
         expect(run(*WITH_NATS, "-d").err).to(contain("the passwords below are secret"))
