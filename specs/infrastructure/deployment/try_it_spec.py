@@ -1,11 +1,13 @@
-"""docs/try-it.md on a real cluster, as it stands: kind and Helm do nothing, and the cluster has the
-images that the page pulls (.ci/worker-images).
+"""docs/try-it.md on a real cluster, as it stands, and upon it README's sections about deploying and
+removing: kind and Helm do nothing, and the cluster has the images that the page pulls
+(.ci/worker-images).
 
 ``deploy_playbook`` is given the image of the worker, which has what the stock one installs from
-PyPI. Left out: the virtual environment, which is there; a shell that waits for Falco; and taking
-away what -S made, which other specs share.
+PyPI, and for README the NATS user of the page. Left out: the virtual environment, which is there; a
+shell that waits for Falco; and taking away what -S made, which other specs share.
 """
 
+import json
 import os
 import re
 import shutil
@@ -22,7 +24,14 @@ from specs.support.deployed import IMAGE, ROOT, WORKER_IMAGE, on_the_node
 from specs.support.real_cluster import cleaned_up, create, kubectl, stored
 
 PAGE = (ROOT / "docs" / "try-it.md").read_text(encoding="utf-8")
-LEFT_OUT = ("python3 -m venv", "kind create", "kubectl exec -it", "-S -d | kubectl delete")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LEFT_OUT = (
+    "python3 -m venv",
+    "kubeless",
+    "kind create",
+    "kubectl exec -it",
+    "-S -d | kubectl delete",
+)
 NAMESPACES = ("playbooks", "shop", "falco", "nats-io")
 IMAGES = ("library/nats:2.11-alpine", "library/nginx:1.29")
 
@@ -60,6 +69,16 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+def blocks(section):
+    found = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return [block for block in found if not any(words in block for words in LEFT_OUT)]
+
+
+def of_the_readme():
+    sections = re.findall(r"^## (?:Deploy|Remove)\n(.*?)(?=^## )", README, re.MULTILINE | re.DOTALL)
+    return "".join(block for section in sections for block in blocks(section))
+
+
 def script():
     """The page's commands in turn, in one shell."""
     parts = []
@@ -69,9 +88,20 @@ def script():
         if title.startswith("5."):
             parts.append(FALCOSIDEKICK)
         parts.append(f"echo '== {title}'\n")
-        blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-        parts += [block for block in blocks if not any(words in block for words in LEFT_OUT)]
-    return "set -euo pipefail\nkind() { :; }\nhelm() { :; }\n" + "".join(parts)
+        if title.startswith("6."):
+            section = section.replace("helm uninstall falco -n falco\n", of_the_readme())
+        parts += blocks(section)
+    # What runs in the background holds the pipes of this one.
+    return (
+        "set -euo pipefail\ntrap 'kill %1 2>/dev/null || true' EXIT\nkind() { :; }\nhelm() { :; }\n"
+        + "".join(parts)
+    )
+
+
+AS_USER = """\
+case " $* " in *NATS_USER* | *" --with-nats "*) ;; *" -t "*)
+    set -- "$@" -s NATS_USER=falco-delete-nats/user -s NATS_PASSWORD=falco-delete-nats/password ;;
+esac"""
 
 
 def a_clone():
@@ -83,10 +113,21 @@ def a_clone():
     own.write_text(
         "#!/bin/bash\n"
         f'case " $* " in *" --with-nats "* | *" -t "*) set -- "$@" -i {IMAGE} ;; esac\n'
+        f"{AS_USER}\n"
         f'exec {ROOT}/deploy_playbook "$@"\n'
     )
     own.chmod(0o755)
     return clone
+
+
+def a_kubeconfig(directory, namespace):
+    """As the present one, in that namespace."""
+    config = json.loads(kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
+    for context in config["contexts"]:
+        context["context"]["namespace"] = namespace
+    path = directory / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
 
 
 def a_volume():
@@ -123,7 +164,13 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
         self.done = subprocess.run(
             ["bash", "-c", script()],
             cwd=self.directories[0],
-            env={**os.environ, "PATH": path, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "PATH": path,
+                "PYTHON": sys.executable,
+                "PYTHONPATH": str(ROOT),
+                "KUBECONFIG": str(a_kubeconfig(self.directories[0], "playbooks")),
+            },
             capture_output=True,
             text=True,
             timeout=400,
@@ -165,6 +212,12 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
 
         expect(self.of["5"]).to(contain("paused"))
         expect(acted).to(have_len(4))
+
+    with it("deploys as README says, checks, shows the history, pauses and removes"):
+        said = self.of["6"]
+
+        expect(said.count("falco-delete-trigger-0 answers falco.critical.*")).to(equal(2))
+        expect(said).to(contain("deleted   Function playbooks/falco-delete"))
 
     with it("leaves nothing behind"):
         kubectl("wait", "--for=delete", "namespace", *NAMESPACES, "--timeout=120s", seconds=130)
