@@ -34,7 +34,7 @@ _WHERE = ("namespace", "context", "kubeconfig")
 _SETTLING = ("release", "leave_contained")
 _FOR_REMOVE = ("playbook", "name", "described", *_WHERE, "engine", *_SETTLING)
 _FOR_NATS = ("with_nats", "nats_image", "image", "playbook", "name", "values")
-_FOR_SET_UP = (*_WHERE, "show", *_FOR_NATS)
+_FOR_SET_UP = (*_WHERE, "show", "show_secrets", *_FOR_NATS)
 _FOR_GET = ("playbook", "name", *_WHERE)
 
 _SHELLS = ("bash", "fish", "zsh")

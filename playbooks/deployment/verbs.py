@@ -119,9 +119,9 @@ def set_the_cluster_up(options: Options, tools: Tools) -> int:
     if options.with_nats:
         nats = installation(options, invocation.cluster.current_namespace)
     if options.show and nats:
-        warning = "the passwords below are secret, and new ones each time this is printed"
-        print_messages("warning", [warning])
-        print(documents([*set_up.manifests(), *printed(nats)]), end="")
+        made = printed(nats, show_secrets=options.show_secrets)
+        print_messages("warning", made.warnings)
+        print(documents([*set_up.manifests(), *made.manifests]), end="")
         return 0
     preflight.check_answers(invocation.cluster)
     print_done(set_up.set_up(invocation.cluster, sleep=invocation.sleep))

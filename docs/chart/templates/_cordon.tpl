@@ -376,7 +376,6 @@ spec:
 {{- end }}
   deps: ""
   function: ""
-  function-content-type: base64+zip
   handler: cordon.handler
   runtime: python3.8
   service:

@@ -418,7 +418,6 @@ spec:
 {{- end }}
   deps: ""
   function: ""
-  function-content-type: base64+zip
   handler: delete.handler
   runtime: python3.8
   service:

@@ -487,7 +487,6 @@ spec:
 {{- end }}
   deps: ""
   function: ""
-  function-content-type: base64+zip
   handler: isolate.handler
   runtime: python3.8
   service:

@@ -267,7 +267,6 @@ spec:
 {{- end }}
   deps: ""
   function: ""
-  function-content-type: base64+zip
   handler: slack.handler
   runtime: python3.8
   service:

@@ -378,7 +378,6 @@ spec:
 {{- end }}
   deps: ""
   function: ""
-  function-content-type: base64+zip
   handler: taint.handler
   runtime: python3.8
   service:

@@ -140,5 +140,12 @@ with description("-S --with-nats") as self:
     with it("gives no user to the worker of a playbook that is not there"):
         expect(run(*WITH_NATS, "-p", "nothing").err).to(contain("there is no playbook 'nothing'"))
 
-    with it("warns that -d prints passwords"):
-        expect(run(*WITH_NATS, "-d").err).to(contain("the passwords below are secret"))
+    with it("prints no Secret with -d, and the same each time, unless it is asked to"):
+        answer = run(*WITH_NATS, "-d")
+        shown = run(*WITH_NATS, "-d", "--show-secrets")
+
+        expect(answer.out).not_to(contain("kind: Secret\n"))
+        expect(answer.out).to(equal(run(*WITH_NATS, "-d").out))
+        expect(answer.err).to(contain("Secret nats-io/nats-users, Secret falco/falcosidekick-nats"))
+        expect(shown.out).to(contain("kind: Secret\n"))
+        expect(shown.err).to(contain("new passwords each time"))
