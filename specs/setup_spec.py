@@ -10,6 +10,19 @@ from playbooks.deployment import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Runs programs as if what a worker imports were not installed.
+WITHOUT = """\
+import sys
+absent = "nats nkeys h11 prometheus_client msgspec httptools uvloop fsspec"
+for name in absent.split():
+    sys.modules[name] = None
+from playbooks.deployment.__main__ import main
+import playbooks.commands.__main__
+for words in (["-l"], ["-S", "-d"], "-E kubernetes -n a -p delete -t falco.> -d".split()):
+    sys.stdout.flush()
+    assert main(words, {}, lambda *_: None) == 0, words
+"""
+
 with description("The distribution") as self:
     with it("has a name that no other project on PyPI has, and the version of deploy_playbook"):
         asked = [sys.executable, "setup.py", "--name", "--version"]
@@ -43,3 +56,15 @@ with description("The distribution") as self:
         setup = (ROOT / "setup.py").read_text(encoding="utf-8")
 
         expect(setup).to(contain('"deploy_playbook = ', '"falco-playbook = '))
+
+    with it("installs all that the two programs import: nothing that only a worker has"):
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+        expect(done.stderr).not_to(contain("Traceback"))
+        expect(done.returncode).to(equal(0))

@@ -13,7 +13,7 @@ from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.manifests.definitions import LABELS
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.nats.users import ADMIN, User, configuration
-from playbooks.engines.worker.nats.create_streams import MAX_PAYLOAD, STREAMS
+from playbooks.engines.worker.nats.bounds import HEADERS, LARGEST, STREAMS
 
 #: Where workers look for NATS when NATS_URL is not given.
 NAME, NAMESPACE = "nats", "nats-io"
@@ -42,7 +42,7 @@ _CONFIGURATION = f"""\
 server_name: $POD_NAME
 port: {PORT}
 http: {MONITORING_PORT}
-max_payload: {MAX_PAYLOAD}
+max_payload: {LARGEST + HEADERS}
 jetstream {{
   store_dir: /data
   max_memory_store: 64MB

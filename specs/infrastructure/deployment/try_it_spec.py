@@ -117,6 +117,10 @@ def a_clone():
         f'exec {ROOT}/deploy_playbook "$@"\n'
     )
     own.chmod(0o755)
+    installed = clone / "bin" / "falco-playbook"
+    installed.parent.mkdir()
+    installed.write_text('#!/bin/bash\nexec "$PYTHON" -m playbooks.commands "$@"\n')
+    installed.chmod(0o755)
     return clone
 
 
@@ -160,7 +164,7 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
             assert stored("namespace", name) is None, f"the namespace {name} is in use"
             cleaned_up(name, "namespace")
         self.directories = [a_clone(), a_volume()]
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self.directories[0]}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.done = subprocess.run(
             ["bash", "-c", script()],
             cwd=self.directories[0],

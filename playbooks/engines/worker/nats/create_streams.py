@@ -9,47 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import List, Mapping
 
 from playbooks.core.settings import read
-from playbooks.engines.worker.function import (
-    ALERT_STREAM,
-    ALERTS,
-    DEAD_LETTER_HOURS,
-    DEAD_LETTER_STREAM,
-    DEAD_LETTERS,
-    INBOX_STREAM,
-    INBOXES,
-    OUTCOME_HOURS,
-    OUTCOME_STREAM,
-    OUTCOMES,
-)
 from playbooks.engines.worker.nats import connection
-from playbooks.engines.worker.nats.jetstream import HEADERS, JetStream
-from playbooks.engines.worker.nats.streams import LARGEST
+from playbooks.engines.worker.nats.bounds import STREAMS
+from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.settings import NATS
-
-#: Bytes of the largest message, for the server's ``max_payload``.
-MAX_PAYLOAD = LARGEST + HEADERS
-
-
-@dataclass(frozen=True)
-class Bounded:
-    """A stream that lets the oldest messages go: ``hours`` and ``megabytes`` are what it keeps."""
-
-    name: str
-    subjects: str
-    hours: int
-    megabytes: int
-
-
-STREAMS = (
-    Bounded(ALERT_STREAM, ALERTS, 72, 768),
-    Bounded(INBOX_STREAM, INBOXES, 72, 128),
-    Bounded(DEAD_LETTER_STREAM, DEAD_LETTERS, DEAD_LETTER_HOURS, 512),
-    Bounded(OUTCOME_STREAM, OUTCOMES, OUTCOME_HOURS, 256),
-)
 
 
 async def create(environ: Mapping[str, str]) -> List[str]:

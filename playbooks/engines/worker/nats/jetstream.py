@@ -28,15 +28,13 @@ from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import readers
 from playbooks.engines.worker.nats import streams
+from playbooks.engines.worker.nats.bounds import HEADERS, LARGEST
 from playbooks.engines.worker.nats.consumers import Consumer
 
 T = TypeVar("T")
 
 # Seconds that the API may take: creating a stream in a cluster is an election.
 TIMEOUT = 5.0
-
-# Bytes that the headers of a message take at most.
-HEADERS = 64 * 1024
 
 # Streams or consumers that the server lists at once. Source: nats-io/nats-server, JSApiListLimit
 PAGE = 256
@@ -216,7 +214,7 @@ class JetStream:
             storage=StorageType.FILE,
             max_consumers=-1,
             max_msgs=-1,
-            max_msg_size=streams.LARGEST + HEADERS,
+            max_msg_size=LARGEST + HEADERS,
             discard=DiscardPolicy.OLD,
         ).evolve(**self._limits)
         if max_age_hours is not None:

@@ -13,8 +13,8 @@ from typing import Any, Callable, Dict, Iterator, Optional
 
 from playbooks.core.instant import NANOSECONDS
 from playbooks.engines.worker import log
+from playbooks.engines.worker.nats.bounds import HEADERS
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.nats.jetstream import HEADERS
 
 # Seconds that a request stays open at the server, and that its end may be late before the request
 # counts as lost.

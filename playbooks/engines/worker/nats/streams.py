@@ -9,9 +9,7 @@ from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 
 LIMITS = "limits"
 
-# Bytes of the largest message that a stream which the worker creates takes, and what is proposed
-# for a stream without a bound.
-LARGEST = 1024 * 1024
+# Bytes that are proposed for a stream without a bound.
 SUGGESTED = 512 * 1024 * 1024
 
 # The part of its bound from which a stream counts as full.
