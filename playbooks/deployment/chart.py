@@ -16,7 +16,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Match, Sequence, cast
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
+from playbooks.core.settings import Setting
 from playbooks.deployment.apply import set_up
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
@@ -30,6 +32,7 @@ from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import NAMESPACES
 from playbooks.deployment.request.worker_settings import TOKEN, FileSetting
 from playbooks.deployment.terminal import documents
+from playbooks.engines.worker import watched
 
 # What stands for what differs: text that nothing else has.
 _NAMESPACE, _TOPIC, _IMAGE = "chartnamespace", "falco.chart.topic", "chart/image:1"
@@ -82,8 +85,10 @@ def _rules(playbook: Playbook) -> Iterator[str]:
     """Those that ``.place`` needs: a namespace, or the whole cluster where it is empty.
     ``.limited``: whether the playbook acts in the namespaces ``.namespaces`` only."""
     asked = {p.only_with: "on" for p in playbook.permissions if p.only_with}
-    limited = playbook.rights({**asked, NAMESPACES: "one"})
-    for permission in playbook.permissions:
+    view = watched.permissions(playbook, {})
+    one = {NAMESPACES: "one"}
+    limited = [*playbook.rights({**asked, **one}), *watched.permissions(playbook, one)]
+    for permission in (*playbook.permissions, *view):
         if permission.namespace:
             where = f'eq .place "{permission.namespace}"'
         elif permission.cluster_wide:
@@ -93,6 +98,8 @@ def _rules(playbook: Playbook) -> Iterator[str]:
         conditions = [f"({where})"]
         if permission not in limited:
             conditions.append("(not .limited)")
+        if permission in view:
+            conditions.append(".watched")
         if permission.only_with:
             conditions.append(f'(not (has (get .env "{permission.only_with}") (list "" "off")))')
         rule = {
@@ -123,7 +130,7 @@ def _objects(playbook: Playbook) -> str:
     made = ENGINE.objects(request, invocation, existing).in_order
     own_role = f"{function}.{_NAMESPACE}"
     texts = [
-        _filled(manifest, function)
+        _filled(manifest, function, playbook.settings)
         for manifest in [*made, *worker.disruption_budget(function, _NAMESPACE, 2)]
         if not (manifest["kind"].endswith(("Role", "RoleBinding")) and _name(manifest) == own_role)
     ]
@@ -134,16 +141,25 @@ def _name(manifest: Manifest) -> str:
     return str(manifest["metadata"]["name"])
 
 
-def _with_holes(manifest: Manifest) -> Manifest:
+def _is_duration(setting: Setting) -> bool:
+    """Whether its text is a time such as 1h, and its value the seconds."""
+    try:
+        return bool(setting.check("1h") == 3600.0)
+    except InvalidSetting:
+        return False
+
+
+def _with_holes(manifest: Manifest, settings: Sequence[Setting]) -> Manifest:
     """The object with @@...@@ where a template has to bring its own lines."""
     made: Manifest = json.loads(json.dumps(manifest))
     kind = made["kind"]
     if kind == "Secret":
         made["data"] = "@@secret@@"
     elif kind == "ConfigMap" and PARAMETERS in made["metadata"]["labels"]:
-        made["data"] = {key: f"@@parameter {key}@@" for key in made["data"]}
+        kinds = {s.name: "duration" if _is_duration(s) else "parameter" for s in settings}
+        made["data"] = {key: f"@@{kinds[key]} {key}@@" for key in made["data"]}
     elif kind == "NetworkPolicy":
-        made["spec"]["egress"] = "@@egress@@"
+        made["spec"].update(egress="@@egress@@", ingress="@@ingress@@")
     elif kind == "Deployment":
         made["spec"]["replicas"] = "@@replicas@@"
         template = made["spec"]["template"]
@@ -151,8 +167,6 @@ def _with_holes(manifest: Manifest) -> Manifest:
         template["spec"]["terminationGracePeriodSeconds"] = "@@grace@@"
         _pod_with_holes(template["spec"])
     elif kind == "Function":
-        # A record of what is deployed: the code is in the image.
-        made["spec"].update({"function": "", "checksum": "", "deps": ""})
         pod = made["spec"]["deployment"]["spec"]["template"]["spec"]
         _pod_with_holes(pod)
     return made
@@ -174,8 +188,8 @@ def _of_token(elements: Sequence[Manifest], hole: str) -> List[Any]:
     ]
 
 
-def _filled(manifest: Manifest, function: str) -> str:
-    text = _literal(documents([_with_holes(manifest)]))
+def _filled(manifest: Manifest, function: str, settings: Sequence[Setting]) -> str:
+    text = _literal(documents([_with_holes(manifest, settings)]))
     text = _HOLE.sub(partial(_hole, manifest.get("data") or {}), text)
     text = text.replace(function, "{{ .function }}").replace(_NAMESPACE, "{{ .namespace }}")
     text = text.replace(_IMAGE, "{{ .image }}")
@@ -201,6 +215,9 @@ def _hole(defaults: Mapping[str, str], found: Match[str]) -> str:
     if name == "parameter":
         value = f'dig "{key}" {json.dumps(defaults[key])} .env'
         return f"{indent}{start}{{{{ {value} | toString | nospace | toJson }}}}\n"
+    if name == "duration":
+        value = f'include "falco-playbooks.seconds" (dig "{key}" {json.dumps(defaults[key])} .env)'
+        return f"{indent}{start}{{{{ {value} | toJson }}}}\n"
     if name in ("replicas", "grace", "revision"):
         return f"{indent}{start}{{{{ .{name} | toJson }}}}\n"
     # In a list, elements; else a map or list below the key.

@@ -105,7 +105,7 @@ subjects:
 ---
 apiVersion: v1
 data:
-  CORDON_TTL: {{ dig "CORDON_TTL" "off" .env | toString | nospace | toJson }}
+  CORDON_TTL: {{ include "falco-playbooks.seconds" (dig "CORDON_TTL" "off" .env) | toJson }}
 kind: ConfigMap
 metadata:
   labels:
@@ -164,16 +164,8 @@ spec:
 {{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
 {{- end }}
   ingress:
-  - from:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: falco
-    ports:
-    - port: 8080
-      protocol: TCP
-  - ports:
-    - port: 8082
-      protocol: TCP
+{{- with include "falco-playbooks.ingress" . }}{{ . | nindent 4 }}
+{{- end }}
   podSelector:
     matchLabels:
       created-by: kubeless
@@ -345,7 +337,6 @@ metadata:
   name: {{ .function }}
   namespace: {{ .namespace }}
 spec:
-  checksum: ""
   deployment:
     spec:
       template:
@@ -374,8 +365,6 @@ spec:
           volumes:
 {{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
 {{- end }}
-  deps: ""
-  function: ""
   handler: cordon.handler
   runtime: python3.8
   service:

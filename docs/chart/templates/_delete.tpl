@@ -48,6 +48,27 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (not .place) (not .limited) .watched }}
+- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}
+{{- end }}
 {{- end }}
 {{- define "falco-playbooks.delete.objects" -}}
 ---
@@ -206,16 +227,8 @@ spec:
 {{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
 {{- end }}
   ingress:
-  - from:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: falco
-    ports:
-    - port: 8080
-      protocol: TCP
-  - ports:
-    - port: 8082
-      protocol: TCP
+{{- with include "falco-playbooks.ingress" . }}{{ . | nindent 4 }}
+{{- end }}
   podSelector:
     matchLabels:
       created-by: kubeless
@@ -387,7 +400,6 @@ metadata:
   name: {{ .function }}
   namespace: {{ .namespace }}
 spec:
-  checksum: ""
   deployment:
     spec:
       template:
@@ -416,8 +428,6 @@ spec:
           volumes:
 {{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
 {{- end }}
-  deps: ""
-  function: ""
   handler: delete.handler
   runtime: python3.8
   service:

@@ -93,6 +93,45 @@
   {{- end }}
 {{- end }}
 
+{{/* Who may post alerts (HTTP_FROM), and who may read metrics (METRICS_FROM). */}}
+{{- define "falco-playbooks.ingress" -}}
+{{- $from := dig "HTTP_FROM" "falco" .env | nospace }}
+{{- $namespaces := list }}
+{{- if ne (dig "HTTP" "on" .env) "off" }}{{ $namespaces = splitList "," $from | compact }}{{ end }}
+{{- $addresses := .apiServers | default list }}
+{{- $open := has "any" $namespaces }}
+{{- if or $namespaces $addresses }}
+- ports:
+  - { protocol: TCP, port: 8080 }
+  {{- if not $open }}
+  from:
+  {{- range $namespaces }}
+  - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ . }} } }
+  {{- end }}
+  {{- range $addresses }}
+  - ipBlock: { cidr: {{ . | toJson }} }
+  {{- end }}
+  {{- end }}
+{{- end }}
+- ports:
+  - { protocol: TCP, port: 8082 }
+  {{- $readers := splitList "," (dig "METRICS_FROM" "any" .env | nospace) | compact }}
+  {{- if not (has "any" $readers) }}
+  from:
+  {{- range $readers }}
+  - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ . }} } }
+  {{- end }}
+  {{- end }}
+{{- end }}
+
+{{/* A time such as 1h, as the admission policies read it; off stays so. */}}
+{{- define "falco-playbooks.seconds" -}}
+{{- if eq . "off" }}off{{ else }}
+{{- $unit := get (dict "s" 1 "m" 60 "h" 3600 "d" 86400) (regexFind "[smhd]$" .) }}
+{{- printf "%d.0" (mul (regexFind "^[0-9]+" . | atoi) $unit) }}
+{{- end }}
+{{- end }}
+
 {{/* The rules, in one namespace or, where .place is empty, in the cluster. */}}
 {{- define "falco-playbooks.role" -}}
 {{- $kind := ternary "Role" "ClusterRole" (ne .place "") }}

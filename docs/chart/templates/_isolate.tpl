@@ -57,6 +57,27 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
+- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "watch"]}
+{{- end }}
+{{- if and (not .place) (not .limited) .watched }}
+- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}
+{{- end }}
 {{- end }}
 {{- define "falco-playbooks.isolate.objects" -}}
 ---
@@ -138,7 +159,7 @@ data:
   ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
   ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | toJson }}
   ISOLATE_DIRECTION: {{ dig "ISOLATE_DIRECTION" "both" .env | toString | nospace | toJson }}
-  ISOLATE_TTL: {{ dig "ISOLATE_TTL" "off" .env | toString | nospace | toJson }}
+  ISOLATE_TTL: {{ include "falco-playbooks.seconds" (dig "ISOLATE_TTL" "off" .env) | toJson }}
   NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}
   PROTECTED_NAMESPACES: {{ dig "PROTECTED_NAMESPACES" "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*" .env | toString | nospace | toJson }}
 kind: ConfigMap
@@ -275,16 +296,8 @@ spec:
 {{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
 {{- end }}
   ingress:
-  - from:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: falco
-    ports:
-    - port: 8080
-      protocol: TCP
-  - ports:
-    - port: 8082
-      protocol: TCP
+{{- with include "falco-playbooks.ingress" . }}{{ . | nindent 4 }}
+{{- end }}
   podSelector:
     matchLabels:
       created-by: kubeless
@@ -456,7 +469,6 @@ metadata:
   name: {{ .function }}
   namespace: {{ .namespace }}
 spec:
-  checksum: ""
   deployment:
     spec:
       template:
@@ -485,8 +497,6 @@ spec:
           volumes:
 {{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
 {{- end }}
-  deps: ""
-  function: ""
   handler: isolate.handler
   runtime: python3.8
   service:

@@ -59,16 +59,8 @@ spec:
 {{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
 {{- end }}
   ingress:
-  - from:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: falco
-    ports:
-    - port: 8080
-      protocol: TCP
-  - ports:
-    - port: 8082
-      protocol: TCP
+{{- with include "falco-playbooks.ingress" . }}{{ . | nindent 4 }}
+{{- end }}
   podSelector:
     matchLabels:
       created-by: kubeless
@@ -238,7 +230,6 @@ metadata:
   name: {{ .function }}
   namespace: {{ .namespace }}
 spec:
-  checksum: ""
   deployment:
     spec:
       template:
@@ -265,8 +256,6 @@ spec:
           volumes:
 {{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
 {{- end }}
-  deps: ""
-  function: ""
   handler: slack.handler
   runtime: python3.8
   service:

@@ -107,7 +107,7 @@ apiVersion: v1
 data:
   TAINT_EFFECT: {{ dig "TAINT_EFFECT" "NoSchedule" .env | toString | nospace | toJson }}
   TAINT_KEY: {{ dig "TAINT_KEY" "falco/alert" .env | toString | nospace | toJson }}
-  TAINT_TTL: {{ dig "TAINT_TTL" "off" .env | toString | nospace | toJson }}
+  TAINT_TTL: {{ include "falco-playbooks.seconds" (dig "TAINT_TTL" "off" .env) | toJson }}
 kind: ConfigMap
 metadata:
   labels:
@@ -166,16 +166,8 @@ spec:
 {{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
 {{- end }}
   ingress:
-  - from:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: falco
-    ports:
-    - port: 8080
-      protocol: TCP
-  - ports:
-    - port: 8082
-      protocol: TCP
+{{- with include "falco-playbooks.ingress" . }}{{ . | nindent 4 }}
+{{- end }}
   podSelector:
     matchLabels:
       created-by: kubeless
@@ -347,7 +339,6 @@ metadata:
   name: {{ .function }}
   namespace: {{ .namespace }}
 spec:
-  checksum: ""
   deployment:
     spec:
       template:
@@ -376,8 +367,6 @@ spec:
           volumes:
 {{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
 {{- end }}
-  deps: ""
-  function: ""
   handler: taint.handler
   runtime: python3.8
   service:
