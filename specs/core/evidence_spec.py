@@ -8,8 +8,8 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import documents, settings
 from playbooks.core.evidence.kept import Kept, Manifest, directory, missing_of
 from playbooks.core.redaction.redaction import Redaction
-from specs.support.imports import imported
 from playbooks.testing import NOW, UID, a_pod, an_alert
+from specs.support.imports import imported
 
 redaction = Redaction()
 SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -13,9 +13,6 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"
 
 # What was said, and what is said instead.
 INSTEAD = {
-    r"\bgiven up\b": "is a dead letter, was not written, timed out",
-    r"\bmend\b": "fix",
-    r"\banew\b": "again, a new one, reset",
     r"\bbegins? again\b": "reset",
     r"small letters": "lowercase letters",
     r"\bdoor\b": "HTTP endpoint",

@@ -11,15 +11,18 @@ from urllib.parse import quote
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.instant import Instant
 from playbooks.deployment.apply import symptoms
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.nats import manifests, users
 from playbooks.deployment.nats.manifests import IMAGE
-from playbooks.deployment.nats.users import User
+from playbooks.deployment.nats.users import Permissions, User
 from playbooks.deployment.packaging.archive import program_archive
 from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.engines.worker.function import Function
 
 __all__ = ["IMAGE", "Installation", "WorkerUser", "install", "printed"]
 
@@ -30,7 +33,7 @@ FALCOSIDEKICK_SECRET, FALCOSIDEKICK_KEY = "falcosidekick-nats", "NATS_HOSTPORT"
 FALCO_NAMESPACE = "falco"
 
 # The keys of a worker's Secret.
-USER, PASSWORD = "user", "password"
+USER, PASSWORD = "NATS_USER", "NATS_PASSWORD"
 
 # Seconds that the server and its streams may take, and between two looks.
 WITHIN, PAUSE = 600.0, 2.0
@@ -115,19 +118,28 @@ def printed(wanted: Installation, *, show_secrets: bool) -> Printed:
 def _objects(
     cluster: ClusterObjects, passwords: Mapping[str, str], wanted: Installation
 ) -> List[Manifest]:
-    uids = {}
-    for worker in _workers(passwords):
-        function = reference(KUBELESS_API, "Function", worker.function, worker.namespace)
-        for found in _found(cluster, function):
-            uids[worker.user] = found["metadata"]["uid"]
-    objects = _all(passwords, uids, _falco_namespace(cluster), wanted)
+    rights = {worker.user: _rights(cluster, worker) for worker in _workers(passwords)}
+    objects = _all(passwords, rights, _falco_namespace(cluster), wanted)
     there = {identity(m) for m in cluster.get([o for o in objects if o["kind"] in _MADE_ONCE])}
     return [each for each in objects if identity(each) not in there]
 
 
+def _rights(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
+    """Where its Function is there, those on what is named after it, and for its topics."""
+    place = reference(KUBELESS_API, "Function", worker.function, worker.namespace)
+    found = _found(cluster, place)
+    if not found:
+        return users.of_new_worker(worker.function)
+    uid = found[0]["metadata"]["uid"]
+    function = Function(worker.namespace, worker.function, uid, Instant(0), {})
+    triggers = cluster.list(("natstriggers.kubeless.io",), namespace=worker.namespace)
+    selected = [t["spec"] for t in triggers if is_trigger_of(worker.function, t)]
+    return users.of_worker(function, [spec["topic"] for spec in selected])
+
+
 def _all(
     passwords: Mapping[str, str],
-    uids: Mapping[str, str],
+    rights: Mapping[str, Permissions],
     falco_namespace: str,
     wanted: Installation,
 ) -> List[Manifest]:
@@ -138,7 +150,7 @@ def _all(
     url = f"nats://{users.FALCOSIDEKICK}:{quote(passwords[users.FALCOSIDEKICK])}@{manifests.HOST}"
     return [
         *(manifests.namespace(place) for place in dict.fromkeys(places)),
-        *manifests.server(_users(passwords, uids), image=wanted.image),
+        *manifests.server(_users(passwords, rights), image=wanted.image),
         manifests.secret(
             FALCOSIDEKICK_SECRET,
             falco_namespace,
@@ -156,15 +168,14 @@ def _all(
     ]
 
 
-def _users(passwords: Mapping[str, str], uids: Mapping[str, str]) -> List[User]:
-    """The rights of a worker whose Function is there are those on what is named after it."""
+def _users(passwords: Mapping[str, str], rights: Mapping[str, Permissions]) -> List[User]:
     found = [
         User(users.ADMIN, passwords[users.ADMIN]),
         User(users.FALCOSIDEKICK, passwords[users.FALCOSIDEKICK], users.of_falcosidekick()),
     ]
     for worker in _workers(passwords):
-        rights = users.of_worker(worker.function, uids.get(worker.user, users.ANY))
-        found.append(User(worker.user, passwords[worker.user], rights))
+        new = users.of_new_worker(worker.function)
+        found.append(User(worker.user, passwords[worker.user], rights.get(worker.user, new)))
     return found
 
 

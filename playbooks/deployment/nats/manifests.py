@@ -31,7 +31,7 @@ USERS_FILE = "users.conf"
 STORAGE = "2Gi"
 
 JOB = "nats-streams"
-PROGRAM = "playbooks.engines.worker.nats.create_streams"
+PROGRAM = "playbooks.engines.worker.operator.create_streams"
 
 # Seconds that the Job may take: images are pulled, packages are installed.
 _JOB_WITHIN = 600

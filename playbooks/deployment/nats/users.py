@@ -1,7 +1,8 @@
 """The users of a NATS server that Falco's alerts go through, each with the rights that it needs.
 
-The one source of these rights: docs/nats-users.conf is rendered from it, and so is what
-``deploy_playbook -S --with-nats`` gives a server.
+docs/nats-users.conf is rendered from it, and so is what ``deploy_playbook -S --with-nats`` gives a
+server. The rights of a worker whose Function is there are those that ``falco-playbook nats-user``
+prints.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence
 
 from playbooks.core.instant import Instant
+from playbooks.engines.worker import rights
 from playbooks.engines.worker.function import (
     ALERT_STREAM,
     ALERTS,
@@ -49,30 +51,23 @@ def of_falcosidekick() -> Permissions:
     return Permissions([ALERTS])
 
 
-def of_worker(
-    function: str = ANY, uid: str = ANY, topics: Optional[Sequence[str]] = None
-) -> Permissions:
-    """Of the worker that serves ``function``: its consumers, inbox, dead letters and outcomes.
+def of_worker(function: Function, topics: Sequence[str]) -> Permissions:
+    """Of the worker that serves the function: its own consumers, inbox, dead letters, outcomes."""
+    return Permissions(rights.publishing(function, topics), rights.subscribing(function))
 
-    ``uid``: that of the Function; its consumers are named after it. ``topics``: those that it may
-    have consumers for; None for all. A wildcard of NATS stands for a whole token: with no uid, a
-    worker reaches the consumers of others, too.
-    """
-    own = Function("", function, uid, Instant(0), {})
-    inbox = own.inbox_consumer if uid != ANY else ANY
-    exact = topics is not None and uid != ANY
-    alerts = [own.consumer(topic) for topic in topics or ()] if exact else [ANY]
-    consumers = [*((ALERT_STREAM, name) for name in alerts), (INBOX_STREAM, inbox)]
+
+def of_new_worker(function: str = ANY) -> Permissions:
+    """Of a worker whose Function is not there yet. A wildcard of NATS stands for a whole token, so
+    that it reaches the consumers and inboxes of others, too."""
+    own = Function("", function, ANY, Instant(0), {})
     streams = (ALERT_STREAM, INBOX_STREAM)
     return Permissions(
         publish=[
             *("$JS.API.STREAM.LIST", f"$JS.API.CONSUMER.LIST.{ALERT_STREAM}"),
-            *(f"$JS.API.CONSUMER.CREATE.{stream}.{name}.>" for stream, name in consumers),
-            *(f"$JS.API.CONSUMER.INFO.{stream}.{name}" for stream, name in consumers),
-            # Also those of topics that it no longer has.
-            f"$JS.API.CONSUMER.DELETE.{ALERT_STREAM}.{ANY}",
-            f"$JS.API.CONSUMER.DELETE.{INBOX_STREAM}.{inbox}",
-            *(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}" for stream, name in consumers),
+            *(f"$JS.API.CONSUMER.CREATE.{stream}.{ANY}.>" for stream in streams),
+            *(f"$JS.API.CONSUMER.INFO.{stream}.{ANY}" for stream in streams),
+            *(f"$JS.API.CONSUMER.DELETE.{stream}.{ANY}" for stream in streams),
+            *(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{ANY}" for stream in streams),
             *(f"$JS.ACK.{stream}.>" for stream in streams),
             f"$JS.API.STREAM.MSG.GET.{DEAD_LETTER_STREAM}",
             f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTER_STREAM}",
@@ -89,7 +84,7 @@ def documented() -> List[User]:
     return [
         User(ADMIN, "$ADMIN"),
         User(FALCOSIDEKICK, "$FALCOSIDEKICK", of_falcosidekick()),
-        User("worker", "$WORKER", of_worker()),
+        User("worker", "$WORKER", of_new_worker()),
     ]
 
 

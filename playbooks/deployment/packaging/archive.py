@@ -53,7 +53,7 @@ def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
 
 def program_archive(module: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a program imports it that runs no playbook:
-    ``engines/worker/nats/create_streams``."""
+    ``engines/worker/operator/create_streams``."""
     files = _packaged([module], package)
     return _zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 

@@ -69,11 +69,12 @@ with description("-S --with-nats") as self:
         secret = self.cluster.the("Secret", "falco-delete-nats")
 
         expect(secret["metadata"]["namespace"]).to(equal("ops"))
-        expect(text(secret, "user")).to(equal("ops.falco-delete"))
-        expect(text(secret, "password")).to(equal(passwords(self.cluster)["ops.falco-delete"]))
+        expect(text(secret, "NATS_USER")).to(equal("ops.falco-delete"))
+        expect(text(secret, "NATS_PASSWORD")).to(equal(passwords(self.cluster)["ops.falco-delete"]))
         expect(answer.out).to(
             contain(
-                "-s NATS_USER=falco-delete-nats/user -s NATS_PASSWORD=falco-delete-nats/password"
+                "-s NATS_USER=falco-delete-nats/NATS_USER",
+                "-s NATS_PASSWORD=falco-delete-nats/NATS_PASSWORD",
             )
         )
 

@@ -1,14 +1,30 @@
+import json
 import re
 from pathlib import Path
 
 from expects import contain, equal, expect
 from mamba import description, it
 
-from playbooks.deployment.nats.users import User, configuration, documented, of_worker
-from playbooks.engines.worker.nats.create_streams import STREAMS
+from playbooks.core.instant import Instant
+from playbooks.deployment.nats.users import (
+    User,
+    configuration,
+    documented,
+    of_new_worker,
+    of_worker,
+)
+from playbooks.engines.worker import rights
+from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.operator.create_streams import STREAMS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
+
+
+def _listed(text):
+    """The subjects, as JSON."""
+    return ", ".join(re.findall(r'^ +("[^"]+")$', text, re.MULTILINE))
+
 
 with description("The users of NATS") as self:
     with it("are those of the documented file"):
@@ -18,25 +34,22 @@ with description("The users of NATS") as self:
             equal(configuration(documented()))
         )
 
-    with it("give a worker nothing that bears the name of another function"):
-        subjects = of_worker("falco-delete").publish
+    with it("give a new worker nothing that bears the name of another function"):
+        subjects = of_new_worker("falco-delete").publish
 
         expect(subjects).to(contain("falco-dead.falco-delete", "falco-outcomes.falco-delete"))
         expect([s for s in subjects if s in ("falco-dead.*", "falco-outcomes.*")]).to(equal([]))
 
-    with it("give a worker the inbox of its Function only, where that is known"):
-        subjects = of_worker("falco-delete", UID).publish
+    with it("give a worker whose Function is there what falco-playbook nats-user prints"):
+        function = Function("ops", "falco-delete", UID, Instant(0), {})
+        given = of_worker(function, ["falco.error.*"])
+        printed = rights.block(function, given.publish, given.subscribe)
+        ours = configuration([User("ops.falco-delete", "$OPS_FALCO_DELETE", given)])
 
-        expect(subjects).to(
-            contain(
-                f"falco-inbox.{UID}",
-                f"$JS.API.CONSUMER.MSG.NEXT.FALCO_INBOX.falco-{UID}-inbox",
-            )
-        )
-        expect([each for each in subjects if each.startswith("falco-inbox.*")]).to(equal([]))
+        expect(json.loads(f"[{_listed(ours)}]")).to(equal(json.loads(f"[{_listed(printed)}]")))
 
     with it("let no worker publish an alert"):
-        patterns = [*of_worker().publish, *of_worker("falco-delete", UID).publish]
+        patterns = of_new_worker().publish
 
         expect([each for each in patterns if each in (">", "*.>") or each[:6] == "falco."]).to(
             equal([])

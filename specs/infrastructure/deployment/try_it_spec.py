@@ -100,7 +100,8 @@ def script():
 
 AS_USER = """\
 case " $* " in *NATS_USER* | *" --with-nats "*) ;; *" -t "*)
-    set -- "$@" -s NATS_USER=falco-delete-nats/user -s NATS_PASSWORD=falco-delete-nats/password ;;
+    set -- "$@" -s NATS_USER=falco-delete-nats/NATS_USER
+    set -- "$@" -s NATS_PASSWORD=falco-delete-nats/NATS_PASSWORD ;;
 esac"""
 
 
@@ -197,7 +198,8 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
             contain(
                 "created   StatefulSet nats-io/nats\n",
                 "existingSecret: falcosidekick-nats\n",
-                "-s NATS_USER=falco-delete-nats/user -s NATS_PASSWORD=falco-delete-nats/password",
+                "-s NATS_USER=falco-delete-nats/NATS_USER",
+                "-s NATS_PASSWORD=falco-delete-nats/NATS_PASSWORD",
             )
         )
 

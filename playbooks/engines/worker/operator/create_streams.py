@@ -1,4 +1,4 @@
-"""``python3 -m playbooks.engines.worker.nats.create_streams``: creates missing streams.
+"""``python3 -m playbooks.engines.worker.operator.create_streams``: creates missing streams.
 
 For an administrator's NATS user: workers with least rights create none. It reads the worker's
 ``NATS_*`` settings, waits for the server, and prints a line for each stream. It changes no stream
