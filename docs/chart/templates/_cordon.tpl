@@ -1,6 +1,6 @@
 {{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}
 {{- define "falco-playbooks.cordon.facts" -}}
-{"acts": true, "required": [], "secret": ["SLACK_WEBHOOK_URL", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "places": ["default"]}
+{"acts": true, "required": [], "secret": ["SLACK_WEBHOOK_URL", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "places": ["default"]}
 {{- end }}
 {{- define "falco-playbooks.cordon.rules" -}}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}

@@ -9,7 +9,6 @@ from playbooks.core.notifications.kinds import undone
 from playbooks.core.notifications.slack import MessageOptions, message
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.testing import an_alert
-from playbooks.testing import an_alert
 
 POD = TargetRef("isolate", "Pod", "web-1", "shop", "u-1")
 DONE = replace(

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from expects import contain, equal, expect, have_len, start_with
+from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
@@ -204,7 +204,9 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
         )
 
     with it("deploys a worker that warns of nothing"):
-        expect(self.said + self.done.stderr).not_to(contain("warning"))
+        said = "".join(self.of[number] for number in "12345")
+
+        expect(said + self.done.stderr).not_to(contain("warning"))
 
     with it("deletes the pod of a test alert, and says so in the reply, the log and the history"):
         expect(self.of["4"].count('"reason": "deletion-accepted"')).to(equal(2))
@@ -217,13 +219,13 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
         acted = re.findall("Terminal shell in container", self.of["5"])
 
         expect(self.of["5"]).to(contain("paused"))
-        expect(acted).to(have_len(4))
+        expect(len(acted)).to(be_above(3))
 
     with it("deploys as README says, checks, shows the history, pauses and removes"):
         said = self.of["6"]
 
         expect(said.count("falco-delete-trigger-0 answers falco.critical.*")).to(equal(2))
-        expect(said).to(contain("deleted   Function playbooks/falco-delete"))
+        expect(said).to(contain("removed   Function playbooks/falco-delete"))
 
     with it("leaves nothing behind"):
         kubectl("wait", "--for=delete", "namespace", *NAMESPACES, "--timeout=120s", seconds=130)

@@ -9,7 +9,6 @@ from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
 from playbooks.testing import NOW, a_document
-from playbooks.testing import a_document
 
 EVERYTHING = Bounds(Instant(0))
 
