@@ -107,7 +107,7 @@ with description("The playbook of the page about extending, outside this reposit
         shutil.copytree(ROOT / "playbooks", source / "playbooks", ignore=left_out)
         for name in ("setup.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, source)
-        run("setup.py", "-q", "bdist_wheel", "-d", str(self.directory), cwd=source)
+        start("setup.py", "-q", "bdist_wheel", "-d", str(self.directory), cwd=source).communicate()
         (wheel,) = self.directory.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(self.installed)
