@@ -29,7 +29,7 @@ def names() -> List[str]:
 
 def load(name: str) -> Playbook:
     """The declaration of a playbook. Raises InvalidSetting with the list of those there are."""
-    if name == "__init__" or not name.isidentifier() or not (PACKAGE / f"{name}.py").is_file():
+    if not _is_there(name):
         raise InvalidSetting(f"there is no playbook {name!r}: one of {', '.join(names())}")
     try:
         declared = import_module(f"playbooks.{name}").playbook
@@ -38,6 +38,12 @@ def load(name: str) -> Playbook:
     if not isinstance(declared, Playbook) or declared.name != name:
         raise InvalidSetting(f"playbooks/{name}.py declares no Playbook of the name {name!r}")
     return declared
+
+
+def _is_there(name: str) -> bool:
+    if name == "__init__" or not name.isidentifier():
+        return False
+    return any((each / f"{name}.py").is_file() for each in directories())
 
 
 def containing(kind: str = "") -> List[Playbook]:
