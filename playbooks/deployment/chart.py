@@ -62,6 +62,7 @@ def _of(playbook: Playbook) -> str:
     known = [*playbook.settings, *ENGINE.settings]
     facts = {
         "acts": playbook.acts,
+        "keys": sorted(k for m in _made(playbook) if m["kind"] == "Secret" for k in m["data"]),
         "required": [s.name for s in playbook.settings if s.required],
         "secret": [s.name for s in known if s.secret],
         "files": [s.name for s in known if isinstance(s, FileSetting)],
@@ -110,9 +111,12 @@ def _rules(playbook: Playbook) -> Iterator[str]:
         yield f"{{{{- if and {' '.join(conditions)} }}}}\n- {json.dumps(rule)}\n{{{{- end }}}}\n"
 
 
-def _objects(playbook: Playbook) -> str:
-    """All but roles, which differ by namespaces."""
-    function = f"falco-{playbook.name}-chartfunction"
+def _function(playbook: Playbook) -> str:
+    return f"falco-{playbook.name}-chartfunction"
+
+
+def _made(playbook: Playbook) -> List[Manifest]:
+    function = _function(playbook)
     request = Request(
         playbook=playbook,
         function=function,
@@ -128,10 +132,16 @@ def _objects(playbook: Playbook) -> str:
     invocation = Invocation(options, {}, cast(ClusterObjects, None))
     existing = Existing(bound=Bound(allowed=True), token="-" * 16, hash_key="-" * 16)
     made = ENGINE.objects(request, invocation, existing).in_order
+    return [*made, *worker.disruption_budget(function, _NAMESPACE, 2)]
+
+
+def _objects(playbook: Playbook) -> str:
+    """All but roles, which differ by namespaces."""
+    function = _function(playbook)
     own_role = f"{function}.{_NAMESPACE}"
     texts = [
         _filled(manifest, function, playbook.settings)
-        for manifest in [*made, *worker.disruption_budget(function, _NAMESPACE, 2)]
+        for manifest in _made(playbook)
         if not (manifest["kind"].endswith(("Role", "RoleBinding")) and _name(manifest) == own_role)
     ]
     return "".join(f"---\n{text}" for text in texts)

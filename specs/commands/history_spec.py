@@ -13,11 +13,10 @@ from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.outcome_log import line
-from playbooks.testing import a_document
+from playbooks.testing import a_document, a_pod
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
 from specs.deployment.mothers import a_request
 from specs.deployment.mothers import objects as kubeless_objects
-from playbooks.testing import a_document, a_pod
 
 HISTORY = ("history", "-p", "delete")
 NODE = TargetRef("undo", "Node", "node-1", "", "uid-2")

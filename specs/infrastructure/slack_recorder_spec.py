@@ -15,9 +15,7 @@ from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.taint import playbook
-from playbooks.testing import RecordingSlack
-from playbooks.testing import NOW, an_alert
-from playbooks.testing import RecordingSlack, an_alert
+from playbooks.testing import NOW, RecordingSlack, an_alert
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
 

@@ -56,7 +56,9 @@
 {{/* The bearer token and the key of hashes: those that are there, or new ones. */}}
 {{- define "falco-playbooks.secret" -}}
 {{- $there := dig "data" (dict) (lookup "v1" "Secret" .namespace .function | default dict) }}
-{{- range $key := ternary (list "FALCO_HASH_KEY" "HTTP_TOKEN") (list "FALCO_HASH_KEY") .token }}
+{{- $keys := .facts.keys }}
+{{- if not .token }}{{ $keys = without $keys "HTTP_TOKEN" }}{{ end }}
+{{- range $key := $keys }}
 {{ $key }}: {{ get $there $key | default (randAlphaNum 43 | b64enc) }}
 {{- end }}
 {{- end }}

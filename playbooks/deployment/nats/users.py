@@ -73,7 +73,8 @@ def of_new_worker(function: str = ANY) -> Permissions:
             f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTER_STREAM}",
             f"$JS.API.CONSUMER.CREATE.{OUTCOME_STREAM}.{ANY}.>",
             f"$JS.API.CONSUMER.MSG.NEXT.{OUTCOME_STREAM}.{ANY}",
-            *(own.dead_letters, own.inbox, own.outcome(ANY), own.outcomes),
+            *(own.dead_letters, f"{own.dead_letters}.*"),
+            *(own.inbox, own.outcome(ANY), own.outcomes),
         ],
         subscribe=["_INBOX.>", own.outcome(ANY)],
     )
