@@ -125,8 +125,10 @@ def _rights_in_force(made: Sequence[Manifest]) -> None:
             continue
         where = binding["metadata"].get("namespace", "default")
         for subject in binding["subjects"]:
-            user = f"system:serviceaccount:{subject['namespace']}:{subject['name']}"
-            eventually(partial(_has, user, where, role["rules"]))
+            named = subject["name"]
+            if subject["kind"] == "ServiceAccount":
+                named = f"system:serviceaccount:{subject['namespace']}:{named}"
+            eventually(partial(_has, named, where, role["rules"]))
 
 
 def _has(user: str, namespace: str, rules: Sequence[Manifest]) -> bool:
