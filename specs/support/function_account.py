@@ -4,14 +4,13 @@ for it, and nothing else, by whatever name the API server has for it."""
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Mapping
 
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.request.request import Request
 from specs.support.real_cluster import (
     cleaned_up,
     create,
-    delete,
     kubectl,
     token_of,
 )
@@ -24,12 +23,6 @@ def granted(request: Request, namespace: str, *users: str) -> None:
         if "namespace" not in each["metadata"]:
             cleaned_up(each["metadata"]["name"], each["kind"])
     create(*made)
-
-
-def revoked(request: Request, namespace: str) -> None:
-    for each in rights.rights(request, namespace, rights.users("nobody")):
-        if "namespace" not in each["metadata"]:
-            delete(each["kind"], each["metadata"]["name"])
 
 
 def token_with(request: Request, namespace: str) -> str:
@@ -47,22 +40,3 @@ def kubeconfig(user: Mapping[str, Any], *, namespace: str) -> str:
     config["users"][0]["user"] = user
     config["contexts"][0]["context"]["namespace"] = namespace
     return json.dumps(config)
-
-
-def allowed(user: str, asked: Sequence[Mapping[str, str]]) -> List[bool]:
-    """What ``kubectl auth can-i --as USER`` says to each of these: verb, group, resource and
-    namespace. Asked at once, by as many reviews."""
-    reviews: List[Dict[str, Any]] = [
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {"user": user, "resourceAttributes": _attributes(each)},
-        }
-        for each in asked
-    ]
-    return [bool(each["status"]["allowed"]) for each in create(*reviews)]
-
-
-def _attributes(asked: Mapping[str, str]) -> Dict[str, str]:
-    resource, _, subresource = asked["resource"].partition("/")
-    return {**asked, "resource": resource, "subresource": subresource}
