@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Match, Sequence, cast
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.cluster.permissions import OWN
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
@@ -60,13 +61,15 @@ def files() -> Dict[str, str]:
 
 def _of(playbook: Playbook) -> str:
     known = [*playbook.settings, *ENGINE.settings]
+    places = {p.namespace for p in playbook.permissions}
     facts = {
         "acts": playbook.acts,
         "keys": sorted(k for m in _made(playbook) if m["kind"] == "Secret" for k in m["data"]),
         "required": [s.name for s in playbook.settings if s.required],
         "secret": [s.name for s in known if s.secret],
         "files": [s.name for s in known if isinstance(s, FileSetting)],
-        "places": sorted({p.namespace for p in playbook.permissions if p.namespace}),
+        "own": OWN in places,
+        "places": sorted(places - {"", OWN}),
     }
     return "".join(
         _define(f"falco-playbooks.{playbook.name}.{part}", text)
@@ -90,7 +93,9 @@ def _rules(playbook: Playbook) -> Iterator[str]:
     one = {NAMESPACES: "one"}
     limited = [*playbook.rights({**asked, **one}), *watched.permissions(playbook, one)]
     for permission in (*playbook.permissions, *view):
-        if permission.namespace:
+        if permission.namespace == OWN:
+            where = "eq .place .namespace"
+        elif permission.namespace:
             where = f'eq .place "{permission.namespace}"'
         elif permission.cluster_wide:
             where = "not .place"

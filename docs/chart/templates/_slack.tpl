@@ -1,6 +1,6 @@
 {{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}
 {{- define "falco-playbooks.slack.facts" -}}
-{"acts": false, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": ["SLACK_WEBHOOK_URL"], "secret": ["SLACK_WEBHOOK_URL", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "places": []}
+{"acts": false, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": ["SLACK_WEBHOOK_URL"], "secret": ["SLACK_WEBHOOK_URL", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": false, "places": []}
 {{- end }}
 {{- define "falco-playbooks.slack.rules" -}}
 {{- end }}
