@@ -4,25 +4,35 @@ for it, and nothing else, by whatever name the API server has for it."""
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.request.request import Request
 from specs.support.real_cluster import (
     cleaned_up,
     create,
+    delete,
+    eventually,
     kubectl,
     token_of,
 )
 
 
 def granted(request: Request, namespace: str, *users: str) -> None:
-    """Make the roles, bound to these users, and the ledger, until the spec ends."""
+    """Make the roles, bound to these users, and the ledger, until the spec ends. They are in force
+    a moment later."""
     made = rights.rights(request, namespace, rights.users(*users))
     for each in made:
         if "namespace" not in each["metadata"]:
             cleaned_up(each["metadata"]["name"], each["kind"])
-    create(*made)
+    wanted = {"apiVersion": "v1", "kind": "List", "items": made}
+    kubectl("create", "-f", "-", stdin=json.dumps(wanted))
+
+
+def revoked(request: Request, namespace: str) -> None:
+    for each in rights.rights(request, namespace, rights.users("nobody")):
+        if "namespace" not in each["metadata"]:
+            delete(each["kind"], each["metadata"]["name"])
 
 
 def token_with(request: Request, namespace: str) -> str:
@@ -31,6 +41,10 @@ def token_with(request: Request, namespace: str) -> str:
     kubectl("create", "serviceaccount", name, "-n", namespace)
     user = f"system:serviceaccount:{namespace}:{name}"
     granted(request, namespace, user)
+    ledger = {"resource": "configmaps", "name": f"{name}-ledger", "verb": "patch"}
+    wanted = ({"resource": "pods", "verb": "delete"}, ledger)
+    asked = [{"group": "", **each, "namespace": namespace} for each in wanted]
+    eventually(lambda: all(allowed(user, asked)))
     return token_of(name, namespace)
 
 
@@ -40,3 +54,22 @@ def kubeconfig(user: Mapping[str, Any], *, namespace: str) -> str:
     config["users"][0]["user"] = user
     config["contexts"][0]["context"]["namespace"] = namespace
     return json.dumps(config)
+
+
+def allowed(user: str, asked: Sequence[Mapping[str, str]]) -> List[bool]:
+    """What ``kubectl auth can-i --as USER`` says to each of these: verb, group, resource and
+    namespace. Asked at once, by as many reviews."""
+    reviews: List[Dict[str, Any]] = [
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": _attributes(each)},
+        }
+        for each in asked
+    ]
+    return [bool(each["status"]["allowed"]) for each in create(*reviews)]
+
+
+def _attributes(asked: Mapping[str, str]) -> Dict[str, str]:
+    resource, _, subresource = asked["resource"].partition("/")
+    return {**asked, "resource": resource, "subresource": subresource}

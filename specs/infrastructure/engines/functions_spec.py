@@ -13,6 +13,7 @@ from urllib.request import urlopen
 from expects import be_empty, equal, expect, have_key
 from mamba import after, before, description, it
 
+from playbooks.core import catalogue
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.knative import PROGRAM
@@ -23,7 +24,7 @@ from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, ask
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.function_account import kubeconfig, token_with
+from specs.support.function_account import allowed, granted, kubeconfig, revoked, token_with
 from specs.support.google_cloud import NAME, GoogleCloud
 
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
@@ -234,6 +235,63 @@ with description("Falcosidekick, to functions on a real cluster,") as self:
         served = self.place.knative()
         with served as url:
             self.send(CLOUDEVENTS_ADDRESS=url, CLOUDEVENTS_EXTENSIONS="falcotoken:a-token")
+
+
+with description("The rights that are printed for the account of a function") as self:
+    with before.all:
+        self.namespace, self.elsewhere = cluster.a_namespace(), cluster.a_namespace()
+        self.requests = {}
+        for name in catalogue.names():
+            if catalogue.load(name).permissions:
+                given = a_request(name, cluster.a_name()[len("falco-") :], self.namespace)
+                self.requests[name] = given
+                granted(given, self.namespace, email(name))
+
+    with after.all:
+        for given in self.requests.values():
+            revoked(given, self.namespace)
+        for namespace in (self.namespace, self.elsewhere):
+            cluster.delete_namespace(namespace)
+
+    with it("allow every verb of its playbook, where it needs it, and none of any other playbook"):
+        table = {
+            (name, *each)
+            for name, given in self.requests.items()
+            for each in places(given, self.namespace)
+        }
+        verbs = sorted({each[1:] for each in table})
+        elsewhere = [
+            (v, g, r, self.elsewhere) for v, g, r, place in verbs if place == self.namespace
+        ]
+        for name in self.requests:
+            wanted = [each in {row[1:] for row in table if row[0] == name} for each in verbs]
+
+            def heard(asked, user=email(name)):
+                keys = ("verb", "group", "resource", "namespace")
+                return allowed(user, [dict(zip(keys, each)) for each in asked])
+
+            def as_wanted(wanted=wanted):
+                found = dict(zip(verbs, heard(verbs)))
+                wrong = {each for each, yes in zip(verbs, wanted) if found[each] != yes}
+                assert not wrong, f"{name}: {sorted(wrong)}"
+                return True
+
+            cluster.eventually(as_wanted)
+            expect((name, [e for e, yes in zip(elsewhere, heard(elsewhere)) if yes])).to(
+                equal((name, []))
+            )
+
+
+def email(playbook):
+    return f"{playbook}@project-1.iam.gserviceaccount.com"
+
+
+def places(given, namespace):
+    """Verb, group, resource and namespace of everything that it needs; none for the cluster's."""
+    for permission in given.playbook.rights(given.values):
+        place = permission.namespace or ("" if permission.cluster_wide else namespace)
+        for verb in permission.verbs:
+            yield verb, permission.group, permission.resource, place
 
 
 not_run_unless(CLUSTER, globals())
