@@ -117,10 +117,16 @@ def create(*manifests: Mapping[str, Any]) -> List[Manifest]:
 
 def _rights_in_force(made: Sequence[Manifest]) -> None:
     """Waits until the API server knows what bindings among ``made`` give: it learns by watching."""
-    roles = {(role["kind"], role["metadata"]["name"]): role for role in made if "rules" in role}
+    roles = {
+        (role["kind"], role["metadata"]["name"], role["metadata"].get("namespace")): role
+        for role in made
+        if "rules" in role
+    }
     for binding in made:
         of = binding.get("roleRef", {})
-        role = roles.get((of.get("kind"), of.get("name")))
+        # A ClusterRole is in no namespace; Roles of one name may be in several.
+        place = binding["metadata"].get("namespace") if of.get("kind") == "Role" else None
+        role = roles.get((of.get("kind"), of.get("name"), place))
         if role is None:
             continue
         where = binding["metadata"].get("namespace", "default")
