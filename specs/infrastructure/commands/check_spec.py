@@ -232,7 +232,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
 
         expect(code).to(equal(1))
         expect(found["rights"]).to(
-            equal(("failed", "falco-isolate may not get pods; list pods; patch pods"))
+            equal(("failed", "falco-isolate may not get pods; list pods; patch pods; watch pods"))
         )
         # Without the right to patch pods, the role rejects what the policy would.
         expect(found["admission policy"][0]).to(equal("ok"))

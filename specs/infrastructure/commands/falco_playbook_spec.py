@@ -22,7 +22,16 @@ from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.testing import a_document
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
-from specs.engines.worker.rig import ROOT, Nats, Rig, a_trigger, an_alert, eventually, moment
+from specs.engines.worker.rig import (
+    RELEASE_KEY,
+    ROOT,
+    Nats,
+    Rig,
+    a_trigger,
+    an_alert,
+    eventually,
+    moment,
+)
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
@@ -46,6 +55,7 @@ class PodsHere(FakeCluster):
             "FUNCTION_NAME": FUNCTION,
             "FUNCTION_NAMESPACE": NAMESPACE,
             "NATS_URL": self.url,
+            "RELEASE_KEY": RELEASE_KEY,
         }
         log = ("--log", self.log) if "drop" in command else ()
         done = subprocess.run(
