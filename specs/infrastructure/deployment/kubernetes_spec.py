@@ -7,6 +7,7 @@ nats-server on the PATH. Where Kubeless' controllers are at work, only that it i
 
 import json
 import os
+import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
