@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from expects import contain, equal, expect, have_len
+from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
@@ -273,8 +273,9 @@ with description("The worker's connection to NATS") as self:
 
         expect(worker.post(an_alert("posted"))[0]).to(equal(200))
         nats.url = f"nats://admin:a@127.0.0.1:{nats.port}"
-        expect(nats.messages("FALCO_DEAD")[0]["body"]).to(contain(b"forbidden"))
-        expect(nats.messages("FALCO_OUTCOMES")).to(have_len(3))
+        (dead,) = eventually(lambda: nats.messages("FALCO_DEAD"))
+        expect(dead["body"]).to(contain(b"forbidden"))
+        eventually(lambda: len(nats.messages("FALCO_OUTCOMES")) == 3)
         expect(history(f"nats://worker:w@127.0.0.1:{nats.port}")[-1]).to(equal({"end": 3}))
         self.rig.serve("falco.debug.*")
         worker.says("unsubscribed from falco.error.*")
@@ -288,7 +289,7 @@ with description("The worker's connection to NATS") as self:
         publish = rights.publishing(own, topics)
         mine = rights.block(own, publish, rights.subscribing(own))
         mine = mine.replace("$SPECS_FALCO_FAKE", "w").replace('"specs.falco-fake"', "worker")
-        one = USERS.partition("    { user: worker,")[0] + mine + "  ]\n}\n"
+        one = USERS.partition('    { user: "worker",')[0] + mine + "  ]\n}\n"
         nats = a_server(self, one, "admin:a")
         for name in ("FALCO", "FALCO_DEAD", "FALCO_INBOX", "FALCO_OUTCOMES"):
             nats.stream(name, f"{name.lower().replace('_', '-')}.>")
