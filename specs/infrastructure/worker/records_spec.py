@@ -219,12 +219,13 @@ with description("A budget that trips") as self:
         expect([message["text"] for message in self.slack.messages]).to(
             equal(
                 [
-                    f"delete acted pod {namespace}/first",
-                    f"delete has used up its budget pod {namespace}/second",
+                    f"delete: asked to delete pod {namespace}/first",
+                    f"delete: has used up its budget in namespace {namespace}"
+                    " and holds alerts there",
                 ]
             )
         )
-        expect(str(self.slack.messages[0])).to(contain("*Why*", "1 of 1 actions in 10m"))
+        expect(str(self.slack.messages[0])).to(contain("Why", "1 of 1 actions in 10m"))
 
 
 with description("A worker that may write no Events") as self:

@@ -36,7 +36,7 @@ with description("A worker that is refused what it asks") as self:
 
         status, said = self.worker.get("/readyz")
         expect((status, "the account may not get pods" in said)).to(equal((503, True)))
-        expect(self.worker.metric('playbook_paused{playbook="delete"}')).to(equal(1))
+        expect(self.worker.metric('playbook_api_unavailable{playbook="delete"}')).to(equal(1))
         self.publish("till-2")
         (self.rig.directory / "unbound").unlink()
         eventually(lambda: self.deleted() == {f"pod till/till-{n}" for n in range(3)})
