@@ -24,7 +24,7 @@ class DeployedStorm(Storm):
         self._logs = _Logs(self.namespace, Path(self.directory))
         self._logs.start()
         # So slow that there is time for rollouts.
-        self.deploy(MAX_API_QPS="6")
+        self.deploy(MAX_API_QPS="3")
 
     def deploy(self, **settings: str) -> None:
         """Returns when the rollout is over."""

@@ -27,6 +27,10 @@ from specs.support import real_cluster as cluster
 
 FUNCTION = "falco-delete"
 
+# What a worker takes for its own pod: its Events are then its account's.
+POD = f"{FUNCTION}-6d5f9-abcde"
+IN_A_POD = {"KUBERNETES_SERVICE_HOST": "in-a-pod", "HOSTNAME": POD}
+
 # For workers that are to delete many pods.
 NO_CAPS = dict.fromkeys(("MAX_ACTIONS", "MAX_ACTIONS_ALL", "MAX_PER_OWNER"), "off")
 

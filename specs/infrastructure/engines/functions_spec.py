@@ -14,6 +14,7 @@ from expects import be_empty, equal, expect, have_key
 from mamba import after, before, description, it
 
 from playbooks.core import catalogue
+from playbooks.core.cluster.permissions import OWN
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.knative import PROGRAM
@@ -290,6 +291,7 @@ def places(given, namespace):
     """Verb, group, resource and namespace of everything that it needs; none for the cluster's."""
     for permission in given.playbook.rights(given.values):
         place = permission.namespace or ("" if permission.cluster_wide else namespace)
+        place = namespace if place == OWN else place
         for verb in permission.verbs:
             yield verb, permission.group, permission.resource, place
 

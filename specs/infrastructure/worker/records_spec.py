@@ -25,13 +25,9 @@ from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
 from specs.support.slack_server import SlackServer
-from specs.support.worker_on_cluster import FUNCTION, Served
+from specs.support.worker_on_cluster import FUNCTION, IN_A_POD, Served
 
 TOPIC = "falco.error.*"
-
-# What the worker takes for its own pod.
-POD = "falco-delete-6d5f9-abcde"
-IN_A_POD = {"KUBERNETES_SERVICE_HOST": "in-a-pod", "HOSTNAME": POD}
 
 
 def a_gated_pod(namespace, name):

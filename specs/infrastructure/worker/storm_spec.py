@@ -108,7 +108,7 @@ with description("A storm of alerts upon a worker that was deployed") as self:
     with it("is weathered through two rollouts, in which each alert is acted upon once"):
         storm = self.storm
         storm.publish()
-        for part, rate in ((0.1, "7"), (0.3, "8")):
+        for part, rate in ((0.1, "4"), (0.3, "5")):
             storm.reaches(part)
             storm.deploy(MAX_API_QPS=rate)
             expect(storm.left()).not_to(be_empty)

@@ -8,7 +8,7 @@ from specs.engines.worker.rig import eventually
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.kubeless import TRIGGERS
-from specs.support.worker_on_cluster import FUNCTION, NO_CAPS, Served, trigger
+from specs.support.worker_on_cluster import FUNCTION, IN_A_POD, NO_CAPS, Served, trigger
 
 
 def edit(namespace, name, topic):
@@ -47,7 +47,7 @@ def seconds_until(words, worker, act):
 
 with description("The worker on a real cluster") as self:
     with before.all:
-        begin(self)
+        begin(self, **IN_A_POD)
 
     with after.all:
         finish(self)
