@@ -28,6 +28,12 @@ def a_ready_node() -> str:
     name = a_name()
     cleaned_up(name, "node")
     create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    made_ready(name)
+    return name
+
+
+def made_ready(name: str) -> None:
+    """Once more, where it may have been some time ago."""
 
     def takes_pods() -> Any:
         kubectl("patch", "node", name, "--subresource=status", "-p", READY)
@@ -35,4 +41,3 @@ def a_ready_node() -> str:
         return node.ready and node.schedulable
 
     eventually(takes_pods)
-    return name

@@ -16,7 +16,7 @@ from specs.support.admission import (
     without_roles,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.nodes import OurNodes, a_ready_node
+from specs.support.nodes import OurNodes, a_ready_node, made_ready
 from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
     a_namespace,
@@ -138,6 +138,8 @@ with description("The account of cordon, on a cluster that was set up,") as self
         expect(said).to(contain("'falco-playbook-cordon-nodes'"))
 
     with it("cordons the node of a pod, and uncordons none without CORDON_TTL"):
+        for node in self.nodes:
+            made_ready(node)
         (pod,) = create(a_pod_manifest("web", self.namespace, nodeName=self.node))
         cluster = OurNodes(self.api, *self.nodes)
         outcome = answer("cordon", alert_about(pod), cluster)
