@@ -17,7 +17,7 @@ from playbooks.core.cluster.pod import Container, Pod
 from playbooks.core.errors import ContainerIdPending, NotFound, NotPermitted
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Cluster
-from playbooks.core.settings import Setting, Settings, is_name, matches_any, one_of
+from playbooks.core.settings import Setting, Settings, all_names, matches_any, one_of
 
 SETTINGS = (
     Setting(
@@ -135,7 +135,7 @@ class Proof:
     def _pods_on(self, node: str, namespaces: Tuple[str, ...]) -> List[Pod]:
         """Of these namespaces, or of all in which pods are looked up."""
         allowed = namespaces or self._namespaces
-        return self._cluster.pods_on(node, namespaces=allowed if all(map(is_name, allowed)) else ())
+        return self._cluster.pods_on(node, namespaces=all_names(allowed))
 
     def _judge(self, alert: Alert, claim: Claim, pod: Pod) -> Union[Proven, Outcome]:
         """Whether the ids in the alert are those of the pod that was read."""

@@ -198,3 +198,8 @@ def matches_any(name: str, globs: Sequence[str]) -> bool:
 def is_name(glob: str) -> bool:
     """Whether it stands for one name only."""
     return not set(glob) & set("*?[")
+
+
+def all_names(globs: Sequence[str]) -> Tuple[str, ...]:
+    """The same, where each is a name; none, which stands for all, where one is a glob."""
+    return tuple(globs) if all(map(is_name, globs)) else ()

@@ -9,7 +9,7 @@ from playbooks.core.cluster import permissions
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.settings import is_name, names
+from playbooks.core.settings import all_names, names
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 
 RIGHTS = "rights"
@@ -23,8 +23,7 @@ WORKERS = (
 
 def namespaces(environment: Mapping[str, str]) -> Sequence[str]:
     """Those in which the playbook acts; one that is empty stands for all of them."""
-    given = names(environment.get("NAMESPACES", ""))
-    return given if given and all(map(is_name, given)) else ("",)
+    return all_names(names(environment.get("NAMESPACES", ""))) or ("",)
 
 
 def look(

@@ -11,7 +11,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
-from playbooks.core.settings import is_name, matches_any
+from playbooks.core.settings import all_names, matches_any
 
 Target = Union[Pod, Node]
 
@@ -132,8 +132,7 @@ class PodContainment(Containment):
 
     @classmethod
     def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> List[Pod]:
-        named = namespaces if all(map(is_name, namespaces)) else ()
-        found = cluster.labelled_pods(cls.LABEL, namespaces=named)
+        found = cluster.labelled_pods(cls.LABEL, namespaces=all_names(namespaces))
         return [pod for pod in found if matches_any(pod.namespace, namespaces)]
 
 

@@ -12,7 +12,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.makers import makers
 from playbooks.core.ports import Cluster
-from playbooks.core.settings import Setting, is_name, matching, names
+from playbooks.core.settings import Setting, all_names, matching, names
 
 _NAMESPACES = ",".join(
     (
@@ -120,7 +120,7 @@ class ProtectedNamespaces(Guard):
 
 def serves_everywhere(namespaces: Tuple[str, ...]) -> bool:
     """Whether a playbook that acts in these may ask what namespaces serve."""
-    return not namespaces or not all(map(is_name, namespaces))
+    return not all_names(namespaces)
 
 
 def owner_kinds(value: str) -> Tuple[str, ...]:

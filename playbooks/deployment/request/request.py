@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import Setting, is_name, names
+from playbooks.core.settings import Setting, all_names, names
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import assignments, catalogue, topics, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
@@ -149,5 +149,4 @@ def _hidden(setting: Setting, text: str) -> bool:
 
 def _plain(text: str) -> Tuple[str, ...]:
     """The namespaces, where they are all names; none where one is a glob."""
-    given = names(text)
-    return tuple(dict.fromkeys(given)) if all(is_name(name) for name in given) else ()
+    return tuple(dict.fromkeys(all_names(names(text))))

@@ -12,7 +12,7 @@ from typing import Callable, Mapping, Sequence, Tuple
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import is_name, names
+from playbooks.core.settings import all_names, names
 
 # Seconds between two looks: who has many alerts refused makes no storm of questions.
 PAUSE = 1.0
@@ -50,9 +50,9 @@ class OwnRights:
 
     @classmethod
     def of(cls, playbook: Playbook, environ: Mapping[str, str], may: May, own: str) -> OwnRights:
-        limited = names(environ.get("NAMESPACES", ""))
+        limited = all_names(names(environ.get("NAMESPACES", "")))
         needed = [p for p in playbook.rights(environ) if p.group != _EVENTS]
-        return cls(may, needed, limited=limited if all(map(is_name, limited)) else (), own=own)
+        return cls(may, needed, limited=limited, own=own)
 
     def missing(self) -> str:
         """A right that is granted in no namespace any more, in words, or empty. Empty, too, where

@@ -7,7 +7,7 @@ from typing import Mapping, Optional, Tuple
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import is_name, names
+from playbooks.core.settings import all_names, names
 from playbooks.engines.worker.settings import WATCH
 
 # Namespaces that are watched one by one, at most.
@@ -25,9 +25,7 @@ def places(playbook: Playbook, values: Mapping[str, str]) -> Optional[Tuple[str,
     off = values.get(WATCH.name, WATCH.default) == "off"
     if off or playbook.reaction.TARGETS != "pods" or values.get(evidence.URL.name):
         return None
-    given = tuple(dict.fromkeys(names(values.get("NAMESPACES", ""))))
-    if not all(map(is_name, given)):
-        return ()
+    given = all_names(tuple(dict.fromkeys(names(values.get("NAMESPACES", "")))))
     return given if len(given) <= MOST else None
 
 
