@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from playbooks.core.instant import Instant  # noqa: E402
+from playbooks.testing import a_document  # noqa: E402
 from specs.engines.worker.rig import free_port  # noqa: E402
 from specs.support.certificates import a_certificate, an_authority  # noqa: E402
 from specs.support.cloud_function import CloudFunction  # noqa: E402
@@ -35,7 +36,6 @@ from specs.support.engine_callers import posted  # noqa: E402
 from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
 from specs.support.https_server import Answer, ApiServer  # noqa: E402
-from specs.support.mothers import a_document  # noqa: E402
 
 FURTHER = 50
 

@@ -22,8 +22,8 @@ from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.packaging.archive import package_archive
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request.options import Options
+from playbooks.testing import FixedClock, InMemoryCluster, InMemoryLedger
 from specs.deployment.fake_objects import FakeObjects
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 

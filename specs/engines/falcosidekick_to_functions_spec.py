@@ -14,6 +14,7 @@ from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
+from playbooks.testing import a_document
 from specs.engines.worker.rig import eventually, free_port
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
@@ -22,7 +23,6 @@ from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.https_server import Answer, ApiServer
-from specs.support.mothers import a_document
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}

@@ -8,12 +8,12 @@ from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
+from playbooks.testing import a_document
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.conditions import not_run_unless
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.https_server import Answer, ApiServer
-from specs.support.mothers import a_document
 
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")

@@ -10,9 +10,8 @@ from mamba import before, description, it
 from playbooks.core.errors import ClusterUnavailable, InvalidSetting, Throttled
 from playbooks.delete import playbook
 from playbooks.engines import gcf
+from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
 from specs.support.engine_callers import flask_request
-from specs.support.fakes import InMemoryCluster, some_collaborators
-from specs.support.mothers import a_document, a_pod, an_alert
 
 ALERT = json.dumps(a_document(output_fields=dict(an_alert().fields))).encode()
 

@@ -15,10 +15,16 @@ from playbooks.core.errors import ClusterUnavailable, NotFound, Throttled
 from playbooks.delete import playbook
 from playbooks.engines.knative.service import CloudEventApi
 from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest
+from playbooks.testing import (
+    InMemoryCluster,
+    InMemoryLedger,
+    a_document,
+    a_pod,
+    an_alert,
+    some_collaborators,
+)
 from specs.engines.worker.rig import eventually, free_port
 from specs.support.engine_callers import posted
-from specs.support.fakes import InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import a_document, a_pod, an_alert
 
 ROOT = Path(__file__).parents[2]
 ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")

@@ -10,8 +10,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.delete import playbook
 from playbooks.engines.pushed import PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply
-from specs.support.fakes import InMemoryCluster, some_collaborators
-from specs.support.mothers import a_document, a_pod, an_alert
+from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
 
 ALERT = a_document(output_fields=dict(an_alert().fields), uuid="u-1")
 

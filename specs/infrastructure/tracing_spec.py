@@ -13,10 +13,9 @@ from playbooks.core.tracing.spans import NoSpans
 from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.worker.settings import TRACES
 from playbooks.infrastructure import tracing
+from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
 from specs.engines.worker.rig import ROOT
 from specs.support.conditions import Condition, not_run_unless
-from specs.support.fakes import InMemoryCluster, some_collaborators
-from specs.support.mothers import a_document, a_pod, an_alert
 from specs.support.otlp_receiver import OtlpReceiver
 
 OPENTELEMETRY = Condition(

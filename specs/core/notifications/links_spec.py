@@ -5,7 +5,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.notifications import links
 from playbooks.core.notifications.settings import LINK
 from playbooks.core.settings import read
-from specs.support.mothers import an_alert
+from playbooks.testing import an_alert
 
 
 def template(value):

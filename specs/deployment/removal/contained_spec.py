@@ -5,10 +5,18 @@ from playbooks.core import catalogue, settings
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
 from playbooks.deployment.removal.reach import Reach
+from playbooks.testing import (
+    UID,
+    FixedClock,
+    InMemoryCluster,
+    InMemoryLedger,
+    a_node,
+    a_pod,
+    an_alert,
+    some_collaborators,
+)
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
-from specs.support.fakes import FixedClock, InMemoryCluster, InMemoryLedger, some_collaborators
-from specs.support.mothers import UID, a_node, a_pod, an_alert
 
 with description("Removing a playbook that contains something") as self:
     with before.each:

@@ -9,8 +9,7 @@ from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.work import standing
 from playbooks.infrastructure.ledger import StoredLedger
-from specs.support.fakes import InMemoryLedger
-from specs.support.mothers import NOW
+from playbooks.testing import NOW, InMemoryLedger
 
 with description("What a worker exposes") as self:
     with before.each:

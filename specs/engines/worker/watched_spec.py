@@ -4,7 +4,7 @@ from mamba import description, it
 from playbooks.core import catalogue
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.metrics import Metrics
-from specs.support.mothers import a_pod
+from playbooks.testing import a_pod
 from specs.support.pods_api import PodsApi, while_watching
 
 SPACES = [f"team-{number}" for number in range(watched.MOST + 1)]

@@ -267,12 +267,6 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
 not_run_unless(CLUSTER, globals())
 not_run_unless(program("nats-server"), globals())
 if CLUSTER.holds:
-    DEPLOYED = {
-        name: group
-        for name, group in globals().items()
-        if getattr(group, "_example_group", False) and "was deployed" in group._example_name
-    }
-    not_run_unless(WORKER_IMAGE, DEPLOYED)
-    not_run_unless(
-        Condition(not controller_at_work(), "a controller of Kubeless is at work"), DEPLOYED
-    )
+    ALONE = Condition(not controller_at_work(), "a controller of Kubeless is at work")
+    for condition in (WORKER_IMAGE, ALONE):
+        not_run_unless(condition, globals(), title="was deployed")

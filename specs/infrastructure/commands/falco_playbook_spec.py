@@ -481,12 +481,6 @@ with description("falco-playbook, through the API server to a worker that was de
 not_run_unless(CLUSTER, globals())
 not_run_unless(program("nats-server"), globals())
 if CLUSTER.holds:
-    THE_WHOLE_WAY = {
-        name: group
-        for name, group in globals().items()
-        if getattr(group, "_example_group", False) and "through the API" in group._example_name
-    }
-    not_run_unless(WORKER_IMAGE, THE_WHOLE_WAY)
-    not_run_unless(
-        Condition(not controller_at_work(), "a controller of Kubeless is at work"), THE_WHOLE_WAY
-    )
+    ALONE = Condition(not controller_at_work(), "a controller of Kubeless is at work")
+    for condition in (WORKER_IMAGE, ALONE):
+        not_run_unless(condition, globals(), title="through the API")

@@ -14,13 +14,13 @@ from playbooks.infrastructure.kubernetes.view import decoding, shapes
 from playbooks.infrastructure.kubernetes.view.decoding import PlainDecoder, TypedDecoder
 from playbooks.infrastructure.kubernetes.view.objects import LARGEST
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, READ, VIEW
-from specs.support.fakes import some_collaborators
-from specs.support.mothers import (
+from playbooks.testing import (
     OTHER_CONTAINER,
     a_pod,
     a_static_pod,
     a_status,
     an_alert,
+    some_collaborators,
 )
 from specs.support.pods_api import PodsApi, event, while_watching
 

@@ -120,11 +120,6 @@ with description("A storm of alerts upon a worker that was deployed") as self:
         expect_all_well(storm)
 
 
-UPON_PODS = {
-    name: group
-    for name, group in globals().items()
-    if getattr(group, "_example_group", False) and "was deployed" in group._example_name
-}
-not_run_unless(WORKER_IMAGE, UPON_PODS)
+not_run_unless(WORKER_IMAGE, globals(), title="was deployed")
 not_run_unless(CLUSTER, globals())
 not_run_unless(program("nats-server"), globals())

@@ -4,7 +4,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.engines.worker.topics.renamed import LONG, RenamedTopics, SeenSubjects, words
-from specs.support.mothers import a_document
+from playbooks.testing import a_document
 
 TOPIC = "falco.critical.*"
 

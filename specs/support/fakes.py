@@ -1,3 +1,0 @@
-"""What it had is playbooks.testing."""
-
-from playbooks.testing.fakes import *  # noqa: F403
