@@ -85,12 +85,12 @@ class PushedAlerts:
     def handle(self, body: Any, *, event_id: str = "", redelivers: bool = False) -> Reply:
         """As ``Runtime.handle``: skipped where no topic reaches the alert, or where the same alert
         was acted upon already."""
-        event = Event(body, event_id)
         try:
             alert = Alert.parse(body)
         except InvalidAlert:
             # The playbook says why it is none.
-            return self._runtime.handle(event, seconds=0.0)
+            return self._runtime.handle(Event(body, event_id), seconds=0.0)
+        event = Event(alert, event_id)
         if not subscriptions(alert, self._topics):
             return self._told(event, not_subscribed(alert))
         before = self._repeated.outcome_of(alert)
