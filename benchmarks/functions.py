@@ -11,7 +11,6 @@ reads of a skipped one: what is measured is our side.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import statistics
@@ -36,6 +35,7 @@ from specs.support.engine_callers import posted  # noqa: E402
 from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
 from specs.support.https_server import Answer, ApiServer  # noqa: E402
+from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
 
 FURTHER = 50
 
@@ -63,16 +63,7 @@ class Ground:
         self.server = ApiServer(
             a_certificate(authority, "127.0.0.1"), answer=lambda _: Answer(404, missing)
         )
-        trusted = base64.b64encode(authority.pem).decode()
-        cluster = {"server": self.server.url, "certificate-authority-data": trusted}
-        self.kubeconfig = json.dumps(
-            {
-                "current-context": "here",
-                "clusters": [{"name": "c", "cluster": cluster}],
-                "users": [{"name": "u", "user": {"token": "t"}}],
-                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-            }
-        )
+        self.kubeconfig = Kubeconfigs(self.server, authority).text()
         self.directory = tempfile.TemporaryDirectory()
         path = Path(self.directory.name, "config")
         path.write_text(self.kubeconfig)

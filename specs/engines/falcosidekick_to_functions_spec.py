@@ -1,7 +1,6 @@
 """Falcosidekick itself, to functions of this machine, with an API server on loopback that knows no
 pod: which alert arrives, and what becomes of it."""
 
-import base64
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.https_server import Answer, ApiServer
+from specs.support.kubeconfigs import Kubeconfigs
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
@@ -40,16 +40,7 @@ with description("Falcosidekick, to functions of this machine,") as self:
         authority = an_authority()
         self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
         self.cloud = GoogleCloud()
-        trusted = base64.b64encode(authority.pem).decode()
-        cluster = {"server": self.server.url, "certificate-authority-data": trusted}
-        self.kubeconfig = json.dumps(
-            {
-                "current-context": "here",
-                "clusters": [{"name": "c", "cluster": cluster}],
-                "users": [{"name": "u", "user": {"token": "t"}}],
-                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-            }
-        )
+        self.kubeconfig = Kubeconfigs(self.server, authority).text()
         self.cloud.secrets[NAME] = self.kubeconfig
 
     with after.each:

@@ -68,6 +68,10 @@ class Kubeconfigs:
         self.environ["KUBECONFIG"] = path
         return path
 
+    def text(self) -> str:
+        """Of a kubeconfig with one context."""
+        return Path(self.config()).read_text()
+
     def target(self, context: str = "") -> TargetCluster:
         return as_kubectl(self.environ, context)
 
