@@ -12,6 +12,7 @@ from playbooks.commands.deployed import topics as topics_of
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core import subjects
 from playbooks.core.instant import Instant
+from playbooks.deployment.nats.users import Permissions, block
 from playbooks.engines.worker import rights
 from playbooks.engines.worker.function import ALERT_STREAM, Function
 
@@ -64,7 +65,7 @@ def nats_user(
     else:
         topics = topics_of(session.cluster, deployed.namespace, deployed.function)
         publish = rights.publishing(function, (*topics, *more), stream=stream, dead=dead)
-        print(rights.block(function, publish, rights.subscribing(function)), end="")
+        print(block(function, Permissions(publish, rights.subscribing(function))), end="")
     return 0
 
 

@@ -97,6 +97,12 @@ def configuration(users: Sequence[User]) -> str:
     return "\n".join([*lines, "  ]", "}", ""])
 
 
+def block(function: Function, permissions: Permissions) -> str:
+    """Of the user of a function's worker, for the list ``users`` in ``authorization``."""
+    name, variable = rights.user(function)
+    return "\n".join([*_lines(User(name, f"${variable}", permissions)), ""])
+
+
 def _lines(user: User) -> List[str]:
     password = user.password if user.password.startswith("$") else json.dumps(user.password)
     named = f"user: {json.dumps(user.name)}, password: {password}"

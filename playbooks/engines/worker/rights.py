@@ -1,4 +1,4 @@
-"""What one worker's NATS user may do, and nothing else: the block of a nats-server's configuration.
+"""What one worker's NATS user may do, and nothing else.
 
 It reaches its own consumers, inbox and answers, and those of no other worker. Subscribing to all of
 ``_INBOX.>`` would show it what other clients of the account are told, alerts among it.
@@ -7,9 +7,8 @@ Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Iterable, List, Sequence, Tuple
+from typing import Iterable, List, Tuple
 
 from playbooks.engines.worker.function import (
     ALERT_STREAM,
@@ -58,24 +57,9 @@ def user(function: Function) -> Tuple[str, str]:
     return name, re.sub("[^A-Z0-9]", "_", name.upper())
 
 
-def block(function: Function, publish: Sequence[str], subscribe: Sequence[str]) -> str:
-    """Of the list ``users`` in ``authorization``."""
-    name, variable = user(function)
-    return (
-        f"    {{ user: {json.dumps(name)}, password: ${variable}, permissions: {{\n"
-        f"      publish: [\n{_lines(publish)}      ]\n"
-        f"      subscribe: [\n{_lines(subscribe)}      ]\n"
-        "    } }\n"
-    )
-
-
 def _consumer(stream: str, name: str, subject: str) -> List[str]:
     return [
         f"{_CREATE}.{stream}.{name}.{subject}",
         *(f"{call}.{stream}.{name}" for call in (_INFO, _DELETE, _NEXT)),
         f"$JS.ACK.{stream}.{name}.>",
     ]
-
-
-def _lines(subjects: Sequence[str]) -> str:
-    return "".join(f"        {json.dumps(subject)}\n" for subject in subjects)

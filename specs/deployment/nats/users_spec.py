@@ -8,12 +8,12 @@ from mamba import description, it
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import (
     User,
+    block,
     configuration,
     documented,
     of_new_worker,
     of_worker,
 )
-from playbooks.engines.worker import rights
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.operator.create_streams import STREAMS
 
@@ -43,7 +43,7 @@ with description("The users of NATS") as self:
     with it("give a worker whose Function is there what falco-playbook nats-user prints"):
         function = Function("ops", "falco-delete", UID, Instant(0), {})
         given = of_worker(function, ["falco.error.*"])
-        printed = rights.block(function, given.publish, given.subscribe)
+        printed = block(function, given)
         ours = configuration([User("ops.falco-delete", "$OPS_FALCO_DELETE", given)])
 
         expect(json.loads(f"[{_listed(ours)}]")).to(equal(json.loads(f"[{_listed(printed)}]")))

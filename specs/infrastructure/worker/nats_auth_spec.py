@@ -13,6 +13,7 @@ from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
+from playbooks.deployment.nats.users import Permissions, block
 from playbooks.engines.worker import rights
 from playbooks.engines.worker.function import Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
@@ -287,7 +288,7 @@ with description("The worker's connection to NATS") as self:
         )
         topics = ("falco.error.*", "falco.debug.*")
         publish = rights.publishing(own, topics)
-        mine = rights.block(own, publish, rights.subscribing(own))
+        mine = block(own, Permissions(publish, rights.subscribing(own)))
         mine = mine.replace("$SPECS_FALCO_FAKE", "w").replace('"specs.falco-fake"', "worker")
         one = USERS.partition('    { user: "worker",')[0] + mine + "  ]\n}\n"
         nats = a_server(self, one, "admin:a")
