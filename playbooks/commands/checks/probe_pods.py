@@ -16,6 +16,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply.symptoms import Symptom, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, looks
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.worker_pod import CONFINED
 
 PROGRAM = Path(__file__).with_name("probe_program.py").read_text(encoding="utf-8")
 PYTHON = "python3"
@@ -173,11 +174,7 @@ def _pod(image: str) -> Mapping[str, Any]:
         "command": [PYTHON, "-c", PROGRAM.replace("$", "$$"), "serve"],
         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
         "resources": {"requests": resources, "limits": {"memory": "128Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": dict(CONFINED),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
     return {

@@ -19,11 +19,14 @@ from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.manifests.worker_pod import (
     ARCHIVE,
     CODE,
+    CONFINED,
     PACKAGES,
+    PYTHONPATH,
     REQUIREMENTS,
     STOCK_IMAGE,
     USER,
     ZIP,
+    resources,
 )
 from playbooks.deployment.packaging.archive import package_archive
 from playbooks.deployment.packaging.dependencies import requirements
@@ -266,14 +269,9 @@ def _container(request: Request, namespace: str, image: str) -> Manifest:
         "env": _variables(request, namespace, image),
         # Of a path of its own: any other reaches the playbook. Knative knows the port.
         "readinessProbe": {"httpGet": {"path": "/readyz"}, "timeoutSeconds": 3},
-        "resources": {
-            "limits": {"cpu": "1", "memory": "512Mi"},
-            "requests": {"cpu": "100m", "memory": "128Mi"},
-        },
+        "resources": resources("1", "512Mi"),
         "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
+            **CONFINED,
             "runAsNonRoot": True,
             "runAsUser": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
@@ -293,7 +291,7 @@ def _variables(request: Request, namespace: str, image: str) -> List[Manifest]:
         "PYTHONUNBUFFERED": "1",
     }
     if not image:
-        own["PYTHONPATH"] = f"{CODE}:{PACKAGES}"
+        own["PYTHONPATH"] = PYTHONPATH
     given = [
         variable
         for variable in environment.variables(request)

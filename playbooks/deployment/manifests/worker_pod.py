@@ -30,6 +30,13 @@ SECURITY = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 
+#: The same of every container.
+CONFINED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
 CODE, PACKAGES, ARCHIVE = "/falco/code", "/falco/packages", "/falco/archive"
 PYTHONPATH = f"{CODE}:{PACKAGES}"
 ZIP, REQUIREMENTS = "worker.zip", "requirements.txt"
@@ -155,11 +162,7 @@ def common(image: str) -> Dict[str, Any]:
     return {
         "image": image or STOCK_IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": dict(CONFINED),
     }
 
 
