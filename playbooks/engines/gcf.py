@@ -19,7 +19,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.engines.cloud_events import STRUCTURED, NoCloudEvent, of_request
 from playbooks.engines.content_encoding import LARGEST, CannotDecode, decoded
-from playbooks.engines.pushed import PushedAlerts, http_status
+from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply
 
 # What functions-framework makes a response of: text, status, headers.
@@ -30,10 +30,6 @@ Function = Callable[[Any], Answer]
 
 #: Seconds that a request may take: the function is deployed with it.
 TIMEOUT = 60
-
-# Seconds within which an alert is tried again here: nobody else does for a posted one, and Pub/Sub
-# does for a message.
-PATIENCE, SHORT_PATIENCE = 30.0, 10.0
 
 
 def alert(

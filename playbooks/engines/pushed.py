@@ -25,6 +25,10 @@ from playbooks.engines.runtime import Event, Intent, Reply, Runtime
 
 NOT_SUBSCRIBED = "not-subscribed"
 
+#: Seconds within which an alert is tried again here: where nobody else does, as for a posted one,
+#: and where its sender does, as a broker.
+PATIENCE, SHORT_PATIENCE = 30.0, 10.0
+
 # Alerts that were acted upon, whose repetition is known again.
 REMEMBERED = 1000
 

@@ -30,14 +30,10 @@ from playbooks.core.settings import read
 from playbooks.engines.cloud_events import NoCloudEvent, of_request
 from playbooks.engines.content_encoding import CannotDecode, decoded
 from playbooks.engines.knative.settings import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
-from playbooks.engines.pushed import PushedAlerts, http_status
+from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply
 from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest, Response
 from playbooks.engines.worker.http.server import HttpServer
-
-# Seconds within which an alert is tried again here: nobody else does where it does not come from a
-# broker.
-PATIENCE, SHORT_PATIENCE = 30.0, 10.0
 
 # Seconds for which the answer of a readiness probe holds.
 FRESH = 5.0
