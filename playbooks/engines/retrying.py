@@ -34,7 +34,8 @@ def answer(
     ``seconds`` are not over.
 
     Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
-    0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. An outcome
+    0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. The last
+    pause of ours is cut short: the last attempt is when ``seconds`` are over, not before. An outcome
     that took more than one attempt says how many. The rest as for Responder.
     """
     ask = partial(
@@ -48,11 +49,13 @@ def answer(
     started, attempts, pause = clock(), 1, FIRST_PAUSE
     outcome = ask()
     while True:
-        wait, limit = _wait(outcome, pause), seconds
+        limit = seconds
         if isinstance(outcome.error, RetryableError) and outcome.error.patience is not None:
             limit = min(seconds, outcome.error.patience)
+        left = started + limit - clock()
+        wait = _wait(outcome, min(pause * random.uniform(0.5, 1.0), left))
         # A recorded alert has its own clock: nothing is over sooner for waiting.
-        if wait is None or (outcome.error is None and recorded) or clock() - started + wait > limit:
+        if wait is None or (outcome.error is None and recorded) or left <= 0 or wait > left:
             break
         sleep(wait)
         outcome = ask()
@@ -67,4 +70,4 @@ def _wait(outcome: Outcome, pause: float) -> Optional[float]:
     error = outcome.error
     if not isinstance(error, RetryableError):
         return outcome.waits
-    return pause * random.uniform(0.5, 1.0) if error.retry_after is None else error.retry_after
+    return pause if error.retry_after is None else error.retry_after
