@@ -128,7 +128,7 @@ def _rule(value: str) -> str:
     name = value.strip()
     if REPLACED in _valid(name):
         raise ValueError("text that is valid UTF-8")
-    if any(unicodedata.category(c) == "Cc" for c in name):
+    if not name.isprintable() and any(unicodedata.category(c) == "Cc" for c in name):
         raise ValueError("text without control characters")
     return name
 

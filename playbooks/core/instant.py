@@ -6,6 +6,7 @@ import re
 from calendar import timegm
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Callable, Optional
 
 NANOSECONDS = 1_000_000_000
@@ -34,15 +35,9 @@ class Instant:
             raise ValueError("an RFC 3339 time such as 2026-01-02T03:04:05.123456789Z")
         day, clock, fraction, sign, hours, minutes = match.groups()
         try:
-            moment = datetime.fromisoformat(f"{day}T{clock}")
-            if sign:
-                if int(hours) > 23 or int(minutes) > 59:
-                    raise ValueError
-                offset = timedelta(hours=int(hours), minutes=int(minutes))
-                moment = moment - offset if sign == "+" else moment + offset
+            seconds = _seconds(day, clock, sign, hours, minutes)
         except (ValueError, OverflowError):
             raise ValueError("a date and time that exist") from None
-        seconds = timegm(moment.timetuple())
         return cls(seconds * NANOSECONDS + int((fraction or "").ljust(9, "0")))
 
     @property
@@ -57,6 +52,18 @@ class Instant:
     def __str__(self) -> str:
         moment = datetime(1970, 1, 1) + timedelta(seconds=self.seconds)
         return f"{moment.isoformat()}.{self.nanoseconds % NANOSECONDS:09d}Z"
+
+
+# In a flood most alerts are of the same second.
+@lru_cache(maxsize=256)
+def _seconds(day: str, clock: str, sign: str, hours: str, minutes: str) -> int:
+    moment = datetime.fromisoformat(f"{day}T{clock}")
+    if sign:
+        if int(hours) > 23 or int(minutes) > 59:
+            raise ValueError
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        moment = moment - offset if sign == "+" else moment + offset
+    return timegm(moment.timetuple())
 
 
 def instant_or_none(text: str) -> Optional[Instant]:

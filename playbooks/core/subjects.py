@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Optional, Tuple
 
 PREFIX = "falco"
@@ -59,6 +60,7 @@ def subject(rule: str, priority: Priority) -> str:
     return f"{PREFIX}.{priority.name.lower()}.{slug(rule)}"
 
 
+@lru_cache(maxsize=4096)
 def matches(topic: str, subject: str) -> bool:
     """Whether NATS delivers the subject to a subscription of the topic.
 

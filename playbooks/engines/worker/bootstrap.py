@@ -46,7 +46,7 @@ from playbooks.engines.worker.worker import Serving, Worker
 
 # Alerts claimed at once, a topic, by a playbook that acts: as far as it looks ahead for those about
 # the same target, and for those of other namespaces.
-WINDOW = 8192
+WINDOW = 16384
 
 
 def bootstrap(
