@@ -35,8 +35,8 @@ def answer(
 
     Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
     0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. The last
-    pause of ours is cut short: the last attempt is when ``seconds`` are over, not before. An outcome
-    that took more than one attempt says how many. The rest as for Responder.
+    pause of ours is cut short: the last attempt is when ``seconds`` are over, not before. An
+    outcome that took more than one attempt says how many. The rest as for Responder.
     """
     ask = partial(
         responder.answer,

@@ -32,9 +32,9 @@ ASKED = 2.0
 # Seconds in which the last spans are sent.
 SENDING = 2.0
 
-# Python's collector of cycles looks through all that is there: with thousands of alerts that wait it
-# took a fifth of the processor. New objects between two of its turns, and turns of the young between
-# those of the older.
+# Python's collector of cycles looks through all that is there: with thousands of alerts that wait
+# it took a fifth of the processor. New objects between two of its turns, and turns of the young
+# between those of the older.
 COLLECTED_AFTER = (20_000, 20, 100)
 
 
