@@ -7,4 +7,6 @@ of their own, are parts of it: your own playbooks need not lie in this one.
 
 from pkgutil import extend_path
 
+from playbooks.core import VERSION as __version__  # noqa: F401, N811
+
 __path__ = extend_path(__path__, __name__)

@@ -119,7 +119,7 @@ def selects(command: F) -> F:
         metavar="PLAYBOOK",
         default="",
         shell_complete=_playbooks,
-        help="The playbook, as it was deployed.",
+        help="The playbook, as it was deployed, or its file.",
     )
     @click.option(
         "-n",
@@ -151,7 +151,7 @@ def selects(command: F) -> F:
         context: str,
         **others: Any,
     ) -> Any:
-        which = Selection(playbook, name, namespace)
+        which = Selection(catalogue.named(playbook), name, namespace)
         return command(replace(session, context=context), which, **others)
 
     return cast(F, selecting)

@@ -1,19 +1,31 @@
-"""Which playbooks there are: every module at the top of the package, and nothing else.
+"""Which playbooks there are: every module at the top of the package, the entry points of installed
+packages in the group ``falco_playbooks``, and the files that are named.
 
 Directories ``playbooks`` elsewhere on the path, without an ``__init__.py``, are parts of it.
 """
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
-from typing import List
+from typing import Dict, List, Optional
 
 import playbooks
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.external import file, installed
+from playbooks.core.external.installed import EntryPoint
+from playbooks.core.external.source import Source
 from playbooks.core.playbook import Playbook
 
 PACKAGE = Path(__file__).parents[1]
+
+# What a module at the top of the package may be called. In the archive of a function one of
+# another's package stands there by the name of its playbook, which may have a '-'.
+_MODULE = re.compile(r"(?!__init__$)[A-Za-z_][A-Za-z0-9_-]*")
+
+# By the name of the playbook: the files that were named to this program.
+_files: Dict[str, Source] = {}
 
 
 def directories() -> List[Path]:
@@ -22,15 +34,93 @@ def directories() -> List[Path]:
     return [PACKAGE, *(each for each in others if each != PACKAGE.resolve())]
 
 
-def names() -> List[str]:
+def own_names() -> List[str]:
+    """Of the playbooks that are modules of the package."""
     found = {path.stem for each in directories() for path in each.glob("*.py")}
     return sorted(found - {"__init__"})
 
 
+def names() -> List[str]:
+    """Of all that there are. What one of a package declares is not known before it is loaded."""
+    return sorted({*own_names(), *_files, *(entry.name for entry in installed.entries())})
+
+
+def named(typed: str, beside: Optional[Path] = None) -> str:
+    """The name of what was typed: a playbook's name, the path of its file, or the distribution
+    that has its entry point. A file is then known by its playbook's name, too.
+
+    ``beside``: the directory to which a path is relative; default: the current one. Raises
+    InvalidSetting for a file that cannot be used, a name that is taken, and a distribution without
+    an entry point; an unknown name is given back.
+    """
+    if file.is_path(typed):
+        return _of_file((beside or Path()) / typed)
+    if _is_own(typed):
+        _refuse_taken(typed)
+        return typed
+    entry = None if typed in _files or not typed else installed.named(typed)
+    return entry.name if entry else typed
+
+
 def load(name: str) -> Playbook:
     """The declaration of a playbook. Raises InvalidSetting with the list of those there are."""
-    if not _is_there(name):
-        raise InvalidSetting(f"there is no playbook {name!r}: one of {', '.join(names())}")
+    if _is_own(name):
+        return _own(name)
+    if name in _files:
+        return _files[name].playbook()
+    return installed.load(_installed(name))
+
+
+def source(name: str) -> Optional[Source]:
+    """Where a playbook is declared that is no module of the package; None for one that is. Raises
+    InvalidSetting."""
+    if _is_own(name):
+        return None
+    return _files.get(name) or installed.source(_installed(name))
+
+
+def origin(name: str) -> str:
+    """What messages call the place where it is declared."""
+    found = source(name)
+    return found.origin if found else f"playbooks/{name}.py"
+
+
+def containing(kind: str = "") -> List[Playbook]:
+    """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released.
+
+    A package that cannot be used has none: it does not keep others' from being released.
+    """
+    found = [(each, each.reaction.CONTAINMENT) for each in _usable()]
+    return [playbook for playbook, ends in found if ends and kind in ("", ends.KIND)]
+
+
+def summary(name: str) -> str:
+    """The first line of its docstring."""
+    found = source(name)
+    if found:
+        found.playbook()
+        return found.summary()
+    return (import_module(f"playbooks.{name}").__doc__ or "").strip().partition("\n")[0]
+
+
+def _usable() -> List[Playbook]:
+    found = [*map(_own, own_names()), *(each.playbook() for each in _files.values())]
+    for entry in installed.entries():
+        if not any(each.name == entry.name for each in found):
+            try:
+                found.append(installed.load(entry))
+            except InvalidSetting:
+                continue
+    return sorted(found, key=lambda each: each.name)
+
+
+def _is_own(name: str) -> bool:
+    if not _MODULE.fullmatch(name):
+        return False
+    return any((each / f"{name}.py").is_file() for each in directories())
+
+
+def _own(name: str) -> Playbook:
     try:
         declared = import_module(f"playbooks.{name}").playbook
     except (ImportError, AttributeError, SyntaxError) as error:
@@ -40,18 +130,33 @@ def load(name: str) -> Playbook:
     return declared
 
 
-def _is_there(name: str) -> bool:
-    if name == "__init__" or not name.isidentifier():
-        return False
-    return any((each / f"{name}.py").is_file() for each in directories())
+def _of_file(path: Path) -> str:
+    if path.resolve().parent in [each.resolve() for each in directories()]:
+        return path.stem
+    found = file.of_file(path)
+    name = found.playbook().name
+    if _is_own(name):
+        raise InvalidSetting(
+            f"{path} declares the playbook {name}, which is one of this package: expected another"
+            " name"
+        )
+    _files[name] = found
+    return name
 
 
-def containing(kind: str = "") -> List[Playbook]:
-    """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released."""
-    found = [(each, each.reaction.CONTAINMENT) for each in map(load, names())]
-    return [playbook for playbook, ends in found if ends and kind in ("", ends.KIND)]
+def _installed(name: str) -> EntryPoint:
+    found = [entry for entry in installed.entries() if entry.name == name]
+    if len(found) > 1:
+        raise InvalidSetting(f"{name!r} may be {' or '.join(map(str, found))}")
+    if not found:
+        raise InvalidSetting(f"there is no playbook {name!r}: one of {', '.join(names())}")
+    return found[0]
 
 
-def summary(name: str) -> str:
-    """The first line of its docstring."""
-    return (import_module(f"playbooks.{name}").__doc__ or "").strip().partition("\n")[0]
+def _refuse_taken(name: str) -> None:
+    """Nobody takes one for the other."""
+    for entry in installed.entries():
+        if entry.name == name and entry.value.partition(":")[0] != f"playbooks.{name}":
+            raise InvalidSetting(
+                f"{entry} has the name of a playbook of this package: expected another name"
+            )

@@ -54,7 +54,7 @@ def files() -> Dict[str, str]:
         "crds/definitions.yaml": documents(definitions),
         "templates/set-up.yaml": set_up_template,
     }
-    for name in catalogue.names():
+    for name in catalogue.own_names():
         found[f"templates/_{name}.tpl"] = _GENERATED + _of(catalogue.load(name))
     return found
 

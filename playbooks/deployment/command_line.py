@@ -167,6 +167,8 @@ def _tools() -> Tools:
 
 def _options(typed: Mapping[str, Any]) -> Options:
     typed = {name: value for name, value in typed.items() if (name, value) != ("engine", None)}
+    if typed.get("playbook"):
+        typed["playbook"] = catalogue.named(typed["playbook"])
     known = [option.name for option in registry.own_options()]
     own = {name: typed[name] for name in known if name in typed}
     rest = {name: value for name, value in typed.items() if name not in own}
@@ -192,11 +194,14 @@ class _Kind(click.ParamType):  # type: ignore[type-arg]
 
 
 def _playbooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
-    return [
-        CompletionItem(name, help=catalogue.summary(name))
+    """Names, and files; what others installed is not imported for it."""
+    own = catalogue.own_names()
+    found = [
+        CompletionItem(name, help=catalogue.summary(name) if name in own else None)
         for name in catalogue.names()
         if name.startswith(incomplete)
     ]
+    return found if found or not incomplete else [CompletionItem(incomplete, type="file")]
 
 
 def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
@@ -233,7 +238,8 @@ def _parameters() -> List[click.Parameter]:
         click.Option(
             ["-p", "--playbook"],
             metavar="PLAYBOOK",
-            help="which one; -l lists them",
+            help="which one; -l lists them. One of yours: its file, such as ./quarantine.py, or an"
+            " installed package with an entry point in the group falco_playbooks",
             shell_complete=_playbooks,
         ),
         click.Option(

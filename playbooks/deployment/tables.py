@@ -58,11 +58,12 @@ def all_settings() -> str:
     """Every setting, each under the heading of what takes it."""
     shared = guards.settings(acts=False)
     acting = [setting for setting in guards.settings(acts=True) if setting not in shared]
-    acting_names = ", ".join(f"`{name}`" for name in catalogue.names() if catalogue.load(name).acts)
+    names = catalogue.own_names()
+    acting_names = ", ".join(f"`{name}`" for name in names if catalogue.load(name).acts)
     sections = [
         ("All playbooks", shared),
         (f"Playbooks that act on the cluster: {acting_names}", acting),
-        *((f"`{name}`", catalogue.load(name).reaction.SETTINGS) for name in catalogue.names()),
+        *((f"`{name}`", catalogue.load(name).reaction.SETTINGS) for name in names),
         ("The worker", FOR_USERS),
         ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
         ("Google Cloud Functions", (KUBECONFIG_SECRET,)),
@@ -101,13 +102,18 @@ def _short(default: object) -> str:
 
 
 def listing() -> str:
-    """What ``-l`` prints: every playbook, what it does, and its settings."""
+    """What ``-l`` prints: every playbook, what it does, and its settings; or why it cannot be
+    used."""
     return "\n".join(_of(name) for name in catalogue.names())
 
 
 def _of(name: str) -> str:
+    try:
+        playbook = catalogue.load(name)
+    except UsageError as error:
+        return "\n".join([name, *(f"    error: {problem}" for problem in error.problems)]) + "\n"
     lines = [name, f"    {catalogue.summary(name)}"]
-    for setting in catalogue.load(name).settings:
+    for setting in playbook.settings:
         lines += _lines(setting)
     return "\n".join(lines) + "\n"
 

@@ -98,7 +98,8 @@ with description("The pages") as self:
         expect(upgrading).to(contain(f"kept for {DEAD_LETTER_HOURS // 24} days"))
 
     with it("show command lines of falco-playbook that it takes"):
-        shown = commands("falco-playbook")
+        # Another spec makes the repository that the files of playbooks are of, and runs these.
+        shown = [words for words in commands("falco-playbook") if "./quarantine.py" not in words]
 
         expect(len(shown)).to(be_above(4))
         for words in shown:

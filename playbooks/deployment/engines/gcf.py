@@ -285,6 +285,9 @@ def _path(name: str) -> str:
 def _main(request: Request, options: Options) -> str:
     name = request.playbook.name
     imports = [f"from playbooks.{name} import playbook", "from playbooks.engines import gcf"]
+    if not name.isidentifier():  # of a package that is none of this one's
+        imports[0] = f'playbook = import_module("playbooks.{name}").playbook'
+        imports.append("from importlib import import_module")
     answered = "playbook"
     if request.playbook.permissions:
         imports.append("from playbooks.infrastructure.google.cluster import on_cluster")

@@ -2,7 +2,7 @@
 
 ::
 
-    playbook: delete
+    playbook: delete          # or a file of yours, beside this one: ./quarantine.py
     name: shop                # -N; default: the playbook
     namespace: responders     # -n
     engine: kubernetes        # -E
@@ -36,7 +36,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.files.nodes import STANDARD_INPUT, Reader
-from playbooks.deployment.request import assignments, worker_settings
+from playbooks.deployment.request import assignments, catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import Options
 
@@ -162,7 +162,7 @@ def _read(reader: Reader, node: yaml.Node, environ: Mapping[str, str]) -> Playbo
             engine=engine,
             kept=tuple(each for each in given if each is not None),
             own={name: value for name, value in own.items() if value not in (None, False)},
-            playbook=texts.get("playbook"),
+            playbook=_playbook(reader, fields.get("playbook")),
             name=texts.get("name"),
             namespace=texts.get("namespace"),
             runtime=texts.get("runtime"),
@@ -171,6 +171,19 @@ def _read(reader: Reader, node: yaml.Node, environ: Mapping[str, str]) -> Playbo
         places,
         tuple(n for n, value in settings.items() if isinstance(value, yaml.ScalarNode)),
     )
+
+
+def _playbook(reader: Reader, node: Optional[yaml.Node]) -> Optional[str]:
+    """None where there is none, or after a problem."""
+    text = reader.text(node, "playbook") if node else None
+    if text is None or node is None:
+        return None
+    try:
+        return catalogue.named(text, _beside(reader.path, ""))
+    except UsageError as error:
+        for problem in error.problems:
+            reader.problem(node, problem)
+        return None
 
 
 def _own(reader: Reader, key: str, option: Option, node: yaml.Node) -> Any:

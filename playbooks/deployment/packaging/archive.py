@@ -7,9 +7,10 @@ import io
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from playbooks.core.catalogue import PACKAGE, directories
+from playbooks.core.catalogue import PACKAGE, directories, source
+from playbooks.core.external.source import Source, path_of
 from playbooks.deployment.errors import DeploymentError
 
 # A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.
@@ -27,6 +28,13 @@ PROGRAMS = (
     *(f"operator/{name}" for name in ("__init__", "__main__", "history", "inspection", "alerts")),
 )
 
+# What Kubeless calls, of a playbook that has none at its top.
+_HANDLER = """\
+from playbooks.engines import kubeless
+
+handler = kubeless.handler(playbook)
+"""
+
 # The earliest that a zip file can say.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o100644
@@ -39,22 +47,22 @@ def archive(playbook: str, package: Path = PACKAGE) -> bytes:
     It is compressed, since Kubeless' controllers list and keep whole Functions: another
     implementation of zlib (zlib-ng, say) may make other bytes of the same sources.
     """
-    files = {f"{playbook}.py": _module(playbook, package)}
-    files.update(_reached([files[f"{playbook}.py"]], package))
+    modules = _Modules.of(playbook, package)
+    files = modules.function(playbook)
     return _zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
 
 
 def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
-    modules = [f"{WORKER}/{name}" for name in PROGRAMS]
-    files = _packaged([playbook, *modules], package)
+    names = [f"{WORKER}/{name}" for name in PROGRAMS]
+    files = _Modules.of(playbook, package).packaged([playbook, *names])
     return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
 def program_archive(module: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a program imports it that runs no playbook:
     ``engines/worker/operator/create_streams``."""
-    files = _packaged([module], package)
+    files = _Modules(package, None).packaged([module])
     return _zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
@@ -63,7 +71,7 @@ def package_archive(
 ) -> bytes:
     """The same for an engine of its own: the package with the playbook, these ``modules`` of the
     engine (``engines/invoked``) and what all of them import. ``largest`` in KiB."""
-    files = _packaged([playbook, *modules], package)
+    files = _Modules.of(playbook, package).packaged([playbook, *modules])
     return _zipped(files, f"the archive of {playbook}", "this engine", largest)
 
 
@@ -73,77 +81,160 @@ def files_of(content: bytes) -> Dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def _packaged(modules: Sequence[str], package: Path) -> Dict[str, Path]:
-    files = {f"{package.name}/{name}.py": _module(name, package) for name in modules}
-    files.update(_reached([*files.values()], package))
-    return files
+class _Modules:
+    """What an archive can hold: the modules of the package, and those that a playbook brings which
+    is none of them (``source``)."""
+
+    def __init__(self, package: Path, source: Optional[Source]) -> None:
+        self._package = package
+        self._source = source
+
+    @classmethod
+    def of(cls, playbook: str, package: Path) -> _Modules:
+        return cls(package, source(playbook) if package == PACKAGE else None)
+
+    def function(self, playbook: str) -> Dict[str, bytes]:
+        """By path, with the playbook at the top, as Kubeless wants its module."""
+        if self._source and self._source.module != playbook:
+            files = {f"{playbook}.py": _entrypoint(self._source, _HANDLER)}
+            modules = [self._source.module, f"{self._package.name}.engines.kubeless"]
+            return {**self._reached(modules), **files}
+        path = self._source.path if self._source else self._own(playbook)
+        if self._source and not _has_handler(path):
+            raise DeploymentError(
+                f"{self._source.origin} has no handler, which Kubeless calls: expected"
+                " handler = kubeless.handler(playbook)"
+            )
+        files = {f"{playbook}.py": path.read_bytes()}
+        found = _imports(path, playbook)
+        return {**self._reached(name for name in found if name != playbook), **files}
+
+    def packaged(self, names: Sequence[str]) -> Dict[str, bytes]:
+        """The same of the package as it is. ``names``: such as engines/worker/__main__."""
+        if self._source is None:
+            paths = {self._module(name): self._own(name) for name in names}
+            return {**self._reached([*paths]), **self._contents(paths)}
+        playbook, *others = names
+        entrypoint = f"{self._package.name}/{playbook}.py"
+        paths = {self._module(name): self._own(name) for name in others}
+        reached = self._reached([self._source.module, *paths])
+        return {
+            **reached,
+            **self._contents(paths),
+            entrypoint: _entrypoint(self._source),
+        }
+
+    def _module(self, name: str) -> str:
+        return f"{self._package.name}/{name}".replace("/", ".")
+
+    def _own(self, name: str) -> Path:
+        """The file of a module of the package; where there is none, the place it should have."""
+        paths = [root / f"{name}.py" for root in self._roots()]
+        return next((path for path in paths if path.is_file()), paths[0])
+
+    def _roots(self) -> Sequence[Path]:
+        """The directories that the package consists of."""
+        return directories() if self._package == PACKAGE else [self._package]
+
+    def _contents(self, paths: Dict[str, Path]) -> Dict[str, bytes]:
+        return {_place(module, path): path.read_bytes() for module, path in paths.items()}
+
+    def _reached(self, modules: Iterable[str]) -> Dict[str, bytes]:
+        """These modules, and what they import."""
+        found: Dict[str, Path] = {}
+        waiting = [name for module in modules for name in _around(module)]
+        while waiting:
+            module = waiting.pop()
+            path = None if module in found else self._file(module)
+            if path:
+                found[module] = path
+                waiting += _imports(path, module)
+        return self._contents(found)
+
+    def _file(self, module: str) -> Optional[Path]:
+        """None for what is neither the package's nor brought by the playbook."""
+        top, *below = module.split(".")
+        if top == self._package.name:
+            return _found(tuple(self._roots()), tuple(below))
+        if self._source is None or (self._source.alone and top != self._source.top):
+            return None
+        path = _found((self._source.root,), (top, *below))
+        if path and not _is_imported(top, self._source.root):
+            raise DeploymentError(
+                f"{path} is called as another module of this Python, which it would hide in the"
+                " function: rename it"
+            )
+        return path
 
 
-def _module(name: str, package: Path) -> Path:
-    """``name``: such as engines/worker/__main__."""
-    paths = [root / f"{name}.py" for root in _roots(package)]
-    return next((path for path in paths if path.is_file()), paths[0])
-
-
-def _roots(package: Path) -> Sequence[Path]:
-    """The directories that a package consists of."""
-    return directories() if package == PACKAGE else [package]
-
-
-def _zipped(files: Dict[str, Path], what: str, where: str, largest: int) -> bytes:
+def _zipped(files: Dict[str, bytes], what: str, where: str, largest: int) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIMESTAMP)
             entry.external_attr = _PERMISSIONS << 16
             entry.create_system = _UNIX
-            content = files[name].read_bytes()
-            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
+            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
     size = buffer.tell() / 1024
     if size > largest:
         raise DeploymentError(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
     return buffer.getvalue()
 
 
-def _reached(entrypoints: Sequence[Path], package: Path) -> Dict[str, Path]:
-    """The modules of the package that the entrypoints import, and what these import."""
-    found: Dict[str, Path] = {}
-    waiting = [*entrypoints]
-    while waiting:
-        for module in _imports(waiting.pop(), package.name):
-            path = _file(module, package)
-            if path and module not in found:
-                found[module] = path
-                waiting.append(path)
-    return {_place(path, package): path for path in found.values()}
+def _entrypoint(source: Source, more: str = "") -> bytes:
+    """A module that has the playbook of one outside of the package."""
+    return f"from {source.module} import {source.attribute} as playbook\n{more}".encode()
 
 
-def _place(path: Path, package: Path) -> str:
-    """Where it lies in an archive, from whichever directory of the package it comes."""
-    root = next(root for root in _roots(package) if root in path.parents)
-    return f"{package.name}/{path.relative_to(root).as_posix()}"
+def _has_handler(path: Path) -> bool:
+    """Whether the module has it, imported or made."""
+    return any(
+        isinstance(node, (ast.Name, ast.FunctionDef, ast.alias))
+        and "handler" in (getattr(node, key, "") for key in ("id", "name", "asname"))
+        for node in ast.walk(ast.parse(path.read_bytes()))
+    )
+
+
+def _place(module: str, path: Path) -> str:
+    """Where it lies in an archive, from whichever directory it comes."""
+    inside = module.replace(".", "/")
+    return f"{inside}/__init__.py" if path.name == "__init__.py" else f"{inside}.py"
 
 
 @lru_cache(maxsize=None)
-def _imports(path: Path, package: str) -> Tuple[str, ...]:
-    """Every name that may be a module of the package, and the packages around it."""
-    found = []
+def _imports(path: Path, module: str) -> Tuple[str, ...]:
+    """Every name that may be a module, and the packages around it."""
+    found: List[str] = []
+    inside = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_bytes())):
-        names = []
+        names: List[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == package:
-                found += [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        elif isinstance(node, ast.ImportFrom):
+            above = inside[: len(inside) - node.level + 1] if node.level else []
+            of = ".".join([*above, *([node.module] if node.module else [])])
+            names = [f"{of}.{alias.name}" for alias in node.names]
+        found += [around for name in names for around in _around(name)]
     return tuple(found)
 
 
+def _around(module: str) -> List[str]:
+    """The packages around it, and itself."""
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
 @lru_cache(maxsize=None)
-def _file(module: str, package: Path) -> Optional[Path]:
-    below = module.split(".")[1:]
-    paths = [root.joinpath(*below) for root in _roots(package)]
+def _found(roots: Tuple[Path, ...], below: Tuple[str, ...]) -> Optional[Path]:
+    paths = [root.joinpath(*below) for root in roots]
     candidates = [c for path in paths for c in (path / "__init__.py", path.with_suffix(".py"))]
     return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+@lru_cache(maxsize=None)
+def _is_imported(top: str, root: Path) -> bool:
+    """Whether Python takes the module of this name from there, too."""
+    try:
+        return root in path_of(top).resolve().parents
+    except ImportError:
+        return False

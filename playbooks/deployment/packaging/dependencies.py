@@ -4,7 +4,8 @@
 resolves it on Python 3.8, the oldest that playbooks run on; newer ones install the same. What only
 some functions need lies in a directory beneath, and what only playbooks of one's own need in
 ``own``. A line ``name<=version`` pins what others of its list take no newer: it goes before the
-pins of other lists.
+pins of other lists. A playbook outside of this package may name a pinned distribution itself,
+``dnspython==2.6.1``, and then names all that it needs.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def requirements(packages: Iterable[str], directory: Path = DIRECTORY) -> str:
 
 
 def _lines(package: str, directory: Path) -> List[str]:
+    if "==" in package:
+        return [package]
     found = sorted(directory.rglob(f"{package}.txt"))
     if not found:
         path = directory / f"{package}.txt"

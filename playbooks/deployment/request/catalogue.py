@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Optional
 
 from playbooks.core import catalogue
-from playbooks.core.catalogue import PACKAGE, containing, names, summary
+from playbooks.core.catalogue import PACKAGE, containing, names, origin, own_names, summary
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.errors import UsageError
 
-__all__ = ["PACKAGE", "containing", "load", "names", "summary"]
+__all__ = ["PACKAGE", "containing", "load", "named", "names", "origin", "own_names", "summary"]
 
 
 def load(name: str) -> Playbook:
@@ -19,5 +21,14 @@ def load(name: str) -> Playbook:
         return catalogue.load(name)
     except InvalidSetting as error:
         alike = get_close_matches(name.lower(), names(), n=1)
-        meant = f", did you mean {alike[0]}?" if alike else ""
+        meant = f", did you mean {alike[0]}?" if alike and name not in names() else ""
         raise UsageError([f"{error}{meant}"]) from error
+
+
+def named(typed: str, beside: Optional[Path] = None) -> str:
+    """The name of the playbook that was typed, which may be the path of its file or the
+    distribution that has it. Raises UsageError."""
+    try:
+        return catalogue.named(typed, beside)
+    except InvalidSetting as error:
+        raise UsageError([str(error)]) from error

@@ -11,6 +11,7 @@ from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
+from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure import this_pod
@@ -66,7 +67,7 @@ def declaration_problems(playbook: Playbook) -> List[str]:
     with suppress(Exception):
         playbook.build(settings, _Anything())
     return [
-        f"playbooks/{playbook.name}.py reads the setting {name}, which"
+        f"{catalogue.origin(playbook.name)} reads the setting {name}, which"
         f" {playbook.reaction.__name__} does not declare: add it to its SETTINGS"
         for name in dict.fromkeys(settings.undeclared)
     ]

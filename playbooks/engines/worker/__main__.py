@@ -54,12 +54,16 @@ def main() -> int:
 
 
 def _playbook(name: str) -> Playbook:
-    if name not in catalogue.names():
+    try:
+        return catalogue.load(name)
+    except InvalidSetting as error:
+        there = catalogue.names()
+        if name in there:
+            raise
         raise InvalidSetting(
-            f"this worker has no playbook {name!r}, only {', '.join(catalogue.names())}: an image"
-            " has those that were there when it was built. Build it again, with a new tag"
-        )
-    return catalogue.load(name)
+            f"this worker has no playbook {name!r}, only {', '.join(there)}: an image has those"
+            " that were there when it was built. Build it again, with a new tag"
+        ) from error
 
 
 def spans_of(settings: Settings) -> Spans:

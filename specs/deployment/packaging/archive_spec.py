@@ -13,6 +13,7 @@ from mamba import after, before, description, it
 from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.packaging.archive import archive, package_archive, worker_archive
+from specs.support.own_playbooks import a_directory, declared, install
 
 made = lru_cache(maxsize=None)(archive)
 
@@ -149,4 +150,81 @@ with description("The archive of a playbook") as self:
                         "playbooks/_two.py",
                     ]
                 )
+            )
+
+
+with description("The archive of a playbook outside of the package") as self:
+    with it("has its file at the top, and what that imports from its directory"):
+        text = f"from acme_shared import X\n{declared('acme-net')}"
+        files = {
+            "acme_net": text,
+            "acme_shared": "import acme_more\nX = 1",
+            "acme_more": "",
+            "other": "",
+        }
+        with a_directory(**files) as directory:
+            name = catalogue.named(str(directory / "acme_net.py"))
+            found = the_files(worker_archive(name))
+            handled = zipfile.ZipFile(io.BytesIO(archive(name)))
+
+        expect(found).to(contain("acme_net.py", "acme_shared.py", "acme_more.py"))
+        expect(found).to(contain("playbooks/acme-net.py", "playbooks/reactions/delete_pod.py"))
+        expect(found).not_to(contain("other.py"))
+        expect(handled.read("acme-net.py")).to(
+            equal(
+                b"from acme_net import playbook as playbook\n"
+                b"from playbooks.engines import kubeless\n\n"
+                b"handler = kubeless.handler(playbook)\n"
+            )
+        )
+
+    with it("has the file itself for Kubeless, where it is called as the playbook"):
+        with a_directory(acmenet=declared("acmenet")) as directory:
+            name = catalogue.named(str(directory / "acmenet.py"))
+            opened = zipfile.ZipFile(io.BytesIO(archive(name)))
+
+        expect(opened.read("acmenet.py").decode()).to(equal(declared("acmenet")))
+        expect(opened.namelist()).to(contain("playbooks/engines/kubeless.py"))
+
+    with it("has what an installed package imports of itself, also relatively"):
+        with a_directory() as directory:
+            package = directory / "acme_package"
+            (package / "deep").mkdir(parents=True)
+            (package / "__init__.py").write_text(f"from .deep import one\n{declared('acme')}")
+            (package / "deep" / "__init__.py").touch()
+            (package / "deep" / "one.py").write_text("from ..two import X\nimport acme_else")
+            (package / "two.py").write_text("X = 1")
+            (package / "three.py").touch()
+            (directory / "acme_else.py").touch()
+            install(directory, acme="acme_package:playbook")
+            found = [path for path in the_files(worker_archive("acme")) if "acme" in path]
+
+        expect(found).to(
+            equal(
+                [
+                    "acme_package/__init__.py",
+                    "acme_package/deep/__init__.py",
+                    "acme_package/deep/one.py",
+                    "acme_package/two.py",
+                    "playbooks/acme.py",
+                ]
+            )
+        )
+
+    with it("is refused for Kubeless without a handler, and for nothing else"):
+        text = declared("acmebare").replace("handler = ", "other = ")
+        with a_directory(acmebare=text) as directory:
+            name = catalogue.named(str(directory / "acmebare.py"))
+
+            expect(lambda: archive(name)).to(
+                raise_error(DeploymentError, contain("acmebare.py has no handler, which Kubeless"))
+            )
+            expect(the_files(worker_archive(name))).to(contain("acmebare.py"))
+
+    with it("is refused with a module that would hide another's"):
+        with a_directory(acme_h=f"import yaml\n{declared('acme-h')}", yaml="") as directory:
+            name = catalogue.named(str(directory / "acme_h.py"))
+
+            expect(lambda: worker_archive(name)).to(
+                raise_error(DeploymentError, contain("yaml.py is called as another module"))
             )

@@ -83,3 +83,11 @@ with description("The requirements of a function") as self:
             expect(lambda: requirements(["d"], Path(self.directory.name))).to(
                 raise_error(DeploymentError, contain("nothing says what d needs"))
             )
+
+    with it("takes a pinned distribution as it is, and names what does not fit to another's"):
+        needed = requirements(["urllib3", "dnspython==2.6.1"])
+
+        expect(needed).to(contain("dnspython==2.6.1\n", "urllib3=="))
+        expect(lambda: requirements(["urllib3", "urllib3==0.1"])).to(
+            raise_error(DeploymentError, contain("want urllib3"))
+        )

@@ -1,0 +1,103 @@
+"""docs/api.md names what there is, with the parameters and members that it says."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+from expects import be_above, equal, expect
+from mamba import description, it
+
+import playbooks
+from playbooks.core import VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+
+ROW = re.compile(r"^\| `(playbooks[\w.]+)` \| (.+?) \| (.*?) ?\|$", re.MULTILINE)
+NAME = re.compile(r"(\w+)(?:\(([\w, ]*)\))?$")
+
+
+def spans(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def rows():
+    """Module, name, parameters (None where the page has none) and members of every public name."""
+    for module, names, members in ROW.findall(PAGE):
+        for each in spans(names):
+            name, parameters = NAME.match(each).groups()
+            yield module, name, parameters, spans(members)
+
+
+def found(module, name):
+    return getattr(importlib.import_module(module), name, None)
+
+
+def has(thing, member):
+    fields = getattr(thing, "__dataclass_fields__", {})
+    return hasattr(thing, member) or member in fields
+
+
+def takes(thing, parameters):
+    """Whether these are its first, in this order, and every other may be left out."""
+    there = list(inspect.signature(thing).parameters.values())
+    wanted = [each for each in parameters.split(", ") if each]
+    others = there[len(wanted) :]
+    optional = all(
+        each.default is not each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        for each in others
+    )
+    return [each.name for each in there[: len(wanted)]] == wanted and (optional or not wanted)
+
+
+with description("The page of the public surface") as self:
+    with it("names what there is"):
+        missing = [
+            f"{module}.{name}" for module, name, _, _ in rows() if found(module, name) is None
+        ]
+
+        expect(missing).to(equal([]))
+        expect(len(list(rows()))).to(be_above(40))
+
+    with it("says what each of them takes"):
+        others = [
+            f"{name}{inspect.signature(found(module, name))}"
+            for module, name, parameters, _ in rows()
+            if parameters and not takes(found(module, name), parameters)
+        ]
+
+        expect(others).to(equal([]))
+
+    with it("says what each of them has"):
+        missing = [
+            f"{name}.{member}"
+            for module, name, _, members in rows()
+            for member in members
+            if not has(found(module, name), member)
+        ]
+
+        expect(missing).to(equal([]))
+
+    with it("names everything that the playbooks of the page about extending import"):
+        public = {(module, name) for module, name, _, _ in rows()}
+        section = EXTENDING[: EXTENDING.index("## A playbook that can be undone")]
+        imports = re.findall(r"^from (playbooks[\w.]*) import (.+)$", section, re.MULTILINE)
+        used = {(module, name) for module, names in imports for name in names.split(", ")}
+        modules = {module for module, _ in public}
+        others = [
+            f"{module}.{name}"
+            for module, name in sorted(used)
+            if (module, name) not in public
+            and f"{module}.{name}" not in modules
+            and module != "playbooks.testing"
+        ]
+
+        # Modules of the example itself.
+        expect(others).to(
+            equal(["playbooks.label.playbook", "playbooks.reactions.label_pod.LabelPod"])
+        )
+
+    with it("names the version as what is installed has it"):
+        expect(playbooks.__version__).to(equal(VERSION))
