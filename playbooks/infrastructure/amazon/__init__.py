@@ -1,0 +1,1 @@
+"""What a function on AWS has: a role, a cluster of EKS, and secrets in Secrets Manager."""

@@ -1,0 +1,68 @@
+"""What a function on AWS finds around it: EKS and Secrets Manager (moto's), on a free port of the
+loopback. STS is not asked, and moto would say yes to everything."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+from typing import Any, Dict
+
+from specs.support.conditions import Condition
+
+MOTO = Condition(all(map(find_spec, ("moto", "boto3"))), "moto and boto3 are not installed")
+
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/falco-delete"
+
+#: Of the session of the execution role.
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "ASIASPECSPECSPECSPEC",
+    "AWS_SECRET_ACCESS_KEY": "specspecspecspecspecspecspecspecspecspec",
+    "AWS_SESSION_TOKEN": "IQoJ/spec+spec==",
+}
+
+
+class AwsCloud:
+    """``environ``: as Lambda gives it to a function, with the endpoints of this cloud."""
+
+    def __init__(self) -> None:
+        from moto.server import ThreadedMotoServer  # takes a second
+
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        _, port = self._server.get_host_and_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.environ: Dict[str, str] = {
+            **KEYS,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+        }
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def client(self, service: str) -> Any:
+        import boto3
+
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="spec",
+            aws_secret_access_key="spec",
+        )
+
+    def make_cluster(self, name: str, server: str, authority: str) -> None:
+        """moto makes an address and an authority up: these two are put in their place."""
+        from moto.eks import eks_backends
+
+        self.client("eks").create_cluster(
+            name=name, roleArn=ROLE, resourcesVpcConfig={"subnetIds": ["subnet-1", "subnet-2"]}
+        )
+        made = eks_backends[ACCOUNT][REGION].clusters[name]
+        made.endpoint = server
+        made.certificate_authority = {"data": authority}
+
+    def keep(self, name: str, text: str) -> None:
+        self.client("secretsmanager").create_secret(Name=name, SecretString=text)
