@@ -28,7 +28,7 @@ from werkzeug.wrappers import Request
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import gcf, kubeless
+from playbooks.engines import aws_lambda, gcf, kubeless
 from playbooks.engines.knative.service import CloudEventApi
 from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
@@ -269,6 +269,66 @@ class Knative(Caller):
         return status, None
 
 
+class LambdaInvoked(Caller):
+    """A function of AWS Lambda that Falcosidekick invokes: what arrives is what the JSON is."""
+
+    NAME = "lambda, invoked"
+    WIRE = {
+        Intent.DONE: "returned",
+        Intent.SKIPPED: "returned",
+        Intent.GIVE_UP: "returned",
+        Intent.AGAIN: "raised",
+    }
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._handler = aws_lambda.handler(playbook, environ, patience=0.0)
+
+    def event(self, text: str) -> Any:
+        try:
+            return json.loads(text, strict=False)
+        except ValueError:
+            # Lambda takes nothing but JSON: this is text in it.
+            return text
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        event = self.event(body.decode("utf-8", "replace"))
+        try:
+            returned = self._handler(event, None)
+        except aws_lambda.AlertToTryAgain:
+            return "raised", None
+        json.dumps(returned, allow_nan=False)
+        return "returned", returned
+
+
+class LambdaSns(LambdaInvoked):
+    """The same, for messages of SNS."""
+
+    NAME = "lambda, SNS"
+
+    def event(self, text: str) -> Any:
+        message = {"Type": "Notification", "MessageId": "m-1", "Message": text}
+        return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": message}]}
+
+
+class LambdaSqs(LambdaInvoked):
+    """The same, for batches of SQS, of which those that failed come again."""
+
+    NAME = "lambda, SQS"
+    WIRE = {
+        Intent.DONE: [],
+        Intent.SKIPPED: [],
+        Intent.GIVE_UP: [],
+        Intent.AGAIN: [{"itemIdentifier": "m-1"}],
+    }
+
+    def event(self, text: str) -> Any:
+        return {"Records": [{"eventSource": "aws:sqs", "messageId": "m-1", "body": text}]}
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        returned = super().deliver(body)[1]
+        return (returned or {})["batchItemFailures"], None
+
+
 def served(answer: Handle, body: bytes, **headers: str) -> Tuple[int, bytes]:
     """The answer to a POST to a server of its own."""
 
@@ -285,4 +345,7 @@ def served(answer: Handle, body: bytes, **headers: str) -> Tuple[int, bytes]:
 
 
 #: All engines. A row more, and the shared inputs are put to that engine, too.
-ENGINES: Tuple[Type[Caller], ...] = (Kubeless, WorkerHttp, Local, GcfAlert, GcfEvent, Knative)
+ENGINES: Tuple[Type[Caller], ...] = (
+    *(Kubeless, WorkerHttp, Local, GcfAlert, GcfEvent, Knative),
+    *(LambdaInvoked, LambdaSns, LambdaSqs),
+)
