@@ -8,12 +8,8 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure.slack import SlackWebhook
-from playbooks.infrastructure.this_pod import SystemClock, ThisPod
+from playbooks.infrastructure.this_pod import without_cluster
 from playbooks.reactions.notify_slack import NotifySlack
-
-
-def collaborators(_name: str, _settings: Settings) -> Collaborators:
-    return Collaborators(SystemClock(), ThisPod())
 
 
 def build(settings: Settings, _collaborators: Collaborators) -> Reaction:
@@ -21,5 +17,5 @@ def build(settings: Settings, _collaborators: Collaborators) -> Reaction:
     return NotifySlack(webhook, Redaction.of(settings), MessageOptions.of(settings))
 
 
-playbook = Playbook("slack", NotifySlack, build, collaborators, packages=("requests",))
+playbook = Playbook("slack", NotifySlack, build, without_cluster, packages=("requests",))
 handler = kubeless.handler(playbook)

@@ -81,6 +81,20 @@ class Alert:
         prefix = _OUTPUT_PREFIX.match(self.output)
         return self.output[prefix.end() :] if prefix else self.output
 
+    def to_dict(self) -> Dict[str, Any]:
+        """The JSON object that Falco writes of it."""
+        return {
+            "rule": self.rule,
+            "priority": str(self.priority),
+            "time": str(self.time),
+            "output": self.output,
+            "source": self.source,
+            "hostname": self.hostname,
+            "tags": list(self.tags),
+            "uuid": self.uuid,
+            "output_fields": dict(self.fields),
+        }
+
     @cached_property
     def claim(self) -> Claim:
         """What the alert points at, as far as it says."""

@@ -6,10 +6,11 @@
      +-- RetryableError             the same alert may succeed later
      |    +-- ClusterUnavailable    no answer, a timeout, or a 5xx of the API server
      |    +-- CredentialsRefused    the API server does not know the account (401)
-     |    +-- Throttled             429, of the API server or of Slack
+     |    +-- Throttled             429, of the API server, of Slack or of a webhook
      |    +-- Conflict              somebody else wrote the object first (409, resourceVersion)
      |    +-- ContainerIdPending    the API does not know the container's id yet
      |    +-- SlackUnavailable      no answer, a timeout, or a 5xx of Slack
+     |    +-- WebhookUnavailable    the same of a webhook
      |    +-- GuardUnanswered       a guard could not be evaluated
      |    +-- EvidenceUnavailable   evidence could not be kept
      +-- PermanentError             the same alert will fail again
@@ -24,6 +25,7 @@
           +-- Refused               the API server does not accept the request (other 4xx)
           +-- NoCluster             neither a service account nor a kubeconfig
           +-- SlackRejected         Slack says no
+          +-- WebhookRejected       a webhook does
           +-- Unexpected            an error from outside this tree
 
 Every error survives pickling: Kubeless carries it from the process of the alert to its server.
@@ -100,6 +102,10 @@ class SlackUnavailable(RetryableError):
     reason = "slack-unavailable"
 
 
+class WebhookUnavailable(RetryableError):
+    reason = "webhook-unavailable"
+
+
 class GuardUnanswered(RetryableError):
     reason = "guard-unanswered"
     of_any_alert = True
@@ -157,6 +163,10 @@ class NoCluster(PermanentError):
 
 class SlackRejected(PermanentError):
     reason = "slack-rejected"
+
+
+class WebhookRejected(PermanentError):
+    reason = "webhook-rejected"
 
 
 class Unexpected(PermanentError):

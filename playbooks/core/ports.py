@@ -54,7 +54,12 @@ class OwnPod(ABC):
 
 
 class Recorder(ABC):
-    """Puts what people should know of on record, once an alert's outcome is final."""
+    """Puts what people should know of on record, once an alert's outcome is final.
+
+    ``EVERY``: it wants the others, too, such as most skips.
+    """
+
+    EVERY: bool = False
 
     @abstractmethod
     def record(self, alert: Alert, outcome: Outcome) -> None:
@@ -330,6 +335,15 @@ class Slack(ABC):
     @abstractmethod
     def post(self, message: Mapping[str, Any]) -> None:
         """Post one message. Raises SlackRejected, SlackUnavailable or Throttled."""
+
+
+class Webhook(ABC):
+    @abstractmethod
+    def send(self, event: Mapping[str, Any]) -> None:
+        """Send a CloudEvent; again, where it is tried again, under the same id.
+
+        Raises WebhookRejected, WebhookUnavailable or Throttled.
+        """
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,15 @@ def http_url(value: str) -> str:
     return value
 
 
+def secure_url(value: str) -> str:
+    """An https:// URL, or one of this machine, whose traffic nobody can read or change."""
+    http_url(value)
+    parts = urlsplit(value)
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("a URL that starts with https://")
+    return value
+
+
 def matching(name: str, globs: Sequence[str]) -> Optional[str]:
     """The name itself where it is one of the globs, or the first glob that it matches, or None."""
     return _matching(name, tuple(globs))

@@ -11,12 +11,10 @@ from typing import Any, Dict, Mapping, Optional, TextIO, Union
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
+from playbooks.core.notifications.cloud_event import ABOUT
 from playbooks.core.notifications.plain_text import plain_lines
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
-
-# What a line says of the alert.
-NAMED = ("rule", "priority", "time", "source", "hostname", "uuid")
 
 # Characters of a field of what is no alert.
 LONGEST = 200
@@ -75,7 +73,7 @@ def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
         alert = Alert.parse(body)
     except InvalidAlert:
         return _readable(body) or None
-    return {key: str(getattr(alert, key)) for key in NAMED}
+    return {key: str(getattr(alert, key)) for key in ABOUT}
 
 
 def _readable(body: Any) -> Dict[str, str]:
@@ -84,5 +82,5 @@ def _readable(body: Any) -> Dict[str, str]:
             body = json.loads(body, strict=False)
         except (ValueError, RecursionError):
             return {}
-    found = {key: body.get(key) for key in NAMED} if isinstance(body, Mapping) else {}
+    found = {key: body.get(key) for key in ABOUT} if isinstance(body, Mapping) else {}
     return {key: text[:LONGEST] for key, text in found.items() if text and isinstance(text, str)}

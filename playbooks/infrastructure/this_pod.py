@@ -7,7 +7,8 @@ import time
 from typing import Mapping
 
 from playbooks.core.instant import Instant
-from playbooks.core.ports import Clock, OwnPod
+from playbooks.core.ports import Clock, Collaborators, OwnPod
+from playbooks.core.settings import Settings
 
 # Set by the deployment from the pod's own fields.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
@@ -42,3 +43,8 @@ class ThisPod(OwnPod):
 class SystemClock(Clock):
     def now(self) -> Instant:
         return Instant(time.time_ns())
+
+
+def without_cluster(_playbook: str, _settings: Settings) -> Collaborators:
+    """Of a playbook that does not act on the cluster."""
+    return Collaborators(SystemClock(), ThisPod())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.notifications import settings as notifications
@@ -38,7 +38,7 @@ def kubernetes(
     )
     events = KubernetesEvents(api, playbook, own_pod, clock)
     ledger = StoredLedger(stored)
-    recorders = (events, *slack_recorders(playbook, settings, ledger, clock, own_pod.namespace))
+    recorders = (events, *telling(playbook, settings, ledger, clock, own_pod.namespace))
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
     return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept)
@@ -51,19 +51,25 @@ def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
     return replace(playbook, collaborators=partial(kubernetes, api=api))
 
 
-def slack_recorders(
+def telling(
     playbook: str, settings: Settings, ledger: Ledger, clock: Clock, namespace: str = ""
 ) -> Tuple[Recorder, ...]:
-    """What posts outcomes to Slack, where the settings ask for it. ``namespace``: of the
+    """What tells others of outcomes, where the settings ask for it. ``namespace``: of the
     function."""
-    if not settings[notifications.OUTCOMES.name]:
-        return ()
-    # Only here: nothing else of a playbook that acts wants requests.
-    from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
-
-    webhook = SlackWebhook(settings[notifications.WEBHOOK.name])
     options = MessageOptions.of(settings, namespace)
-    return (SlackRecorder(webhook, playbook, ledger, clock, options),)
+    found: List[Recorder] = []
+    # Imported only here: nothing else of a playbook that acts wants requests.
+    if settings[notifications.OUTCOMES.name]:
+        from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
+
+        slack = SlackWebhook(settings[notifications.WEBHOOK.name])
+        found.append(SlackRecorder(slack, playbook, ledger, clock, options))
+    if notifications.PROGRAM in settings[notifications.TO.name]:
+        from playbooks.infrastructure.webhook import SignedWebhook, WebhookRecorder
+
+        url, keys = (settings[each.name] for each in notifications.OF_PROGRAM)
+        found.append(WebhookRecorder(SignedWebhook(url, keys, clock), playbook, options))
+    return tuple(found)
 
 
 def evidence_of(settings: Settings, cluster: Cluster, clock: Clock) -> Optional[Evidence]:

@@ -28,6 +28,7 @@ from playbooks.testing.fakes import (
     InMemoryCluster,
     InMemoryLedger,
     RecordingSlack,
+    RecordingWebhook,
     some_collaborators,
 )
 from playbooks.testing.mothers import (
@@ -72,6 +73,7 @@ __all__ = [
     "InMemoryCluster",
     "InMemoryLedger",
     "RecordingSlack",
+    "RecordingWebhook",
     "a_claim",
     "a_document",
     "a_host_alert",

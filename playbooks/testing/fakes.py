@@ -23,6 +23,7 @@ from playbooks.core.ports import (
     LedgerStore,
     OwnPod,
     Slack,
+    Webhook,
 )
 from playbooks.core.reaction import Reaction
 from playbooks.infrastructure.ledger import StoredLedger
@@ -130,6 +131,14 @@ class RecordingSlack(Slack):
 
     def post(self, message: Mapping[str, Any]) -> None:
         self.messages.append(message)
+
+
+class RecordingWebhook(Webhook):
+    def __init__(self) -> None:
+        self.events: List[Mapping[str, Any]] = []
+
+    def send(self, event: Mapping[str, Any]) -> None:
+        self.events.append(event)
 
 
 class FakeReaction(Reaction):

@@ -44,6 +44,9 @@ ACTING = {
     "LEDGER": "",
     "SLACK_OUTCOMES": "false",
     "SLACK_WEBHOOK_URL": "",
+    "OUTCOMES_TO": "",
+    "WEBHOOK_URL": "",
+    "WEBHOOK_SECRET": "",
     "RUNBOOK_URL": "",
     "LINK_URL": "",
 }
@@ -116,6 +119,8 @@ with description("The settings and rights of a playbook") as self:
                     "AWS_SESSION_TOKEN",
                     "GOOGLE_CREDENTIALS",
                     "SLACK_WEBHOOK_URL",
+                    "WEBHOOK_URL",
+                    "WEBHOOK_SECRET",
                 ]
             )
         )
@@ -196,6 +201,25 @@ with description("The settings and rights of a playbook") as self:
         expect(declared("slack")).to(equal({**own, **GUARDS}))
         expect(secrets("slack")).to(equal(["SLACK_WEBHOOK_URL"]))
         expect(verbs("slack")).to(equal({}))
+
+    with it("are pinned for webhook"):
+        own = {"WEBHOOK_URL": None, "WEBHOOK_SECRET": None}
+        expect(declared("webhook")).to(equal({**own, **GUARDS}))
+        expect(secrets("webhook")).to(equal([*own]))
+        expect(verbs("webhook")).to(equal({}))
+
+    with it("need what OUTCOMES_TO names"):
+        given = {"OUTCOMES_TO": "webhook", "WEBHOOK_URL": "https://x.example/"}
+
+        expect(lambda: playbook("delete").responder(given)).to(
+            raise_error(
+                InvalidSetting,
+                "WEBHOOK_SECRET is not set, expected what OUTCOMES_TO=webhook uses",
+            )
+        )
+        expect(lambda: playbook("delete").responder({"OUTCOMES_TO": "mail"})).to(
+            raise_error(InvalidSetting, contain("OUTCOMES_TO is 'mail', expected webhook"))
+        )
 
     with it("need a webhook where outcomes are told to Slack"):
         for name in ("delete", "taint", "isolate"):

@@ -14,7 +14,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +25,9 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.reaction import Reaction
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.reactions.call_webhook import CallWebhook
 from playbooks.reactions.notify_slack import NotifySlack
 from playbooks.testing import (
     CONTAINER,
@@ -34,6 +37,7 @@ from playbooks.testing import (
     FixedClock,
     InMemoryCluster,
     RecordingSlack,
+    RecordingWebhook,
     a_document,
     a_pod,
     a_ready_node,
@@ -127,10 +131,17 @@ def proves(body: Any, pod: Pod) -> bool:
     return pod.uid in uids or bool(usable and any(known.startswith(given.lower()) for known in ids))
 
 
+# Reactions that change nothing in the cluster, with fakes of what they tell.
+TELLING: Dict[str, Callable[[], Reaction]] = {
+    "slack": lambda: NotifySlack(RecordingSlack()),
+    "webhook": lambda: CallWebhook(RecordingWebhook(), Redaction()),
+}
+
+
 def responder(name: str, cluster: InMemoryCluster) -> Responder:
     """The playbook behind all its guards, as its entrypoint wires it."""
-    if name == "slack":
-        return Responder(NotifySlack(RecordingSlack()), [], FixedClock(), dry_run=False)
+    if name in TELLING:
+        return Responder(TELLING[name](), [], FixedClock(), dry_run=False)
     playbook: Playbook = catalogue.load(name)
     return playbook.responder({"MAX_ALERT_AGE": "off"}, some_collaborators(cluster))
 

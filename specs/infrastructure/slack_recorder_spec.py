@@ -14,6 +14,7 @@ from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.slack import SlackRecorder
+from playbooks.infrastructure.webhook import WebhookRecorder
 from playbooks.taint import playbook
 from playbooks.testing import NOW, RecordingSlack, an_alert
 
@@ -119,3 +120,12 @@ with description("The recorder that tells Slack") as self:
 
         expect(recorders()).to(equal([KubernetesEvents]))
         expect(recorders(**told)).to(equal([KubernetesEvents, SlackRecorder]))
+
+    with it("is there beside a webhook, which OUTCOMES_TO asks for"):
+        told = {
+            "OUTCOMES_TO": "webhook",
+            "WEBHOOK_URL": "https://x.example/",
+            "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        }
+
+        expect(recorders(**told)).to(equal([KubernetesEvents, WebhookRecorder]))

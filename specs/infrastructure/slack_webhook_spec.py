@@ -7,7 +7,7 @@ from expects import be_a, be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core.errors import SlackRejected, SlackUnavailable, Throttled
-from playbooks.infrastructure import slack
+from playbooks.infrastructure import posting
 from playbooks.infrastructure.slack import SlackWebhook
 from specs.support import slack_server
 from specs.support.slack_server import SlackServer
@@ -70,7 +70,7 @@ with description("Slack's webhook") as self:
         expect(the_error_of(NOBODY_LISTENS)).to(be_a(SlackUnavailable))
 
     with it("is given up after a deadline"):
-        with patch.object(slack, "TIMEOUT", (0.2, 0.2)):
+        with patch.object(posting, "TIMEOUT", (0.2, 0.2)):
             with patch.object(SlackServer, "answer", lambda *_: time.sleep(0.5) or slack_server.OK):
                 expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
 

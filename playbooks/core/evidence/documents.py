@@ -21,18 +21,7 @@ _BEGIN, _END = "-----BEGIN", re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----"
 
 def of_alert(alert: Alert, redaction: Redaction) -> bytes:
     """The alert as Falco writes one."""
-    document = {
-        "rule": alert.rule,
-        "priority": str(alert.priority),
-        "time": str(alert.time),
-        "output": alert.output,
-        "source": alert.source,
-        "hostname": alert.hostname,
-        "tags": list(alert.tags),
-        "uuid": alert.uuid,
-        "output_fields": dict(alert.fields),
-    }
-    return text(redaction.named(document))
+    return text(redaction.named(alert.to_dict()))
 
 
 def of_pod(pod: Pod, redaction: Redaction) -> bytes:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Tuple
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.notifications import signature
 from playbooks.core.notifications.links import optional_template
-from playbooks.core.settings import Setting, Settings, http_url, yes_or_no
+from playbooks.core.settings import (
+    Kind,
+    Setting,
+    Settings,
+    http_url,
+    names,
+    secure_url,
+    yes_or_no,
+)
 
 
-def optional_url(value: str) -> str:
-    return http_url(value) if value else ""
+def or_nothing(kind: Kind) -> Kind:
+    def given(value: str) -> Any:
+        return kind(value) if value else ""
 
+    return given
+
+
+optional_url = or_nothing(http_url)
 
 OUTCOMES = Setting(
     "SLACK_OUTCOMES",
@@ -25,6 +40,43 @@ WEBHOOK = Setting(
     "",
     "The incoming webhook for that; required with `SLACK_OUTCOMES=true`",
     secret=True,
+)
+# Of the program that hears of alerts, or of outcomes.
+TARGET_URL = Setting(
+    "WEBHOOK_URL",
+    secure_url,
+    None,
+    "Where CloudEvents are posted, https://...",
+    secret=True,
+)
+TARGET_SECRET = Setting(
+    "WEBHOOK_SECRET",
+    signature.keys,
+    None,
+    "What they are signed with, as Standard Webhooks has it: `whsec_` and base64; two, separated by"
+    " a space, while one replaces the other",
+    secret=True,
+)
+
+OF_PROGRAM = (TARGET_URL, TARGET_SECRET)
+
+#: What hears of outcomes, and which settings it needs for that.
+PROGRAM = "webhook"
+_NEEDED: Dict[str, Tuple[Setting, ...]] = {PROGRAM: OF_PROGRAM}
+
+
+def destinations(value: str) -> Tuple[str, ...]:
+    found = names(value)
+    if not set(found) <= set(_NEEDED):
+        raise ValueError(f"{' or '.join(_NEEDED)}, comma-separated")
+    return found
+
+
+TO = Setting(
+    "OUTCOMES_TO",
+    destinations,
+    "",
+    "Who else hears of outcomes, comma-separated: `webhook`, of every one, as a CloudEvent",
 )
 RUNBOOK = Setting(
     "RUNBOOK_URL",
@@ -41,15 +93,46 @@ LINK = Setting(
     "Another one, such as to a dashboard or to traces, with the same fields",
 )
 LINKS = (RUNBOOK, LINK)
-SETTINGS = (OUTCOMES, WEBHOOK, *LINKS)
+
+
+def _optional(setting: Setting, destination: str) -> Setting:
+    said = f"{setting.help}; required with `{TO.name}={destination}`"
+    return replace(setting, kind=or_nothing(setting.kind), default="", help=said)
+
+
+SETTINGS = (
+    *(OUTCOMES, WEBHOOK, TO),
+    *(_optional(setting, name) for name, needed in _NEEDED.items() for setting in needed),
+    *LINKS,
+)
+
+#: Their values decide what is installed.
+DECIDING = (OUTCOMES.name, TO.name)
+
+#: Those of which one may need another.
+TOGETHER = frozenset(setting.name for setting in SETTINGS) - {link.name for link in LINKS}
 
 MISSING = f"{WEBHOOK.name} is not set, expected the incoming webhook that {OUTCOMES.name}=true uses"
 
 
 def check(settings: Settings) -> None:
     """Raises InvalidSetting where one of the settings needs another."""
-    if settings.get(OUTCOMES.name) and not settings[WEBHOOK.name]:
-        raise InvalidSetting(MISSING)
+    texts = {OUTCOMES.name: str(settings.get(OUTCOMES.name, "")).lower()}
+    texts[TO.name] = ",".join(settings.get(TO.name, ()))
+    for problem in lacking(texts, lambda name: bool(settings[name])):
+        raise InvalidSetting(problem)
+
+
+def lacking(values: Mapping[str, str], is_given: Callable[[str], bool]) -> List[str]:
+    """What the settings, as they were written, need and is not given."""
+    found = [MISSING] if to_slack(values) and not is_given(WEBHOOK.name) else []
+    for destination in names(values.get(TO.name, "")):
+        found += [
+            f"{setting.name} is not set, expected what {TO.name}={destination} uses"
+            for setting in _NEEDED.get(destination, ())
+            if not is_given(setting.name)
+        ]
+    return found
 
 
 def to_slack(values: Mapping[str, str]) -> bool:
@@ -58,4 +141,4 @@ def to_slack(values: Mapping[str, str]) -> bool:
 
 
 def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
-    return ("requests",) if to_slack(values) else ()
+    return ("requests",) if to_slack(values) or names(values.get(TO.name, "")) else ()

@@ -102,7 +102,7 @@ def setting_problems(
         for name, what in _DECIDING.items()
         if any(reference.name == name for reference in references)
     ]
-    if {notifications.OUTCOMES.name, notifications.WEBHOOK.name} & set(unread):
+    if notifications.TOGETHER & set(unread):
         return found
     return found + _notification_problems(settings, texts, names_given)
 
@@ -113,12 +113,14 @@ def _notification_problems(
     """What the messages about outcomes lack, where the playbook has any."""
     if notifications.OUTCOMES not in settings:
         return []
-    if notifications.OUTCOMES.name in names_given and notifications.OUTCOMES.name not in texts:
-        return [f"{notifications.OUTCOMES.name} decides what is installed: it can come by -e only"]
-    wanted = notifications.to_slack(texts)
-    webhook = notifications.WEBHOOK.name
-    given = texts.get(webhook) if webhook in texts else webhook in names_given
-    return [notifications.MISSING] if wanted and not given else []
+    unread = [name for name in notifications.DECIDING if name in names_given and name not in texts]
+    if unread:
+        return [f"{name} decides what is installed: it can come by -e only" for name in unread]
+
+    def is_given(name: str) -> bool:
+        return bool(texts[name]) if name in texts else name in names_given
+
+    return notifications.lacking(texts, is_given)
 
 
 def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:

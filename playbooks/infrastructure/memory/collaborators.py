@@ -12,13 +12,13 @@ from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 
 def in_memory(cluster: MemoryCluster, playbook: str, settings: Settings) -> ClusterCollaborators:
-    """Beside cluster and ledger they are those of a real cluster: Slack, and kept evidence."""
+    """Beside cluster and ledger those of a real cluster: who is told, and kept evidence."""
     clock, ledger = SystemClock(), StoredLedger(MemoryLedger())
     return ClusterCollaborators(
         clock,
         ThisPod(),
         cluster,
         ledger,
-        wiring.slack_recorders(playbook, settings, ledger, clock),
+        wiring.telling(playbook, settings, ledger, clock),
         wiring.evidence_of(settings, cluster, clock),
     )

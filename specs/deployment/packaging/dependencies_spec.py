@@ -42,6 +42,9 @@ with description("The requirements of a function") as self:
         expect(delete.installs({"SLACK_OUTCOMES": "true"})).to(
             equal(("urllib3", "pyyaml", "requests"))
         )
+        expect(delete.installs({"OUTCOMES_TO": "webhook"})).to(
+            equal(("urllib3", "pyyaml", "requests"))
+        )
         expect(delete.installs({"SLACK_OUTCOMES": "false"})).to(equal(("urllib3", "pyyaml")))
 
     with it("have what the packages need too"):

@@ -56,6 +56,16 @@ with description("What was typed") as self:
                 contain("SLACK_OUTCOMES decides what is installed: it can come by -e only")
             )
 
+        with it("is refused without what OUTCOMES_TO needs, or where only the cluster knows it"):
+            expect(the_error_of(*DELETE, "-e", "OUTCOMES_TO=webhook")).to(
+                contain("WEBHOOK_URL is not set", "WEBHOOK_SECRET is not set")
+            )
+            expect(the_error_of(*DELETE, "-s", "OUTCOMES_TO=a/b")).to(
+                contain("OUTCOMES_TO decides what is installed: it can come by -e only")
+            )
+            told = ("-s", "WEBHOOK_URL=hook/url", "-s", "WEBHOOK_SECRET=hook/key")
+            expect(run("-d", *DELETE, "-e", "OUTCOMES_TO=webhook", *told).code).to(equal(0))
+
         with it("takes the webhook from a Secret, too"):
             told = ("-e", "SLACK_OUTCOMES=true", "-s", "SLACK_WEBHOOK_URL=slack/url")
 

@@ -80,8 +80,9 @@ class OutcomeWriter:
                 self._metrics.not_recorded(STREAM)
             except Exception as error:
                 self._failed(STREAM, error)
-        if kinds.kind(outcome):
-            for recorder in self._pools:
+        told = bool(kinds.kind(outcome))
+        for recorder in self._pools:
+            if told or recorder.EVERY:
                 self._hand_over(recorder, body, outcome)
 
     async def stop(self, seconds: float) -> None:

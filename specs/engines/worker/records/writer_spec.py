@@ -108,6 +108,13 @@ with description("The outcomes that a worker records") as self:
         expect(stream.written[0][0]["alert"]["rule"]).to(equal("Terminal shell in container"))
         expect(recorder.seen).to(equal(["done"]))
 
+    with it("are all with a recorder that wants every one"):
+        recorder = FakeRecorder()
+        recorder.EVERY = True
+        self.write(DONE, SKIPPED, recorders=[recorder])
+
+        expect(recorder.seen).to(equal(["done", "finished"]))
+
     with it("are counted and logged where they fail, and change nothing"):
         stream, recorder = FakeStream(OSError("no stream")), FakeRecorder(NotPermitted("may not"))
         other = FakeRecorder()

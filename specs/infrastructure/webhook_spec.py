@@ -1,0 +1,144 @@
+import pickle
+import traceback
+
+from expects import be_a, contain, equal, expect, have_len, raise_error
+from mamba import after, before, description, it
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from playbooks.core.errors import Throttled, WebhookRejected, WebhookUnavailable
+from playbooks.core.notifications import cloud_event, signature
+from playbooks.core.notifications.slack import MessageOptions
+from playbooks.core.outcome import Outcome
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.infrastructure.this_pod import SystemClock
+from playbooks.infrastructure.webhook import SignedWebhook, WebhookRecorder
+from playbooks.testing import NOW, FixedClock, an_alert
+from specs.support.receiver import Receiver
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OLD_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDm2nvPUlO8wE="
+EVENT = cloud_event.of_alert("webhook", an_alert(), Redaction())
+NOBODY_LISTENS = "http://127.0.0.1:9/hooks/s3cret-path"
+
+
+def a_webhook(url, secret=SECRET, clock=None):
+    return SignedWebhook(url, signature.keys(secret), clock or SystemClock())
+
+
+def the_error_of(url):
+    try:
+        a_webhook(url).send(EVENT)
+    except Exception as error:
+        return error
+    return None
+
+
+with description("A signed webhook") as self:
+    with before.each:
+        self.receiver = Receiver()
+        self.receiver.__enter__()
+
+    with after.each:
+        self.receiver.__exit__()
+
+    with it("is verified by who has the secret, with the package of Standard Webhooks"):
+        a_webhook(self.receiver.url).send(EVENT)
+        (posted,) = self.receiver.posted
+
+        expect(Webhook(SECRET).verify(posted.body, posted.headers)).to(equal(EVENT))
+        expect(posted.headers["content-type"]).to(equal(cloud_event.CONTENT_TYPE))
+        expect(posted.headers["webhook-id"]).to(equal(EVENT["id"]))
+
+    with it("is verified with either of two secrets while one replaces the other"):
+        a_webhook(self.receiver.url, f"{SECRET} {OLD_SECRET}").send(EVENT)
+        (posted,) = self.receiver.posted
+
+        for secret in (SECRET, OLD_SECRET):
+            expect(Webhook(secret).verify(posted.body, posted.headers)).to(equal(EVENT))
+
+    with it("is refused where another body, another secret, or a time of long ago is signed"):
+        a_webhook(self.receiver.url).send(EVENT)
+        a_webhook(self.receiver.url, clock=FixedClock(NOW)).send(EVENT)
+        now, long_ago = self.receiver.posted
+
+        for secret, body, headers in (
+            (SECRET, now.body + b" ", now.headers),
+            (OLD_SECRET, now.body, now.headers),
+            (SECRET, long_ago.body, long_ago.headers),
+        ):
+            expect(
+                lambda secret=secret, body=body, headers=headers: Webhook(secret).verify(
+                    body, headers
+                )
+            ).to(raise_error(WebhookVerificationError))
+
+    with it("has the same id where it is tried again, and a signature of its own time"):
+        self.receiver.refusals.append((503, "", {}))
+        expect(lambda: a_webhook(self.receiver.url).send(EVENT)).to(raise_error(WebhookUnavailable))
+        a_webhook(self.receiver.url, clock=FixedClock(NOW)).send(EVENT)
+        first, second = (posted.headers for posted in self.receiver.posted)
+
+        expect(first["webhook-id"]).to(equal(second["webhook-id"]))
+        expect(first["webhook-signature"]).not_to(equal(second["webhook-signature"]))
+
+    with it("may be taken later where nobody listens, or the other side is broken"):
+        self.receiver.refusals.append((500, "broken", {}))
+
+        for url in (self.receiver.url, NOBODY_LISTENS):
+            expect(the_error_of(url)).to(be_a(WebhookUnavailable))
+
+    with it("waits as long as it is asked to"):
+        self.receiver.refusals.append((429, "", {"Retry-After": "7"}))
+        error = the_error_of(self.receiver.url)
+
+        expect(error).to(be_a(Throttled))
+        expect(error.retry_after).to(equal(7.0))
+
+    with it("is given up where it is refused, and not followed to where it is sent"):
+        elsewhere = {"Location": f"http://{self.receiver.address}/elsewhere"}
+        self.receiver.refusals += [(401, "bad signature", {}), (307, "", elsewhere)]
+
+        error = the_error_of(self.receiver.url)
+        expect(error).to(be_a(WebhookRejected))
+        expect(str(error)).to(equal("the webhook answered 401: bad signature"))
+        expect(the_error_of(self.receiver.url)).to(be_a(WebhookRejected))
+        expect(self.receiver.posted).to(have_len(2))
+
+    with it("has its URL in no error, nor in what caused it"):
+        self.receiver.refusals.append((404, f"no {self.receiver.url}", {}))
+        for error in (the_error_of(self.receiver.url), the_error_of(NOBODY_LISTENS)):
+            told = "".join(traceback.format_exception(None, error, error.__traceback__))
+
+            expect(told).not_to(contain("s3cret-path"))
+            expect([error.__cause__, error.__context__]).to(equal([None, None]))
+            expect(str(pickle.loads(pickle.dumps(error)))).not_to(contain("s3cret-path"))
+
+with description("The recorder that tells a program") as self:
+    with it("sends every outcome, also one of which no person needs to hear"):
+        alert = an_alert({"cluster": "eu-1"})
+        skipped = Outcome.skipped("finished", "it has succeeded", "pod shop/web-0", uid="1")
+        with Receiver() as receiver:
+            recorder = WebhookRecorder(a_webhook(receiver.url), "delete", MessageOptions())
+            recorder.record(alert, skipped)
+            recorder.record(alert, skipped)
+        first, second = receiver.posted
+
+        expect(WebhookRecorder.EVERY).to(equal(True))
+        expect(first.document["data"]).to(
+            equal(
+                {
+                    "playbook": "delete",
+                    "cluster": "eu-1",
+                    "alert": {
+                        "rule": "Terminal shell in container",
+                        "priority": "Notice",
+                        "time": "2026-01-02T03:00:00.000000000Z",
+                        "source": "syscall",
+                        "hostname": "node-1",
+                        "uuid": "",
+                    },
+                    **skipped.to_dict(),
+                }
+            )
+        )
+        expect(first.headers["webhook-id"]).to(equal(second.headers["webhook-id"]))
