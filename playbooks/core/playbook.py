@@ -69,10 +69,13 @@ _OWN = (
 
 # What the API server itself calls, in which namespaces.
 _WEBHOOKS = "admissionregistration.k8s.io"
-_SERVING = (
-    Permission("validatingwebhookconfigurations", ("list",), _WEBHOOKS, cluster_wide=True),
-    Permission("mutatingwebhookconfigurations", ("list",), _WEBHOOKS, cluster_wide=True),
-    Permission("apiservices", ("list",), "apiregistration.k8s.io", cluster_wide=True),
+_SERVING = tuple(
+    Permission(resource, ("list",), group, cluster_wide=True, only_everywhere=True)
+    for resource, group in (
+        ("validatingwebhookconfigurations", _WEBHOOKS),
+        ("mutatingwebhookconfigurations", _WEBHOOKS),
+        ("apiservices", "apiregistration.k8s.io"),
+    )
 )
 
 # What is written about what they did. Events about nodes lie in the namespace default.
@@ -121,12 +124,12 @@ class Playbook:
 
     def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
         """The permissions that a function with these settings needs."""
-        asks = serves_everywhere(names(values.get("NAMESPACES", "")))
+        everywhere = serves_everywhere(names(values.get("NAMESPACES", "")))
         return tuple(
             p
             for p in self.permissions
             if (not p.only_with or values.get(p.only_with, _OFF) not in ("", _OFF))
-            and (asks or p not in _SERVING)
+            and (everywhere or not p.only_everywhere)
         )
 
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:

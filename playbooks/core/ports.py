@@ -15,6 +15,7 @@ from playbooks.core.claim import Claim
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
@@ -241,7 +242,20 @@ class Cluster(ABC):
         """
 
     @abstractmethod
-    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]: ...
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """Raises NotFound."""
+
+    @abstractmethod
+    def network_policies(
+        self, namespace: str, kind: PolicyKind = NETWORK_POLICY
+    ) -> List[Mapping[str, Any]]:
+        """Those of a namespace; of a kind that belongs to none, all. Raises NotFound where the
+        cluster does not serve the kind."""
+
+    @abstractmethod
+    def policy_kinds(self) -> Tuple[PolicyKind, ...]:
+        """The kinds beside NetworkPolicy that the cluster serves, or may serve: of an API that does
+        not answer all. One call, and one for each API that has any."""
 
     @abstractmethod
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:

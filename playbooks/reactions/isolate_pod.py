@@ -13,6 +13,7 @@ from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod, ReplicaController
+from playbooks.core.cluster.policies.kinds import OTHERS
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import isolation, lifetime
 from playbooks.core.containment.containment import contained, undo_command
@@ -25,7 +26,7 @@ from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Reaction
 from playbooks.core.settings import Setting, networks, one_of, yes_or_no
-from playbooks.reactions import isolation_changes
+from playbooks.reactions import isolation_changes, isolation_neighbours
 from playbooks.reactions.isolation_plan import IsolationPlan
 
 # Controllers that start another replica for a pod they no longer select.
@@ -85,6 +86,7 @@ class IsolatePod(Reaction):
         Permission("networkpolicies", ("list", "create", "update"), group="networking.k8s.io"),
         Permission("pods", ("delete",), only_with=TTL),
         Permission("networkpolicies", ("delete",), group="networking.k8s.io", only_with=TTL),
+        *(kind.listing for kind in OTHERS),
     )
 
     CHANGES = isolation_changes.CHANGES
@@ -182,7 +184,8 @@ class IsolatePod(Reaction):
 
     def _plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
         policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
-        name, stored, squatter, others = policy["metadata"]["name"], None, "", []
+        name, stored, squatter = policy["metadata"]["name"], None, ""
+        others: List[Mapping[str, Any]] = []
         for found in self._cluster.network_policies(pod.namespace):
             if network_policy.isolates(found, pod):
                 stored = found
@@ -194,7 +197,9 @@ class IsolatePod(Reaction):
             policy = {**policy, "metadata": metadata}
         elif squatter:
             policy = network_policy.renamed(policy, self._now())
-        plan = IsolationPlan(pod, policy, stored, tuple(others), self._types, self._allow_cidrs)
+        theirs = isolation_neighbours.of_kubernetes(others)
+        neighbours = isolation_neighbours.read(self._cluster, pod.namespace, theirs)
+        plan = IsolationPlan(pod, policy, stored, neighbours, self._types, self._allow_cidrs)
         plan = replace(plan, squatter=squatter)
         was_detached = pod.owner is None and before.detached
         if not self._detach or was_detached:
@@ -226,15 +231,16 @@ class IsolatePod(Reaction):
     def _selecting_keys(self, plan: IsolationPlan) -> Set[str]:
         """The labels by which controller, Services and policies of others select the pod."""
         pod, keys = plan.pod, set()
-        for selector in self._selectors(plan):
+        for selector in self._selectors(pod):
             if selector.selects(pod.labels):
                 keys |= selector.keys_in(pod.labels)
+        target = plan.neighbours.target(pod, pod.labels)
+        for policy in plan.neighbours.policies:
+            keys |= policy.keys(target)
         return keys - {LABEL}
 
-    def _selectors(self, plan: IsolationPlan) -> List[Selector]:
-        pod = plan.pod
+    def _selectors(self, pod: Pod) -> List[Selector]:
         found = self._cluster.service_selectors(pod.namespace)
-        found += [network_policy.selector(policy) for policy in plan.others]
         try:
             if pod.owner:
                 owner = self._cluster.owner(pod.owner, namespace=pod.namespace)
@@ -300,6 +306,7 @@ def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
         "policy": plan.policy["metadata"]["name"],
         "detached_labels": dict(plan.detached),
         "still_allowing": plan.allowing,
+        **({"may_still_allow": plan.may_allow} if plan.may_allow else {}),
     }
 
 
@@ -316,4 +323,6 @@ def _skipped(
     facts = _facts(proven, plan) if plan else proven.facts
     if plan and plan.allowing:
         message += f"; {', '.join(plan.allowing)} still allow traffic"
+    if plan and plan.may_allow:
+        message += f"; {', '.join(plan.may_allow)} may still allow traffic"
     return Outcome.skipped(reason, message, str(proven.pod), **facts)

@@ -8,6 +8,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.others import OtherPolicy
+from playbooks.core.cluster.policies.reading import Answer
+from playbooks.reactions.isolation_neighbours import Neighbours
 
 
 @dataclass(frozen=True)
@@ -15,14 +18,14 @@ class IsolationPlan:
     """What will be done to a pod, and what it comes to.
 
     ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
-    saying. ``allowing``: other policies that still let traffic through then. ``squatter``: the
-    policy of somebody else that has the name which ours would have.
+    saying. ``neighbours``: policies of others. ``squatter``: the policy of somebody else that has
+    the name which ours would have.
     """
 
     pod: Pod
     policy: Dict[str, Any]
     stored: Optional[Mapping[str, Any]]
-    others: Tuple[Mapping[str, Any], ...]
+    neighbours: Neighbours
     types: Tuple[str, ...]
     allow_cidrs: Tuple[str, ...] = ()
     detached: Mapping[str, str] = field(default_factory=dict)
@@ -37,11 +40,19 @@ class IsolationPlan:
 
     @property
     def allowing(self) -> List[str]:
-        return [
-            policy["metadata"]["name"]
-            for policy in self.others
-            if network_policy.allows(policy, self.types, self.labels)
-        ]
+        """Policies of others that let traffic through then."""
+        return [str(policy) for policy, answer in self._answers if answer]
+
+    @property
+    def may_allow(self) -> List[str]:
+        """Those of which that is not known, and the kinds of which none could be read."""
+        unread = [f"{kind} (not read: {why})" for kind, why in self.neighbours.unread.items()]
+        return [*(str(policy) for policy, answer in self._answers if answer is None), *unread]
+
+    @property
+    def _answers(self) -> List[Tuple[OtherPolicy, Answer]]:
+        target = self.neighbours.target(self.pod, self.labels)
+        return [(each, each.allows(self.types, target)) for each in self.neighbours.policies]
 
     @property
     def policy_applies(self) -> bool:
@@ -59,7 +70,9 @@ class IsolationPlan:
     @property
     def reason(self) -> str:
         """The code of the outcome."""
-        return "isolated-in-part" if self.allowing else "isolated"
+        if self.allowing:
+            return "isolated-in-part"
+        return "isolated-perhaps-in-part" if self.may_allow else "isolated"
 
     @property
     def summary(self) -> str:
@@ -67,7 +80,8 @@ class IsolationPlan:
         traffic = " and ".join(kind.lower() for kind in self.types)
         name = self.policy["metadata"]["name"]
         but = f" but {', '.join(self.allow_cidrs)}" if self.allow_cidrs else ""
-        words = [f"{name} denies all {traffic} of {self.pod}{but}"]
+        every = "" if self.may_allow else "all "
+        words = [f"{name} denies {every}{traffic} of {self.pod}{but}"]
         if self.detached:
             words.append(
                 f"detached from {self.pod.owner}: labels {', '.join(self.detached)} taken off"
@@ -78,4 +92,6 @@ class IsolationPlan:
             words.append(f"NetworkPolicy {self.squatter} was there, and is not ours")
         if self.allowing:
             words.append(f"isolated in part: {', '.join(self.allowing)} still allow traffic")
+        if self.may_allow:
+            words.append(f"{', '.join(self.may_allow)} may still allow traffic")
         return "; ".join(words)

@@ -181,7 +181,7 @@ class InMemoryCluster(MemoryCluster):
             self.put(a_namespace(thing.namespace))
         if isinstance(thing, (Pod, Node)):
             return super().put(thing.manifest, type(thing).__name__)
-        return super().put(thing, thing.get("kind") or kind)
+        return super().put(thing, "" if thing.get("kind") else kind)
 
     def remove(self, kind: str, name: str, namespace: str = "shop") -> None:
         del self._stored[namespace, kind][name]

@@ -74,7 +74,7 @@ with description("A playbook that acts on the cluster") as self:
 
     with it("makes at most four reads and one write more than without guards"):
         # What contains its target writes that in the ledger, too.
-        own = {"delete": 2, "isolate": 6 + 1, "taint": 3 + 1}
+        own = {"delete": 2, "isolate": 7 + 1, "taint": 3 + 1}
         for name in ACTING:
             self.cluster = InMemoryCluster(a_pod(owner="ReplicaSet/web"), *self.nodes)
             self.ledger = InMemoryLedger()

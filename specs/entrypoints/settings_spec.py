@@ -4,6 +4,7 @@ from expects import contain, equal, expect, raise_error
 from mamba import description, it
 
 from playbooks.core import catalogue
+from playbooks.core.cluster.policies.kinds import OTHERS
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.notifications import settings as notifications
 from playbooks.testing import RecordingSlack, a_document
@@ -178,6 +179,7 @@ with description("The settings and rights of a playbook") as self:
                     "persistentvolumeclaims": "get",
                     "apps/replicasets": "get",
                     "networking.k8s.io/networkpolicies": "list create update",
+                    **{f"{kind.group}/{kind.resource}": "list" for kind in OTHERS},
                     **READS,
                 }
             )

@@ -4,9 +4,17 @@ from expects import be_empty, contain, equal, expect, have_key, have_len, raise_
 from mamba import before, description, it
 
 from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
 from playbooks.core.containment.isolation import DETACHED_LABELS, Isolation
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
+from playbooks.core.errors import (
+    AlreadyExists,
+    ClusterUnavailable,
+    Conflict,
+    NotFound,
+    NotPermitted,
+    Refused,
+)
 from playbooks.core.ledger.book import after as later
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
@@ -40,6 +48,15 @@ def a_cluster(pod, *policies):
     cluster.put(a_service("web", selector={"app": "web"}))
     cluster.put(a_service("another", selector={"app": "another"}))
     return cluster
+
+
+def a_cilium_policy(selector):
+    return {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "theirs", "namespace": "shop"},
+        "spec": {"endpointSelector": selector, "ingress": [{"fromEntities": ["all"]}]},
+    }
 
 
 def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True, ttl=None, now=NOW):
@@ -220,6 +237,64 @@ with description("Isolating a pod") as self:
             expect(run(ingress, direction="ingress").reason).to(equal("isolated-in-part"))
             expect(run(ingress, direction="egress").reason).to(equal("isolated"))
             expect(run(egress, direction="egress").reason).to(equal("isolated-in-part"))
+
+    with description("while a policy of another kind allows traffic"):
+        with it("is isolated in part, and names it with its kind"):
+            cluster = a_cluster(a_replica(), a_cilium_policy({}))
+            outcome = run(cluster)
+
+            expect(outcome.reason).to(equal("isolated-in-part"))
+            expect(outcome.details["still_allowing"]).to(equal(["CiliumNetworkPolicy theirs"]))
+            expect(outcome.message).to(contain("CiliumNetworkPolicy theirs still allow traffic"))
+
+        with it("takes off the labels by which that policy selects the pod"):
+            cluster = a_cluster(a_replica(), a_cilium_policy({"matchLabels": {"k8s:team": "blue"}}))
+            outcome = run(cluster)
+
+            expect(the_pod(cluster).labels).to(equal({"falco/isolated": UID}))
+            expect(outcome.reason).to(equal("isolated"))
+
+        with it("is perhaps isolated in part where that policy cannot be read"):
+            cluster = a_cluster(a_replica(), a_cilium_policy({"matchLabels": {"x:team": "blue"}}))
+            outcome = run(cluster)
+
+            expect(outcome.reason).to(equal("isolated-perhaps-in-part"))
+            expect(outcome.details["may_still_allow"]).to(equal(["CiliumNetworkPolicy theirs"]))
+            expect(outcome.message).to(contain("CiliumNetworkPolicy theirs may still allow"))
+
+        with it("says so again when it is asked again"):
+            cluster = a_cluster(a_replica(), a_cilium_policy({"matchLabels": {"x:team": "blue"}}))
+            run(cluster)
+            again = run(cluster)
+
+            expect(again.reason).to(equal("already-isolated"))
+            expect(again.message).to(contain("CiliumNetworkPolicy theirs may still allow traffic"))
+
+        with it("never says that all is denied where a kind cannot be read, and why"):
+            for error in (NotPermitted("may not"), ClusterUnavailable("no answer")):
+                cluster = a_cluster(a_replica(), a_cilium_policy({}))
+                own = cluster.network_policies
+
+                def unread(namespace, kind=NETWORK_POLICY, own=own, error=error):
+                    if kind == NETWORK_POLICY:
+                        return own(namespace)
+                    raise error
+
+                cluster.network_policies = unread
+                outcome = run(cluster)
+                unread = f"CiliumNetworkPolicies (not read: {error.reason}) may still allow traffic"
+
+                expect(outcome.reason).to(equal("isolated-perhaps-in-part"))
+                expect(outcome.message).to(contain("denies ingress and egress", unread))
+
+        with it("reads a Calico policy once, whichever API shows it"):
+            shown = {**a_cilium_policy({}), "kind": "NetworkPolicy", "spec": {"selector": "all()"}}
+            shown["spec"]["ingress"] = [{"action": "Allow"}]
+            apis = ("crd.projectcalico.org/v1", "projectcalico.org/v3")
+            cluster = a_cluster(a_replica(), *({**shown, "apiVersion": api} for api in apis))
+
+            allowing = run(cluster).details["still_allowing"]
+            expect(allowing).to(equal(["Calico NetworkPolicy theirs"]))
 
     with description("that cannot be detached"):
         with it("keeps the labels of a StatefulSet's, and says so"):

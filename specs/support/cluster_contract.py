@@ -11,12 +11,23 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
-from expects import be_empty, be_none, contain, equal, expect, have_key, have_keys, raise_error
+from expects import (
+    be_a,
+    be_empty,
+    be_none,
+    contain,
+    equal,
+    expect,
+    have_key,
+    have_keys,
+    raise_error,
+)
 
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node, Taint
 from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import (
     AlreadyExists,
@@ -423,6 +434,21 @@ def stores_a_policy(world: World) -> None:
 
     expect(found["spec"]["podSelector"]).to(equal(policy["spec"]["podSelector"]))
     expect(found["metadata"]["resourceVersion"]).not_to(be_empty)
+
+
+def lists_the_policies_of_each_kind_that_is_served(world: World) -> None:
+    world.cluster.create_network_policy(_a_policy(world))
+
+    expect(world.cluster.network_policies(world.namespace, NETWORK_POLICY)).not_to(be_empty)
+    for kind in world.cluster.policy_kinds():
+        expect(world.cluster.network_policies(world.namespace, kind)).to(be_a(list))
+
+
+def reads_the_labels_of_a_namespace(world: World) -> None:
+    name = world.annotated_namespace({"falco-spec/a": "1"})
+
+    expect(world.cluster.namespace_labels(name)).not_to(have_keys("falco-spec/a"))
+    _raises(NotFound, lambda: world.cluster.namespace_labels(world.name()))
 
 
 def does_not_store_a_policy_twice(world: World) -> None:

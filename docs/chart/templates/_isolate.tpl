@@ -28,6 +28,30 @@
 - {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumclusterwidenetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["policy.networking.k8s.io"], "resources": ["adminnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["policy.networking.k8s.io"], "resources": ["clusternetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["crd.projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["crd.projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
 - {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}

@@ -25,6 +25,8 @@ class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
     ``only_with``: the setting without which it is not needed, where it is ``off`` or empty.
+    ``only_everywhere``: it is not granted where the playbook acts in some namespaces only, as it
+    can do without.
     ``namespace``: the only one in which it is needed, wherever the playbook may act; ``OWN``: that
     of the function.
     """
@@ -34,6 +36,7 @@ class Permission:
     group: str = ""
     cluster_wide: bool = False
     only_with: str = ""
+    only_everywhere: bool = False
     namespace: str = ""
 
     def places(self, limited: Sequence[str], own: str) -> Tuple[str, ...]:

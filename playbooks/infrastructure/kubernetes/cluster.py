@@ -19,9 +19,16 @@ from playbooks.core.cluster.pod import (
     controller,
     the_same,
 )
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
-from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, NotTheSameObject
+from playbooks.core.errors import (
+    ClusterUnavailable,
+    Conflict,
+    NotFound,
+    NotTheSameObject,
+    PlaybookError,
+)
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
@@ -144,7 +151,10 @@ class KubernetesCluster(Cluster):
         return self._recent.get("api servers", RECENT_NODES, self._api_servers)
 
     def namespace_annotations(self, name: str) -> Mapping[str, str]:
-        return self._recent.get(("namespace", name), RECENT, lambda: self._annotations(name))
+        return self._namespace(name).get("annotations") or {}
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        return self._namespace(name).get("labels") or {}
 
     def workload(self, owner: Owner, *, namespace: str) -> Optional[Workload]:
         return self._recent.get(
@@ -164,9 +174,14 @@ class KubernetesCluster(Cluster):
         body = {"metadata": metadata, "spec": dict(spec)}
         self._api.patch(*_CORE, "nodes", node.name, body=body)
 
-    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
-        items = self._api.get(*_NETWORKING, "namespaces", namespace, "networkpolicies")["items"]
-        return list(items)
+    def network_policies(
+        self, namespace: str, kind: PolicyKind = NETWORK_POLICY
+    ) -> List[Mapping[str, Any]]:
+        place = () if kind.cluster_wide else ("namespaces", namespace)
+        return list(self._api.get(*_api_of(kind), *place, kind.resource)["items"])
+
+    def policy_kinds(self) -> Tuple[PolicyKind, ...]:
+        return self._recent.get("policy kinds", RECENT, self._policy_kinds)
 
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
         namespace = manifest["metadata"]["namespace"]
@@ -238,9 +253,32 @@ class KubernetesCluster(Cluster):
     def _nodes(self) -> List[Node]:
         return [Node(item) for item in self._api.get(*_CORE, "nodes")["items"]]
 
-    def _annotations(self, namespace: str) -> Mapping[str, str]:
-        found = self._api.get(*_CORE, "namespaces", namespace)
-        return found["metadata"].get("annotations") or {}
+    def _namespace(self, name: str) -> Mapping[str, Any]:
+        """Its metadata."""
+
+        def read() -> Mapping[str, Any]:
+            found: Mapping[str, Any] = self._api.get(*_CORE, "namespaces", name)["metadata"]
+            return found
+
+        return self._recent.get(("namespace", name), RECENT, read)
+
+    def _policy_kinds(self) -> Tuple[PolicyKind, ...]:
+        listed = self._api.get("apis").get("groups") or ()
+        served = {each["groupVersion"] for group in listed for each in group["versions"]}
+        apis = {kind.api: _api_of(kind) for kind in OTHERS if kind.api in served}
+        resources = {api: self._resources(path) for api, path in apis.items()}
+        return tuple(
+            kind
+            for kind in OTHERS
+            if kind.api in resources and kind.resource in (resources[kind.api] or (kind.resource,))
+        )
+
+    def _resources(self, api: Tuple[str, ...]) -> Tuple[str, ...]:
+        """Empty where the API does not say it. Every account may ask for that."""
+        try:
+            return tuple(each["name"] for each in self._api.get(*api)["resources"])
+        except PlaybookError:
+            return ()
 
     def _api_servers(self) -> Tuple[str, ...]:
         # Each API server keeps its address there itself; EndpointSlices are not served everywhere.
@@ -281,6 +319,10 @@ class KubernetesCluster(Cluster):
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
         return sum(controller(pod["metadata"]) == owner for pod in pods)
+
+
+def _api_of(kind: PolicyKind) -> Tuple[str, ...]:
+    return ("apis", kind.group, kind.version)
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

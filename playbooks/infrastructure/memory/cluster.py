@@ -19,6 +19,7 @@ from playbooks.core.cluster.pod import (
     controller,
     the_same,
 )
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
@@ -32,9 +33,16 @@ KINDS = (
     *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
     *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
     *("Endpoints", "Deployment", "Function", *SERVING),
+    *dict.fromkeys(kind.kind for kind in OTHERS if kind.kind != NETWORK_POLICY.kind),
 )
 
-_CLUSTER_SCOPED = ("Node", "Namespace", *SERVING)
+# Two APIs have a kind NetworkPolicy.
+_POLICIES = {str(kind): kind for kind in OTHERS}
+
+_CLUSTER_SCOPED = (
+    *("Node", "Namespace", *SERVING),
+    *(name for name, kind in _POLICIES.items() if kind.cluster_wide),
+)
 
 
 class MemoryCluster(Cluster):
@@ -59,7 +67,7 @@ class MemoryCluster(Cluster):
 
         ``kind``: where the manifest does not say it. A missing resourceVersion is added.
         """
-        kind, metadata = kind or manifest["kind"], manifest["metadata"]
+        kind, metadata = kind or stored_as(manifest), manifest["metadata"]
         with self._lock:
             given = str(metadata.get("resourceVersion") or "")
             if given.isdigit():
@@ -74,7 +82,7 @@ class MemoryCluster(Cluster):
         with self._lock:
             return [
                 (kind, manifest)
-                for kind in KINDS
+                for kind in (*KINDS, *_POLICIES)
                 if kind not in _CLUSTER_SCOPED
                 for manifest in self._stored.pop((namespace, kind), {}).values()
             ]
@@ -172,8 +180,17 @@ class MemoryCluster(Cluster):
             changed = {**stored, "spec": _merged(stored.get("spec") or {}, spec)}
             self._write("Node", changed, **({"annotations": annotations} if annotations else {}))
 
-    def network_policies(self, namespace: str) -> List[Mapping[str, Any]]:
-        return self._listed("NetworkPolicy", namespace)
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        return self._found("Namespace", name)["metadata"].get("labels") or {}
+
+    def network_policies(
+        self, namespace: str, kind: PolicyKind = NETWORK_POLICY
+    ) -> List[Mapping[str, Any]]:
+        return self._listed(str(kind), "" if kind.cluster_wide else namespace)
+
+    def policy_kinds(self) -> Tuple[PolicyKind, ...]:
+        """Those of which it has any."""
+        return tuple(kind for kind in OTHERS if self._has(str(kind)))
 
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
@@ -268,6 +285,11 @@ class MemoryCluster(Cluster):
     def _next(self) -> str:
         self._version += 1
         return str(self._version)
+
+
+def stored_as(manifest: Manifest) -> str:
+    """Its kind, as this cluster has it."""
+    return str(kind_of(manifest) or manifest["kind"])
 
 
 def _merged(stored: Mapping[str, Any], change: Mapping[str, Any]) -> Dict[str, Any]:

@@ -1,6 +1,7 @@
-from expects import be_empty, be_false, be_true, equal, expect
+from expects import be_empty, be_false, be_true, equal, expect, have_keys
 from mamba import description, it
 
+from playbooks.core.cluster.policies.kinds import OTHERS
 from playbooks.deployment.manifests.access import roles, service_account
 from playbooks.deployment.manifests.network_policy import network_policy
 from specs.deployment.mothers import a_request, a_slack_request
@@ -131,11 +132,20 @@ with description("The rights of a function") as self:
                     "replicationcontrollers": ["get"],
                     "persistentvolumeclaims": ["get"],
                     "networking.k8s.io/networkpolicies": ["list", "create", "update"],
+                    **{f"{kind.group}/{kind.resource}": ["list"] for kind in OTHERS},
                     **GUARDS,
                     **SERVING,
                 }
             )
         )
+
+    with it("are none to list policies of the whole cluster where it isolates in some namespaces"):
+        made = roles(a_request("isolate", "-e", "NAMESPACES=shop"), "default")
+
+        expect({r for _, place, rules in granted(made) if not place for r in rules}).to(be_empty)
+        (of_shop,) = [rules for _, place, rules in granted(made) if place == "shop"]
+        expect(of_shop).to(have_keys({"cilium.io/ciliumnetworkpolicies": ["list"]}))
+        expect(of_shop).not_to(have_keys("cilium.io/ciliumclusterwidenetworkpolicies"))
 
     with it("are more where isolations end by themselves"):
         ended = a_request("isolate", "-e", "ISOLATE_TTL=2h")

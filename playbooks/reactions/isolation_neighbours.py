@@ -1,0 +1,57 @@
+"""Policies of others about the pod that is isolated, as far as they can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, to_read
+from playbooks.core.cluster.policies.others import OtherPolicy
+from playbooks.core.cluster.policies.reading import PolicyTarget
+from playbooks.core.cluster.selectors import Labels
+from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.ports import Cluster
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """``unread``: kinds of which none could be read, and why. ``namespace_labels`` None: they could
+    not be read, or nobody asks for them."""
+
+    policies: Tuple[OtherPolicy, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    namespace_labels: Optional[Labels] = None
+
+    def target(self, pod: Pod, labels: Labels) -> PolicyTarget:
+        """The pod as it is with these labels."""
+        return PolicyTarget(labels, pod.namespace, pod.service_account, self.namespace_labels)
+
+
+def read(cluster: Cluster, namespace: str, known: Tuple[OtherPolicy, ...]) -> Neighbours:
+    """``known``: the NetworkPolicies. What else there is keeps no pod from being isolated: what
+    cannot be read is named. Raises a PlaybookError where the cluster does not say what it serves.
+    """
+    found: List[OtherPolicy] = []
+    unread: Dict[str, str] = {}
+    for kind in to_read(cluster.policy_kinds()):
+        try:
+            found += [OtherPolicy(kind, each) for each in cluster.network_policies(namespace, kind)]
+        except NotFound:
+            # Of an API that did not say what it serves, or is gone since.
+            continue
+        except PlaybookError as error:
+            unread[kind.several] = error.reason
+    labels = _labels(cluster, namespace) if found else None
+    return Neighbours((*known, *found), unread, labels)
+
+
+def of_kubernetes(policies: List[Mapping[str, object]]) -> Tuple[OtherPolicy, ...]:
+    return tuple(OtherPolicy(NETWORK_POLICY, policy) for policy in policies)
+
+
+def _labels(cluster: Cluster, namespace: str) -> Optional[Labels]:
+    try:
+        return cluster.namespace_labels(namespace)
+    except PlaybookError:
+        return None
