@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, Dict, Mapping, Optional, Tuple, Type
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ from werkzeug.wrappers import Request
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines import aws_lambda, gcf, kubeless
+from playbooks.engines import aws_lambda, gcf, kubeless, openfaas
 from playbooks.engines.knative.service import CloudEventApi
 from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
@@ -329,6 +330,38 @@ class LambdaSqs(LambdaInvoked):
         return (returned or {})["batchItemFailures"], None
 
 
+class OpenFaas(Caller):
+    """A function of OpenFaaS, to which its gateway posts."""
+
+    NAME = "openfaas"
+    WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 400, Intent.AGAIN: 500}
+    TOO_LARGE = 413
+
+    def __init__(self, playbook: Playbook, environ: Mapping[str, str]) -> None:
+        self._handle = openfaas.handler(playbook, environ, patience=0.0)
+
+    def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
+        answer = self._handle(openfaas_event(body), OPENFAAS_CONTEXT)
+        return answer["statusCode"], json.loads(answer["body"])
+
+
+#: The template's Context.
+OPENFAAS_CONTEXT = SimpleNamespace(hostname="falco-delete-1")
+
+
+def openfaas_event(body: bytes, method: str = "POST", **headers: str) -> Any:
+    """The template's Event of a request, as Falcosidekick's OpenFaaS output makes it."""
+    kind = "application/json; charset=utf-8"
+    request = flask_request(body, **{"Content_Type": kind, **headers})
+    return SimpleNamespace(
+        body=request.get_data(),
+        headers=request.headers,
+        method=method,
+        query=request.args,
+        path=request.path,
+    )
+
+
 def served(answer: Handle, body: bytes, **headers: str) -> Tuple[int, bytes]:
     """The answer to a POST to a server of its own."""
 
@@ -347,5 +380,5 @@ def served(answer: Handle, body: bytes, **headers: str) -> Tuple[int, bytes]:
 #: All engines. A row more, and the shared inputs are put to that engine, too.
 ENGINES: Tuple[Type[Caller], ...] = (
     *(Kubeless, WorkerHttp, Local, GcfAlert, GcfEvent, Knative),
-    *(LambdaInvoked, LambdaSns, LambdaSqs),
+    *(LambdaInvoked, LambdaSns, LambdaSqs, OpenFaas),
 )

@@ -5,7 +5,6 @@ Probes and metrics have ports of their own besides: other callers reach each.
 
 from __future__ import annotations
 
-import hmac
 import json
 from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 
@@ -15,6 +14,7 @@ from playbooks.core.outcome import Outcome, Status
 from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.content_encoding import CannotDecode, decoded
 from playbooks.engines.worker import log
+from playbooks.engines.worker.http import bearer
 from playbooks.engines.worker.http.connection import HttpRequest, Response
 from playbooks.engines.worker.work.rate import Rate
 
@@ -110,11 +110,7 @@ class HttpApi:
         here = {"namespace": self._namespace, "function": self._function}
         proxied = not allowed and looks_proxied(request.headers, **here)
         if not allowed and not proxied:
-            return _error(
-                401,
-                "the bearer token is missing or wrong: Authorization: Bearer TOKEN",
-                **{"WWW-Authenticate": "Bearer"},
-            )
+            return _error(401, bearer.REFUSED, **bearer.CHALLENGE)
         if self._taking >= AT_ONCE or (proxied and not self._dry_runs.take()):
             said = "too many dry runs" if proxied else f"{AT_ONCE} alerts are being taken in"
             return _error(429, said, **{"Retry-After": "1"})
@@ -147,14 +143,11 @@ class HttpApi:
 
     def _allowed(self, authorization: str) -> bool:
         assert self._token is not None
-        kind, _, given = authorization.partition(" ")
         try:
-            expected = self._token()
+            return bearer.allowed(authorization, self._token())
         except InvalidSetting as error:
             log.error(f"every POST is refused: {error}")
             return False
-        same = hmac.compare_digest(given.strip().encode("utf-8"), expected.encode("utf-8"))
-        return same and kind.lower() == "bearer" and bool(expected)
 
 
 def _tried_out(outcome: Outcome) -> Dict[str, Any]:
