@@ -62,7 +62,7 @@ def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, reac
         code = program.main(
             arguments,
             environ or {},
-            lambda context: cluster,
+            lambda *where: cluster,
             sleep=sleep,
             reach=lambda *where: reach,
         )

@@ -13,15 +13,13 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import ledger, rights
+from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.packaging.archive import files_of, package_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_done
 from playbooks.engines.gcf import TIMEOUT
-from playbooks.engines.pushed import TOPICS
-from playbooks.infrastructure import this_pod
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET, secret_name
 
 # The runtime of both generations. Source: https://cloud.google.com/functions/docs/runtime-support
@@ -103,11 +101,7 @@ class CloudFunctions(Engine):
             found.append(f"--region is {region!r}, expected one such as europe-west1")
         found += ["--context is not for -E gcf"] if options.context else []
         found += [_wrong(name) for name in request.names_given if _RESERVED.fullmatch(name)]
-        if TOPICS.name in request.names_given:
-            found.append("TOPICS comes from -t")
-        found += [
-            f"topic {t!r} has a comma: -E gcf cannot tell it" for t in request.topics if "," in t
-        ]
+        found += pushed.problems(request)
         name = KUBECONFIG_SECRET.name
         if any(reference.name == name for reference in request.references):
             found.append(f"{name} is the name of a secret, not one: it comes by -e")
@@ -180,15 +174,8 @@ class CloudFunctions(Engine):
 
     def variables(self, request: Request, options: Options) -> Dict[str, str]:
         """Those of the function that hold no secret."""
-        found = {**request.values, TOPICS.name: ",".join(request.topics)}
-        if request.playbook.acts:
-            found.setdefault(ledger.SETTING, ledger.name(request.function))
-            found[this_pod.NAMESPACE_VARIABLE] = _namespace(options)
-        for reference in request.references:
-            setting = request.setting(reference.name)
-            if setting and setting.secret:
-                found[setting.file_variable] = _path(reference.name)
-        return found
+        namespace = _namespace(options)
+        return pushed.variables(request, namespace, lambda reference: _path(reference.name))
 
     def _command(
         self, request: Request, options: Options, source: str = ".", variables: str = "env.yaml"

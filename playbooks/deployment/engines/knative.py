@@ -14,7 +14,7 @@ from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.engines.kubernetes import IMAGE
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import access, environment, rights, worker
+from playbooks.deployment.manifests import environment, pushed, rights, worker
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.manifests.worker_pod import (
     ARCHIVE,
@@ -56,8 +56,6 @@ VISIBILITY = "networking.knative.dev/visibility"
 
 # What runs in a container.
 PROGRAM = ("engines/knative/__init__", "engines/knative/__main__")
-
-INSTALL = "https://kubernetes.io/docs/tasks/tools"
 
 _MODULE = "playbooks.engines.knative"
 _KINDS = f"triggers.eventing.knative.dev,services.serving.knative.dev,{rights.KINDS}"
@@ -102,9 +100,7 @@ class Knative(Engine):
             for name in request.names_given
             if _RESERVED.fullmatch(name)
         ]
-        if TOPICS.name in request.names_given:
-            found.append("TOPICS comes from -t")
-        return found + [f"topic {t!r} has a comma" for t in request.topics if "," in t]
+        return found + pushed.problems(request)
 
     def show(self, request: Request, invocation: Invocation) -> None:
         print_messages("warning", _warnings(request))
@@ -122,8 +118,12 @@ class Knative(Engine):
         made = environment.secrets(request, invocation.namespace)
         if not made:
             raise UsageError(["no secret is given by -e"])
-        text = documents([_ours(each, request, invocation.namespace) for each in made])
-        tool.run(_kubectl(invocation, "apply", "-f", "-"), install=INSTALL, text=text)
+        text = documents(
+            [rights.ours(each, request.function, invocation.namespace) for each in made]
+        )
+        tool.run(
+            tool.kubectl(invocation.options, "apply", "-f", "-"), install=tool.KUBECTL, text=text
+        )
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         print_messages("warning", _warnings(request))
@@ -131,8 +131,8 @@ class Knative(Engine):
         # Triggers of topics that are not given any more go.
         which = rights.selector(request.function, invocation.namespace)
         pruned = ("--prune", "--prune-allowlist", "eventing.knative.dev/v1/Trigger", "-l", which)
-        words = _kubectl(invocation, "apply", *pruned, "-f", "-")
-        tool.run(words, install=INSTALL, text=text)
+        words = tool.kubectl(invocation.options, "apply", *pruned, "-f", "-")
+        tool.run(words, install=tool.KUBECTL, text=text)
         name, namespace = request.function, invocation.namespace
         print_done([("deployed", f"{namespace}/{name}")])
         broker = invocation.options.own.get(BROKER.name, "default")
@@ -149,14 +149,14 @@ class Knative(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         which = rights.selector(function, invocation.namespace)
         kinds = f"{_KINDS},secrets,serviceaccounts"
-        tool.run(_kubectl(invocation, "delete", kinds, "-A", "-l", which), install=INSTALL)
+        tool.run(
+            tool.kubectl(invocation.options, "delete", kinds, "-A", "-l", which),
+            install=tool.KUBECTL,
+        )
         print_done([("removed", f"{invocation.namespace}/{function}")])
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        namespace = invocation.namespace
-        account = access.service_account(request, namespace)
-        who = rights.service_account(request.function, namespace)
-        return [_ours(account, request, namespace), *rights.rights(request, namespace, who)]
+        return rights.with_account(request, invocation.namespace)
 
     def objects(
         self, request: Request, invocation: Invocation, *, fresh: bool = False
@@ -169,7 +169,7 @@ class Knative(Engine):
         beside = [*environment.secrets(request, namespace), *files]
         return [
             *self.rights(request, invocation),
-            *(_ours(each, request, namespace) for each in beside),
+            *(rights.ours(each, request.function, namespace) for each in beside),
             _service(request, namespace, image, _revision(files, fresh=fresh)),
             *_triggers(request, namespace, own.get(BROKER.name, "default")),
         ]
@@ -185,11 +185,6 @@ class Knative(Engine):
 ENGINE = Knative()
 
 
-def _kubectl(invocation: Invocation, *words: str) -> List[str]:
-    context = invocation.options.context
-    return ["kubectl", *(["--context", context] if context else []), *words]
-
-
 def _warnings(request: Request) -> List[str]:
     if TOKEN.name in request.names_given:
         return []
@@ -198,11 +193,6 @@ def _warnings(request: Request) -> List[str]:
         f" playbook act. -s {TOKEN.name}=SECRET/KEY, and cloudevents.extensions"
         f" {TOKEN_ATTRIBUTE}:TOKEN in Falcosidekick"
     ]
-
-
-def _ours(manifest: Manifest, request: Request, namespace: str) -> Manifest:
-    labels = rights.labels(request.function, namespace)
-    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
 
 def _metadata(request: Request, namespace: str, name: str = "") -> Dict[str, Any]:

@@ -8,16 +8,37 @@ import subprocess
 from typing import List, Optional, Sequence
 
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.request.options import Options
+
+KUBECTL = "https://kubernetes.io/docs/tasks/tools"
 
 
-def run(words: Sequence[str], *, install: str, text: Optional[str] = None) -> None:
-    """What it says goes to the terminal. ``install``: where it comes from. ``text``: for its
-    standard input. Raises DeploymentError."""
-    if not shutil.which(words[0]):
+def kubectl(options: Options, *words: str) -> List[str]:
+    """The command line, for the cluster that is meant."""
+    where = ["--context", options.context] if options.context else []
+    where += ["--kubeconfig", options.kubeconfig] if options.kubeconfig else []
+    return ["kubectl", *where, *words]
+
+
+def find(program: str, *, install: str) -> None:
+    """``install``: where it comes from. Raises DeploymentError where it is not there."""
+    if not shutil.which(program):
         raise DeploymentError(
-            f"{words[0]} is not on the PATH ({install}); -d prints what it would be given"
+            f"{program} is not on the PATH ({install}); -d prints what it would be given"
         )
-    done = subprocess.run(list(words), input=text, text=True, check=False)
+
+
+def run(
+    words: Sequence[str],
+    *,
+    install: str,
+    text: Optional[str] = None,
+    directory: Optional[str] = None,
+) -> None:
+    """What it says goes to the terminal. ``install``: where it comes from. ``text``: for its
+    standard input. ``directory``: where it runs. Raises DeploymentError."""
+    find(words[0], install=install)
+    done = subprocess.run(list(words), input=text, text=True, cwd=directory, check=False)
     if done.returncode:
         raise DeploymentError(f"{words[0]} failed with exit code {done.returncode}")
 

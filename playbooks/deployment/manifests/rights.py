@@ -41,6 +41,19 @@ def _granted(manifest: Manifest, ours: Dict[str, str], subjects: Sequence[Manife
     return found
 
 
+def with_account(request: Request, namespace: str) -> List[Manifest]:
+    """The same for a function of this cluster, which has an account of its own."""
+    who = service_account(request.function, namespace)
+    account = access.service_account(request, namespace)
+    return [ours(account, request.function, namespace), *rights(request, namespace, who)]
+
+
+def ours(manifest: Manifest, function: str, namespace: str) -> Manifest:
+    """With these labels instead of its own."""
+    metadata = {**manifest["metadata"], "labels": labels(function, namespace)}
+    return {**manifest, "metadata": metadata}
+
+
 def service_account(function: str, namespace: str) -> List[Manifest]:
     return [{"kind": "ServiceAccount", "name": function, "namespace": namespace}]
 

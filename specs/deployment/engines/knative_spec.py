@@ -204,6 +204,12 @@ with description("-E knative") as self:
             expect(applied).to(equal(shown(*DELETE, *TOKEN)))
             expect(done.out).to(contain("knative-eventing.svc.cluster.local/responders/default"))
 
+        with it("act on the cluster of the kubeconfig that was named"):
+            self.run(*DELETE, *TOKEN, "--kubeconfig", "/a/config")
+            words = Path(f"{self.kubectl}.words").read_text().splitlines()
+
+            expect(words[:3]).to(equal(["--kubeconfig", "/a/config", "apply"]))
+
         with it("make another revision each time where secrets are given, which it reads once"):
             revisions = set()
             for _ in range(2):

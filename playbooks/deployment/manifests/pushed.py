@@ -1,0 +1,37 @@
+"""What functions have in common to which alerts are pushed: they choose by TOPICS themselves."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List
+
+from playbooks.deployment.manifests import ledger
+from playbooks.deployment.request.assignments import Reference
+from playbooks.deployment.request.request import Request
+from playbooks.engines.pushed import TOPICS
+from playbooks.infrastructure import this_pod
+
+
+def problems(request: Request) -> List[str]:
+    """What TOPICS cannot say."""
+    given = [f"{TOPICS.name} comes from -t"] * (TOPICS.name in request.names_given)
+    return given + [
+        f"topic {topic!r} has a comma: {TOPICS.name} cannot say it"
+        for topic in request.topics
+        if "," in topic
+    ]
+
+
+def variables(request: Request, namespace: str, path: Callable[[Reference], str]) -> Dict[str, str]:
+    """Those that hold no secret, of a function that is told no fields of its pod.
+
+    ``namespace``: of its ledger. ``path``: of the file that a secret setting is.
+    """
+    found = {**request.values, TOPICS.name: ",".join(request.topics)}
+    if request.playbook.acts:
+        found.setdefault(ledger.SETTING, ledger.name(request.function))
+        found[this_pod.NAMESPACE_VARIABLE] = namespace
+    for reference in request.references:
+        setting = request.setting(reference.name)
+        if setting and setting.secret:
+            found[setting.file_variable] = path(reference)
+    return found
