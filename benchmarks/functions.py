@@ -36,6 +36,7 @@ from specs.support.function_packages import PACKAGES, Package, imported  # noqa:
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
 from specs.support.https_server import Answer, ApiServer  # noqa: E402
 from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
+from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
 
 FURTHER = 50
 
@@ -149,10 +150,19 @@ def knative(ground: Ground, package: Package) -> Iterator[Ask]:
             process.wait(30)
 
 
+@contextmanager
+def openfaas(ground: Ground, _package: Package) -> Iterator[Ask]:
+    """Without OpenFaaS' gateway and watchdog."""
+    words = ("-s", "KUBECONFIG=k/k")
+    with OpenFaasFunction(*words, environ=ground.environ) as function:
+        yield function.post
+
+
 SERVED: Dict[str, Callable[[Ground, Package], Any]] = {
     "kubeless": kubeless,
     "gcf": cloud_function,
     "knative": knative,
+    **({"openfaas": openfaas} if OPENFAAS_TEMPLATE.holds else {}),
 }
 
 

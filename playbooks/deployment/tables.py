@@ -17,6 +17,7 @@ from typing import Iterable, Iterator, Sequence, Type
 from playbooks.core import guards
 from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
+from playbooks.deployment.engines import openfaas
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
 from playbooks.engines.knative.settings import TOKEN as EVENT_TOKEN
@@ -68,6 +69,7 @@ def all_settings() -> str:
         ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
         ("Google Cloud Functions", (KUBECONFIG_SECRET,)),
         ("Knative", (EVENT_TOKEN,)),
+        ("OpenFaaS", openfaas.ENGINE.settings),
     ]
     return "\n".join(
         f"## {heading}\n\n{settings_table(settings)}" for heading, settings in sections

@@ -14,7 +14,7 @@ import yaml
 
 from playbooks.deployment import __main__ as program
 from playbooks.deployment.command_line import parse
-from playbooks.deployment.engines import gcf, knative, kubernetes, registry
+from playbooks.deployment.engines import gcf, knative, kubernetes, openfaas, registry
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
@@ -41,7 +41,7 @@ BOUND = replace(EXISTING, bound=Bound(allowed=True))
 function.archive = lru_cache(maxsize=None)(function.archive)
 kubernetes.worker_archive = lru_cache(maxsize=None)(kubernetes.worker_archive)
 packaged = lru_cache(maxsize=None)(package_archive)
-for engine in (gcf, knative):
+for engine in (gcf, knative, openfaas):
     engine.package_archive = lambda playbook, modules: packaged(playbook, tuple(modules))
 
 

@@ -23,6 +23,7 @@ from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.https_server import Answer, ApiServer
 from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
@@ -111,5 +112,46 @@ with description("Falcosidekick, to functions of this machine,") as self:
         expect(outcomes()[0]["alert"]["rule"]).to(equal(RULE))
 
 
+with description("Falcosidekick, to a function of OpenFaaS of this machine,") as self:
+    with before.each:
+        self.directory = tempfile.TemporaryDirectory()
+        authority = an_authority()
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        path = Path(self.directory.name, "kubeconfig")
+        path.write_text(Kubeconfigs(self.server, authority).text())
+        self.environ = {"KUBECONFIG": str(path)}
+
+    with after.each:
+        self.server.stop()
+        self.directory.cleanup()
+
+    def send(self, says, **settings):
+        sidekick = Falcosidekick(self.directory.name, **settings)
+        try:
+            now = str(Instant(time.time_ns()))
+            sidekick.take(a_document(rule=RULE, time=now, output_fields=ABOUT))
+            sidekick.says(says)
+        finally:
+            sidekick.end()
+
+    with it("reaches it by its OpenFaaS output"):
+        with OpenFaasFunction("-s", "KUBECONFIG=k/k", environ=self.environ) as function:
+            self.send("OK (200)", **function.output)
+
+        expect([each["reason"] for each in function.outcomes]).to(equal(["pod-gone"]))
+        expect(function.outcomes[0]["alert"]["rule"]).to(equal(RULE))
+
+    with it("is refused by one that has a token, which only its webhook output can send"):
+        environ = {**self.environ, "HTTP_TOKEN": "a-token-of-some-length"}
+        token = "Authorization:Bearer a-token-of-some-length"
+        with OpenFaasFunction("-s", "KUBECONFIG=k/k", environ=environ) as function:
+            self.send("401", **function.output)
+            url = f"http://127.0.0.1:{function.port}/function/falco-delete.openfaas-fn"
+            self.send("OK (200)", WEBHOOK_ADDRESS=url, WEBHOOK_CUSTOMHEADERS=token)
+
+        expect([each["reason"] for each in function.outcomes]).to(equal(["pod-gone"]))
+
+
 not_run_unless(FALCOSIDEKICK, globals())
-not_run_unless(FUNCTIONS_FRAMEWORK, globals())
+not_run_unless(FUNCTIONS_FRAMEWORK, globals(), title="to functions")
+not_run_unless(OPENFAAS_TEMPLATE, globals(), title="OpenFaaS")

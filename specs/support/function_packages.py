@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Tuple
 
-from playbooks.deployment.engines import gcf
+from playbooks.deployment.engines import gcf, openfaas
 from playbooks.deployment.engines.knative import PROGRAM
 from playbooks.deployment.packaging.archive import archive, files_of, package_archive
 from specs.support.cloud_function import asked
 from specs.support.google_cloud import NAME
+from specs.support.openfaas import asked as asked_of_openfaas
 
 Files = Mapping[str, bytes]
 
@@ -55,6 +56,13 @@ def _cloud_function() -> Files:
     return gcf.ENGINE.files(request, options)
 
 
+def _openfaas_function() -> Files:
+    """As the template has them: its package ``function``."""
+    request, options = asked_of_openfaas()
+    files = {**openfaas.ENGINE.files(request, options), "__init__.py": b""}
+    return {f"function/{name}": content for name, content in files.items()}
+
+
 PACKAGES: Tuple[Package, ...] = (
     Package("kubeless", lambda: files_of(archive("delete")), "delete", ("urllib3",)),
     Package(
@@ -72,6 +80,7 @@ PACKAGES: Tuple[Package, ...] = (
         ("h11",),
         environ={"PLAYBOOK": "delete"},
     ),
+    Package("openfaas", _openfaas_function, "function.handler", ("urllib3",), sdk="flask"),
 )
 
 _IMPORTED = """\

@@ -61,7 +61,8 @@ IMAGE = Option(
     "image",
     ("-i", "--image"),
     "with -E kubernetes and -E knative: an image that has everything (Containerfile builds it);"
-    " without it a stock Python image installs the packages when a pod starts",
+    " without it a stock Python image installs the packages when a pod starts. With -E openfaas:"
+    " the image that faas-cli builds and pushes",
     "IMAGE",
 )
 REPLICAS = Option(

@@ -314,7 +314,7 @@ with description("The engine") as self:
                 [
                     f"deploy_playbook: error: {flag} is for {engines} only"
                     for flag, engines in (
-                        ("-i", "-E knative and -E kubernetes"),
+                        ("-i", "-E knative and -E kubernetes and -E openfaas"),
                         ("-R", "-E kubernetes"),
                         ("-P", "-E kubernetes"),
                     )
@@ -338,5 +338,5 @@ with description("The engine") as self:
 
     with it("takes nothing for kubernetes where it is local"):
         expect(run("-E", "local", *DELETE, "-i", "x").err).to(
-            contain("-i is for -E knative and -E kubernetes only")
+            contain("-i is for -E knative and -E kubernetes and -E openfaas only")
         )

@@ -27,6 +27,8 @@ from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.function_account import allowed, granted, kubeconfig, revoked, token_with
 from specs.support.google_cloud import NAME, GoogleCloud
+from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.openfaas import asked as asked_of_openfaas
 
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
 PLUGIN = {
@@ -145,6 +147,16 @@ class Place:
             }
         )
 
+    def openfaas(self):
+        """The same, for a function of OpenFaaS that acts with a kubeconfig."""
+        words = ("-N", self.name, "-n", self.namespace, "-e", f"NAMESPACES={self.namespace}")
+        request, _ = asked_of_openfaas(*words)
+        user = {"token": token_with(request, self.namespace)}
+        path = Path(self.directory.name, "kubeconfig")
+        path.write_text(kubeconfig(user, namespace=self.namespace))
+        environ = {"KUBECONFIG": str(path)}
+        return OpenFaasFunction(*words, "-s", "KUBECONFIG=k/k", environ=environ)
+
     def expect_only_the_first_gone(self):
         expect(cluster.gone(self.pod)).to(equal(True))
         there = cluster.stored("pod", "other", self.namespace)
@@ -206,6 +218,24 @@ with description("A playbook on Knative on a real cluster") as self:
 
         expect(refused).to(equal(401))
         expect(answer).to(equal((200, b"")))
+        self.place.expect_only_the_first_gone()
+
+
+with description("A function of OpenFaaS on a real cluster") as self:
+    with before.each:
+        self.place = Place()
+        self.place.make_pods()
+
+    with after.each:
+        self.place.end()
+
+    with it("deletes the pod of an alert that is posted, with the rights that are printed for it"):
+        body = json.dumps(self.place.alert).encode()
+        function = self.place.openfaas()
+        with function:
+            status, outcome = function.post(body)
+
+        expect((status, outcome["reason"])).to(equal((200, "deletion-accepted")))
         self.place.expect_only_the_first_gone()
 
 
@@ -300,3 +330,4 @@ not_run_unless(CLUSTER, globals())
 not_run_unless(FUNCTIONS_FRAMEWORK, globals(), title="Cloud Function")
 not_run_unless(FUNCTIONS_FRAMEWORK, globals(), title="Falcosidekick")
 not_run_unless(FALCOSIDEKICK, globals(), title="Falcosidekick")
+not_run_unless(OPENFAAS_TEMPLATE, globals(), title="OpenFaaS")

@@ -1,0 +1,298 @@
+"""``-E openfaas``: faas-cli builds a function of the template python3-http, and deploys it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List
+
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.settings import http_url
+from playbooks.deployment.engines import tool
+from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.engines.kubernetes import IMAGE
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import pushed, rights
+from playbooks.deployment.manifests.environment import escaped
+from playbooks.deployment.manifests.worker_pod import resources
+from playbooks.deployment.packaging.archive import files_of, package_archive
+from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.assignments import Reference
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.request.worker_settings import FileSetting
+from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.engines.openfaas import TIMEOUT, TOKEN
+from playbooks.infrastructure.kubernetes.connect import KUBECONFIG_VARIABLE
+
+#: Where functions run unless -n says otherwise, and where their Secrets are.
+NAMESPACE = "openfaas-fn"
+
+# Of the template, the one whose packages are built for glibc.
+TEMPLATE = "python3-http-debian"
+
+# Where OpenFaaS mounts the keys of all Secrets of a function, as files.
+# Source: https://docs.openfaas.com/reference/secrets
+SECRETS = "/var/openfaas/secrets"
+
+# An instance answers as many alerts at a time as the template's server has threads. The ledger
+# holds for all of them.
+LEAST, MOST = 1, 3
+
+INSTALL = "https://docs.openfaas.com/cli/install"
+
+# Seconds beyond those of an alert in which an answer is written.
+_SPARE = 5
+
+# Variables of the template and its watchdog, and ours.
+_RESERVED = re.compile(
+    r"fprocess|mode|upstream_url|cgi_headers|(exec|read|write)_timeout|prefix_logs"
+    r"|HOME|HOSTNAME|PATH|PYTHON.*|KUBERNETES_.*"
+)
+
+_HANDLER = '''\
+"""What the template {template} calls: the playbook {playbook}."""
+
+import os
+import sys
+
+# The template has this directory for the package "function".
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from playbooks.{playbook} import playbook
+from playbooks.engines import openfaas
+
+handle = openfaas.handler(playbook)
+'''
+
+GATEWAY = Option(
+    "gateway",
+    ("--gateway",),
+    "with -E openfaas: the URL of its gateway; default: faas-cli's own ($OPENFAAS_URL)",
+    "URL",
+)
+
+KUBECONFIG = FileSetting(
+    "KUBECONFIG",
+    str,
+    "",
+    "The kubeconfig with which a function acts that has no account of its own",
+    secret=True,
+)
+
+
+class OpenFaas(Engine):
+    name = "openfaas"
+    summary = "a function of OpenFaaS, by faas-cli"
+    settings = (TOKEN, KUBECONFIG)
+    options = (IMAGE, GATEWAY)
+
+    def named(self, request: Request, invocation: Invocation) -> str:
+        return f"{_namespace(invocation.options)}/{request.function}"
+
+    def problems(self, request: Request, options: Options) -> List[str]:
+        image, gateway = options.own.get(IMAGE.name), options.own.get(GATEWAY.name)
+        found = pushed.problems(request)
+        if not image or image.split() != [image]:
+            said = "not given" if image is None else repr(image)
+            found.append(f"-i is {said}, expected the name of the image to build and push")
+        try:
+            http_url(gateway or "http://a")
+        except ValueError as error:
+            found.append(f"--gateway is {gateway!r}, expected {error}")
+        found += [
+            f"{name} is a variable that OpenFaaS or deploy_playbook sets itself"
+            for name in request.names_given
+            if _RESERVED.fullmatch(name)
+        ]
+        kept = [KUBECONFIG.name] if KUBECONFIG.name in request.values else []
+        found += [
+            f"{name} is a secret: keep it in OpenFaaS (faas-cli secret create NAME"
+            f" --from-file=FILE -n {_namespace(options)}) and give -s {name}=NAME/NAME"
+            for name in dict.fromkeys((*request.secrets, *kept))
+        ]
+        return found + _misplaced(request)
+
+    def show(self, request: Request, invocation: Invocation) -> None:
+        options = invocation.options
+        print_messages("warning", _warnings(request))
+        files = self.files(request, options)
+        print(f"# {request.function}/handler.py\n{files['handler.py'].decode()}")
+        print(f"# {request.function}/requirements.txt\n{files['requirements.txt'].decode()}")
+        print(f"# stack.yaml\n{_yaml(self.stack(request, options))}")
+        print("# beside these files and the package")
+        for words in _commands(options):
+            print(tool.shown(words))
+        if request.playbook.permissions:
+            print("\n# before, in the cluster: kubectl apply -f -")
+            print(documents(self.rights(request, invocation)), end="")
+
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        options = invocation.options
+        print_messages("warning", _warnings(request))
+        tool.find("faas-cli", install=INSTALL)
+        if request.playbook.permissions:
+            text = documents(self.rights(request, invocation))
+            words = tool.kubectl(options, "apply", "-f", "-")
+            tool.run(words, install=tool.KUBECTL, text=text)
+        with tempfile.TemporaryDirectory() as directory:
+            self.write(request, options, directory)
+            for words in _commands(options):
+                tool.run(words, install=INSTALL, directory=directory)
+        print_done([("deployed", self.named(request, invocation))])
+        print("\n".join(_hints(request, options)))
+        return 0
+
+    def remove(self, function: str, invocation: Invocation) -> None:
+        options = invocation.options
+        namespace = _namespace(options)
+        which = rights.selector(function, namespace)
+        kinds = f"{rights.KINDS},serviceaccounts"
+        words = ["faas-cli", "remove", function, "-n", namespace, *_gateway(options)]
+        try:
+            tool.run(words, install=INSTALL)
+        except DeploymentError as error:
+            left = f"its rights stay: kubectl delete {kinds} -A -l {which}"
+            raise DeploymentError(f"{error}\n{left}") from None
+        words = tool.kubectl(options, "delete", kinds, "-A", "-l", which)
+        tool.run(words, install=tool.KUBECTL)
+        print_done([("removed", f"{namespace}/{function}")])
+
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        return rights.with_account(request, _namespace(invocation.options))
+
+    def write(self, request: Request, options: Options, directory: str) -> None:
+        """What faas-cli takes: a stack.yaml, and the directory that it names."""
+        Path(directory, "stack.yaml").write_text(_yaml(self.stack(request, options)), "utf-8")
+        for name, content in self.files(request, options).items():
+            path = Path(directory, request.function, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def files(self, request: Request, _options: Options) -> Dict[str, bytes]:
+        """The directory of the function, by path."""
+        playbook = request.playbook
+        main = _HANDLER.format(template=TEMPLATE, playbook=playbook.name)
+        return {
+            **files_of(package_archive(playbook.name, ["engines/openfaas"])),
+            "handler.py": main.encode(),
+            "requirements.txt": requirements(playbook.installs(request.values)).encode(),
+        }
+
+    def stack(self, request: Request, options: Options) -> Dict[str, Any]:
+        """The stack.yaml."""
+        gateway = options.own.get(GATEWAY.name)
+        return {
+            "version": "1.0",
+            "provider": {"name": "openfaas", **({"gateway": gateway} if gateway else {})},
+            "functions": {request.function: self._function(request, options)},
+        }
+
+    def variables(self, request: Request, options: Options) -> Dict[str, str]:
+        """Those of the function that hold no secret."""
+        found = pushed.variables(request, _namespace(options), _path)
+        if KUBECONFIG.name in request.names_given:
+            found[KUBECONFIG_VARIABLE] = "1"
+        return found
+
+    def _function(self, request: Request, options: Options) -> Dict[str, Any]:
+        secrets = sorted({reference.secret for reference in request.references})
+        own = request.playbook.permissions and KUBECONFIG.name not in request.names_given
+        account = {"com.openfaas.serviceaccount": request.function}
+        variables = {
+            **{name: escaped(text) for name, text in self.variables(request, options).items()},
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "exec_timeout": f"{TIMEOUT}s",
+            "read_timeout": f"{TIMEOUT + _SPARE}s",
+            "write_timeout": f"{TIMEOUT + _SPARE}s",
+            # A line of the log is the outcome alone.
+            "prefix_logs": "false",
+        }
+        return {
+            "lang": TEMPLATE,
+            "handler": f"./{request.function}",
+            "image": options.own[IMAGE.name],
+            "namespace": _namespace(options),
+            # There are none in the package.
+            "build_args": {"TEST_ENABLED": "false"},
+            "environment": variables,
+            **({"secrets": secrets} if secrets else {}),
+            **({"annotations": account} if own else {}),
+            "labels": {
+                "com.openfaas.scale.min": str(LEAST),
+                "com.openfaas.scale.max": str(MOST),
+                "com.openfaas.scale.zero": "false",
+            },
+            **resources("1", "512Mi"),
+            "readonly_root_filesystem": True,
+        }
+
+
+ENGINE = OpenFaas()
+
+
+def _namespace(options: Options) -> str:
+    return options.namespace or NAMESPACE
+
+
+def _path(reference: Reference) -> str:
+    return f"{SECRETS}/{reference.key}"
+
+
+def _misplaced(request: Request) -> List[str]:
+    """References that cannot be files of their own."""
+    found, seen = [], {reference.key: reference.secret for reference in request.references}
+    for reference in request.references:
+        setting = request.setting(reference.name)
+        if not (setting and setting.secret):
+            found.append(
+                f"-s {reference.name}: OpenFaaS gives secrets as files, and this is none: it can"
+                " come by -e only"
+            )
+        other = seen[reference.key]
+        if other != reference.secret:
+            found.append(
+                f"-s {reference.name}: {reference.secret} and {other} both have the key"
+                f" {reference.key}, and OpenFaaS mounts all keys into one directory"
+            )
+    return found
+
+
+def _gateway(options: Options) -> List[str]:
+    given = options.own.get(GATEWAY.name)
+    return ["--gateway", given] if given else []
+
+
+def _commands(options: Options) -> List[List[str]]:
+    """Without what faas-cli would make of ``${...}`` in a setting."""
+    up = ["faas-cli", "up", "--yaml", "stack.yaml", "--envsubst=false"]
+    return [["faas-cli", "template", "store", "pull", TEMPLATE], [*up, *_gateway(options)]]
+
+
+def _yaml(document: Dict[str, Any]) -> str:
+    return documents([document], sort_keys=False)
+
+
+def _warnings(request: Request) -> List[str]:
+    if TOKEN.name in request.names_given:
+        return []
+    return [
+        f"{TOKEN.name} is not given: whoever reaches the gateway can have the playbook act."
+        f" -s {TOKEN.name}=SECRET/KEY, and Falcosidekick's webhook output with the token"
+    ]
+
+
+def _hints(request: Request, options: Options) -> List[str]:
+    function, namespace = request.function, _namespace(options)
+    address = f"http://gateway.openfaas:8080/function/{function}.{namespace}"
+    falcosidekick = f"openfaas.functionname {function}, openfaas.functionnamespace {namespace}"
+    if TOKEN.name in request.names_given:
+        falcosidekick = f"webhook.address {address}"
+    return [
+        f"Falcosidekick: {falcosidekick}",
+        f"its log:       faas-cli logs {function} -n {namespace}",
+        f"remove it:     deploy_playbook -x -E openfaas -N {function[len('falco-') :]}"
+        f" -n {namespace}",
+    ]

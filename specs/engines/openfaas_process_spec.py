@@ -1,0 +1,69 @@
+"""The directory that faas-cli builds, served by the template's own server, with an API server on
+loopback that knows no pod."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from expects import contain, equal, expect
+from mamba import after, before, description, it
+
+from playbooks.core.instant import Instant
+from playbooks.testing import a_document
+from specs.support.certificates import a_certificate, an_authority
+from specs.support.conditions import not_run_unless
+from specs.support.https_server import Answer, ApiServer
+from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
+
+ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
+TOKEN = "a-token-of-some-length"
+
+
+def an_alert():
+    now = str(Instant(time.time_ns()))
+    return json.dumps(a_document(time=now, output_fields=ABOUT)).encode()
+
+
+def missing(asked):
+    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
+    return Answer(404, status)
+
+
+with description("The function that faas-cli builds, served by OpenFaaS' template,") as self:
+    with before.all:
+        self.directory = tempfile.TemporaryDirectory()
+        authority = an_authority()
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        path = Path(self.directory.name, "kubeconfig")
+        path.write_text(Kubeconfigs(self.server, authority).text())
+        self.environ = {"KUBECONFIG": str(path), "HTTP_TOKEN": TOKEN}
+
+    with after.all:
+        self.server.stop()
+        self.directory.cleanup()
+
+    with it("answers what has the token, with the status and the outcome, also what is no alert"):
+        kind = {"Content_Type": "application/json; charset=utf-8"}
+        with OpenFaasFunction("-s", "KUBECONFIG=k/k", environ=self.environ) as function:
+            refused, _ = function.post(an_alert(), **kind)
+            token = {"Authorization": f"Bearer {TOKEN}"}
+            answer = function.post(an_alert(), **kind, **token)
+            invalid, outcome = function.post(b"{}", **kind, **token)
+
+        expect((refused, answer[0], invalid)).to(equal((401, 200, 400)))
+        expect((answer[1]["reason"], outcome["reason"])).to(equal(("pod-gone", "invalid-alert")))
+        expect([each["reason"] for each in function.outcomes]).to(equal(["pod-gone"]))
+
+    with it("does not start with a wrong setting, and says which"):
+        try:
+            with OpenFaasFunction(environ={**self.environ, "TOPICS": "falco..x"}):
+                said = ""
+        except AssertionError as error:
+            said = str(error)
+
+        expect(said).to(contain("TOPICS is 'falco..x', expected NATS topics"))
+
+
+not_run_unless(OPENFAAS_TEMPLATE, globals())
