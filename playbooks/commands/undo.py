@@ -123,7 +123,8 @@ def _read(
     """Raises NotFound."""
     containment = playbook.reaction.CONTAINMENT
     assert containment is not None
-    return containment, containment.read(cluster, target.name, target.namespace)
+    kind = target.kind.lower()
+    return containment, containment.read(cluster, kind, target.name, target.namespace)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ class _Undoing:
         assert containment is not None
         stored = [ledgers.StoredLedger(self.reach.ledger(place)) for place in self.places]
         asked = Undo(containment, self.reach.cluster, stored, exempt, force=force)
-        outcome = asked.undo(self.target.name, namespace=self.target.namespace)
+        outcome = asked.undo(
+            self.target.name, namespace=self.target.namespace, kind=self.target.kind.lower()
+        )
         print(
             json.dumps(outcome.to_dict(), indent=2) if as_json else plain(outcome.message),
             flush=True,

@@ -91,7 +91,7 @@ def containing(kind: str = "") -> List[Playbook]:
     A package that cannot be used has none: it does not keep others' from being released.
     """
     found = [(each, each.reaction.CONTAINMENT) for each in _usable()]
-    return [playbook for playbook, ends in found if ends and kind in ("", ends.KIND)]
+    return [playbook for playbook, ends in found if ends and kind in ("", *ends.KINDS)]
 
 
 def summary(name: str) -> str:

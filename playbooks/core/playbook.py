@@ -82,10 +82,6 @@ _SERVING = tuple(
 _EVENTS = ("events", ("create", "patch"), "events.k8s.io")
 
 
-# What stands for none in a setting.
-_OFF = "off"
-
-
 @dataclass(frozen=True)
 class Playbook:
     """The declaration that an entrypoint makes.
@@ -125,11 +121,11 @@ class Playbook:
     def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
         """The permissions that a function with these settings needs."""
         everywhere = serves_everywhere(names(values.get("NAMESPACES", "")))
+        given = {**{s.name: s.default for s in self.settings if s.default}, **values}
         return tuple(
             p
             for p in self.permissions
-            if (not p.only_with or values.get(p.only_with, _OFF) not in ("", _OFF))
-            and (everywhere or not p.only_everywhere)
+            if p.is_needed(given) and (everywhere or not p.only_everywhere)
         )
 
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
@@ -201,8 +197,7 @@ class Responder:
         self._dry_run = dry_run
         self.redaction = redaction or Redaction()
         self.recorders = tuple(recorders)
-        # What is done to a node says nothing of the pod: no precondition would hold it to that.
-        self._cluster = cluster if reaction.TARGETS == "pods" else None
+        self._cluster = cluster if reaction.decides_from_memory else None
         self.ledger = ledger
         self._spans = spans or NoSpans()
 

@@ -234,9 +234,10 @@ class Cluster(ABC):
         *,
         spec: Mapping[str, Any],
         annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
-        """Set fields of the node's spec and annotations; None takes one off. A list, such as
-        ``taints``, is replaced whole.
+        """Set fields of the node's spec, annotations and labels; None takes one off. A list, such
+        as ``taints``, is replaced whole.
 
         Raises NotFound, or Conflict when it was written since.
         """

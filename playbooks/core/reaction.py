@@ -22,6 +22,8 @@ class Reaction(ABC):
     """Answers one alert with one prescribed action, and declares what it takes to do so.
 
     ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``; empty where nothing.
+    ``KINDS``: the kinds of the objects that it may change, where these are others than pods alone,
+    or nodes alone.
     ``SETTINGS``, ``PERMISSIONS``: its own, beside those that the guards need.
     ``CHANGES``: what its account may change, where that is less than ``PERMISSIONS`` let it; its
     admission policies are rendered from it.
@@ -32,6 +34,7 @@ class Reaction(ABC):
     """
 
     TARGETS: str = ""
+    KINDS: Tuple[str, ...] = ()
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
     CHANGES: Tuple[Changes, ...] = ()
@@ -58,6 +61,18 @@ class Reaction(ABC):
     def keeps_pods_away(self) -> bool:
         """Whether what it does to a node keeps new pods away from it, so that others must take
         them."""
+        return True
+
+    @property
+    def decides_from_memory(self) -> bool:
+        """Whether a pod that is remembered may prove what it does: then what it changes is the pod,
+        and the API server refuses that where the pod was written since."""
+        return self.TARGETS == "pods"
+
+    @property
+    def counts_by_owner(self) -> bool:
+        """Whether what it does to a pod counts towards MAX_PER_OWNER, because the pod is of less
+        use to its workload then."""
         return True
 
     def counts(self, node: Node) -> bool:

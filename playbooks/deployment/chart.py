@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Match, Sequence, cast
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.cluster.permissions import OWN
+from playbooks.core.cluster.permissions import OWN, UNKNOWN
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
@@ -88,7 +88,8 @@ def _define(name: str, text: str) -> str:
 def _rules(playbook: Playbook) -> Iterator[str]:
     """Those that ``.place`` needs: a namespace, or the whole cluster where it is empty.
     ``.limited``: whether the playbook acts in the namespaces ``.namespaces`` only."""
-    asked = {p.only_with: "on" for p in playbook.permissions if p.only_with}
+    asked = {p.only_with: UNKNOWN for p in playbook.permissions if p.only_with}
+    defaults = {setting.name: setting.default for setting in playbook.settings}
     view = watched.permissions(playbook, {})
     one = {NAMESPACES: "one"}
     limited = [*playbook.rights({**asked, **one}), *watched.permissions(playbook, one)]
@@ -106,7 +107,12 @@ def _rules(playbook: Playbook) -> Iterator[str]:
             conditions.append("(not .limited)")
         if permission in view:
             conditions.append(".watched")
-        if permission.only_with:
+        if permission.only_for:
+            value = (
+                f'get .env "{permission.only_with}" | default "{defaults[permission.only_with]}"'
+            )
+            conditions.append(f'(eq ({value}) "{permission.only_for}")')
+        elif permission.only_with:
             conditions.append(f'(not (has (get .env "{permission.only_with}") (list "" "off")))')
         rule = {
             "apiGroups": [permission.group],

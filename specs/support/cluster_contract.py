@@ -329,6 +329,17 @@ def sets_annotations_with_taints(world: World) -> None:
     expect(dict(world.cluster.node(node.name).annotations)).to(equal(dict(node.annotations)))
 
 
+def sets_labels_of_a_node(world: World) -> None:
+    node = world.node()
+    world.cluster.patch_node(node, spec={}, labels={"falco/x": "1"})
+    again = world.cluster.node(node.name)
+
+    expect(again.labels).to(have_keys({**node.labels, "falco/x": "1"}))
+    expect(again.taints).to(equal(node.taints))
+    world.cluster.patch_node(again, spec={}, labels={"falco/x": None})
+    expect(dict(world.cluster.node(node.name).labels)).to(equal(dict(node.labels)))
+
+
 def sets_a_field_of_a_nodes_spec_and_keeps_its_taints(world: World) -> None:
     """sets a field of a node's spec and keeps its taints"""
     node = world.node()

@@ -48,7 +48,8 @@ class Changes:
 
     ``operations``: those of which it has any by its role. Of ``UPDATE`` alone: it changes objects
     that are there, and of these nothing but the annotations ``falco/*``, the fields of the spec in
-    ``spec`` and, with ``labels``, labels as ``rules`` allow. Otherwise ``rules`` alone describe it.
+    ``spec`` and, with ``labels``, labels as ``rules`` allow; with ``annotations`` those too.
+    Otherwise ``rules`` alone describe it.
 
     ``asked_of``: the resource of the objects with which ``falco-playbook check`` tries the rules,
     by default the same. ``allowed``: a request that the playbook makes.
@@ -59,9 +60,15 @@ class Changes:
     operations: Tuple[str, ...] = (UPDATE,)
     spec: Tuple[str, ...] = ()
     labels: bool = False
+    annotations: bool = False
     rules: Tuple[Rule, ...] = ()
     asked_of: str = ""
     allowed: Optional[Body] = None
+
+    @property
+    def in_namespaces(self) -> bool:
+        """Whether its objects belong to namespaces."""
+        return self.resource != "nodes"
 
     @property
     def in_place(self) -> bool:

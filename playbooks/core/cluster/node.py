@@ -62,9 +62,13 @@ class Node:
         return self._metadata.get("annotations") or {}
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        return self._metadata.get("labels") or {}
+
+    @property
     def control_plane(self) -> bool:
         """Whether its labels say that it is of the control plane, in any distribution."""
-        return any(self._labels.get(label, "false") != "false" for label in _CONTROL_PLANE)
+        return any(self.labels.get(label, "false") != "false" for label in _CONTROL_PLANE)
 
     @property
     def addresses(self) -> Tuple[str, ...]:
@@ -100,10 +104,6 @@ class Node:
 
     def __str__(self) -> str:
         return f"node {self.name}"
-
-    @property
-    def _labels(self) -> Mapping[str, str]:
-        return self._metadata.get("labels") or {}
 
     @property
     def _metadata(self) -> Mapping[str, Any]:

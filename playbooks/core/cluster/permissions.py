@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import Mapping, Sequence, Tuple
 
 # Labels, annotations and taints of ours begin with this.
 PREFIX = "falco/"
 
 # Stands for the namespace in which the function itself is.
 OWN = "its own"
+
+# Stands for a setting whose text is not known, as it comes from elsewhere: it may be any.
+UNKNOWN = "?"
+
+# What stands for none in a setting.
+_OFF = "off"
 
 # What the names of service accounts begin with where the API server names who asks.
 ACCOUNTS = "system:serviceaccount:"
@@ -24,7 +30,8 @@ def account(namespace: str, name: str) -> str:
 class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
-    ``only_with``: the setting without which it is not needed, where it is ``off`` or empty.
+    ``only_with``: the setting without which it is not needed, where it is ``off`` or empty;
+    ``only_for``: the one value of it with which it is.
     ``only_everywhere``: it is not granted where the playbook acts in some namespaces only, as it
     can do without.
     ``namespace``: the only one in which it is needed, wherever the playbook may act; ``OWN``: that
@@ -38,6 +45,14 @@ class Permission:
     only_with: str = ""
     only_everywhere: bool = False
     namespace: str = ""
+    only_for: str = ""
+
+    def is_needed(self, values: Mapping[str, str]) -> bool:
+        """``values``: the text of every setting that is not off by default."""
+        value = values.get(self.only_with, _OFF)
+        if not self.only_with or value == UNKNOWN:
+            return True
+        return value == self.only_for if self.only_for else value not in ("", _OFF)
 
     def places(self, limited: Sequence[str], own: str) -> Tuple[str, ...]:
         """The namespaces in which it is granted; one that is empty stands for the whole cluster.

@@ -15,6 +15,9 @@ from playbooks.core.settings import all_names, matches_any
 
 Target = Union[Pod, Node]
 
+# Kinds of targets, as people type them.
+POD, NODE = "pod", "node"
+
 
 class Containment(ABC):
     """What one playbook left on one target, as it was read, and how it is released.
@@ -26,13 +29,13 @@ class Containment(ABC):
     What it goes by are notes in the ledger, where no tenant writes; the same stand as annotations
     on the target, for people.
 
-    ``KIND``: ``pod`` or ``node``, as in ``falco-playbook undo KIND/NAME``. ``KEYS``: of its notes,
+    ``KINDS``: of targets, as in ``falco-playbook undo pod/NAME``. ``KEYS``: of its notes,
     which are annotations too. ``NOTHING``: what is
     said after the name of a target on which nothing is left (``is not isolated``). ``EXPIRED``: the
     reason code of an expiry.
     """
 
-    KIND: ClassVar[str]
+    KINDS: ClassVar[Tuple[str, ...]]
     KEYS: ClassVar[Tuple[str, ...]]
     NOTHING: ClassVar[str]
     EXPIRED: ClassVar[str]
@@ -44,8 +47,8 @@ class Containment(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, cluster: Cluster, name: str, namespace: str) -> Target:
-        """The target as it is now. One call. Raises NotFound."""
+    def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Target:
+        """The target as it is now. ``kind``: one of ``KINDS``. One call. Raises NotFound."""
 
     @classmethod
     @abstractmethod
@@ -123,11 +126,11 @@ class Containment(ABC):
 class PodContainment(Containment):
     """On pods. ``LABEL``: the one that every contained pod has."""
 
-    KIND = "pod"
+    KINDS = (POD,)
     LABEL: ClassVar[str]
 
     @classmethod
-    def read(cls, cluster: Cluster, name: str, namespace: str) -> Pod:
+    def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Pod:  # noqa: ARG003
         return cluster.pod(name, namespace=namespace)
 
     @classmethod
@@ -139,10 +142,10 @@ class PodContainment(Containment):
 class NodeContainment(Containment):
     """On nodes, which belong to no namespace."""
 
-    KIND = "node"
+    KINDS = (NODE,)
 
     @classmethod
-    def read(cls, cluster: Cluster, name: str, namespace: str) -> Node:  # noqa: ARG003
+    def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Node:  # noqa: ARG003
         return cluster.node(name)
 
     @classmethod
@@ -158,8 +161,8 @@ class NodeContainment(Containment):
 def contained(target: Target, notes: Notes) -> Contained:
     """What the ledger remembers of a target."""
     if isinstance(target, Pod):
-        return Contained(target.uid, PodContainment.KIND, target.namespace, target.name, notes)
-    return Contained(target.uid, NodeContainment.KIND, "", target.name, notes)
+        return Contained(target.uid, POD, target.namespace, target.name, notes)
+    return Contained(target.uid, NODE, "", target.name, notes)
 
 
 def undo_command(target: Target) -> str:

@@ -55,7 +55,8 @@ class Expiry:
 
     def _is_due(self, known: Contained) -> bool:
         kind, namespace = self._containment, known.namespace
-        if known.kind != kind.KIND or (namespace and not matches_any(namespace, self._namespaces)):
+        within = not namespace or matches_any(namespace, self._namespaces)
+        if known.kind not in kind.KINDS or not within:
             return False
         try:
             return kind.is_due(known.notes, self._clock.now(), lambda: self._read(known))
@@ -108,7 +109,7 @@ class Expiry:
 
     def _read(self, known: Contained) -> Target:
         """Raises NotFound where it is gone, also where another one has its name."""
-        target = self._containment.read(self._cluster, known.name, known.namespace)
+        target = self._containment.read(self._cluster, known.kind, known.name, known.namespace)
         if target.uid != known.uid:
             raise NotFound(f"{target} of uid {known.uid} is gone, another has its name")
         return target

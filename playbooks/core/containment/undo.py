@@ -41,12 +41,14 @@ class Undo:
         self._exempt = exempt
         self._force = force
 
-    def undo(self, name: str, *, namespace: str = "") -> Outcome:
-        """Raises NotFound, and Conflict where others keep writing it."""
-        return until_written(lambda: self._once(name, namespace))
+    def undo(self, name: str, *, namespace: str = "", kind: str = "") -> Outcome:
+        """``kind``: by default the first that the playbook contains. Raises NotFound, and Conflict
+        where others keep writing it."""
+        kind = kind or self._containment.KINDS[0]
+        return until_written(lambda: self._once(kind, name, namespace))
 
-    def _once(self, name: str, namespace: str) -> Outcome:
-        read = self._containment.read(self._cluster, name, namespace)
+    def _once(self, kind: str, name: str, namespace: str) -> Outcome:
+        read = self._containment.read(self._cluster, kind, name, namespace)
         target, known = str(read), self._known(read.uid)
         noted = read.annotations if known is None else known
         found = self._containment.of(read, self._cluster, noted)

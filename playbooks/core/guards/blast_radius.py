@@ -77,7 +77,7 @@ class BlastRadius(Guard):
             alert_time=case.alert.time,
             workload=str(workload) if workload else "",
             replicas=workload.replicas if workload else None,
-            node=action.node.name if action.node else "",
+            node=action.node.name if action.node and self._reaction.keeps_pods_away else "",
             tainted=self._counted(action),
             spare=self._spare(action),
             released=bool(case.released_by),
@@ -85,8 +85,8 @@ class BlastRadius(Guard):
         )
 
     def _workload(self, action: Action) -> Optional[Workload]:
-        pod = action.pod
-        if self._limits.per_owner is None or action.node or pod is None or pod.owner is None:
+        pod, counted = action.pod, self._reaction.counts_by_owner and not action.node
+        if self._limits.per_owner is None or not counted or pod is None or pod.owner is None:
             return None
         return self._cluster.workload(pod.owner, namespace=pod.namespace)
 

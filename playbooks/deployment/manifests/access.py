@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels
-from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.permissions import UNKNOWN, Permission
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 from playbooks.deployment.manifests.definitions import LABELS
 from playbooks.deployment.request import catalogue
@@ -60,7 +60,7 @@ def roles(
     """
     limited = request.namespaces
     # A setting that comes from elsewhere may well be on.
-    values = {**request.values, **{reference.name: "?" for reference in request.references}}
+    values = {**request.values, **{reference.name: UNKNOWN for reference in request.references}}
     granted: Dict[str, List[Permission]] = {"": []}
     for permission in (*request.playbook.rights(values), *engine(values)):
         for place in permission.places(limited, namespace):

@@ -287,11 +287,12 @@ def _in_place(changes: Changes) -> Iterator[Rule]:
             _same("metadata.?labels"),
             broken_by=lambda *_: {"metadata": {"labels": {"falco-check": "dry-run"}}},
         )
-    yield Rule(
-        f"changes no annotations of {an_object} but {PREFIX}*",
-        _only_ours("annotations"),
-        broken_by=lambda *_: {"metadata": {"annotations": {"falco-check": "dry-run"}}},
-    )
+    if not changes.annotations:
+        yield Rule(
+            f"changes no annotations of {an_object} but {PREFIX}*",
+            _only_ours("annotations"),
+            broken_by=lambda *_: {"metadata": {"annotations": {"falco-check": "dry-run"}}},
+        )
 
 
 def _same(path: str) -> str:

@@ -3,7 +3,8 @@ that the guards let it act in, its ledger, and Events about that."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core import guards
 from playbooks.core.cluster.changes import ACCOUNT, CREATE, DELETE, UPDATE, Body, Changes, Rule
@@ -23,13 +24,18 @@ def changes(playbook: Playbook) -> Tuple[Changes, ...]:
         return reaction.CHANGES
     # Nodes belong to no namespace.
     within = [r for g in guards.ORDER for r in g.RULES] if reaction.TARGETS == "pods" else []
-    events = _of_events(playbook.name, reaction.TARGETS)
+    kinds = reaction.KINDS or (reaction.TARGETS[:-1].capitalize(),)
+    events = _of_events(playbook.name, reaction.TARGETS, kinds)
+    of_namespaces = (rule for rule in within if rule in OnlyNamespaces.RULES)
     return (
-        *(each.also(*within) for each in reaction.CHANGES),
+        *(each.also(*within) if each.in_namespaces else each for each in reaction.CHANGES),
         OF_THE_LEDGER,
-        events.also(*(rule for rule in within if rule in OnlyNamespaces.RULES)),
+        events.also(*(_or_about_a_node(each, kinds) for each in of_namespaces)),
     )
 
+
+# The kind that belongs to no namespace, and CEL: what an Event about one names as its namespace.
+_NODE, _NOWHERE = "Node", "''"
 
 _SAME = " && ".join(
     f"object.metadata.?{part} == oldObject.metadata.?{part}"
@@ -58,11 +64,25 @@ OF_THE_LEDGER = Changes(
 )
 
 
-def _of_events(playbook: str, targets: str) -> Changes:
-    """What the account of a playbook may write as Events. ``targets``: pods or nodes."""
-    kind = targets[:-1].capitalize()
+_KIND = "object.regarding.?kind.orValue('')"
+
+
+def _or_about_a_node(rule: Rule, kinds: Sequence[str]) -> Rule:
+    """Events about nodes lie in no namespace in which the playbook acts."""
+    if _NODE not in kinds:
+        return rule
+    return replace(rule, cel=f"{_KIND} == '{_NODE}' || ({rule.cel})")
+
+
+def _of_events(playbook: str, targets: str, kinds: Sequence[str]) -> Changes:
+    """What the account of a playbook may write as Events. ``targets``: pods or nodes. ``kinds``:
+    those of the objects that it reports on."""
     place = "object.regarding.?namespace.orValue('')"
-    where = f"{place} == request.namespace" if targets == "pods" else f"{place} == ''"
+    about = " || ".join(
+        f"{_KIND} == '{kind}' && {place} == {_NOWHERE if kind == _NODE else 'request.namespace'}"
+        for kind in kinds
+    )
+    named = " and ".join(f"{kind.lower()}s" for kind in kinds)
     labels = "object.metadata.?labels.orValue({})"
     whose = f"'{ACCOUNTS}' + {labels}[?'{event.HOME}'].orValue('') + ':'"
 
@@ -92,8 +112,8 @@ def _of_events(playbook: str, targets: str) -> Changes:
                 broken_by=with_(metadata={"name": "falco-check.1", "labels": {}}),
             ),
             Rule(
-                f"writes Events about {targets} only, and into their namespace",
-                f"object.regarding.?kind.orValue('') == '{kind}' && {where}",
+                f"writes Events about {named} only, and into their namespace",
+                about,
                 broken_by=lambda target, texts: _about_a_secret(with_()(target, texts)),
             ),
         ),

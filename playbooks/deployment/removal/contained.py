@@ -54,10 +54,10 @@ class Containing:
         kind, found = self._containment, []
         for known in self._ledger.contained().values():
             notes = kind.of_ledgers([known.notes])
-            if known.kind != kind.KIND or not notes:
+            if known.kind not in kind.KINDS or not notes:
                 continue
             try:
-                target = kind.read(self._reach.cluster, known.name, known.namespace)
+                target = kind.read(self._reach.cluster, known.kind, known.name, known.namespace)
             except NotFound:
                 continue
             there = kind.of(target, self._reach.cluster, notes)
@@ -72,7 +72,8 @@ class Containing:
         """
         undo = Undo(self._containment, self._reach.cluster, [self._ledger], self._exempt)
         try:
-            outcome = undo.undo(held.known.name, namespace=held.known.namespace)
+            known = held.known
+            outcome = undo.undo(known.name, namespace=known.namespace, kind=known.kind)
         except PlaybookError as error:
             raise DeploymentError(f"{held.target} stays contained: {error}") from error
         if outcome.reason not in _RELEASED:

@@ -167,11 +167,14 @@ class KubernetesCluster(Cluster):
         *,
         spec: Mapping[str, Any],
         annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
         metadata: Dict[str, Any] = {"resourceVersion": node.resource_version}
         if annotations:
             metadata["annotations"] = dict(annotations)
-        body = {"metadata": metadata, "spec": dict(spec)}
+        if labels:
+            metadata["labels"] = dict(labels)
+        body = {"metadata": metadata, **({"spec": dict(spec)} if spec else {})}
         self._api.patch(*_CORE, "nodes", node.name, body=body)
 
     def network_policies(

@@ -174,11 +174,13 @@ class MemoryCluster(Cluster):
         *,
         spec: Mapping[str, Any],
         annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
+        given = {"annotations": annotations, "labels": labels}
         with self._lock:
             stored = self._unchanged("Node", node.manifest)
             changed = {**stored, "spec": _merged(stored.get("spec") or {}, spec)}
-            self._write("Node", changed, **({"annotations": annotations} if annotations else {}))
+            self._write("Node", changed, **{part: each for part, each in given.items() if each})
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return self._found("Namespace", name)["metadata"].get("labels") or {}
