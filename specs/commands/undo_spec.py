@@ -282,7 +282,7 @@ with description("falco-playbook undo") as self:
             said = run("undo", what)
             expect((said.code, "expected pod/NAME or node/NAME" in said.err)).to(equal((2, True)))
         expect(run(*POD, "-p", "delete").err).to(
-            contain("-p is 'delete', expected isolate for a pod")
+            contain("-p is 'delete', expected isolate or label for a pod")
         )
         expect(run(*POD, "--ledger", "b").err).to(contain("--ledger is 'b', expected NAMESPACE/"))
 

@@ -88,14 +88,14 @@ with description("The page about extending") as self:
     with it("shows a playbook that deploy_playbook lists with its settings"):
         listed = "".join(self.answer("list")[1:])
 
-        expect(listed).to(contain("label\n    Label the pod that an alert is about"))
-        expect(listed).to(contain("    LABEL_VALUE: default true\n"))
+        expect(listed).to(contain("mark\n    Mark the pod that an alert is about"))
+        expect(listed).to(contain("    MARK_VALUE: default true\n"))
 
 
 OUTSIDE = (
-    "playbooks/reactions/label_pod.py",
-    "playbooks/label.py",
-    "specs/reactions/label_pod_spec.py",
+    "playbooks/reactions/mark_pod.py",
+    "playbooks/mark.py",
+    "specs/reactions/mark_pod_spec.py",
 )
 
 
@@ -133,13 +133,13 @@ with description("The playbook of the page about extending, outside this reposit
 
     with it("is listed and packaged by deploy_playbook of the wheel, with its modules"):
         listed = self.run("-m", "playbooks.deployment", "-l").stdout
-        words = ("-E", "kubernetes", "-p", "label", "-t", "falco.notice.*", "-d")
+        words = ("-E", "kubernetes", "-p", "mark", "-t", "falco.notice.*", "-d")
         printed = self.run("-m", "playbooks.deployment", *words)
         objects = list(yaml.safe_load_all(printed.stdout))
         (packed,) = [o["binaryData"]["worker.zip"] for o in objects if "binaryData" in o]
         with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed))) as archive:
             names = archive.namelist()
 
-        expect(listed).to(contain("label\n    Label the pod that an alert is about"))
-        expect(names).to(contain("playbooks/label.py", "playbooks/reactions/label_pod.py"))
+        expect(listed).to(contain("mark\n    Mark the pod that an alert is about"))
+        expect(names).to(contain("playbooks/mark.py", "playbooks/reactions/mark_pod.py"))
         expect([name for name in names if "testing" in name]).to(equal([]))

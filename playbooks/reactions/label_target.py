@@ -1,0 +1,359 @@
+"""Label and annotate the pod of an alert, or its node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from playbooks.core import proof
+from playbooks.core.action import Action
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import Changes, Rule
+from playbooks.core.cluster.conflicts import until_written
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.permissions import PREFIX, Permission
+from playbooks.core.containment import labeling, lifetime
+from playbooks.core.containment.containment import NODE, POD, Target, contained, undo_command
+from playbooks.core.containment.labeling import Labeling, LabelNote, Written
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.note import Note
+from playbooks.core.errors import NotFound
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Cluster, Ledger
+from playbooks.core.proof import Proof, Proven
+from playbooks.core.reaction import Reaction
+from playbooks.core.settings import Setting, one_of, yes_or_no
+from playbooks.reactions.label_values import Assignment, annotation_assignments, label_assignments
+
+TARGET, LABELS, ANNOTATIONS, ANY, TTL = (
+    "LABEL_TARGET",
+    "LABELS",
+    "ANNOTATIONS",
+    "LABEL_ANY",
+    "LABEL_TTL",
+)
+
+_WAS, _NOW = "oldObject.metadata", "object.metadata"
+
+
+def _keys(part: str, holds: str) -> str:
+    """CEL: of each key ``k`` whose value changes, this holds."""
+    before, after = f"variables.before_{part}", f"variables.after_{part}"
+    keys = f"({before}.map(k, k) + {after}.map(k, k))"
+    return f"{keys}.all(k, {before}[?k] == {after}[?k] || {holds})"
+
+
+def _rules(part: str, setting: str, ours: str) -> Tuple[Rule, ...]:
+    """``ours``: the key of that part that the playbook writes beside those of the setting."""
+
+    def with_(key: str) -> Manifest:
+        return {"metadata": {part: {key: "dry-run"}}}
+
+    reserved = ", ".join(f"'{key}'" for key in sorted(labeling.RESERVED - {ours}))
+    noted = f"{_WAS}.?annotations[?'{labeling.NOTED}'].orValue('').contains('\"' + k + '\"')"
+    configured = f"params.data.{setting}.split(',').exists(a, a.startsWith(k + '='))"
+    return (
+        Rule(
+            f"changes no {part} by which playbooks know what they contain",
+            _keys(part, f"!(k in [{reserved}])"),
+            broken_by=lambda *_: with_("falco/isolated"),
+        ),
+        Rule(
+            f"changes no {part} but {PREFIX}* without {ANY}",
+            _keys(part, f"k.startsWith('{PREFIX}') || params.data.{ANY} == 'true'"),
+            settings=(ANY,),
+            broken_by=lambda _, texts: None if texts[ANY] == "true" else with_("falco-check"),
+        ),
+        Rule(
+            f"changes no {part} but those of {setting}, and those that it noted",
+            _keys(part, f"k == '{ours}' || {configured} || {noted}"),
+            settings=(setting,),
+            broken_by=lambda *_: with_(f"{PREFIX}check"),
+        ),
+    )
+
+
+def _changes(resource: str) -> Changes:
+    return Changes(
+        resource,
+        labels=True,
+        annotations=True,
+        rules=(
+            *_rules("labels", LABELS, labeling.LABEL),
+            *_rules("annotations", ANNOTATIONS, labeling.NOTED),
+        ),
+        allowed=lambda *_: {"metadata": {"annotations": {labeling.NOTED: "dry-run"}}},
+    )
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What is written on the target. ``reason``, ``planned`` and ``done``: of the outcome."""
+
+    target: Target
+    labels: Mapping[str, Optional[str]]
+    annotations: Mapping[str, Optional[str]]
+    note: LabelNote
+    reason: str
+    planned: str
+    done: str
+
+
+class LabelTarget(Reaction):
+    """Merges: labels and annotations of others stay. What was there before is noted.
+
+    ``labels``, ``annotations``: what to write. ``node``: on the node of the pod instead.
+    ``widely``: some key is none of ``falco/*``, and others may select by it.
+    """
+
+    TARGETS = "pods"
+    KINDS = ("Pod", "Node")
+    CONTAINMENT = Labeling
+    TTL = TTL
+    SETTINGS = (
+        Setting(
+            LABELS,
+            label_assignments,
+            "falco/alert={rule}",
+            "Labels to set, as `key=value,key=value`; an empty value takes the label off. `{rule}`,"
+            " `{priority}` and `{source}` stand for those of the alert, in lower case and with `_`"
+            " for anything but letters and digits",
+        ),
+        Setting(ANNOTATIONS, annotation_assignments, "", "Annotations to set, in the same way"),
+        Setting(
+            TARGET, one_of(POD, NODE), POD, "What is labeled: the `pod`, or the `node` it runs on"
+        ),
+        Setting(
+            ANY,
+            yes_or_no,
+            "false",
+            f"Also keys that do not begin with `{PREFIX}`. Services, policies and the scheduler may"
+            " select by them",
+        ),
+        lifetime.ttl(
+            TTL,
+            "How long they stay, such as `2h`; each further alert extends that. What was there"
+            " before is then put back. Or `off`",
+        ),
+        *proof.SETTINGS,
+    )
+    PERMISSIONS = (
+        Permission("pods", ("get", "list", "patch"), only_with=TARGET, only_for=POD),
+        Permission("pods", ("get", "list"), only_with=TARGET, only_for=NODE),
+        Permission(
+            "nodes", ("get", "list", "patch"), cluster_wide=True, only_with=TARGET, only_for=NODE
+        ),
+        Permission(
+            *("events", ("create", "patch"), "events.k8s.io"),
+            namespace="default",
+            only_with=TARGET,
+            only_for=NODE,
+        ),
+    )
+    CHANGES = (_changes("pods"), _changes("nodes"))
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        ledger: Ledger,
+        proof: Proof,
+        lifetime: Lifetime,
+        *,
+        labels: Tuple[Assignment, ...],
+        annotations: Tuple[Assignment, ...] = (),
+        target: str = POD,
+    ) -> None:
+        self._cluster = cluster
+        self._ledger = ledger
+        self._proof = proof
+        self._lifetime = lifetime
+        self._labels = labels
+        self._annotations = annotations
+        self._node = target == NODE
+        given = (*labels, *annotations)
+        self._widely = any(not each.key.startswith(PREFIX) for each in given)
+
+    @staticmethod
+    def problems(values: Mapping[str, str]) -> List[str]:
+        found = {s.name: s.check(values.get(s.name, s.default or "")) for s in LabelTarget.SETTINGS}
+        given = (*found[LABELS], *found[ANNOTATIONS])
+        if not given:
+            return [f"{LABELS} and {ANNOTATIONS} are empty, expected something to write"]
+        foreign = [each.key for each in given if not each.key.startswith(PREFIX)]
+        if not foreign or found[ANY]:
+            return []
+        said = f"expected keys that begin with {PREFIX}, or {ANY}=true"
+        return [f"{LABELS} and {ANNOTATIONS} have the key {', '.join(foreign)}, {said}"]
+
+    @property
+    def evicts(self) -> bool:
+        return False
+
+    @property
+    def keeps_pods_away(self) -> bool:
+        return False
+
+    @property
+    def decides_from_memory(self) -> bool:
+        """Of a pod only annotations of ours are remembered."""
+        return not self._node and not self._widely
+
+    @property
+    def counts_by_owner(self) -> bool:
+        """Nothing that serves a workload selects by labels of ours."""
+        return self._widely
+
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        proven = self._proof.of(alert)
+        if isinstance(proven, Outcome):
+            return proven
+        pod = proven.pod
+        if self._node and not pod.node:
+            return Outcome.skipped("no-node", f"{pod} is on no node yet", str(pod), **proven.facts)
+        target = self._read(proven) if self._node else pod
+        found = target if isinstance(target, Outcome) else self._change(alert, proven, target)
+        if isinstance(found, Outcome):
+            return found
+        return Action(
+            "label",
+            str(found.target),
+            found.planned,
+            lambda: self._carry_out(alert, proven, found),
+            pod=pod,
+            node=found.target if isinstance(found.target, Node) else None,
+            facts=self._facts(proven, found),
+            why=(proven.evidence,),
+        )
+
+    def _read(self, proven: Proven) -> Union[Target, Outcome]:
+        """The target as it is now, or why there is none any more."""
+        pod = proven.pod
+        what = f"node {pod.node}" if self._node else str(pod)
+        try:
+            if self._node:
+                return self._cluster.node(pod.node)
+            again = self._cluster.pod(pod.name, namespace=pod.namespace)
+        except NotFound:
+            gone = "node-gone" if self._node else "pod-gone"
+            return Outcome.skipped(gone, f"{what} is gone", what, **proven.facts)
+        if again.uid == pod.uid:
+            return again
+        said = f"{what} of uid {pod.uid} is gone, another has its name"
+        return Outcome.skipped("not-the-same-pod", said, what, **proven.facts)
+
+    def _change(self, alert: Alert, proven: Proven, target: Target) -> Union[_Change, Outcome]:
+        known = self._ledger.contained().get(target.uid)
+        before = LabelNote.of(known.notes) if known else None
+        wanted = [{each.key: each.value(alert) for each in part} for part in self._parts]
+        written = [
+            _patch(there, want) for there, want in zip((target.labels, target.annotations), wanted)
+        ]
+        if not any(written):
+            return self._extended(proven, target, before)
+        earlier = before or LabelNote()
+        note = LabelNote(
+            Note(
+                str(self._lifetime.begins()),
+                alert.rule,
+                "labeled",
+                self._lifetime.ends(earlier.note.until),
+            ),
+            _noted(earlier.labels, target.labels, wanted[0]),
+            _noted(earlier.annotations, target.annotations, wanted[1]),
+        )
+        until = f" until {note.note.until}" if note.note.until else ""
+        what = f"{target} with {labeling.shown({**written[0], **written[1]})}{until}"
+        lost = [k for part in (note.labels, note.annotations) for k, w in part.items() if w.lost]
+        kept = f"; the value of {', '.join(lost)} before is too long to be kept" * bool(lost)
+        return self._noted(
+            target, note, written, "labeled", f"label {what}{kept}", f"labeled {what}{kept}"
+        )
+
+    def _extended(
+        self, proven: Proven, target: Target, before: Optional[LabelNote]
+    ) -> Union[_Change, Outcome]:
+        """A later end, where the playbook wrote them."""
+        until = self._lifetime.longer(before.note.until) if before else None
+        if before is None or until is None:
+            said = f"{target} has these labels and annotations already"
+            return Outcome.skipped("already-labeled", said, str(target), **proven.facts)
+        what = f"{target} labeled until {until} instead of {before.note.until}"
+        note = replace(before, note=replace(before.note, until=until))
+        return self._noted(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")
+
+    @property
+    def _parts(self) -> Tuple[Tuple[Assignment, ...], Tuple[Assignment, ...]]:
+        return self._labels, self._annotations
+
+    def _noted(
+        self,
+        target: Target,
+        note: LabelNote,
+        written: Any,
+        reason: str,
+        planned: str,
+        done: str,
+    ) -> _Change:
+        on_target = {**written[0], labeling.LABEL: labeling.MARK}
+        annotated = {**written[1], **note.to_notes()}
+        return _Change(target, on_target, annotated, note, reason, planned, done)
+
+    def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
+        found: Union[_Change, Outcome] = change
+
+        def write() -> Outcome:
+            if isinstance(found, Outcome):
+                return found
+            target, until = found.target, found.note.note.until
+            self._ledger.contain(contained(target, found.note.to_notes()))
+            labeling.write(self._cluster, target, dict(found.labels), dict(found.annotations))
+            more = {"undo": undo_command(target), **({"until": str(until)} if until else {})}
+            facts = self._facts(proven, found)
+            return Outcome.acted(str(target), found.reason, found.done, **facts, **more)
+
+        def read_again(_: int) -> None:
+            nonlocal found
+            target = self._read(proven)
+            found = target if isinstance(target, Outcome) else self._change(alert, proven, target)
+
+        try:
+            return until_written(write, between=read_again)
+        except NotFound:
+            gone = self._read(proven)
+            if isinstance(gone, Outcome):
+                return gone
+            raise
+
+    @staticmethod
+    def _facts(proven: Proven, change: _Change) -> Dict[str, Any]:
+        note = change.note
+        return {
+            **proven.facts,
+            "labels": {key: each.now for key, each in note.labels.items()},
+            "annotations": {key: each.now for key, each in note.annotations.items()},
+        }
+
+
+def _patch(
+    there: Mapping[str, str], wanted: Mapping[str, Optional[str]]
+) -> Dict[str, Optional[str]]:
+    """What of it is not so yet."""
+    return {key: value for key, value in wanted.items() if there.get(key) != value}
+
+
+def _noted(
+    before: Mapping[str, Written],
+    there: Mapping[str, str],
+    wanted: Mapping[str, Optional[str]],
+) -> Dict[str, Written]:
+    """What was there before a playbook wrote it first; what somebody wrote since counts as that.
+    What is there already, as it is wanted, is none of the playbook's."""
+    found = dict(before)
+    for key, value in wanted.items():
+        ours = before.get(key)
+        if ours is not None and ours.now == there.get(key):
+            found[key] = replace(ours, now=value)
+        elif there.get(key) != value:
+            found[key] = Written.over(there.get(key), value)
+    return found
