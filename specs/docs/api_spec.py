@@ -96,7 +96,7 @@ with description("The page of the public surface") as self:
 
         # Modules of the example itself.
         expect(others).to(
-            equal(["playbooks.label.playbook", "playbooks.reactions.label_pod.LabelPod"])
+            equal(["playbooks.mark.playbook", "playbooks.reactions.mark_pod.MarkPod"])
         )
 
     with it("names the version as what is installed has it"):

@@ -60,10 +60,10 @@ class Changes:
     operations: Tuple[str, ...] = (UPDATE,)
     spec: Tuple[str, ...] = ()
     labels: bool = False
-    annotations: bool = False
     rules: Tuple[Rule, ...] = ()
     asked_of: str = ""
     allowed: Optional[Body] = None
+    annotations: bool = False
 
     @property
     def in_namespaces(self) -> bool:
