@@ -48,6 +48,7 @@ setup(
     extras_require={
         # What these two had is always installed.
         "cli": [],
+        "cel": ["cel-python>=0.5"],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
         "knative": ["h11>=0.14"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Hashable, List, Mapping, Optional, Sequence, Tuple, Type
 
 from playbooks.core import guards
 from playbooks.core.action import PASSED, Action, Answer
@@ -20,6 +20,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.protected import serves_everywhere
+from playbooks.core.guards.when import packages as condition_packages
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import Outcome, Status
@@ -130,7 +131,11 @@ class Playbook:
 
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
         """The distributions that a function with these settings installs."""
-        also = (*notifications.packages(values), *self.reaction.installs(values))
+        also = (
+            *notifications.packages(values),
+            *condition_packages(values),
+            *self.reaction.installs(values),
+        )
         return tuple(dict.fromkeys((*self.packages, *also)))
 
     def responder(
@@ -219,6 +224,10 @@ class Responder:
             if answer.reason:
                 return answer.outcome()
         return None
+
+    def seen(self, alert: Alert) -> Hashable:
+        """What of the alert, beside its target, the guards look at once that is proven."""
+        return tuple(filter(None, (guard.seen(alert) for guard in self._guards)))
 
     def answer(
         self,
@@ -342,7 +351,8 @@ class Responder:
         return None
 
     def _act(self, case: Case, planned: Action, why: List[str], memory: Remembered) -> Outcome:
-        """A proven target that a guard leaves alone is held for a person."""
+        """A proven target that a guard leaves alone is held for a person, but where the guard
+        says what the operator asked for."""
         with self._spans.span(GUARDS_OF_ACTION) as span:
             guard, answer = self._objection(case, planned, why)
             span.note(falco_reason=answer.reason)
@@ -350,7 +360,7 @@ class Responder:
             if memory.used and not guard.KEEPS_COUNT:
                 raise _Anew
             refused = answer.outcome(planned)
-            return refused if self._dry_run else replace(refused, held=True)
+            return refused if self._dry_run or not guard.HOLDS else replace(refused, held=True)
         if self._dry_run:
             return planned.would()
         with self._spans.span(ACTION) as span:

@@ -7,7 +7,18 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    FrozenSet,
+    Hashable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
@@ -23,6 +34,36 @@ from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a condition holds, and in words why not. ``holds`` None: it cannot be told."""
+
+    holds: Optional[bool]
+    words: str = ""
+
+
+class Condition(ABC):
+    """One expression about an alert and the pod that it proved to be about."""
+
+    @property
+    @abstractmethod
+    def names_pod(self) -> bool:
+        """Whether it is about the pod, too."""
+
+    @abstractmethod
+    def judge(self, alert: Alert, pod: Optional[Pod] = None) -> Judgement:
+        """Takes no longer than a time that is linear in the length of what it looks at. Without
+        ``pod``, what it says of one cannot be told. Never raises an Exception."""
+
+    @abstractmethod
+    def seen(self, alert: Alert) -> Hashable:
+        """What of the alert it looks at: alerts that have that in common are judged alike."""
+
+
+# Reads a condition. Raises InvalidSetting, which says what of it is not taken.
+Conditions = Callable[[str], Condition]
 
 
 class Clock(ABC):
@@ -366,13 +407,19 @@ class Collaborators:
     clock: Clock
     own_pod: OwnPod
 
+    @property
+    def conditions(self) -> Optional[Conditions]:
+        """What reads the setting WHEN; None: nothing does."""
+        return None
+
 
 @dataclass(frozen=True)
 class ClusterCollaborators(Collaborators):
     """For playbooks that act on the cluster. ``recorders`` hear of every final outcome.
-    ``evidence`` None: none is kept."""
+    ``evidence`` None: none is kept. ``conditions`` None: nothing reads the setting WHEN."""
 
     cluster: Cluster
     ledger: Ledger
     recorders: Tuple[Recorder, ...] = ()
     evidence: Optional[Evidence] = None
+    conditions: Optional[Conditions] = None

@@ -95,12 +95,15 @@ class Runtime:
 
     def target(self, alert: Alert, received: Instant) -> Optional[Hashable]:
         """The same for all alerts that one decision answers: about one target, and with nothing
-        in the alert alone that would keep it from being acted upon. None: a decision of its own."""
+        in the alert alone that would keep it from being acted upon, and the same in what a guard
+        looks at beside. None: a decision of its own."""
         claim = alert.claim
         if not self._responder.acts or not (claim.points_at_pod or claim.host):
             return None
         try:
-            return None if self._responder.refusal(alert, received) else claim
+            if self._responder.refusal(alert, received):
+                return None
+            return claim, self._responder.seen(alert)
         except Exception:
             # Answering it says why.
             return None

@@ -7,8 +7,9 @@ import time
 from typing import Mapping
 
 from playbooks.core.instant import Instant
-from playbooks.core.ports import Clock, Collaborators, OwnPod
+from playbooks.core.ports import Clock, Collaborators, Conditions, OwnPod
 from playbooks.core.settings import Settings
+from playbooks.infrastructure.conditions import cel
 
 # Set by the deployment from the pod's own fields.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
@@ -45,6 +46,12 @@ class SystemClock(Clock):
         return Instant(time.time_ns())
 
 
+class _WithoutCluster(Collaborators):
+    @property
+    def conditions(self) -> Conditions:
+        return cel.condition
+
+
 def without_cluster(_playbook: str, _settings: Settings) -> Collaborators:
     """Of a playbook that does not act on the cluster."""
-    return Collaborators(SystemClock(), ThisPod())
+    return _WithoutCluster(SystemClock(), ThisPod())

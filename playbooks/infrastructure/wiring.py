@@ -13,6 +13,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Ledger, Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
+from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.evidence.files import EvidenceFiles
 from playbooks.infrastructure.evidence.keeper import EvidenceKeeper
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
@@ -41,7 +42,7 @@ def kubernetes(
     recorders = (events, *telling(playbook, settings, ledger, clock, own_pod.namespace))
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
-    return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept)
+    return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept, cel.condition)
 
 
 def on(playbook: Playbook, api: KubernetesApi) -> Playbook:

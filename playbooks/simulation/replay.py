@@ -15,6 +15,7 @@ from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, ClusterCollaborators, OwnPod
 from playbooks.core.subjects import Priority, matches, subject
+from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger
@@ -140,7 +141,10 @@ def replay(
     """In the order of the alerts' own times. ``replicas``: of every workload; None is unknown, and
     then nothing is held to MAX_PER_OWNER. Raises InvalidSetting."""
     clock, past = AlertClock(), PastCluster(replicas)
-    collaborators = ClusterCollaborators(clock, NoPod(), past.cluster, StoredLedger(MemoryLedger()))
+    ledger = StoredLedger(MemoryLedger())
+    collaborators = ClusterCollaborators(
+        clock, NoPod(), past.cluster, ledger, conditions=cel.condition
+    )
     unknown = {} if replicas else {"MAX_PER_OWNER": "off"}
     responder = playbook.responder({**environ, **unknown}, collaborators)
     alerts, unreadable = _in_order(bodies)

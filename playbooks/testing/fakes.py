@@ -26,6 +26,7 @@ from playbooks.core.ports import (
     Webhook,
 )
 from playbooks.core.reaction import Reaction
+from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger
@@ -105,6 +106,7 @@ def some_collaborators(
         "own_pod": FakeOwnPod(),
         "cluster": cluster,
         "ledger": stored,
+        "conditions": cel.condition,
     }
     return ClusterCollaborators(**{**fakes, **changes})
 

@@ -13,6 +13,7 @@ GUARDS = {
     "MINIMUM_PRIORITY": "Debug",
     "RULES": "",
     "NAMESPACES": "",
+    "WHEN": "",
     "CLUSTER": "",
     "CLUSTER_FIELD": "cluster",
     "DRY_RUN": "false",

@@ -232,6 +232,15 @@ class Pod:
         names = [spec["name"] for key in _SPECS for spec in self._spec.get(key) or ()]
         return [_container(name, statuses.get(name, {})) for name in names]
 
+    @property
+    def images(self) -> Optional[Tuple[str, ...]]:
+        """As its containers name them, init and ephemeral ones too; None where that is not known,
+        as of a pod that is remembered."""
+        specs = [spec for key in _SPECS for spec in self._spec.get(key) or ()]
+        if self.remembered or not all(spec.get("image") for spec in specs):
+            return None
+        return tuple(str(spec["image"]) for spec in specs)
+
     def container(self, container_id: str) -> Optional[Container]:
         """The container of which ``container_id`` begins the id."""
         for container in self.containers:

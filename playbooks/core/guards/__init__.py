@@ -17,6 +17,7 @@ from playbooks.core.guards.nodes import LastNodes
 from playbooks.core.guards.own import OwnAccount, OwnNode, OwnPods
 from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.guards.stale import StaleAlerts
+from playbooks.core.guards.when import When
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.redaction import redaction
 from playbooks.core.settings import Setting, yes_or_no
@@ -26,6 +27,7 @@ ORDER: Tuple[Type[Guard], ...] = (
     MinimumPriority,
     OnlyRules,
     OnlyNamespaces,
+    When,
     OwnAccount,
     OwnPods,
     ProtectedNamespaces,

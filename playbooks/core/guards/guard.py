@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Hashable, Optional, Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.alert import Alert
@@ -63,6 +63,8 @@ class Guard(ABC):
     ``ACTING``: it is asked of playbooks only that act on the cluster.
     ``RULES``: what of it the API server can hold changes in namespaces to as well.
     ``KEEPS_COUNT``: asking it twice of one action may not be the same as asking it once.
+    ``HOLDS``: what it refuses of a proven target is held for a person; else it is what the operator
+    asked for.
     """
 
     REASONS: Tuple[str, ...] = ()
@@ -71,6 +73,7 @@ class Guard(ABC):
     ACTING: bool = True
     RULES: Tuple[Rule, ...] = ()
     KEEPS_COUNT: bool = False
+    HOLDS: bool = True
 
     def check(self) -> None:
         """Raises the PlaybookError for which it could be asked about no alert at all."""
@@ -86,3 +89,8 @@ class Guard(ABC):
 
     def of_action(self, case: Case, action: Action) -> Answer:
         return PASSED
+
+    def seen(self, alert: Alert) -> Hashable:
+        """What of the alert, beside its target, the answer about an action depends on: alerts about
+        one target that have that in common are answered alike."""
+        return None

@@ -18,6 +18,8 @@ from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import network_policy
+from playbooks.deployment.packaging.dependencies import too_old
+from playbooks.deployment.request.names import runtime_minor
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_messages
@@ -62,11 +64,14 @@ class Kubeless(ClusterEngine):
     runtimes = True
 
     def problems(self, request: Request, options: Options) -> List[str]:
-        return [
+        found = [
             f"{name} is a variable that Kubeless sets itself"
             for name in request.names_given
             if name in _ITS_OWN
         ]
+        minor = runtime_minor(request.runtime)
+        older = too_old(request.playbook.installs(request.values), minor) if minor else []
+        return [*found, *(f"runtime {request.runtime}: {each}" for each in older)]
 
     def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
         place = (request.function, invocation.namespace)

@@ -1,7 +1,8 @@
 """What a function installs: one pinned list for each distribution that a playbook names.
 
 ``requirements/<distribution>.txt`` holds the distribution and everything it needs, pinned, as pip
-resolves it on Python 3.8, the oldest that playbooks run on; newer ones install the same. What only
+resolves it on Python 3.8, the oldest that playbooks run on, or on the oldest that it runs on itself
+(``_OLDEST``); newer ones install the same. What only
 some functions need lies in a directory beneath, and what only playbooks of one's own need in
 ``own``. A line ``name<=version`` pins what others of its list take no newer: it goes before the
 pins of other lists. A playbook outside of this package may name a pinned distribution itself,
@@ -15,6 +16,9 @@ from typing import Dict, Iterable, List, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 
+# The minor version of Python 3 that a distribution needs, where that is newer.
+_OLDEST = {"cel-python": 10}
+
 DIRECTORY = Path(__file__).with_name("requirements")
 
 
@@ -24,6 +28,16 @@ def requirements(packages: Iterable[str], directory: Path = DIRECTORY) -> str:
     limits = _merged(line.partition("<=") for line in lines if "<=" in line)
     pins = _merged(line.partition("==") for line in lines if _name(line) not in limits)
     return "".join(f"{name}=={version}\n" for name, version in sorted({**pins, **limits}.items()))
+
+
+def too_old(packages: Iterable[str], minor: int) -> List[str]:
+    """What of these does not run on Python 3 of this minor version, and what does."""
+    return [
+        f"{package}, which these settings install, needs Python 3.{_OLDEST[package]} or later, not"
+        f" 3.{minor}"
+        for package in packages
+        if minor < _OLDEST.get(package, 0)
+    ]
 
 
 def _lines(package: str, directory: Path) -> List[str]:

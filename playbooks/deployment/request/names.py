@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import List
+from typing import List, Optional
 
 from playbooks.core.settings import DNS_LABEL
 
@@ -32,11 +32,17 @@ def namespace_problems(namespace: str) -> List[str]:
     ]
 
 
+def runtime_minor(runtime: str) -> Optional[int]:
+    """10 of python3.10; None of what is no runtime."""
+    match = _RUNTIME.fullmatch(runtime)
+    return int(match[1]) if match else None
+
+
 def runtime_problems(runtime: str) -> List[str]:
     """``runtime``: a Python of Kubeless, such as python3.8."""
-    match = _RUNTIME.fullmatch(runtime)
-    if not match:
+    minor = runtime_minor(runtime)
+    if minor is None:
         return [f"runtime {runtime!r} is none of Kubeless' Pythons, such as python3.8"]
-    if int(match[1]) < _OLDEST_MINOR:
+    if minor < _OLDEST_MINOR:
         return [f"runtime {runtime} is too old: playbooks need Python 3.{_OLDEST_MINOR} or later"]
     return []

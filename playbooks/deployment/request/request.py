@@ -12,7 +12,12 @@ from playbooks.deployment.request import assignments, catalogue, topics, worker_
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import name_problems, namespace_problems, runtime_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
-from playbooks.deployment.request.settings import NAMESPACES, declaration_problems, setting_problems
+from playbooks.deployment.request.settings import (
+    NAMESPACES,
+    condition_problems,
+    declaration_problems,
+    setting_problems,
+)
 
 # Variables that are no settings, and that people set on purpose.
 _VARIABLES = (
@@ -88,6 +93,7 @@ def read(
     problems += setting_problems(settings, given, references, unread)
     problems += declaration_problems(playbook)
     problems += playbook.reaction.problems(_texts(given, references, unread))
+    problems += condition_problems(playbook, given)
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"
         for r in references

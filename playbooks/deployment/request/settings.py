@@ -8,6 +8,7 @@ from typing import Any, Collection, Dict, List, Mapping, Sequence
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
+from playbooks.core.guards.when import WHEN, read
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
@@ -15,6 +16,7 @@ from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure import this_pod
+from playbooks.infrastructure.conditions import cel
 
 # The setting that says where a playbook may act, and so where it gets a Role.
 NAMESPACES = "NAMESPACES"
@@ -23,6 +25,7 @@ NAMESPACES = "NAMESPACES"
 _DECIDING = {
     NAMESPACES: "which roles are made",
     evidence.URL.name: "what is installed and which roles are made",
+    WHEN.name: "what is installed",
 }
 
 # How alike an unknown name and a setting's must be to be taken for a typing error.
@@ -71,6 +74,20 @@ def declaration_problems(playbook: Playbook) -> List[str]:
         f" {playbook.reaction.__name__} does not declare: add it to its SETTINGS"
         for name in dict.fromkeys(settings.undeclared)
     ]
+
+
+def condition_problems(playbook: Playbook, values: Sequence[Value]) -> List[str]:
+    """What is wrong with the condition that is given; of a text that is no value of the setting at
+    all ``setting_problems`` says so."""
+    for value in values:
+        if value.name == WHEN.name:
+            with suppress(InvalidSetting):
+                text = WHEN.check(value.text)
+                try:
+                    read(text, cel.condition, acts=playbook.acts)
+                except InvalidSetting as error:
+                    return [str(error)]
+    return []
 
 
 def _default(setting: Setting) -> Any:

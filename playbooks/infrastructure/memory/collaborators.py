@@ -5,6 +5,7 @@ from __future__ import annotations
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import Settings
 from playbooks.infrastructure import wiring
+from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.ledger import MemoryLedger
@@ -21,4 +22,5 @@ def in_memory(cluster: MemoryCluster, playbook: str, settings: Settings) -> Clus
         ledger,
         wiring.telling(playbook, settings, ledger, clock),
         wiring.evidence_of(settings, cluster, clock),
+        cel.condition,
     )

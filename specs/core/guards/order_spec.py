@@ -48,7 +48,7 @@ with description("The guards") as self:
 
         expect(found).to(equal([guard for guard in guards.ORDER if not guard.ACTING]))
         expect(found).to(equal(list(guards.ORDER[: len(found)])))
-        expect(len(found)).to(equal(6))
+        expect(len(found)).to(equal(7))
 
     with it("say how they are turned off, or why not"):
         expect([guard for guard in guards.ORDER if not guard.OFF.strip()]).to(be_empty)

@@ -1,12 +1,12 @@
 import tempfile
 from pathlib import Path
 
-from expects import contain, end_with, equal, expect, match, raise_error
+from expects import be_empty, contain, end_with, equal, expect, match, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.packaging.dependencies import requirements, too_old
 
 with description("The requirements of a function") as self:
     with it("are pinned, every one"):
@@ -35,6 +35,20 @@ with description("The requirements of a function") as self:
 
         expect(needed).to(contain("urllib3==1.26.20\n", "python-dateutil==2.9.0.post0\n"))
         expect(needed.count("urllib3==")).to(equal(1))
+
+    with it("fit together for a condition and every place of evidence"):
+        for url in ("", "s3://evidence", "gs://evidence", "file:///evidence"):
+            for name in catalogue.names():
+                values = {"EVIDENCE_URL": url, "WHEN": "true", "SLACK_OUTCOMES": "true"}
+                needed = requirements(["kubernetes", *catalogue.load(name).installs(values)])
+
+                expect(needed).to(contain("cel-python==", "google-re2==", "lark==", "pendulum=="))
+
+    with it("say what does not run on an older Python"):
+        expect(too_old(["urllib3", "cel-python"], 8)).to(
+            equal(["cel-python, which these settings install, needs Python 3.10 or later, not 3.8"])
+        )
+        expect(too_old(["urllib3", "cel-python"], 10)).to(be_empty)
 
     with it("are those of Slack, too, where outcomes are told to it"):
         delete = catalogue.load("delete")

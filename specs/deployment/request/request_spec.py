@@ -261,6 +261,34 @@ with description("What was typed") as self:
         with it("is refused for a Python that is too old, and says which is not"):
             expect(the_error_of(*DELETE, "-r", "python3.6")).to(contain("Python 3.8 or later"))
 
+        with it("is refused where what a setting installs does not run on it"):
+            when = ("-e", 'WHEN=alert.source == "syscall"')
+
+            expect(the_error_of(*DELETE, *when)).to(
+                contain("runtime python3.8: cel-python", "needs Python 3.10 or later")
+            )
+            expect(the_error_of(*DELETE, *when, "-r", "python3.9")).to(contain("not 3.9"))
+            # The last word is that it finds no cluster.
+            expect(the_error_of(*DELETE, *when, "-r", "python3.10", "-e", "X Y=1")).not_to(
+                contain("cel-python")
+            )
+
+        with it("is refused for a condition that cannot be one, once"):
+            for text, said in (
+                ("alert.ruel == 'x'", "WHEN: there is no ruel of 'alert'"),
+                ("alert.rule ==", "WHEN is no CEL: it cannot be read"),
+                ("x" * 2001, "expected at most 2000 characters"),
+            ):
+                error = the_error_of("-E", "kubernetes", *DELETE[2:], "-e", f"WHEN={text}")
+
+                expect(error).to(contain(said))
+                expect(error.count("WHEN")).to(equal(1))
+
+        with it("is refused for a condition that lies in a Secret, which nobody can check"):
+            expect(the_error_of(*DELETE, "-s", "WHEN=secret/key")).to(
+                contain("WHEN decides what is installed: it can come by -e only")
+            )
+
         with it("is refused for another language"):
             expect(the_error_of(*DELETE, "-r", "go1.14")).to(contain("none of Kubeless' Pythons"))
 

@@ -99,6 +99,9 @@ class FakeResponder:
     def refusal(self, alert, received):
         return Outcome.skipped("rule-not-listed", "no") if alert.rule == "unlisted" else None
 
+    def seen(self, alert):
+        return ()
+
     def answer(self, body, *, recorded=False, released_by="", received=None, trace=None):
         return self._answer(body, released_by)
 
