@@ -1,5 +1,6 @@
 """Cut the pod of an alert off the network, and keep it for forensics."""
 
+from playbooks.core.cluster.network_policy import Reachable
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators
@@ -18,7 +19,11 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
         Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
         Lifetime(collaborators.clock, settings["ISOLATE_TTL"]),
         direction=settings["ISOLATE_DIRECTION"],
-        allow_cidrs=settings["ISOLATE_ALLOW_CIDRS"],
+        reachable=Reachable(
+            settings["ISOLATE_ALLOW_CIDRS"],
+            settings["ISOLATE_ALLOW_NAMESPACES"],
+            settings["ISOLATE_ALLOW_DNS"],
+        ),
         detach=settings["ISOLATE_DETACH"],
     )
 

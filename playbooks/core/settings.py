@@ -147,6 +147,14 @@ def networks(value: str) -> Tuple[str, ...]:
         raise ValueError(f"networks such as 10.0.0.0/8 ({error})") from None
 
 
+def namespaces(value: str) -> Tuple[str, ...]:
+    """Names of namespaces, separated by commas."""
+    found = names(value)
+    if not all(map(DNS_LABEL.fullmatch, found)):
+        raise ValueError("names of namespaces, such as monitoring, comma-separated")
+    return found
+
+
 def qualified_name(value: str) -> str:
     """A Kubernetes label or taint key: an optional DNS prefix, a slash, a name."""
     prefix, slash, name = value.rpartition("/")

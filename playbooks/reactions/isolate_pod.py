@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action, target_ref
 from playbooks.core.alert import Alert
 from playbooks.core.cluster import network_policy
-from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.network_policy import LABEL, Reachable
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod, ReplicaController
 from playbooks.core.cluster.policies.kinds import OTHERS
@@ -25,7 +25,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Reaction
-from playbooks.core.settings import Setting, networks, one_of, yes_or_no
+from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
 from playbooks.reactions import isolation_changes, isolation_neighbours
 from playbooks.reactions.isolation_plan import IsolationPlan
 
@@ -42,7 +42,7 @@ LONGEST_DETACHED = 2000
 class IsolatePod(Reaction):
     """Stores one NetworkPolicy for exactly this pod, then labels the pod so that it applies.
 
-    ``direction``: both, ingress or egress. ``allow_cidrs``: networks that stay reachable.
+    ``direction``: both, ingress or egress. ``reachable``: what stays so.
     ``detach``: with both, take a replica's pod out of its Service and controller too. Policies of
     others are never changed; since policies add up, those that still allow traffic are named.
     """
@@ -62,6 +62,18 @@ class IsolatePod(Reaction):
             networks,
             "",
             "Networks that stay reachable, such as `10.1.2.0/24`, comma-separated",
+        ),
+        Setting(
+            "ISOLATE_ALLOW_NAMESPACES",
+            namespaces,
+            "",
+            "Namespaces whose pods stay reachable, such as `monitoring`, comma-separated",
+        ),
+        Setting(
+            "ISOLATE_ALLOW_DNS",
+            yes_or_no,
+            "false",
+            "Let the pod ask the cluster's DNS: port 53 of the pods of `kube-system`",
         ),
         Setting(
             "ISOLATE_DETACH",
@@ -100,7 +112,7 @@ class IsolatePod(Reaction):
         lifetime: Lifetime,
         *,
         direction: str,
-        allow_cidrs: Tuple[str, ...],
+        reachable: Reachable,
         detach: bool,
     ) -> None:
         self._cluster = cluster
@@ -108,7 +120,7 @@ class IsolatePod(Reaction):
         self._proof = proof
         self._lifetime = lifetime
         self._types = network_policy.directions(direction)
-        self._allow_cidrs = allow_cidrs
+        self._reachable = reachable
         self._detach = detach and direction == "both"
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
@@ -183,7 +195,7 @@ class IsolatePod(Reaction):
         return self._lifetime.begins()
 
     def _plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
-        policy = network_policy.isolating(pod, self._types, self._allow_cidrs)
+        policy = network_policy.isolating(pod, self._types, self._reachable)
         name, stored, squatter = policy["metadata"]["name"], None, ""
         others: List[Mapping[str, Any]] = []
         for found in self._cluster.network_policies(pod.namespace):
@@ -199,7 +211,7 @@ class IsolatePod(Reaction):
             policy = network_policy.renamed(policy, self._now())
         theirs = isolation_neighbours.of_kubernetes(others)
         neighbours = isolation_neighbours.read(self._cluster, pod.namespace, theirs)
-        plan = IsolationPlan(pod, policy, stored, neighbours, self._types, self._allow_cidrs)
+        plan = IsolationPlan(pod, policy, stored, neighbours, self._types, self._reachable)
         plan = replace(plan, squatter=squatter)
         was_detached = pod.owner is None and before.detached
         if not self._detach or was_detached:

@@ -18,14 +18,24 @@ from playbooks.core.cluster.changes import (
     grace_is,
 )
 from playbooks.core.cluster.manifest import Manifest
-from playbooks.core.cluster.network_policy import LABEL, POLICY_PREFIX
+from playbooks.core.cluster.network_policy import (
+    DNS_NAMESPACE,
+    DNS_PORT,
+    LABEL,
+    NAMESPACE_NAME,
+    POLICY_PREFIX,
+    Reachable,
+    in_namespace,
+)
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.isolation import GRACE
-from playbooks.core.settings import networks
+from playbooks.core.settings import namespaces, networks
 
-DIRECTION, CIDRS, DETACH, TTL = (
+DIRECTION, CIDRS, NAMESPACES, DNS, DETACH, TTL = (
     "ISOLATE_DIRECTION",
     "ISOLATE_ALLOW_CIDRS",
+    "ISOLATE_ALLOW_NAMESPACES",
+    "ISOLATE_ALLOW_DNS",
     "ISOLATE_DETACH",
     "ISOLATE_TTL",
 )
@@ -97,7 +107,12 @@ _ONLY_WITH_TTL = Rule(f"deletes nothing without {TTL}", f"params.data.{TTL} != '
 
 def _policy(target: Manifest, texts: Texts) -> Dict[str, Any]:
     types = network_policy.directions(texts.get(DIRECTION, "both"))
-    return network_policy.isolating(Pod(target), types, networks(texts.get(CIDRS, "")))
+    reachable = Reachable(
+        networks(texts.get(CIDRS, "")),
+        namespaces(texts.get(NAMESPACES, "")),
+        texts.get(DNS) == "true",
+    )
+    return network_policy.isolating(Pod(target), types, reachable)
 
 
 def _spec(**changes: Any) -> Body:
@@ -116,8 +131,23 @@ def _metadata(**changes: Any) -> Body:
     return body
 
 
+# The labels by which a peer, ``p``, selects its namespace, and its name where that is all.
+_LABELS_OF_PEER = "p.?namespaceSelector.?matchLabels.orValue({})"
+_NAMED = (
+    f"!has(p.podSelector) && {_LABELS_OF_PEER}.size() == 1"
+    f" && '{NAMESPACE_NAME}' in {_LABELS_OF_PEER}"
+    " && p.?namespaceSelector.?matchExpressions.orValue([]).size() == 0"
+)
+_NAME = f"{_LABELS_OF_PEER}[?'{NAMESPACE_NAME}'].orValue('')"
+_ASKS_DNS = (
+    f"params.data.{DNS} == 'true' && {_NAME} == '{DNS_NAMESPACE}'"
+    " && r.?ports.orValue([]).size() > 0"
+    f" && r.ports.all(t, has(t.port) && t.port == {DNS_PORT} && !has(t.endPort))"
+)
+
+
 def _peers(holds: str) -> str:
-    """CEL: every rule names its peers, and this holds of each, ``p``."""
+    """CEL: every rule, ``r``, names its peers, and this holds of each, ``p``."""
     both = (("ingress", "from"), ("egress", "to"))
     return " && ".join(
         f"object.spec.?{direction}.orValue([]).all(r, r.?{peers}.orValue([]).size() > 0"
@@ -152,15 +182,21 @@ OF_POLICIES = (
         f"oldObject == null || {_LABELLED} == {_SELECTED}",
     ),
     Rule(
-        "allows with its NetworkPolicy networks only",
-        _peers("has(p.ipBlock)"),
+        "allows with its NetworkPolicy networks and namespaces only",
+        _peers(f"has(p.ipBlock) || {_NAMED}"),
         broken_by=_spec(policyTypes=["Egress"], egress=[{}]),
     ),
     Rule(
         f"allows with its NetworkPolicy the networks of {CIDRS} only",
-        _peers(f"has(p.ipBlock) && p.ipBlock.cidr in params.data.{CIDRS}.split(',')"),
+        _peers(f"!has(p.ipBlock) || p.ipBlock.cidr in params.data.{CIDRS}.split(',')"),
         settings=(CIDRS,),
         broken_by=_spec(policyTypes=["Ingress"], ingress=[{"from": _EVERYTHING}]),
+    ),
+    Rule(
+        f"allows with its NetworkPolicy the namespaces of {NAMESPACES} only, and DNS with {DNS}",
+        _peers(f"has(p.ipBlock) || {_NAME} in params.data.{NAMESPACES}.split(',') || {_ASKS_DNS}"),
+        settings=(NAMESPACES, DNS),
+        broken_by=_spec(policyTypes=["Ingress"], ingress=[{"from": [in_namespace("falco-check")]}]),
     ),
     Rule(
         f"denies with its NetworkPolicy the traffic of {DIRECTION}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
-from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.others import OtherPolicy
 from playbooks.core.cluster.policies.reading import Answer
@@ -27,7 +27,7 @@ class IsolationPlan:
     stored: Optional[Mapping[str, Any]]
     neighbours: Neighbours
     types: Tuple[str, ...]
-    allow_cidrs: Tuple[str, ...] = ()
+    reachable: Reachable = NOTHING
     detached: Mapping[str, str] = field(default_factory=dict)
     attached_because: str = ""
     squatter: str = ""
@@ -79,7 +79,7 @@ class IsolationPlan:
         """What is stored and what it comes to, in words."""
         traffic = " and ".join(kind.lower() for kind in self.types)
         name = self.policy["metadata"]["name"]
-        but = f" but {', '.join(self.allow_cidrs)}" if self.allow_cidrs else ""
+        but = f" but {self.reachable}" if str(self.reachable) else ""
         every = "" if self.may_allow else "all "
         words = [f"{name} denies {every}{traffic} of {self.pod}{but}"]
         if self.detached:

@@ -164,6 +164,8 @@ with description("The settings and rights of a playbook") as self:
                 {
                     "ISOLATE_DIRECTION": "both",
                     "ISOLATE_ALLOW_CIDRS": "",
+                    "ISOLATE_ALLOW_NAMESPACES": "",
+                    "ISOLATE_ALLOW_DNS": "false",
                     "ISOLATE_DETACH": "true",
                     "ISOLATE_TTL": "off",
                     "IDENTITY": "strict",

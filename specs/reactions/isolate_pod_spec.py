@@ -3,7 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect, have_key, have_len, raise_error, start_with
 from mamba import before, description, it
 
-from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
 from playbooks.core.containment.isolation import DETACHED_LABELS, Isolation
 from playbooks.core.containment.lifetime import Lifetime
@@ -59,7 +59,7 @@ def a_cilium_policy(selector):
     }
 
 
-def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True, ttl=None, now=NOW):
+def isolate_pod(cluster, *, direction="both", reachable=NOTHING, detach=True, ttl=None, now=NOW):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return IsolatePod(
         cluster,
@@ -67,7 +67,7 @@ def isolate_pod(cluster, *, direction="both", allow_cidrs=(), detach=True, ttl=N
         proof,
         Lifetime(FixedClock(now), ttl),
         direction=direction,
-        allow_cidrs=allow_cidrs,
+        reachable=reachable,
         detach=detach,
     )
 
@@ -395,7 +395,7 @@ with description("Isolating a pod") as self:
             expect(self.cluster.writes[2:]).to(be_empty)
 
         with it("keeps the later end where more is denied"):
-            run(self.cluster, ttl=60, allow_cidrs=("10.0.0.0/8",))
+            run(self.cluster, ttl=60, reachable=Reachable(cidrs=("10.0.0.0/8",)))
 
             until = the_pod(self.cluster).annotations["falco/until"]
             expect(until).to(equal(str(later(NOW, 3600))))
@@ -424,12 +424,33 @@ with description("Isolating a pod") as self:
 
     with it("leaves networks reachable that must be"):
         cluster = a_cluster(a_replica())
-        outcome = run(cluster, allow_cidrs=("10.1.0.0/16", "fd00::/8"))
+        outcome = run(cluster, reachable=Reachable(cidrs=("10.1.0.0/16", "fd00::/8")))
         blocks = [{"ipBlock": {"cidr": "10.1.0.0/16"}}, {"ipBlock": {"cidr": "fd00::/8"}}]
 
         expect(cluster.policies[NAME]["spec"]["ingress"]).to(equal([{"from": blocks}]))
         expect(cluster.policies[NAME]["spec"]["egress"]).to(equal([{"to": blocks}]))
         expect(outcome.message).to(contain("of pod shop/web-0 but 10.1.0.0/16, fd00::/8"))
+
+    with it("leaves the pods of namespaces reachable, in both directions"):
+        cluster = a_cluster(a_replica())
+        outcome = run(cluster, reachable=Reachable(namespaces=("monitoring",)))
+        named = {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
+        peers = [{"namespaceSelector": named}]
+
+        expect(cluster.policies[NAME]["spec"]["ingress"]).to(equal([{"from": peers}]))
+        expect(cluster.policies[NAME]["spec"]["egress"]).to(equal([{"to": peers}]))
+        expect(outcome.message).to(contain("of pod shop/web-0 but namespace monitoring"))
+
+    with it("lets the pod ask the cluster's DNS, and be asked by nobody"):
+        cluster = a_cluster(a_replica())
+        outcome = run(cluster, reachable=Reachable(dns=True))
+        named = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+        ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+
+        spec = cluster.policies[NAME]["spec"]
+        expect(spec["egress"]).to(equal([{"to": [{"namespaceSelector": named}], "ports": ports}]))
+        expect(spec).not_to(have_key("ingress"))
+        expect(outcome.message).to(contain("of pod shop/web-0 but DNS"))
 
     with it("holds a pod with the network of its node for a person, and says what helps"):
         cluster = a_cluster(a_pod(spec={"hostNetwork": True}))

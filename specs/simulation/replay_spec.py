@@ -126,7 +126,7 @@ with description("The cluster of past alerts") as self:
 
     def isolate(self, **given):
         self.comes(
-            lambda cluster, pod: cluster.create_network_policy(isolating(pod, ("Ingress",), ())),
+            lambda cluster, pod: cluster.create_network_policy(isolating(pod, ("Ingress",))),
             **given,
         )
 

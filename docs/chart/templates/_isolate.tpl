@@ -184,6 +184,8 @@ subjects:
 apiVersion: v1
 data:
   ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_NAMESPACES: {{ dig "ISOLATE_ALLOW_NAMESPACES" "" .env | toString | nospace | toJson }}
   ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | toJson }}
   ISOLATE_DIRECTION: {{ dig "ISOLATE_DIRECTION" "both" .env | toString | nospace | toJson }}
   ISOLATE_TTL: {{ include "falco-playbooks.seconds" (dig "ISOLATE_TTL" "off" .env) | toJson }}

@@ -123,7 +123,7 @@ class ProbePods:
 
     def _policy(self, kind: str) -> Manifest:
         both = network_policy.directions("both")
-        return network_policy.isolating(Pod(self._pods[kind]), both, ())
+        return network_policy.isolating(Pod(self._pods[kind]), both)
 
     def _run(self, kind: str, *words: str) -> str:
         name = self._pods[kind]["metadata"]["name"]

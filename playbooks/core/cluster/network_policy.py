@@ -6,8 +6,9 @@ Source: https://kubernetes.io/docs/concepts/services-networking/network-policies
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Labels, Selector
@@ -32,20 +33,63 @@ _PARTS = ("podSelector", "policyTypes", "ingress", "egress")
 _PEERS = {"Ingress": "from", "Egress": "to"}
 
 
+# On every Namespace since Kubernetes 1.21: its name, which nobody can change.
+# Source: https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+# Where the cluster's DNS is asked, and answers.
+DNS_NAMESPACE, DNS_PORT = "kube-system", 53
+_DNS_PORTS = [{"protocol": protocol, "port": DNS_PORT} for protocol in ("UDP", "TCP")]
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """What an isolated pod may still talk to. ``cidrs``: networks. ``namespaces``: their pods.
+    ``dns``: port 53 of the pods of kube-system."""
+
+    cidrs: Tuple[str, ...] = ()
+    namespaces: Tuple[str, ...] = ()
+    dns: bool = False
+
+    def __str__(self) -> str:
+        """In words after "but", or empty."""
+        named = [f"namespace {name}" for name in self.namespaces]
+        return ", ".join((*self.cidrs, *named, *(["DNS"] if self.dns else [])))
+
+    @property
+    def peers(self) -> List[Dict[str, Any]]:
+        blocks = [{"ipBlock": {"cidr": cidr}} for cidr in self.cidrs]
+        return [*blocks, *(in_namespace(name) for name in self.namespaces)]
+
+    def rules(self, kind: str) -> List[Dict[str, Any]]:
+        """Of one direction. DNS is asked, and asks nobody."""
+        peers = [{_PEERS[kind]: self.peers}] if self.peers else []
+        if not self.dns or kind != "Egress":
+            return peers
+        return [*peers, {"to": [in_namespace(DNS_NAMESPACE)], "ports": _DNS_PORTS}]
+
+
+NOTHING = Reachable()
+
+
+def in_namespace(name: str) -> Dict[str, Any]:
+    """The pods of a namespace, as a peer."""
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}}
+
+
 def directions(choice: str) -> Tuple[str, ...]:
     """The policy types of ``both``, ``ingress`` or ``egress``."""
     return tuple(_PEERS) if choice == "both" else (choice.capitalize(),)
 
 
-def isolating(pod: Pod, types: Tuple[str, ...], allow_cidrs: Tuple[str, ...]) -> Dict[str, Any]:
-    """A policy that denies the pod everything but ``allow_cidrs``, and goes when the pod goes."""
+def isolating(pod: Pod, types: Tuple[str, ...], reachable: Reachable = NOTHING) -> Dict[str, Any]:
+    """A policy that denies the pod everything but ``reachable``, and goes when the pod goes."""
     spec: Dict[str, Any] = {
         "podSelector": {"matchLabels": {LABEL: pod.uid}},
         "policyTypes": list(types),
     }
-    if allow_cidrs:
-        peers = [{"ipBlock": {"cidr": cidr}} for cidr in allow_cidrs]
-        spec.update({kind.lower(): [{_PEERS[kind]: peers}] for kind in types})
+    rules = {kind.lower(): reachable.rules(kind) for kind in types}
+    spec.update({direction: each for direction, each in rules.items() if each})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

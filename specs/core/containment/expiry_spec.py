@@ -193,7 +193,7 @@ with description("An isolation for a time") as self:
             forged = {"falco/until": str(NOW), "falco/detached-labels": '{"a": "b"}'}
             labels = {"labels": {"falco/isolated": UID}, "annotations": forged}
             cluster = InMemoryCluster(a_pod(metadata=labels))
-            policy = network_policy.isolating(a_pod(), ("Ingress", "Egress"), ())
+            policy = network_policy.isolating(a_pod(), ("Ingress", "Egress"))
             cluster.put(network_policy.signed(policy, NOW))
 
             expect(pods(cluster)).to(be_empty)

@@ -4,6 +4,7 @@ from expects import be_empty, be_none, contain, equal, expect, raise_error
 from mamba import before, description, it
 
 from playbooks.core.cluster.conflicts import ATTEMPTS
+from playbooks.core.cluster.network_policy import NOTHING
 from playbooks.core.cluster.node import Node
 from playbooks.core.containment.isolation import Isolation
 from playbooks.core.containment.lifetime import Lifetime
@@ -38,7 +39,7 @@ def an_isolated(*, detach=False, ttl=None, present=1):
     cluster = InMemoryCluster(pod, a_policy("theirs"))
     cluster.put(a_replica_controller(labels=SELECTOR, present=present))
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
-    settings = {"direction": "both", "allow_cidrs": (), "detach": detach}
+    settings = {"direction": "both", "reachable": NOTHING, "detach": detach}
     IsolatePod(cluster, cluster.ledger, proof, Lifetime(FixedClock(), ttl), **settings).run(
         an_alert()
     )

@@ -39,7 +39,7 @@ with description("What a cluster looks like afterwards") as self:
         )
 
     with it("has the policy of an isolated pod"):
-        policy = isolating(a_pod(), ("Ingress", "Egress"), ())
+        policy = isolating(a_pod(), ("Ingress", "Egress"))
         cluster = InMemoryCluster(a_pod(), policy)
         found = rows(cluster, "pod shop/web-0", uid=UID, policy=policy["metadata"]["name"])
 

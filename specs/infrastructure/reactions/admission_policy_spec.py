@@ -15,6 +15,7 @@ from mamba import after, before, description, it
 from playbooks.core.alert import Alert
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.manifest import identity
+from playbooks.core.cluster.network_policy import Reachable, in_namespace
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.containment.isolation import Isolation
@@ -59,6 +60,14 @@ from specs.support.real_cluster import (
     stored,
 )
 
+# What the account is set to leave reachable.
+REACHABLE = Reachable(("10.1.0.0/16",), ("monitoring",), dns=True)
+SETTINGS = {
+    "ISOLATE_ALLOW_CIDRS": "10.1.0.0/16",
+    "ISOLATE_ALLOW_NAMESPACES": "monitoring",
+    "ISOLATE_ALLOW_DNS": "true",
+}
+
 POD = ("api", "v1", "namespaces")
 NODE = ("api", "v1", "nodes")
 POLICIES = ("apis", "networking.k8s.io", "v1", "namespaces")
@@ -95,7 +104,7 @@ def deleted(api, pod, **changes):
 
 def stored_policy(api, pod, *, name="", owners=None, **spec):
     """Try a NetworkPolicy as the playbook makes it, but for this, in a dry run."""
-    made = network_policy.isolating(Pod(pod), ("Ingress", "Egress"), ("10.1.0.0/16",))
+    made = network_policy.isolating(Pod(pod), ("Ingress", "Egress"), REACHABLE)
     made["metadata"]["name"] = name or made["metadata"]["name"]
     if owners is not None:
         made["metadata"]["ownerReferences"] = owners
@@ -124,7 +133,9 @@ with description("The account of isolate, on a cluster that was set up,") as sel
         policies_are_there()
         self.namespace = ns = a_namespace()
         create(a_pod_manifest("web", ns, labels={"app": "web"}))
-        self.api = an_account("isolate", ns, "-e", "ISOLATE_ALLOW_CIDRS=10.1.0.0/16")
+        self.api = an_account(
+            "isolate", ns, *(w for s in SETTINGS.items() for w in ("-e", "=".join(s)))
+        )
         self.pod = running_pod("web", ns)
         opening = [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]
         opened = partial(stored_policy, self.api, self.pod, ingress=opening)
@@ -206,13 +217,26 @@ with description("The account of isolate, on a cluster that was set up,") as sel
             {"egress": [{"ports": [{"port": 53}]}]},
         ):
             said = refusal_of(lambda spec=spec: self.store(**spec))
-            expect(said).to(contain("allows with its NetworkPolicy networks only"))
+            expect(said).to(contain("allows with its NetworkPolicy networks and namespaces only"))
         for spec in (
             {"ingress": [{"from": [everybody]}]},
             {"egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}, everybody]}]},
         ):
             said = refusal_of(lambda spec=spec: self.store(**spec))
             expect(said).to(contain("the networks of ISOLATE_ALLOW_CIDRS only"))
+        ask = {"ports": [{"port": 53}, {"port": 443}]}
+        for spec in (
+            {"ingress": [{"from": [in_namespace("another")]}]},
+            {"egress": [{"to": [in_namespace("kube-system")]}]},
+            {"egress": [{"to": [in_namespace("kube-system")], **ask}]},
+            {
+                "egress": [
+                    {"to": [in_namespace("kube-system")], "ports": [{"port": 1, "endPort": 99}]}
+                ]
+            },
+        ):
+            said = refusal_of(lambda spec=spec: self.store(**spec))
+            expect(said).to(contain("the namespaces of ISOLATE_ALLOW_NAMESPACES only"))
         empty = {"podSelector": {}, "ingress": [{}], "egress": [{}]}
         expect(refusal_of(lambda: self.store(name="falco-isolate-open", **empty))).to(
             contain("'falco-playbook-isolate-networkpolicies'")
@@ -268,7 +292,7 @@ with description("The account of isolate, on a cluster that was set up,") as sel
     with it("isolates again, when its policy is to be another"):
         create(a_pod_manifest("again", self.namespace, labels={"app": "again"}))
         pod = running_pod("again", self.namespace)
-        for allowed in ({}, {"ISOLATE_ALLOW_CIDRS": "10.1.0.0/16"}):
+        for allowed in ({}, SETTINGS):
             outcome = answer("isolate", alert_about(pod), KubernetesCluster(self.api), **allowed)
             expect(outcome.reason).to(equal("isolated"))
             expect(outcome.details["still_allowing"]).to(be_empty)
