@@ -30,6 +30,8 @@ _EVENTS = "the Events of the cluster, which keeps them for an hour by default"
 Entry = Dict[str, Any]
 
 # What the outcome of a later alert says of an object whose deletion was accepted.
+_VERIFIED = {kinds.VERIFIED: True, kinds.NOT_VERIFIED: False}
+
 _SEEN = {"pod-gone": True, StillRunning.reason: False}
 
 # Objects whose deletion was accepted that are looked up.
@@ -181,15 +183,19 @@ def _of_event(item: Mapping[str, Any]) -> Entry:
 def marked(entries: Iterable[Entry]) -> List[Entry]:
     """The same, oldest first; ``undone`` of an action says when and by whom it was undone, ``done``
     whether it is over and done: of a deletion that was accepted None until the pod was seen to be
-    gone (true) or to act on past its deadline (false)."""
+    gone (true) or to act on past its deadline (false); ``verified`` whether the worker saw some
+    time later that it worked, None where it did not look."""
     found: List[Entry] = []
     standing: Dict[str, Entry] = {}
     for entry in entries:
-        entry = {**entry, "undone": None, "done": None}
+        entry = {**entry, "undone": None, "done": None, "verified": None}
         found.append(entry)
         before = standing.get(entry["target"])
         if before is not None and before["done"] is None and entry["reason"] in _SEEN:
             before["done"] = _SEEN[entry["reason"]]
+        if entry["what"] in _VERIFIED and before is not None:
+            before["verified"] = _VERIFIED[entry["what"]]
+            before["done"] = before["verified"] or before["done"]
         if entry["what"] == kinds.ACTED:
             entry["done"] = None if entry["reason"] == ACCEPTED else True
             standing[entry["target"]] = entry

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from playbooks.core.errors import PlaybookError
 
 # The reason code of a deletion that the API server accepted: the object is there, and acts, until
 # it was seen to be gone.
 ACCEPTED = "deletion-accepted"
+
+# The reason codes of what a look some time after an action found, and the detail that names the
+# reason code of the outcome which it follows.
+VERIFIED, NOT_VERIFIED, NOT_KNOWN = "verified", "not-verified", "not-known"
+FOLLOWS = "follows"
 
 
 class Status(str, Enum):
@@ -40,6 +45,23 @@ class TargetRef:
 
 
 @dataclass(frozen=True)
+class FollowUp:
+    """A look at what became of an action, some time after it. It reads, and changes nothing; an
+    engine that runs on takes it without holding a place for it, others do not take it.
+
+    ``look``: what is found, or None to look again; it is told whether it is the last look. It
+    raises a PlaybookError where it cannot tell. ``after``: seconds from the action to the first
+    look. ``every``: seconds between two looks, the last of which is ``until`` seconds after the
+    action; None: there is one, for which the engine waits ``VERIFY_AFTER`` longer.
+    """
+
+    look: Callable[[bool], Optional[Outcome]]
+    after: float = 0.0
+    every: Optional[float] = None
+    until: float = 0.0
+
+
+@dataclass(frozen=True)
 class Outcome:
     """``target`` names the object concerned (``pod shop/web-1``, ``node worker-3``), or is empty.
 
@@ -48,7 +70,8 @@ class Outcome:
     be released or dropped by a person. ``waits``: an engine that can asks again after so many
     seconds, and nobody has to release it. ``trace_id``: of the trace that the alert belongs to, 32
     hexadecimal digits or empty. ``error`` is what made it fail, ``target_ref`` the object
-    that an action was planned on; these three do not travel in the dict.
+    that an action was planned on, ``follow_ups`` the looks at what became of it; these do not
+    travel in the dict.
     """
 
     status: Status
@@ -62,6 +85,7 @@ class Outcome:
     trace_id: str = field(default="", compare=False)
     error: Optional[PlaybookError] = field(default=None, compare=False, repr=False)
     target_ref: Optional[TargetRef] = field(default=None, compare=False, repr=False)
+    follow_ups: Tuple[FollowUp, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def acted(cls, target: str, reason: str, message: str, **details: Any) -> Outcome:
@@ -112,6 +136,11 @@ class Outcome:
     def accepted(self) -> bool:
         """Whether it acted, and nobody has seen yet that it is done."""
         return self.status is Status.ACTED and self.reason == ACCEPTED
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is what a look some time after an action found."""
+        return FOLLOWS in self.details
 
     def to_dict(self) -> Dict[str, Any]:
         """The plain dict that goes over the wire."""

@@ -23,7 +23,14 @@ from playbooks.core.guards.protected import serves_everywhere
 from playbooks.core.guards.when import packages as condition_packages
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import settings as notifications
-from playbooks.core.outcome import Outcome, Status
+from playbooks.core.outcome import (
+    FOLLOWS,
+    NOT_VERIFIED,
+    VERIFIED,
+    FollowUp,
+    Outcome,
+    Status,
+)
 from playbooks.core.ports import (
     Clock,
     Cluster,
@@ -256,7 +263,9 @@ class Responder:
                 falco_target=outcome.target,
             )
             trace_id = span.trace_id or (trace.trace_id if trace else "")
-        return replace(outcome, trace_id=trace_id)
+        outcome = replace(outcome, trace_id=trace_id)
+        looks = (replace(f, look=partial(self._looked, f, outcome)) for f in outcome.follow_ups)
+        return replace(outcome, follow_ups=tuple(looks))
 
     def _answered(
         self,
@@ -365,7 +374,36 @@ class Responder:
             return planned.would()
         with self._spans.span(ACTION) as span:
             span.note(falco_verb=planned.verb, falco_target=planned.target)
-            return planned.carry_out()
+            outcome = planned.carry_out()
+        if outcome.status is not Status.ACTED:
+            return outcome
+        look = FollowUp(partial(self._verified, planned), after=self._reaction.settles)
+        return replace(outcome, follow_ups=(*outcome.follow_ups, look))
+
+    def _verified(self, planned: Action, _: bool) -> Optional[Outcome]:
+        found = self._reaction.verify(planned)
+        if found is None:
+            return None
+        status, reason = (Status.ACTED, VERIFIED) if found.holds else (Status.FAILED, NOT_VERIFIED)
+        return Outcome(status, reason, found.words, planned.target)
+
+    def _looked(self, follow_up: FollowUp, after: Outcome, last: bool) -> Optional[Outcome]:
+        """What a look finds, as the outcome of the same alert that it is."""
+        found = follow_up.look(last)
+        if found is None:
+            return None
+        said = {FOLLOWS: after.reason}
+        if after.target_ref is not None:
+            said["uid"] = after.target_ref.uid
+        return self.redaction.outcome(
+            replace(
+                found,
+                details={**said, **found.details},
+                why=(*found.why, found.message),
+                trace_id=after.trace_id,
+                target_ref=after.target_ref,
+            )
+        )
 
     def _objection(
         self, case: Case, planned: Action, why: List[str]

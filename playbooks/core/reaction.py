@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import List, Mapping, Optional, Tuple, Type, Union
 
 from playbooks.core.action import Action
@@ -16,6 +17,14 @@ from playbooks.core.settings import Setting
 
 # What a reaction can rely on: a network plugin that enforces NetworkPolicies.
 NETWORK_POLICIES = "network policies"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether what was done is so, some time after it, and ``words`` about what was found."""
+
+    holds: bool
+    words: str
 
 
 class Reaction(ABC):
@@ -82,6 +91,18 @@ class Reaction(ABC):
         if containment is None or not issubclass(containment, NodeContainment):
             return False
         return containment.is_noted(node)
+
+    @property
+    def settles(self) -> float:
+        """Seconds that may pass from the action until it is so, such as a grace period."""
+        return 0.0
+
+    def verify(self, action: Action) -> Optional[Verified]:  # noqa: ARG002
+        """Look whether what was done is so: some seconds after it, by reads alone.
+
+        None: the cluster cannot tell. Raises a PlaybookError.
+        """
+        return None
 
     @abstractmethod
     def plan(self, alert: Alert) -> Union[Action, Outcome]:

@@ -38,7 +38,7 @@ class MessageRecorder(Recorder):
         kind = kinds.kind(outcome)
         once = kind in _ONCE and bool(outcome.target)
         what = self._mark(outcome) if once else ""
-        if not kind or (once and not self._first(what)):
+        if not kinds.told(outcome) or (once and not self._first(what)):
             return
         try:
             self.tell(alert, outcome)

@@ -19,8 +19,9 @@ from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
-from playbooks.core.reaction import Reaction
+from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.settings import Setting, yes_or_no
+from playbooks.reactions.target_now import node_now
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ class ContainNode(Reaction):
         if not pod.node:
             return Outcome.skipped("no-node", f"{pod} is on no node yet", str(pod), **proven.facts)
         return self._plan(alert, pod.node, proven.facts, pod)
+
+    def verify(self, action: Action) -> Optional[Verified]:
+        found, kept = node_now(action, self._cluster), f"{self.VERB} of {action.target}"
+        if isinstance(found, Verified):
+            return found
+        if self.counts(found):
+            return Verified(True, f"the {kept} stands")
+        return Verified(False, f"the {kept} does not stand: somebody took it off since")
 
     def _of_host(self, alert: Alert) -> Union[Action, Outcome]:
         if not self._host:

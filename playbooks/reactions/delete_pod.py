@@ -17,8 +17,9 @@ from playbooks.core.ledger.book import after
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Reaction
+from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.settings import Setting, whole_number
+from playbooks.reactions.target_now import pod_now
 
 # Seconds by which the clocks of nodes and API server, and the kubelet's end of a grace period, may
 # differ: what acts later than that has survived its deletion.
@@ -121,6 +122,18 @@ class DeletePod(Reaction):
             facts=proven.facts,
             why=(proven.evidence,),
         )
+
+    @property
+    def settles(self) -> float:
+        return float(self._grace)
+
+    def verify(self, action: Action) -> Optional[Verified]:
+        found = pod_now(action, self._cluster)
+        if isinstance(found, Verified):
+            return found
+        ends = found.terminates_at
+        left = f"was to end at {ends}" if ends else "is not being deleted"
+        return Verified(False, f"{found} is still there: it {left}")
 
     def _still_running(self, proven: Proven) -> Outcome:
         """Failed, and held: what its container did is later than its deadline."""

@@ -24,10 +24,11 @@ from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import NETWORK_POLICIES, Reaction
+from playbooks.core.reaction import NETWORK_POLICIES, Reaction, Verified
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
 from playbooks.reactions import isolation_changes, isolation_neighbours
 from playbooks.reactions.isolation_plan import IsolationPlan
+from playbooks.reactions.target_now import pod_now
 
 # Controllers that start another replica for a pod they no longer select.
 _REPLACING = ("ReplicaSet", "ReplicationController")
@@ -153,6 +154,18 @@ class IsolatePod(Reaction):
             facts=_facts(proven, plan),
             why=(proven.evidence,),
         )
+
+    def verify(self, action: Action) -> Optional[Verified]:
+        """That label and policy are there; whether they are in force is another matter."""
+        found = pod_now(action, self._cluster)
+        if isinstance(found, Verified):
+            return found
+        if found.labels.get(LABEL) != found.uid:
+            return Verified(False, f"{found} has the label {LABEL} of its isolation no longer")
+        policies = self._cluster.network_policies(found.namespace)
+        if not any(network_policy.isolates(policy, found) for policy in policies):
+            return Verified(False, f"the policy that isolates {found} is there no longer")
+        return Verified(True, f"label and policy that isolate {found} are there")
 
     def _carry_out(
         self, proven: Proven, plan: IsolationPlan, before: IsolationNote, rule: str

@@ -22,9 +22,10 @@ from playbooks.core.errors import NotFound
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Reaction
+from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.settings import Setting, one_of, yes_or_no
 from playbooks.reactions.label_values import Assignment, annotation_assignments, label_assignments
+from playbooks.reactions.target_now import node_now, pod_now
 
 TARGET, LABELS, ANNOTATIONS, ANY, TTL = (
     "LABEL_TARGET",
@@ -225,6 +226,20 @@ class LabelTarget(Reaction):
             facts=self._facts(proven, found),
             why=(proven.evidence,),
         )
+
+    def verify(self, action: Action) -> Optional[Verified]:
+        look = node_now if action.node else pod_now
+        found: Union[Target, Verified] = look(action, self._cluster)
+        if isinstance(found, Verified):
+            return found
+        parts = (
+            (action.facts["labels"], found.labels),
+            (action.facts["annotations"], found.annotations),
+        )
+        lost = sorted(key for wanted, there in parts for key in _patch(there, wanted))
+        if lost:
+            return Verified(False, f"{found} has {', '.join(lost)} no longer as it was written")
+        return Verified(True, f"labels and annotations of {found} are as they were written")
 
     def _read(self, proven: Proven) -> Union[Target, Outcome]:
         """The target as it is now, or why there is none any more."""

@@ -11,7 +11,7 @@ from playbooks.core.errors import NotPermitted, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
-from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.engines.outcome_log import line
 from playbooks.testing import a_document, a_pod
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
@@ -44,6 +44,20 @@ with description("falco-playbook history") as self:
     def saying(self, *lines, **how):
         self.cluster.says = answer(*lines, **how)
         return self.cluster
+
+    with it("says of an action whether it was seen to have worked, and what was seen"):
+        accepted = Outcome.acted("pod shop/web-0", "deletion-accepted", "accepted")
+        for seen, status in (("verified", Status.ACTED), ("not-verified", Status.FAILED)):
+            follow_up = Outcome(
+                status, seen, "looked", "pod shop/web-0", {"follows": "deletion-accepted"}
+            )
+            cluster = self.saying(said(accepted), said(follow_up, 2))
+            first, second = json.loads(run(*HISTORY, "-o", "json", cluster=cluster).out)
+
+            worked = seen == "verified"
+            expect((first["verified"], first["done"])).to(equal((worked, worked or None)))
+            expect(second["what"]).to(equal(seen.replace("-", " ")))
+            expect(second["verified"]).to(be_none)
 
     with it("asks a worker, inside its pod, for the last 24 hours"):
         run(*HISTORY, cluster=self.cluster)

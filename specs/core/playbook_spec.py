@@ -9,6 +9,7 @@ from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.core.playbook import Responder
+from playbooks.core.reaction import Verified
 from playbooks.core.subjects import Priority
 from playbooks.testing import NOW, UID, FakeReaction, FixedClock, a_document, a_pod, an_action
 
@@ -55,6 +56,34 @@ with description("A responder") as self:
         outcome = self.responder.answer(a_document(priority="Error"))
 
         expect(outcome).to(equal(replace(DONE, why=("priority Error is not below Error", "done"))))
+
+    with it("gives what it did a look at what became of it"):
+
+        class Looking(FakeReaction):
+            settles = 3.0
+
+            def verify(self, action):
+                return Verified(self.holds, f"{action.target} is as it is said")
+
+        reaction = Looking(an_action(a_pod(), carry_out=lambda: DONE))
+        (look,) = a_responder(reaction).answer(a_document()).follow_ups
+        reaction.holds = True
+        so = look.look(True)
+        reaction.holds = False
+        other = look.look(True)
+
+        expect((look.after, look.every)).to(equal((3.0, None)))
+        expect((so.status, so.reason)).to(equal((Status.ACTED, "verified")))
+        expect(so.message).to(equal("pod shop/web-0 is as it is said"))
+        expect(so.details).to(equal({"follows": "done", "uid": UID}))
+        expect((other.status, other.reason)).to(equal((Status.FAILED, "not-verified")))
+        expect(other.target_ref.name).to(equal("web-0"))
+
+    with it("gives no look to what it did not do"):
+        for said in (Outcome.skipped("pod-gone", "gone"), Outcome.would_act("pod", "x", "would")):
+            reaction = FakeReaction(an_action(carry_out=lambda said=said: said))
+
+            expect(a_responder(reaction).answer(a_document()).follow_ups).to(be_empty)
 
     with it("does not run the reaction when a guard refuses"):
         outcome = self.responder.answer(a_document(priority="Notice"))

@@ -7,6 +7,7 @@ from playbooks.core import catalogue
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
+from playbooks.core.reaction import Reaction
 from playbooks.infrastructure.ledger import change
 from playbooks.testing import (
     CONTAINER,
@@ -71,6 +72,13 @@ with description("A playbook that acts on the cluster") as self:
                 expect(outcome.status).to(equal(Status.SKIPPED))
         expect(self.cluster.calls).to(be_empty)
         expect(self.ledger.calls).to(be_empty)
+
+    with it("says how it is verified that it worked"):
+        acting = [name for name in catalogue.own_names() if catalogue.load(name).acts]
+        for name in acting:
+            expect((name, catalogue.load(name).reaction.verify)).not_to(
+                equal((name, Reaction.verify))
+            )
 
     with it("makes at most four reads and one write more than without guards"):
         # What contains its target writes that in the ledger, too.

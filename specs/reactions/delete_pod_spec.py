@@ -6,6 +6,7 @@ from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.delete_pod import DeletePod
 from playbooks.testing import (
+    OTHER_UID,
     UID,
     FakeEvidence,
     FixedClock,
@@ -136,6 +137,43 @@ with description("Deleting a pod") as self:
                     " wait for"
                 )
             )
+
+    with description("that was deleted"):
+
+        def verified(self, *there, error=None):
+            cluster = InMemoryCluster(a_pod())
+            reaction = delete_pod(cluster, grace=30)
+            action = reaction.plan(an_alert())
+            cluster = reaction._cluster = InMemoryCluster(*there)
+            cluster.failures["pod"] = [error] if error else []
+            return reaction.verify(action)
+
+        with it("is verified once it is gone, also where another has its name"):
+            for there in ((), (a_pod(uid=OTHER_UID),)):
+                found = self.verified(*there)
+
+                expect(found.holds).to(be_true)
+                expect(found.words).to(contain("pod shop/web-0 is gone"))
+
+        with it("is not while it is there, however long it was to take"):
+            ending = self.verified(a_terminating_pod("2026-01-02T03:04:35Z"))
+
+            expect((ending.holds, ending.words)).to(
+                equal(
+                    (
+                        False,
+                        "pod shop/web-0 is still there: it was to end at"
+                        " 2026-01-02T03:04:35.000000000Z",
+                    )
+                )
+            )
+            expect(self.verified(a_pod()).words).to(contain("it is not being deleted"))
+
+        with it("is not known where it may not be read"):
+            expect(lambda: self.verified(error=NotPermitted("no"))).to(raise_error(NotPermitted))
+
+        with it("is looked at after its grace period"):
+            expect(delete_pod(InMemoryCluster(), grace=30).settles).to(equal(30.0))
 
     with description("of which evidence is kept"):
         with it("keeps it before the pod is deleted"):

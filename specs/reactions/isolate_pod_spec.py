@@ -80,6 +80,36 @@ def the_pod(cluster):
     return cluster.pods["shop", "web-0"]
 
 
+with description("An isolation that was stored") as self:
+    with before.each:
+        self.cluster = a_cluster(a_replica())
+        self.reaction = isolate_pod(self.cluster)
+        self.action = self.reaction.plan(an_alert())
+        self.action.carry_out()
+
+    def verified(self):
+        found = self.reaction.verify(self.action)
+        return found.holds, found.words
+
+    with it("is verified while label and policy are there"):
+        expect(self.verified()).to(
+            equal((True, "label and policy that isolate pod shop/web-0 are there"))
+        )
+
+    with it("is not where somebody took the label off, or the policy away"):
+        self.cluster.delete_network_policy(self.cluster.network_policies("shop")[0])
+        expect(self.verified()).to(
+            equal((False, "the policy that isolates pod shop/web-0 is there no longer"))
+        )
+        self.cluster.patch_pod(the_pod(self.cluster), labels={LABEL: None}, annotations={})
+        expect(self.verified()[0]).to(equal(False))
+
+    with it("is verified where the pod is gone"):
+        self.cluster.delete_pod(the_pod(self.cluster), grace_period_seconds=0)
+
+        expect(self.verified()).to(equal((True, "pod shop/web-0 is gone")))
+
+
 with description("Isolating a pod") as self:
     with description("that a ReplicaSet replaces"):
         with before.each:

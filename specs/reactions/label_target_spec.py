@@ -71,6 +71,20 @@ with description("Labeling a pod") as self:
             equal({"app": "web", "falco/alert": RULE, "falco/labeled": "true"})
         )
 
+    with it("is verified while what was written stands"):
+        for target in ("pod", "node"):
+            cluster = cluster_of()
+            outcome = answer(cluster, LABEL_TARGET=target, ANNOTATIONS="falco/a=b")
+            (look,) = outcome.follow_ups
+            stands = look.look(True)
+            undo(cluster, *(("node-1",) if target == "node" else ()), kind=target, force=True)
+            gone = look.look(True)
+
+            expect((stands.reason, gone.reason)).to(equal(("verified", "not-verified")))
+            expect(gone.message).to(
+                equal(f"{outcome.target} has falco/a, falco/alert no longer as it was written")
+            )
+
     with it("notes what it wrote and what was there before"):
         answer(self.cluster, LABELS="app=,falco/a=b", LABEL_ANY="true")
         note = json.loads(pod_of(self.cluster).annotations["falco/labels"])

@@ -17,6 +17,7 @@ from playbooks.testing import (
     a_host_alert,
     a_node,
     a_pod,
+    a_ready_node,
     an_alert,
 )
 
@@ -52,6 +53,32 @@ def written(cluster):
 
 def the_mark(cluster):
     return written(cluster)["falco/alert=true:NoSchedule"]
+
+
+with description("A taint that was added") as self:
+    with it("is verified while it stands, with the note about it"):
+        cluster = InMemoryCluster(a_pod(), a_node())
+        reaction = taint_node(cluster)
+        action = reaction.plan(an_alert())
+        before = reaction.verify(action)
+        action.carry_out()
+        stands = reaction.verify(action)
+        cluster.patch_node(cluster.node("node-1"), spec={"taints": []})
+        after_all = reaction.verify(action)
+
+        expect((before.holds, stands.holds, after_all.holds)).to(equal((False, True, False)))
+        expect(stands.words).to(equal("the taint of node node-1 stands"))
+        expect(after_all.words).to(
+            equal("the taint of node node-1 does not stand: somebody took it off since")
+        )
+
+    with it("is verified where the node is gone, or another has its name"):
+        reaction = taint_node(InMemoryCluster(a_pod(), a_node()))
+        action = reaction.plan(an_alert())
+        for there in ((), (a_ready_node("node-1", uid="another"),)):
+            reaction._cluster = InMemoryCluster(*there)
+
+            expect(reaction.verify(action).holds).to(equal(True))
 
 
 with description("Tainting a node") as self:

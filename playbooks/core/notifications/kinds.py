@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from playbooks.core import outcome as outcomes
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome, Status, TargetRef
 
-ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE = (
+ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE, VERIFIED, NOT_VERIFIED = (
     "acted",
     "would have acted",
     "failed",
@@ -13,6 +14,8 @@ ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE = (
     "waits",
     "tripped",
     "undone",
+    "verified",
+    "not verified",
 )
 
 
@@ -20,8 +23,11 @@ def kind(outcome: Outcome) -> str:
     """What it is to be told as; empty for what nobody needs to hear of, such as most skips.
 
     ``HELD``: a proven target that is left as it is until a person decides; ``WAITS``: until the
-    window of a limit allows it.
+    window of a limit allows it. ``VERIFIED``, ``NOT_VERIFIED``: what a look some time after an
+    action found.
     """
+    if outcome.follows and outcome.status is not Status.SKIPPED:
+        return VERIFIED if outcome.status is Status.ACTED else NOT_VERIFIED
     if outcome.status is Status.ACTED:
         return UNDONE if outcome.reason == UNDONE else ACTED
     if outcome.status is Status.WOULD_ACT:
@@ -35,6 +41,11 @@ def kind(outcome: Outcome) -> str:
         told = TRIPPED if outcome.waits is None else WAITS
         return told if first else ""
     return HELD if outcome.held and outcome.target else ""
+
+
+def told(outcome: Outcome) -> bool:
+    """Whether it is worth a message to people. That an action worked is on record."""
+    return bool(kind(outcome)) and not (outcome.follows and outcome.reason == outcomes.VERIFIED)
 
 
 def undone(target_ref: TargetRef, message: str, by: str) -> Outcome:

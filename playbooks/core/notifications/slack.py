@@ -26,6 +26,8 @@ _COLOURS = {
     kinds.WAITS: "#f2b705",
     kinds.TRIPPED: "#e8590c",
     kinds.UNDONE: "#9aa0a6",
+    kinds.VERIFIED: "#2f9e44",
+    kinds.NOT_VERIFIED: "#d40e0d",
 }
 
 # Characters that Slack takes, and fields of a section.
@@ -106,6 +108,8 @@ def sentence(playbook: str, kind: str, outcome: Outcome) -> str:
         kinds.WAITS: f"waits with alerts{about}: {outcome.reason}",
         kinds.TRIPPED: f"has used up its budget in {_place(outcome)} and holds alerts there",
         kinds.UNDONE: f"released {target}" if target else "",
+        kinds.VERIFIED: f"{_past(verb)} {target}, and it is so" if verb and target else "",
+        kinds.NOT_VERIFIED: f"{verb} of {target} is not verified" if verb and target else "",
     }
     return f"{playbook}: {words.get(kind) or outcome.message}"
 

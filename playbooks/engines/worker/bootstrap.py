@@ -31,7 +31,12 @@ from playbooks.engines.worker.records.releases import Releases
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.stream import OutcomeStream
 from playbooks.engines.worker.records.writer import OutcomeWriter
-from playbooks.engines.worker.settings import HTTP_TOKEN, RELEASE_KEY, worker_settings
+from playbooks.engines.worker.settings import (
+    HTTP_TOKEN,
+    RELEASE_KEY,
+    VERIFY_AFTER,
+    worker_settings,
+)
 from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.topics.wanted import Wanted
@@ -39,6 +44,7 @@ from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.expiry import keep_ending
+from playbooks.engines.worker.work.follow_ups import FollowUps
 from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.standing import keep_reading
 from playbooks.engines.worker.work.work import Work
@@ -148,6 +154,7 @@ def bootstrap(
             drops=drops,
             releases=Releases(settings[RELEASE_KEY.name], function.uid),
             metrics=metrics,
+            follow_ups=FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name]),
             concurrency=settings["CONCURRENCY"],
             most=settings["MAX_DELIVERIES"],
             learned=watch.learned if watch is not None else lambda _: None,

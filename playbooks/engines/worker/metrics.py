@@ -69,6 +69,13 @@ class Metrics:
             ["playbook", "reason"],
             registry=into,
         )
+        self.follow_ups = Counter(
+            "playbook_follow_ups_total",
+            "Looks some time after an action, by what was found: verified, not-verified, or"
+            " not-known where nobody could tell",
+            ["playbook", "reason"],
+            registry=into,
+        )
         self.unrecorded = Counter(
             "playbook_records_failed_total",
             "Outcomes that a recorder could not put on record",
@@ -200,6 +207,9 @@ class Metrics:
 
     def drop(self, reason: str) -> None:
         self.dropped.labels(self._playbook, reason).inc()
+
+    def looked(self, reason: str) -> None:
+        self.follow_ups.labels(self._playbook, reason).inc()
 
     def not_recorded(self, recorder: str) -> None:
         self.unrecorded.labels(self._playbook, recorder).inc()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Tuple
 from urllib.parse import unquote
 
+from playbooks.core.instant import duration_or_off
 from playbooks.core.notifications.settings import optional_url
 from playbooks.core.settings import (
     DNS_LABEL,
@@ -31,7 +32,7 @@ SAMPLERS = (
 )
 
 _HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-_PLAYBOOK = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_PLAYBOOK = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 
 
 def playbook_name(value: str) -> str:
@@ -151,6 +152,14 @@ WATCH = Setting(
     " for nodes, pods are read",
 )
 
+VERIFY_AFTER = Setting(
+    "VERIFY_AFTER",
+    duration_or_off(1, 3600),
+    "10s",
+    "How long after an action, and after the grace period of a deleted pod, the worker looks once"
+    " whether it worked. Or `off`",
+)
+
 WORK = (
     Setting("CONCURRENCY", whole_number(1, 256), "8", "Alerts answered at the same time"),
     Setting("MAX_API_QPS", whole_number(1, 10000), "50", "Kubernetes API calls a second, at most"),
@@ -167,6 +176,7 @@ WORK = (
         "Seconds after SIGTERM to finish what is under way; less than the pod's grace period",
     ),
     WATCH,
+    VERIFY_AFTER,
 )
 
 # Read only where HTTP is on, and anew for every request: it can be rotated.

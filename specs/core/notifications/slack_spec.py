@@ -7,7 +7,7 @@ from mamba import description, it
 from playbooks.core.errors import NotPermitted
 from playbooks.core.notifications.kinds import undone
 from playbooks.core.notifications.slack import MessageOptions, message
-from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.testing import an_alert
 
 POD = TargetRef("isolate", "Pod", "web-1", "shop", "u-1")
@@ -40,6 +40,9 @@ def text_of(found, beginning):
     return next(text for _, text in texts(found) if text.startswith(beginning))
 
 
+FOLLOWS = {"follows": "isolated"}
+
+
 with description("The Slack message about an outcome") as self:
     with it("says in a sentence what was done to what"):
         failed = replace(Outcome.failed(NotPermitted("may not")), target="pod shop/web-1")
@@ -55,6 +58,12 @@ with description("The Slack message about an outcome") as self:
             ),
             "isolate: has used up its budget in namespace shop and holds alerts there": TRIPPED,
             "isolate: released pod shop/web-1": undone(POD, "released", "alice"),
+            "isolate: isolate of pod shop/web-1 is not verified": Outcome(
+                Status.FAILED, "not-verified", "no", "pod shop/web-1", FOLLOWS, target_ref=POD
+            ),
+            "isolate: isolated pod shop/web-1, and it is so": Outcome(
+                Status.ACTED, "verified", "yes", "pod shop/web-1", FOLLOWS, target_ref=POD
+            ),
             "isolate: told Slack": Outcome.acted("", "notified", "told Slack"),
         }
 

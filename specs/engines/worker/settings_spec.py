@@ -76,6 +76,7 @@ with description("The settings of the worker") as self:
                     "MAX_DELIVERIES": "5",
                     "SHUTDOWN_SECONDS": "25",
                     "WATCH": "on",
+                    "VERIFY_AFTER": "10s",
                     "HTTP": "on",
                     "HTTP_TOKEN": None,
                     "HTTP_PORT": "8080",

@@ -64,6 +64,7 @@ class PostedAlerts:
         outcome = await self._work.answer_now(body, self._runtime, PATIENCE, trace)
         self._runtime.log(Event(body), outcome)
         await self._writer.write(body, outcome, event_id="", unique="")
+        self._work.follow(body, outcome)
         if Intent.of(outcome) is Intent.AGAIN:
             raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")
         return outcome

@@ -23,13 +23,14 @@ from playbooks.engines.worker.nats.headers import plain
 from playbooks.engines.worker.nats.pull import EXPIRES
 from playbooks.engines.worker.records.releases import RELEASED_BY, Releases, StoredAt
 from playbooks.engines.worker.records.replies import Replies
-from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.records.writer import Body, OutcomeWriter
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.work import admission
 from playbooks.engines.worker.work.admission import DoneMessages, Drop
 from playbooks.engines.worker.work.claims import AT_ONCE, Claims, attempt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
+from playbooks.engines.worker.work.follow_ups import FollowUps
 from playbooks.engines.worker.work.groups import TOGETHER, Group, along
 from playbooks.engines.worker.work.outage import Outage
 from playbooks.engines.worker.work.turns import FairTurns
@@ -83,6 +84,7 @@ class Work:
         drops: Drops,
         releases: Releases,
         metrics: Metrics,
+        follow_ups: FollowUps,
         concurrency: int,
         most: int,
         learned: Callable[[Claim], Optional[Future[None]]] = lambda _: None,
@@ -98,6 +100,7 @@ class Work:
         self._drops = drops
         self._releases = releases
         self._metrics = metrics
+        self._follow_ups = follow_ups
         self._most = most
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="answer")
         self._turns = FairTurns(concurrency)
@@ -180,6 +183,10 @@ class Work:
         self._metrics.answered(INBOX_METHOD, time.monotonic() - started, body, outcome)
         return outcome
 
+    def follow(self, body: Body, outcome: Outcome, event_id: str = "", unique: str = "") -> None:
+        """Look later at what became of a recorded outcome."""
+        self._follow_ups.begin(body, outcome, event_id=event_id, unique=unique)
+
     def tick(self) -> None:
         """Called every second."""
         self._drops.tick()
@@ -191,6 +198,7 @@ class Work:
         """Hand back what has not begun, and finish the rest within ``seconds``."""
         await self._claims.stop(seconds)
         self._drops.stop()
+        self._follow_ups.stop()
         self._pool.shutdown(wait=False)
 
     async def _handle(self, group: Group) -> None:
@@ -267,6 +275,7 @@ class Work:
         if not isinstance(decided, Again):
             # Before it is acknowledged: who is killed in between does it again, and finds it done.
             await self._record(lead, outcome)
+            self.follow(lead.alert, outcome, str(lead.origin), unique_of(lead))
         if rest:
             self._metrics.answered_along(self._method(lead), along(outcome, lead), len(rest))
         if lead.origin.number > 1:
@@ -396,9 +405,8 @@ class Work:
         )
 
     async def _record(self, delivery: Delivery, outcome: Outcome, *more: str) -> None:
-        origin = delivery.origin
-        unique = "-".join(map(str, (*origin.key, *more)))
-        await self._writer.write(delivery.alert, outcome, event_id=str(origin), unique=unique)
+        name, unique = str(delivery.origin), unique_of(delivery, *more)
+        await self._writer.write(delivery.alert, outcome, event_id=name, unique=unique)
 
     async def _give_up(
         self, deliveries: List[Delivery], dead: Dead, owner: Optional[Delivery] = None
@@ -413,6 +421,11 @@ class Work:
         for delivery in deliveries:
             self._done.add(delivery.origin.key)
             await delivery.channel.acknowledge()
+
+
+def unique_of(delivery: Delivery, *more: str) -> str:
+    """What names the alert among the records."""
+    return "-".join(map(str, (*delivery.origin.key, *more)))
 
 
 def shown(

@@ -147,6 +147,17 @@ def a_release(sequence, topic=""):
     return dataclasses.replace(delivery, headers=headers)
 
 
+class FakeFollowUps:
+    def __init__(self):
+        self.begun = []
+
+    def begin(self, body, outcome, *, event_id, unique):
+        self.begun.append((outcome.reason, event_id, unique))
+
+    def stop(self):
+        self.begun.append("stopped")
+
+
 class Bench:
     """Work with fakes around it. ``answers``: outcomes or errors in turn, or a function."""
 
@@ -159,6 +170,7 @@ class Bench:
         self.replies = FakeReplies()
         self.writer = FakeWriter()
         self.concurrency, self.most = concurrency, most
+        self.follow_ups = FakeFollowUps()
         self.topics = given.get("topics") or [Subscription("falco.>", Instant(0))]
         self.metrics = Metrics("fake")
         self.log = io.StringIO()
@@ -195,6 +207,7 @@ class Bench:
                 drops=Drops("fake", Redaction(), self.metrics),
                 releases=RELEASES,
                 metrics=self.metrics,
+                follow_ups=self.follow_ups,
                 concurrency=self.concurrency,
                 most=self.most,
                 learned=self.learned,
@@ -254,6 +267,12 @@ with description("The work on a message") as self:
         bench.take(a_delivery(7, number=1), a_delivery(7, number=2))
 
         expect(bench.writer.seen).to(equal([("FALCO:7", "FALCO-7-7", "acted", "done")]))
+
+    with it("looks later at what became of it, once that is on record"):
+        bench = Bench(SlackUnavailable("not now"), DONE)
+        bench.take(a_delivery(7, number=1), a_delivery(7, number=2))
+
+        expect(bench.follow_ups.begun).to(equal([("done", "FALCO:7", "FALCO-7-7")]))
 
     with it("puts on record what it gives up, also where its deliveries are used up"):
         bench = Bench(NotPermitted("may not"))

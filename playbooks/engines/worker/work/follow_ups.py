@@ -1,0 +1,100 @@
+"""Looks at what became of actions, some time after them, without holding a place for any."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Optional, Set
+
+from playbooks.core.errors import PlaybookError, RetryableError
+from playbooks.core.outcome import FOLLOWS, NOT_KNOWN, FollowUp, Outcome, Status
+from playbooks.engines.runtime import Event, Runtime
+from playbooks.engines.worker import log
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.records.writer import Body, OutcomeWriter
+
+# Actions that may wait to be looked at, and looks at the same time.
+MOST, AT_ONCE = 10_000, 2
+
+# Seconds for which a look that fails is tried again, and between two tries.
+PATIENCE, PAUSE = 60.0, 5.0
+
+
+class FollowUps:
+    """``wait``: seconds from the time at which an action should be done to the one look at it, None
+    for no such look. What was not looked at when the worker ends is not looked at any more."""
+
+    def __init__(
+        self, runtime: Runtime, writer: OutcomeWriter, metrics: Metrics, wait: Optional[float]
+    ) -> None:
+        self._runtime = runtime
+        self._writer = writer
+        self._metrics = metrics
+        self._wait = wait
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="look")
+        self._tasks: Set[asyncio.Task[None]] = set()
+
+    def begin(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
+        """Those of an outcome that was recorded. ``event_id``, ``unique``: as of that record."""
+        for number, each in enumerate(outcome.follow_ups):
+            if each.every is None and self._wait is None:
+                continue
+            if len(self._tasks) >= MOST:
+                self._metrics.looked(NOT_KNOWN)
+                log.warn(f"{outcome.target} is not looked at: {MOST} others are to be")
+                continue
+            name = f"{unique}-follow-{number}" if unique else ""
+            task = asyncio.get_running_loop().create_task(
+                self._follow(each, body, outcome, event_id, name)
+            )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        if self._tasks:
+            log.info(f"ends before it looked at what became of {len(self._tasks)} actions")
+        for task in self._tasks:
+            task.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _follow(
+        self, follow_up: FollowUp, body: Body, after: Outcome, event_id: str, unique: str
+    ) -> None:
+        try:
+            found = await self._found(follow_up, after)
+        except Exception as error:
+            found = _not_known(after, f"{type(error).__name__}: {error}")
+        if found is None:
+            return
+        self._metrics.looked(found.reason)
+        self._runtime.log(Event(body, event_id), found)
+        await self._writer.write(body, found, event_id=event_id, unique=unique)
+
+    async def _found(self, follow_up: FollowUp, after: Outcome) -> Optional[Outcome]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        every, first = follow_up.every, follow_up.after
+        if every is None:
+            first += self._wait or 0.0
+        until = began + max(first, follow_up.until)
+        await asyncio.sleep(first)
+        while True:
+            last = every is None or loop.time() >= until
+            try:
+                found = await loop.run_in_executor(self._pool, follow_up.look, last)
+            except PlaybookError as error:
+                if not isinstance(error, RetryableError) or loop.time() > until + PATIENCE:
+                    return _not_known(after, str(error))
+                await asyncio.sleep(max(PAUSE, error.retry_after or 0.0))
+                continue
+            if found is not None or last:
+                return found
+            # The last one is when the time is over.
+            await asyncio.sleep(max(0.0, min(every or 0.0, until - loop.time())))
+
+
+def _not_known(after: Outcome, why: str) -> Outcome:
+    said = f"it is not known what became of it: {why}"
+    found = Outcome(Status.SKIPPED, NOT_KNOWN, said, after.target, {FOLLOWS: after.reason}, (said,))
+    return replace(found, trace_id=after.trace_id, target_ref=after.target_ref)
