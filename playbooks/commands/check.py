@@ -22,7 +22,9 @@ from playbooks.commands.checks import (
 from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.targets import pushed
 from playbooks.commands.targets.ledgers import ledger_of
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.playbook import Playbook
@@ -79,6 +81,7 @@ def _findings(
     if playbook is None:
         return
     places = rights.namespaces(served.environment if served else {})
+    who = _who(served)
     if served:
         yield from evaluated(
             rights.RIGHTS,
@@ -89,6 +92,7 @@ def _findings(
                 (*playbook.rights(served.environment), *_of_view(playbook, served)),
                 places=places,
                 own=rights.WORKERS if served.deployed else (),
+                who=who,
             ),
         )
         yield from _of_ledger(cluster, served, playbook)
@@ -106,6 +110,7 @@ def _findings(
             playbook,
             places=places,
             ledger=ledger_of(served.environment if served else {}, namespace, which.function),
+            who=who,
         ),
     )
     if playbook.reaction.TARGETS == nodes.NODES:
@@ -117,6 +122,12 @@ def _findings(
         yield from evaluated(
             enforcement.ENFORCED, lambda: enforcement.look(cluster, chosen, sleep=session.sleep)
         )
+
+
+def _who(served: Optional[Served]) -> Optional[Manifest]:
+    """Who it is here, where that is no service account of its name."""
+    subjects = pushed.subjects_of(served.function) if served else ()
+    return next((each for each in subjects if each["kind"] != "ServiceAccount"), None)
 
 
 def _of_view(playbook: Playbook, served: Served) -> Sequence[Permission]:
@@ -152,6 +163,8 @@ def _of_ledger(cluster: ClusterObjects, served: Served, playbook: Playbook) -> I
 
 def _inspected(cluster: ClusterObjects, served: Served) -> List[Finding]:
     deployed = served.deployed
+    if pushed.engine_of(served.function):
+        return []
     if deployed is None:
         said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"
         return [Finding(nats.NATS, WARNING, said, "alerts arrive at most once there")]

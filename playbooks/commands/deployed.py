@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
@@ -38,10 +39,15 @@ class DeployedFunction:
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
     """Raises DeploymentError where no worker of ours is deployed under this name."""
-    preflight.check_cluster(cluster)
-    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    if not found:
-        raise DeploymentError(_nothing(cluster, namespace, function))
+    try:
+        preflight.check_cluster(cluster)
+        found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+        if not found:
+            raise DeploymentError(_nothing(cluster, namespace, function))
+    except DeploymentError as error:
+        raise DeploymentError(
+            pushed.without_worker(cluster, namespace, function) or str(error)
+        ) from error
     made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
     if not made or not is_worker(made[0]):
         raise DeploymentError(

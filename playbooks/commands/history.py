@@ -12,6 +12,7 @@ from playbooks.commands import in_pod, tell
 from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
+from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError, StillRunning
@@ -103,9 +104,14 @@ def _worker(
     try:
         return find(cluster, namespace, function), ""
     except PlaybookError:
-        if not cluster.get([reference(KUBELESS_API, "Function", function, namespace)]):
+        if not _is_there(cluster, namespace, function):
             raise
         return None, f"{namespace}/{function} has no worker, and so no stream"
+
+
+def _is_there(cluster: ClusterObjects, namespace: str, function: str) -> bool:
+    there = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    return bool(there) or pushed.find(cluster, namespace, function) is not None
 
 
 def _from_stream(

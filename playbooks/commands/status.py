@@ -13,8 +13,8 @@ from playbooks.commands.state import document, worker
 from playbooks.commands.state.document import Document
 from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, rows
 from playbooks.commands.state.watch import watch
+from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import Manifest
-from playbooks.deployment.apply import preflight
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.terminal import show_table, table
 
@@ -135,8 +135,7 @@ def _functions(
     both = all_namespaces and which.namespace is not None
     which.check(*(["-A is not allowed with -n"] if both else []), required=False)
     namespace = "" if all_namespaces else session.namespace(which)
-    preflight.check_cluster(session.cluster)
-    found = session.cluster.list(("functions.kubeless.io",), namespace=namespace)
+    found = pushed.with_functions(session.cluster, namespace)
     wanted = [f for f in found if which.function in ("", f["metadata"]["name"])]
     where = f"in namespace {namespace}" if namespace else "in this cluster"
     if which.function and not wanted:

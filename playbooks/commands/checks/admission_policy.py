@@ -37,11 +37,16 @@ def look(
     *,
     places: Sequence[str],
     ledger: Tuple[str, str],
+    who: Optional[Manifest] = None,
 ) -> List[Finding]:
-    """Nothing for a playbook whose roles cannot be held any closer. ``ledger``: its ConfigMap."""
+    """Nothing for a playbook whose roles cannot be held any closer. ``ledger``: its ConfigMap.
+    ``who``: the account as a binding has it, where it is no service account of the namespace."""
     policies = admission_policies.of(playbook)
     if not policies:
         return []
+    if who:
+        said = f"they hold service accounts, and it is {who['kind']} {who['name']}: its roles alone"
+        return [Finding(POLICY, WARNING, f"{said} limit it")]
     found = _state(cluster, policies, account)
     if found:
         return [found]

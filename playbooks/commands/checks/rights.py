@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, Finding
 from playbooks.core.cluster import permissions
@@ -13,6 +13,8 @@ from playbooks.core.settings import all_names, names
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 
 RIGHTS = "rights"
+
+_APPLY = "kubectl apply what falco-playbook permissions prints: that restores its roles"
 
 # What every worker reads in its own namespace.
 WORKERS = (
@@ -34,13 +36,15 @@ def look(
     *,
     places: Sequence[str],
     own: Sequence[Permission] = (),
+    who: Optional[Manifest] = None,
 ) -> List[Finding]:
-    """``places``: where it needs them. ``own``: what it needs in its own namespace."""
+    """``places``: where it needs them. ``own``: what it needs in its own namespace. ``who``: the
+    account as a binding has it, where it is no service account of the namespace."""
     limited = [place for place in places if place]
     wanted = [(p, place) for p in permissions for place in p.places(limited, namespace)]
     wanted = list(dict.fromkeys(wanted)) + [(p, namespace) for p in own]
     reviews = [
-        _review(namespace, account, permission, verb, place)
+        _review(_asked_for(namespace, account, who), permission, verb, place)
         for permission, place in wanted
         for verb in permission.verbs
     ]
@@ -53,22 +57,34 @@ def look(
         why = _status(unclear[0])["evaluationError"]
         return [Finding(RIGHTS, UNKNOWN, f"the API server cannot tell: {why}")]
     if refused:
-        said = f"{account} may not {'; '.join(_shown(each) for each in refused)}"
-        return [Finding(RIGHTS, FAILED, said, "deploy it again: that restores its roles")]
+        name = who["name"] if who else account
+        said = f"{name} may not {'; '.join(_shown(each) for each in refused)}"
+        restored = _APPLY if who else "deploy it again: that restores its roles"
+        return [Finding(RIGHTS, FAILED, said, restored)]
     where = ", ".join(place or "all namespaces" for place in places)
     return [Finding(RIGHTS, OK, f"all {len(reviews)} rights that it needs, in {where}")]
 
 
-def _review(
-    namespace: str, account: str, permission: Permission, verb: str, place: str
-) -> Manifest:
+def _asked_for(namespace: str, account: str, who: Optional[Manifest]) -> Manifest:
+    """Whose rights a review asks for."""
+    everybody = "system:authenticated"
+    if who and who["kind"] == "Group":
+        return {"groups": [who["name"], everybody]}
+    if who and who["kind"] == "User":
+        return {"user": who["name"], "groups": [everybody]}
     accounts = "system:serviceaccounts"
+    return {
+        "user": permissions.account(namespace, account),
+        "groups": [accounts, f"{accounts}:{namespace}", everybody],
+    }
+
+
+def _review(asked_for: Manifest, permission: Permission, verb: str, place: str) -> Manifest:
     return {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
-            "user": permissions.account(namespace, account),
-            "groups": [accounts, f"{accounts}:{namespace}", "system:authenticated"],
+            **asked_for,
             "resourceAttributes": {
                 "group": permission.group,
                 "namespace": place,

@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any, List, Mapping, Optional, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
-from playbooks.commands.deployed import DeployedFunction, a_worker, find, is_worker, topics
+from playbooks.commands.deployed import (
+    DeployedFunction,
+    a_worker,
+    environment_of,
+    find,
+    is_worker,
+    topics,
+)
+from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
-from playbooks.deployment.engines import kubeless
+from playbooks.deployment.engines import kubeless, registry
 from playbooks.deployment.errors import DeploymentError
 
 FUNCTION = "function"
@@ -21,7 +29,7 @@ TOPICS = "topics"
 @dataclass(frozen=True)
 class Served:
     """``playbook``: its name. ``function``: its object. ``environment``: plain values. ``deployed``
-    None: Kubeless serves it, or nothing does. ``image``: of its own container."""
+    None: Kubeless serves it, another engine, or nothing does. ``image``: of its own container."""
 
     playbook: str
     function: Manifest
@@ -38,8 +46,14 @@ def look(
     try:
         preflight.check_cluster(cluster)
     except DeploymentError as error:
+        elsewhere = pushed.find(cluster, namespace, function)
+        if elsewhere:
+            return _elsewhere(elsewhere)
         return [Finding(FUNCTION, FAILED, *_parted(error))], None
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    elsewhere = None if found else pushed.find(cluster, namespace, function)
+    if elsewhere:
+        return _elsewhere(elsewhere)
     if not found:
         said = f"there is no Function {namespace}/{function}"
         return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
@@ -58,6 +72,20 @@ def look(
     )
     by = _worker(cluster, deployed, deployment) if deployed else _kubeless(cluster, deployment)
     return [by, _answered(subscribed)], served
+
+
+def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
+    """Of a function to which alerts are pushed: whether it runs, its engine knows."""
+    metadata, engine = function["metadata"], pushed.engine_of(function)
+    who = ", ".join(f"{each['kind']} {each['name']}" for each in pushed.subjects_of(function))
+    command = registry.known()[engine].seen_by(metadata["name"], metadata["namespace"])
+    said = f"-E {engine} runs it, as {who or 'nobody'} here: whether it does is not looked at"
+    served = Served(
+        playbook=function["spec"]["handler"].partition(".")[0],
+        function=function,
+        environment=environment_of(function),
+    )
+    return [Finding(FUNCTION, OK if who else FAILED, said, command)], served
 
 
 def _worker(cluster: ClusterObjects, deployed: DeployedFunction, deployment: Manifest) -> Finding:

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from playbooks.commands.checks.rights import namespaces
 from playbooks.commands.deployed import environment_of, is_worker, topics
 from playbooks.commands.options import Session
+from playbooks.commands.targets import pushed
 from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.errors import PlaybookError
@@ -27,20 +28,24 @@ def described(session: Session, function: Manifest) -> Document:
     """``settings``: those that differ from their defaults. ``paused`` and ``tripped`` are those of
     the ledger, ``ledger_error`` says why it was not read. ``budgets``: of each namespace, and of
     ``*`` for all, the actions ``used`` within the window and their ``limit`` (None: off); empty
-    where nothing was done."""
+    where nothing was done. ``ready``, ``replicas`` and ``topics`` are None where only the engine
+    knows."""
     namespace, name = function["metadata"]["namespace"], function["metadata"]["name"]
     found = session.cluster.get([reference("apps/v1", "Deployment", name, namespace)])
     deployment = found[0] if found else {}
-    playbook = playbook_of(function)
+    playbook, engine = playbook_of(function), pushed.engine_of(function)
+    unknown = engine and not deployment
     document: Document = {
         "namespace": namespace,
         "name": name,
         "playbook": _handler(function),
-        "engine": "kubernetes" if is_worker(deployment) else "kubeless",
-        "ready": (deployment.get("status") or {}).get("readyReplicas") or 0,
-        "replicas": (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0),
+        "engine": engine or ("kubernetes" if is_worker(deployment) else "kubeless"),
+        "ready": None if unknown else _status(deployment).get("readyReplicas") or 0,
+        "replicas": None
+        if unknown
+        else (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0),
         "image": _image(deployment, name),
-        "topics": list(topics(session.cluster, namespace, name)),
+        "topics": None if engine else list(topics(session.cluster, namespace, name)),
         "settings": changed(playbook, environment_of(function), name) if playbook else {},
         "paused": None,
         "tripped": {},
@@ -84,6 +89,10 @@ def contained(session: Session, function: Manifest) -> Document:
         {"object": str(each.target), "until": str(each.until or "")} for each in found if each.there
     ]
     return {"contained": objects, "contained_error": ""}
+
+
+def _status(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return deployment.get("status") or {}
 
 
 def _handler(function: Manifest) -> str:

@@ -18,6 +18,9 @@ WIDE = (
 
 _UNKNOWN = "unknown"
 
+# Of a function to which alerts are pushed.
+_OF_ENGINE = "unknown: its engine has them as TOPICS"
+
 
 def row(document: Mapping[str, Any]) -> Row:
     """By COLUMNS."""
@@ -28,7 +31,7 @@ def row(document: Mapping[str, Any]) -> Row:
         document["name"],
         document["playbook"],
         _ready(document),
-        ",".join(document["topics"]),
+        _UNKNOWN if document["topics"] is None else ",".join(document["topics"]),
         f"by {paused.get('by', '')}" if paused else "",
         ",".join(sorted(document["tripped"])),
     )
@@ -65,7 +68,8 @@ def _fields(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     yield "engine", document["engine"]
     yield "ready", _ready(document)
     yield "version", f"{runs or _UNKNOWN} ({document['image'] or 'no image'})"
-    yield "topics", ", ".join(document["topics"]) or "none"
+    topics = document["topics"]
+    yield "topics", _OF_ENGINE if topics is None else ", ".join(topics) or "none"
     yield "settings", _settings(document) or "defaults"
     yield from _of_ledger(document)
     if document["contained_error"]:
@@ -121,7 +125,8 @@ def _settings(document: Mapping[str, Any]) -> str:
 
 
 def _ready(document: Mapping[str, Any]) -> str:
-    return f"{document['ready']}/{document['replicas']}"
+    ready = document["ready"]
+    return _UNKNOWN if ready is None else f"{ready}/{document['replicas']}"
 
 
 def _by_reason(counted: Optional[Mapping[str, int]]) -> str:

@@ -9,6 +9,7 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.deployed import environment_of
 from playbooks.commands.options import Selection, Session
+from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
@@ -151,8 +152,7 @@ def _functions(
     cluster: ClusterObjects, playbook: str, function: str, within: Sequence[str]
 ) -> List[Manifest]:
     try:
-        places = within or ("",)
-        found = [f for p in places for f in cluster.list(("functions.kubeless.io",), namespace=p)]
+        found = [f for p in within or ("",) for f in pushed.with_functions(cluster, p)]
     except PlaybookError as error:
         raise DeploymentError(f"Functions cannot be listed: {error}\n{_ADVICE}") from error
     return [

@@ -137,6 +137,10 @@ class Engine(ABC):
         """The function, as messages name it."""
         return f"{invocation.namespace}/{request.function}"
 
+    def seen_by(self, function: str, namespace: str) -> str:
+        """The command that shows whether a function runs; empty where ``falco-playbook`` does."""
+        return ""
+
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         """What a function of the playbook needs in the cluster that it acts on: its account, the
         roles that it declares, and its ledger. Raises UsageError where ``identity`` is missing."""

@@ -91,6 +91,9 @@ class CloudFunctions(Engine):
         """It is in no namespace."""
         return request.function
 
+    def seen_by(self, function: str, _namespace: str) -> str:
+        return f"gcloud functions describe {function} --region REGION"
+
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
         found = [f"{o.flags[0]} is not given" for o in (REGION, ACCOUNT) if o.name not in own]
@@ -156,7 +159,8 @@ class CloudFunctions(Engine):
         account = options.own.get(ACCOUNT.name, "")
         if not _ACCOUNT.fullmatch(account):
             raise UsageError(["--account is not given, expected the e-mail of a service account"])
-        return rights.rights(request, _namespace(options), rights.users(account))
+        who = rights.users(account)
+        return rights.rights(request, _namespace(options), who, engine=self.name)
 
     def files(self, request: Request, options: Options) -> Dict[str, bytes]:
         """The directory that gcloud uploads, by path."""

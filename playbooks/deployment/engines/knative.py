@@ -86,6 +86,9 @@ class Knative(Engine):
     settings = (TOKEN,)
     options = (IMAGE, BROKER)
 
+    def seen_by(self, function: str, namespace: str) -> str:
+        return f"kubectl get ksvc {function} -n {namespace}"
+
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
         found = []
@@ -156,7 +159,7 @@ class Knative(Engine):
         print_done([("removed", f"{invocation.namespace}/{function}")])
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        return rights.with_account(request, invocation.namespace)
+        return rights.with_account(request, invocation.namespace, self.name)
 
     def objects(
         self, request: Request, invocation: Invocation, *, fresh: bool = False

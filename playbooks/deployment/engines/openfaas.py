@@ -91,6 +91,9 @@ class OpenFaas(Engine):
     def named(self, request: Request, invocation: Invocation) -> str:
         return f"{_namespace(invocation.options)}/{request.function}"
 
+    def seen_by(self, function: str, namespace: str) -> str:
+        return f"faas-cli describe {function} -n {namespace}"
+
     def problems(self, request: Request, options: Options) -> List[str]:
         image, gateway = options.own.get(IMAGE.name), options.own.get(GATEWAY.name)
         found = pushed.problems(request)
@@ -160,7 +163,7 @@ class OpenFaas(Engine):
         print_done([("removed", f"{namespace}/{function}")])
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        return rights.with_account(request, _namespace(invocation.options))
+        return rights.with_account(request, _namespace(invocation.options), self.name)
 
     def write(self, request: Request, options: Options, directory: str) -> None:
         """What faas-cli takes: a stack.yaml, and the directory that it names."""

@@ -3,11 +3,16 @@ rights that it declares, for whoever the function is, and its ledger. For ``kube
 
 from __future__ import annotations
 
+import json
 from typing import Dict, List, Sequence
 
 from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, LEDGER, Manifest
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.request.request import Request
+
+# On the binding of its ledger, on which it has no rights: what the function is. The settings are
+# JSON, of those that are no secrets.
+PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
 
 MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "falco-playbooks"
 
@@ -26,26 +31,47 @@ def selector(function: str, namespace: str) -> str:
     return ",".join(f"{key}={value}" for key, value in labels(function, namespace).items())
 
 
-def rights(request: Request, namespace: str, subjects: Sequence[Manifest]) -> List[Manifest]:
-    """``namespace``: that of the ledger. ``subjects``: as a binding has them."""
+def rights(
+    request: Request, namespace: str, subjects: Sequence[Manifest], *, engine: str = ""
+) -> List[Manifest]:
+    """``namespace``: that of the ledger. ``subjects``: as a binding has them. ``engine``: by name;
+    ``falco-playbook`` finds a function by it."""
     made = [*access.roles(request, namespace), *ledger.ledger(request, namespace)]
-    return [_granted(each, labels(request.function, namespace), subjects) for each in made]
+    return [_granted(each, request, namespace, subjects, engine) for each in made]
 
 
-def _granted(manifest: Manifest, ours: Dict[str, str], subjects: Sequence[Manifest]) -> Manifest:
-    metadata = manifest["metadata"]
-    kept = {LEDGER: "true"} if LEDGER in metadata["labels"] else {}
-    found = {**manifest, "metadata": {**metadata, "labels": {**ours, **kept}}}
+def _granted(
+    manifest: Manifest,
+    request: Request,
+    namespace: str,
+    subjects: Sequence[Manifest],
+    engine: str,
+) -> Manifest:
+    found = ours(manifest, request.function, namespace)
+    if LEDGER in manifest["metadata"]["labels"]:
+        found["metadata"]["labels"][LEDGER] = "true"
     if "subjects" in found:
         found["subjects"] = list(subjects)
+        if engine and LEDGER in found["metadata"]["labels"]:
+            found["metadata"]["annotations"] = _record(request, engine)
     return found
 
 
-def with_account(request: Request, namespace: str) -> List[Manifest]:
+def _record(request: Request, engine: str) -> Dict[str, str]:
+    given = {s.name: request.values[s.name] for s in request.settings if s.name in request.values}
+    plain = {name: text for name, text in given.items() if name not in request.secrets}
+    return {
+        PLAYBOOK: request.playbook.name,
+        ENGINE: engine,
+        SETTINGS: json.dumps(plain, sort_keys=True, ensure_ascii=False),
+    }
+
+
+def with_account(request: Request, namespace: str, engine: str) -> List[Manifest]:
     """The same for a function of this cluster, which has an account of its own."""
     who = service_account(request.function, namespace)
-    account = access.service_account(request, namespace)
-    return [ours(account, request.function, namespace), *rights(request, namespace, who)]
+    account = ours(access.service_account(request, namespace), request.function, namespace)
+    return [account, *rights(request, namespace, who, engine=engine)]
 
 
 def ours(manifest: Manifest, function: str, namespace: str) -> Manifest:
