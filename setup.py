@@ -54,6 +54,7 @@ setup(
         "knative": ["h11>=0.14"],
         "local": ["nats-py>=2.7"],
         "otel": ["opentelemetry-sdk>=1.20", "opentelemetry-exporter-otlp-proto-http>=1.20"],
+        "notify": ["apprise>=1.9"],
         "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14", *FASTER],
     },

@@ -11,6 +11,7 @@
      |    +-- ContainerIdPending    the API does not know the container's id yet
      |    +-- SlackUnavailable      no answer, a timeout, or a 5xx of Slack
      |    +-- WebhookUnavailable    the same of a webhook
+     |    +-- NotificationFailed    a service was not told
      |    +-- GuardUnanswered       a guard could not be evaluated
      |    +-- EvidenceUnavailable   evidence could not be kept
      +-- PermanentError             the same alert will fail again
@@ -104,6 +105,10 @@ class SlackUnavailable(RetryableError):
 
 class WebhookUnavailable(RetryableError):
     reason = "webhook-unavailable"
+
+
+class NotificationFailed(RetryableError):
+    reason = "notification-failed"
 
 
 class GuardUnanswered(RetryableError):

@@ -33,6 +33,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
+from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome
 
 
@@ -391,6 +392,13 @@ class Slack(ABC):
     @abstractmethod
     def post(self, message: Mapping[str, Any]) -> None:
         """Post one message. Raises SlackRejected, SlackUnavailable or Throttled."""
+
+
+class Notifier(ABC):
+    @abstractmethod
+    def send(self, message: TextMessage) -> None:
+        """Tell all services. Raises NotificationFailed where one of them was not told; told again,
+        it tells only those that were not."""
 
 
 class Webhook(ABC):

@@ -70,6 +70,11 @@ def telling(
 
         url, keys = (settings[each.name] for each in notifications.OF_PROGRAM)
         found.append(WebhookRecorder(SignedWebhook(url, keys, clock), playbook, options))
+    if notifications.PEOPLE in settings[notifications.TO.name]:
+        from playbooks.infrastructure.notifier import AppriseNotifier, NotifyRecorder
+
+        notifier = AppriseNotifier(settings[notifications.SERVICES.name])
+        found.append(NotifyRecorder(notifier, playbook, ledger, clock, options))
     return tuple(found)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.notifications import links, slack
-from playbooks.core.notifications.mitre import mitre
+from playbooks.core.notifications import facts, links, slack
 from playbooks.core.notifications.settings import LINKS
 from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Outcome
@@ -67,25 +66,7 @@ def message(alert: Alert, options: MessageOptions, playbook: str = "slack") -> D
     cluster = options.cluster(alert)
     blocks = [
         slack.section(alert.message or alert.rule),
-        *slack.facts(*_facts(alert, cluster)),
+        *slack.fields_of(facts.of_alert(alert, cluster)),
         *slack.linked(options, links.of_outcome(playbook, alert, None, cluster)),
     ]
     return slack.made(f"{alert.priority}: {alert.rule}", _COLOURS[alert.priority], blocks)
-
-
-def _facts(alert: Alert, cluster: str) -> List[Tuple[str, object]]:
-    claim = alert.claim
-    container = alert.fields.get("container.name")
-    known = container if isinstance(container, str) and not claim.host else ""
-    return [
-        ("Rule", alert.rule),
-        ("Priority", str(alert.priority)),
-        ("Time", alert.time),
-        ("Namespace", claim.namespace),
-        ("Pod", claim.pod),
-        ("Container", " ".join(part for part in (known, claim.container_id) if part)),
-        ("Node", alert.hostname),
-        ("Cluster", cluster),
-        ("MITRE", mitre(alert.tags)),
-        ("Tags", ", ".join(alert.tags)),
-    ]

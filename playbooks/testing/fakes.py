@@ -13,6 +13,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import Refused
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
+from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import (
     Clock,
@@ -21,6 +22,7 @@ from playbooks.core.ports import (
     Evidence,
     Ledger,
     LedgerStore,
+    Notifier,
     OwnPod,
     Slack,
     Webhook,
@@ -132,6 +134,14 @@ class RecordingSlack(Slack):
         self.messages: List[Mapping[str, Any]] = []
 
     def post(self, message: Mapping[str, Any]) -> None:
+        self.messages.append(message)
+
+
+class RecordingNotifier(Notifier):
+    def __init__(self) -> None:
+        self.messages: List[TextMessage] = []
+
+    def send(self, message: TextMessage) -> None:
         self.messages.append(message)
 
 

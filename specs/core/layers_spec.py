@@ -49,7 +49,7 @@ TWICE = {"Request"}
 # OUTCOMES_TO calls those who hear of outcomes.
 PLAYBOOKS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 VERBS = ("delete",)
-TOLD = ("webhook",)
+TOLD = ("notify", "webhook")
 
 # Imports one module as if it were the first of the package.
 ALONE = """\

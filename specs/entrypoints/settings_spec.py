@@ -49,6 +49,7 @@ ACTING = {
     "OUTCOMES_TO": "",
     "WEBHOOK_URL": "",
     "WEBHOOK_SECRET": "",
+    "NOTIFY_URLS": "",
     "RUNBOOK_URL": "",
     "LINK_URL": "",
 }
@@ -123,6 +124,7 @@ with description("The settings and rights of a playbook") as self:
                     "SLACK_WEBHOOK_URL",
                     "WEBHOOK_URL",
                     "WEBHOOK_SECRET",
+                    "NOTIFY_URLS",
                 ]
             )
         )
@@ -212,6 +214,12 @@ with description("The settings and rights of a playbook") as self:
         expect(declared("webhook")).to(equal({**own, **GUARDS}))
         expect(secrets("webhook")).to(equal([*own]))
         expect(verbs("webhook")).to(equal({}))
+
+    with it("are pinned for notify"):
+        own = {"NOTIFY_URLS": None, "RUNBOOK_URL": "", "LINK_URL": ""}
+        expect(declared("notify")).to(equal({**own, **GUARDS}))
+        expect(secrets("notify")).to(equal(["NOTIFY_URLS"]))
+        expect(verbs("notify")).to(equal({}))
 
     with it("need what OUTCOMES_TO names"):
         given = {"OUTCOMES_TO": "webhook", "WEBHOOK_URL": "https://x.example/"}

@@ -23,11 +23,13 @@ from playbooks.core import catalogue
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import InvalidAlert
+from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.reactions.call_webhook import CallWebhook
+from playbooks.reactions.notify_services import NotifyServices
 from playbooks.reactions.notify_slack import NotifySlack
 from playbooks.testing import (
     CONTAINER,
@@ -36,6 +38,7 @@ from playbooks.testing import (
     UID,
     FixedClock,
     InMemoryCluster,
+    RecordingNotifier,
     RecordingSlack,
     RecordingWebhook,
     a_document,
@@ -134,6 +137,7 @@ def proves(body: Any, pod: Pod) -> bool:
 # Reactions that change nothing in the cluster, with fakes of what they tell.
 TELLING: Dict[str, Callable[[], Reaction]] = {
     "slack": lambda: NotifySlack(RecordingSlack()),
+    "notify": lambda: NotifyServices(RecordingNotifier(), Redaction(), MessageOptions()),
     "webhook": lambda: CallWebhook(RecordingWebhook(), Redaction()),
 }
 

@@ -24,6 +24,8 @@ FIELDS = (
 # Characters of a field's value.
 LONGEST = 200
 
+Fields = Mapping[str, str]
+
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 

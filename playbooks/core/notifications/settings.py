@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
@@ -25,6 +26,23 @@ def or_nothing(kind: Kind) -> Kind:
 
     return given
 
+
+def service_urls(value: str) -> Tuple[str, ...]:
+    """Which services they are of, apprise knows."""
+    found = tuple(value.split())
+    for number, url in enumerate(found, 1):
+        if not _SERVICE.match(url) or not url.isprintable():
+            raise ValueError(
+                f"URLs of services, such as tgram://TOKEN/CHAT; number {number} is none"
+            )
+        if url.lower().startswith("http://"):
+            secure_url(url)
+    if not found:
+        raise ValueError("URLs of services, such as tgram://TOKEN/CHAT")
+    return found
+
+
+_SERVICE = re.compile("[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 
 optional_url = or_nothing(http_url)
 
@@ -58,11 +76,24 @@ TARGET_SECRET = Setting(
     secret=True,
 )
 
+# Of the services that are told, as people hear of things.
+SERVICES = Setting(
+    "NOTIFY_URLS",
+    service_urls,
+    None,
+    "The services that are told, as apprise writes them: `tgram://TOKEN/CHAT`, one a line or"
+    " separated by spaces",
+    secret=True,
+)
+
 OF_PROGRAM = (TARGET_URL, TARGET_SECRET)
 
 #: What hears of outcomes, and which settings it needs for that.
-PROGRAM = "webhook"
-_NEEDED: Dict[str, Tuple[Setting, ...]] = {PROGRAM: OF_PROGRAM}
+PROGRAM, PEOPLE = "webhook", "notify"
+_NEEDED: Dict[str, Tuple[Setting, ...]] = {PROGRAM: OF_PROGRAM, PEOPLE: (SERVICES,)}
+
+# What they install.
+_INSTALLED = {PROGRAM: "requests", PEOPLE: "apprise"}
 
 
 def destinations(value: str) -> Tuple[str, ...]:
@@ -76,7 +107,8 @@ TO = Setting(
     "OUTCOMES_TO",
     destinations,
     "",
-    "Who else hears of outcomes, comma-separated: `webhook`, of every one, as a CloudEvent",
+    "Who else hears of outcomes, comma-separated: `webhook`, of every one, as a CloudEvent;"
+    " `notify`, of those that people should hear of, in the words of Slack's messages",
 )
 RUNBOOK = Setting(
     "RUNBOOK_URL",
@@ -141,4 +173,6 @@ def to_slack(values: Mapping[str, str]) -> bool:
 
 
 def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
-    return ("requests",) if to_slack(values) or names(values.get(TO.name, "")) else ()
+    told = names(values.get(TO.name, ""))
+    found = (package for name, package in _INSTALLED.items() if name in told)
+    return tuple(dict.fromkeys((*(["requests"] if to_slack(values) else []), *found)))

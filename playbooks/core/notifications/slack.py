@@ -7,14 +7,12 @@ and https://docs.slack.dev/messaging/formatting-message-text.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
-from playbooks.core.notifications import kinds, links
-from playbooks.core.notifications.mitre import mitre
+from playbooks.core.notifications import facts, kinds, links
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
 
@@ -36,9 +34,6 @@ LONGEST_TEXT = 3000
 LONGEST_FIELD = 2000
 
 MOST_FIELDS = 10
-
-# A command that a person may copy: ours, with names of Kubernetes' objects.
-_COMMAND = re.compile(r"[\w ./:=-]{1,500}", re.ASCII)
 
 Object = Dict[str, Any]
 
@@ -75,16 +70,8 @@ def message(
     title = sentence(playbook, kind, outcome)
     cluster = options.cluster(alert)
     blocks = [section(outcome.message or title)]
-    blocks += facts(
-        ("Rule", alert.rule),
-        ("Priority", str(alert.priority)),
-        ("Time", alert.time),
-        ("Reason", outcome.reason),
-        ("Cluster", cluster),
-        ("MITRE", mitre(alert.tags)),
-        ("Trace", outcome.trace_id),
-    )
-    blocks += commands(*_commands(playbook, kind, outcome, options))
+    blocks += fields_of(facts.of_outcome(alert, outcome, cluster))
+    blocks += commands(*facts.commands(playbook, outcome, options.namespace))
     fields = links.of_outcome(playbook, alert, outcome, cluster)
     blocks += linked(options, fields)
     checks = [f"{number}. {check}" for number, check in enumerate(outcome.why, 1)]
@@ -124,23 +111,6 @@ def _place(outcome: Outcome) -> str:
     return "all namespaces" if tripped in ("", "*") else f"namespace {tripped}"
 
 
-def _commands(
-    playbook: str, kind: str, outcome: Outcome, options: MessageOptions
-) -> Iterator[Tuple[str, str]]:
-    chosen = f"-p {playbook}" + (f" -n {options.namespace}" if options.namespace else "")
-    undo = outcome.details.get("undo")
-    if undo and kind in (kinds.ACTED, kinds.FAILED):
-        yield "To undo it", str(undo)
-    tripped = str(outcome.details.get("tripped") or "")
-    if kind == kinds.TRIPPED:
-        place = f" --budget-of {tripped}" if tripped not in ("", "*") else ""
-        yield "To reset the budget", f"falco-playbook reset {chosen}{place}"
-    if outcome.reason == "paused":
-        yield "To resume it", f"falco-playbook resume {chosen}"
-    if kind in (kinds.HELD, kinds.TRIPPED, kinds.FAILED):
-        yield "To see the alert", f"falco-playbook dead {chosen}"
-
-
 # The parts of a message
 
 
@@ -157,7 +127,7 @@ def section(*lines: str) -> Object:
     return {"type": "section", "text": plain_text(LONGEST_TEXT, *lines)}
 
 
-def facts(*named: Tuple[str, object]) -> List[Object]:
+def fields_of(named: facts.Facts) -> List[Object]:
     """A section with the name and value of each that there is; a time as the reader's clock has
     it."""
     fields = [
@@ -169,12 +139,8 @@ def facts(*named: Tuple[str, object]) -> List[Object]:
 
 
 def commands(*named: Tuple[str, str]) -> List[Object]:
-    """A section with commands to copy; what is not one of ours is left out."""
-    lines = [
-        f"*{name}*: `{escaped(command, LONGEST_FIELD)}`"
-        for name, command in named
-        if _COMMAND.fullmatch(command)
-    ]
+    """A section with commands to copy."""
+    lines = [f"*{name}*: `{escaped(command, LONGEST_FIELD)}`" for name, command in named]
     return [_section("\n".join(lines))] if lines else []
 
 

@@ -109,7 +109,7 @@ with description("The archive of a playbook") as self:
 
     with it("is small"):
         for playbook in catalogue.names():
-            expect(len(made(playbook))).to(be_below(192 * 1024))
+            expect(len(made(playbook))).to(be_below(256 * 1024))
 
     with description("of a package of its own"):
         with before.each:

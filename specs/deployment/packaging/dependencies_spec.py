@@ -56,15 +56,20 @@ with description("The requirements of a function") as self:
         expect(delete.installs({"SLACK_OUTCOMES": "true"})).to(
             equal(("urllib3", "pyyaml", "requests"))
         )
-        expect(delete.installs({"OUTCOMES_TO": "webhook"})).to(
-            equal(("urllib3", "pyyaml", "requests"))
-        )
+        for told, more in (("webhook", ["requests"]), ("webhook,notify", ["requests", "apprise"])):
+            expect(delete.installs({"OUTCOMES_TO": told})).to(equal(("urllib3", "pyyaml", *more)))
         expect(delete.installs({"SLACK_OUTCOMES": "false"})).to(equal(("urllib3", "pyyaml")))
 
     with it("have what the packages need too"):
         expect(requirements(["requests"])).to(
             contain("certifi==", "charset-normalizer==", "idna==", "requests==", "urllib3==")
         )
+
+    with it("fit together, whoever is told and wherever evidence is kept"):
+        every = {"OUTCOMES_TO": "webhook,notify", "EVIDENCE_URL": "s3://evidence"}
+        needed = requirements(catalogue.load("delete").installs(every))
+
+        expect(needed).to(contain("apprise==", "s3fs==", "urllib3==1.26.20\n"))
 
     with it("name each distribution once"):
         expect(requirements(["urllib3", "requests"])).to(equal(requirements(["requests"])))
