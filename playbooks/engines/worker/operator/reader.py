@@ -15,12 +15,16 @@ from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Unusable
 
-# Messages of one request, seconds for the next message to come, and seconds after which the server
-# removes a consumer that nobody asks.
-BATCH, WAIT, INACTIVE = 250, 5.0, 30
+# Messages of one request, and seconds for the next message to come.
+BATCH, WAIT = 250, 5.0
 
-# The status where a consumer of the name is there that differs.
-TAKEN = 400
+# Seconds after which the server removes a consumer that nobody asks: one that is removed when all
+# is read, and one that stays, whose name the next reading may need.
+INACTIVE, STAYS = 30, 10
+
+# Where a consumer of the name is there that differs: status and err_code of the servers' versions
+# (JSConsumerCreateErrF of nats-server's errors.json).
+TAKEN_STATUS, TAKEN_CODE = 400, 10012
 
 Batch = List[Tuple[Origin, Any]]
 
@@ -37,11 +41,12 @@ async def batches(
 ) -> AsyncIterator[Batch]:
     """``start``: where to begin, in the words of a consumer's configuration. ``deadline``: of
     time.monotonic(), after which nothing more is asked for. ``remove``: remove the consumer at the
-    end, where the user may; else the server does so after 30 s.
+    end, where the user may; else the server does so after 10 s.
 
     Raises Unusable or ApiError.
     """
-    name = await _made(jetstream, stream, subject, start)
+    inactive = INACTIVE if remove else STAYS
+    name = await _made(jetstream, stream, subject, start, inactive)
     try:
         while True:
             batch = await _batch(connection, f"{stream}.{name}", deadline)
@@ -54,16 +59,19 @@ async def batches(
             await jetstream.delete_consumer(stream, name)
 
 
-async def _made(jetstream: JetStream, stream: str, subject: str, start: Mapping[str, Any]) -> str:
+async def _made(
+    jetstream: JetStream, stream: str, subject: str, start: Mapping[str, Any], inactive: int
+) -> str:
     """The name of a consumer that nobody else reads with at the moment."""
     names = random.sample(jetstream.readers, len(jetstream.readers))
     # Where all are in use: not every user may have more.
     for name in (*names, f"falco-reader-{secrets.token_hex(4)}"):
         try:
-            await jetstream.add_consumer(stream, _consumer(name, subject, start))
+            await jetstream.add_consumer(stream, _consumer(name, subject, start, inactive))
             return name
         except ApiError as error:
-            if name not in names or error.status != TAKEN:
+            taken = error.status == TAKEN_STATUS or error.code == TAKEN_CODE
+            if name not in names or not taken:
                 raise
     raise AssertionError
 
@@ -95,7 +103,9 @@ async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
     return found
 
 
-def _consumer(name: str, subject: str, start: Mapping[str, Any]) -> ConsumerConfig:
+def _consumer(
+    name: str, subject: str, start: Mapping[str, Any], inactive: int
+) -> ConsumerConfig:
     """One that acknowledges nothing, and is gone when nobody asks it any more."""
     return ConsumerConfig(
         name=name,
@@ -103,7 +113,7 @@ def _consumer(name: str, subject: str, start: Mapping[str, Any]) -> ConsumerConf
         filter_subject=subject,
         **start,
         ack_policy=AckPolicy.NONE,
-        inactive_threshold=INACTIVE,
+        inactive_threshold=inactive,
         mem_storage=True,
         # It cannot be edited: whoever has the same consumer already, keeps it alone.
         max_waiting=8 + secrets.randbelow(500),

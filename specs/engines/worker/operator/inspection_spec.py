@@ -10,22 +10,25 @@ from playbooks.engines.worker.nats.jetstream import ApiError
 from playbooks.engines.worker.operator.inspection import AlertCounts, Bounds, summary
 from playbooks.testing import NOW, a_document
 
+# What a server answers where a consumer of the name is there.
+TAKEN = {"code": 400, "description": "max waiting can not be updated"}
+
 EVERYTHING = Bounds(Instant(0))
 
 
 class FakeJetStream:
-    """``taken``: names of consumers that somebody else has."""
+    """``taken``: names of consumers that somebody else has. ``refusal``: what it then answers."""
 
     readers = ("reader-0", "reader-1")
 
-    def __init__(self, *taken):
-        self.taken = taken
+    def __init__(self, *taken, refusal=TAKEN):
+        self.taken, self.refusal = taken, refusal
         self.made = []
         self.deleted = []
 
     async def add_consumer(self, stream, config):
         if config.name in self.taken:
-            raise ApiError({"code": 400, "description": "max waiting can not be updated"})
+            raise ApiError(self.refusal)
         self.made.append((stream, config.as_dict()))
 
     async def delete_consumer(self, stream, name):
@@ -132,6 +135,14 @@ with description("What the alerts of a stream say about their pods") as self:
             self.found((1, 1, "falco.error.x", fields()))
 
             expect(self.jetstream.deleted).to(equal([expected]))
+
+    with it("is read under another name where a server says of a taken one that it cannot change"):
+        refusal = {"code": 500, "err_code": 10012, "description": "start time can not be updated"}
+        for _ in range(8):  # The order is random.
+            self.jetstream = FakeJetStream("reader-0", refusal=refusal)
+            self.found((1, 1, "falco.error.x", fields()))
+
+            expect(self.jetstream.deleted).to(equal(["reader-1"]))
 
     with it("is read in batches, until nothing is left"):
         many = [(n, 1, "falco.error.x", fields()) for n in range(1, 601)]
