@@ -114,7 +114,7 @@ def _every_name(resource: str, verb: str, wanted: Set[str], before: Set[Right]) 
 
 
 def _described(places: Set[str]) -> str:
-    return "the whole cluster" if "" in places else _listed(sorted(places)) or "nowhere"
+    return "the whole cluster" if "" in places else _listed(sorted(places)) or "not granted"
 
 
 def _listed(words: Iterable[str]) -> str:

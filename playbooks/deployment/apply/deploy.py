@@ -109,7 +109,7 @@ def deploy(
         if keep_failed and isinstance(error, RolloutFailed):
             error.args = (f"{error}\n{_KEPT}",)
             raise
-        _undo(transaction, error)
+        _undo(transaction, error, new=owner is None)
         raise
     return Deployed(transaction.report, warnings, stored)
 
@@ -239,7 +239,7 @@ def _place(objects: Objects) -> Tuple[str, str]:
     return metadata["namespace"], metadata["name"]
 
 
-def _undo(transaction: Transaction, error: BaseException) -> None:
+def _undo(transaction: Transaction, error: BaseException, *, new: bool) -> None:
     """Undo what was done until then, and let the error say what became of it."""
     failed = transaction.undo()
     if not isinstance(error, PlaybookError):
@@ -250,4 +250,6 @@ def _undo(transaction: Transaction, error: BaseException) -> None:
         said = "the rollback failed in part; look at these:\n" + "\n".join(failed)
     else:
         said = "rolled back: the function is as it was before; what -S sets up stays"
+        if new:
+            said = "rolled back: nothing of the function is left; what -S sets up stays"
     error.args = (f"{error}\n{said}",)

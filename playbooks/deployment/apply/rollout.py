@@ -96,8 +96,9 @@ def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
         logs = [_log(cluster, deployment, name, lines=100) for name in names[:1]]
     except PlaybookError:
         return []
-    found = [_warning(line) for text in logs for line in text.splitlines()]
-    return [f"the worker says: {said}" for said in dict.fromkeys(found) if said]
+    found = [_parsed(line) for text in logs for line in text.splitlines()]
+    times = {str(said["message"]): said for said in found if said.get("level") == "warning"}
+    return [f"the worker says: {said}{_since(line)}" for said, line in times.items()]
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _said(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Sympt
     if symptom is None or symptom.container != name or symptom.crashed:
         return _Said()
     try:
-        text = _log(cluster, deployment, symptom.pod, name, lines=SAID_LINES)
+        text = _log(cluster, deployment, symptom.pod, lines=SAID_LINES)
     except PlaybookError:
         return _Said()
     words = ""
@@ -175,26 +176,29 @@ def _failure(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Sy
     said = f"{where or shown(deployment)} did not become ready: {symptom.says}"
     if not symptom.container:
         return said
+    return f"{said}\n{end_of_log(cluster, deployment['metadata']['namespace'], symptom)}"
+
+
+def end_of_log(cluster: ClusterObjects, namespace: str, symptom: Symptom) -> str:
+    """Of the container that ``symptom`` names, in lines."""
+    pod, container, previous = symptom.pod, symptom.container, symptom.crashed
     try:
-        text = _log(cluster, deployment, symptom.pod, symptom.container, previous=symptom.crashed)
+        text = cluster.logs(namespace, pod, container, lines=LOG_LINES, previous=previous)
     except PlaybookError as error:
-        return f"{said}\nits log cannot be read: {error}"
+        return f"its log cannot be read: {error}"
     lines = "\n".join(f"  | {_plain(line)}" for line in text.strip().splitlines())
-    return f"{said}\nits log ends with\n{lines}" if lines else f"{said}\nits log is empty"
+    return f"its log ends with\n{lines}" if lines else "its log is empty"
 
 
 def _log(
     cluster: ClusterObjects,
     deployment: Manifest,
     pod: str,
-    container: str = "",
     *,
-    lines: int = LOG_LINES,
-    previous: bool = False,
+    lines: int,
 ) -> str:
     metadata = deployment["metadata"]
-    name = container or metadata["name"]
-    return cluster.logs(metadata["namespace"], pod, name, lines=lines, previous=previous)
+    return cluster.logs(metadata["namespace"], pod, metadata["name"], lines=lines)
 
 
 def _plain(line: str) -> str:
@@ -203,9 +207,10 @@ def _plain(line: str) -> str:
     return f"{said['level']}: {said['message']}" if said else line
 
 
-def _warning(line: str) -> str:
-    said = _parsed(line)
-    return str(said["message"]) if said and said["level"] == "warning" else ""
+def _since(line: Manifest) -> str:
+    """When it was said: a worker that was there before may have said it long ago."""
+    when = str(line.get("time", ""))
+    return f" ({when.partition('.')[0].rstrip('Z')}Z)" if when else ""
 
 
 def _parsed(line: str) -> Manifest:

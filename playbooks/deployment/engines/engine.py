@@ -73,9 +73,7 @@ from playbooks.deployment.terminal import confirmed, documents, print_done, prin
 
 _NOT_ASKED_FOR = "deploying would change what was not asked for:"
 _MAKES_SECRETS = "deploy_playbook secrets makes it once, --show-secrets prints it"
-_AGREE = (
-    "nothing was changed; --reuse-settings keeps what is deployed, --yes agrees to these changes"
-)
+_KEEP, _AGREE = "--reuse-settings keeps what is deployed, ", "--yes agrees to these changes"
 
 
 @dataclass(frozen=True)
@@ -302,7 +300,9 @@ class ClusterEngine(Engine):
         if invocation.options.yes:
             print_messages("warning", changes)
         elif not sys.stdin.isatty():
-            raise DeploymentError("\n".join([_NOT_ASKED_FOR, *changes, _AGREE]))
+            keep = "" if invocation.options.reuse else _KEEP
+            advice = f"nothing was changed; {keep}{_AGREE}"
+            raise DeploymentError("\n".join([_NOT_ASKED_FOR, *changes, advice]))
         elif not confirmed(changes):
             raise DeploymentError("nothing was changed")
 

@@ -12,9 +12,10 @@ from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, re
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.instant import Instant
-from playbooks.deployment.apply import symptoms
+from playbooks.deployment.apply import rollout, symptoms
 from playbooks.deployment.apply.set_up import apply, is_ours
-from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.apply.symptoms import Symptom
+from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.nats import manifests, users
@@ -87,12 +88,13 @@ def install(
     """Make what is missing, and return what to do next, in lines. Raises DeploymentError.
 
     Users that are there keep their passwords. A new user means a new configuration, with which the
-    server starts again: its clients connect again by themselves.
+    server starts again: its clients connect again by themselves. A Job that failed is made again.
     """
     _refuse_theirs(cluster)
     passwords = _passwords(cluster, wanted.worker)
     objects = _objects(cluster, passwords, wanted)
-    progress(apply(cluster, objects))
+    progress(_without_failed(cluster, objects, sleep))
+    progress(apply(cluster, _not_there_once(cluster, objects)))
     _wait(cluster, objects, progress=lambda line: progress([("waiting", line)]), sleep=sleep)
     return _next_steps(_falco_namespace(cluster), passwords)
 
@@ -119,9 +121,25 @@ def _objects(
     cluster: ClusterObjects, passwords: Mapping[str, str], wanted: Installation
 ) -> List[Manifest]:
     rights = {worker.user: _rights(cluster, worker) for worker in _workers(passwords)}
-    objects = _all(passwords, rights, _falco_namespace(cluster), wanted)
+    return _all(passwords, rights, _falco_namespace(cluster), wanted)
+
+
+def _not_there_once(cluster: ClusterObjects, objects: List[Manifest]) -> List[Manifest]:
     there = {identity(m) for m in cluster.get([o for o in objects if o["kind"] in _MADE_ONCE])}
     return [each for each in objects if identity(each) not in there]
+
+
+def _without_failed(
+    cluster: ClusterObjects, objects: List[Manifest], sleep: Sleep
+) -> List[Tuple[str, str]]:
+    """Remove the Jobs that failed earlier, so that they are made again."""
+    found = cluster.get([each for each in objects if each["kind"] == "Job"])
+    failed = [each for each in found if _failure(each)]
+    for each in failed:
+        cluster.delete(each)
+    for left in until_gone(cluster, failed, sleep=sleep):
+        raise DeploymentError(stuck(left))
+    return [("removed", f"{shown(each)}, which failed earlier") for each in failed]
 
 
 def _rights(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
@@ -270,24 +288,42 @@ def _state(cluster: ClusterObjects, manifest: Manifest) -> str:
 
 def _refuse_failed(cluster: ClusterObjects, waits: List[Manifest]) -> None:
     for manifest in waits:
-        conditions = (manifest.get("status") or {}).get("conditions") or ()
-        failed = [c for c in conditions if c["type"] == "Failed" and c["status"] == "True"]
-        found = [s for s in map(symptoms.of_pod, _pods(cluster, manifest)) if s and s.final]
-        if not failed and not found:
+        failure = _failure(manifest)
+        found = [s for s in map(symptoms.of_pod, _pods(cluster, manifest)) if s]
+        final = [s for s in found if s.final]
+        if not failure and not final:
             continue
-        says = found[0].says if found else f"{failed[0].get('reason')}: {failed[0].get('message')}"
+        says = final[0].says if final else failure
         where = f"-n {manifest['metadata']['namespace']}"
-        kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
-        raise DeploymentError(
-            f"{shown(manifest)} failed: {says}\nits log: kubectl logs {kind}/{name} {where}"
-            f" --all-containers\ntry again: kubectl delete {kind} {name} {where}, and run this"
-            " command again"
-        )
+        again = "run this command again"
+        if manifest["kind"] == "StatefulSet":
+            name = manifest["metadata"]["name"]
+            again = f"kubectl delete statefulset {name} {where}, and {again}"
+        log = _log(cluster, manifest, [*final, *found])
+        raise DeploymentError(f"{shown(manifest)} failed: {says}{log}\ntry again: {again}")
+
+
+def _failure(job: Manifest) -> str:
+    """Why a Job failed, or "": it did not, or is no Job."""
+    for condition in (job.get("status") or {}).get("conditions") or ():
+        if (condition["type"], condition["status"]) == ("Failed", "True"):
+            return f"{condition.get('reason')}: {condition.get('message')}"
+    return ""
+
+
+def _log(cluster: ClusterObjects, manifest: Manifest, found: List[Symptom]) -> str:
+    """The end of the log of what failed, in lines."""
+    logged = next((symptom for symptom in found if symptom.container), None)
+    if logged is None:
+        return ""
+    return "\n" + rollout.end_of_log(cluster, manifest["metadata"]["namespace"], logged)
 
 
 def _pods(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
-    labels = manifest["spec"]["template"]["metadata"]["labels"]
-    selector = f"app.kubernetes.io/name={labels['app.kubernetes.io/name']}"
+    key = "app.kubernetes.io/name"
+    selector = f"{key}={manifest['spec']['template']['metadata']['labels'][key]}"
+    if manifest["kind"] == "Job":  # Not those of another one, which may have failed.
+        selector = f"job-name={manifest['metadata']['name']}"
     return cluster.list(("pods",), namespace=manifest["metadata"]["namespace"], selector=selector)
 
 

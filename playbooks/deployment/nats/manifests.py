@@ -103,7 +103,7 @@ def streams(
         **_object("batch/v1", "Job", name, NAMESPACE),
         "spec": {
             "activeDeadlineSeconds": _JOB_WITHIN,
-            "backoffLimit": 4,
+            "backoffLimit": 2,
             "ttlSecondsAfterFinished": 3600,
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },

@@ -24,6 +24,8 @@ _VARIABLES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("NATS_URL", "FUNC_TIMEOUT", "KUBECONFIG", "STANDIN_OBJECTS", "TZ"),
     *("AWS_CA_BUNDLE", "AWS_DEFAULT_REGION", "AWS_REGION"),
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CERT"),
+    *("PIP_DEFAULT_TIMEOUT", "PIP_RETRIES"),
 )
 
 T = TypeVar("T")

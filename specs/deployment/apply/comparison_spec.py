@@ -175,7 +175,7 @@ with description("Deploying again") as self:
                 equal(
                     [
                         "rights to get, list, watch daemonsets.apps; delete, list, watch pods: was"
-                        " nowhere, now shop"
+                        " not granted, now shop"
                     ]
                 )
             )
@@ -189,7 +189,7 @@ with description("Deploying again") as self:
             role = self.cluster.the("Role", "falco-delete-ledger")
             role["rules"][0]["resourceNames"] = ["another"]
             expect(said(self.deploy(*DELETE))).to(
-                equal([f"rights to get, patch configmaps/{name[0]}: was nowhere, now default"])
+                equal([f"rights to get, patch configmaps/{name[0]}: was not granted, now default"])
             )
 
         with it("asks nothing for a namespace less"):

@@ -144,7 +144,9 @@ with description("Deploying") as self:
                 cluster = FakeObjects()
                 cluster.failures["create", kind] = PlaybookError("timed out")
 
-                expect(the_error_of(cluster)).to(contain("timed out", "rolled back"))
+                expect(the_error_of(cluster)).to(
+                    contain("timed out", "rolled back: nothing of the function is left")
+                )
                 expect(cluster.names).to(be_empty)
 
         with it("leaves nothing behind when it is interrupted after any step"):

@@ -214,13 +214,16 @@ with description("Waiting for the workers") as self:
 
         expect(self.error(pod)).to(contain("made no pods"))
 
-    with it("warns of what the worker warns of"):
+    with it("warns of what the worker warns of, each once, and says when it was said last"):
         warning = {"level": "warning", "message": "this NATS server accepts anonymous connections"}
-        self.cluster.logged["falco-delete-x", "falco-delete"] = json.dumps(warning)
+        times = ("2026-11-21T09:00:00.123456789Z", "2026-11-21T09:00:01.5Z")
+        lines = [json.dumps({**warning, "time": each}) for each in times]
+        self.cluster.logged["falco-delete-x", "falco-delete"] = "\n".join(lines)
         self.cluster._store(a_pod(ready=True), uid="y")
 
+        said = "the worker says: this NATS server accepts anonymous connections"
         expect(rollout.warnings(self.cluster, DEPLOYMENT)).to(
-            equal(["the worker says: this NATS server accepts anonymous connections"])
+            equal([f"{said} (2026-11-21T09:00:01Z)"])
         )
 
     with it("goes on where the failure is that of an earlier template"):
@@ -252,7 +255,7 @@ with description("Waiting for the workers") as self:
         answer = run(*KUBERNETES, cluster=cluster)
 
         expect(answer.code).to(equal(1))
-        expect(answer.err).to(contain("forbidden", "the function is as it was before"))
+        expect(answer.err).to(contain("forbidden", "nothing of the function is left"))
         expect(cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
     with it("keeps what does not become ready where that is asked for"):

@@ -69,6 +69,15 @@ with description("--reuse-settings") as self:
         expect(self.cluster.the("Deployment", "falco-delete")["spec"]["replicas"]).to(equal(3))
         expect(self.cluster.names).not_to(contain("ClusterRole falco-delete.default"))
 
+    with it("is not advised where it is given, and what was asked for takes more rights"):
+        self.deployed(*DELETE, *TOPIC, "-e", "NAMESPACES=shop")
+        wider = (*DELETE, "-e", "NAMESPACES=")
+
+        said = "nothing was changed; --yes agrees to these changes"
+        expect(run(*wider, *REUSE, cluster=self.cluster).err).to(contain(said))
+        kept = "--reuse-settings keeps what is deployed"
+        expect(run(*wider, *TOPIC, cluster=self.cluster).err).to(contain(kept))
+
     with it("takes the topics that are given instead of the deployed ones"):
         self.deployed(*DELETE, *TOPIC)
         self.deployed(*DELETE, *REUSE, "-t", "falco.critical.*", "--yes")

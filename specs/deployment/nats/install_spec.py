@@ -24,6 +24,28 @@ class Cluster(FakeObjects):
         return stored
 
 
+#: A Job's status.
+FAILED = {
+    "conditions": [
+        {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "m"}
+    ]
+}
+
+
+def a_failed_pod(name, job):
+    ended = {"terminated": {"reason": "Error", "exitCode": 1}}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "nats-io", "labels": {"job-name": job}},
+        "status": {"initContainerStatuses": [{"name": "install", "state": ended}]},
+    }
+
+
+def the_job(cluster):
+    (job,) = [m for (kind, _, _), m in cluster.objects.items() if kind == "Job"]
+    return job
+
+
 def text(secret, key):
     return base64.b64decode(secret["data"][key]).decode()
 
@@ -102,21 +124,49 @@ with description("-S --with-nats") as self:
         expect(answer.code).to(equal(1))
         expect(answer.err).to(contain("Service nats-io/nats is there, and deploy_playbook did not"))
 
-    with it("says why the streams could not be created, and how to try again"):
-        self.cluster.job = {
-            "conditions": [
-                {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "m"}
-            ]
-        }
-        answer = run(*WITH_NATS, cluster=self.cluster)
+    with description("where the Job that creates the streams fails"):
+        with before.each:
+            self.cluster.job = FAILED
 
-        expect(answer.code).to(equal(1))
-        expect(answer.err).to(contain("failed: DeadlineExceeded: m", "kubectl logs job/nats-str"))
+        def answer(self, *pods):
+            for name, job in pods:
+                self.cluster.objects["Pod", "nats-io", name] = a_failed_pod(name, job)
+            return run(*WITH_NATS, cluster=self.cluster)
+
+        with it("says why, with the end of its log"):
+            run(*WITH_NATS, cluster=self.cluster)
+            job = the_job(self.cluster)["metadata"]["name"]
+            self.cluster.logged["mine", "install"] = "ERROR: No matching distribution"
+            answer = self.answer(("another", "nats-streams-earlier"), ("mine", job))
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(
+                contain(
+                    "failed: DeadlineExceeded: m",
+                    "its log ends with",
+                    "  | ERROR: No matching distribution",
+                    "try again: run this command again",
+                )
+            )
+
+        with it("makes it again when the command is run again"):
+            self.answer()
+            self.cluster.job = {"succeeded": 1}
+            again = self.answer()
+
+            expect(again.code).to(equal(0))
+            expect(again.out).to(contain("which failed earlier\n", "created   Job nats-io/"))
+
+        with it("waits for one that an earlier run left at work"):
+            self.answer()
+            the_job(self.cluster)["status"] = {"active": 1}
+
+            expect(self.answer().err).to(contain("NATS is not ready after 600 s: Job"))
 
     with it("takes images for the server and for the Job, which then installs nothing"):
         run(*WITH_NATS, "--nats-image", "x/nats:1", "-i", "x/worker:1", cluster=self.cluster)
         pod = self.cluster.the("StatefulSet", "nats")["spec"]["template"]["spec"]
-        (job,) = [m for (kind, _, _), m in self.cluster.objects.items() if kind == "Job"]
+        job = the_job(self.cluster)
 
         expect(pod["containers"][0]["image"]).to(equal("x/nats:1"))
         expect(job["spec"]["template"]["spec"]["containers"][0]["image"]).to(equal("x/worker:1"))
@@ -124,8 +174,7 @@ with description("-S --with-nats") as self:
 
     with it("passes variables on to the installation"):
         run(*WITH_NATS, "-e", "PIP_INDEX_URL=http://index/", cluster=self.cluster)
-        (job,) = [m for (kind, _, _), m in self.cluster.objects.items() if kind == "Job"]
-        (install,) = job["spec"]["template"]["spec"]["initContainers"]
+        (install,) = the_job(self.cluster)["spec"]["template"]["spec"]["initContainers"]
 
         expect(install["env"]).to(contain({"name": "PIP_INDEX_URL", "value": "http://index/"}))
 

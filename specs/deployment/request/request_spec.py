@@ -119,12 +119,15 @@ with description("What was typed") as self:
 
     with description("about settings"):
         with it("is warned of a name that is no setting, and may be meant as a variable"):
-            answer = run("-d", *DELETE, "-e", "DRY=true", "-e", "HTTPS_PROXY=http://proxy:3128")
+            meant = ("HTTPS_PROXY=http://proxy:3128", "PIP_INDEX_URL=https://pypi.example/simple/")
+            variables = [word for each in ("DRY=true", *meant) for word in ("-e", each)]
+            answer = run("-d", *DELETE, *variables)
 
             expect(answer.err).to(
                 contain("DRY is no setting of delete: it is passed on as a variable")
             )
             expect(answer.err).not_to(contain("HTTPS_PROXY"))
+            expect(answer.err).not_to(contain("PIP_INDEX_URL"))
 
         with before.each:
             self.directory = tempfile.TemporaryDirectory()

@@ -103,9 +103,7 @@ async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
     return found
 
 
-def _consumer(
-    name: str, subject: str, start: Mapping[str, Any], inactive: int
-) -> ConsumerConfig:
+def _consumer(name: str, subject: str, start: Mapping[str, Any], inactive: int) -> ConsumerConfig:
     """One that acknowledges nothing, and is gone when nobody asks it any more."""
     return ConsumerConfig(
         name=name,
