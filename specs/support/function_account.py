@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping, Sequence
 
+import yaml
+
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.request.request import Request
 from specs.support.real_cluster import (
@@ -27,6 +29,14 @@ def granted(request: Request, namespace: str, *users: str) -> None:
             cleaned_up(each["metadata"]["name"], each["kind"])
     wanted = {"apiVersion": "v1", "kind": "List", "items": made}
     kubectl("create", "-f", "-", stdin=json.dumps(wanted))
+
+
+def applied(printed: str) -> None:
+    """Make what ``falco-playbook permissions`` printed, until the spec ends."""
+    for each in yaml.safe_load_all(printed):
+        if "namespace" not in each["metadata"]:
+            cleaned_up(each["metadata"]["name"], each["kind"])
+    kubectl("apply", "-f", "-", stdin=printed)
 
 
 def revoked(request: Request, namespace: str) -> None:

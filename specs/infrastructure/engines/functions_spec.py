@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from expects import be_empty, equal, expect, have_key
+from expects import be_empty, contain, equal, expect, have_key
 from mamba import after, before, description, it
 
 from playbooks.core import catalogue
@@ -25,10 +25,17 @@ from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, ask
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.function_account import allowed, granted, kubeconfig, revoked, token_with
+from specs.support.function_account import (
+    allowed,
+    applied,
+    granted,
+    kubeconfig,
+    revoked,
+    token_with,
+)
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
-from specs.support.openfaas import asked as asked_of_openfaas
+from specs.support.programs import falco_playbook
 
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
 PLUGIN = {
@@ -148,10 +155,11 @@ class Place:
         )
 
     def openfaas(self):
-        """The same, for a function of OpenFaaS that acts with a kubeconfig."""
+        """As the account that is printed for it, by its token in a kubeconfig."""
         words = ("-N", self.name, "-n", self.namespace, "-e", f"NAMESPACES={self.namespace}")
-        request, _ = asked_of_openfaas(*words)
-        user = {"token": token_with(request, self.namespace)}
+        _, printed = falco_playbook("permissions", "-p", "delete", "-E", "openfaas", *words)
+        applied(printed)
+        user = {"token": cluster.token_of(f"falco-{self.name}", self.namespace)}
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(kubeconfig(user, namespace=self.namespace))
         environ = {"KUBECONFIG": str(path)}
@@ -237,6 +245,20 @@ with description("A function of OpenFaaS on a real cluster") as self:
 
         expect((status, outcome["reason"])).to(equal((200, "deletion-accepted")))
         self.place.expect_only_the_first_gone()
+
+    with it("is known to falco-playbook, by the binding of its ledger"):
+        self.place.openfaas()
+        which = ("-N", self.place.name, "-n", self.place.namespace)
+        _, said = falco_playbook("status", *which, "-o", "json")
+        code, checked = falco_playbook("check", *which)
+        _, past = falco_playbook("history", *which)
+
+        (found,) = json.loads(said)
+        expect((found["engine"], found["playbook"])).to(equal(("openfaas", "delete")))
+        expect(found["settings"]).to(equal({"NAMESPACES": self.place.namespace}))
+        expect(checked).to(contain("faas-cli describe", "rights that it needs"))
+        expect((code, "is ready" in checked)).to(equal((0, True)))
+        expect(past).to(contain("no worker, and so no stream"))
 
 
 with description("Falcosidekick, to functions on a real cluster,") as self:
