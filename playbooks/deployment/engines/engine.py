@@ -159,7 +159,9 @@ class Engine(ABC):
 
     def diff(self, request: Request, invocation: Invocation) -> int:
         """Print how what is deployed would change. 1 where it would, else 0."""
-        raise UsageError([f"-E {self.name} has no objects that diff could compare"])
+        seen = self.seen_by(request.function, invocation.options.namespace or "NAMESPACE")
+        shows = f": {seen} shows what is deployed, and -d what would be" if seen else ""
+        raise UsageError([f"-E {self.name} has no objects that diff could compare{shows}"])
 
     def make_secrets(self, request: Request, invocation: Invocation) -> None:
         """Make the Secrets that what ``show`` prints refers to, and nothing else."""

@@ -128,12 +128,15 @@ class Knative(Engine):
             tool.kubectl(invocation.options, "apply", "-f", "-"), install=tool.KUBECTL, text=text
         )
 
+    def diff(self, request: Request, invocation: Invocation) -> int:
+        text = self._text(request, invocation)
+        differs = tool.differs(invocation.options, text, *_pruned(request, invocation))
+        return int(differs)
+
     def deploy(self, request: Request, invocation: Invocation) -> int:
         print_messages("warning", _warnings(request))
-        text = documents(self.objects(request, invocation, fresh=bool(request.secrets)))
-        # Triggers of topics that are not given any more go.
-        which = rights.selector(request.function, invocation.namespace)
-        pruned = ("--prune", "--prune-allowlist", "eventing.knative.dev/v1/Trigger", "-l", which)
+        text = self._text(request, invocation)
+        pruned = _pruned(request, invocation)
         words = tool.kubectl(invocation.options, "apply", *pruned, "-f", "-")
         tool.run(words, install=tool.KUBECTL, text=text)
         name, namespace = request.function, invocation.namespace
@@ -177,6 +180,9 @@ class Knative(Engine):
             *_triggers(request, namespace, own.get(BROKER.name, "default")),
         ]
 
+    def _text(self, request: Request, invocation: Invocation) -> str:
+        return documents(self.objects(request, invocation, fresh=bool(request.secrets)))
+
     def _files(self, request: Request, namespace: str) -> Manifest:
         archive = package_archive(
             request.playbook.name, [f"engines/knative/{name}" for name in ("__init__", "__main__")]
@@ -186,6 +192,12 @@ class Knative(Engine):
 
 
 ENGINE = Knative()
+
+
+def _pruned(request: Request, invocation: Invocation) -> List[str]:
+    """Triggers of topics that are not given any more go."""
+    which = rights.selector(request.function, invocation.namespace)
+    return ["--prune", "--prune-allowlist", "eventing.knative.dev/v1/Trigger", "-l", which]
 
 
 def _warnings(request: Request) -> List[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request.options import Options
@@ -41,6 +41,32 @@ def run(
     done = subprocess.run(list(words), input=text, text=True, cwd=directory, check=False)
     if done.returncode:
         raise DeploymentError(f"{words[0]} failed with exit code {done.returncode}")
+
+
+def differs(options: Options, text: str, *words: str) -> bool:
+    """Whether the cluster has these objects otherwise; kubectl prints how. Raises
+    DeploymentError."""
+    command = kubectl(options, "diff", *words, "-f", "-")
+    find(command[0], install=KUBECTL)
+    done = subprocess.run(command, input=text, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise DeploymentError(f"kubectl failed with exit code {done.returncode}")
+    return done.returncode == 1
+
+
+def heard(words: Sequence[str], *, install: str, directory: str) -> Tuple[int, str]:
+    """Its exit code, and what it says, which is printed, too. Raises DeploymentError."""
+    find(words[0], install=install)
+    done = subprocess.run(
+        list(words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=directory,
+        check=False,
+    )
+    print(done.stdout, end="", flush=True)
+    return done.returncode, done.stdout
 
 
 def shown(words: Sequence[str]) -> str:

@@ -176,6 +176,12 @@ with description("-E gcf") as self:
         expect(done.code).to(equal(1))
         expect(done.err).to(contain("gcloud is not on the PATH (https://cloud.google.com/sdk"))
 
+    with it("has nothing that diff could compare, and says what shows it"):
+        done = self.run("diff", *DELETE)
+
+        expect(done.code).to(equal(2))
+        expect(done.err).to(contain("gcloud functions describe falco-delete", "-d what would be"))
+
     with it("fails where gcloud fails"):
         Path(f"{self.gcloud}.fails").touch()
 

@@ -26,6 +26,7 @@ KUBECTL = """\
 #!/bin/sh
 for word in "$@"; do echo "$word" >>"$0.words"; done
 case "$*" in *"-f -") /bin/cat >"$0.stdin" ;; esac
+case "$*" in diff*) exit "$(/bin/cat "$0.differs")" ;; esac
 """
 
 
@@ -203,6 +204,16 @@ with description("-E knative") as self:
             expect(words).to(contain("--prune", "eventing.knative.dev/v1/Trigger"))
             expect(applied).to(equal(shown(*DELETE, *TOKEN)))
             expect(done.out).to(contain("knative-eventing.svc.cluster.local/responders/default"))
+
+        with it("say what deploying would change, with kubectl's exit code"):
+            codes = []
+            for code in ("0", "1", "3"):
+                Path(f"{self.kubectl}.differs").write_text(code)
+                codes.append(self.run("diff", *DELETE, *TOKEN).code)
+            compared = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
+
+            expect(codes).to(equal([0, 1, 2]))
+            expect(compared).to(equal(shown(*DELETE, *TOKEN)))
 
         with it("act on the cluster of the kubeconfig that was named"):
             self.run(*DELETE, *TOKEN, "--kubeconfig", "/a/config")

@@ -1,8 +1,11 @@
+import json
 import os
 import stat
 import subprocess
 import tempfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from unittest.mock import patch
 
 import yaml
@@ -26,6 +29,8 @@ KEEPING = """\
 if [ -e "$0.fails" ]; then exit 3; fi
 echo "$*" >>"$0.words"
 case "$*" in
+    diff*"-f -") exit 0 ;;
+    diff*) /bin/cat "$0.says"; exit "$(/bin/cat "$0.differs")" ;;
     up*) /bin/cp -r . "$0.directory" ;;
     *"-f -") /bin/cat >"$0.stdin" ;;
 esac
@@ -181,6 +186,20 @@ with description("-E openfaas") as self:
         ):
             expect(done.out).to(contain(text))
 
+    with it("says what deploying would change of the function, and of its rights"):
+        codes = []
+        for code, said in (
+            ("0", "YAML matches deployment, no differences found."),
+            ("1", "Differences found"),
+            ("1", "dial tcp 127.0.0.1:8080: connection refused"),
+        ):
+            self.kept("faas-cli.says").write_text(said)
+            self.kept("faas-cli.differs").write_text(code)
+            codes.append(self.run("diff", *DELETE, *TOKEN).code)
+
+        expect(codes).to(equal([0, 1, 2]))
+        expect(self.kept("kubectl.words").read_text()).to(contain("diff -f -"))
+
     with it("warns where alerts are taken from whoever reaches the gateway"):
         expect(self.run(*DELETE, "-d").err).to(contain("HTTP_TOKEN is not given"))
 
@@ -230,7 +249,35 @@ with description("-E openfaas") as self:
             expect(done.err).to(contain(text))
 
 
+class Gateway(BaseHTTPRequestHandler):
+    """Of an OpenFaaS that has these functions."""
+
+    functions = ()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.functions).encode())
+
+    def log_message(self, *_):
+        pass
+
+
 with description("faas-cli itself") as self:
+    with it("has -E openfaas say whether something differs"):
+        with HTTPServer(("127.0.0.1", 0), Gateway) as gateway:
+            url = f"http://127.0.0.1:{gateway.server_port}"
+            thread = Thread(target=gateway.serve_forever)
+            thread.start()
+            try:
+                done = run("diff", *SLACK, *LOADED, "--gateway", url, cluster=NoCluster())
+            finally:
+                gateway.shutdown()
+                thread.join(10)
+
+        expect((done.code, done.err)).to(equal((1, "")))
+        expect(done.out).to(contain("not deployed"))
+
     with it("reads the stack.yaml of -E openfaas, with every setting as it is"):
         request, options = asked(*TOKEN, "-e", "RULES=${HOME:-a}", "--gateway", "https://g.example")
         with tempfile.TemporaryDirectory() as directory:
