@@ -55,7 +55,8 @@ class Answer:
 
     ``reason``: the stable code of a refusal; empty lets the alert pass. ``held``: refused for now,
     to be released or dropped by a person. ``waits``: seconds after which it may pass, where that is
-    a matter of time.
+    a matter of time. ``facts`` and ``remark`` of one that lets an action pass become details of
+    the outcome, and words at the end of its message.
     """
 
     words: str = ""
@@ -63,6 +64,7 @@ class Answer:
     held: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     waits: Optional[float] = None
+    remark: str = ""
 
     @classmethod
     def refused(

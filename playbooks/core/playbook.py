@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, Hashable, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, Type
 
 from playbooks.core import guards
-from playbooks.core.action import PASSED, Action, Answer
+from playbooks.core.action import Action, Answer
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.permissions import OWN, Permission
 from playbooks.core.errors import (
@@ -371,12 +371,13 @@ class Responder:
             refused = answer.outcome(planned)
             return refused if self._dry_run or not guard.HOLDS else replace(refused, held=True)
         if self._dry_run:
-            return planned.would()
+            return _remarked(planned.would(), answer)
         with self._spans.span(ACTION) as span:
             span.note(falco_verb=planned.verb, falco_target=planned.target)
             outcome = planned.carry_out()
         if outcome.status is not Status.ACTED:
             return outcome
+        outcome = _remarked(outcome, answer)
         look = FollowUp(partial(self._verified, planned), after=self._reaction.settles)
         return replace(outcome, follow_ups=(*outcome.follow_ups, look))
 
@@ -408,12 +409,17 @@ class Responder:
     def _objection(
         self, case: Case, planned: Action, why: List[str]
     ) -> Tuple[Optional[Guard], Answer]:
-        """The guard that refuses the action, and its answer; None where all let it pass."""
+        """The guard that refuses the action, and its answer; None where all let it pass, and what
+        they remark."""
+        facts: Dict[str, Any] = {}
+        remarks: List[str] = []
         for guard in self._guards:
             answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
             if answer.reason:
                 return guard, answer
-        return None, PASSED
+            facts.update(answer.facts)
+            remarks += [answer.remark] if answer.remark else []
+        return None, Answer(facts=facts, remark="; ".join(remarks))
 
 
 def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:
@@ -423,6 +429,11 @@ def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:
         raise
     except Exception as error:
         raise GuardUnanswered(f"guard {type(guard).__name__} cannot decide: {error}") from error
+
+
+def _remarked(outcome: Outcome, answer: Answer) -> Outcome:
+    said = f"{outcome.message}; {answer.remark}" if answer.remark else outcome.message
+    return replace(outcome, message=said, details={**outcome.details, **answer.facts})
 
 
 def _noted(answer: Answer, why: List[str]) -> Answer:

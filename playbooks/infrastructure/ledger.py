@@ -106,7 +106,7 @@ class StoredLedger(Ledger):
             self._known = self._current()
             # In a copy: what it then says is not written.
             answer = read(self._known.text).ask(request, limits, now)
-        if not answer.facts:
+        if not answer.reason or not answer.facts:
             return answer
         return replace(answer, facts={**answer.facts, "first": False}, waits=None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.ledger.book import Book, Request, after
@@ -204,7 +204,7 @@ def _priorities(wanted: Sequence[Answered], limits: Limits, least: Priority) -> 
 def _caps(wanted: Sequence[Answered], limits: Limits) -> Iterator[WhatIf]:
     for cap in CAPS:
         if limits.in_namespace is None or cap < limits.in_namespace:
-            stricter = Limits(cap, limits.in_all, limits.per_owner, limits.nodes, limits.window)
+            stricter = replace(limits, in_namespace=cap)
             yield _what_if("MAX_ACTIONS", str(cap), wanted, stricter)
 
 

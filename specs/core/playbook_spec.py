@@ -79,6 +79,22 @@ with description("A responder") as self:
         expect((other.status, other.reason)).to(equal((Status.FAILED, "not-verified")))
         expect(other.target_ref.name).to(equal("web-0"))
 
+    with it("says of what it did what its guards remark"):
+
+        class Remarking(Told):
+            def of_action(self, case, action):
+                return Answer("passed", facts={"again": 2}, remark="again: 2")
+
+        reaction = FakeReaction(an_action(a_pod(), carry_out=lambda: DONE))
+        for dry_run, said in (
+            (False, "done; again: 2"),
+            (True, "would act on pod shop/web-0; again: 2"),
+        ):
+            guard = Remarking([], "guard")
+            outcome = a_responder(reaction, guard, dry_run=dry_run).answer(a_document())
+
+            expect((outcome.message, outcome.details)).to(equal((said, {"again": 2})))
+
     with it("gives no look to what it did not do"):
         for said in (Outcome.skipped("pod-gone", "gone"), Outcome.would_act("pod", "x", "would")):
             reaction = FakeReaction(an_action(carry_out=lambda said=said: said))

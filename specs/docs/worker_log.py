@@ -38,6 +38,7 @@ def line() -> Dict[str, Any]:
         _logged(failed, Again(1.0)),
         _logged(failed, Dead("r", "m")),
         _logged(used_up, Dead("r", "m", held=True)),
+        _logged(Outcome.acted("t", "done", "done", again=1), Done()),
         _logged(Outcome.acted("t", "verified", "so", follows="done"), Done()),
     ]
     details = {key: value for each in lines for key, value in each["details"].items()}

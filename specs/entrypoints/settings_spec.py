@@ -42,6 +42,7 @@ ACTING = {
     "MAX_ACTIONS_ALL": "30",
     "MAX_PER_OWNER": "50%",
     "MAX_NODES": "1",
+    "ESCALATE_AFTER": "off",
     "WINDOW": "10m",
     "LEDGER": "",
     "SLACK_OUTCOMES": "false",

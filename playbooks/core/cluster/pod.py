@@ -63,19 +63,21 @@ COUNTED = {
 class Workload:
     """What owns pods in the end (a Deployment, not its ReplicaSets), and how many it wants.
 
-    ``replicas`` None: nothing says how many.
+    ``replicas`` None: nothing says how many. ``controller``: the manifest of the pods' controller,
+    where it was read.
     """
 
     kind: str
     name: str
     replicas: Optional[int]
+    controller: Optional[Mapping[str, Any]] = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, owner: Owner, manifest: Mapping[str, Any]) -> Workload:
         """``manifest``: of an owner of one of the kinds in ``COUNTED``."""
         above = controller(manifest["metadata"]) or owner
         part, number = COUNTED[owner.kind]
-        return cls(above.kind, above.name, (manifest.get(part) or {}).get(number))
+        return cls(above.kind, above.name, (manifest.get(part) or {}).get(number), manifest)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

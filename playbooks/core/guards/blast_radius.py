@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from playbooks.core.action import Action, Answer
-from playbooks.core.cluster.pod import Workload
+from playbooks.core.cluster.pod import Pod, Workload
 from playbooks.core.guards.guard import Case, Context, Guard
+from playbooks.core.guards.makers import made
 from playbooks.core.guards.nodes import others_that_take_pods
 from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Request
@@ -18,19 +19,21 @@ from playbooks.core.subjects import Priority
 
 class BlastRadius(Guard):
     """Nothing while the playbook is paused, and at most so many actions within a window: in a
-    namespace, in all, of the pods of a workload, and so many nodes at a time.
+    namespace, in all, of the pods of a workload, so many nodes at a time, and for one rule so often
+    about pods of one workload.
 
     ``spares_a_node``: one that takes the pods of the changed node has to be left.
     """
 
     REASONS = (
         *("paused", "undone", "budget-used-up", "before-reset"),
-        *("owner-limit", "node-limit", "last-node"),
+        *("owner-limit", "node-limit", "last-node", "recurring"),
     )
     SETTINGS = limits.SETTINGS
     KEEPS_COUNT = True
     OFF = (
-        "`MAX_ACTIONS=off`, `MAX_ACTIONS_ALL=off`, `MAX_PER_OWNER=off`, `MAX_NODES=off`;"
+        "`MAX_ACTIONS=off`, `MAX_ACTIONS_ALL=off`, `MAX_PER_OWNER=off`, `MAX_NODES=off`,"
+        " `ESCALATE_AFTER=off`;"
         " `falco-playbook pause` always works"
     )
 
@@ -70,7 +73,7 @@ class BlastRadius(Guard):
         return self._ledger.ask(request, self._limits, case.now)
 
     def _request(self, action: Action, case: Case) -> Request:
-        workload = self._workload(action)
+        workload, pod = self._workload(action), action.pod
         return Request(
             uid=action.uid,
             namespace=action.pod.namespace if action.pod else "",
@@ -82,11 +85,14 @@ class BlastRadius(Guard):
             spare=self._spare(action),
             released=bool(case.released_by),
             urgent=case.alert.priority >= Priority.CRITICAL,
+            rule=case.alert.rule,
+            maker=_maker(pod, workload) if pod and workload else "",
         )
 
     def _workload(self, action: Action) -> Optional[Workload]:
         pod, counted = action.pod, self._reaction.counts_by_owner and not action.node
-        if self._limits.per_owner is None or not counted or pod is None or pod.owner is None:
+        limited = self._limits.per_owner is not None or self._limits.again is not None
+        if not limited or not counted or pod is None or pod.owner is None:
             return None
         return self._cluster.workload(pod.owner, namespace=pod.namespace)
 
@@ -100,3 +106,13 @@ class BlastRadius(Guard):
             return None
         others = others_that_take_pods(action.node, self._cluster.nodes(), self._reaction)
         return tuple(node.name for node in others)
+
+
+def _maker(pod: Pod, workload: Workload) -> str:
+    """The controller of the pod, such as its ReplicaSet, by uid; empty where it is not proven: who
+    makes a pod can name any, and what is counted against others would keep theirs from being
+    answered. What lies above it, such as its Deployment, is named and not proven."""
+    owner, found = pod.owner, workload.controller
+    if owner is None or found is None or not made(pod, owner, found):
+        return ""
+    return f"{owner} {owner.uid}"

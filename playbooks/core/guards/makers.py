@@ -22,11 +22,18 @@ def makers(pod: Pod, cluster: Cluster) -> Iterator[Tuple[Owner, Mapping[str, Any
             found = cluster.owner(owner, namespace=pod.namespace)
         except NotFound:
             return
-        selector = (found.get("spec") or {}).get("selector")
-        if not selector or not _selects(owner.kind, selector, pod):
+        if not made(pod, owner, found):
             return
         yield owner, found
         owner = controller(found["metadata"])
+
+
+def made(pod: Pod, owner: Owner, found: Mapping[str, Any]) -> bool:
+    """Whether the object of an owner's name has the uid that is named, and selects the pod."""
+    if not owner.uid or found["metadata"].get("uid") != owner.uid:
+        return False
+    selector = (found.get("spec") or {}).get("selector")
+    return bool(selector) and _selects(owner.kind, selector or {}, pod)
 
 
 def _selects(kind: str, selector: Mapping[str, Any], pod: Pod) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 from playbooks.core.action import Answer
 from playbooks.core.instant import NANOSECONDS, Instant, shown
 from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
-from playbooks.core.ledger.counts import Counts, Sums, mark
+from playbooks.core.ledger.counts import GRAIN, Counts, Sums, mark
 from playbooks.core.ledger.legible import Legible
 from playbooks.core.ledger.limits import Limits
 
@@ -27,6 +27,10 @@ REMEMBERED = 30 * 86400
 TOLD = 3600.0
 MOST_TOLD = 200
 
+# The reason code where the same comes again and again, and the pods that are remembered for it.
+RECURRING = "recurring"
+MOST_RECURRING = 2000
+
 VERSION = 1
 
 
@@ -36,7 +40,8 @@ class Request:
 
     ``node``: the one to be contained, ``tainted`` those that are, ``spare`` the others that take
     pods; None: that does not matter. ``released``: a person let the alert go on. ``urgent``: the
-    alert is of Critical or above.
+    alert is of Critical or above. ``rule``: the alert's; ``maker``: the proven controller of the
+    pod and its uid, empty where there is none.
     """
 
     uid: str
@@ -49,6 +54,8 @@ class Request:
     spare: Optional[Tuple[str, ...]] = None
     released: bool = False
     urgent: bool = False
+    rule: str = ""
+    maker: str = ""
 
 
 class Book:
@@ -75,6 +82,8 @@ class Book:
         self._waiting: Dict[str, str] = legible.times("waiting")
         # What people were told, and when.
         self._told: Dict[str, str] = legible.times("told")
+        # For a rule and a controller, the pods that were acted upon, and when.
+        self._recurring: Dict[str, Dict[str, int]] = legible.moments("recurring")
         self._counts = Counts(legible.actions())
         self.dropped = tuple(legible.dropped)
         self.changed = bool(self.dropped)
@@ -90,6 +99,7 @@ class Book:
             "tainting": self._tainting,
             "waiting": self._waiting,
             "told": self._told,
+            "recurring": self._recurring,
             "actions": self._counts.content,
         }
         return json.dumps({key: value for key, value in content.items() if value})
@@ -105,13 +115,20 @@ class Book:
         if refused:
             return refused
         counted = self._counts.has(request.uid, request.namespace)
-        refused = None if counted else self._exceeded(request, limits, now)
+        again = self._again(request)
+        if not counted:
+            refused = self._escalated(request, limits, now, again)
+            refused = refused or self._exceeded(request, limits, now)
         if refused:
             return refused
         self._note(request, limits, now, counted=counted)
         if counted:
             return Answer(f"counted already within {shown(limits.window)}")
-        return Answer("; ".join(self._standing(request, limits)))
+        words = "; ".join(self._standing(request, limits))
+        if not again:
+            return Answer(words)
+        remark = f"again: {again} ({_recurring(request, again, limits)})"
+        return Answer(words, facts={"again": again}, remark=remark)
 
     # What a person does
 
@@ -135,8 +152,12 @@ class Book:
         if namespace == ALL:
             self._counts.clear()
             self._waiting.clear()
+            self._recurring.clear()
         else:
             self._counts.begin_anew(namespace)
+            theirs = [pair for pair in self._recurring if pair.startswith(f"{namespace}/")]
+            for pair in theirs:
+                del self._recurring[pair]
         self.changed = True
 
     def leave_alone(self, uid: str, what: str, by: str, until: Instant) -> None:
@@ -279,6 +300,22 @@ class Book:
         facts = self._waits("/".join(owner), now)
         return Answer.refused("owner-limit", _when(said, wait), held=True, waits=wait, **facts)
 
+    def _again(self, request: Request) -> int:
+        """How many other pods of the same controller the same rule was acted upon for."""
+        return len(set(self._recurring.get(_pair(request), ())) - {mark(request.uid)})
+
+    def _escalated(
+        self, request: Request, limits: Limits, now: Instant, again: int
+    ) -> Optional[Answer]:
+        if limits.again is None or again < limits.again or request.released:
+            return None
+        said = (
+            f"{_recurring(request, again, limits)}; ESCALATE_AFTER is {limits.again}, and this"
+            " alert is held for a person"
+        )
+        first = self._waits(f"recurring/{_pair(request)}", now)["first"]
+        return Answer.refused("recurring", said, held=True, again=again, first=first)
+
     def _waits(self, place: str, now: Instant) -> Dict[str, Any]:
         """Facts of a refusal that time ends. ``place``: what else waits for the same."""
         first = place not in self._waiting
@@ -304,12 +341,22 @@ class Book:
         if request.node:
             self._tainting[request.node] = str(now)
             self.changed = True
+        if request.maker and request.rule and limits.counting:
+            self._remember(request, now)
         action = (request.uid, request.namespace, request.workload, now)
         if counted:
             self.changed = self._counts.renew(*action) or self.changed
         elif limits.counting:
             self._counts.add(*action)
             self.changed = True
+
+    def _remember(self, request: Request, now: Instant) -> None:
+        grain = now.seconds // GRAIN * GRAIN
+        known = self._recurring.setdefault(_pair(request), {})
+        self.changed = known.get(mark(request.uid)) != grain or self.changed
+        known[mark(request.uid)] = grain
+        while sum(map(len, self._recurring.values())) > MOST_RECURRING:
+            del self._recurring[next(iter(self._recurring))]
 
     def _standing(self, request: Request, limits: Limits) -> Iterator[str]:
         within, place = shown(limits.window), request.namespace
@@ -327,6 +374,11 @@ class Book:
 
     def _forget(self, limits: Limits, now: Instant) -> None:
         self._counts.forget(limits.window, now)
+        oldest = now.seconds - limits.recurring - GRAIN
+        for pair, known in list(self._recurring.items()):
+            self._recurring[pair] = {uid: at for uid, at in known.items() if at > oldest}
+            if not self._recurring[pair]:
+                del self._recurring[pair]
         self._tainting = {n: at for n, at in self._tainting.items() if _age(at, now) < TAINTING}
         self._waiting = {p: at for p, at in self._waiting.items() if _age(at, now) < limits.window}
         self.undone = {uid: v for uid, v in self.undone.items() if now < Instant.parse(v["until"])}
@@ -339,6 +391,20 @@ def _most(request: Request, limits: Limits) -> Optional[int]:
         return None
     # 0.29 * 100 is a little less than 29.
     return max(1, int(limits.per_owner * (request.replicas or 1) + 1e-9))
+
+
+def _pair(request: Request) -> str:
+    """The mark of a rule and a controller; of no request without both."""
+    if not request.maker or not request.rule:
+        return ""
+    return f"{request.namespace}/{mark(chr(0).join((request.maker, request.rule)))}"
+
+
+def _recurring(request: Request, again: int, limits: Limits) -> str:
+    kind, name = request.maker.split(" ")[:2]
+    pods = f"{again} other {'pod' if again == 1 else 'pods'} of {kind} {name}"
+    within = shown(limits.recurring)
+    return f"within {within} this rule was acted upon for {pods}: its replacement has the same hole"
 
 
 def _workload(request: Request) -> str:

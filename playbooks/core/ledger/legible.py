@@ -64,6 +64,16 @@ class Legible:
                 self._drop(f"{key} of {name}", at)
         return kept
 
+    def moments(self, key: str) -> Dict[str, Dict[str, int]]:
+        """Name -> name -> seconds."""
+        kept = {}
+        for name, found in self._entries(key).items():
+            if isinstance(found, dict) and all(type(at) is int for at in found.values()):
+                kept[name] = found
+            else:
+                self._drop(f"{key} of {name}", found)
+        return kept
+
     def actions(self) -> Dict[str, Spaces]:
         kept = {}
         for grain, spaces in self._entries("actions").items():

@@ -75,6 +75,14 @@ SETTINGS = (
         "Nodes that the playbook keeps pods away from at a time, at most. Or `off`",
     ),
     Setting(
+        "ESCALATE_AFTER",
+        count_or_off(1, 1000),
+        "off",
+        "How often a rule may come again about pods of one controller within six times `WINDOW`,"
+        " each time after an action upon another of them; then its alerts are held for a person."
+        " Or `off`",
+    ),
+    Setting(
         "LEDGER",
         object_name,
         "",
@@ -83,6 +91,10 @@ SETTINGS = (
     ),
 )
 
+
+# Windows for which it is remembered what a rule was acted upon for: within one, MAX_PER_OWNER lets
+# the next pod of a small workload wait until the last one is forgotten.
+RECURRING_WINDOWS = 6
 
 # Of what may be done in all, one part of so many is for what is urgent alone.
 RESERVED = 3
@@ -98,6 +110,7 @@ class Limits:
     per_owner: Optional[float]
     nodes: Optional[int]
     window: float
+    again: Optional[int] = None
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -107,6 +120,7 @@ class Limits:
             settings["MAX_PER_OWNER"],
             settings["MAX_NODES"],
             settings["WINDOW"],
+            settings["ESCALATE_AFTER"],
         )
 
     def shared(self, *, urgent: bool) -> Optional[int]:
@@ -116,6 +130,12 @@ class Limits:
         return self.in_all - self.in_all // RESERVED
 
     @property
+    def recurring(self) -> float:
+        """Seconds within which a rule comes again."""
+        return self.window * RECURRING_WINDOWS
+
+    @property
     def counting(self) -> bool:
         """Whether anything has to be written down."""
-        return any(v is not None for v in (self.in_namespace, self.in_all, self.per_owner))
+        limits = (self.in_namespace, self.in_all, self.per_owner, self.again)
+        return any(limit is not None for limit in limits)

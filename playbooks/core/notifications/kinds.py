@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playbooks.core import outcome as outcomes
 from playbooks.core.errors import InvalidAlert
+from playbooks.core.ledger.book import RECURRING
 from playbooks.core.outcome import Outcome, Status, TargetRef
 
 ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE, VERIFIED, NOT_VERIFIED = (
@@ -34,6 +35,8 @@ def kind(outcome: Outcome) -> str:
         return WOULD
     if outcome.status is Status.FAILED:
         return "" if outcome.reason == InvalidAlert.reason else FAILED
+    if outcome.reason == RECURRING:
+        return HELD if outcome.details.get("first") else ""
     first = outcome.details.get("first")
     if first is not None:
         # Of a budget that has tripped people are told once, of a limit that many wait for once

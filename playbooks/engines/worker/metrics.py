@@ -69,6 +69,13 @@ class Metrics:
             ["playbook", "reason"],
             registry=into,
         )
+        self.again = Counter(
+            "playbook_again_total",
+            "Actions for a rule that another pod of the same controller was acted upon for within"
+            " six times WINDOW",
+            ["playbook"],
+            registry=into,
+        )
         self.follow_ups = Counter(
             "playbook_follow_ups_total",
             "Looks some time after an action, by what was found: verified, not-verified, or"
@@ -176,7 +183,7 @@ class Metrics:
             registry=into,
         )
         for metric in (
-            *(self.redeliveries, self.in_flight, self.waiting, self.paused),
+            *(self.redeliveries, self.again, self.in_flight, self.waiting, self.paused),
             *(self.unavailable, self.ready, self.lost, self.refused, self.renamed),
         ):
             metric.labels(playbook)
@@ -189,6 +196,8 @@ class Metrics:
         self.failures.labels(method).inc(1 if failed else 0)
         self.duration.labels(method).observe(seconds)
         self.outcomes.labels(self._playbook, str(outcome.status), outcome.reason).inc()
+        if outcome.status is Status.ACTED and outcome.details.get("again"):
+            self.again.labels(self._playbook).inc()
         age = _age(body) if outcome.status is Status.ACTED else None
         if age is not None:
             self.action_age.labels(self._playbook).observe(age)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 from expects import be_empty, contain, equal, expect, have_key, raise_error
 from mamba import before, description, it
@@ -49,6 +50,45 @@ with description("The guard of the blast radius") as self:
 
     def asked(self, action, limits=LIMITS, taint=None, **given):
         return self.guard(limits, taint).of_action(Case(an_alert(), NOW, **given), action)
+
+    with description("where a rule comes again"):
+
+        def again(self, *pods, limits=LIMITS):
+            answers = [self.asked(an_action(pod), limits) for pod in pods]
+            return [answer.facts.get("again", 0) for answer in answers]
+
+        def put(self, **changes):
+            self.cluster.put(a_replica_controller("web-6d5f", labels={"app": "web"}, **changes))
+
+        with it("says so of pods of one controller, which it reads for MAX_PER_OWNER anyway"):
+            self.put(replicas=8)
+            calls = len(self.cluster.calls)
+
+            expect(self.again(a_web_pod(1), a_web_pod(2))).to(equal([0, 1]))
+            expect(self.cluster.calls[calls:]).to(equal(["workload", "workload"]))
+
+        with it("believes no pod that names a controller which has another uid"):
+            self.put(replicas=8, uid="another")
+
+            expect(self.again(a_web_pod(1), a_web_pod(2))).to(equal([0, 0]))
+
+        with it("believes no pod that its controller does not select"):
+            self.put(replicas=8)
+            theirs = {"labels": {"app": "intruder"}}
+
+            expect(self.again(a_web_pod(1), a_web_pod(2, metadata=theirs))).to(equal([0, 0]))
+
+        with it("counts none whose controller is not there"):
+            expect(
+                self.again(a_web_pod(1), a_web_pod(2), limits=replace(LIMITS, per_owner=1.0))
+            ).to(equal([0, 0]))
+
+        with it("is asked for also where MAX_PER_OWNER is off"):
+            self.put(replicas=8)
+            limits = Limits(None, None, None, None, 600.0, again=1)
+            first, second = (self.asked(an_action(a_web_pod(n)), limits) for n in (1, 2))
+
+            expect((first.reason, second.reason)).to(equal(("", "recurring")))
 
     with it("writes a slot before it lets an action pass"):
         answer = self.asked(an_action(a_pod()))

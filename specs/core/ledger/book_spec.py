@@ -1,8 +1,11 @@
 import json
+from dataclasses import replace
+from unittest.mock import patch
 
 from expects import be_below, be_empty, be_false, be_none, be_true, contain, equal, expect, have_len
 from mamba import before, description, it
 
+from playbooks.core.ledger import book
 from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
 from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.limits import Limits
@@ -44,6 +47,90 @@ with description("The book") as self:
         expect(first.words).to(
             contain("until `falco-playbook reset -p NAME --budget-of shop`, and this alert is held")
         )
+
+    with description("where the same comes again"):
+        with before.each:
+            self.same = {"rule": "Shell", "maker": "ReplicaSet web-6d5f uid-1"}
+
+        with it("says how often, of the pods of one controller that a rule was acted upon for"):
+            answers = [self.ask(n, **self.same, namespace=str(0)) for n in (1, 2, 3)]
+
+            expect([dict(answer.facts) for answer in answers]).to(
+                equal([{}, {"again": 1}, {"again": 2}])
+            )
+            expect(answers[2].remark).to(
+                equal(
+                    "again: 2 (within 1h this rule was acted upon for 2 other pods of ReplicaSet"
+                    " web-6d5f: its replacement has the same hole)"
+                )
+            )
+
+        with it("counts no other rule, no other controller, and no other namespace"):
+            self.ask(1, **self.same)
+            others = (
+                {"rule": "Other"},
+                {"maker": "ReplicaSet web-6d5f uid-2"},
+                {"namespace": "billing"},
+            )
+            for number, other in enumerate(others, 2):
+                expect(self.ask(number, **{**self.same, **other}).facts).to(be_empty)
+
+        with it("counts neither the same pod again, nor one whose controller is not proven"):
+            self.ask(1, **self.same)
+
+            expect(self.ask(1, **self.same).facts).to(be_empty)
+            expect(self.ask(2, rule="Shell").facts).to(be_empty)
+            expect(self.ask(3, rule="Shell").facts).to(be_empty)
+
+        with it("remembers a workload of one pod whose next one waited for the window"):
+            alone = {**self.same, "workload": "Deployment web", "replicas": 1}
+            expect(self.ask(1, **alone).reason).to(equal(""))
+            expect(self.ask(2, **alone).reason).to(equal("owner-limit"))
+            expect(self.ask(2, seconds=620, **alone).facts).to(equal({"again": 1}))
+
+        with it("forgets the oldest where there is too much of it"):
+            with patch.object(book, "MOST_RECURRING", 2):
+                self.ask(1, **self.same)
+                self.ask(2, namespace="billing", **self.same)
+                self.ask(3, namespace="billing", **self.same)
+
+            expect(self.ask(4, **self.same).facts).to(be_empty)
+
+        with it("forgets it after six windows, and with a reset"):
+            self.ask(1, **self.same)
+            expect(self.ask(2, seconds=3590, **self.same).facts).to(equal({"again": 1}))
+            expect(self.ask(3, seconds=3620, **self.same).facts).to(equal({"again": 1}))
+            for place in (ALL, "shop"):
+                self.book.reset(place, "alice", after(NOW, 3620))
+                expect(self.ask(f"4-{place}", seconds=3630, **self.same).facts).to(be_empty)
+
+        with it("holds it for a person where that is asked for, and tells of it once"):
+            limits = replace(LIMITS, again=2)
+            answers = [self.ask(n, limits=limits, **self.same) for n in (1, 2, 3, 4)]
+
+            expect([answer.reason for answer in answers]).to(
+                equal(["", "", "recurring", "recurring"])
+            )
+            expect([answer.held for answer in answers[2:]]).to(equal([True, True]))
+            expect([dict(answer.facts) for answer in answers[2:]]).to(
+                equal([{"again": 2, "first": True}, {"again": 2, "first": False}])
+            )
+            expect(answers[2].words).to(contain("ESCALATE_AFTER is 2, and this alert is held"))
+
+        with it("lets one pass that a person let go on, and uses up no budget for those it holds"):
+            limits = replace(LIMITS, again=1)
+            expect([self.ask(n, limits=limits, **self.same).reason for n in range(9)]).to(
+                equal(["", *["recurring"] * 8])
+            )
+            expect(self.ask(9, limits=limits, released=True, **self.same).reason).to(equal(""))
+            expect(self.ask(10, limits=limits, rule="Other").reason).to(equal(""))
+
+        with it("leaves out what cannot be read of it"):
+            content = {"version": 1, "recurring": {"shop/x": {"uid": "now"}}}
+
+            expect(Book(json.dumps(content)).dropped).to(
+                equal(("recurring of shop/x: {'uid': 'now'}",))
+            )
 
     with it("stays tripped, however long"):
         self.reasons(1, 2, 3, 4)

@@ -94,6 +94,15 @@ with description("The Event of an outcome") as self:
         expect((made(first)["type"], made(first)["reason"])).to(equal(("Warning", "BudgetUsedUp")))
         expect(made(next_one)).to(be_none)
 
+    with it("warns of what comes again and again, at the first that is held for it"):
+        told, silent = (
+            Outcome.skipped("recurring", "again", "pod a/b", held=True, again=3, first=first)
+            for first in (True, False)
+        )
+
+        expect(kinds.kind(told)).to(equal("held"))
+        expect(kinds.kind(silent)).to(equal(""))
+
     with it("warns of what waits for the window of a limit, at the first of those that do"):
         told, *others = (
             Outcome.skipped("owner-limit", "1 of 1", "pod a/b", held=True, waits=60.0, first=first)

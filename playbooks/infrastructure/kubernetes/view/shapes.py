@@ -71,7 +71,7 @@ WORKLOAD: Dict[str, Shape] = {
         "resourceVersion": str,
         "ownerReferences": _OWNERS,
     },
-    "spec": {"replicas": int, "parallelism": int},
+    "spec": {"replicas": int, "parallelism": int, "selector": dict},
     "status": {"desiredNumberScheduled": int},
 }
 
