@@ -8,7 +8,7 @@ from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring
-from playbooks.reactions.cordon_node import CordonNode
+from playbooks.reactions.nodes.cordon_node import CordonNode
 
 
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:

@@ -8,7 +8,7 @@ from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring
-from playbooks.reactions.taint_node import TaintNode
+from playbooks.reactions.nodes.taint_node import TaintNode
 
 
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:

@@ -21,6 +21,7 @@
           +-- NotTheSameObject      a uid precondition does not hold (409)
           +-- AlreadyExists         an object of that name is there (409)
           +-- StillRunning          a deleted pod runs on past its deadline
+          +-- DrainIncomplete       pods are left on a node past its deadline
           +-- NotPermitted          the account lacks the right (403)
           +-- NamespaceTerminating  nothing can be created in it any more (a 403, no lack of rights)
           +-- Refused               the API server does not accept the request (other 4xx)
@@ -144,6 +145,12 @@ class StillRunning(PermanentError):
     """Tried on Kubernetes 1.34: no further deletion, of whatever grace, ends what runs on."""
 
     reason = "still-running"
+
+
+class DrainIncomplete(PermanentError):
+    """What a PodDisruptionBudget keeps, or does not end in its time, is for a person."""
+
+    reason = "drain-incomplete"
 
 
 class NotPermitted(PermanentError):

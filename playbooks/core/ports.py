@@ -235,6 +235,11 @@ class Cluster(ABC):
         one that is remembered also Conflict when it was written since."""
 
     @abstractmethod
+    def evict_pod(self, pod: Pod) -> None:
+        """Evict exactly this pod, with its own grace period. Raises NotFound, NotTheSameObject when
+        its uid changed, or Throttled where a PodDisruptionBudget does not allow it now."""
+
+    @abstractmethod
     def patch_pod(
         self,
         pod: Pod,

@@ -75,7 +75,7 @@ class FakeCluster(FakeObjects):
         if "patch" in self.failures:
             raise self.failures["patch"]
 
-    def try_as(self, user, operation, manifest, body):
+    def try_as(self, user, operation, manifest, body, *, subresource=""):
         self.tried.append((user, operation, manifest["metadata"]["name"], body))
         for policy in self._policies_of(user, operation, manifest, body):
             refused = policy.allowed(manifest, self._texts(user)) != body or policy.name in (

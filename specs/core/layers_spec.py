@@ -208,7 +208,7 @@ with description("The layers") as self:
         named = [
             f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno} {node.value}"
             for path in PACKAGE.rglob("*.py")
-            if path.parent != PACKAGE and path.parent.name != "reactions"
+            if path.parent != PACKAGE and "reactions" not in path.parts
             for node in nodes_of(path)
             if isinstance(node, ast.Constant)
             and node.value in PLAYBOOKS

@@ -73,7 +73,7 @@ class FakeObjects(ClusterObjects):
         metadata["annotations"] = {k: v for k, v in merged.items() if v is not None}
         self.calls.append(("patch", f"{manifest['kind']} {manifest['metadata']['name']}"))
 
-    def try_as(self, user, operation, manifest, body):
+    def try_as(self, user, operation, manifest, body, *, subresource=""):
         raise NotImplementedError
 
     def execute(self, namespace, pod, container, command):

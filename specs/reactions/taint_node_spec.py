@@ -9,7 +9,7 @@ from playbooks.core.errors import Conflict
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
-from playbooks.reactions.taint_node import TaintNode
+from playbooks.reactions.nodes.taint_node import TaintNode
 from playbooks.testing import (
     NOW,
     FixedClock,

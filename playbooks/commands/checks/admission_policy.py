@@ -221,8 +221,9 @@ class _Tried:
     def _refusal(self, policy: AdmissionPolicy, target: Manifest, body: Manifest) -> Optional[str]:
         """In the API server's words, or None where it would have made the change."""
         operation = policy.changes.operations[0]
+        part = policy.changes.resource.partition("/")[2]
         try:
-            self.cluster.try_as(self.texts[ACCOUNT], operation, target, body)
+            self.cluster.try_as(self.texts[ACCOUNT], operation, target, body, subresource=part)
         except NotPermitted as error:
             return " ".join(str(error).split())
         except PlaybookError as error:

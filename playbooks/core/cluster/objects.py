@@ -80,12 +80,18 @@ class ClusterObjects(ABC):
 
     @abstractmethod
     def try_as(
-        self, user: str, operation: str, manifest: Mapping[str, Any], body: Manifest
+        self,
+        user: str,
+        operation: str,
+        manifest: Mapping[str, Any],
+        body: Manifest,
+        *,
+        subresource: str = "",
     ) -> None:
         """Ask the API server in a dry run for what it refuses somebody else. Raises NotPermitted.
 
         ``operation``: CREATE of ``body``, UPDATE of the object by a merge patch, or DELETE with
-        DeleteOptions.
+        DeleteOptions. ``subresource``: of the object, such as ``eviction``.
         """
 
     @abstractmethod

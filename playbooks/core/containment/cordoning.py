@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, ClassVar, Dict, Optional, Tuple
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.containment.containment import NodeContainment
@@ -29,7 +29,7 @@ class Cordoning(NodeContainment):
     node: Node
     note: Optional[Note]
 
-    KEYS = (CORDONED,)
+    KEYS: ClassVar[Tuple[str, ...]] = (CORDONED,)
     NOTHING = "was not cordoned by a playbook"
     EXPIRED = "uncordoned"
 
@@ -39,16 +39,16 @@ class Cordoning(NodeContainment):
 
     @classmethod
     def is_noted(cls, node: Node) -> bool:
-        return node.unschedulable and CORDONED in node.annotations
+        return node.unschedulable and cls.KEYS[0] in node.annotations
 
     @classmethod
     def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:
-        found = note(notes)
+        found = cls.noted(notes)
         return found is not None and (found.is_over(now) or not look().unschedulable)
 
     @classmethod
     def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Cordoning:  # noqa: ARG003
-        return cls(target, note(notes))
+        return cls(target, cls.noted(notes))
 
     @property
     def there(self) -> bool:
@@ -59,7 +59,9 @@ class Cordoning(NodeContainment):
         return self.note.until if self.note else None
 
     def release(self, cluster: Cluster) -> str:
-        cluster.patch_node(self.node, spec={"unschedulable": None}, annotations=annotation(None))
+        cluster.patch_node(
+            self.node, spec={"unschedulable": None}, annotations=dict.fromkeys(self.KEYS)
+        )
         done = "uncordoned" if self.node.unschedulable else "it was uncordoned already"
         return f"{self.node}: {done}"
 
@@ -68,15 +70,15 @@ class Cordoning(NodeContainment):
             return super().expire(cluster)
         return self.expired(self.release(cluster), self.EXPIRED)
 
+    @classmethod
+    def noted(cls, notes: Notes) -> Optional[Note]:
+        """None where there is none, or it says nothing."""
+        try:
+            return Note.of_dict(json.loads(notes[cls.KEYS[0]]))
+        except (KeyError, ValueError, AttributeError, TypeError):
+            return None
 
-def note(notes: Notes) -> Optional[Note]:
-    """None where there is none, or it says nothing."""
-    try:
-        return Note.of_dict(json.loads(notes[CORDONED]))
-    except (KeyError, ValueError, AttributeError, TypeError):
-        return None
-
-
-def annotation(note: Optional[Note]) -> Dict[str, Optional[str]]:
-    """The annotation to set, or to take off."""
-    return {CORDONED: json.dumps(note.to_dict(), sort_keys=True) if note else None}
+    @classmethod
+    def annotation(cls, note: Note) -> Dict[str, str]:
+        """What is written on the node, and in the ledger."""
+        return {cls.KEYS[0]: json.dumps(note.to_dict(), sort_keys=True)}

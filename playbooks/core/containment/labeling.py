@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.node import Node
-from playbooks.core.containment import cordoning, isolation, tainting
+from playbooks.core.containment import draining, isolation, tainting
 from playbooks.core.containment.containment import (
     NODE,
     POD,
@@ -17,6 +17,7 @@ from playbooks.core.containment.containment import (
     PodContainment,
     Target,
 )
+from playbooks.core.containment.cordoning import CORDONED
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards import exempt, protected
@@ -35,7 +36,7 @@ MARK = "true"
 RESERVED = frozenset(
     (
         *(NOTED, LABEL, network_policy.LABEL, *isolation.KEYS),
-        *(*tainting.Tainting.KEYS, *cordoning.Cordoning.KEYS),
+        *(*tainting.Tainting.KEYS, CORDONED, *draining.Draining.KEYS),
         *(exempt.EXEMPT, exempt.UNTIL, exempt.REASON, protected.PROTECTED_OWNERS),
     )
 )

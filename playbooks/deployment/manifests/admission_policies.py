@@ -57,7 +57,7 @@ class AdmissionPolicy:
     @property
     def name(self) -> str:
         only_deletes = self.changes.operations == (DELETE,)
-        resource = f"{self.changes.resource}{'-delete' if only_deletes else ''}"
+        resource = f"{self.changes.resource.replace('/', '-')}{'-delete' * only_deletes}"
         return f"falco-playbook-{self.playbook}-{resource}"
 
     @property

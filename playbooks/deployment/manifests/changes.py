@@ -22,11 +22,11 @@ def changes(playbook: Playbook) -> Tuple[Changes, ...]:
     reaction = playbook.reaction
     if not playbook.acts:
         return reaction.CHANGES
-    # Nodes belong to no namespace.
-    within = [r for g in guards.ORDER for r in g.RULES] if reaction.TARGETS == "pods" else []
+    within = [rule for guard in guards.ORDER for rule in guard.RULES]
     kinds = reaction.KINDS or (reaction.TARGETS[:-1].capitalize(),)
     events = _of_events(playbook.name, reaction.TARGETS, kinds)
-    of_namespaces = (rule for rule in within if rule in OnlyNamespaces.RULES)
+    # Nodes belong to no namespace.
+    of_namespaces = OnlyNamespaces.RULES if reaction.TARGETS == "pods" else ()
     return (
         *(each.also(*within) if each.in_namespaces else each for each in reaction.CHANGES),
         OF_THE_LEDGER,

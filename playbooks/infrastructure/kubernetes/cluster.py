@@ -131,6 +131,15 @@ class KubernetesCluster(Cluster):
         }
         self._api.tell("DELETE", *_pod_path(pod), body=body)
 
+    def evict_pod(self, pod: Pod) -> None:
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "deleteOptions": {"preconditions": {"uid": pod.uid}},
+        }
+        self._api.tell("POST", *_pod_path(pod), "eviction", body=body)
+
     def patch_pod(
         self,
         pod: Pod,

@@ -141,10 +141,18 @@ class KubernetesObjects(ClusterObjects):
         self._asked(lambda: self._api.patch(*path, body=change))
 
     def try_as(
-        self, user: str, operation: str, manifest: Mapping[str, Any], body: Manifest
+        self,
+        user: str,
+        operation: str,
+        manifest: Mapping[str, Any],
+        body: Manifest,
+        *,
+        subresource: str = "",
     ) -> None:
         dry = {"dryRun": "All"}
-        path = self._collection(body) if operation == CREATE else self._path(manifest)
+        of_new = operation == CREATE and not subresource
+        path = self._collection(body) if of_new else self._path(manifest)
+        path = (*path, subresource) if subresource else path
         requests: Dict[str, Callable[[], object]] = {
             CREATE: lambda: self._api.post(*path, body=body, user=user, **dry),
             UPDATE: lambda: self._api.patch(*path, body=body, user=user, **dry),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
 
@@ -119,17 +120,11 @@ class MemoryCluster(Cluster):
         return [e for e in events if (e.get("involvedObject") or {}).get("uid") == pod.uid]
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
-        with self._lock:
-            stored = self._found("Pod", pod.name, pod.namespace)
-            metadata = stored["metadata"]
-            if metadata["uid"] != pod.uid:
-                raise NotTheSameObject(f"{pod} has the uid {metadata['uid']}, expected {pod.uid}")
-            if pod.remembered:
-                self._unchanged("Pod", pod.manifest)
-            if not metadata.get("finalizers"):
-                del self._stored[pod.namespace, "Pod"][pod.name]
-            elif not metadata.get("deletionTimestamp"):
-                self._write("Pod", stored, deletionTimestamp=_to_the_second(self._clock.now()))
+        self._delete(pod)
+
+    def evict_pod(self, pod: Pod) -> None:
+        """There is no PodDisruptionBudget."""
+        self._delete(replace(pod, remembered=False))
 
     def patch_pod(
         self,
@@ -237,6 +232,19 @@ class MemoryCluster(Cluster):
     def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
         found = self._found("PersistentVolumeClaim", claim, namespace)
         return tuple(found["spec"].get("accessModes") or ())
+
+    def _delete(self, pod: Pod) -> None:
+        with self._lock:
+            stored = self._found("Pod", pod.name, pod.namespace)
+            metadata = stored["metadata"]
+            if metadata["uid"] != pod.uid:
+                raise NotTheSameObject(f"{pod} has the uid {metadata['uid']}, expected {pod.uid}")
+            if pod.remembered:
+                self._unchanged("Pod", pod.manifest)
+            if not metadata.get("finalizers"):
+                del self._stored[pod.namespace, "Pod"][pod.name]
+            elif not metadata.get("deletionTimestamp"):
+                self._write("Pod", stored, deletionTimestamp=_to_the_second(self._clock.now()))
 
     def _pods(self, namespaces: Iterable[str]) -> Iterator[Pod]:
         return (

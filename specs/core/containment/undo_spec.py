@@ -14,7 +14,7 @@ from playbooks.core.errors import Conflict, NotFound
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
-from playbooks.reactions.taint_node import TaintNode
+from playbooks.reactions.nodes.taint_node import TaintNode
 from playbooks.testing import (
     NOW,
     UID,

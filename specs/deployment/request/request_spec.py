@@ -22,7 +22,9 @@ def the_error_of(*arguments):
 with description("What was typed") as self:
     with description("about the playbook"):
         with it("is refused without one, with a list of those there are"):
-            expect(the_error_of("-t", "falco.>")).to(contain("-p with one of ", "delete, isolate"))
+            expect(the_error_of("-t", "falco.>")).to(
+                contain("-p with one of ", "delete", "isolate")
+            )
 
         with it("is refused for one that is not there, with a list of those there are"):
             expect(the_error_of("-p", "demisto", "-t", "falco.>")).to(

@@ -9,12 +9,12 @@ from playbooks.core import proof
 from playbooks.core.cluster.changes import Changes, Rule
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.containment import cordoning, lifetime
+from playbooks.core.containment import lifetime
 from playbooks.core.containment.cordoning import Cordoning
 from playbooks.core.containment.note import Note
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
-from playbooks.reactions.contain_node import Change, ContainNode, host_setting
+from playbooks.reactions.nodes.contain_node import Change, ContainNode, host_setting
 
 
 class CordonNode(ContainNode):
@@ -78,7 +78,7 @@ class CordonNode(ContainNode):
 
     def _extended(self, node: Node, notes: Notes) -> Optional[Change]:
         """A later end, where the node was cordoned by the playbook."""
-        note = cordoning.note(notes)
+        note = Cordoning.noted(notes)
         until = self._lifetime.longer(note.until) if note else None
         if note is None or until is None:
             return None
@@ -88,6 +88,5 @@ class CordonNode(ContainNode):
 
     def _noted(self, node: Node, note: Note, reason: str, planned: str, done: str) -> Change:
         spec = {"unschedulable": True}
-        written = cordoning.annotation(note)
-        notes = {key: value for key, value in written.items() if value}
-        return Change(node, spec, written, notes, note, reason, planned, done)
+        notes = Cordoning.annotation(note)
+        return Change(node, spec, notes, notes, note, reason, planned, done)

@@ -19,7 +19,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Setting, label_value, one_of, qualified_name
-from playbooks.reactions.contain_node import Change, ContainNode, host_setting
+from playbooks.reactions.nodes.contain_node import Change, ContainNode, host_setting
 
 _WAS, _NOW = (f"{each}.spec.?taints.orValue([])" for each in ("oldObject", "object"))
 _CONFIGURED = "t.key == params.data.TAINT_KEY && t.effect == params.data.TAINT_EFFECT"

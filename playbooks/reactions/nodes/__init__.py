@@ -1,0 +1,1 @@
+"""Reactions that change the node of a pod."""

@@ -1,0 +1,359 @@
+"""Drain the node on which the pod of an alert runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
+
+from playbooks.core import proof
+from playbooks.core.action import Action
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import CREATE, Changes, Rule, Texts
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment import lifetime
+from playbooks.core.containment.containment import contained, undo_command
+from playbooks.core.containment.draining import (
+    BEGUN,
+    DRAINED,
+    EVICTED,
+    FOUND_CORDONED,
+    Begun,
+    Draining,
+    evicted,
+)
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.note import Note
+from playbooks.core.errors import (
+    CredentialsRefused,
+    DrainIncomplete,
+    NotFound,
+    NotTheSameObject,
+    PlaybookError,
+)
+from playbooks.core.guards.makers import makers
+from playbooks.core.instant import duration, instant_or_none, shown
+from playbooks.core.ledger.book import after
+from playbooks.core.ledger.contained import Notes
+from playbooks.core.outcome import Outcome, Status
+from playbooks.core.ports import Clock, Cluster, Ledger
+from playbooks.core.proof import Proof
+from playbooks.core.settings import Setting, all_names, matches_any
+from playbooks.reactions.nodes.contain_node import Change, ContainNode, host_setting
+
+# Seconds until it is looked again at what was evicted: as kubectl drain waits after a refusal.
+EVERY = 5.0
+
+# What a proof says of a pod that was evicted.
+_NO_POD = ("pod-gone", "not-the-same-pod", "unproven")
+
+# Pods that a message names, at most.
+MOST_NAMED = 5
+
+# Says why a pod stays, in words, or nothing.
+Spared = Callable[[Alert, Pod], str]
+
+
+def _eviction(pod: Manifest, _: Texts) -> Manifest:
+    metadata = {key: pod["metadata"][key] for key in ("name", "namespace")}
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": metadata,
+        "deleteOptions": {"preconditions": {"uid": pod["metadata"]["uid"]}},
+    }
+
+
+def _of_any_uid(pod: Manifest, texts: Texts) -> Manifest:
+    return {**_eviction(pod, texts), "deleteOptions": {}}
+
+
+@dataclass
+class _Pods:
+    """Of a node: those that go, those that are on their way, and why each of the others stays."""
+
+    to_evict: List[Pod] = field(default_factory=list)
+    going: List[Pod] = field(default_factory=list)
+    stay: Dict[str, str] = field(default_factory=dict)
+
+    @property
+    def left(self) -> List[Pod]:
+        return [*self.to_evict, *self.going]
+
+
+class DrainNode(ContainNode):
+    """Cordons the node, then evicts its pods by the Eviction API, which keeps to
+    PodDisruptionBudgets.
+
+    One call of it evicts what may go now, and does not wait: while pods are left, its outcome asks
+    to be asked again after some seconds. ``timeout``: seconds from the first one after which what
+    is left has failed. ``namespaces``: globs, the only ones whose pods are evicted; none means
+    all. ``spared``: what protects a pod from being deleted protects it here, too.
+    """
+
+    VERB = "drain"
+    HOST = "DRAIN_HOST"
+    CONTAINMENT = Draining
+    TTL = "DRAIN_TTL"
+    SETTINGS = (
+        host_setting(HOST, VERB),
+        Setting(
+            "DRAIN_TIMEOUT",
+            duration(10, 3600),
+            "10m",
+            "How long evictions are tried that a PodDisruptionBudget refuses, and pods may take to"
+            " end; then the drain has failed, and the node stays cordoned",
+        ),
+        lifetime.ttl(
+            TTL,
+            "How long the node stays cordoned, such as `2h`; each further alert about the node"
+            " extends that. Or `off`",
+        ),
+        *proof.SETTINGS,
+    )
+    PERMISSIONS = (
+        Permission("pods", ("get", "list")),
+        Permission("pods/eviction", ("create",)),
+        Permission("daemonsets", ("get",), group="apps"),
+        Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
+    )
+    CHANGES = (
+        Changes(
+            "nodes",
+            spec=("unschedulable",),
+            rules=(
+                Rule(
+                    f"uncordons no node without {TTL}",
+                    f"params.data.{TTL} != 'off' || object.spec.?unschedulable.orValue(false)"
+                    " || !oldObject.spec.?unschedulable.orValue(false)",
+                    settings=(TTL,),
+                    broken_by=lambda node, texts: (
+                        {"spec": {"unschedulable": None}}
+                        if node["spec"].get("unschedulable") and texts["DRAIN_TTL"] == "off"
+                        else None
+                    ),
+                ),
+            ),
+        ),
+        Changes(
+            "pods/eviction",
+            operations=(CREATE,),
+            rules=(
+                Rule(
+                    "evicts a pod with its uid as precondition",
+                    "object.?deleteOptions.?preconditions.?uid.orValue('') != ''",
+                    broken_by=_of_any_uid,
+                ),
+            ),
+            asked_of="pods",
+            allowed=_eviction,
+        ),
+    )
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        ledger: Ledger,
+        proof: Proof,
+        lifetime: Lifetime,
+        clock: Clock,
+        *,
+        host: bool = False,
+        timeout: float = 600.0,
+        namespaces: Tuple[str, ...] = (),
+        spared: Spared = lambda _alert, _pod: "",
+    ) -> None:
+        super().__init__(cluster, ledger, proof, lifetime, host=host)
+        self._clock = clock
+        self._timeout = timeout
+        self._namespaces = namespaces
+        self._spared = spared
+
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        """Once the alert's own pod is evicted, the ledger alone tells of which node it was."""
+        planned = super().plan(alert)
+        if not isinstance(planned, Outcome) or planned.reason not in _NO_POD:
+            return planned
+        for known in self._ledger.contained().values():
+            begun = Begun.of(known.notes)
+            if begun is not None and begun.alert == Begun.mark(alert):
+                evidence = f"the drain of node {known.name} began for this alert"
+                return self._plan(alert, known.name, {"node": known.name, "evidence": evidence})
+        return planned
+
+    def change(
+        self,
+        node: Node,
+        notes: Notes,
+        rule: str,
+        facts: Mapping[str, Any],  # noqa: ARG002
+    ) -> Union[Change, Outcome]:
+        """A cordon of ours that stands is left, or extended."""
+        note = Draining.noted(notes)
+        if note is None or not node.unschedulable:
+            until = self._lifetime.ends(note.until if note else None)
+            reason = FOUND_CORDONED if node.unschedulable else "cordoned"
+            note = Note(str(self._lifetime.begins()), rule, reason, until)
+            found = {**Draining.annotation(note), EVICTED: "0"}
+            spec: Dict[str, Any] = {} if node.unschedulable else {"unschedulable": True}
+            return self._of(node, spec, found, note, reason)
+        later = self._lifetime.longer(note.until)
+        if later is None:
+            return self._of(node, {}, {}, note, "drained")
+        note = replace(note, until=later)
+        return self._of(node, {}, Draining.annotation(note), note, "extended")
+
+    @staticmethod
+    def _of(
+        node: Node, spec: Mapping[str, Any], notes: Dict[str, str], note: Note, reason: str
+    ) -> Change:
+        until = f" until {note.until}" if note.until else ""
+        return Change(
+            node,
+            spec,
+            {key: text for key, text in notes.items() if key == DRAINED},
+            notes,
+            note,
+            reason,
+            f"drain {node}{until}",
+            f"drained {node}{until}",
+        )
+
+    def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:
+        found = super()._change(alert, name, facts)
+        if isinstance(found, Outcome):
+            return found
+        known = self._ledger.contained().get(found.node.uid)
+        notes = known.notes if known else {}
+        if self._uncordoned_since(alert, found.node, notes):
+            said = f"somebody uncordoned {found.node} since it was drained for this alert"
+            return Outcome.skipped("changed-since", said, str(found.node), **facts)
+        pods = self._pods(alert, found.node)
+        if not pods.left and not found.annotations and Begun.of(notes) is None:
+            said = f"{found.node} is drained already{_staying(pods)}"
+            return Outcome.skipped("already-drained", said, str(found.node), **facts)
+        what = f": evict {_named(pods.to_evict)}" if pods.to_evict else ", from which none goes"
+        return replace(found, planned=f"{found.planned}{what}{_staying(pods)}")
+
+    @staticmethod
+    def _uncordoned_since(alert: Alert, node: Node, notes: Notes) -> bool:
+        """Whether a person ended what an alert began that is asked about again."""
+        note = Draining.noted(notes)
+        begun = instant_or_none(note.at) if note else None
+        return begun is not None and not node.unschedulable and alert.time <= begun
+
+    def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
+        cordoned = super()._carry_out(alert, change, facts) if change.annotations else None
+        if cordoned is not None and cordoned.status is not Status.ACTED:
+            return cordoned
+        node = self._cluster.node(change.node.name)
+        known = self._ledger.contained().get(node.uid)
+        notes = known.notes if known else {}
+        begun, before = Begun.of(notes), evicted(notes)
+        first = begun is None or (begun.alert != Begun.mark(alert) and self._is_over(begun))
+        if begun is None or first:
+            begun = self._begin(alert, node)
+        pods = self._pods(alert, node)
+        refused = self._evict(pods.to_evict)
+        number = before + len(pods.to_evict) - len(refused)
+        if number > before:
+            self._ledger.contain(contained(node, {EVICTED: str(number)}))
+            pods = self._pods(alert, node)
+        details = {
+            **facts,
+            **(cordoned.details if cordoned else {"undo": undo_command(node)}),
+            "evicted": number,
+            "left": [str(pod) for pod in pods.left],
+            "stay": dict(pods.stay),
+        }
+        progress = f"{number} pod{'s' * (number != 1)} evicted"
+        if not pods.left:
+            self._ledger.release(node.uid, (BEGUN,))
+            said = f"{change.done}: {progress}{_staying(pods)}"
+            return Outcome.acted(str(node), "drained", said, **details)
+        why = "".join(f"; {each}" for each in list(refused.values())[:MOST_NAMED])
+        waits = f"{progress}, {len(pods.left)} to go: {_named(pods.left)}{why}"
+        return self._left(alert, node, begun, waits, {**details, "first": first})
+
+    def _begin(self, alert: Alert, node: Node) -> Begun:
+        """From now on it has all of its time; also where it had failed for another alert."""
+        begun = Begun(Begun.mark(alert), self._clock.now())
+        self._ledger.contain(contained(node, begun.to_notes()))
+        return begun
+
+    def _is_over(self, begun: Begun) -> bool:
+        return self._clock.now() >= after(begun.at, self._timeout)
+
+    def _left(
+        self, alert: Alert, node: Node, begun: Begun, waits: str, details: Mapping[str, Any]
+    ) -> Outcome:
+        if self._is_over(begun):
+            # Who asks again after that is a person, and gets as much time again.
+            self._begin(alert, node)
+            said = (
+                f"{node} is not drained after {shown(self._timeout)} (DRAIN_TIMEOUT), and stays"
+                f" cordoned: {waits}"
+            )
+            failed = Outcome.failed(DrainIncomplete(said))
+            return replace(failed, target=str(node), details={**details, **failed.details})
+        return Outcome.skipped(
+            "draining",
+            f"draining {node}: {waits}",
+            str(node),
+            held=True,
+            waits=EVERY,
+            waits_for=f"drain/{node.uid}",
+            **details,
+        )
+
+    def _pods(self, alert: Alert, node: Node) -> _Pods:
+        found = _Pods()
+        for pod in self._cluster.pods_on(node.name, namespaces=all_names(self._namespaces)):
+            why = self._why_it_stays(alert, pod)
+            if why:
+                found.stay[str(pod)] = why
+            elif pod.terminates_at:
+                found.going.append(pod)
+            else:
+                found.to_evict.append(pod)
+        return found
+
+    def _why_it_stays(self, alert: Alert, pod: Pod) -> str:
+        if not matches_any(pod.namespace, self._namespaces):
+            return "its namespace is none of NAMESPACES"
+        if pod.static:
+            return "it is a static pod"
+        # Its controller would start it here again at once: it tolerates a cordon.
+        if pod.owner and pod.owner.kind == "DaemonSet" and any(makers(pod, self._cluster)):
+            return f"it belongs to {pod.owner}"
+        return self._spared(alert, pod)
+
+    def _evict(self, pods: List[Pod]) -> Dict[str, str]:
+        """Why pods are not evicted. Raises where no other pod would be either."""
+        refused = {}
+        for pod in pods:
+            try:
+                self._cluster.evict_pod(pod)
+            except (NotFound, NotTheSameObject):
+                continue
+            except CredentialsRefused:
+                raise
+            except PlaybookError as error:
+                refused[str(pod)] = str(error)
+        return refused
+
+
+def _named(pods: List[Pod]) -> str:
+    names = ", ".join(str(pod) for pod in pods[:MOST_NAMED])
+    return f"{names} and {len(pods) - MOST_NAMED} more" if len(pods) > MOST_NAMED else names
+
+
+def _staying(pods: _Pods) -> str:
+    if not pods.stay:
+        return ""
+    some = list(pods.stay.items())[:MOST_NAMED]
+    named = ", ".join(f"{name} ({why})" for name, why in some)
+    more = f" and {len(pods.stay) - MOST_NAMED} more" * (len(pods.stay) > MOST_NAMED)
+    return f"; stays: {named}{more}"
