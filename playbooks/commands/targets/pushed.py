@@ -12,6 +12,8 @@ from playbooks.core.cluster.manifest import (
     FUNCTION,
     KUBELESS_API,
     LEDGER,
+    MANAGED_BY,
+    MANAGER,
     Manifest,
     label,
     reference,
@@ -22,7 +24,7 @@ from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import access, ledger
-from playbooks.deployment.manifests.rights import ENGINE, MANAGED_BY, MANAGER, PLAYBOOK, SETTINGS
+from playbooks.deployment.manifests.rights import ENGINE, PLAYBOOK, SETTINGS
 from playbooks.deployment.request import catalogue
 
 _BINDINGS = (f"rolebindings.{access.GROUP}",)

@@ -16,6 +16,9 @@ FUNCTION_NAMESPACE = "falco/function-namespace"
 # On a Function that is being removed: its workers then delete what they keep elsewhere as they end.
 REMOVING = "falco/removing"
 
+# On what belongs to a function that is no Function of the cluster, instead of ``labels``.
+MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "falco-playbooks"
+
 # On every ledger, so that all of them can be found, and no other ConfigMap is taken for one.
 LEDGER = "falco/ledger"
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 from typing import List, Mapping, Set, Tuple
 
-from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, shown
+from playbooks.core.cluster.manifest import (
+    FUNCTION,
+    FUNCTION_NAMESPACE,
+    KUBELESS_API,
+    MANAGED_BY,
+    MANAGER,
+    Manifest,
+    identity,
+    label,
+    shown,
+)
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
 from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
@@ -46,6 +56,7 @@ def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[
     try:
         wanted += _bindings(cluster) if served else []
         report = apply(cluster, wanted)
+        report += _without_settings(cluster) if served else []
     except NotPermitted as error:
         raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
     _wait_until_served(cluster, sleep)
@@ -92,6 +103,22 @@ def _bindings(cluster: ClusterObjects) -> List[Manifest]:
     """Those for the settings of all functions that are deployed."""
     found = cluster.list(("configmaps",), selector=admission_policies.PARAMETERS)
     return [m for each in found for m in admission_policies.of_parameters(each)]
+
+
+def _without_settings(cluster: ClusterObjects) -> List[Tuple[str, str]]:
+    """Remove the bindings of functions that were removed by their labels, and their settings with
+    them. Those of Functions go as orphans."""
+    # In this order: what is deployed meanwhile has its settings before it is bound.
+    ours = f"{MANAGED_BY}={MANAGER}"
+    found = cluster.list((admission_policies.BINDINGS,), selector=ours)
+    settings = (
+        cluster.list(("configmaps",), selector=admission_policies.PARAMETERS) if found else []
+    )
+    there = {(each["metadata"]["namespace"], label(each, FUNCTION)) for each in settings}
+    left = [e for e in found if (label(e, FUNCTION_NAMESPACE), label(e, FUNCTION)) not in there]
+    for each in left:
+        cluster.delete(each)
+    return [("removed", f"{shown(each)}, whose function is gone") for each in left]
 
 
 def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:

@@ -22,6 +22,8 @@ from playbooks.core.cluster.changes import DELETE, Changes, Rule, Texts
 from playbooks.core.cluster.manifest import (
     FUNCTION,
     FUNCTION_NAMESPACE,
+    MANAGED_BY,
+    MANAGER,
     Manifest,
     label,
     labels,
@@ -236,11 +238,17 @@ def earlier(function: str, namespace: str) -> Manifest:
 
 
 def of_parameters(found: Manifest) -> List[Manifest]:
-    """The bindings for a ConfigMap of settings that is there; none for one of no playbook."""
+    """The bindings for a ConfigMap of settings that is there, with its labels, by which they are
+    removed; none for one of no playbook."""
     function, playbook = label(found, FUNCTION), label(found, PARAMETERS)
     if playbook not in catalogue.names() or not function:
         return []
-    return bindings(catalogue.load(playbook), function, found["metadata"]["namespace"])
+    namespace = found["metadata"]["namespace"]
+    made = bindings(catalogue.load(playbook), function, namespace)
+    if label(found, MANAGED_BY) != MANAGER:
+        return made
+    ours = {MANAGED_BY: MANAGER, FUNCTION: function, FUNCTION_NAMESPACE: namespace}
+    return [{**each, "metadata": {**each["metadata"], "labels": ours}} for each in made]
 
 
 def bindings(playbook: Playbook, function: str, namespace: str) -> List[Manifest]:

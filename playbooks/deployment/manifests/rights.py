@@ -6,15 +6,20 @@ from __future__ import annotations
 import json
 from typing import Dict, List, Sequence
 
-from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, LEDGER, Manifest
-from playbooks.deployment.manifests import access, ledger
+from playbooks.core.cluster.manifest import (
+    FUNCTION,
+    FUNCTION_NAMESPACE,
+    LEDGER,
+    MANAGED_BY,
+    MANAGER,
+    Manifest,
+)
+from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.request.request import Request
 
 # On the binding of its ledger, on which it has no rights: what the function is. The settings are
 # JSON, of those that are no secrets.
 PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
-
-MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "falco-playbooks"
 
 # What ``rights`` makes, as kubectl names it.
 KINDS = "clusterrolebindings,rolebindings,clusterroles,roles,configmaps"
@@ -47,9 +52,7 @@ def _granted(
     subjects: Sequence[Manifest],
     engine: str,
 ) -> Manifest:
-    found = ours(manifest, request.function, namespace)
-    if LEDGER in manifest["metadata"]["labels"]:
-        found["metadata"]["labels"][LEDGER] = "true"
+    found = ours(manifest, request.function, namespace, LEDGER)
     if "subjects" in found:
         found["subjects"] = list(subjects)
         if engine and LEDGER in found["metadata"]["labels"]:
@@ -68,15 +71,23 @@ def _record(request: Request, engine: str) -> Dict[str, str]:
 
 
 def with_account(request: Request, namespace: str, engine: str) -> List[Manifest]:
-    """The same for a function of this cluster, which has an account of its own."""
-    who = service_account(request.function, namespace)
-    account = ours(access.service_account(request, namespace), request.function, namespace)
-    return [account, *rights(request, namespace, who, engine=engine)]
+    """The same for a function of this cluster, which has an account of its own, and the settings
+    to which admission policies hold that."""
+    function = request.function
+    who = service_account(function, namespace)
+    account = ours(access.service_account(request, namespace), function, namespace)
+    held = admission_policies.parameters(request, namespace, {})
+    return [
+        account,
+        *rights(request, namespace, who, engine=engine),
+        *(ours(each, function, namespace, admission_policies.PARAMETERS) for each in held),
+    ]
 
 
-def ours(manifest: Manifest, function: str, namespace: str) -> Manifest:
-    """With these labels instead of its own."""
-    metadata = {**manifest["metadata"], "labels": labels(function, namespace)}
+def ours(manifest: Manifest, function: str, namespace: str, *kept: str) -> Manifest:
+    """With these labels instead of its own, except for those that are ``kept``."""
+    own = {key: value for key, value in manifest["metadata"]["labels"].items() if key in kept}
+    metadata = {**manifest["metadata"], "labels": {**labels(function, namespace), **own}}
     return {**manifest, "metadata": metadata}
 
 

@@ -127,6 +127,21 @@ with description("Setting a cluster up") as self:
             contain(f"{BINDING} falco-playbook-delete-pods-delete.falco-delete.default")
         )
 
+    with it("binds the settings of a function to which alerts are pushed, until it is removed"):
+        words = ("-E", "knative", "-p", "taint", "-n", "responders", "-t", "falco.>", "-d")
+        made = [*documents_of(run(*words, cluster=self.cluster).out)]
+        settings = next(m for m in made if m["metadata"]["name"] == "falco-taint-admission")
+        self.cluster.create([settings])
+        binding = f"{BINDING} falco-playbook-taint-nodes.falco-taint.responders"
+        run("-S", cluster=self.cluster)
+        bound = self.cluster.names
+        self.cluster.delete(settings)
+        done = run("-S", cluster=self.cluster)
+
+        expect(bound).to(contain(binding))
+        expect(done.out).to(contain(f"removed   {binding}, whose function is gone"))
+        expect(self.cluster.names).to(equal(MADE))
+
     with it("leaves alone what others made, such as Kubeless' own definitions"):
         theirs = {
             "apiVersion": "apiextensions.k8s.io/v1",

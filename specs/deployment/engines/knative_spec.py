@@ -91,7 +91,7 @@ with description("-E knative") as self:
 
     with it("installs little in a stock image, or nothing in one that has everything"):
         objects = shown(*DELETE)
-        files = next(o for o in of_kind(objects, "ConfigMap") if "data" in o)
+        files = next(o for o in of_kind(objects, "ConfigMap") if "binaryData" in o)
         image = the_pod(shown(*DELETE, "-i", "registry.example/falco:1"))[1]
 
         expect(files["data"]["requirements.txt"].split("==")[0::2][0]).to(equal("h11"))
@@ -119,6 +119,13 @@ with description("-E knative") as self:
         )
         expect(variables(container)["EVENT_TOKEN_FILE"]).to(equal("/falco-secrets/events/token"))
         expect(str(container)).not_to(contain("hooks.slack.example"))
+
+    with it("says to which settings admission policies hold its account"):
+        maps = of_kind(shown(*DELETE, "-e", "PROTECTED_NAMESPACES=payments"), "ConfigMap")
+        found = next(each for each in maps if each["metadata"]["name"] == "falco-delete-admission")
+
+        expect(found["metadata"]["labels"]["falco/admission"]).to(equal("delete"))
+        expect(found["data"]["PROTECTED_NAMESPACES"]).to(equal("payments"))
 
     with it("warns where events are taken from whoever reaches it"):
         expect(run(*DELETE, "-d", cluster=NoCluster()).err).to(contain("EVENT_TOKEN is not given"))
