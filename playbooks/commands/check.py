@@ -117,7 +117,7 @@ def _findings(
         environment = served.environment if served else {}
         own = served.deployed if served else None
         yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment, own))
-    if NETWORK_POLICIES in playbook.reaction.RELIES_ON:
+    if NETWORK_POLICIES in playbook.relies_on(served.environment if served else {}):
         chosen = image or _image(served)
         yield from evaluated(
             enforcement.ENFORCED, lambda: enforcement.look(cluster, chosen, sleep=session.sleep)

@@ -94,6 +94,14 @@ def containing(kind: str = "") -> List[Playbook]:
     return [playbook for playbook, ends in found if ends and kind in ("", *ends.KINDS)]
 
 
+def leaving(playbook: Playbook) -> List[str]:
+    """The playbooks that may leave on a target what this one leaves, itself among them: a chain
+    has it as a step."""
+    ends = {kind for kind, _ in playbook.containments}
+    among = [each.name for each in _usable() if ends & {kind for kind, _ in each.containments}]
+    return among or [playbook.name]
+
+
 def summary(name: str) -> str:
     """The first line of its docstring."""
     found = source(name)

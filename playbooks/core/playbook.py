@@ -9,7 +9,9 @@ from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Seque
 from playbooks.core import guards
 from playbooks.core.action import Action, Answer
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.permissions import OWN, Permission
+from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import (
     ClusterUnavailable,
     GuardUnanswered,
@@ -111,6 +113,11 @@ class Playbook:
         return bool(self.reaction.TARGETS)
 
     @property
+    def remembers(self) -> bool:
+        """Whether a pod that an engine remembers may prove what it does."""
+        return self.reaction.TARGETS == "pods"
+
+    @property
     def settings(self) -> Tuple[Setting, ...]:
         return self.reaction.SETTINGS + guards.settings(acts=self.acts)
 
@@ -136,6 +143,29 @@ class Playbook:
             if p.is_needed(given) and (everywhere or not p.only_everywhere)
         )
 
+    @property
+    def changes(self) -> Tuple[Changes, ...]:
+        """What its account may change, as its reaction declares it."""
+        return self.reaction.CHANGES
+
+    @property
+    def containments(self) -> Tuple[Tuple[Type[Containment], str], ...]:
+        """What it may leave on a target, and the setting that says for how long, or empty."""
+        reaction = self.reaction
+        return ((reaction.CONTAINMENT, reaction.TTL),) if reaction.CONTAINMENT else ()
+
+    def runs(self, values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG002
+        """The other playbooks whose code a function with these settings needs."""
+        return ()
+
+    def relies_on(self, values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG002
+        """What no role grants and a function with these settings cannot do without."""
+        return self.reaction.RELIES_ON
+
+    def problems(self, values: Mapping[str, str]) -> List[str]:
+        """What does not fit together in its settings, as they were written."""
+        return self.reaction.problems(values)
+
     def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
         """The distributions that a function with these settings installs."""
         also = (
@@ -156,21 +186,33 @@ class Playbook:
         Raises InvalidSetting."""
         settings = read(self.settings, environ)
         notifications.check(settings)
-        for problem in self.reaction.problems(environ):
+        for problem in self.problems(environ):
             raise InvalidSetting(problem)
         collaborators = collaborators or self.collaborators(self.name, settings)
         if cluster is not None and isinstance(collaborators, ClusterCollaborators):
             collaborators = replace(collaborators, cluster=cluster)
+        return self.wired(settings, collaborators, spans)[1]
+
+    def wired(
+        self,
+        settings: Settings,
+        collaborators: Collaborators,
+        spans: Optional[Spans] = None,
+        *,
+        remembers: bool = True,
+    ) -> Tuple[Reaction, Responder]:
+        """Its reaction, and what answers alerts with it. ``remembers``: a pod may be proven from
+        memory. Raises InvalidSetting."""
         acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
         reaction = self.build(settings, collaborators)
-        return Responder(
+        return reaction, Responder(
             reaction,
             guards.guards(Context(self.name, settings, collaborators, reaction)),
             collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),
             recorders=acting.recorders if acting else (),
-            cluster=acting.cluster if acting else None,
+            cluster=acting.cluster if acting and remembers else None,
             ledger=acting.ledger if acting else None,
             spans=spans,
         )

@@ -8,7 +8,7 @@ with an id that he knows and one of somewhere else gets nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from playbooks.core.alert import Alert
@@ -56,6 +56,21 @@ class Proven:
         }
 
 
+@dataclass(frozen=True)
+class AlertOfSteps(Alert):
+    """An alert that several reactions answer, one after the other. ``proven``: by what a proof is
+    asked for, what it found. ``acted``: whether the cluster was changed since."""
+
+    acted: bool = field(default=False, compare=False)
+    proven: Dict[Tuple[bool, Tuple[str, ...]], Proven] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    @classmethod
+    def of(cls, alert: Alert) -> AlertOfSteps:
+        return cls(**{each.name: getattr(alert, each.name) for each in fields(Alert)})
+
+
 class Proof:
     """``namespaces``: globs, the only ones in which a pod is looked up; none means all."""
 
@@ -74,6 +89,28 @@ class Proof:
         return cls(cluster, clock, identity=settings["IDENTITY"], namespaces=settings["NAMESPACES"])
 
     def of(self, alert: Alert) -> Union[Proven, Outcome]:
+        """The proven pod, or the skipped outcome that says why there is none. For an alert that
+        several reactions answer it is proven once. The rest as for ``_prove``."""
+        if not isinstance(alert, AlertOfSteps):
+            return self._prove(alert)
+        key = self._by_name, self._namespaces
+        found = self._still(alert, alert.proven.get(key)) or self._prove(alert)
+        if isinstance(found, Proven):
+            alert.proven[key] = found
+        return found
+
+    def _still(self, alert: AlertOfSteps, known: Optional[Proven]) -> Optional[Proven]:
+        """The same pod as it is now, where something was done since; None where it is to be proven.
+        A uid is that of one pod, ever."""
+        if known is None or not alert.acted:
+            return known
+        try:
+            pod = self._cluster.pod(known.pod.name, namespace=known.pod.namespace)
+        except NotFound:
+            return None
+        return replace(known, pod=pod) if pod.uid == known.pod.uid else None
+
+    def _prove(self, alert: Alert) -> Union[Proven, Outcome]:
         """The proven pod, or the skipped outcome that says why there is none.
 
         One API call where the alert gives the namespace. Raises ContainerIdPending where the API

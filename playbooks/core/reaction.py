@@ -40,6 +40,8 @@ class Reaction(ABC):
     ``TTL``: the setting that says how long that lasts, where it can end by itself.
     ``RELIES_ON``: what no role grants and it cannot do without, such as ``NETWORK_POLICIES``;
     ``falco-playbook check`` tries it.
+    ``DONE``: reason codes of a skipped outcome that say that nothing is left to do, beside those
+    that begin with ``already-``.
     """
 
     TARGETS: str = ""
@@ -50,6 +52,7 @@ class Reaction(ABC):
     CONTAINMENT: Optional[Type[Containment]] = None
     TTL: str = ""
     RELIES_ON: Tuple[str, ...] = ()
+    DONE: Tuple[str, ...] = ()
 
     @staticmethod
     def installs(values: Mapping[str, str]) -> Tuple[str, ...]:  # noqa: ARG004
@@ -110,6 +113,10 @@ class Reaction(ABC):
 
         Makes reads and no change. Raises a PlaybookError.
         """
+
+    def is_done(self, reason: str) -> bool:
+        """Whether a skipped outcome says that what it does is done."""
+        return reason.startswith("already-") or reason in self.DONE
 
     def run(self, alert: Alert) -> Outcome:
         """Act or say why not, with no guard in between. Raises a PlaybookError."""

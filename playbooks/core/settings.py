@@ -67,6 +67,14 @@ def read(declared: Iterable[Setting], environ: Mapping[str, str]) -> Dict[str, A
     return {setting.name: _read(setting, environ) for setting in declared}
 
 
+def unique(declared: Iterable[Setting]) -> Tuple[Setting, ...]:
+    """Each name once: as it is declared first."""
+    found: Dict[str, Setting] = {}
+    for setting in declared:
+        found.setdefault(setting.name, setting)
+    return tuple(found.values())
+
+
 def _read(setting: Setting, environ: Mapping[str, str]) -> Any:
     value = environ.get(setting.name)
     path = environ.get(setting.file_variable) if setting.secret else None

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Match, Sequence, cast
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.cluster.permissions import OWN, UNKNOWN
+from playbooks.core.cluster.permissions import OWN
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
@@ -88,11 +88,10 @@ def _define(name: str, text: str) -> str:
 def _rules(playbook: Playbook) -> Iterator[str]:
     """Those that ``.place`` needs: a namespace, or the whole cluster where it is empty.
     ``.limited``: whether the playbook acts in the namespaces ``.namespaces`` only."""
-    asked = {p.only_with: UNKNOWN for p in playbook.permissions if p.only_with}
     defaults = {setting.name: setting.default for setting in playbook.settings}
     view = watched.permissions(playbook, {})
-    one = {NAMESPACES: "one"}
-    limited = [*playbook.rights({**asked, **one}), *watched.permissions(playbook, one)]
+    unlimited = [each for each in playbook.permissions if each.only_everywhere]
+    unlimited += [p for p in view if p not in watched.permissions(playbook, {NAMESPACES: "one"})]
     for permission in (*playbook.permissions, *view):
         if permission.namespace == OWN:
             where = "eq .place .namespace"
@@ -103,7 +102,7 @@ def _rules(playbook: Playbook) -> Iterator[str]:
         else:
             where = "ternary (has .place .namespaces) (not .place) .limited"
         conditions = [f"({where})"]
-        if permission not in limited:
+        if permission in unlimited:
             conditions.append("(not .limited)")
         if permission in view:
             conditions.append(".watched")
@@ -114,6 +113,11 @@ def _rules(playbook: Playbook) -> Iterator[str]:
             conditions.append(f'(eq ({value}) "{permission.only_for}")')
         elif permission.only_with:
             conditions.append(f'(not (has (get .env "{permission.only_with}") (list "" "off")))')
+        if permission.only_in:
+            setting, names = permission.only_in
+            listed = f'get .env "{setting}" | default "" | nospace | replace "?" "" | splitList ","'
+            found = " ".join(f'(has "{name}" ({listed}))' for name in names)
+            conditions.append(f"(or {found})")
         rule = {
             "apiGroups": [permission.group],
             "resources": [permission.resource],

@@ -46,6 +46,7 @@ class DeletePod(Reaction):
         *proof.SETTINGS,
         *evidence_settings.SETTINGS,
     )
+    DONE = ("pod-gone", "terminating", "finished")
     PERMISSIONS = (
         Permission("pods", ("get", "list", "delete")),
         Permission("pods/log", ("get",), only_with=evidence_settings.URL.name),

@@ -42,7 +42,9 @@ function.archive = lru_cache(maxsize=None)(function.archive)
 kubernetes.worker_archive = lru_cache(maxsize=None)(kubernetes.worker_archive)
 packaged = lru_cache(maxsize=None)(package_archive)
 for engine in (gcf, knative, openfaas):
-    engine.package_archive = lambda playbook, modules: packaged(playbook, tuple(modules))
+    engine.package_archive = lambda playbook, modules, runs=(): packaged(
+        playbook, tuple(modules), runs=tuple(runs)
+    )
 
 
 @dataclass

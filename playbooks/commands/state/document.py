@@ -73,14 +73,15 @@ def contained(session: Session, function: Manifest) -> Document:
     """The objects that the playbook contains where it acts, and when that ends (empty: a person has
     to end it); None where ``contained_error`` says why they were not listed."""
     playbook = playbook_of(function)
-    containment = playbook.reaction.CONTAINMENT if playbook else None
-    if containment is None:
+    containments = [kind for kind, _ in playbook.containments] if playbook else []
+    if not containments:
         return {"contained": [], "contained_error": ""}
     places = tuple(filter(None, namespaces(environment_of(function))))
     try:
         cluster = session.reach().cluster
         found = [
             containment.of(each, cluster, each.annotations)
+            for containment in containments
             for each in containment.listed(cluster, places)
         ]
     except PlaybookError as error:

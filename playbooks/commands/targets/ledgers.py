@@ -10,6 +10,7 @@ from playbooks.commands import tell
 from playbooks.commands.deployed import environment_of
 from playbooks.commands.options import Selection, Session
 from playbooks.commands.targets import pushed
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
@@ -155,10 +156,11 @@ def _functions(
         found = [f for p in within or ("",) for f in pushed.with_functions(cluster, p)]
     except PlaybookError as error:
         raise DeploymentError(f"Functions cannot be listed: {error}\n{_ADVICE}") from error
+    handlers = [f"{name}.handler" for name in catalogue.leaving(catalogue.load(playbook))]
     return [
         each
         for each in found
-        if (each.get("spec") or {}).get("handler") == f"{playbook}.handler"
+        if (each.get("spec") or {}).get("handler") in handlers
         and function in ("", each["metadata"]["name"])
     ]
 

@@ -53,6 +53,9 @@ class Changes:
 
     ``asked_of``: the resource of the objects with which ``falco-playbook check`` tries the rules,
     by default the same. ``allowed``: a request that the playbook makes.
+
+    ``of_steps``: of a chain, what each playbook that can be a step declares of the same resource
+    and operations: a request is one of a step's, beside what ``rules`` say of all.
     """
 
     resource: str
@@ -64,6 +67,7 @@ class Changes:
     asked_of: str = ""
     allowed: Optional[Body] = None
     annotations: bool = False
+    of_steps: Tuple[Tuple[str, Changes], ...] = ()
 
     @property
     def in_namespaces(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 # Labels, annotations and taints of ours begin with this.
 PREFIX = "falco/"
@@ -26,12 +26,18 @@ def account(namespace: str, name: str) -> str:
     return f"{ACCOUNTS}{namespace}:{name}"
 
 
+def listed(text: str) -> Tuple[str, ...]:
+    """The names that the text of a setting lists; what marks one at its end is none of it."""
+    return tuple(part.strip().rstrip("?") for part in text.replace("\n", ",").split(","))
+
+
 @dataclass(frozen=True)
 class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
     ``only_with``: the setting without which it is not needed, where it is ``off`` or empty;
     ``only_for``: the one value of it with which it is.
+    ``only_in``: a setting and names: it is needed where the setting lists one of them.
     ``only_everywhere``: it is not granted where the playbook acts in some namespaces only, as it
     can do without.
     ``namespace``: the only one in which it is needed, wherever the playbook may act; ``OWN``: that
@@ -46,9 +52,15 @@ class Permission:
     only_everywhere: bool = False
     namespace: str = ""
     only_for: str = ""
+    only_in: Optional[Tuple[str, Tuple[str, ...]]] = None
 
     def is_needed(self, values: Mapping[str, str]) -> bool:
         """``values``: the text of every setting that is not off by default."""
+        if self.only_in:
+            setting, wanted = self.only_in
+            text = values.get(setting, "")
+            if text != UNKNOWN and not set(wanted) & set(listed(text)):
+                return False
         value = values.get(self.only_with, _OFF)
         if not self.only_with or value == UNKNOWN:
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping, Optional, Set, Tuple, Type
+from typing import List, Mapping, Optional, Sequence, Set, Tuple, Type
 
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.containment import Containment, Target
@@ -122,24 +122,30 @@ class Expiry:
         return known
 
 
+class Ends:
+    """All that a playbook may end."""
+
+    def __init__(self, expiries: Sequence[Expiry]) -> None:
+        self._expiries = expiries
+
+    def once(self) -> List[Outcome]:
+        """As ``Expiry.once`` of each."""
+        return [outcome for each in self._expiries for outcome in each.once()]
+
+
 def expiry(
     playbook: Playbook, environ: Mapping[str, str], collaborators: Optional[Collaborators] = None
-) -> Optional[Expiry]:
+) -> Optional[Ends]:
     """None where nothing that the playbook contains ends by itself, and in a dry run.
 
     Raises InvalidSetting.
     """
     settings = read(playbook.settings, environ)
-    ttl, containment = playbook.reaction.TTL, playbook.reaction.CONTAINMENT
-    if containment is None or not ttl or settings[ttl] is None or settings["DRY_RUN"]:
+    ending = [kind for kind, ttl in playbook.containments if ttl and settings[ttl] is not None]
+    if not ending or settings["DRY_RUN"]:
         return None
     collaborators = collaborators or playbook.collaborators(playbook.name, settings)
     assert isinstance(collaborators, ClusterCollaborators)
-    return Expiry(
-        containment,
-        collaborators.cluster,
-        collaborators.clock,
-        collaborators.ledger,
-        settings["NAMESPACES"],
-        settings["PROTECTED_NAMESPACES"],
-    )
+    beside = (collaborators.cluster, collaborators.clock, collaborators.ledger)
+    within = (settings["NAMESPACES"], settings["PROTECTED_NAMESPACES"])
+    return Ends([Expiry(kind, *beside, *within) for kind in ending])

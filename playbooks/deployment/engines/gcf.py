@@ -170,7 +170,7 @@ class CloudFunctions(Engine):
             modules.append("infrastructure/google/cluster")
             packages.append("google-auth")
         return {
-            **files_of(package_archive(playbook.name, modules)),
+            **files_of(package_archive(playbook.name, modules, runs=playbook.runs(request.values))),
             "main.py": _main(request, options).encode(),
             "requirements.txt": requirements(packages).encode(),
             ".gcloudignore": b"",

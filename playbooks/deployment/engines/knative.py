@@ -185,7 +185,9 @@ class Knative(Engine):
 
     def _files(self, request: Request, namespace: str) -> Manifest:
         archive = package_archive(
-            request.playbook.name, [f"engines/knative/{name}" for name in ("__init__", "__main__")]
+            request.playbook.name,
+            [f"engines/knative/{name}" for name in ("__init__", "__main__")],
+            runs=request.playbook.runs(request.values),
         )
         needs = requirements([SERVER, *request.playbook.installs(request.values)])
         return worker.config_map(request.function, namespace, archive, needs)

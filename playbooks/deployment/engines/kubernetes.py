@@ -148,7 +148,8 @@ class Kubernetes(ClusterEngine):
         packages = {*PACKAGES, *(["nkeys"] if CREDENTIALS in request.names_given else [])}
         installed = {*packages, *request.playbook.installs(request.values)}
         installed |= set(worker_packages(request.values))
-        archive = b"" if image else worker_archive(request.playbook.name)
+        runs = request.playbook.runs(request.values)
+        archive = b"" if image else worker_archive(request.playbook.name, runs=runs)
         needs = "" if image else requirements(installed)
         contents = {
             "archive": archive.hex(),

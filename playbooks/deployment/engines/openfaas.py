@@ -193,7 +193,11 @@ class OpenFaas(Engine):
         playbook = request.playbook
         main = _HANDLER.format(template=TEMPLATE, playbook=playbook.name)
         return {
-            **files_of(package_archive(playbook.name, ["engines/openfaas"])),
+            **files_of(
+                package_archive(
+                    playbook.name, ["engines/openfaas"], runs=playbook.runs(request.values)
+                )
+            ),
             "handler.py": main.encode(),
             "requirements.txt": requirements(playbook.installs(request.values)).encode(),
         }

@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from playbooks.core.chain.steps import GO_ON, STEPS
 from playbooks.core.cluster.changes import DELETE, Changes, Rule, Texts
 from playbooks.core.cluster.manifest import (
     FUNCTION,
@@ -29,7 +30,7 @@ from playbooks.core.cluster.manifest import (
     labels,
     reference,
 )
-from playbooks.core.cluster.permissions import ACCOUNTS, PREFIX
+from playbooks.core.cluster.permissions import ACCOUNTS, PREFIX, listed
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.manifests.changes import changes as changes_of
 from playbooks.deployment.manifests.definitions import LABELS
@@ -65,15 +66,43 @@ class AdmissionPolicy:
     @property
     def settings(self) -> Tuple[str, ...]:
         """Those that its rules read."""
-        return tuple(dict.fromkeys(n for rule in self.rules for n in rule.settings))
+        of_steps = [n for _, each in self._steps for rule in each.rules for n in rule.settings]
+        chosen = [STEPS.name] if self._steps else []
+        own = [n for rule in self.rules for n in rule.settings]
+        return tuple(dict.fromkeys((*chosen, *of_steps, *own)))
 
     @property
     def rules(self) -> List[Rule]:
         """All of them, also those that every change in place is held to."""
-        return [*_in_place(self.changes), *self.changes.rules]
+        if not self.changes.of_steps:
+            return [*_in_place(self.changes), *self.changes.rules]
+        return [*self._of_steps(), *self.changes.rules]
+
+    @property
+    def _steps(self) -> List[Tuple[str, AdmissionPolicy]]:
+        return [(name, AdmissionPolicy(name, changes)) for name, changes in self.changes.of_steps]
+
+    def _of_steps(self) -> Iterator[Rule]:
+        """What all steps are held to, each rule by itself; and that a request is one of a step's
+        that is listed, where the settings are known."""
+        of_each = [each.rules for _, each in self._steps]
+        shared = [r for r in of_each[0] if all(r.cel in [s.cel for s in o] for o in of_each[1:])]
+        yield from shared
+        known = {rule.cel for rule in shared}
+        ways = []
+        for (name, _), rules in zip(self._steps, of_each):
+            own = [f"({_asked(rule)})" for rule in rules if rule.cel not in known]
+            ways.append(" && ".join((_is_listed(name), *own)))
+        yield Rule(
+            f"changes {self.changes.resource} as one of its steps does",
+            " || ".join(f"({way})" for way in ways),
+        )
 
     def allowed(self, target: Manifest, texts: Texts) -> Optional[Manifest]:
         """A request about an object that the playbook makes; None where none is known."""
+        for name, each in self._steps:
+            if name in listed(texts.get(STEPS.name, "")):
+                return each.allowed(target, texts)
         if self.changes.allowed:
             return self.changes.allowed(target, texts)
         if not self.changes.in_place:
@@ -275,6 +304,12 @@ def _asked(rule: Rule) -> str:
         return rule.cel
     known = " && ".join(f"'{name}' in params.data" for name in rule.settings)
     return f"params == null || !({known}) || ({rule.cel})"
+
+
+def _is_listed(step: str) -> str:
+    """CEL: whether it is a step of the chain, where that is known."""
+    steps = f"params.data.{STEPS.name}.replace('{GO_ON}', '').split(',')"
+    return f"(params == null || !('{STEPS.name}' in params.data) || '{step}' in {steps})"
 
 
 def _in_place(changes: Changes) -> Iterator[Rule]:

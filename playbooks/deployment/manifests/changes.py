@@ -21,14 +21,14 @@ def changes(playbook: Playbook) -> Tuple[Changes, ...]:
     """Those of a playbook, by resource and operation."""
     reaction = playbook.reaction
     if not playbook.acts:
-        return reaction.CHANGES
+        return playbook.changes
     within = [rule for guard in guards.ORDER for rule in guard.RULES]
     kinds = reaction.KINDS or (reaction.TARGETS[:-1].capitalize(),)
     events = _of_events(playbook.name, reaction.TARGETS, kinds)
     # Nodes belong to no namespace.
     of_namespaces = OnlyNamespaces.RULES if reaction.TARGETS == "pods" else ()
     return (
-        *(each.also(*within) if each.in_namespaces else each for each in reaction.CHANGES),
+        *(each.also(*within) if each.in_namespaces else each for each in playbook.changes),
         OF_THE_LEDGER,
         events.also(*(_or_about_a_node(each, kinds) for each in of_namespaces)),
     )

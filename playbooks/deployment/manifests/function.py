@@ -55,7 +55,7 @@ def function(request: Request, namespace: str, *, code: bool = True) -> Manifest
 
 
 def _content(request: Request) -> Dict[str, Any]:
-    code = archive(request.playbook.name)
+    code = archive(request.playbook.name, runs=request.playbook.runs(request.values))
     return {
         "checksum": f"sha256:{hashlib.sha256(code).hexdigest()}",
         "deps": requirements(request.playbook.installs(request.values)),

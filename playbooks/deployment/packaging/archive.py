@@ -41,21 +41,22 @@ _PERMISSIONS = 0o100644
 _UNIX = 3
 
 
-def archive(playbook: str, package: Path = PACKAGE) -> bytes:
+def archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] = ()) -> bytes:
     """A zip file of the same bytes for the same sources, whenever and wherever they lie.
 
     It is compressed, since Kubeless' controllers list and keep whole Functions: another
-    implementation of zlib (zlib-ng, say) may make other bytes of the same sources.
+    implementation of zlib (zlib-ng, say) may make other bytes of the same sources. ``runs``: the
+    other playbooks of the package that it runs.
     """
     modules = _Modules.of(playbook, package)
-    files = modules.function(playbook)
+    files = modules.function(playbook, runs)
     return _zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
 
 
-def worker_archive(playbook: str, package: Path = PACKAGE) -> bytes:
+def worker_archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] = ()) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     names = [f"{WORKER}/{name}" for name in PROGRAMS]
-    files = _Modules.of(playbook, package).packaged([playbook, *names])
+    files = _Modules.of(playbook, package).packaged([playbook, *runs, *names])
     return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
@@ -67,11 +68,16 @@ def program_archive(module: str, package: Path = PACKAGE) -> bytes:
 
 
 def package_archive(
-    playbook: str, modules: Sequence[str], *, largest: int = LARGEST_KIB, package: Path = PACKAGE
+    playbook: str,
+    modules: Sequence[str],
+    *,
+    runs: Sequence[str] = (),
+    largest: int = LARGEST_KIB,
+    package: Path = PACKAGE,
 ) -> bytes:
     """The same for an engine of its own: the package with the playbook, these ``modules`` of the
     engine (``engines/invoked``) and what all of them import. ``largest`` in KiB."""
-    files = _Modules.of(playbook, package).packaged([playbook, *modules])
+    files = _Modules.of(playbook, package).packaged([playbook, *runs, *modules])
     return _zipped(files, f"the archive of {playbook}", "this engine", largest)
 
 
@@ -93,7 +99,7 @@ class _Modules:
     def of(cls, playbook: str, package: Path) -> _Modules:
         return cls(package, source(playbook) if package == PACKAGE else None)
 
-    def function(self, playbook: str) -> Dict[str, bytes]:
+    def function(self, playbook: str, runs: Sequence[str] = ()) -> Dict[str, bytes]:
         """By path, with the playbook at the top, as Kubeless wants its module."""
         if self._source and self._source.module != playbook:
             files = {f"{playbook}.py": _entrypoint(self._source, _HANDLER)}
@@ -106,7 +112,7 @@ class _Modules:
                 " handler = kubeless.handler(playbook)"
             )
         files = {f"{playbook}.py": path.read_bytes()}
-        found = _imports(path, playbook)
+        found = [*_imports(path, playbook), *map(self._module, runs)]
         return {**self._reached(name for name in found if name != playbook), **files}
 
     def packaged(self, names: Sequence[str]) -> Dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, List, Mapping, Optional, Sequence, Type
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
@@ -30,6 +31,7 @@ _LEAVE = "--leave-contained leaves them as they are"
 class Held:
     """One object, as it was read. ``until``: when it would end by its TTL; None for never."""
 
+    containment: Type[Containment]
     known: Contained
     target: Target
     until: Optional[Instant]
@@ -42,8 +44,10 @@ class Held:
 class Containing:
     """The containment of one Function. ``by``: who releases it, for the record."""
 
-    def __init__(self, containment: Type[Containment], reach: Reach, place: Place, by: str) -> None:
-        self._containment = containment
+    def __init__(
+        self, containments: Sequence[Type[Containment]], reach: Reach, place: Place, by: str
+    ) -> None:
+        self._containments = containments
         self._reach = reach
         self._store = reach.ledger(place)
         self._ledger = ledgers.StoredLedger(self._store)
@@ -51,8 +55,9 @@ class Containing:
 
     def held(self) -> List[Held]:
         """Those that are contained now. Raises a PlaybookError where that cannot be read."""
-        kind, found = self._containment, []
-        for known in self._ledger.contained().values():
+        found = []
+        contained = self._ledger.contained().values()
+        for kind, known in product(self._containments, contained):
             notes = kind.of_ledgers([known.notes])
             if known.kind not in kind.KINDS or not notes:
                 continue
@@ -62,7 +67,7 @@ class Containing:
                 continue
             there = kind.of(target, self._reach.cluster, notes)
             if target.uid == known.uid and there.there:
-                found.append(Held(known, target, there.until))
+                found.append(Held(kind, known, target, there.until))
         return found
 
     def release(self, held: Held) -> str:
@@ -70,7 +75,7 @@ class Containing:
 
         Raises DeploymentError that says why it stays contained.
         """
-        undo = Undo(self._containment, self._reach.cluster, [self._ledger], self._exempt)
+        undo = Undo(held.containment, self._reach.cluster, [self._ledger], self._exempt)
         try:
             known = held.known
             outcome = undo.undo(known.name, namespace=known.namespace, kind=known.kind)
@@ -93,12 +98,12 @@ def of_function(
     playbook = str(found[0]["spec"].get("handler", "")).partition(".")[0] if found else ""
     if playbook not in catalogue.names():
         return None
-    containment = catalogue.load(playbook).reaction.CONTAINMENT
+    containments = [kind for kind, _ in catalogue.load(playbook).containments]
     place = _ledger(found[0], function, namespace)
-    if containment is None or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
+    if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
         return None
     by = cluster.whoami() or "deploy_playbook"
-    return Containing(containment, reach, place, by)
+    return Containing(containments, reach, place, by)
 
 
 def _ledger(function: Manifest, name: str, namespace: str) -> Place:

@@ -94,7 +94,7 @@ def read(
     unread = _typed(options) - {v.name for v in given} - {r.name for r in references}
     problems += setting_problems(settings, given, references, unread)
     problems += declaration_problems(playbook)
-    problems += playbook.reaction.problems(_texts(given, references, unread))
+    problems += playbook.problems(_texts(given, references, unread))
     problems += condition_problems(playbook, given)
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"

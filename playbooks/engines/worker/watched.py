@@ -23,7 +23,7 @@ def places(playbook: Playbook, values: Mapping[str, str]) -> Optional[Tuple[str,
     and nothing holds a change of a node to what is known of a pod.
     """
     off = values.get(WATCH.name, WATCH.default) == "off"
-    if off or playbook.reaction.TARGETS != "pods" or values.get(evidence.URL.name):
+    if off or not playbook.remembers or values.get(evidence.URL.name):
         return None
     given = all_names(tuple(dict.fromkeys(names(values.get("NAMESPACES", "")))))
     return given if len(given) <= MOST else None

@@ -257,7 +257,9 @@ with description("The engine") as self:
                 answer = run(*KUBERNETES, cluster=self.cluster, sleep=interrupt)
 
             expect(answer.code).to(equal(130))
-            expect(answer.err).to(contain("interrupted by SIGINT", "nothing of the function is left"))
+            expect(answer.err).to(
+                contain("interrupted by SIGINT", "nothing of the function is left")
+            )
             expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
         with it("removes what it made"):

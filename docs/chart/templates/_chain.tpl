@@ -1,0 +1,646 @@
+{{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}
+{{- define "falco-playbooks.chain.facts" -}}
+{"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_CREDENTIALS", "NOTIFY_URLS", "SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": true, "places": ["default"]}
+{{- end }}
+{{- define "falco-playbooks.chain.rules" -}}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
+{{- end }}
+{{- if and (not .place) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place "default") (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["endpoints"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place "default") (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_URL") (list "" "off"))) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_URL") (list "" "off"))) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list", "create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumclusterwidenetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["policy.networking.k8s.io"], "resources": ["adminnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["policy.networking.k8s.io"], "resources": ["clusternetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["crd.projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["crd.projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "pod") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
+{{- end }}
+{{- if and (not .place) (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
+{{- end }}
+{{- if and (eq .place "default") (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+{{- end }}
+{{- end }}
+{{- define "falco-playbooks.chain.objects" -}}
+---
+apiVersion: v1
+automountServiceAccountToken: false
+kind: ServiceAccount
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+---
+apiVersion: v1
+data:
+{{- with include "falco-playbooks.secret" . }}{{ . | nindent 2 }}
+{{- end }}
+kind: Secret
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+type: Opaque
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  labels:
+    created-by: kubeless
+    falco/ledger: 'true'
+    function: {{ .function }}
+  name: {{ .function }}-ledger
+  namespace: {{ .namespace }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    falco/ledger: 'true'
+    function: {{ .function }}
+  name: {{ .function }}-ledger
+  namespace: {{ .namespace }}
+rules:
+- apiGroups:
+  - ""
+  resourceNames:
+  - {{ .function }}-ledger
+  resources:
+  - configmaps
+  verbs:
+  - get
+  - patch
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    falco/ledger: 'true'
+    function: {{ .function }}
+  name: {{ .function }}-ledger
+  namespace: {{ .namespace }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ .function }}-ledger
+subjects:
+- kind: ServiceAccount
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+---
+apiVersion: v1
+data:
+  ANNOTATIONS: {{ dig "ANNOTATIONS" "" .env | toString | nospace | toJson }}
+  CORDON_TTL: {{ include "falco-playbooks.seconds" (dig "CORDON_TTL" "off" .env) | toJson }}
+  DRAIN_TTL: {{ include "falco-playbooks.seconds" (dig "DRAIN_TTL" "off" .env) | toJson }}
+  GRACE_PERIOD_SECONDS: {{ dig "GRACE_PERIOD_SECONDS" "1" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_NAMESPACES: {{ dig "ISOLATE_ALLOW_NAMESPACES" "" .env | toString | nospace | toJson }}
+  ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | toJson }}
+  ISOLATE_DIRECTION: {{ dig "ISOLATE_DIRECTION" "both" .env | toString | nospace | toJson }}
+  ISOLATE_TTL: {{ include "falco-playbooks.seconds" (dig "ISOLATE_TTL" "off" .env) | toJson }}
+  LABELS: {{ dig "LABELS" "falco/alert={rule}" .env | toString | nospace | toJson }}
+  LABEL_ANY: {{ dig "LABEL_ANY" "false" .env | toString | nospace | toJson }}
+  NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}
+  PROTECTED_NAMESPACES: {{ dig "PROTECTED_NAMESPACES" "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*" .env | toString | nospace | toJson }}
+  STEPS: {{ dig "STEPS" "" .env | toString | nospace | toJson }}
+  TAINT_EFFECT: {{ dig "TAINT_EFFECT" "NoSchedule" .env | toString | nospace | toJson }}
+  TAINT_KEY: {{ dig "TAINT_KEY" "falco/alert" .env | toString | nospace | toJson }}
+  TAINT_TTL: {{ include "falco-playbooks.seconds" (dig "TAINT_TTL" "off" .env) | toJson }}
+kind: ConfigMap
+metadata:
+  labels:
+    created-by: kubeless
+    falco/admission: chain
+    function: {{ .function }}
+  name: {{ .function }}-admission
+  namespace: {{ .namespace }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-nodes.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-nodes
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-pods-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-pods-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-pods-eviction.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-pods-eviction
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-pods.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-pods
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-networkpolicies.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-networkpolicies
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-networkpolicies-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-networkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-events.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-events
+  validationActions:
+  - Deny
+{{- end }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}-worker
+  namespace: {{ .namespace }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: falco-playbook-worker
+subjects:
+- kind: ServiceAccount
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  egress:
+{{- with include "falco-playbooks.egress" . }}{{ . | nindent 4 }}
+{{- end }}
+  ingress:
+{{- with include "falco-playbooks.ingress" . }}{{ . | nindent 4 }}
+{{- end }}
+  podSelector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ .function }}
+  policyTypes:
+  - Ingress
+  - Egress
+---
+apiVersion: v1
+kind: Service
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  ports:
+  - name: http-function-port
+    port: 8080
+    protocol: TCP
+    targetPort: 8080
+  selector:
+    created-by: kubeless
+    function: {{ .function }}
+  type: ClusterIP
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  replicas: {{ .replicas | toJson }}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ .function }}
+  strategy:
+    rollingUpdate:
+      maxSurge: 1
+      maxUnavailable: 0
+    type: RollingUpdate
+  template:
+    metadata:
+      annotations:
+        falco/revision: {{ .revision | toJson }}
+        prometheus.io/path: /metrics
+        prometheus.io/port: "8082"
+        prometheus.io/scrape: 'true'
+      labels:
+        created-by: kubeless
+        function: {{ .function }}
+    spec:
+      automountServiceAccountToken: true
+      containers:
+      - command:
+        - python3
+        - "-m"
+        - playbooks.engines.worker
+        env:
+        - name: FUNCTION_NAME
+          value: {{ .function }}
+        - name: FUNCTION_NAMESPACE
+          value: {{ .namespace }}
+        - name: HOME
+          value: /tmp
+{{- with include "falco-playbooks.tokenEnv" . }}{{ . | nindent 8 }}
+{{- end }}
+        - name: LEDGER
+          value: {{ .function }}-ledger
+        - name: NODE_NAME
+          valueFrom:
+            fieldRef:
+              fieldPath: spec.nodeName
+        - name: PLAYBOOK
+          value: chain
+        - name: POD_NAMESPACE
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.namespace
+        - name: PYTHONDONTWRITEBYTECODE
+          value: "1"
+        - name: PYTHONUNBUFFERED
+          value: "1"
+        - name: RELEASE_KEY
+          valueFrom:
+            secretKeyRef:
+              key: RELEASE_KEY
+              name: {{ .function }}
+              optional: true
+{{- with include "falco-playbooks.env" . }}{{ . | nindent 8 }}
+{{- end }}
+        image: {{ .image }}
+        imagePullPolicy: IfNotPresent
+        livenessProbe:
+          failureThreshold: 3
+          httpGet:
+            path: /healthz
+            port: 8081
+          initialDelaySeconds: 5
+          periodSeconds: 10
+          timeoutSeconds: 5
+        name: {{ .function }}
+        ports:
+        - containerPort: 8080
+          name: http
+          protocol: TCP
+        - containerPort: 8082
+          name: metrics
+          protocol: TCP
+        readinessProbe:
+          failureThreshold: 2
+          httpGet:
+            path: /readyz
+            port: 8081
+          periodSeconds: 3
+          timeoutSeconds: 3
+        resources:
+          limits:
+            cpu: "1"
+            memory: "512Mi"
+          requests:
+            cpu: "100m"
+            memory: "128Mi"
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities:
+            drop:
+            - ALL
+          readOnlyRootFilesystem: true
+        volumeMounts:
+        - mountPath: /tmp
+          name: tmp
+{{- with include "falco-playbooks.tokenMount" . }}{{ . | nindent 8 }}
+{{- end }}
+{{- with include "falco-playbooks.mounts" . }}{{ . | nindent 8 }}
+{{- end }}
+      enableServiceLinks: false
+      securityContext:
+        fsGroup: 1000
+        runAsGroup: 1000
+        runAsNonRoot: true
+        runAsUser: 1000
+        seccompProfile:
+          type: RuntimeDefault
+      serviceAccountName: {{ .function }}
+      terminationGracePeriodSeconds: {{ .grace | toJson }}
+      topologySpreadConstraints:
+      - labelSelector:
+          matchLabels:
+            created-by: kubeless
+            function: {{ .function }}
+        maxSkew: 1
+        topologyKey: kubernetes.io/hostname
+        whenUnsatisfiable: ScheduleAnyway
+      volumes:
+      - emptyDir: {}
+        name: tmp
+{{- with include "falco-playbooks.tokenVolume" . }}{{ . | nindent 6 }}
+{{- end }}
+{{- with include "falco-playbooks.volumes" . }}{{ . | nindent 6 }}
+{{- end }}
+---
+apiVersion: kubeless.io/v1beta1
+kind: Function
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  deployment:
+    spec:
+      template:
+        spec:
+          containers:
+          - env:
+            - name: LEDGER
+              value: {{ .function }}-ledger
+            - name: NODE_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: spec.nodeName
+            - name: POD_NAMESPACE
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.namespace
+{{- with include "falco-playbooks.env" . }}{{ . | nindent 12 }}
+{{- end }}
+            imagePullPolicy: IfNotPresent
+            name: ""
+            resources: {}
+            volumeMounts:
+{{- with include "falco-playbooks.mounts" . }}{{ . | nindent 12 }}
+{{- end }}
+          serviceAccountName: {{ .function }}
+          volumes:
+{{- with include "falco-playbooks.volumes" . }}{{ . | nindent 10 }}
+{{- end }}
+  handler: chain.handler
+  runtime: python3.8
+  service:
+    ports:
+    - name: http-function-port
+      port: 8080
+      protocol: TCP
+      targetPort: 8080
+    selector:
+      created-by: kubeless
+      function: {{ .function }}
+    type: ClusterIP
+  timeout: "180"
+---
+{{- range $index, $topic := .topics }}
+---
+apiVersion: kubeless.io/v1beta1
+kind: NATSTrigger
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ $.function }}
+  name: {{ $.function }}-trigger-{{ $index }}
+  namespace: {{ $.namespace }}
+spec:
+  functionSelector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ $.function }}
+  topic: {{ $topic | toJson }}
+{{- end }}
+---
+{{- if gt (int .replicas) 1 }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  labels:
+    created-by: kubeless
+    function: {{ .function }}
+  name: {{ .function }}
+  namespace: {{ .namespace }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      created-by: kubeless
+      function: {{ .function }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""Playbooks one after the other, as one: the steps of a chain."""

@@ -1,0 +1,203 @@
+"""A playbook that is a sequence of others: what it takes is what its steps take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Dict, List, Mapping, Optional, Tuple, Type
+
+from playbooks.core import catalogue, guards
+from playbooks.core.chain.responder import ChainResponder, WiredStep
+from playbooks.core.chain.steps import STEPS, Step
+from playbooks.core.cluster.changes import Changes
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.containment.containment import Containment
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.guards.when import WHEN
+from playbooks.core.notifications import settings as notifications
+from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, Conditions
+from playbooks.core.reaction import Reaction
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.core.settings import Kind, Setting, Settings, read, unique
+from playbooks.core.tracing.spans import Spans
+
+
+@dataclass(frozen=True)
+class _WithoutCluster(Collaborators):
+    """Of a step that does not act on the cluster."""
+
+    read: Optional[Conditions] = None
+
+    @property
+    def conditions(self) -> Optional[Conditions]:
+        return self.read
+
+
+@dataclass(frozen=True)
+class Chain(Playbook):
+    """``reaction`` declares what is the same whatever the steps are.
+
+    Which steps there are is known with the settings only: what it declares without them is of all
+    that can be one, and each permission says of which.
+    """
+
+    @property
+    def remembers(self) -> bool:
+        """A pod that one step changed is no longer as it is remembered."""
+        return False
+
+    @property
+    def settings(self) -> Tuple[Setting, ...]:
+        of_steps = [
+            _optional(setting) for each in _all(self.name) for setting in each.reaction.SETTINGS
+        ]
+        return unique((*self.reaction.SETTINGS, *of_steps, *guards.settings(acts=True)))
+
+    @property
+    def permissions(self) -> Tuple[Permission, ...]:
+        by_step: Dict[Permission, List[str]] = {}
+        for each in _all(self.name):
+            for permission in each.permissions:
+                by_step.setdefault(permission, []).append(each.name)
+        return tuple(
+            replace(permission, only_in=(STEPS.name, tuple(names)))
+            for permission, names in by_step.items()
+        )
+
+    @property
+    def changes(self) -> Tuple[Changes, ...]:
+        return _merged(self.name)
+
+    @property
+    def containments(self) -> Tuple[Tuple[Type[Containment], str], ...]:
+        return tuple(each for known in _all(self.name) for each in known.containments)
+
+    def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
+        return tuple(replace(permission, only_in=None) for permission in super().rights(values))
+
+    def runs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
+        return tuple(each.name for _, each in self._listed(values))
+
+    def relies_on(self, values: Mapping[str, str]) -> Tuple[str, ...]:
+        return tuple(what for _, each in self._listed(values) for what in each.reaction.RELIES_ON)
+
+    def installs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
+        of_steps = (name for _, each in self._listed(values) for name in each.installs(values))
+        return tuple(dict.fromkeys((*super().installs(values), *of_steps)))
+
+    def problems(self, values: Mapping[str, str]) -> List[str]:
+        try:
+            chosen = self._steps(values)
+        except InvalidSetting as error:
+            return [str(error)]
+        if not chosen:
+            return [f"{STEPS.name} is not set, expected: {STEPS.help}"]
+        found = []
+        for _, each in chosen:
+            found += [
+                f"{setting.name} is not set, and the step {each.name} expects: {setting.help}"
+                for setting in each.reaction.SETTINGS
+                if setting.required
+                and not values.get(setting.name)
+                and not values.get(setting.file_variable)
+            ]
+            found += each.problems(values)
+        return found
+
+    def responder(
+        self,
+        environ: Mapping[str, str],
+        collaborators: Optional[Collaborators] = None,
+        cluster: Optional[Cluster] = None,
+        spans: Optional[Spans] = None,
+    ) -> Responder:
+        settings = read(self.settings, environ)
+        notifications.check(settings)
+        for problem in self.problems(environ):
+            raise InvalidSetting(problem)
+        collaborators = collaborators or self.collaborators(self.name, settings)
+        assert isinstance(collaborators, ClusterCollaborators)
+        if cluster is not None:
+            collaborators = replace(collaborators, cluster=cluster)
+        wired: List[WiredStep] = []
+        for step, playbook in self._steps(environ):
+            proven = any(each.responder.acts for each in wired)
+            reaction, responder = self._wired(playbook, settings, collaborators, spans, proven)
+            wired.append(WiredStep(step, reaction, responder))
+        return ChainResponder(
+            wired,
+            redaction=Redaction.of(settings),
+            recorders=collaborators.recorders,
+            ledger=collaborators.ledger,
+        )
+
+    @staticmethod
+    def _wired(
+        playbook: Playbook,
+        settings: Settings,
+        collaborators: ClusterCollaborators,
+        spans: Optional[Spans],
+        proven: bool,
+    ) -> Tuple[Reaction, Responder]:
+        """``proven``: a step before acts, and so had the condition judged with the pod."""
+        if playbook.acts:
+            return playbook.wired(settings, collaborators, spans, remembers=False)
+        beside = _WithoutCluster(
+            collaborators.clock, collaborators.own_pod, collaborators.conditions
+        )
+        text = settings[WHEN.name]
+        if text and proven and collaborators.conditions is not None:
+            names_pod = collaborators.conditions(text).names_pod
+            settings = {**settings, WHEN.name: "" if names_pod else text}
+        return playbook.wired(settings, beside, spans)
+
+    def _steps(self, values: Mapping[str, str]) -> List[Tuple[Step, Playbook]]:
+        """Raises InvalidSetting."""
+        written = STEPS.check(values.get(STEPS.name, ""))
+        known = {each.name: each for each in _all(self.name)}
+        for step in written:
+            if step.name not in known:
+                raise InvalidSetting(
+                    f"{STEPS.name} has {step.name!r}, expected names of {', '.join(known)}"
+                )
+        return [(step, known[step.name]) for step in written]
+
+    def _listed(self, values: Mapping[str, str]) -> List[Tuple[Step, Playbook]]:
+        """The same; none where they are wrong, of which ``problems`` tells."""
+        try:
+            return self._steps(values)
+        except InvalidSetting:
+            return []
+
+
+@lru_cache(maxsize=None)
+def _all(chain: str) -> Tuple[Playbook, ...]:
+    """The playbooks of this package that can be steps of a chain, and so no chain."""
+    found = [catalogue.load(name) for name in catalogue.own_names() if name != chain]
+    return tuple(each for each in found if not isinstance(each, Chain))
+
+
+@lru_cache(maxsize=None)
+def _merged(chain: str) -> Tuple[Changes, ...]:
+    """What one step or another changes, by resource: a request has to be one of theirs."""
+    by_kind: Dict[Tuple[str, str, Tuple[str, ...]], List[Tuple[str, Changes]]] = {}
+    for each in _all(chain):
+        for changes in each.changes:
+            key = changes.resource, changes.group, changes.operations
+            by_kind.setdefault(key, []).append((each.name, changes))
+    return tuple(
+        replace(members[0][1], rules=(), allowed=None, of_steps=tuple(members))
+        for members in by_kind.values()
+    )
+
+
+def _optional(setting: Setting) -> Setting:
+    """As it is declared for all steps: one that is not listed needs no value."""
+    if not setting.required:
+        return setting
+    return replace(setting, kind=_or_nothing(setting.kind), default="")
+
+
+def _or_nothing(kind: Kind) -> Kind:
+    return lambda text: kind(text) if text.strip() else ""
