@@ -12,19 +12,21 @@ from playbooks.core.errors import PlaybookError
 # it was seen to be gone.
 ACCEPTED = "deletion-accepted"
 
-# The reason codes of what a look some time after an action found, and the detail that names the
-# reason code of the outcome which it follows.
+# The reason codes of what a look some time after an action found. The details that name the reason
+# code of the outcome which it follows, and whether what was done is so; none where nobody can tell.
 VERIFIED, NOT_VERIFIED, NOT_KNOWN = "verified", "not-verified", "not-known"
-FOLLOWS = "follows"
+FOLLOWS, HOLDS = "follows", "holds"
 
 
 class Status(str, Enum):
-    """``acted`` means that the other side said so; ``would act`` is a dry run's."""
+    """``acted`` means that the other side said so; ``would act`` is a dry run's, ``looked`` what a
+    look some time after an action found."""
 
     ACTED = "acted"
     SKIPPED = "skipped"
     WOULD_ACT = "would act"
     FAILED = "failed"
+    LOOKED = "looked"
 
     def __str__(self) -> str:
         return self.value
@@ -136,11 +138,6 @@ class Outcome:
     def accepted(self) -> bool:
         """Whether it acted, and nobody has seen yet that it is done."""
         return self.status is Status.ACTED and self.reason == ACCEPTED
-
-    @property
-    def follows(self) -> bool:
-        """Whether it is what a look some time after an action found."""
-        return FOLLOWS in self.details
 
     def to_dict(self) -> Dict[str, Any]:
         """The plain dict that goes over the wire."""

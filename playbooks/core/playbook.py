@@ -27,6 +27,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.outcome import (
     FOLLOWS,
+    HOLDS,
     NOT_VERIFIED,
     VERIFIED,
     FollowUp,
@@ -427,8 +428,8 @@ class Responder:
         found = self._reaction.verify(planned)
         if found is None:
             return None
-        status, reason = (Status.ACTED, VERIFIED) if found.holds else (Status.FAILED, NOT_VERIFIED)
-        return Outcome(status, reason, found.words, planned.target)
+        reason = VERIFIED if found.holds else NOT_VERIFIED
+        return Outcome(Status.LOOKED, reason, found.words, planned.target, {HOLDS: found.holds})
 
     def _looked(self, follow_up: FollowUp, after: Outcome, last: bool) -> Optional[Outcome]:
         """What a look finds, as the outcome of the same alert that it is."""

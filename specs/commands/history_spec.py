@@ -47,10 +47,9 @@ with description("falco-playbook history") as self:
 
     with it("says of an action whether it was seen to have worked, and what was seen"):
         accepted = Outcome.acted("pod shop/web-0", "deletion-accepted", "accepted")
-        for seen, status in (("verified", Status.ACTED), ("not-verified", Status.FAILED)):
-            follow_up = Outcome(
-                status, seen, "looked", "pod shop/web-0", {"follows": "deletion-accepted"}
-            )
+        for seen in ("verified", "not-verified"):
+            holds = {"follows": "deletion-accepted", "holds": seen == "verified"}
+            follow_up = Outcome(Status.LOOKED, seen, "looked", "pod shop/web-0", holds)
             cluster = self.saying(said(accepted), said(follow_up, 2))
             first, second = json.loads(run(*HISTORY, "-o", "json", cluster=cluster).out)
 

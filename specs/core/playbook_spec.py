@@ -73,10 +73,10 @@ with description("A responder") as self:
         other = look.look(True)
 
         expect((look.after, look.every)).to(equal((3.0, None)))
-        expect((so.status, so.reason)).to(equal((Status.ACTED, "verified")))
+        expect((so.status, so.reason)).to(equal((Status.LOOKED, "verified")))
         expect(so.message).to(equal("pod shop/web-0 is as it is said"))
-        expect(so.details).to(equal({"follows": "done", "uid": UID}))
-        expect((other.status, other.reason)).to(equal((Status.FAILED, "not-verified")))
+        expect(so.details).to(equal({"follows": "done", "uid": UID, "holds": True}))
+        expect((other.reason, other.details["holds"])).to(equal(("not-verified", False)))
         expect(other.target_ref.name).to(equal("web-0"))
 
     with it("says of what it did what its guards remark"):

@@ -18,11 +18,9 @@ from expects import be_above, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.testing import a_document, an_alert
+from specs.support.own_playbooks import SECTION, SHOWN
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-SECTION = PAGE[PAGE.index("## A repository of your own") : PAGE.index("### What specs can use")]
-FILES = dict(re.findall(r"`([\w/]+\.\w+)`:\n\n```\w+\n(.*?)```", SECTION, re.DOTALL))
 SHELL = re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1]
 
 ALERT = a_document(output_fields=dict(an_alert().fields))
@@ -64,7 +62,7 @@ def start(directory, *words):
 with description("A repository of one's own, as the page about extending shows it") as self:
     with before.all:
         self.directory = Path(tempfile.mkdtemp(prefix="acme-"))
-        for path, text in FILES.items():
+        for path, text in SHOWN.items():
             (self.directory / path).parent.mkdir(exist_ok=True)
             (self.directory / path).write_text(text, encoding="utf-8")
         (self.directory / "alerts.jsonl").write_text(json.dumps(ALERT) + "\n")
@@ -100,7 +98,7 @@ with description("A repository of one's own, as the page about extending shows i
             return {path: archive.read(path).decode() for path in archive.namelist()}
 
     with it("passes its specs"):
-        examples = FILES["specs/quarantine_spec.py"].count("with it(")
+        examples = SHOWN["specs/quarantine_spec.py"].count("with it(")
 
         expect(self.specs).to(contain(f"\n{examples} examples ran in"))
         expect(examples).to(be_above(2))
@@ -122,7 +120,7 @@ with description("A repository of one's own, as the page about extending shows i
         for name in ("file", "installed"):
             archived = self.archived(name)
 
-            expect(archived["quarantine.py"]).to(equal(FILES["quarantine.py"]))
+            expect(archived["quarantine.py"]).to(equal(SHOWN["quarantine.py"]))
             expect(archived["playbooks/quarantine.py"]).to(
                 equal("from quarantine import playbook as playbook\n")
             )

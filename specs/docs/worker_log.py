@@ -11,7 +11,7 @@ from playbooks.core.errors import SlackUnavailable
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import SETTINGS, Limits
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import Outcome, Status
 from playbooks.core.proof import Proven
 from playbooks.core.settings import read
 from playbooks.engines import outcome_log
@@ -33,13 +33,14 @@ def line() -> Dict[str, Any]:
     book, limits = Book(), Limits.of(read(SETTINGS, {"MAX_ACTIONS": "1"}))
     book.ask(Request("one", "shop", NOW), limits, NOW)
     used_up = book.ask(request, limits, NOW).outcome()
+    looked = {"follows": "done", "holds": True}
     lines = [
         _logged(acted, Done()),
         _logged(failed, Again(1.0)),
         _logged(failed, Dead("r", "m")),
         _logged(used_up, Dead("r", "m", held=True)),
         _logged(Outcome.acted("t", "done", "done", again=1), Done()),
-        _logged(Outcome.acted("t", "verified", "so", follows="done"), Done()),
+        _logged(Outcome(Status.LOOKED, "verified", "so", "t", looked), Done()),
     ]
     details = {key: value for each in lines for key, value in each["details"].items()}
     return {**lines[0], "details": details, "trace_id": lines[0]["trace_id"]}

@@ -1,5 +1,6 @@
 """Playbooks outside of the package, in a directory that Python looks for modules in."""
 
+import re
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -7,6 +8,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 from playbooks.core import catalogue
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
+
+# The section about a repository of one's own, and the files that it shows.
+SECTION = PAGE[PAGE.index("## A repository of your own") : PAGE.index("### What specs can use")]
+SHOWN = dict(re.findall(r"`([\w/]+\.\w+)`:\n\n```\w+\n(.*?)```", SECTION, re.DOTALL))
 
 DECLARED = '''\
 """Do what is done about it here."""

@@ -27,8 +27,9 @@ def kind(outcome: Outcome) -> str:
     window of a limit allows it. ``VERIFIED``, ``NOT_VERIFIED``: what a look some time after an
     action found.
     """
-    if outcome.follows and outcome.status is not Status.SKIPPED:
-        return VERIFIED if outcome.status is Status.ACTED else NOT_VERIFIED
+    if outcome.status is Status.LOOKED:
+        holds = outcome.details.get(outcomes.HOLDS)
+        return "" if holds is None else VERIFIED if holds else NOT_VERIFIED
     if outcome.status is Status.ACTED:
         return UNDONE if outcome.reason == UNDONE else ACTED
     if outcome.status is Status.WOULD_ACT:
@@ -48,7 +49,7 @@ def kind(outcome: Outcome) -> str:
 
 def told(outcome: Outcome) -> bool:
     """Whether it is worth a message to people. That an action worked is on record."""
-    return bool(kind(outcome)) and not (outcome.follows and outcome.reason == outcomes.VERIFIED)
+    return bool(kind(outcome)) and outcome.reason != outcomes.VERIFIED
 
 
 def undone(target_ref: TargetRef, message: str, by: str) -> Outcome:

@@ -40,9 +40,6 @@ def text_of(found, beginning):
     return next(text for _, text in texts(found) if text.startswith(beginning))
 
 
-FOLLOWS = {"follows": "isolated"}
-
-
 with description("The Slack message about an outcome") as self:
     with it("says in a sentence what was done to what"):
         failed = replace(Outcome.failed(NotPermitted("may not")), target="pod shop/web-1")
@@ -59,10 +56,14 @@ with description("The Slack message about an outcome") as self:
             "isolate: has used up its budget in namespace shop and holds alerts there": TRIPPED,
             "isolate: released pod shop/web-1": undone(POD, "released", "alice"),
             "isolate: isolate of pod shop/web-1 is not verified": Outcome(
-                Status.FAILED, "not-verified", "no", "pod shop/web-1", FOLLOWS, target_ref=POD
+                *(Status.LOOKED, "not-verified", "no", "pod shop/web-1"),
+                {"holds": False},
+                target_ref=POD,
             ),
             "isolate: isolated pod shop/web-1, and it is so": Outcome(
-                Status.ACTED, "verified", "yes", "pod shop/web-1", FOLLOWS, target_ref=POD
+                *(Status.LOOKED, "verified", "yes", "pod shop/web-1"),
+                {"holds": True},
+                target_ref=POD,
             ),
             "isolate: told Slack": Outcome.acted("", "notified", "told Slack"),
         }

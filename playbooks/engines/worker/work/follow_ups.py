@@ -96,5 +96,5 @@ class FollowUps:
 
 def _not_known(after: Outcome, why: str) -> Outcome:
     said = f"it is not known what became of it: {why}"
-    found = Outcome(Status.SKIPPED, NOT_KNOWN, said, after.target, {FOLLOWS: after.reason}, (said,))
+    found = Outcome(Status.LOOKED, NOT_KNOWN, said, after.target, {FOLLOWS: after.reason}, (said,))
     return replace(found, trace_id=after.trace_id, target_ref=after.target_ref)
