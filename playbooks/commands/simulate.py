@@ -77,7 +77,8 @@ _NODES = (
     metavar="FILE",
     multiple=True,
     type=click.Path(allow_dash=True),
-    help="The alerts, one JSON object a line; - is standard input. Repeat it for more.",
+    help="The alerts: a JSON object a line, one over several lines, or an array of them; - is"
+    " standard input. Repeat it for more.",
 )
 @click.option(
     "--since",
@@ -235,7 +236,12 @@ def _lines(file: str) -> List[bytes]:
         content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
     except OSError as error:
         raise DeploymentError(f"{file} cannot be read: {error.strerror}") from error
-    return [line for line in content.split(b"\n") if line.strip()]
+    try:
+        whole = json.loads(content)
+    except (ValueError, RecursionError):
+        return [line for line in content.split(b"\n") if line.strip()]
+    alerts = whole if isinstance(whole, list) else [whole]
+    return [json.dumps(alert).encode() for alert in alerts]
 
 
 @contextmanager

@@ -31,24 +31,34 @@ class Section(NamedTuple):
 
 
 def show(found: Summary, console: Console) -> None:
-    console.print(
-        f"{found.playbook} on {', '.join(found.topics)}: {found.alerts} alerts from {found.first}"
-        f" to {found.last}; {found.elsewhere} match no topic, {found.unreadable} are no alerts",
-        highlight=False,
-    )
-    console.print(
-        f"would have acted {found.acted} times{_accepted(found)}, held {found.held}{_waits(found)},"
-        f" skipped {found.skipped}, failed {found.failed}",
-        highlight=False,
-    )
-    for line in basis(found):
+    for line in (f"{found.playbook} on {', '.join(found.topics)}: {read(found)}", *basis(found)):
         console.print(Text(plain(line)), soft_wrap=True)
+    if not found.alerts:
+        return
+    console.print(
+        f"would have acted {_counted(found.acted, 'time')}{_accepted(found)}, held {found.held}"
+        f"{_waits(found)}, skipped {found.skipped}, failed {found.failed}",
+        highlight=False,
+    )
     console.print()
     for section in _sections(found):
         console.print(_table(section))
     left = len(found.rows) - MOST_ROWS
     if left > 0:
         console.print(f"({left} more rows: --output json or html has all)")
+
+
+def read(found: Summary) -> str:
+    """Which alerts there were, and what is none of them."""
+    which = f"{_counted(found.alerts, 'alert')} from {found.first} to {found.last}"
+    others = f"{found.elsewhere} more match no topic, {_counted(found.unreadable, 'line')}"
+    said = f"{which if found.alerts else 'no alerts'}; {others} without an alert"
+    wanted = "; an alert is JSON with rule, priority and time, as Falco writes it, one a line"
+    return said + wanted * bool(found.unreadable)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def _accepted(found: Summary) -> str:
@@ -83,6 +93,7 @@ def page(found: Summary) -> str:
     )
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         found=found,
+        read=read(found),
         sections=list(_sections(found)),
         basis=list(basis(found)),
         width=_WIDTH,

@@ -58,6 +58,15 @@ with description("falco-playbook history") as self:
             expect(second["what"]).to(equal(seen.replace("-", " ")))
             expect(second["verified"]).to(be_none)
 
+    with it("tells what waits for the window of a limit from a budget that is used up"):
+        refused = ("budget-used-up", "10 of 10", "pod shop/web-0")
+        for details, what in (({"waits_for": "*"}, "waits"), ({"tripped": "shop"}, "tripped")):
+            outcome = Outcome.skipped(*refused, held=True, first=True, **details)
+            cluster = self.saying(said(outcome))
+
+            (found,) = json.loads(run(*HISTORY, "-o", "json", cluster=cluster).out)
+            expect(found["what"]).to(equal(what))
+
     with it("asks a worker, inside its pod, for the last 24 hours"):
         run(*HISTORY, cluster=self.cluster)
         uid = self.cluster.the("Function", "falco-delete")["metadata"]["uid"]

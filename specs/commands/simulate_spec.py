@@ -28,6 +28,28 @@ with description("falco-playbook simulate") as self:
             )
         )
 
+    with it("says what it read where that is no alert, and shows no tables then"):
+        path = Path(self.file).with_name("none.jsonl")
+        path.write_bytes(b'{"no": "alert"}\nnor this\n')
+        answer = run("simulate", "-p", "delete", "-f", str(path))
+
+        expect(answer.out).to(
+            contain(
+                "delete on falco.>: no alerts; 0 more match no topic, 2 lines without an alert;"
+            )
+        )
+        expect(answer.out).not_to(contain("would have acted", "What something stricter"))
+
+    with it("reads an alert in several lines, and an array of them"):
+        alert = json.loads(a_body())
+        for content in (alert, [alert], [alert, alert]):
+            path = Path(self.file).with_name("pretty.json")
+            path.write_text(json.dumps(content, indent=2))
+            answer = run("simulate", "-p", "delete", "-f", str(path), "-o", "json")
+
+            number = len(content) if isinstance(content, list) else 1
+            expect((json.loads(answer.out)["alerts"], answer.code)).to(equal((number, 0)))
+
     with it("shows an alert's words as words, on a terminal and on a page"):
         path = Path(self.file).with_name("strange.jsonl")
         path.write_bytes(a_body(rule="\u200b\u202e [b]x \\[b]y") + b"\n")

@@ -114,7 +114,7 @@ with description("The summary of a simulation") as self:
         found = summarized([])
 
         expect((found.alerts, found.timeline, found.tripped)).to(equal((0, [], [])))
-        expect(page(found)).to(contain("0 alerts"))
+        expect(page(found)).to(contain("no alerts; 0 more match no topic"))
 
     with description("as a page"):
         with before.all:

@@ -42,7 +42,9 @@ def kind(outcome: Outcome) -> str:
     if first is not None:
         # Of a budget that has tripped people are told once, of a limit that many wait for once
         # within its window.
-        told = TRIPPED if outcome.waits is None else WAITS
+        # On record is what it waits for, not how long.
+        waits = outcome.waits is not None or "waits_for" in outcome.details
+        told = WAITS if waits else TRIPPED
         return told if first else ""
     return HELD if outcome.held and outcome.target else ""
 
