@@ -46,7 +46,7 @@ _DONE = ("undone", "nothing-to-undo")
 _OBJECT = re.compile(r"(pod|node)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
 
 
-@command("undo pod/web-1 -n shop", "undo node/worker-3", "undo node/worker-3 --ledger off")
+@command("undo pod/web-1 -n shop -A", "undo node/worker-3 -A", "undo node/worker-3 --ledger off")
 @click.argument("target", metavar="OBJECT")
 @selects
 @outputs("text", "json")

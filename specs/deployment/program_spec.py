@@ -36,7 +36,9 @@ with description("deploy_playbook") as self:
             contain(
                 "created   Function ops/falco-delete\n",
                 "falco-delete-trigger-0 answers falco.error.*\n",
+                "falco-playbook status -N delete -n ops\n",
                 "kubeless function list falco-delete -n ops\n",
+                "kubectl logs deployment/falco-delete -n ops\n",
                 "kubeless function logs falco-delete -n ops\n",
                 "deploy_playbook -x -N delete -n ops\n",
             )

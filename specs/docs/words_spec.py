@@ -21,6 +21,10 @@ INSTEAD = {
     r"for want of": "without",
     r"who has no credentials": "anonymous connections",
     r"\blest\b": "so that ... not",
+    r"\banew\b": "again",
+    r"\bgiven up\b|\bgave\b.*\bup\b": "failed, not tried again",
+    r"\bmend(s|ed)?\b": "fix",
+    r"puts? (it|them|number .|the (alert|dead letters?)) back\b": "redeliver",
 }
 WORDS = re.compile("|".join(INSTEAD), re.IGNORECASE)
 

@@ -109,12 +109,14 @@ class Kubeless(ClusterEngine):
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
-        name = function[len("falco-") :]
+        here = f"-N {function[len('falco-') :]} -n {namespace}"
         return [
             *answered(objects.triggers),
-            f"see it:     kubeless function list {function} -n {namespace}",
-            f"its log:    kubeless function logs {function} -n {namespace}",
-            f"remove it:  deploy_playbook -x -N {name} -n {namespace}",
+            f"see it:     falco-playbook status {here}",
+            f"            or kubeless function list {function} -n {namespace}",
+            f"its log:    kubectl logs deployment/{function} -n {namespace}",
+            f"            or kubeless function logs {function} -n {namespace}",
+            f"remove it:  deploy_playbook -x {here}",
         ]
 
 

@@ -248,9 +248,10 @@ class Kubernetes(ClusterEngine):
             *answered(objects.triggers),
             *([code] if image else []),
             *(by_http if _TOKEN in secret["data"] else []),
-            f"see it:     kubeless function list {function} -n {namespace}",
-            f"            or kubectl get deployment {function} -n {namespace}",
-            f"its log:    kubeless function logs {function} -n {namespace}",
+            f"see it:     falco-playbook status {here}",
+            f"            or kubeless function list {function} -n {namespace}",
+            f"its log:    kubectl logs deployment/{function} -n {namespace}",
+            f"            or kubeless function logs {function} -n {namespace}",
             f"dead:       falco-playbook dead {here}",
             f"remove it:  deploy_playbook -x {here}",
         ]

@@ -60,6 +60,10 @@ class WorkerUser:
     def secret(self) -> str:
         return f"{self.function}-nats"
 
+    @property
+    def place(self) -> str:
+        return f"{self.namespace}/{self.secret}"
+
     @classmethod
     def of(cls, user: str) -> WorkerUser:
         namespace, _, function = user.partition(".")
@@ -88,10 +92,15 @@ def install(
     """Make what is missing, and return what to do next, in lines. Raises DeploymentError.
 
     Users that are there keep their passwords. A new user means a new configuration, with which the
-    server starts again: its clients connect again by themselves. A Job that failed is made again.
+    server starts again: its clients connect again by themselves. The user of a worker goes with its
+    Secret. A Job that failed is made again.
     """
     _refuse_theirs(cluster)
-    passwords = _passwords(cluster, wanted.worker)
+    known = _known_passwords(cluster)
+    gone = _gone(cluster, known, wanted.worker)
+    progress([("removed", f"user {w.user}, whose Secret {w.place} is gone") for w in gone])
+    left = {name: known[name] for name in known if name not in {w.user for w in gone}}
+    passwords = _new_passwords(left, wanted.worker)
     objects = _objects(cluster, passwords, wanted)
     progress(_without_failed(cluster, objects, sleep))
     progress(apply(cluster, _not_there_once(cluster, objects)))
@@ -201,13 +210,25 @@ def _workers(passwords: Mapping[str, str]) -> List[WorkerUser]:
     return [WorkerUser.of(name) for name in passwords if "." in name]
 
 
-def _passwords(cluster: ClusterObjects, worker: Optional[WorkerUser]) -> Dict[str, str]:
-    """By user; those that are there, and new ones."""
+def _gone(
+    cluster: ClusterObjects, passwords: Mapping[str, str], worker: Optional[WorkerUser]
+) -> List[WorkerUser]:
+    """Those whose Secret is gone, perhaps with its namespace; not ``worker``, which gets one."""
+    return [
+        each
+        for each in _workers(passwords)
+        if each != worker
+        and not _found(cluster, reference("v1", "Secret", each.secret, each.namespace))
+    ]
+
+
+def _known_passwords(cluster: ClusterObjects) -> Dict[str, str]:
+    """Those that are there, by user."""
     place = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
     found = [manifests.texts(m) for m in cluster.get([place])]
     known = found[0] if found else {}
     known.pop(manifests.USERS_FILE, None)
-    return _new_passwords(known, worker)
+    return known
 
 
 def _new_passwords(known: Mapping[str, str], worker: Optional[WorkerUser]) -> Dict[str, str]:

@@ -58,7 +58,7 @@ class Metrics:
         )
         self.dead_letters = Counter(
             "playbook_dead_letters_total",
-            "Alerts that were given up (held=false), or are held for a person (held=true)",
+            "Alerts that are not tried again (held=false), or held for a person (held=true)",
             ["playbook", "reason", "held"],
             registry=into,
         )

@@ -133,7 +133,7 @@ class Worker:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.changed.wait(), 1.0)
             if self._closed:
-                raise Ended("nats-py gave the connection up")
+                raise Ended("nats-py has closed the connection for good")
             changed = self.changed.is_set()
             self.changed.clear()
             try:

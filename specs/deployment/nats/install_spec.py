@@ -109,6 +109,22 @@ with description("-S --with-nats") as self:
         expect(passwords(self.cluster)).to(equal(before_it))
         expect(self.cluster.changes).to(be_empty)
 
+    with it("removes the user of a worker whose Secret is gone, and says so"):
+        run(*WITH_NATS, *DELETE, cluster=self.cluster)
+        run(*WITH_NATS, "-p", "isolate", "-n", "ops", cluster=self.cluster)
+        self.cluster.delete(self.cluster.the("Secret", "falco-delete-nats"))
+        answer = run(*WITH_NATS, cluster=self.cluster)
+
+        expect(answer.out).to(
+            contain("removed   user ops.falco-delete, whose Secret ops/falco-delete-nats is gone")
+        )
+        expect(sorted(passwords(self.cluster))).to(
+            equal(["admin", "falcosidekick", "ops.falco-isolate"])
+        )
+        expect(self.cluster.names).not_to(contain("Secret falco-delete-nats"))
+        users = text(self.cluster.the("Secret", "nats-users"), "users.conf")
+        expect(users).not_to(contain("ops.falco-delete"))
+
     with it("starts the server again for a new user"):
         run(*WITH_NATS, cluster=self.cluster)
         template = self.cluster.the("StatefulSet", "nats")["spec"]["template"]

@@ -212,10 +212,13 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
         expect(self.of["4"].count('"reason": "deletion-accepted"')).to(equal(2))
         expect(self.of["4"]).to(contain("shop/web-", "Terminating"))
 
+    with it("publishes one as Falcosidekick does"):
+        expect(self.of["4"]).to(contain("published on falco.notice.terminal_shell_in_container"))
+
     with it("answers what Falcosidekick's user publishes, which may publish nothing else"):
         expect(self.of["4"]).to(contain("was refused an inbox", "condition met"))
 
-    with it("holds an alert while it is paused, and acts on it once it is put back"):
+    with it("holds an alert while it is paused, and acts on it once it is redelivered"):
         acted = re.findall("Terminal shell in container", self.of["5"])
 
         expect(self.of["5"]).to(contain("paused"))
