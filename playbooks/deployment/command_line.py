@@ -387,7 +387,12 @@ _add(
     params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
     epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
 )
-_add("remove", _remove, "Remove what was deployed, as -x does.", params=_named(*_FOR_REMOVE))
+_add(
+    "remove",
+    _remove,
+    "Remove what was deployed, as -x does.",
+    params=_named(*_FOR_REMOVE, *registry.places()),
+)
 _add(
     "secrets",
     _secrets,

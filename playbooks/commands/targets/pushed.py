@@ -4,28 +4,16 @@ they act on. What they are says the binding of their ledger, on which their acco
 
 from __future__ import annotations
 
-import json
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence
 
 from playbooks.commands import tell
-from playbooks.core.cluster.manifest import (
-    FUNCTION,
-    KUBELESS_API,
-    LEDGER,
-    MANAGED_BY,
-    MANAGER,
-    Manifest,
-    label,
-    reference,
-)
+from playbooks.core.cluster.manifest import LEDGER, MANAGED_BY, MANAGER, Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import access, ledger
-from playbooks.deployment.manifests.rights import ENGINE, PLAYBOOK, SETTINGS
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.manifests import access, rights
 
 _BINDINGS = (f"rolebindings.{access.GROUP}",)
 _SELECTOR = f"{MANAGED_BY}={MANAGER},{LEDGER}"
@@ -35,8 +23,7 @@ _FUNCTIONS = ("functions.kubeless.io",)
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """As ``listed``; None where there is no such function."""
-    place = (ledger.name(function), namespace)
-    found = cluster.get([reference(access.API, "RoleBinding", *place)])
+    found = cluster.get([rights.record_of(function, namespace)])
     return next((read for read in map(_read, found) if read), None)
 
 
@@ -67,7 +54,7 @@ def with_functions(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
 
 def engine_of(function: Mapping[str, Any]) -> str:
     """The name of its engine; empty for a Function."""
-    return str((function["metadata"].get("annotations") or {}).get(ENGINE, ""))
+    return str((function["metadata"].get("annotations") or {}).get(rights.ENGINE, ""))
 
 
 def subjects_of(function: Mapping[str, Any]) -> Sequence[Manifest]:
@@ -90,35 +77,5 @@ def without_worker(cluster: ClusterObjects, namespace: str, function: str) -> st
 
 
 def _read(binding: Manifest) -> Optional[Manifest]:
-    """None for the binding of something else, or of a playbook that is not known here."""
-    metadata = binding["metadata"]
-    notes = metadata.get("annotations") or {}
-    playbook, engine = notes.get(PLAYBOOK), notes.get(ENGINE)
-    function = label(binding, FUNCTION)
-    ours = function and metadata["name"] == ledger.name(function)
-    if not ours or playbook not in catalogue.names() or engine not in registry.known():
-        return None
-    env = [{"name": name, "value": value} for name, value in _settings(notes.get(SETTINGS))]
-    containers = [{"name": function, "env": env}]
-    return {
-        "apiVersion": KUBELESS_API,
-        "kind": "Function",
-        "metadata": {
-            "name": function,
-            "namespace": metadata["namespace"],
-            "annotations": {ENGINE: engine},
-        },
-        "spec": {
-            "handler": f"{playbook}.handler",
-            "deployment": {"spec": {"template": {"spec": {"containers": containers}}}},
-        },
-        "subjects": binding.get("subjects") or [],
-    }
-
-
-def _settings(text: Optional[str]) -> List[Tuple[str, str]]:
-    try:
-        found: Dict[str, Any] = json.loads(text or "{}")
-        return [(str(name), str(value)) for name, value in found.items()]
-    except (ValueError, AttributeError, RecursionError):
-        return []
+    found = rights.recorded(binding)
+    return found if found and engine_of(found) in registry.known() else None

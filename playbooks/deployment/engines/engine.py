@@ -120,8 +120,8 @@ class Option:
 class Engine(ABC):
     """``name``: as ``-E`` takes it. ``summary``: for the help of ``-E``. ``settings``: those that
     it takes beside the playbook's. ``options``: those of the command line that not every engine
-    takes; ``identity``: those among them that say who a function is. ``runtimes``: whether -r
-    chooses its Python.
+    takes; ``identity``: those among them that say who a function is; ``places``: those that say
+    where it is, which removing it wants, too. ``runtimes``: whether -r chooses its Python.
     """
 
     name: str
@@ -130,6 +130,7 @@ class Engine(ABC):
     options: Tuple[Option, ...] = ()
     runtimes = False
     identity: Tuple[Option, ...] = ()
+    places: Tuple[Option, ...] = ()
 
     def named(self, request: Request, invocation: Invocation) -> str:
         """The function, as messages name it."""
@@ -174,6 +175,22 @@ class Engine(ABC):
     @abstractmethod
     def remove(self, function: str, invocation: Invocation) -> None:
         """Remove what is left of ``function``, falco-<name>. Raises DeploymentError."""
+
+    def _settle(
+        self, function: str, invocation: Invocation, nothing: str, namespace: str = ""
+    ) -> None:
+        """Release what it contains, or leave it, as it was asked for. ``nothing``: as for
+        ``contained.settle``. Raises DeploymentError."""
+        options, reach = invocation.options, invocation.reach()
+        place = namespace or invocation.namespace
+        found = contained.of_function(invocation.cluster, function, place, reach)
+        contained.settle(
+            found,
+            function,
+            release=options.release,
+            leave=options.leave_contained,
+            nothing=nothing,
+        )
 
 
 class ClusterEngine(Engine):
@@ -344,17 +361,6 @@ class ClusterEngine(Engine):
         if not removed:
             print(f"nothing of {function} was in namespace {namespace}")
         remove_orphans_unless(warnings, cluster)
-
-    def _settle(self, function: str, invocation: Invocation, nothing: str) -> None:
-        options, reach = invocation.options, invocation.reach()
-        found = contained.of_function(invocation.cluster, function, invocation.namespace, reach)
-        contained.settle(
-            found,
-            function,
-            release=options.release,
-            leave=options.leave_contained,
-            nothing=nothing,
-        )
 
 
 def _secrets(manifests: Sequence[Manifest]) -> List[Manifest]:

@@ -86,6 +86,7 @@ class CloudFunctions(Engine):
     settings = (replace(KUBECONFIG_SECRET, kind=_secret_or_none, default=""),)
     options = (REGION, PROJECT, ACCOUNT, PUBSUB, FIRST)
     identity = (ACCOUNT,)
+    places = (REGION, PROJECT, FIRST)
 
     def named(self, request: Request, invocation: Invocation) -> str:
         """It is in no namespace."""
@@ -145,9 +146,15 @@ class CloudFunctions(Engine):
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
-        own = invocation.options.own
-        if REGION.name not in own:
-            raise UsageError(["--region is not given"])
+        options, own = invocation.options, invocation.options.own
+        problems = [] if REGION.name in own else ["--region is not given"]
+        if options.release or options.leave_contained:
+            # Its ledger stays, too, so that falco-playbook undo works as before.
+            problems.append(
+                "--release and --leave-contained are not for -E gcf: what it contains stays"
+            )
+        if problems:
+            raise UsageError(problems)
         words = ["gcloud", "functions", "delete", function, *_place(own), "--quiet"]
         tool.run(words, install=INSTALL)
         print_done([("removed", function)])

@@ -153,6 +153,9 @@ class Knative(Engine):
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
+        # Nothing is released where nothing can be removed.
+        tool.find("kubectl", install=tool.KUBECTL)
+        self._settle(function, invocation, "nothing was removed")
         which = rights.selector(function, invocation.namespace)
         kinds = f"{_KINDS},secrets,serviceaccounts"
         tool.run(

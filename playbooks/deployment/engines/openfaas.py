@@ -87,6 +87,7 @@ class OpenFaas(Engine):
     summary = "a function of OpenFaaS, by faas-cli"
     settings = (TOKEN, KUBECONFIG)
     options = (IMAGE, GATEWAY)
+    places = (GATEWAY,)
 
     def named(self, request: Request, invocation: Invocation) -> str:
         return f"{_namespace(invocation.options)}/{request.function}"
@@ -165,6 +166,10 @@ class OpenFaas(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         options = invocation.options
         namespace = _namespace(options)
+        # Nothing is released where nothing can be removed.
+        tool.find("faas-cli", install=INSTALL)
+        tool.find("kubectl", install=tool.KUBECTL)
+        self._settle(function, invocation, "nothing was removed", namespace)
         which = rights.selector(function, namespace)
         kinds = f"{rights.KINDS},serviceaccounts"
         words = ["faas-cli", "remove", function, "-n", namespace, *_gateway(options)]

@@ -35,6 +35,11 @@ def own_options() -> List[Option]:
     return list(dict.fromkeys(option for each in known().values() for option in each.options))
 
 
+def places() -> List[str]:
+    """The names of those that say where a function is."""
+    return [option.name for each in known().values() for option in each.places]
+
+
 def named(name: str) -> Engine:
     """For AUTO the one that may be chosen and takes most of what can be typed."""
     return kubernetes.ENGINE if name == AUTO else known()[name]

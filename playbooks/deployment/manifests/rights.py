@@ -4,17 +4,21 @@ rights that it declares, for whoever the function is, and its ledger. For ``kube
 from __future__ import annotations
 
 import json
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
     FUNCTION_NAMESPACE,
+    KUBELESS_API,
     LEDGER,
     MANAGED_BY,
     MANAGER,
     Manifest,
+    label,
+    reference,
 )
 from playbooks.deployment.manifests import access, admission_policies, ledger
+from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.request import Request
 
 # On the binding of its ledger, on which it has no rights: what the function is. The settings are
@@ -58,6 +62,49 @@ def _granted(
         if engine and LEDGER in found["metadata"]["labels"]:
             found["metadata"]["annotations"] = _record(request, engine)
     return found
+
+
+def recorded(binding: Manifest) -> Optional[Manifest]:
+    """What such a binding of a ledger says of its function, in the form of a Function, so that what
+    is read of these can be read of it; None for another binding, or of a playbook that is not known
+    here. It has the name of its engine as an annotation."""
+    metadata = binding["metadata"]
+    notes = metadata.get("annotations") or {}
+    playbook, function = notes.get(PLAYBOOK), label(binding, FUNCTION)
+    ours = label(binding, MANAGED_BY) == MANAGER and ENGINE in notes and function
+    if not ours or metadata["name"] != ledger.name(str(function)):
+        return None
+    if playbook not in catalogue.names():
+        return None
+    env = [{"name": name, "value": value} for name, value in _settings(notes.get(SETTINGS))]
+    containers = [{"name": function, "env": env}]
+    return {
+        "apiVersion": KUBELESS_API,
+        "kind": "Function",
+        "metadata": {
+            "name": function,
+            "namespace": metadata["namespace"],
+            "annotations": {ENGINE: notes[ENGINE]},
+        },
+        "spec": {
+            "handler": f"{playbook}.handler",
+            "deployment": {"spec": {"template": {"spec": {"containers": containers}}}},
+        },
+        "subjects": binding.get("subjects") or [],
+    }
+
+
+def record_of(function: str, namespace: str) -> Manifest:
+    """Enough of that binding to ask for it."""
+    return reference(access.API, "RoleBinding", ledger.name(function), namespace)
+
+
+def _settings(text: Optional[str]) -> List[Tuple[str, str]]:
+    try:
+        found: Dict[str, Any] = json.loads(text or "{}")
+        return [(str(name), str(value)) for name, value in found.items()]
+    except (ValueError, AttributeError, RecursionError):
+        return []
 
 
 def _record(request: Request, engine: str) -> Dict[str, str]:

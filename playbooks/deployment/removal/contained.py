@@ -16,6 +16,7 @@ from playbooks.core.ledger.book import after
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.manifests import rights
 from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import print_done, print_messages
@@ -93,8 +94,12 @@ class Containing:
 def of_function(
     cluster: ClusterObjects, function: str, namespace: str, reach: Reach
 ) -> Optional[Containing]:
-    """None where the Function is not there, or its playbook contains nothing."""
+    """None where the Function is not there, nor one to which alerts are pushed, or its playbook
+    contains nothing."""
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    if not found:
+        pushed = map(rights.recorded, cluster.get([rights.record_of(function, namespace)]))
+        found = [each for each in pushed if each]
     playbook = str(found[0]["spec"].get("handler", "")).partition(".")[0] if found else ""
     if playbook not in catalogue.names():
         return None

@@ -199,6 +199,13 @@ with description("-E gcf") as self:
             )
         )
 
+    with it("is told where the function is by the command remove as well as by -x"):
+        words = self.deployed("remove", "-E", "gcf", "-p", "delete", "--region", "europe-west1")
+
+        expect(words[:2]).to(equal(["functions", "delete"]))
+        refused = self.run("remove", "-E", "gcf", "-p", "delete", "--release")
+        expect(refused.err).to(contain("--region is not given", "--release and"))
+
     with it("refuses what it would ignore, or what would do harm"):
         words = ("-E", "gcf", "-p", "delete", "-t", "falco.>", "--context", "x")
         wrong = (

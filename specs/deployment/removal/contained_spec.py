@@ -1,3 +1,8 @@
+import os
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
@@ -16,7 +21,7 @@ from playbooks.testing import (
     some_collaborators,
 )
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import run
+from specs.deployment.mothers import documents_of, run
 
 with description("Removing a playbook that contains something") as self:
     with before.each:
@@ -73,6 +78,24 @@ with description("Removing a playbook that contains something") as self:
         self.contain_it("isolate", ISOLATE_TTL="1h")
 
         expect(self.remove("isolate").err).to(contain("its TTL would end it at 20"))
+
+    with it("is about functions to which alerts are pushed, too"):
+        typed = ("-E", "openfaas", "-p", "isolate", "-t", "falco.>", "-i", "x/y", "-d")
+        printed = run(*typed, cluster=self.cluster).out
+        rights = [*documents_of(printed.partition("kubectl apply -f -\n")[2])]
+        self.cluster.create(rights)
+        self.contain_it("isolate")
+        with tempfile.TemporaryDirectory() as tools, patch.dict(os.environ, PATH=tools):
+            without = self.remove("isolate", "-E", "openfaas", "--release")
+            for name in ("faas-cli", "kubectl"):
+                Path(tools, name).symlink_to("/bin/true")
+            held = self.remove("isolate", "-E", "openfaas")
+            released = self.remove("isolate", "-E", "openfaas", "--release")
+
+        expect(without.err).to(contain("faas-cli is not on the PATH"))
+        expect(held.err).to(contain("pod shop/web-0", "nothing was removed"))
+        expect(self.asked[-1]).to(equal(("openfaas-fn", "falco-isolate-ledger")))
+        expect(released.out).to(contain("released  pod shop/web-0 is released"))
 
     with it("leaves it where that is asked for, and names it"):
         self.deploy("isolate")
