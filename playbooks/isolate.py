@@ -25,6 +25,7 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
             settings["ISOLATE_ALLOW_DNS"],
         ),
         detach=settings["ISOLATE_DETACH"],
+        policy=settings["ISOLATE_POLICY"],
     )
 
 

@@ -297,8 +297,8 @@ class Cluster(ABC):
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
     ) -> List[Mapping[str, Any]]:
-        """Those of a namespace; of a kind that belongs to none, all. Raises NotFound where the
-        cluster does not serve the kind."""
+        """Those of a namespace; of a kind that belongs to none, all. Each says its kind, but for
+        NetworkPolicies. Raises NotFound where the cluster does not serve the kind."""
 
     @abstractmethod
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:
@@ -306,8 +306,12 @@ class Cluster(ABC):
         not answer all. One call, and one for each API that has any."""
 
     @abstractmethod
+    def may_store(self, kind: PolicyKind, namespace: str) -> bool:
+        """Whether the account may create and update policies of a kind. Two calls."""
+
+    @abstractmethod
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        """Raises AlreadyExists, or NamespaceTerminating."""
+        """Of any kind. Raises AlreadyExists, or NamespaceTerminating."""
 
     @abstractmethod
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:

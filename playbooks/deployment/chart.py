@@ -118,6 +118,8 @@ def _rules(playbook: Playbook) -> Iterator[str]:
             listed = f'get .env "{setting}" | default "" | nospace | replace "?" "" | splitList ","'
             found = " ".join(f'(has "{name}" ({listed}))' for name in names)
             conditions.append(f"(or {found})")
+        if permission.also_with:
+            conditions.append(f'(not (has (get .env "{permission.also_with}") (list "" "off")))')
         rule = {
             "apiGroups": [permission.group],
             "resources": [permission.resource],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Set, Union
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action, target_ref
@@ -13,7 +13,14 @@ from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL, Reachable
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod, ReplicaController
-from playbooks.core.cluster.policies.kinds import OTHERS
+from playbooks.core.cluster.policies import denying
+from playbooks.core.cluster.policies.kinds import (
+    CALICO,
+    CILIUM,
+    NETWORK_POLICY,
+    OTHERS,
+    PolicyKind,
+)
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.containment import isolation, lifetime
 from playbooks.core.containment.containment import contained, undo_command
@@ -39,11 +46,15 @@ _EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
 # Characters of JSON that the labels taken off a pod may have: the ledger remembers them.
 LONGEST_DETACHED = 2000
 
+# The kind of policy, and the value with which it is found out.
+POLICY, AUTO = "ISOLATE_POLICY", "auto"
+
 
 class IsolatePod(Reaction):
-    """Stores one NetworkPolicy for exactly this pod, then labels the pod so that it applies.
+    """Stores one policy for exactly this pod, then labels the pod so that it applies.
 
-    ``direction``: both, ingress or egress. ``reachable``: what stays so.
+    ``direction``: both, ingress or egress. ``reachable``: what stays so. ``policy``: of which kind
+    it is, ``kubernetes``, ``cilium``, ``calico``, or ``auto``.
     ``detach``: with both, take a replica's pod out of its Service and controller too. Policies of
     others are never changed; since policies add up, those that still allow traffic are named.
     """
@@ -83,6 +94,13 @@ class IsolatePod(Reaction):
             "With direction `both`, take a replica's pod out of its Service and its controller,"
             " which then starts another",
         ),
+        Setting(
+            POLICY,
+            one_of(AUTO, *denying.KINDS),
+            "kubernetes",
+            "The kind of policy: `kubernetes`, a NetworkPolicy; `cilium` or `calico`, which deny"
+            " what other policies allow; `auto`: the one of these two that the cluster serves",
+        ),
         lifetime.ttl(
             TTL,
             "How long a pod stays isolated, such as `2h`; each further alert about it extends that."
@@ -100,6 +118,8 @@ class IsolatePod(Reaction):
         Permission("pods", ("delete",), only_with=TTL),
         Permission("networkpolicies", ("delete",), group="networking.k8s.io", only_with=TTL),
         *(kind.listing for kind in OTHERS),
+        *CILIUM.writing(setting=POLICY, values=(AUTO, "cilium"), ttl=TTL),
+        *CALICO.writing(setting=POLICY, values=(AUTO, "calico"), ttl=TTL),
     )
 
     CHANGES = isolation_changes.CHANGES
@@ -115,6 +135,7 @@ class IsolatePod(Reaction):
         direction: str,
         reachable: Reachable,
         detach: bool,
+        policy: str = "kubernetes",
     ) -> None:
         self._cluster = cluster
         self._ledger = ledger
@@ -123,6 +144,7 @@ class IsolatePod(Reaction):
         self._types = network_policy.directions(direction)
         self._reachable = reachable
         self._detach = detach and direction == "both"
+        self._policy = policy
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         proven = self._proof.of(alert)
@@ -208,24 +230,28 @@ class IsolatePod(Reaction):
         return self._lifetime.begins()
 
     def _plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
-        policy = network_policy.isolating(pod, self._types, self._reachable)
+        kind, instead = self._kind(pod.namespace)
+        policy = denying.isolating(kind, pod, self._types, self._reachable)
         name, stored, squatter = policy["metadata"]["name"], None, ""
-        others: List[Mapping[str, Any]] = []
-        for found in self._cluster.network_policies(pod.namespace):
+        listed = self._cluster.network_policies(pod.namespace)
+        of_kind = listed
+        if kind != NETWORK_POLICY:
+            of_kind = self._cluster.network_policies(pod.namespace, kind)
+        for found in of_kind:
             if network_policy.isolates(found, pod):
                 stored = found
-            else:
-                squatter = name if found["metadata"]["name"] == name else squatter
-                others.append(found)
+            elif network_policy.own_name(found) == name:
+                squatter = name
+        others = [each for each in listed if each is not stored]
         if stored is not None:
             metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
             policy = {**policy, "metadata": metadata}
         elif squatter:
             policy = network_policy.renamed(policy, self._now())
         theirs = isolation_neighbours.of_kubernetes(others)
-        neighbours = isolation_neighbours.read(self._cluster, pod.namespace, theirs)
+        neighbours = isolation_neighbours.read(self._cluster, pod, kind, theirs)
         plan = IsolationPlan(pod, policy, stored, neighbours, self._types, self._reachable)
-        plan = replace(plan, squatter=squatter)
+        plan = replace(plan, squatter=squatter, kind=kind, instead=instead)
         was_detached = pod.owner is None and before.detached
         if not self._detach or was_detached:
             return plan
@@ -237,6 +263,26 @@ class IsolatePod(Reaction):
         if len(json.dumps(detached)) > LONGEST_DETACHED:
             return replace(plan, attached_because="its labels are too long to be remembered")
         return replace(plan, detached=detached)
+
+    def _kind(self, namespace: str) -> Tuple[PolicyKind, str]:
+        """The kind of policy to store, and why it is not the one that was asked for."""
+        if self._policy == "kubernetes":
+            return NETWORK_POLICY, ""
+        served = self._cluster.policy_kinds()
+        if self._policy == AUTO:
+            found = [
+                kind
+                for kind in (CILIUM, CALICO)
+                if kind in served and self._cluster.may_store(kind, namespace)
+            ]
+            # Of two, nothing tells which one is enforced; a NetworkPolicy is by both.
+            return (found[0], "") if len(found) == 1 else (NETWORK_POLICY, "")
+        kind = denying.KINDS[self._policy]
+        if kind not in served:
+            return NETWORK_POLICY, f"a NetworkPolicy, as the cluster serves no {kind.several}"
+        if not self._cluster.may_store(kind, namespace):
+            return NETWORK_POLICY, f"a NetworkPolicy, as the account may store no {kind.several}"
+        return kind, ""
 
     def _obstacle(self, pod: Pod) -> str:
         """Why the pod cannot be detached, or empty."""
@@ -311,6 +357,7 @@ class IsolatePod(Reaction):
         written = replace(
             note,
             policy=plan.policy["metadata"]["name"],
+            policy_kind=_other_kind(plan) or note.policy_kind,
             detached={**note.detached, **plan.detached},
             detached_from=str(plan.pod.owner or note.detached_from),
             reason=plan.reason,
@@ -325,10 +372,16 @@ class IsolatePod(Reaction):
         self._cluster.patch_pod(pod, labels=labels, annotations={**isolation.on(pod), **notes})
 
 
+def _other_kind(plan: IsolationPlan) -> str:
+    """That of its policy, where it is no NetworkPolicy."""
+    return "" if plan.kind == NETWORK_POLICY else str(plan.kind)
+
+
 def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
     return {
         **proven.facts,
         "policy": plan.policy["metadata"]["name"],
+        **({"policy_kind": _other_kind(plan)} if _other_kind(plan) else {}),
         "detached_labels": dict(plan.detached),
         "still_allowing": plan.allowing,
         **({"may_still_allow": plan.may_allow} if plan.may_allow else {}),

@@ -28,17 +28,20 @@ from playbooks.core.cluster.network_policy import (
     in_namespace,
 )
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies import denying
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.containment.isolation import GRACE
 from playbooks.core.settings import namespaces, networks
-
-DIRECTION, CIDRS, NAMESPACES, DNS, DETACH, TTL = (
-    "ISOLATE_DIRECTION",
-    "ISOLATE_ALLOW_CIDRS",
-    "ISOLATE_ALLOW_NAMESPACES",
-    "ISOLATE_ALLOW_DNS",
-    "ISOLATE_DETACH",
-    "ISOLATE_TTL",
+from playbooks.reactions import isolation_changes_of_plugins
+from playbooks.reactions.isolation_changes_of_plugins import (
+    CIDRS,
+    DIRECTION,
+    DNS,
+    NAMESPACES,
+    TTL,
 )
+
+DETACH = "ISOLATE_DETACH"
 
 _UID = "oldObject.metadata.uid"
 _WAS, _NOW = "variables.before_labels", "variables.after_labels"
@@ -105,14 +108,26 @@ OF_LABELS = (
 _ONLY_WITH_TTL = Rule(f"deletes nothing without {TTL}", f"params.data.{TTL} != 'off'", (TTL,))
 
 
-def _policy(target: Manifest, texts: Texts) -> Dict[str, Any]:
+def _policy(target: Manifest, texts: Texts, kind: PolicyKind = NETWORK_POLICY) -> Dict[str, Any]:
     types = network_policy.directions(texts.get(DIRECTION, "both"))
     reachable = Reachable(
         networks(texts.get(CIDRS, "")),
         namespaces(texts.get(NAMESPACES, "")),
         texts.get(DNS) == "true",
     )
-    return network_policy.isolating(Pod(target), types, reachable)
+    return denying.isolating(kind, Pod(target), types, reachable)
+
+
+def _of_kind(kind: PolicyKind, *, name: str = "", **spec: Any) -> Body:
+    """A policy of a kind, but for its name, or fields of its spec; None leaves one out."""
+
+    def body(target: Manifest, texts: Texts) -> Manifest:
+        policy = _policy(target, texts, kind)
+        metadata = {**policy["metadata"], **({"name": name} if name else {})}
+        changed = {key: v for key, v in {**policy["spec"], **spec}.items() if v is not None}
+        return {**policy, "metadata": metadata, "spec": changed}
+
+    return body
 
 
 def _spec(**changes: Any) -> Body:
@@ -264,4 +279,5 @@ CHANGES: Tuple[Changes, ...] = (
             _ONLY_WITH_TTL,
         ),
     ),
+    *isolation_changes_of_plugins.changes(_of_kind),
 )

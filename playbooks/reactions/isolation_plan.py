@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.policies.others import OtherPolicy
 from playbooks.core.cluster.policies.reading import Answer
 from playbooks.reactions.isolation_neighbours import Neighbours
@@ -19,7 +20,8 @@ class IsolationPlan:
 
     ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
     saying. ``neighbours``: policies of others. ``squatter``: the policy of somebody else that has
-    the name which ours would have.
+    the name which ours would have. ``kind``: that of our policy; ``instead``: why it is not the one
+    that was asked for.
     """
 
     pod: Pod
@@ -31,6 +33,8 @@ class IsolationPlan:
     detached: Mapping[str, str] = field(default_factory=dict)
     attached_because: str = ""
     squatter: str = ""
+    kind: PolicyKind = NETWORK_POLICY
+    instead: str = ""
 
     @property
     def labels(self) -> Dict[str, str]:
@@ -52,7 +56,9 @@ class IsolationPlan:
     @property
     def _answers(self) -> List[Tuple[OtherPolicy, Answer]]:
         target = self.neighbours.target(self.pod, self.labels)
-        return [(each, each.allows(self.types, target)) for each in self.neighbours.policies]
+        return [
+            (each, each.allows(self.types, target, self.kind)) for each in self.neighbours.policies
+        ]
 
     @property
     def policy_applies(self) -> bool:
@@ -89,7 +95,9 @@ class IsolationPlan:
         if self.attached_because:
             words.append(f"not detached: {self.attached_because}")
         if self.squatter:
-            words.append(f"NetworkPolicy {self.squatter} was there, and is not ours")
+            words.append(f"{self.kind} {self.squatter} was there, and is not ours")
+        if self.instead:
+            words.append(self.instead)
         if self.allowing:
             words.append(f"isolated in part: {', '.join(self.allowing)} still allow traffic")
         if self.may_allow:

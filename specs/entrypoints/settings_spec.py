@@ -169,6 +169,7 @@ with description("The settings and rights of a playbook") as self:
                     "ISOLATE_ALLOW_CIDRS": "",
                     "ISOLATE_ALLOW_NAMESPACES": "",
                     "ISOLATE_ALLOW_DNS": "false",
+                    "ISOLATE_POLICY": "kubernetes",
                     "ISOLATE_DETACH": "true",
                     "ISOLATE_TTL": "off",
                     "IDENTITY": "strict",
@@ -190,6 +191,23 @@ with description("The settings and rights of a playbook") as self:
                 }
             )
         )
+
+    with it("are to store policies of a network plugin for isolate where these are asked for"):
+        rights = playbook("isolate").rights
+        none = set(rights({"ISOLATE_POLICY": "kubernetes", "ISOLATE_TTL": "2h"}))
+        store, delete = ("create", "update"), ("delete",)
+        cilium, calico = "cilium.io", "projectcalico.org"
+        for policy, groups in (
+            ("cilium", (cilium,)),
+            ("calico", (calico,)),
+            ("auto", (cilium, calico)),
+        ):
+            for ttl, verbs in (("off", {store}), ("2h", {store, delete})):
+                more = set(rights({"ISOLATE_POLICY": policy, "ISOLATE_TTL": ttl})) - none
+
+                expect({(p.group, p.verbs) for p in more}).to(
+                    equal({(group, verb) for group in groups for verb in verbs})
+                )
 
     with it("are more for isolate where isolations end by themselves, and for nothing else"):
         for name, setting in (("isolate", "ISOLATE_TTL"), ("taint", "TAINT_TTL")):

@@ -1,10 +1,20 @@
 import json
 
-from expects import be_empty, contain, equal, expect, have_key, have_len, raise_error, start_with
+from expects import (
+    be_empty,
+    be_none,
+    contain,
+    equal,
+    expect,
+    have_key,
+    have_len,
+    raise_error,
+    start_with,
+)
 from mamba import before, description, it
 
 from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
+from playbooks.core.cluster.policies.kinds import CALICO, CILIUM, NETWORK_POLICY
 from playbooks.core.containment.isolation import DETACHED_LABELS, Isolation
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import (
@@ -50,6 +60,19 @@ def a_cluster(pod, *policies):
     return cluster
 
 
+CALICO_ALLOW = {
+    "apiVersion": "projectcalico.org/v3",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "theirs", "namespace": "shop"},
+    "spec": {"selector": "all()", "types": ["Egress"], "egress": [{"action": "Allow"}]},
+}
+
+
+def ours(cluster, kind):
+    found = cluster.network_policies("shop", kind)
+    return next((each for each in found if each["metadata"]["name"] == NAME), None)
+
+
 def a_cilium_policy(selector):
     return {
         "apiVersion": "cilium.io/v2",
@@ -59,7 +82,16 @@ def a_cilium_policy(selector):
     }
 
 
-def isolate_pod(cluster, *, direction="both", reachable=NOTHING, detach=True, ttl=None, now=NOW):
+def isolate_pod(
+    cluster,
+    *,
+    direction="both",
+    reachable=NOTHING,
+    detach=True,
+    ttl=None,
+    now=NOW,
+    policy="kubernetes",
+):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return IsolatePod(
         cluster,
@@ -69,6 +101,7 @@ def isolate_pod(cluster, *, direction="both", reachable=NOTHING, detach=True, tt
         direction=direction,
         reachable=reachable,
         detach=detach,
+        policy=policy,
     )
 
 
@@ -325,6 +358,167 @@ with description("Isolating a pod") as self:
 
             allowing = run(cluster).details["still_allowing"]
             expect(allowing).to(equal(["Calico NetworkPolicy theirs"]))
+
+    with description("by a policy of its network plugin"):
+        with before.each:
+            self.cilium = a_cluster(a_replica(), a_cilium_policy({}))
+            elsewhere = {**CALICO_ALLOW, "metadata": {"name": "x", "namespace": "other"}}
+            self.calico = a_cluster(a_replica(), elsewhere)
+
+        with it("denies what other policies of that plugin allow, and so is whole"):
+            self.cilium.put(a_policy("allow-all", **ALLOW_ALL))
+            outcome = run(self.cilium, policy="cilium")
+
+            expect(outcome.reason).to(equal("isolated"))
+            expect(outcome.details["policy_kind"]).to(equal("CiliumNetworkPolicy"))
+            expect(list(self.cilium.policies)).to(equal(["allow-all"]))
+
+        with it("stores one of its name that the pod owns, and selects it by its label"):
+            run(self.cilium, policy="cilium")
+            stored = ours(self.cilium, CILIUM)
+
+            expect(stored["metadata"]["ownerReferences"]).to(
+                equal([{"apiVersion": "v1", "kind": "Pod", "name": "web-0", "uid": UID}])
+            )
+            expect(stored["spec"]["endpointSelector"]).to(
+                equal({"matchLabels": {"k8s:falco/isolated": UID}})
+            )
+            expect(stored["spec"]["egressDeny"]).to(equal([{"toEntities": ["all"]}]))
+
+        with it("lets the node reach the pod, whose probes would fail else"):
+            run(self.cilium, policy="cilium")
+            denied = json.dumps(ours(self.cilium, CILIUM)["spec"]["ingressDeny"])
+
+            expect(denied).to(contain("world", "remote-node"))
+            expect(denied).not_to(contain('"host"', '"all"', "kube-apiserver"))
+
+        with it("leaves out of what Cilium denies what stays reachable"):
+            reachable = Reachable(("10.1.0.0/16",), ("monitoring",), dns=True)
+            run(self.cilium, policy="cilium", reachable=reachable)
+            spec = ours(self.cilium, CILIUM)["spec"]
+            names = "k8s:io.kubernetes.pod.namespace"
+            pods = {"matchLabels": {names: "kube-system"}}
+            (named,) = [
+                r["toEndpoints"][0]
+                for r in spec["egressDeny"]
+                if "matchExpressions" in str(r.get("toEndpoints"))
+            ]
+
+            expect(named["matchExpressions"]).to(
+                contain(
+                    {"key": names, "operator": "NotIn", "values": ["monitoring", "kube-system"]}
+                )
+            )
+            expect(spec["egressDeny"]).to(
+                contain(
+                    {
+                        "toCIDRSet": [
+                            {"cidr": "0.0.0.0/0", "except": ["10.1.0.0/16"]},
+                            {"cidr": "::/0"},
+                        ]
+                    }
+                )
+            )
+            ports = [{"ports": [{"port": "53", "protocol": "ANY"}]}]
+            expect(spec["egress"]).to(
+                equal(
+                    [
+                        {"toCIDRSet": [{"cidr": "10.1.0.0/16"}]},
+                        {"toEndpoints": [{"matchLabels": {names: "monitoring"}}]},
+                        {"toEndpoints": [pods], "toPorts": ports},
+                    ]
+                )
+            )
+            expect(json.dumps(spec["ingress"])).not_to(contain("53"))
+
+        with it("comes with Calico before every policy that has an order"):
+            run(self.calico, policy="calico", direction="egress")
+            spec = ours(self.calico, CALICO)["spec"]
+
+            expect(spec).to(
+                equal(
+                    {
+                        "tier": "default",
+                        "order": -1_000_000,
+                        "selector": f"falco/isolated == '{UID}'",
+                        "types": ["Egress"],
+                        "egress": [{"action": "Deny"}],
+                    }
+                )
+            )
+
+        with it("lets through with Calico what stays reachable, before it denies"):
+            reachable = Reachable(("10.1.0.0/16",), ("monitoring",), dns=True)
+            run(self.calico, policy="calico", direction="egress", reachable=reachable)
+            dns = {"namespaceSelector": "projectcalico.org/name == 'kube-system'", "ports": [53]}
+            monitoring = {"namespaceSelector": "projectcalico.org/name == 'monitoring'"}
+
+            expect(ours(self.calico, CALICO)["spec"]["egress"]).to(
+                equal(
+                    [
+                        {"action": "Allow", "destination": {"nets": ["10.1.0.0/16"]}},
+                        {"action": "Allow", "destination": monitoring},
+                        {"action": "Allow", "protocol": "UDP", "destination": dns},
+                        {"action": "Allow", "protocol": "TCP", "destination": dns},
+                        {"action": "Deny"},
+                    ]
+                )
+            )
+
+        with it("is in part where a Calico policy comes before it, or may"):
+            for theirs, reason in (
+                ({"order": -2_000_000}, "isolated-in-part"),
+                ({"tier": "security"}, "isolated-perhaps-in-part"),
+                ({"order": 5}, "isolated"),
+            ):
+                allow = {**CALICO_ALLOW, "spec": {**CALICO_ALLOW["spec"], **theirs}}
+                cluster = a_cluster(a_replica(), allow)
+
+                expect(run(cluster, policy="calico").reason).to(equal(reason))
+
+        with it("is done when it is asked again, and longer for another alert"):
+            for cluster, policy in ((self.cilium, "cilium"), (self.calico, "auto")):
+                run(cluster, policy=policy, ttl=3600)
+
+                expect(run(cluster, policy=policy, ttl=3600).reason).to(equal("already-isolated"))
+                again = run(cluster, policy=policy, ttl=3600, now=later(NOW, 600))
+                expect(again.reason).to(equal("extended"))
+
+        with it("is undone, and ends, by that policy"):
+            for cluster, policy, kind in (
+                (self.cilium, "cilium", CILIUM),
+                (self.calico, "calico", CALICO),
+            ):
+                run(cluster, policy=policy, detach=False)
+                notes = cluster.ledger.contained()[UID].notes
+                left = Isolation.of(the_pod(cluster), cluster, notes)
+
+                expect(left.changes).to(be_empty)
+                expect(left.release(cluster)).to(contain(f"{kind} {NAME} deleted"))
+                expect(ours(cluster, kind)).to(be_none)
+
+        with it("stores a NetworkPolicy instead where the plugin's is not served, and says so"):
+            outcome = run(a_cluster(a_replica()), policy="cilium")
+
+            expect(outcome.details).not_to(have_key("policy_kind"))
+            expect(outcome.message).to(contain("the cluster serves no CiliumNetworkPolicies"))
+
+        with it("stores a NetworkPolicy instead where the account may not store the plugin's"):
+            self.cilium.may_store = lambda kind, namespace: False
+            outcome = run(self.cilium, policy="cilium")
+
+            expect(self.cilium.policies).to(have_key(NAME))
+            expect(outcome.message).to(contain("the account may store no CiliumNetworkPolicies"))
+
+        with it("finds out which plugin it is, and takes a NetworkPolicy where there are two"):
+            both = a_cluster(a_replica(), a_cilium_policy({}), CALICO_ALLOW)
+
+            expect(run(self.cilium, policy="auto").details["policy_kind"]).to(equal(str(CILIUM)))
+            expect(run(self.calico, policy="auto").details["policy_kind"]).to(equal(str(CALICO)))
+            expect(run(both, policy="auto").details).not_to(have_key("policy_kind"))
+            expect(run(a_cluster(a_replica()), policy="auto").details).not_to(
+                have_key("policy_kind")
+            )
 
     with description("that cannot be detached"):
         with it("keeps the labels of a StatefulSet's, and says so"):

@@ -2,9 +2,10 @@
 
 Their definitions are those plugins' own, and not in this repository: SPEC_POLICY_CRDS names a
 folder that has them as YAML files, of github.com/cilium/cilium
-(pkg/k8s/apis/cilium.io/client/crds/v2), github.com/projectcalico/calico (libcalico-go/config/crd)
-and github.com/kubernetes-sigs/network-policy-api (config/crd/standard; that of
-AdminNetworkPolicy in v0.1.5). No plugin is there: the API server stores, and nothing enforces.
+(pkg/k8s/apis/cilium.io/client/crds/v2), github.com/projectcalico/calico (libcalico-go/config/crd,
+and projectcalico.org_networkpolicies.yaml of api/config/crd) and
+github.com/kubernetes-sigs/network-policy-api (config/crd/standard; that of AdminNetworkPolicy in
+v0.1.5). No plugin is there: the API server stores, and nothing enforces.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class PolicyDefinitions:
 
     def __enter__(self) -> PolicyDefinitions:
         for path in sorted(Path(_DIRECTORY).rglob("*.yaml")):
-            if not any(resource in path.name for resource in self._resources):
+            if not path.name.startswith(self._resources):
                 continue
             made = cluster.kubectl("create", "-f", str(path), "-o", "name").split()
             name = made[0].partition("/")[2]

@@ -108,6 +108,30 @@
 {{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
 {{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
+{{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "pod") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
 {{- end }}
@@ -335,6 +359,82 @@ spec:
     namespace: {{ .namespace }}
     parameterNotFoundAction: Allow
   policyName: falco-playbook-chain-networkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-ciliumnetworkpolicies.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-ciliumnetworkpolicies
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-ciliumnetworkpolicies-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-ciliumnetworkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-calico-networkpolicies.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-calico-networkpolicies
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-calico-networkpolicies-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-calico-networkpolicies-delete
   validationActions:
   - Deny
 {{- end }}

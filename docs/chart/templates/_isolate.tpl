@@ -51,6 +51,30 @@
 {{- if and (not .place) (not .limited) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
 {{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+- {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
+{{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
 - {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
 {{- end }}
@@ -272,6 +296,82 @@ spec:
     namespace: {{ .namespace }}
     parameterNotFoundAction: Allow
   policyName: falco-playbook-isolate-networkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-ciliumnetworkpolicies.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-ciliumnetworkpolicies
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-ciliumnetworkpolicies-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-ciliumnetworkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-calico-networkpolicies.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-calico-networkpolicies
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-isolate-calico-networkpolicies-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-isolate-calico-networkpolicies-delete
   validationActions:
   - Deny
 {{- end }}

@@ -53,9 +53,10 @@ def look(
     settings, unbound = _settings(cluster, policies, namespace, account)
     texts = {**settings, ACCOUNT: user_of(namespace, account)}
     tried = _Tried(cluster, account, texts, [p or namespace for p in places], ledger)
-    for policy in policies:
+    served = [each for each in policies if _is_served(cluster, each)]
+    for policy in served:
         tried.policy(policy)
-    return [tried.finding(len(policies)), *unbound]
+    return [tried.finding(len(served)), *unbound]
 
 
 def _state(
@@ -97,6 +98,14 @@ def _settings(
         said = f"they do not hold it to its settings: there is no {', no '.join(missing)}"
         return {}, [Finding(POLICY, WARNING, said, f"deploy it again, or {_SET_UP}")]
     return found[0].get("data") or {}, []
+
+
+def _is_served(cluster: ClusterObjects, policy: AdmissionPolicy) -> bool:
+    """Whether there can be objects that it is about."""
+    if not policy.changes.optional:
+        return True
+    groups = cluster.raw("/apis").get("groups") or ()
+    return policy.changes.group in [group["name"] for group in groups]
 
 
 def _missing(cluster: ClusterObjects, wanted: Sequence[Manifest]) -> List[str]:

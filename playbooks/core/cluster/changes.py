@@ -52,7 +52,9 @@ class Changes:
     Otherwise ``rules`` alone describe it.
 
     ``asked_of``: the resource of the objects with which ``falco-playbook check`` tries the rules,
-    by default the same. ``allowed``: a request that the playbook makes.
+    by default the same. ``allowed``: a request that the playbook makes. ``named``: instead of the
+    resource in the name of the admission policy, where two APIs have one of this name.
+    ``optional``: not every cluster serves it.
 
     ``of_steps``: of a chain, what each playbook that can be a step declares of the same resource
     and operations: a request is one of a step's, beside what ``rules`` say of all.
@@ -66,6 +68,8 @@ class Changes:
     rules: Tuple[Rule, ...] = ()
     asked_of: str = ""
     allowed: Optional[Body] = None
+    named: str = ""
+    optional: bool = False
     annotations: bool = False
     of_steps: Tuple[Tuple[str, Changes], ...] = ()
 

@@ -27,7 +27,22 @@ POLICY_PREFIX = "falco-isolate-"
 # written, so that whoever read it before cannot delete it.
 SPEC_HASH, STORED_AT = "falco/spec-sha256", "falco/stored-at"
 
-_PARTS = ("podSelector", "policyTypes", "ingress", "egress")
+# What decides in the spec of a policy, by the group of its API.
+_RULES = ("ingress", "egress")
+_PARTS = {
+    "networking.k8s.io": ("podSelector", "policyTypes", *_RULES),
+    "cilium.io": (
+        *("endpointSelector", "nodeSelector", "enableDefaultDeny", *_RULES),
+        *("ingressDeny", "egressDeny"),
+    ),
+    "projectcalico.org": (
+        *("tier", "order", "selector", "types", *_RULES),
+        *("serviceAccountSelector", "namespaceSelector"),
+    ),
+}
+
+# What Calico's API server may put before the name of a policy: its tier.
+_OF_TIER = "default."
 
 # What each direction calls the other side.
 _PEERS = {"Ingress": "from", "Egress": "to"}
@@ -119,8 +134,14 @@ def isolates(policy: Manifest, pod: Pod) -> bool:
     """Whether it is the policy that isolates the pod. Whoever may create policies can take its
     name beforehand."""
     metadata = policy["metadata"]
-    named = metadata["name"].partition(".")[0] == name_for(pod)
+    named = own_name(policy).partition(".")[0] == name_for(pod)
     return named and (metadata.get("labels") or {}).get(LABEL) == pod.uid
+
+
+def own_name(policy: Manifest) -> str:
+    """As it was given by who made it."""
+    name = str(policy["metadata"]["name"])
+    return name[len(_OF_TIER) :] if name.startswith(_OF_TIER) else name
 
 
 def renamed(policy: Manifest, now: Instant) -> Dict[str, Any]:
@@ -143,7 +164,8 @@ def edited(policy: Manifest) -> bool:
 
 def _spec(policy: Manifest) -> Dict[str, Any]:
     """The API leaves out what is empty."""
-    return {key: policy["spec"].get(key) or None for key in _PARTS}
+    group = policy.get("apiVersion", "networking.k8s.io").partition("/")[0]
+    return {key: policy["spec"].get(key) or None for key in _PARTS[group]}
 
 
 def _fingerprint(policy: Manifest) -> str:

@@ -36,7 +36,8 @@ class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
     ``only_with``: the setting without which it is not needed, where it is ``off`` or empty;
-    ``only_for``: the one value of it with which it is.
+    ``only_for``: the one value of it with which it is; ``also_with``: another setting without which
+    it is not.
     ``only_in``: a setting and names: it is needed where the setting lists one of them.
     ``only_everywhere``: it is not granted where the playbook acts in some namespaces only, as it
     can do without.
@@ -53,6 +54,7 @@ class Permission:
     namespace: str = ""
     only_for: str = ""
     only_in: Optional[Tuple[str, Tuple[str, ...]]] = None
+    also_with: str = ""
 
     def is_needed(self, values: Mapping[str, str]) -> bool:
         """``values``: the text of every setting that is not off by default."""
@@ -61,6 +63,8 @@ class Permission:
             text = values.get(setting, "")
             if text != UNKNOWN and not set(wanted) & set(listed(text)):
                 return False
+        if self.also_with and values.get(self.also_with, _OFF) in ("", _OFF):
+            return False
         value = values.get(self.only_with, _OFF)
         if not self.only_with or value == UNKNOWN:
             return True

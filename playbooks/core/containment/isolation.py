@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.denying import KINDS
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind, kind_of
 from playbooks.core.containment.containment import PodContainment
 from playbooks.core.containment.note import LONGEST_RULE
 from playbooks.core.errors import NotFound
@@ -20,13 +22,16 @@ from playbooks.core.ports import Cluster
 
 POLICY = "falco/policy"
 
+# Only where it is no NetworkPolicy.
+POLICY_KIND = "falco/policy-kind"
+
 DETACHED_LABELS, DETACHED_FROM = "falco/detached-labels", "falco/detached-from"
 
 ISOLATED_AT, RULE, REASON = "falco/isolated-at", "falco/rule", "falco/reason"
 
 UNTIL = "falco/until"
 
-KEYS = (POLICY, DETACHED_LABELS, DETACHED_FROM, ISOLATED_AT, RULE, REASON, UNTIL)
+KEYS = (POLICY, POLICY_KIND, DETACHED_LABELS, DETACHED_FROM, ISOLATED_AT, RULE, REASON, UNTIL)
 
 # Seconds that a detached pod gets to end by itself: Kubernetes' own default.
 GRACE = 30
@@ -42,7 +47,7 @@ class Isolation(PodContainment):
 
     pod: Pod
     note: IsolationNote
-    policy: Optional[Mapping[str, Any]]
+    policies: Tuple[Mapping[str, Any], ...]
 
     KEYS = KEYS
     LABEL = LABEL
@@ -60,17 +65,18 @@ class Isolation(PodContainment):
 
     @classmethod
     def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Isolation:
-        """One call: policies are listed, since a playbook may list them anyway."""
-        name = network_policy.name_for(target)
-        listed = cluster.network_policies(target.namespace)
-        ours = [policy for policy in listed if network_policy.isolates(policy, target)]
-        named = [policy for policy in listed if policy["metadata"]["name"] == name]
-        return cls(target, IsolationNote.of(notes), next(iter((*ours, *named)), None))
+        """One call: policies are listed, since a playbook may list them anyway. Two where one of
+        another kind was stored."""
+        note = IsolationNote.of(notes)
+        found = [
+            _stored(cluster, target, kind) for kind in dict.fromkeys((NETWORK_POLICY, *note.kinds))
+        ]
+        return cls(target, note, tuple(policy for policy in found if policy is not None))
 
     @property
     def there(self) -> bool:
         noted = self.note != IsolationNote()
-        return bool(noted or self.policy or LABEL in self.pod.labels or on(self.pod))
+        return bool(noted or self.policies or LABEL in self.pod.labels or on(self.pod))
 
     @property
     def until(self) -> Optional[Instant]:
@@ -78,8 +84,8 @@ class Isolation(PodContainment):
 
     @property
     def whole(self) -> bool:
-        """Whether the policy is there and selects the pod."""
-        return self.policy is not None and self.pod.labels.get(LABEL) == self.pod.uid
+        """Whether a policy is there and selects the pod."""
+        return bool(self.policies) and self.pod.labels.get(LABEL) == self.pod.uid
 
     @property
     def detached(self) -> bool:
@@ -89,10 +95,10 @@ class Isolation(PodContainment):
     def changes(self) -> List[str]:
         """What somebody changed since, in words."""
         found, labels = [], self.pod.labels
-        if self.policy is not None:
-            owner = (self.policy["metadata"].get("labels") or {}).get(LABEL)
-            if owner != self.pod.uid or network_policy.edited(self.policy):
-                found.append(f"NetworkPolicy {self.policy['metadata']['name']} was edited")
+        for policy in self.policies:
+            owner = (policy["metadata"].get("labels") or {}).get(LABEL)
+            if owner != self.pod.uid or network_policy.edited(policy):
+                found.append(f"{shown(policy)} was edited")
         back = sorted(key for key in self.note.detached if key in labels)
         if back:
             found.append(f"labels {', '.join(back)} were put back")
@@ -135,10 +141,10 @@ class Isolation(PodContainment):
         if labels or annotations:
             cluster.patch_pod(self.pod, labels=labels, annotations=dict(annotations))
         done = [f"{self.pod} is released"]
-        if self.policy is not None:
+        for policy in self.policies:
             with suppress(NotFound):
-                cluster.delete_network_policy(self.policy)
-            done.append(f"NetworkPolicy {self.policy['metadata']['name']} deleted")
+                cluster.delete_network_policy(policy)
+            done.append(f"{shown(policy)} deleted")
         if self.labels_to_put_back:
             done.append(f"labels {', '.join(self.labels_to_put_back)} put back")
         return "; ".join(done)
@@ -158,11 +164,12 @@ class Isolation(PodContainment):
 class IsolationNote:
     """``detached``: the labels that were taken off, ``detached_from`` their controller.
 
-    ``until``: when the isolation ends by itself, None where it does not. ``unreadable``: the
-    annotation of ours that says nothing any more.
+    ``policy_kind``: empty of a NetworkPolicy. ``until``: when the isolation ends by itself, None
+    where it does not. ``unreadable``: the annotation of ours that says nothing any more.
     """
 
     policy: str = ""
+    policy_kind: str = ""
     detached: Mapping[str, str] = field(default_factory=dict)
     detached_from: str = ""
     at: str = ""
@@ -181,6 +188,7 @@ class IsolationNote:
             unreadable = UNTIL
         return cls(
             policy=found.get(POLICY, ""),
+            policy_kind=found.get(POLICY_KIND, ""),
             detached=detached or {},
             detached_from=found.get(DETACHED_FROM, ""),
             at=found.get(ISOLATED_AT, ""),
@@ -190,11 +198,17 @@ class IsolationNote:
             unreadable=unreadable,
         )
 
+    @property
+    def kinds(self) -> List[PolicyKind]:
+        """That of its policy, where it is another than NetworkPolicy."""
+        return [kind for kind in KINDS.values() if str(kind) == self.policy_kind]
+
     def annotations(self) -> Dict[str, str]:
         """What is written on the pod, and in the ledger; nothing of what is empty."""
         labels = json.dumps(dict(self.detached), sort_keys=True) if self.detached else ""
         written = {
             POLICY: self.policy,
+            POLICY_KIND: self.policy_kind,
             DETACHED_LABELS: labels,
             DETACHED_FROM: self.detached_from if self.detached else "",
             ISOLATED_AT: self.at,
@@ -203,6 +217,23 @@ class IsolationNote:
             UNTIL: str(self.until) if self.until else "",
         }
         return {key: value for key, value in written.items() if value}
+
+
+def shown(policy: Mapping[str, Any]) -> str:
+    return f"{kind_of(policy) or NETWORK_POLICY} {policy['metadata']['name']}"
+
+
+def _stored(cluster: Cluster, pod: Pod, kind: PolicyKind) -> Optional[Mapping[str, Any]]:
+    """The policy of ours about a pod, also where somebody took its label off."""
+    try:
+        listed = cluster.network_policies(pod.namespace, kind)
+    except NotFound:
+        # The kind is served no longer, and so there is none of it.
+        return None
+    name = network_policy.name_for(pod)
+    ours = [policy for policy in listed if network_policy.isolates(policy, pod)]
+    named = [policy for policy in listed if network_policy.own_name(policy) == name]
+    return next(iter((*ours, *named)), None)
 
 
 def on(pod: Pod) -> Dict[str, None]:

@@ -60,7 +60,8 @@ class AdmissionPolicy:
     @property
     def name(self) -> str:
         only_deletes = self.changes.operations == (DELETE,)
-        resource = f"{self.changes.resource.replace('/', '-')}{'-delete' * only_deletes}"
+        named = self.changes.named or self.changes.resource.replace("/", "-")
+        resource = f"{named}{'-delete' * only_deletes}"
         return f"falco-playbook-{self.playbook}-{resource}"
 
     @property

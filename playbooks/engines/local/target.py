@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.network_policy import LABEL, own_name
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.denying import KINDS
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, kind_of
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
@@ -55,6 +57,9 @@ def policy_row(policy: Mapping[str, Any]) -> Row:
     kinds = spec.get("policyTypes") or ["Ingress"]
     rules = [f"{'some' if spec.get(kind.lower()) else 'no'} {kind.lower()}" for kind in kinds]
     name = f"{metadata['namespace']}/{metadata['name']}"
+    kind = kind_of(policy)
+    if kind is not None:
+        return "policy", name, f"{kind} for {_selected(policy)}"
     return "policy", name, f"{' and '.join(rules)} for {_selected(policy)}"
 
 
@@ -78,7 +83,8 @@ def of_cluster(cluster: Cluster, acted: Iterable[Outcome]) -> List[Row]:
             rows += _read(kind, name, partial(_pod, cluster, name, uid))
         if outcome.details.get("policy"):
             policy = f"{name.partition('/')[0]}/{outcome.details['policy']}"
-            rows += _read("policy", policy, partial(_policy, cluster, policy))
+            stored = str(outcome.details.get("policy_kind") or "")
+            rows += _read("policy", policy, partial(_policy, cluster, policy, stored))
     return list(dict.fromkeys(rows))
 
 
@@ -91,10 +97,12 @@ def _pod(cluster: Cluster, target: str, uid: str) -> Row:
     return pod_row(target, cluster.pod(name, namespace=namespace), uid=uid)
 
 
-def _policy(cluster: Cluster, target: str) -> Row:
+def _policy(cluster: Cluster, target: str, stored: str) -> Row:
+    """``stored``: its kind, where that is not NetworkPolicy."""
     namespace, _, name = target.partition("/")
-    for policy in cluster.network_policies(namespace):
-        if policy["metadata"]["name"] == name:
+    kind = next((each for each in KINDS.values() if str(each) == stored), NETWORK_POLICY)
+    for policy in cluster.network_policies(namespace, kind):
+        if own_name(policy) == name:
             return policy_row(policy)
     raise NotFound(target)
 

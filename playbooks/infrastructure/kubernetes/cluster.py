@@ -19,7 +19,7 @@ from playbooks.core.cluster.pod import (
     controller,
     the_same,
 )
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import (
@@ -34,7 +34,6 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
 _CORE = ("api", "v1")
 _APPS = ("apis", "apps", "v1")
-_NETWORKING = ("apis", "networking.k8s.io", "v1")
 
 # Where an owner of pods is found that says how many it wants.
 WORKLOADS = {
@@ -190,33 +189,35 @@ class KubernetesCluster(Cluster):
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
     ) -> List[Mapping[str, Any]]:
         place = () if kind.cluster_wide else ("namespaces", namespace)
-        return list(self._api.get(*_api_of(kind), *place, kind.resource)["items"])
+        found = self._api.get(*_api_of(kind), *place, kind.resource)["items"]
+        if kind == NETWORK_POLICY:
+            return list(found)
+        # Items of a list do not say of which kind they are.
+        return [{**each, "apiVersion": kind.api, "kind": kind.kind} for each in found]
 
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:
         return self._recent.get("policy kinds", RECENT, self._policy_kinds)
 
+    def may_store(self, kind: PolicyKind, namespace: str) -> bool:
+        return self._recent.get(
+            ("may store", kind, namespace),
+            RECENT,
+            lambda: all(self._may(verb, kind, namespace) for verb in ("create", "update")),
+        )
+
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        namespace = manifest["metadata"]["namespace"]
-        self._api.post(*_NETWORKING, "namespaces", namespace, "networkpolicies", body=manifest)
+        self._api.post(*_policies_beside(manifest), body=manifest)
 
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        metadata = manifest["metadata"]
-        self._api.put(
-            *_NETWORKING,
-            "namespaces",
-            metadata["namespace"],
-            "networkpolicies",
-            metadata["name"],
-            body=manifest,
-        )
+        name = manifest["metadata"]["name"]
+        self._api.put(*_policies_beside(manifest), name, body=manifest)
 
     def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
         as_read = {key: metadata[key] for key in ("uid", "resourceVersion")}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": as_read}
-        path = (*_NETWORKING, "namespaces", metadata["namespace"], "networkpolicies")
         try:
-            self._api.delete(*path, metadata["name"], body=body)
+            self._api.delete(*_policies_beside(manifest), metadata["name"], body=body)
         except NotTheSameObject as error:
             raise Conflict(str(error)) from error
 
@@ -285,6 +286,19 @@ class KubernetesCluster(Cluster):
             if kind.api in resources and kind.resource in (resources[kind.api] or (kind.resource,))
         )
 
+    def _may(self, verb: str, kind: PolicyKind, namespace: str) -> bool:
+        """Every account may ask that of itself."""
+        asked = {
+            "namespace": namespace,
+            "verb": verb,
+            "group": kind.group,
+            "resource": kind.resource,
+        }
+        api, review = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
+        body = {"apiVersion": api, "kind": review, "spec": {"resourceAttributes": asked}}
+        answer = self._api.post("apis", *api.split("/"), "selfsubjectaccessreviews", body=body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
     def _resources(self, api: Tuple[str, ...]) -> Tuple[str, ...]:
         """Empty where the API does not say it. Every account may ask for that."""
         try:
@@ -335,6 +349,12 @@ class KubernetesCluster(Cluster):
 
 def _api_of(kind: PolicyKind) -> Tuple[str, ...]:
     return ("apis", kind.group, kind.version)
+
+
+def _policies_beside(manifest: Mapping[str, Any]) -> Tuple[str, ...]:
+    """Where policies of its kind and namespace are."""
+    kind = kind_of(manifest) or NETWORK_POLICY
+    return (*_api_of(kind), "namespaces", manifest["metadata"]["namespace"], kind.resource)
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

@@ -189,23 +189,27 @@ class MemoryCluster(Cluster):
         """Those of which it has any."""
         return tuple(kind for kind in OTHERS if self._has(str(kind)))
 
+    def may_store(self, kind: PolicyKind, namespace: str) -> bool:
+        return True
+
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        metadata = manifest["metadata"]
+        metadata, kind = manifest["metadata"], stored_as(manifest)
         with self._lock:
-            if metadata["name"] in self._of("NetworkPolicy", metadata):
-                raise AlreadyExists(f"networkpolicy {_shown(manifest)} is there already")
-            self._write("NetworkPolicy", manifest, uid=str(uuid.uuid4()))
+            if metadata["name"] in self._of(kind, metadata):
+                raise AlreadyExists(f"{kind.lower()} {_shown(manifest)} is there already")
+            self._write(kind, manifest, uid=str(uuid.uuid4()))
 
     def replace_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        kind = stored_as(manifest)
         with self._lock:
-            stored = self._unchanged("NetworkPolicy", manifest)
-            self._write("NetworkPolicy", manifest, uid=stored["metadata"].get("uid"))
+            stored = self._unchanged(kind, manifest)
+            self._write(kind, manifest, uid=stored["metadata"].get("uid"))
 
     def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
-        metadata = manifest["metadata"]
+        metadata, kind = manifest["metadata"], stored_as(manifest)
         with self._lock:
-            self._unchanged("NetworkPolicy", manifest)
-            del self._of("NetworkPolicy", metadata)[metadata["name"]]
+            self._unchanged(kind, manifest)
+            del self._of(kind, metadata)[metadata["name"]]
 
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
         return [
@@ -299,7 +303,7 @@ class MemoryCluster(Cluster):
 
 def stored_as(manifest: Manifest) -> str:
     """Its kind, as this cluster has it."""
-    return str(kind_of(manifest) or manifest["kind"])
+    return str(kind_of(manifest) or manifest.get("kind") or NETWORK_POLICY)
 
 
 def _merged(stored: Mapping[str, Any], change: Mapping[str, Any]) -> Dict[str, Any]:

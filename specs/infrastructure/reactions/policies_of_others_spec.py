@@ -133,10 +133,10 @@ with description("Isolating, where the API server serves policies of every kind,
         with PolicyDefinitions(
             "ciliumnetworkpolicies",
             "ciliumclusterwidenetworkpolicies",
-            "org_networkpolicies",
-            "org_globalnetworkpolicies",
-            "adminnetworkpolicies.",
-            "clusternetworkpolicies.",
+            "crd.projectcalico.org_networkpolicies",
+            "crd.projectcalico.org_globalnetworkpolicies",
+            "policy.networking.k8s.io_adminnetworkpolicies",
+            "policy.networking.k8s.io_clusternetworkpolicies",
         ):
             self.alone = asked(self.pod)
             create(*({**m, "kind": kind.split()[-1]} for kind, m in made.items()))

@@ -48,6 +48,23 @@ class PolicyKind:
             only_everywhere=self.cluster_wide,
         )
 
+    def writing(self, *, setting: str, values: Tuple[str, ...], ttl: str) -> Tuple[Permission, ...]:
+        """The rights to store and, where they end by themselves, delete them: with these values of
+        a setting only."""
+        store = ("create", "update")
+        return tuple(
+            Permission(
+                self.resource,
+                verbs,
+                self.group,
+                only_with=setting,
+                only_for=value,
+                also_with=also,
+            )
+            for value in values
+            for verbs, also in ((store, ""), (("delete",), ttl))
+        )
+
 
 NETWORK_POLICY = PolicyKind("NetworkPolicy", "networkpolicies", "networking.k8s.io", "v1")
 
