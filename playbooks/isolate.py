@@ -26,6 +26,7 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
         ),
         detach=settings["ISOLATE_DETACH"],
         policy=settings["ISOLATE_POLICY"],
+        confirm=settings["ISOLATE_CONFIRM"],
     )
 
 

@@ -89,7 +89,7 @@ def _findings(
                 cluster,
                 namespace,
                 which.function,
-                (*playbook.rights(served.environment), *_of_view(playbook, served)),
+                _rights(playbook, served),
                 places=places,
                 own=rights.WORKERS if served.deployed else (),
                 who=who,
@@ -130,8 +130,11 @@ def _who(served: Optional[Served]) -> Optional[Manifest]:
     return next((each for each in subjects if each["kind"] != "ServiceAccount"), None)
 
 
-def _of_view(playbook: Playbook, served: Served) -> Sequence[Permission]:
-    return watched.permissions(playbook, served.environment) if served.deployed else ()
+def _rights(playbook: Playbook, served: Served) -> Sequence[Permission]:
+    if not served.deployed:
+        return playbook.rights(served.environment)
+    rights = playbook.rights(served.environment, looks=True)
+    return (*rights, *watched.permissions(playbook, served.environment))
 
 
 def _served(

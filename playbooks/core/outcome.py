@@ -17,6 +17,9 @@ ACCEPTED = "deletion-accepted"
 VERIFIED, NOT_VERIFIED, NOT_KNOWN = "verified", "not-verified", "not-known"
 FOLLOWS, HOLDS = "follows", "holds"
 
+# The same of a look whether a network plugin knows that a pod is isolated: as far as it tells.
+IDENTITY_CONFIRMED, UNCONFIRMED = "identity-confirmed", "unconfirmed"
+
 
 class Status(str, Enum):
     """``acted`` means that the other side said so; ``would act`` is a dry run's, ``looked`` what a

@@ -134,14 +134,17 @@ class Playbook:
         needed = self.reaction.PERMISSIONS + beside.get(self.reaction.TARGETS, ())
         return tuple(dict.fromkeys(needed))
 
-    def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
-        """The permissions that a function with these settings needs."""
+    def rights(self, values: Mapping[str, str], *, looks: bool = False) -> Tuple[Permission, ...]:
+        """The permissions that a function with these settings needs. ``looks``: where its engine
+        looks at what became of actions."""
         everywhere = serves_everywhere(names(values.get("NAMESPACES", "")))
         given = {**{s.name: s.default for s in self.settings if s.default}, **values}
         return tuple(
             p
             for p in self.permissions
-            if p.is_needed(given) and (everywhere or not p.only_everywhere)
+            if p.is_needed(given)
+            and (everywhere or not p.only_everywhere)
+            and (looks or not p.for_looks)
         )
 
     @property

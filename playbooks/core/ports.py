@@ -325,6 +325,11 @@ class Cluster(ABC):
         """
 
     @abstractmethod
+    def identity_labels(self, pod: Pod) -> Optional[Tuple[str, ...]]:
+        """The labels by which Cilium identifies a pod, as ``k8s:key=value``; none where it knows
+        no such pod, None where the cluster has no Cilium. Up to three calls."""
+
+    @abstractmethod
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
         """Its ReplicaSets and ReplicationControllers. Two calls."""
 

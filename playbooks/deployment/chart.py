@@ -11,7 +11,7 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Match, Sequence, cast
+from typing import Any, Dict, Iterator, List, Mapping, Match, Optional, Sequence, cast
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
@@ -112,20 +112,27 @@ def _rules(playbook: Playbook) -> Iterator[str]:
             )
             conditions.append(f'(eq ({value}) "{permission.only_for}")')
         elif permission.only_with:
-            conditions.append(f'(not (has (get .env "{permission.only_with}") (list "" "off")))')
+            conditions.append(_is_on(permission.only_with, defaults))
         if permission.only_in:
             setting, names = permission.only_in
             listed = f'get .env "{setting}" | default "" | nospace | replace "?" "" | splitList ","'
             found = " ".join(f'(has "{name}" ({listed}))' for name in names)
             conditions.append(f"(or {found})")
         if permission.also_with:
-            conditions.append(f'(not (has (get .env "{permission.also_with}") (list "" "off")))')
+            conditions.append(_is_on(permission.also_with, defaults))
         rule = {
             "apiGroups": [permission.group],
             "resources": [permission.resource],
             "verbs": list(permission.verbs),
         }
         yield f"{{{{- if and {' '.join(conditions)} }}}}\n- {json.dumps(rule)}\n{{{{- end }}}}\n"
+
+
+def _is_on(setting: str, defaults: Mapping[str, Optional[str]]) -> str:
+    value, default = f'get .env "{setting}"', defaults.get(setting) or ""
+    if default not in ("", "off"):
+        value = f'{value} | default "{default}"'
+    return f'(not (has ({value}) (list "" "off")))'
 
 
 def _function(playbook: Playbook) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
 
 from playbooks.core import proof
@@ -27,14 +28,15 @@ from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.isolation import Isolation, IsolationNote
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
-from playbooks.core.instant import Instant
-from playbooks.core.outcome import Outcome
+from playbooks.core.instant import Instant, duration_or_off
+from playbooks.core.outcome import FollowUp, Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Reaction, Verified
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
-from playbooks.reactions import isolation_changes, isolation_neighbours
-from playbooks.reactions.isolation_plan import IsolationPlan
+from playbooks.reactions.isolation import changes, neighbours
+from playbooks.reactions.isolation.confirmation import confirmation
+from playbooks.reactions.isolation.plan import IsolationPlan
 from playbooks.reactions.target_now import pod_now
 
 # Controllers that start another replica for a pod they no longer select.
@@ -49,14 +51,18 @@ LONGEST_DETACHED = 2000
 # The kind of policy, and the value with which it is found out.
 POLICY, AUTO = "ISOLATE_POLICY", "auto"
 
+# For how long it is looked whether the network plugin knows of it, and seconds between two looks.
+CONFIRM, LOOK = "ISOLATE_CONFIRM", 2.0
+
 
 class IsolatePod(Reaction):
     """Stores one policy for exactly this pod, then labels the pod so that it applies.
 
-    ``direction``: both, ingress or egress. ``reachable``: what stays so. ``policy``: of which kind
-    it is, ``kubernetes``, ``cilium``, ``calico``, or ``auto``.
-    ``detach``: with both, take a replica's pod out of its Service and controller too. Policies of
-    others are never changed; since policies add up, those that still allow traffic are named.
+    ``direction``: both, ingress or egress. ``reachable``: what stays so. ``detach``: with both,
+    take a replica's pod out of its Service and controller too. ``policy``: of which kind it is,
+    ``kubernetes``, ``cilium``, ``calico``, or ``auto``. ``confirm``: seconds for which it is looked
+    whether the network plugin knows of it, None for no such look. Policies of others are never
+    changed; since policies add up, those that still allow traffic are named.
     """
 
     TARGETS = "pods"
@@ -101,6 +107,13 @@ class IsolatePod(Reaction):
             "The kind of policy: `kubernetes`, a NetworkPolicy; `cilium` or `calico`, which deny"
             " what other policies allow; `auto`: the one of these two that the cluster serves",
         ),
+        Setting(
+            CONFIRM,
+            duration_or_off(1, 600),
+            "30s",
+            "How long the worker looks whether Cilium has the label of an isolated pod in the pod's"
+            " identity; other engines do not look. Or `off`",
+        ),
         lifetime.ttl(
             TTL,
             "How long a pod stays isolated, such as `2h`; each further alert about it extends that."
@@ -120,9 +133,15 @@ class IsolatePod(Reaction):
         *(kind.listing for kind in OTHERS),
         *CILIUM.writing(setting=POLICY, values=(AUTO, "cilium"), ttl=TTL),
         *CALICO.writing(setting=POLICY, values=(AUTO, "calico"), ttl=TTL),
+        Permission(
+            *("ciliumendpoints", ("get",), CILIUM.group),
+            only_with=CONFIRM,
+            optional=True,
+            for_looks=True,
+        ),
     )
 
-    CHANGES = isolation_changes.CHANGES
+    CHANGES = changes.CHANGES
     RELIES_ON = (NETWORK_POLICIES,)
 
     def __init__(
@@ -136,6 +155,7 @@ class IsolatePod(Reaction):
         reachable: Reachable,
         detach: bool,
         policy: str = "kubernetes",
+        confirm: Optional[float] = None,
     ) -> None:
         self._cluster = cluster
         self._ledger = ledger
@@ -145,6 +165,7 @@ class IsolatePod(Reaction):
         self._reachable = reachable
         self._detach = detach and direction == "both"
         self._policy = policy
+        self._confirm = confirm
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         proven = self._proof.of(alert)
@@ -184,7 +205,9 @@ class IsolatePod(Reaction):
             return found
         if found.labels.get(LABEL) != found.uid:
             return Verified(False, f"{found} has the label {LABEL} of its isolation no longer")
-        policies = self._cluster.network_policies(found.namespace)
+        stored = action.facts.get("policy_kind")
+        kind = next((k for k in denying.KINDS.values() if str(k) == stored), NETWORK_POLICY)
+        policies = self._cluster.network_policies(found.namespace, kind)
         if not any(network_policy.isolates(policy, found) for policy in policies):
             return Verified(False, f"the policy that isolates {found} is there no longer")
         return Verified(True, f"label and policy that isolate {found} are there")
@@ -200,9 +223,16 @@ class IsolatePod(Reaction):
         except NotFound:
             return _skipped(proven, "pod-gone", f"{pod} is gone")
         said = f"policy stored: {plan.summary}{f'; until {until}' if until else ''}"
-        return Outcome.acted(
+        outcome = Outcome.acted(
             str(pod), plan.reason, said, **_facts(proven, plan), **_more(plan, note)
         )
+        return replace(outcome, follow_ups=self._looks(pod))
+
+    def _looks(self, pod: Pod) -> Tuple[FollowUp, ...]:
+        if self._confirm is None:
+            return ()
+        look = partial(confirmation, self._cluster, pod, self._lifetime.clock, self._now())
+        return (FollowUp(look, after=LOOK, every=LOOK, until=self._confirm),)
 
     def _extension(
         self, proven: Proven, plan: IsolationPlan, before: IsolationNote
@@ -248,9 +278,9 @@ class IsolatePod(Reaction):
             policy = {**policy, "metadata": metadata}
         elif squatter:
             policy = network_policy.renamed(policy, self._now())
-        theirs = isolation_neighbours.of_kubernetes(others)
-        neighbours = isolation_neighbours.read(self._cluster, pod, kind, theirs)
-        plan = IsolationPlan(pod, policy, stored, neighbours, self._types, self._reachable)
+        theirs = neighbours.of_kubernetes(others)
+        around = neighbours.read(self._cluster, pod, kind, theirs)
+        plan = IsolationPlan(pod, policy, stored, around, self._types, self._reachable)
         plan = replace(plan, squatter=squatter, kind=kind, instead=instead)
         was_detached = pod.owner is None and before.detached
         if not self._detach or was_detached:

@@ -170,6 +170,7 @@ with description("The settings and rights of a playbook") as self:
                     "ISOLATE_ALLOW_NAMESPACES": "",
                     "ISOLATE_ALLOW_DNS": "false",
                     "ISOLATE_POLICY": "kubernetes",
+                    "ISOLATE_CONFIRM": "30s",
                     "ISOLATE_DETACH": "true",
                     "ISOLATE_TTL": "off",
                     "IDENTITY": "strict",
@@ -191,6 +192,17 @@ with description("The settings and rights of a playbook") as self:
                 }
             )
         )
+
+    with it("are to read Cilium's endpoints for isolate where an engine looks at them"):
+        rights = playbook("isolate").rights
+        for values, looks, more in (
+            ({}, True, {("cilium.io", "ciliumendpoints", ("get",))}),
+            ({"ISOLATE_CONFIRM": "off"}, True, set()),
+            ({}, False, set()),
+        ):
+            found = set(rights(values, looks=looks)) - set(rights({}))
+
+            expect({(p.group, p.resource, p.verbs) for p in found}).to(equal(more))
 
     with it("are to store policies of a network plugin for isolate where these are asked for"):
         rights = playbook("isolate").rights

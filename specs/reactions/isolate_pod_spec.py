@@ -73,6 +73,21 @@ def ours(cluster, kind):
     return next((each for each in found if each["metadata"]["name"] == NAME), None)
 
 
+def an_endpoint(*labels):
+    """As Cilium's agent writes it."""
+    return {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumEndpoint",
+        "metadata": {"name": "web-0", "namespace": "shop"},
+        "status": {"identity": {"id": 1, "labels": list(labels)}},
+    }
+
+
+class MovingClock(FixedClock):
+    def move(self, seconds):
+        self._now = later(self._now, seconds)
+
+
 def a_cilium_policy(selector):
     return {
         "apiVersion": "cilium.io/v2",
@@ -91,17 +106,20 @@ def isolate_pod(
     ttl=None,
     now=NOW,
     policy="kubernetes",
+    confirm=None,
+    clock=None,
 ):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return IsolatePod(
         cluster,
         cluster.ledger,
         proof,
-        Lifetime(FixedClock(now), ttl),
+        Lifetime(clock or FixedClock(now), ttl),
         direction=direction,
         reachable=reachable,
         detach=detach,
         policy=policy,
+        confirm=confirm,
     )
 
 
@@ -519,6 +537,56 @@ with description("Isolating a pod") as self:
             expect(run(a_cluster(a_replica()), policy="auto").details).not_to(
                 have_key("policy_kind")
             )
+
+    with description("and looking whether Cilium knows of it"):
+        with before.each:
+            self.cluster = a_cluster(a_replica(), an_endpoint("k8s:app=web"))
+            self.clock = MovingClock()
+
+        def look(self, last=False, **settings):
+            given = {"confirm": 30.0, "clock": self.clock, **settings}
+            if not hasattr(self, "looks"):
+                self.looks = run(self.cluster, **given).follow_ups
+            (follow_up,) = self.looks
+            return follow_up.look(last)
+
+        with it("looks every other second, for as long as it is set to"):
+            (follow_up,) = run(self.cluster, confirm=45.0).follow_ups
+
+            expect((follow_up.every, follow_up.until)).to(equal((2.0, 45.0)))
+            expect(run(a_cluster(a_replica())).follow_ups).to(be_empty)
+
+        with it("confirms the identity once the label is in it, and says after how long"):
+            expect(self.look()).to(be_none)
+            self.cluster.put(an_endpoint("k8s:app=web", f"k8s:falco/isolated={UID}"))
+            self.clock.move(21.4)
+            found = self.look()
+
+            expect((found.status, found.reason)).to(equal((Status.LOOKED, "identity-confirmed")))
+            expect(found.details["seconds"]).to(equal(21.4))
+            expect(found.message).to(contain("in the identity of pod shop/web-0 after 21.4s"))
+
+        with it("goes by this pod's own label, and not by that of another"):
+            self.cluster.put(an_endpoint("k8s:falco/isolated=another"))
+
+            expect(self.look()).to(be_none)
+
+        with it("is unconfirmed where the label did not come in time, and says what may delay it"):
+            self.look()
+            self.clock.move(30)
+            found = self.look(last=True)
+
+            expect((found.status, found.reason)).to(equal((Status.LOOKED, "unconfirmed")))
+            expect(found.message).to(contain("after 30s", "identity-max-jitter", "labels"))
+
+        with it("does not know it of a pod without an endpoint, nor on a cluster without Cilium"):
+            self.cluster.remove("CiliumEndpoint", "web-0")
+            self.cluster.put({**an_endpoint(), "metadata": {"name": "x", "namespace": "shop"}})
+            expect(self.look()).to(be_none)
+            expect(self.look(last=True).reason).to(equal("not-known"))
+
+            self.cluster.remove("CiliumEndpoint", "x")
+            expect(self.look().reason).to(equal("not-known"))
 
     with description("that cannot be detached"):
         with it("keeps the labels of a StatefulSet's, and says so"):

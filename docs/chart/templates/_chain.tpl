@@ -132,6 +132,9 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_CONFIRM" | default "30s") (list "" "off"))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumendpoints"], "verbs": ["get"]}
+{{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "pod") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
 {{- end }}

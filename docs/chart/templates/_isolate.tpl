@@ -75,6 +75,9 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_CONFIRM" | default "30s") (list "" "off"))) }}
+- {"apiGroups": ["cilium.io"], "resources": ["ciliumendpoints"], "verbs": ["get"]}
+{{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
 - {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
 {{- end }}

@@ -73,8 +73,9 @@ class Chain(Playbook):
     def containments(self) -> Tuple[Tuple[Type[Containment], str], ...]:
         return tuple(each for known in _all(self.name) for each in known.containments)
 
-    def rights(self, values: Mapping[str, str]) -> Tuple[Permission, ...]:
-        return tuple(replace(permission, only_in=None) for permission in super().rights(values))
+    def rights(self, values: Mapping[str, str], *, looks: bool = False) -> Tuple[Permission, ...]:
+        found = super().rights(values, looks=looks)
+        return tuple(replace(permission, only_in=None) for permission in found)
 
     def runs(self, values: Mapping[str, str]) -> Tuple[str, ...]:
         return tuple(each.name for _, each in self._listed(values))

@@ -41,6 +41,8 @@ class Permission:
     ``only_in``: a setting and names: it is needed where the setting lists one of them.
     ``only_everywhere``: it is not granted where the playbook acts in some namespaces only, as it
     can do without.
+    ``optional``: without it the playbook acts all the same, and says what it does not know.
+    ``for_looks``: it is for looks at what became of actions, and granted where an engine takes any.
     ``namespace``: the only one in which it is needed, wherever the playbook may act; ``OWN``: that
     of the function.
     """
@@ -55,6 +57,8 @@ class Permission:
     only_for: str = ""
     only_in: Optional[Tuple[str, Tuple[str, ...]]] = None
     also_with: str = ""
+    optional: bool = False
+    for_looks: bool = False
 
     def is_needed(self, values: Mapping[str, str]) -> bool:
         """``values``: the text of every setting that is not off by default."""

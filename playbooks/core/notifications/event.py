@@ -30,7 +30,10 @@ LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
 # Where Events about what belongs to no namespace lie.
 OF_NO_NAMESPACE = "default"
 
-_WARNINGS = (kinds.FAILED, kinds.HELD, kinds.WAITS, kinds.TRIPPED, kinds.NOT_VERIFIED)
+_WARNINGS = (
+    *(kinds.FAILED, kinds.HELD, kinds.WAITS, kinds.TRIPPED),
+    *(kinds.NOT_VERIFIED, kinds.UNCONFIRMED),
+)
 
 
 def event(

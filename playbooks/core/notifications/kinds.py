@@ -7,6 +7,8 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.ledger.book import RECURRING
 from playbooks.core.outcome import Outcome, Status, TargetRef
 
+CONFIRMED, UNCONFIRMED = "identity confirmed", "unconfirmed"
+
 ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE, VERIFIED, NOT_VERIFIED = (
     "acted",
     "would have acted",
@@ -20,14 +22,19 @@ ACTED, WOULD, FAILED, HELD, WAITS, TRIPPED, UNDONE, VERIFIED, NOT_VERIFIED = (
 )
 
 
+_OF_PLUGINS = {outcomes.IDENTITY_CONFIRMED: CONFIRMED, outcomes.UNCONFIRMED: UNCONFIRMED}
+
+
 def kind(outcome: Outcome) -> str:
     """What it is to be told as; empty for what nobody needs to hear of, such as most skips.
 
     ``HELD``: a proven target that is left as it is until a person decides; ``WAITS``: until the
     window of a limit allows it. ``VERIFIED``, ``NOT_VERIFIED``: what a look some time after an
-    action found.
+    action found; ``CONFIRMED``, ``UNCONFIRMED``: whether a network plugin knows of it.
     """
     if outcome.status is Status.LOOKED:
+        if outcome.reason in _OF_PLUGINS:
+            return _OF_PLUGINS[outcome.reason]
         holds = outcome.details.get(outcomes.HOLDS)
         return "" if holds is None else VERIFIED if holds else NOT_VERIFIED
     if outcome.status is Status.ACTED:

@@ -26,6 +26,8 @@ _COLOURS = {
     kinds.UNDONE: "#9aa0a6",
     kinds.VERIFIED: "#2f9e44",
     kinds.NOT_VERIFIED: "#d40e0d",
+    kinds.CONFIRMED: "#2f9e44",
+    kinds.UNCONFIRMED: "#f2b705",
 }
 
 # Characters that Slack takes, and fields of a section.

@@ -175,7 +175,7 @@ class Kubernetes(ClusterEngine):
                 {**account, "automountServiceAccountToken": False},
                 _secret(request_with_token, namespace, existing),
                 *([] if image else [worker.config_map(*place, archive, needs)]),
-                *access.roles(request, namespace, partial(watched.permissions, request.playbook)),
+                *access.roles(request, namespace, partial(watched.rights, request.playbook)),
                 *ledger.ledger(request, namespace),
                 *admission_policies.beside(request, namespace, existing.bound),
                 access.worker_binding(*place),

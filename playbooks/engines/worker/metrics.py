@@ -79,7 +79,8 @@ class Metrics:
         self.follow_ups = Counter(
             "playbook_follow_ups_total",
             "Looks some time after an action, by what was found: verified, not-verified, or"
-            " not-known where nobody could tell",
+            " not-known where nobody could tell; of an isolation also identity-confirmed and"
+            " unconfirmed",
             ["playbook", "reason"],
             registry=into,
         )

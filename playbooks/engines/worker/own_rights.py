@@ -51,7 +51,8 @@ class OwnRights:
     @classmethod
     def of(cls, playbook: Playbook, environ: Mapping[str, str], may: May, own: str) -> OwnRights:
         limited = all_names(names(environ.get("NAMESPACES", "")))
-        needed = [p for p in playbook.rights(environ) if p.group != _EVENTS]
+        rights = playbook.rights(environ)
+        needed = [p for p in rights if p.group != _EVENTS and not p.optional]
         return cls(may, needed, limited=limited, own=own)
 
     def missing(self) -> str:

@@ -29,6 +29,13 @@ def places(playbook: Playbook, values: Mapping[str, str]) -> Optional[Tuple[str,
     return given if len(given) <= MOST else None
 
 
+def rights(playbook: Playbook, values: Mapping[str, str]) -> Tuple[Permission, ...]:
+    """What a worker needs beside the rights that the playbook has with any engine."""
+    has = set(playbook.rights(values))
+    looks = tuple(p for p in playbook.rights(values, looks=True) if p not in has)
+    return (*looks, *permissions(playbook, values))
+
+
 def permissions(playbook: Playbook, values: Mapping[str, str]) -> Tuple[Permission, ...]:
     """What the view takes, beside the rights of the playbook."""
     where = places(playbook, values)

@@ -19,7 +19,13 @@ from playbooks.core.cluster.pod import (
     controller,
     the_same,
 )
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
+from playbooks.core.cluster.policies.kinds import (
+    CILIUM,
+    NETWORK_POLICY,
+    OTHERS,
+    PolicyKind,
+    kind_of,
+)
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import (
@@ -68,6 +74,9 @@ RECENT, RECENT_NODES = 10.0, 2.0
 
 # The same of what the API server depends on, and of whose cluster it is.
 RECENT_SERVING, RECENT_PROVIDERS = 60.0, 3600.0
+
+# Where Cilium's agents say what they know of each pod.
+_CILIUM, _ENDPOINTS = ("apis", CILIUM.group, CILIUM.version), "ciliumendpoints"
 
 T = TypeVar("T")
 
@@ -221,6 +230,17 @@ class KubernetesCluster(Cluster):
         except NotTheSameObject as error:
             raise Conflict(str(error)) from error
 
+    def identity_labels(self, pod: Pod) -> Optional[Tuple[str, ...]]:
+        if not self._recent.get("endpoints", RECENT, self._has_endpoints):
+            return None
+        path = (*_CILIUM, "namespaces", pod.namespace, _ENDPOINTS, pod.name)
+        try:
+            found = self._api.get(*path)
+        except NotFound:
+            return ()
+        identity = (found.get("status") or {}).get("identity") or {}
+        return tuple(map(str, identity.get("labels") or ()))
+
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
         sets = self._api.get(*_APPS, "namespaces", namespace, "replicasets")["items"]
         path = (*_CORE, "namespaces", namespace, "replicationcontrollers")
@@ -298,6 +318,13 @@ class KubernetesCluster(Cluster):
         body = {"apiVersion": api, "kind": review, "spec": {"resourceAttributes": asked}}
         answer = self._api.post("apis", *api.split("/"), "selfsubjectaccessreviews", body=body)
         return bool((answer.get("status") or {}).get("allowed"))
+
+    def _has_endpoints(self) -> bool:
+        served = self._api.get("apis").get("groups") or ()
+        if not any(group["name"] == CILIUM.group for group in served):
+            return False
+        resources = self._resources(_CILIUM)
+        return not resources or _ENDPOINTS in resources
 
     def _resources(self, api: Tuple[str, ...]) -> Tuple[str, ...]:
         """Empty where the API does not say it. Every account may ask for that."""

@@ -33,7 +33,7 @@ Manifest = Mapping[str, Any]
 KINDS = (
     *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
     *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
-    *("Endpoints", "Deployment", "Function", *SERVING),
+    *("Endpoints", "Deployment", "Function", "CiliumEndpoint", *SERVING),
     *dict.fromkeys(kind.kind for kind in OTHERS if kind.kind != NETWORK_POLICY.kind),
 )
 
@@ -210,6 +210,14 @@ class MemoryCluster(Cluster):
         with self._lock:
             self._unchanged(kind, manifest)
             del self._of(kind, metadata)[metadata["name"]]
+
+    def identity_labels(self, pod: Pod) -> Optional[Tuple[str, ...]]:
+        if not self._has("CiliumEndpoint"):
+            return None
+        for found in self._listed("CiliumEndpoint", pod.namespace):
+            if found["metadata"]["name"] == pod.name:
+                return tuple(found["status"]["identity"]["labels"])
+        return ()
 
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
         return [

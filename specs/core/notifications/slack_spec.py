@@ -65,6 +65,16 @@ with description("The Slack message about an outcome") as self:
                 {"holds": True},
                 target_ref=POD,
             ),
+            "isolate: Cilium has it after 4s": Outcome(
+                *(Status.LOOKED, "identity-confirmed", "Cilium has it after 4s"),
+                "pod shop/web-1",
+                target_ref=POD,
+            ),
+            "isolate: Cilium does not have it after 30s": Outcome(
+                *(Status.LOOKED, "unconfirmed", "Cilium does not have it after 30s"),
+                "pod shop/web-1",
+                target_ref=POD,
+            ),
             "isolate: told Slack": Outcome.acted("", "notified", "told Slack"),
         }
 

@@ -46,6 +46,7 @@ class PolicyKind:
             self.group,
             cluster_wide=self.cluster_wide,
             only_everywhere=self.cluster_wide,
+            optional=True,
         )
 
     def writing(self, *, setting: str, values: Tuple[str, ...], ttl: str) -> Tuple[Permission, ...]:

@@ -11,7 +11,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.policies.others import OtherPolicy
 from playbooks.core.cluster.policies.reading import Answer
-from playbooks.reactions.isolation_neighbours import Neighbours
+from playbooks.reactions.isolation.neighbours import Neighbours
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from playbooks.core.cluster.policies import denying
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.containment.isolation import GRACE
 from playbooks.core.settings import namespaces, networks
-from playbooks.reactions import isolation_changes_of_plugins
-from playbooks.reactions.isolation_changes_of_plugins import (
+from playbooks.reactions.isolation import changes_of_plugins
+from playbooks.reactions.isolation.changes_of_plugins import (
     CIDRS,
     DIRECTION,
     DNS,
@@ -279,5 +279,5 @@ CHANGES: Tuple[Changes, ...] = (
             _ONLY_WITH_TTL,
         ),
     ),
-    *isolation_changes_of_plugins.changes(_of_kind),
+    *changes_of_plugins.changes(_of_kind),
 )
