@@ -171,4 +171,5 @@ def _together(told: Sequence[Tuple[Step, Outcome]]) -> Outcome:
         waits=None,
         error=None,
         trace_id=outcomes[-1].trace_id,
+        follow_ups=tuple(look for each in outcomes for look in each.follow_ups),
     )

@@ -85,6 +85,20 @@ with description("A chain") as self:
         expect((outcome.target, outcome.target_ref.verb)).to(equal(("pod shop/web-0", "delete")))
         expect(self.cluster.pods).to(be_empty)
 
+    with it("looks at what became of each step that acted, also where a later one failed"):
+        outcome = self.answer("label,delete")
+        self.cluster.failures["delete_pod"] = [ClusterUnavailable("no answer")]
+        self.cluster.put(a_pod())
+        failed = self.answer("label,delete")
+
+        found = [look.look(True) for look in outcome.follow_ups]
+        expect([each.details["follows"] for each in found]).to(
+            equal(["labeled", "deletion-accepted"])
+        )
+        expect([look.look(True).details["follows"] for look in failed.follow_ups]).to(
+            equal(["labeled"])
+        )
+
     with it("proves the pod once"):
         looked = []
         listed = self.cluster.pods_on

@@ -24,7 +24,8 @@ with description("Looking at what became of an action, on a cluster") as self:
     with before.all:
         self.served = Served(TOPIC)
         self.served.begin()
-        self.worker = self.served.start_serving(VERIFY_AFTER="1s", **IN_A_POD)
+        settings = {"VERIFY_AFTER": "1s", "ESCALATE_AFTER": "2", "MAX_PER_OWNER": "off"}
+        self.worker = self.served.start_serving(**settings, **IN_A_POD)
 
     with after.all:
         namespace = self.served.namespace
@@ -44,6 +45,11 @@ with description("Looking at what became of an action, on a cluster") as self:
             return mine[1]
 
         return cluster.eventually(found)
+
+    def outcome_of(self, uid):
+        found = [line for line in self.worker.outcomes if line["details"].get("uid") == uid]
+        assert found
+        return found[0]
 
     with it("sees that a pod is gone"):
         pod = a_gated_pod(self.served.namespace, "goes")
@@ -70,6 +76,30 @@ with description("Looking at what became of an action, on a cluster") as self:
             return found
 
         expect(cluster.eventually(warned)).to(equal(["Warning"]))
+
+    with it("says that a replacement came for the same, and holds it for a person"):
+        namespace = self.served.namespace
+        cluster.create(cluster.a_controller("ReplicaSet", "again", namespace, gated=True))
+
+        def another(seen):
+            found = cluster.kubectl_json("get", "pods", "-n", namespace, "-l", "app=again")["items"]
+            (pod,) = [p for p in found if "deletionTimestamp" not in p["metadata"]]
+            assert pod["metadata"]["uid"] not in seen
+            return pod
+
+        found, seen = [], []
+        for _ in range(3):
+            pod = cluster.eventually(lambda: another(seen))
+            seen.append(pod["metadata"]["uid"])
+            alert = cluster.alert_about(pod, priority="Error", rule="Shell in pod")
+            self.served.nats.publish(("falco.error.x", json.dumps(alert).encode()))
+            found.append(cluster.eventually(lambda uid=seen[-1]: self.outcome_of(uid)))
+
+        expect([each["details"].get("again") for each in found]).to(equal([None, 1, 2]))
+        expect([each["reason"] for each in found]).to(
+            equal(["deletion-accepted", "deletion-accepted", "recurring"])
+        )
+        expect(found[1]["message"]).to(contain("of ReplicaSet again: its replacement has the same"))
 
 
 not_run_unless(CLUSTER, globals())

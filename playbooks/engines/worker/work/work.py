@@ -275,7 +275,9 @@ class Work:
         if not isinstance(decided, Again):
             # Before it is acknowledged: who is killed in between does it again, and finds it done.
             await self._record(lead, outcome)
-            self.follow(lead.alert, outcome, str(lead.origin), unique_of(lead))
+        # Also where it is tried again: what acted on the way is done already then.
+        unique = unique_of(lead, str(lead.origin.number))
+        self.follow(lead.alert, outcome, str(lead.origin), unique)
         if rest:
             self._metrics.answered_along(self._method(lead), along(outcome, lead), len(rest))
         if lead.origin.number > 1:
