@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple, Type
 
 from playbooks.core import catalogue, guards
+from playbooks.core.chain.ledger import LedgerOfStep
 from playbooks.core.chain.responder import ChainResponder, WiredStep
 from playbooks.core.chain.steps import STEPS, Step
 from playbooks.core.cluster.changes import Changes
@@ -143,7 +144,10 @@ class Chain(Playbook):
     ) -> Tuple[Reaction, Responder]:
         """``proven``: a step before acts, and so had the condition judged with the pod."""
         if playbook.acts:
-            return playbook.wired(settings, collaborators, spans, remembers=False)
+            of_step = replace(
+                collaborators, ledger=LedgerOfStep(collaborators.ledger, playbook.name)
+            )
+            return playbook.wired(settings, of_step, spans, remembers=False)
         beside = _WithoutCluster(
             collaborators.clock, collaborators.own_pod, collaborators.conditions
         )

@@ -40,7 +40,8 @@ class Request:
 
     ``node``: the one to be contained, ``tainted`` those that are, ``spare`` the others that take
     pods; None: that does not matter. ``released``: a person let the alert go on. ``urgent``: the
-    alert is of Critical or above. ``rule``: the alert's; ``maker``: the proven controller of the
+    alert is of Critical or above. ``step``: of a chain, whose steps are counted each by itself.
+    ``rule``: the alert's; ``maker``: the proven controller of the
     pod and its uid, empty where there is none.
     """
 
@@ -56,6 +57,7 @@ class Request:
     urgent: bool = False
     rule: str = ""
     maker: str = ""
+    step: str = ""
 
 
 class Book:
@@ -84,7 +86,8 @@ class Book:
         self._told: Dict[str, str] = legible.times("told")
         # For a rule and a controller, the pods that were acted upon, and when.
         self._recurring: Dict[str, Dict[str, int]] = legible.moments("recurring")
-        self._counts = Counts(legible.actions())
+        self._by_step = {step: Counts(found) for step, found in legible.actions().items()}
+        self._counts = self._of_step("")
         self.dropped = tuple(legible.dropped)
         self.changed = bool(self.dropped)
 
@@ -100,7 +103,8 @@ class Book:
             "waiting": self._waiting,
             "told": self._told,
             "recurring": self._recurring,
-            "actions": self._counts.content,
+            "actions": self._of_step("").content,
+            "steps": {s: c.content for s, c in self._by_step.items() if s and c.content},
         }
         return json.dumps({key: value for key, value in content.items() if value})
 
@@ -110,6 +114,7 @@ class Book:
         stopped = self._stopped(request, now)
         if stopped:
             return stopped
+        self._counts = self._of_step(request.step)
         self._forget(limits, now)
         refused = self._too_many_nodes(request, limits)
         if refused:
@@ -129,6 +134,10 @@ class Book:
             return Answer(words)
         remark = f"again: {again} ({_recurring(request, again, limits)})"
         return Answer(words, facts={"again": again}, remark=remark)
+
+    def _of_step(self, step: str) -> Counts:
+        """What is counted of it; of a playbook that is no chain, with the empty name."""
+        return self._by_step.setdefault(step, Counts({}))
 
     # What a person does
 
@@ -150,11 +159,12 @@ class Book:
             self.tripped.pop(place, None)
             self.resets[place] = {"by": by, "at": str(now)}
         if namespace == ALL:
-            self._counts.clear()
+            self._by_step.clear()
             self._waiting.clear()
             self._recurring.clear()
         else:
-            self._counts.begin_anew(namespace)
+            for counts in self._by_step.values():
+                counts.begin_anew(namespace)
             theirs = [pair for pair in self._recurring if pair.startswith(f"{namespace}/")]
             for pair in theirs:
                 del self._recurring[pair]
@@ -196,13 +206,18 @@ class Book:
     # What was done
 
     def used(self, window: float, now: Instant) -> Dict[str, int]:
-        """How many actions of the last ``window`` seconds count in each namespace."""
-        self._counts.forget(window, now)
-        return self._counts.by_namespace()
+        """How many actions of the last ``window`` seconds count in each namespace: of a chain those
+        of the step that has most."""
+        used: Dict[str, int] = {}
+        for counts in self._by_step.values():
+            counts.forget(window, now)
+            for namespace, number in counts.by_namespace().items():
+                used[namespace] = max(number, used.get(namespace, 0))
+        return used
 
     def shared(self) -> int:
         """Those among them that count towards MAX_ACTIONS_ALL."""
-        return self._counts.sums.shared
+        return max((counts.sums.shared for counts in self._by_step.values()), default=0)
 
     # What people are told
 

@@ -74,9 +74,19 @@ class Legible:
                 self._drop(f"{key} of {name}", found)
         return kept
 
-    def actions(self) -> Dict[str, Spaces]:
+    def actions(self) -> Dict[str, Dict[str, Spaces]]:
+        """By the step of a chain; what belongs to none has the empty name."""
+        kept = {"": self._actions(self._entries("actions"))}
+        for step, found in self._entries("steps").items():
+            if isinstance(found, dict):
+                kept[step] = self._actions(found)
+            else:
+                self._drop(f"actions of step {step}", found)
+        return kept
+
+    def _actions(self, found: Mapping[str, Any]) -> Dict[str, Spaces]:
         kept = {}
-        for grain, spaces in self._entries("actions").items():
+        for grain, spaces in found.items():
             if grain.isdecimal() and grain.isascii() and _is_spaces(spaces):
                 kept[grain] = spaces
             else:

@@ -3,7 +3,17 @@
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from expects import be_empty, be_false, be_none, be_true, contain, equal, expect, raise_error
+from expects import (
+    be_above,
+    be_empty,
+    be_false,
+    be_none,
+    be_true,
+    contain,
+    equal,
+    expect,
+    raise_error,
+)
 from mamba import before, description, it
 
 from playbooks.core import catalogue
@@ -213,11 +223,28 @@ with description("A chain") as self:
             )
         )
 
-    with it("counts one pod once for all of its steps"):
-        for _ in range(2):
-            outcome = self.answer("label,isolate", MAX_ACTIONS="1", ISOLATE_DETACH="false")
+    def put(self, name, **how):
+        """Another pod, and an alert about it."""
+        uid = f"uid-of-{name}"
+        self.cluster.put(a_pod(name, uid=uid, **how))
+        fields = {"k8s.ns.name": "shop", "k8s.pod.name": name, "k8s.pod.uid": uid}
+        return an_alert(fields, time=str(NOW))
 
-            expect(outcome.held).to(be_false)
+    with it("counts each step by itself, in one ledger"):
+        one, other = self.put("web-1"), self.put("web-2")
+        first = self.answer("label,delete", one, MAX_ACTIONS="1")
+        second = self.answer("label?,delete", other, MAX_ACTIONS="1")
+
+        expect([status for _, status, _ in told(first)]).to(equal(["acted", "acted"]))
+        expect(told(second)[0]).to(equal(("label", "skipped", "budget-used-up")))
+        expect(second.held).to(be_true)
+
+    with it("keeps a step to its share of a workload's pods, which steps before do not count to"):
+        alerts = [self.put(f"cart-{n}", owner="ReplicaSet/cart") for n in range(2)]
+        outcomes = [self.answer("label,delete", alert) for alert in alerts]
+
+        expect([outcome.reason for outcome in outcomes]).to(equal(["chain-done", "owner-limit"]))
+        expect(outcomes[1].waits).to(be_above(0))
 
     with it("changes nothing in a dry run, and says of each step what it would do"):
         outcome = self.answer("label,cordon,delete", DRY_RUN="true")
