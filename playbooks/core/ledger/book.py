@@ -308,8 +308,9 @@ class Book:
         if fits(self._counts.sums):
             return None
         said = (
-            f"{self._counts.sums.number(*owner)} of the pods of {_workload(request)} in"
-            f" {shown(limits.window)}, at most {most}: its replacement has the same hole"
+            f"acted upon {self._counts.sums.number(*owner)} of the pods of {_workload(request)} in"
+            f" {shown(limits.window)}, MAX_PER_OWNER allows at most {most}: its replacement has the"
+            " same hole"
         )
         wait = self._counts.until(fits, limits.window, now)
         facts = self._waits("/".join(owner), now)

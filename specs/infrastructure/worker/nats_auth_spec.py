@@ -14,7 +14,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
-from playbooks.engines.worker import rights
+from playbooks.engines.worker import log, rights
 from playbooks.engines.worker.function import Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually, free_port
@@ -239,6 +239,17 @@ with description("The worker's connection to NATS") as self:
         expect(worker.get("/readyz")[0]).to(equal(503))
         expect(worker.get("/healthz")[0]).to(equal(200))
         expect(worker.log).not_to(contain("wrong"))
+
+    with it("says of the user of another worker, which hears no answer, that waiting is no use"):
+        other = Function("specs", "falco-other", UID, Instant(0), {})
+        theirs = block(other, Permissions(rights.publishing(other, ()), rights.subscribing(other)))
+        theirs = theirs.replace("$SPECS_FALCO_OTHER", "w")
+        users = USERS.partition('    { user: "worker",')[0] + theirs + "  ]\n}\n"
+        nats = a_server(self, users, "admin:a")
+        worker = a_worker(self, f"nats://specs.falco-other:w@127.0.0.1:{nats.port}")
+        worker.says("permissions violation for subscription to")
+
+        expect(worker.log).to(contain(f'"reason": "{log.NATS_UNAUTHORIZED}"'))
 
     with it("waits for a server that is not there yet"):
         nats = Nats()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from importlib.util import find_spec
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Sequence
 
 import nats.errors
 from nats.aio.client import Client
@@ -117,8 +117,7 @@ async def connect(
         # Once a cause, not once a try.
         if said[-1:] != [words]:
             said[:] = [words]
-            unauthorized = "authorization violation" in words.lower()
-            reason = {"reason": log.NATS_UNAUTHORIZED} if unauthorized else {}
+            reason = {"reason": log.NATS_UNAUTHORIZED} if _is_hopeless(words, chosen) else {}
             log.warn(f"NATS ({shown(settings)}): {words}", **reason)
 
     async def found() -> None:
@@ -156,6 +155,13 @@ def lets_anybody_in(server_info: Dict[str, Any]) -> bool:
     Source: https://docs.nats.io/reference/reference-protocols/nats-protocol#info
     """
     return not server_info.get("auth_required") and not server_info.get("tls_verify")
+
+
+def _is_hopeless(words: str, chosen: Mapping[str, Any]) -> bool:
+    """Whether the user is refused, or may hear no answer: that of another worker may not."""
+    inbox = f'permissions violation for subscription to "{chosen.get("inbox_prefix", "_INBOX")}.'
+    said = words.lower()
+    return "authorization violation" in said or inbox.lower() in said
 
 
 def shown(settings: Settings) -> str:
