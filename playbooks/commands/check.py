@@ -27,6 +27,7 @@ from playbooks.commands.targets.ledgers import ledger_of
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.policies import denying
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
@@ -40,8 +41,8 @@ from playbooks.engines.worker import watched
 @click.option(
     "--image",
     metavar="IMAGE",
-    help="The image, with Python, of the two pods that 'check -p isolate' runs for about a minute."
-    " Default: that of the worker.",
+    help="The image, with Python, of the two pods that 'check -p isolate' runs, for about a minute"
+    " or up to four. Default: that of the worker.",
 )
 def check(session: Session, which: Selection, output: str, image: Optional[str]) -> int:
     """Check that the cluster is ready for a playbook.
@@ -119,8 +120,10 @@ def _findings(
         yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment, own))
     if NETWORK_POLICIES in playbook.relies_on(served.environment if served else {}):
         chosen = image or _image(served)
+        kind = (served.environment if served else {}).get(denying.SETTING, "kubernetes")
         yield from evaluated(
-            enforcement.ENFORCED, lambda: enforcement.look(cluster, chosen, sleep=session.sleep)
+            enforcement.ENFORCED,
+            lambda: enforcement.look(cluster, chosen, sleep=session.sleep, policy=kind),
         )
 
 

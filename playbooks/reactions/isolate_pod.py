@@ -48,9 +48,6 @@ _EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
 # Characters of JSON that the labels taken off a pod may have: the ledger remembers them.
 LONGEST_DETACHED = 2000
 
-# The kind of policy, and the value with which it is found out.
-POLICY, AUTO = "ISOLATE_POLICY", "auto"
-
 # For how long it is looked whether the network plugin knows of it, and seconds between two looks.
 CONFIRM, LOOK = "ISOLATE_CONFIRM", 2.0
 
@@ -101,8 +98,8 @@ class IsolatePod(Reaction):
             " which then starts another",
         ),
         Setting(
-            POLICY,
-            one_of(AUTO, *denying.KINDS),
+            denying.SETTING,
+            one_of(denying.AUTO, *denying.KINDS),
             "kubernetes",
             "The kind of policy: `kubernetes`, a NetworkPolicy; `cilium` or `calico`, which deny"
             " what other policies allow; `auto`: the one of these two that the cluster serves",
@@ -131,8 +128,8 @@ class IsolatePod(Reaction):
         Permission("pods", ("delete",), only_with=TTL),
         Permission("networkpolicies", ("delete",), group="networking.k8s.io", only_with=TTL),
         *(kind.listing for kind in OTHERS),
-        *CILIUM.writing(setting=POLICY, values=(AUTO, "cilium"), ttl=TTL),
-        *CALICO.writing(setting=POLICY, values=(AUTO, "calico"), ttl=TTL),
+        *CILIUM.writing(setting=denying.SETTING, values=(denying.AUTO, "cilium"), ttl=TTL),
+        *CALICO.writing(setting=denying.SETTING, values=(denying.AUTO, "calico"), ttl=TTL),
         Permission(
             *("ciliumendpoints", ("get",), CILIUM.group),
             only_with=CONFIRM,
@@ -298,21 +295,14 @@ class IsolatePod(Reaction):
         """The kind of policy to store, and why it is not the one that was asked for."""
         if self._policy == "kubernetes":
             return NETWORK_POLICY, ""
-        served = self._cluster.policy_kinds()
-        if self._policy == AUTO:
-            found = [
-                kind
-                for kind in (CILIUM, CALICO)
-                if kind in served and self._cluster.may_store(kind, namespace)
-            ]
-            # Of two, nothing tells which one is enforced; a NetworkPolicy is by both.
-            return (found[0], "") if len(found) == 1 else (NETWORK_POLICY, "")
+        served = [kind for kind in self._cluster.policy_kinds() if kind in denying.KINDS.values()]
+        storable = [kind for kind in served if self._cluster.may_store(kind, namespace)]
+        found = denying.wanted(self._policy, storable)
+        if found != NETWORK_POLICY or self._policy == denying.AUTO:
+            return found, ""
         kind = denying.KINDS[self._policy]
-        if kind not in served:
-            return NETWORK_POLICY, f"a NetworkPolicy, as the cluster serves no {kind.several}"
-        if not self._cluster.may_store(kind, namespace):
-            return NETWORK_POLICY, f"a NetworkPolicy, as the account may store no {kind.several}"
-        return kind, ""
+        why = "the account may store" if kind in served else "the cluster serves"
+        return NETWORK_POLICY, f"a NetworkPolicy, as {why} no {kind.several}"
 
     def _obstacle(self, pod: Pod) -> str:
         """Why the pod cannot be detached, or empty."""

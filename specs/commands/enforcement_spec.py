@@ -1,15 +1,37 @@
+import io
 import json
 import os
 import signal
+from contextlib import redirect_stderr
 
-from expects import be_empty, contain, equal, expect
+from expects import be_above, be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.commands.checks import enforcement
 from playbooks.commands.checks.probe_pods import manifests
 from playbooks.core.errors import NotPermitted, PlaybookError
 from specs.commands.fake_cluster import run
 from specs.commands.readiness import ready, the_finding
 from specs.support.signals import ctrl_c_arrives
+
+
+class OnCilium:
+    """The cluster, which serves Cilium's API and has its settings, all of them the defaults."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+
+    def raw(self, path):
+        versions = [{"groupVersion": "cilium.io/v2"}]
+        return {"groups": [{"name": "cilium.io", "versions": versions}]}
+
+    def get(self, manifests):
+        if manifests[0]["metadata"]["name"] == "cilium-config":
+            return [{"data": {"kube-proxy-replacement": "true"}}]
+        return self._cluster.get(manifests)
+
+    def __getattr__(self, name):
+        return getattr(self._cluster, name)
 
 
 def probing(cluster, *words):
@@ -38,6 +60,66 @@ with description("falco-playbook check, of what a network plugin enforces") as s
                 ]
             )
         )
+
+    with it("says after how many seconds it is cut off, and what delays that where it is Cilium"):
+        self.cluster._heard = self.late(22.4)
+        said = self.says()
+
+        expect(said["policy, bare, new"]).to(
+            equal(
+                "a bare pod is cut off from new connections after 22.4s (Cilium delays it:"
+                " identity-max-jitter is 30s by default and identity-change-grace-period is 5s by"
+                " default)"
+            )
+        )
+        expect(said["policy, bare, open"]).to(contain("that were open after 22.4s (Cilium delays"))
+
+    with it("says nothing of delays where there is none"):
+        self.cluster._heard = self.late(1.2)
+
+        expect(self.says()["policy, bare, new"]).to(
+            equal("a bare pod is cut off from new connections after 1.2s")
+        )
+
+    def says(self):
+        with redirect_stderr(io.StringIO()):
+            findings = enforcement.look(
+                OnCilium(self.cluster), "image:1", sleep=lambda _: None, clock=lambda: self.now
+            )
+        return {each.check: each.says for each in findings}
+
+    def late(self, seconds):
+        """A policy is in force so many seconds after it is stored, by a clock that looks move."""
+        self.now, heard = 0.0, self.cluster._heard
+
+        def later():
+            # Two pods are asked, which takes five seconds.
+            stored = not heard()["new"]
+            self.since = (self.now if self.since is None else self.since) if stored else None
+            self.now += 2.5
+            through = not stored or self.now - self.since < seconds
+            ago = 0.0 if through else self.now - self.since - seconds
+            return {"new": through, "open": through, "new_ago": ago, "open_ago": ago}
+
+        self.since = None
+        return later
+
+    with it("looks for a minute and a half before it says that it failed"):
+        self.cluster._heard = self.late(1000.0)
+        began = []
+        isolated = self.cluster.patch
+
+        def patch(*given):
+            began.append(self.now)
+            return isolated(*given)
+
+        self.cluster.patch = patch
+        said = self.says()
+
+        expect(said["policy, bare, new"]).to(
+            equal("a policy does not stop new connections of a bare pod within 90s")
+        )
+        expect(self.now - began[-1]).to(be_above(90.0))
 
     with it("warns where connections that were open live on"):
         self.cluster.enforces = ("new",)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies import denying
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply.symptoms import Symptom, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, looks
@@ -37,20 +40,35 @@ _LABELS = {
 @dataclass(frozen=True)
 class Heard:
     """Whether anything comes back from the pod, or to it: over a connection that was open before,
-    and over new ones."""
+    and over new ones. ``open_last``, ``new_last``: when something did last, by the clock
+    that the pods were given."""
 
     open: bool
     new: bool
+    open_last: float = field(default=0.0, compare=False)
+    new_last: float = field(default=0.0, compare=False)
 
 
 class ProbePods:
-    """One that a ReplicaSet made, and a bare one. Raises DeploymentError."""
+    """One that a ReplicaSet made, and a bare one. ``policy``: the kind of those that isolate them.
+    Raises DeploymentError."""
 
-    def __init__(self, cluster: ClusterObjects, image: str, *, sleep: Sleep, check: Check) -> None:
+    def __init__(
+        self,
+        cluster: ClusterObjects,
+        image: str,
+        *,
+        sleep: Sleep,
+        check: Check,
+        policy: PolicyKind = NETWORK_POLICY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cluster = cluster
         self._image = image
         self._sleep = sleep
         self._check = check
+        self._policy_kind = policy
+        self._clock = clock
         self._pods: Dict[str, Manifest] = {}
         self._rounds = 0
         self._made = True
@@ -86,8 +104,19 @@ class ProbePods:
     def heard(self) -> Heard:
         """Now: a few seconds are listened."""
         self._check()
-        found = [json.loads(self._run(kind, "heard", self._file)) for kind in KINDS]
-        return Heard(any(f["open"] for f in found), any(f["new"] for f in found))
+        found = [self._heard(kind) for kind in KINDS]
+        return Heard(
+            any(each.open for each in found),
+            any(each.new for each in found),
+            max(each.open_last for each in found),
+            max(each.new_last for each in found),
+        )
+
+    def _heard(self, kind: str) -> Heard:
+        said = json.loads(self._run(kind, "heard", self._file))
+        now = self._clock()
+        open_last, new_last = (now - said.get(f"{way}_ago", 0.0) for way in ("open", "new"))
+        return Heard(said["open"], said["new"], open_last, new_last)
 
     def isolate(self, kind: str) -> None:
         """As the playbook does it: the policy first, then the label that it selects."""
@@ -123,7 +152,7 @@ class ProbePods:
 
     def _policy(self, kind: str) -> Manifest:
         both = network_policy.directions("both")
-        return network_policy.isolating(Pod(self._pods[kind]), both)
+        return denying.isolating(self._policy_kind, Pod(self._pods[kind]), both)
 
     def _run(self, kind: str, *words: str) -> str:
         name = self._pods[kind]["metadata"]["name"]

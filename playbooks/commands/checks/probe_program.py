@@ -1,8 +1,9 @@
 """What runs in a probe pod, given as ``python3 -c``: its image needs nothing but Python 3.8.
 
 ``serve`` echoes what it hears. ``talk HOST FILE`` goes on in the background: over one connection
-that it opened once, and over a new one each time, and counts in the file what came back. ``heard
-FILE`` prints whether these counts still grow.
+that it opened once, and over a new one each time, and counts in the file what came back, and when
+it did so last. ``heard FILE`` prints whether these counts still grow, and since how many seconds
+nothing came back.
 """
 
 import json
@@ -18,7 +19,8 @@ PORT = 8080
 # Seconds: for an answer, between two words, and of looking. A talker ends by itself.
 PATIENCE, PAUSE, LOOK, TALK = 1.0, 0.1, 2.0, 300.0
 
-NOTHING = {"open": 0, "new": 0}
+# How often something came back, and the time of the last one.
+NOTHING = {"open": 0, "new": 0, "last_open": 0.0, "last_new": 0.0}
 
 
 def serve() -> None:
@@ -62,12 +64,12 @@ def talk(host: str, path: str) -> None:
     os._exit(0)
 
 
-def _over_one(host: str, counts: "dict[str, int]") -> None:
+def _over_one(host: str, counts: "dict[str, float]") -> None:
     connection = _connected(host)
     try:
         while True:
             # What was sent while nothing came through may come back later.
-            counts["open"] += _answers(connection)
+            _count(counts, "open", connection)
             time.sleep(PAUSE)
     except OSError:
         return
@@ -82,14 +84,20 @@ def _connected(host: str) -> socket.socket:
             time.sleep(PAUSE)
 
 
-def _over_new_ones(host: str, counts: "dict[str, int]") -> None:
+def _over_new_ones(host: str, counts: "dict[str, float]") -> None:
     while True:
         try:
             with socket.create_connection((host, PORT), timeout=PATIENCE) as connection:
-                counts["new"] += _answers(connection)
+                _count(counts, "new", connection)
         except OSError:
             pass
         time.sleep(PAUSE)
+
+
+def _count(counts: "dict[str, float]", kind: str, connection: socket.socket) -> None:
+    if _answers(connection):
+        counts[kind] += 1
+        counts[f"last_{kind}"] = time.monotonic()
 
 
 def _answers(connection: socket.socket) -> bool:
@@ -103,11 +111,14 @@ def _answers(connection: socket.socket) -> bool:
 def heard(path: str) -> None:
     before = _read(path)
     time.sleep(LOOK)
-    after = _read(path)
-    print(json.dumps({kind: after[kind] > before[kind] for kind in before}))
+    after, now = _read(path), time.monotonic()
+    kinds = ("open", "new")
+    found = {kind: after[kind] > before[kind] for kind in kinds}
+    ago = {f"{kind}_ago": now - after[f"last_{kind}"] for kind in kinds}
+    print(json.dumps({**found, **ago}))
 
 
-def _read(path: str) -> "dict[str, int]":
+def _read(path: str) -> "dict[str, float]":
     return dict(json.loads(Path(path).read_text(encoding="ascii")))
 
 

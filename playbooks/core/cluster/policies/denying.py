@@ -11,7 +11,7 @@ https://docs.tigera.io/calico/latest/reference/resources/networkpolicy
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import (
@@ -35,6 +35,9 @@ from playbooks.core.cluster.policies.kinds import (
 )
 
 Rules = List[Dict[str, Any]]
+
+# The setting that says of which kind the policy is, and the value with which it is found out.
+SETTING, AUTO = "ISOLATE_POLICY", "auto"
 
 # Kinds of which isolating may store one, by what the setting calls them.
 KINDS = {"kubernetes": NETWORK_POLICY, "cilium": CILIUM, "calico": CALICO}
@@ -73,6 +76,16 @@ def isolating(
         "kind": kind.kind,
         "spec": spec(pod, types, reachable),
     }
+
+
+def wanted(setting: str, served: Collection[PolicyKind]) -> PolicyKind:
+    """The kind to store where a cluster serves these: NetworkPolicy, where it does not serve what
+    is asked for, or serves two of which nothing tells which one is enforced."""
+    if setting != AUTO:
+        kind = KINDS[setting]
+        return kind if kind in served else NETWORK_POLICY
+    found = [kind for kind in (CILIUM, CALICO) if kind in served]
+    return found[0] if len(found) == 1 else NETWORK_POLICY
 
 
 def outranks(ours: PolicyKind, kind: PolicyKind, theirs: Mapping[str, Any]) -> bool:
