@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from expects import be_empty, contain, equal, expect, start_with
+from expects import be_empty, contain, equal, expect, match, start_with
 from mamba import after, before, description, it
 
 from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
@@ -215,7 +215,9 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         expect(wrong.pop("outcomes")).to(equal(skipped))
         expect(wrong).to(equal({}))
         expect(code).to(equal(0))
-        expect(list(found)).to(contain("policy, bare, open", "policy, replica, open"))
+        for kind in ("bare", "replica"):
+            for which in ("new", "open"):
+                expect(found[f"policy, {kind}, {which}"][1]).to(match(r".* after \d+\.\ds$"))
         cluster.eventually(lambda: probe_namespaces() <= there, 60)
 
     with it("sees which verbs are missing"):
