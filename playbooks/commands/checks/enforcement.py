@@ -30,7 +30,6 @@ WITHIN, MOST = 90.0, 45
 SLOW = 5.0
 
 _WHOSE = {BARE: "a bare pod", REPLICA: "a ReplicaSet's pod"}
-_PLUGIN = "use a network plugin that enforces NetworkPolicies: without one, isolate has no effect"
 _KEPT = "open connections last until the pod is gone: delete the pods of such alerts instead"
 
 Clock = Callable[[], float]
@@ -71,7 +70,7 @@ def look(
             pods.begin()
             findings: List[Finding] = []
             for each in KINDS:
-                findings += evaluated(ENFORCED, partial(_of, cluster, pods, each, clock))
+                findings += evaluated(ENFORCED, partial(_of, cluster, pods, each, kind, clock))
             return findings
         finally:
             _end(pods)
@@ -86,7 +85,9 @@ def _kind(cluster: ClusterObjects, policy: str) -> PolicyKind:
     return denying.wanted(policy, [kind for kind in denying.KINDS.values() if kind.api in served])
 
 
-def _of(cluster: ClusterObjects, pods: ProbePods, kind: str, clock: Clock) -> List[Finding]:
+def _of(
+    cluster: ClusterObjects, pods: ProbePods, kind: str, policy: PolicyKind, clock: Clock
+) -> List[Finding]:
     pods.talk()
     through = Heard(open=True, new=True)
     if not any(pods.heard() == through for _ in range(TRIES)):
@@ -94,7 +95,7 @@ def _of(cluster: ClusterObjects, pods: ProbePods, kind: str, clock: Clock) -> Li
     pods.isolate(kind)
     found = _cut(pods, clock)
     pods.release(kind)
-    return [_new(cluster, kind, found), _open(cluster, kind, found)]
+    return [_new(cluster, kind, policy, found), _open(cluster, kind, found)]
 
 
 def _cut(pods: ProbePods, clock: Clock) -> Cut:
@@ -108,14 +109,15 @@ def _cut(pods: ProbePods, clock: Clock) -> Cut:
     return Cut(found, new, open_)
 
 
-def _new(cluster: ClusterObjects, kind: str, found: Cut) -> Finding:
+def _new(cluster: ClusterObjects, kind: str, policy: PolicyKind, found: Cut) -> Finding:
     check = f"policy, {kind}, new"
     if not found.heard.new:
         said = f"{_WHOSE[kind]} is cut off from new connections after {found.new:.1f}s"
         return Finding(check, OK, said + _why(cluster, found.new))
-    delays = network_plugin.delays(cluster)
+    plugin = f"a network plugin that enforces {policy.several}"
+    do = network_plugin.delays(cluster) or f"use {plugin}: without one, isolate has no effect"
     said = f"a policy does not stop new connections of {_WHOSE[kind]} within {WITHIN:g}s"
-    return Finding(check, FAILED, said, delays or _PLUGIN)
+    return Finding(check, FAILED, said, do)
 
 
 def _open(cluster: ClusterObjects, kind: str, found: Cut) -> Finding:
