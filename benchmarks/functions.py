@@ -11,6 +11,7 @@ reads of a skipped one: what is measured is our side.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import statistics
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 from playbooks.core.instant import Instant  # noqa: E402
 from playbooks.testing import a_document  # noqa: E402
 from specs.engines.worker.rig import free_port  # noqa: E402
+from specs.support.aws_cloud import KEYS, REGION  # noqa: E402
 from specs.support.certificates import a_certificate, an_authority  # noqa: E402
 from specs.support.cloud_function import CloudFunction  # noqa: E402
 from specs.support.engine_callers import posted  # noqa: E402
@@ -36,6 +38,7 @@ from specs.support.function_packages import PACKAGES, Package, imported  # noqa:
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
 from specs.support.https_server import Answer, ApiServer  # noqa: E402
 from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
+from specs.support.lambda_function import CLUSTER, LambdaFunction  # noqa: E402
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
 
 FURTHER = 50
@@ -64,6 +67,9 @@ class Ground:
         self.server = ApiServer(
             a_certificate(authority, "127.0.0.1"), answer=lambda _: Answer(404, missing)
         )
+        described = {"endpoint": self.server.url}
+        described["certificateAuthority"] = {"data": base64.b64encode(authority.pem).decode()}
+        self.eks = ApiServer(answer=lambda _: Answer(200, {"cluster": described}))
         self.kubeconfig = Kubeconfigs(self.server, authority).text()
         self.directory = tempfile.TemporaryDirectory()
         path = Path(self.directory.name, "config")
@@ -158,11 +164,20 @@ def openfaas(ground: Ground, _package: Package) -> Iterator[Ask]:
         yield function.post
 
 
+@contextmanager
+def aws_lambda(ground: Ground, _package: Package) -> Iterator[Ask]:
+    """By its own runtime; EKS is asked for the cluster."""
+    environ = {**KEYS, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": ground.eks.url}
+    with LambdaFunction(*CLUSTER, environ=environ) as function:
+        yield function.invoke
+
+
 SERVED: Dict[str, Callable[[Ground, Package], Any]] = {
     "kubeless": kubeless,
     "gcf": cloud_function,
     "knative": knative,
     **({"openfaas": openfaas} if OPENFAAS_TEMPLATE.holds else {}),
+    "lambda": aws_lambda,
 }
 
 

@@ -23,6 +23,7 @@ from playbooks.deployment.request import catalogue
 from playbooks.engines.knative.settings import TOKEN as EVENT_TOKEN
 from playbooks.engines.pushed import TOPICS
 from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
+from playbooks.infrastructure.amazon.settings import EKS
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
 # Columns of what ``-l`` prints.
@@ -68,6 +69,7 @@ def all_settings() -> str:
         ("The worker", FOR_USERS),
         ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
         ("Google Cloud Functions", (KUBECONFIG_SECRET,)),
+        ("AWS Lambda", EKS),
         ("Knative", (EVENT_TOKEN,)),
         ("OpenFaaS", openfaas.ENGINE.settings),
     ]

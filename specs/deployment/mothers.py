@@ -15,6 +15,7 @@ import yaml
 from playbooks.deployment import __main__ as program
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import gcf, knative, kubernetes, openfaas, registry
+from playbooks.deployment.engines.aws_lambda import package as aws_package
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
@@ -41,7 +42,7 @@ BOUND = replace(EXISTING, bound=Bound(allowed=True))
 function.archive = lru_cache(maxsize=None)(function.archive)
 kubernetes.worker_archive = lru_cache(maxsize=None)(kubernetes.worker_archive)
 packaged = lru_cache(maxsize=None)(package_archive)
-for engine in (gcf, knative, openfaas):
+for engine in (aws_package, gcf, knative, openfaas):
     engine.package_archive = lambda playbook, modules, runs=(): packaged(
         playbook, tuple(modules), runs=tuple(runs)
     )

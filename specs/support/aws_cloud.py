@@ -40,7 +40,13 @@ class AwsCloud:
         }
 
     def stop(self) -> None:
+        from moto.eks import eks_backends
+        from moto.secretsmanager import secretsmanager_backends
+
         self._server.stop()
+        # All servers of a process share them.
+        for backends in (eks_backends, secretsmanager_backends):
+            backends.reset()
 
     def client(self, service: str) -> Any:
         import boto3

@@ -17,6 +17,8 @@ from playbooks.deployment.engines.knative import PROGRAM
 from playbooks.deployment.packaging.archive import archive, files_of, package_archive
 from specs.support.cloud_function import asked
 from specs.support.google_cloud import NAME
+from specs.support.lambda_function import CLUSTER, own_files
+from specs.support.lambda_function import asked as asked_of_lambda
 from specs.support.openfaas import asked as asked_of_openfaas
 
 Files = Mapping[str, bytes]
@@ -63,6 +65,10 @@ def _openfaas_function() -> Files:
     return {f"function/{name}": content for name, content in files.items()}
 
 
+def _lambda() -> Files:
+    return own_files(asked_of_lambda(*CLUSTER)[0])
+
+
 PACKAGES: Tuple[Package, ...] = (
     Package("kubeless", lambda: files_of(archive("delete")), "delete", ("urllib3",)),
     Package(
@@ -81,6 +87,14 @@ PACKAGES: Tuple[Package, ...] = (
         environ={"PLAYBOOK": "delete"},
     ),
     Package("openfaas", _openfaas_function, "function.handler", ("urllib3",), sdk="flask"),
+    Package(
+        "lambda",
+        _lambda,
+        "main",
+        ("urllib3",),
+        sdk="awslambdaric",
+        environ={"EKS_CLUSTER": "prod"},
+    ),
 )
 
 _IMPORTED = """\

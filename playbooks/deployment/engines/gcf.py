@@ -41,7 +41,9 @@ _RESERVED = re.compile(
 _ACCOUNT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _WORD = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 
-REGION = Option("region", ("--region",), "with -E gcf: where the function runs", "REGION")
+REGION = Option(
+    "region", ("--region",), "with -E gcf and -E lambda: where the function runs", "REGION"
+)
 PROJECT = Option(
     "project", ("--project",), "with -E gcf: its project; default: gcloud's own", "PROJECT"
 )
@@ -54,7 +56,8 @@ ACCOUNT = Option(
 PUBSUB = Option(
     "trigger_topic",
     ("--trigger-topic",),
-    "with -E gcf: the topic of Pub/Sub whose messages are alerts; without it they are posted",
+    "with -E gcf and -E lambda: the topic whose messages are alerts: one of Pub/Sub, or of SNS by"
+    " its ARN; without it they are posted, or the function is invoked",
     "TOPIC",
 )
 FIRST = Option(
@@ -158,7 +161,7 @@ class CloudFunctions(Engine):
         words = ["gcloud", "functions", "delete", function, *_place(own), "--quiet"]
         tool.run(words, install=INSTALL)
         print_done([("removed", function)])
-        which = rights.selector(function, _namespace(invocation.options))
+        which = rights.selector(function, pushed.namespace_of(invocation.options))
         print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
@@ -167,7 +170,7 @@ class CloudFunctions(Engine):
         if not _ACCOUNT.fullmatch(account):
             raise UsageError(["--account is not given, expected the e-mail of a service account"])
         who = rights.users(account)
-        return rights.rights(request, _namespace(options), who, engine=self.name)
+        return rights.rights(request, pushed.namespace_of(options), who, engine=self.name)
 
     def files(self, request: Request, options: Options) -> Dict[str, bytes]:
         """The directory that gcloud uploads, by path."""
@@ -185,7 +188,7 @@ class CloudFunctions(Engine):
 
     def variables(self, request: Request, options: Options) -> Dict[str, str]:
         """Those of the function that hold no secret."""
-        namespace = _namespace(options)
+        namespace = pushed.namespace_of(options)
         return pushed.variables(request, namespace, lambda reference: _path(reference.name))
 
     def _command(
@@ -252,11 +255,6 @@ def _place(own: Mapping[str, Any]) -> List[str]:
     project = ["--project", own[PROJECT.name]] if PROJECT.name in own else []
     generation = "--no-gen2" if FIRST.name in own else "--gen2"
     return [generation, "--region", own[REGION.name], *project]
-
-
-def _namespace(options: Options) -> str:
-    """Of the ledger. No kubeconfig of this machine is asked: it may be another cluster's."""
-    return options.namespace or "default"
 
 
 def _yaml(variables: Mapping[str, str]) -> str:

@@ -69,6 +69,17 @@ def heard(words: Sequence[str], *, install: str, directory: str) -> Tuple[int, s
     return done.returncode, done.stdout
 
 
+def asked(words: Sequence[str], *, install: str, but: str = "") -> str:
+    """What it prints, without the line end at its end. ``but``: of its errors, the one that is
+    none. Raises DeploymentError with what it says."""
+    find(words[0], install=install)
+    done = subprocess.run(list(words), text=True, capture_output=True, check=False)
+    if done.returncode and not (but and but in done.stderr):
+        said = f"{words[0]} failed with exit code {done.returncode}: {done.stderr.strip()}"
+        raise DeploymentError(said)
+    return done.stdout.strip()
+
+
 def shown(words: Sequence[str]) -> str:
     """As one types it: an option a line."""
     lines: List[str] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional
 
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request.assignments import Reference
+from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.engines.pushed import TOPICS
 from playbooks.infrastructure import this_pod
@@ -21,10 +22,19 @@ def problems(request: Request) -> List[str]:
     ]
 
 
-def variables(request: Request, namespace: str, path: Callable[[Reference], str]) -> Dict[str, str]:
+def namespace_of(options: Options) -> str:
+    """That of the ledger of a function outside of the cluster. No kubeconfig of this machine is
+    asked: it may be another cluster's."""
+    return options.namespace or "default"
+
+
+def variables(
+    request: Request, namespace: str, path: Optional[Callable[[Reference], str]] = None
+) -> Dict[str, str]:
     """Those that hold no secret, of a function that is told no fields of its pod.
 
-    ``namespace``: of its ledger. ``path``: of the file that a secret setting is.
+    ``namespace``: of its ledger. ``path``: of the file that a secret setting is; None where it is
+    none.
     """
     found = {**request.values, TOPICS.name: ",".join(request.topics)}
     if request.playbook.acts:
@@ -32,6 +42,6 @@ def variables(request: Request, namespace: str, path: Callable[[Reference], str]
         found[this_pod.NAMESPACE_VARIABLE] = namespace
     for reference in request.references:
         setting = request.setting(reference.name)
-        if setting and setting.secret:
+        if path and setting and setting.secret:
             found[setting.file_variable] = path(reference)
     return found

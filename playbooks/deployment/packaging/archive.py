@@ -7,7 +7,7 @@ import io
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.catalogue import PACKAGE, directories, source
 from playbooks.core.external.source import Source, path_of
@@ -50,21 +50,21 @@ def archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] = ()) ->
     """
     modules = _Modules.of(playbook, package)
     files = modules.function(playbook, runs)
-    return _zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
+    return zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
 
 
 def worker_archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] = ()) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     names = [f"{WORKER}/{name}" for name in PROGRAMS]
     files = _Modules.of(playbook, package).packaged([playbook, *runs, *names])
-    return _zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
+    return zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
 def program_archive(module: str, package: Path = PACKAGE) -> bytes:
     """The same of the package as a program imports it that runs no playbook:
     ``engines/worker/operator/create_streams``."""
     files = _Modules(package, None).packaged([module])
-    return _zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
+    return zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
 def package_archive(
@@ -78,7 +78,7 @@ def package_archive(
     """The same for an engine of its own: the package with the playbook, these ``modules`` of the
     engine (``engines/invoked``) and what all of them import. ``largest`` in KiB."""
     files = _Modules.of(playbook, package).packaged([playbook, *runs, *modules])
-    return _zipped(files, f"the archive of {playbook}", "this engine", largest)
+    return zipped(files, f"the archive of {playbook}", "this engine", largest)
 
 
 def files_of(content: bytes) -> Dict[str, bytes]:
@@ -173,7 +173,9 @@ class _Modules:
         return path
 
 
-def _zipped(files: Dict[str, bytes], what: str, where: str, largest: int) -> bytes:
+def zipped(files: Mapping[str, bytes], what: str, where: str, largest: int) -> bytes:
+    """The same bytes for the same files. Raises DeploymentError where they are more than
+    ``largest`` KiB, with ``what`` they are and ``where`` they go."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):

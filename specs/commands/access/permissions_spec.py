@@ -66,6 +66,13 @@ with description("falco-playbook permissions") as self:
             equal({("ServiceAccount", "falco-delete", "responders")})
         )
 
+    with it("binds them to the group that an access entry of EKS names with -E lambda"):
+        group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "falco-shop"}
+        found = subjects(printed("-p", "delete", "-N", "shop", "-E", "lambda"))
+
+        expect([each for each in found if each != group]).to(equal([]))
+        expect(found).to(have_len(3))
+
     with it("binds them to the e-mail of the service account of Google Cloud with -E gcf"):
         found = subjects(printed("-p", "delete", "-E", "gcf", "--account", EMAIL))
 

@@ -1,0 +1,250 @@
+"""``-E lambda``: aws deploys a function of AWS Lambda, which is invoked with alerts, or to which
+they come from a queue of SQS or a topic of SNS."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, List, Sequence, Tuple
+
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.settings import Kind, Setting
+from playbooks.deployment.engines import tool
+from playbooks.deployment.engines.aws_lambda import commands, options
+from playbooks.deployment.engines.aws_lambda.options import QUEUE, REGION, TOPIC, is_queue
+from playbooks.deployment.engines.aws_lambda.package import (
+    MACHINE,
+    PYTHON,
+    package,
+    variables,
+    written,
+)
+from playbooks.deployment.engines.aws_lambda.policy import arn, policy
+from playbooks.deployment.engines.engine import Engine, Invocation
+from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.manifests import pushed, rights
+from playbooks.deployment.packaging import wheels
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.infrastructure.amazon import settings as eks
+
+INSTALL = "https://aws.amazon.com/cli"
+
+# Bytes of all variables. Source:
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST_ENVIRONMENT = 4096
+
+# Variables that Lambda sets, or by which one changes what its own programs do.
+_RESERVED = re.compile(
+    r"_.*|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_ACCESS_KEY(_ID)?"
+    r"|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AWS_CONTAINER_.*|LAMBDA_.*|LD_.*|PATH|PYTHON.*"
+)
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+", re.ASCII)
+
+
+def _or_none(setting: Setting) -> Setting:
+    """The same, where a playbook that acts on no cluster needs none."""
+    kind: Kind = setting.kind
+    return replace(setting, kind=lambda value: value and kind(value), default="")
+
+
+class Lambda(Engine):
+    name = "lambda"
+    summary = "AWS Lambda, by aws"
+    settings = tuple(_or_none(setting) for setting in eks.EKS)
+    options = options.ALL
+
+    def named(self, request: Request, invocation: Invocation) -> str:
+        """It is in no namespace."""
+        return request.function
+
+    def problems(self, request: Request, given: Options) -> List[str]:
+        return options.problems(given) + _wrong(request, given)
+
+    def show(self, request: Request, invocation: Invocation) -> None:
+        given = invocation.options
+        for name, content in written(request).items():
+            print(f"# {name}\n{content}")
+        print(f"# environment.json\n{_environment(request, given)}")
+        print("# beside these files and the package")
+        print(f"{tool.shown(wheels.command(PYTHON, MACHINE, '.', 'requirements.txt'))}\n")
+        print(
+            "# what is there then, but for requirements.txt and environment.json, is function.zip"
+        )
+        files = ("function.zip", "environment.json")
+        _print(
+            commands.create(request, given, *files),
+            commands.wait("active", request, given),
+            *commands.kept(request, given),
+            *([commands.mapped(request, given)] if QUEUE.name in given.own else []),
+            *_subscribed(request, given, arn(request, given)),
+        )
+        print("# where the function is there already, in place of the first two")
+        _print(*commands.update(request, given, *files))
+        print(f"# what its role may do\n{_json(policy(request, given))}")
+        if request.playbook.permissions:
+            print("# in EKS, which then knows the role as a group")
+            _print(commands.entry(request, given))
+            print("# in the cluster that it acts on: kubectl apply -f -")
+            print(documents(self.rights(request, invocation)), end="")
+
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        given = invocation.options
+        _aws(["aws", "--version"])
+        with tempfile.TemporaryDirectory() as directory:
+            code, environment = Path(directory, "function.zip"), Path(directory, "environment.json")
+            code.write_bytes(package(request))
+            environment.write_text(_environment(request, given), "utf-8")
+            files = (str(code), str(environment))
+            if _aws(commands.found(request.function, given)):
+                for words in commands.update(request, given, *files):
+                    _aws(words)
+            else:
+                _aws(commands.create(request, given, *files))
+                _aws(commands.wait("active", request, given))
+        kept, reserved = commands.kept(request, given)
+        _aws(kept)
+        try:
+            _aws(reserved)
+        except DeploymentError as error:
+            print_messages("warning", [f"no instances are reserved for it: {error}"])
+        print_done([("deployed", request.function)])
+        _settle_mappings(request, given)
+        if TOPIC.name in given.own:
+            for words in _subscribed(request, given, _aws(commands.found(request.function, given))):
+                _aws(words, but="ResourceConflictException")
+            print_done([("subscribed", given.own[TOPIC.name])])
+        print("\n".join(_hints(request, given)))
+        return 0
+
+    def remove(self, function: str, invocation: Invocation) -> None:
+        given = invocation.options
+        if REGION.name not in given.own:
+            raise UsageError(["--region is not given"])
+        there = _aws(commands.found(function, given))
+        for name, source in _rows(_aws(commands.listed_mappings(function, given))):
+            _remove_mapping(name, source, given)
+        if there:
+            _unsubscribe(there, given)
+            _aws(commands.delete(function, given))
+            print_done([("removed", function)])
+        else:
+            print(f"no function {function} was in {given.own[REGION.name]}")
+        which = rights.selector(function, pushed.namespace_of(given))
+        print(f"its log stays: aws logs delete-log-group --log-group-name /aws/lambda/{function}")
+        print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
+
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        """Bound to the group that the access entry of its role names."""
+        namespace = pushed.namespace_of(invocation.options)
+        return rights.rights(request, namespace, rights.groups(request.function))
+
+
+def _wrong(request: Request, given: Options) -> List[str]:
+    """What is wrong with the settings and variables."""
+    found = [
+        f"{name} cannot be a variable of a function: Lambda sets it, or does not take the name"
+        for name in request.names_given
+        if _RESERVED.fullmatch(name) or not _NAME.fullmatch(name)
+    ]
+    found += pushed.problems(request)
+    referred = {reference.name for reference in request.references}
+    named = [setting.name for setting in eks.EKS if setting.name in referred]
+    found += [f"{name} is no secret: it comes by -e" for name in named]
+    cluster = eks.EKS_CLUSTER
+    if request.playbook.permissions and not request.values.get(cluster.name) and not named:
+        found.append(f"{cluster.name} is not set, expected: {cluster.help}")
+    try:
+        eks.check(request.values)
+    except InvalidSetting as error:
+        found.append(str(error))
+    found += [
+        f"{name} is a secret: keep it in Secrets Manager (aws secretsmanager create-secret --name"
+        f' NAME --secret-string \'{{"KEY": "..."}}\') and give -s {name}=NAME/KEY'
+        for name in request.secrets
+    ]
+    size = sum(len((name + text).encode()) for name, text in variables(request, given).items())
+    if size > LARGEST_ENVIRONMENT:
+        most = f"the variables of a function of Lambda at most {LARGEST_ENVIRONMENT}"
+        found.append(f"the settings have {size} bytes, and {most}")
+    return found
+
+
+def _environment(request: Request, given: Options) -> str:
+    return _json({"Variables": variables(request, given)})
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _print(*words: Sequence[str]) -> None:
+    print("".join(f"{tool.shown(each)}\n" for each in words))
+
+
+def _aws(words: Sequence[str], but: str = "") -> str:
+    return tool.asked(words, install=INSTALL, but=but)
+
+
+def _subscribed(request: Request, given: Options, function: str) -> List[List[str]]:
+    return commands.subscribed(request, given, function) if TOPIC.name in given.own else []
+
+
+def _settle_mappings(request: Request, given: Options) -> None:
+    """The queue that is asked for, and no other."""
+    queue, known = given.own.get(QUEUE.name), ""
+    for name, source in _rows(_aws(commands.listed_mappings(request.function, given))):
+        if source == queue:
+            known = name
+        elif is_queue(source):
+            _remove_mapping(name, source, given)
+    if queue:
+        _aws(commands.mapped(request, given, known))
+        print_done([("mapped", queue)])
+
+
+def _remove_mapping(name: str, source: str, given: Options) -> None:
+    _aws(commands.removed_mapping(name, given))
+    print_done([("removed", f"the mapping of {source}")])
+
+
+def _unsubscribe(function: str, given: Options) -> None:
+    """Whatever topics the function has; without it, nothing of them is delivered anyhow."""
+    try:
+        for name, topic in _rows(_aws(commands.listed_subscriptions(function, given))):
+            _aws(commands.unsubscribe(name, given))
+            print_done([("removed", f"the subscription of {topic}")])
+    except DeploymentError as error:
+        print_messages("warning", [f"its subscriptions of SNS stay: {error}"])
+
+
+def _rows(text: str) -> List[Tuple[str, str]]:
+    found = [line.split("\t") for line in text.splitlines()]
+    return [(row[0], row[1]) for row in found if len(row) == 2]
+
+
+def _hints(request: Request, given: Options) -> List[str]:
+    own, name = given.own, request.function[len("falco-") :]
+    place = f"--region {own[REGION.name]}"
+    found = []
+    if request.playbook.permissions:
+        typed = f" -N {name}" if name != request.playbook.name else ""
+        found = [
+            f"its rights:  falco-playbook permissions -E lambda -p {request.playbook.name}{typed}"
+            " | kubectl apply -f -",
+            f"who it is:   {' '.join(commands.entry(request, given))}",
+        ]
+    if QUEUE.name not in own and TOPIC.name not in own:
+        found.append(
+            f"who calls it: whose policy allows lambda:InvokeFunction on {request.function}"
+        )
+    return [
+        *found,
+        f"its log:     aws logs tail /aws/lambda/{request.function} {place}",
+        f"remove it:   deploy_playbook -x -E lambda -N {name} {place}",
+    ]

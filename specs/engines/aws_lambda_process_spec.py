@@ -1,0 +1,127 @@
+"""The packaged function as Lambda runs it, by its own runtime, with a cloud and an API server on
+loopback."""
+
+import base64
+import json
+import time
+
+from expects import contain, equal, expect, have_len
+from mamba import after, before, description, it
+
+from playbooks.core.instant import Instant
+from playbooks.testing import a_document
+from specs.support.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
+from specs.support.certificates import a_certificate, an_authority
+from specs.support.conditions import not_run_unless
+from specs.support.eks_verifier import Role, Verifier
+from specs.support.https_server import Answer, ApiServer
+from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaFunction
+
+ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
+POD = "/api/v1/namespaces/shop/pods/web-0"
+ROLES = {
+    KEYS["AWS_ACCESS_KEY_ID"]: Role(ROLE, KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_SESSION_TOKEN"])
+}
+
+
+def an_alert(**changes):
+    now = str(Instant(time.time_ns()))
+    return a_document(time=now, output_fields=ABOUT, **changes)
+
+
+def missing(asked):
+    """Answers that there is no such object."""
+    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
+    return Answer(404, status)
+
+
+def of_sqs(*bodies):
+    return {
+        "Records": [
+            {"eventSource": "aws:sqs", "messageId": f"m-{number}", "body": body}
+            for number, body in enumerate(bodies, 1)
+        ]
+    }
+
+
+with description("The zip file of a function, run by Lambda's own runtime,") as self:
+    with before.all:
+        authority = an_authority()
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        trusted = base64.b64encode(authority.pem).decode()
+        self.cloud = AwsCloud()
+        self.cloud.make_cluster("prod", self.server.url, trusted)
+        self.cloud.keep("settings", json.dumps({"rules": "Another rule"}))
+
+    with after.all:
+        self.server.stop()
+        self.cloud.stop()
+
+    with before.each:
+        self.server.answer = missing
+        self.server.asked.clear()
+
+    with it("answers an alert on the cluster that EKS describes, as its role"):
+        with LambdaFunction(*CLUSTER, environ=self.cloud.environ) as function:
+            outcomes = [function.invoke(an_alert()) for _ in range(2)]
+            invalid = function.invoke({})
+            logged = [(each["event_id"], each["reason"]) for each in function.outcomes]
+
+        expect([(each.error, each.document["reason"]) for each in (*outcomes, invalid)]).to(
+            equal([(False, "pod-gone"), (False, "pod-gone"), (False, "invalid-alert")])
+        )
+        asked = [each for each in self.server.asked if each.path == POD]
+        expect(asked).to(have_len(2))
+        for each in asked:
+            token = each.headers["authorization"][len("Bearer ") :]
+            expect(Verifier("prod", ROLES).role_of(token)).to(equal(ROLE))
+        expect(logged).to(
+            equal(
+                [
+                    ("request-1", "pod-gone"),
+                    ("request-2", "pod-gone"),
+                    ("request-3", "invalid-alert"),
+                ]
+            )
+        )
+
+    with it("has Lambda try again what may succeed later, and SQS only that"):
+        forbidden = Answer(403, {"kind": "Status", "message": "no", "code": 403})
+        away = Answer(503, {"kind": "Status", "message": "not ready", "code": 503})
+        text = json.dumps(an_alert())
+        message = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}
+        with LambdaFunction(*CLUSTER, environ=self.cloud.environ) as function:
+            self.server.answer = lambda asked: forbidden
+            taken = function.invoke(of_sqs(text, "{"))
+            self.server.answer = lambda asked: away
+            batch = function.invoke(of_sqs(text), left=1.0)
+            raised = function.invoke(message, left=1.0)
+            log = function.log
+
+        expect((taken.error, taken.document)).to(equal((False, {"batchItemFailures": []})))
+        expect((batch.error, batch.document)).to(
+            equal((False, {"batchItemFailures": [{"itemIdentifier": "m-1"}]}))
+        )
+        expect((raised.error, raised.document["errorType"])).to(equal((True, "AlertToTryAgain")))
+        expect(raised.document["errorMessage"]).to(contain("cluster-unavailable"))
+        expect(log).not_to(contain("k8s-aws-v1."))
+
+    with it("reads settings of Secrets Manager when it starts"):
+        with LambdaFunction(
+            *CLUSTER, "-s", "RULES=settings/rules", environ=self.cloud.environ
+        ) as function:
+            outcome = function.invoke(an_alert()).document
+
+        expect(outcome["reason"]).to(equal("rule-not-listed"))
+
+    with it("does not start with a wrong setting, or without a secret, and says which"):
+        wrong = {**self.cloud.environ, "TOPICS": "falco..x"}
+        with LambdaFunction(*CLUSTER, environ=wrong) as function:
+            expect(function.refusal()).to(contain("TOPICS is 'falco..x', expected NATS topics"))
+        words = ("-s", "RULES=gone/rules")
+        with LambdaFunction(*CLUSTER, *words, environ=self.cloud.environ) as function:
+            expect(function.refusal()).to(contain("secret gone", "ResourceNotFoundException"))
+
+
+not_run_unless(AWSLAMBDARIC, globals())
+not_run_unless(MOTO, globals())

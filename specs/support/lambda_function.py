@@ -1,0 +1,220 @@
+"""The zip file of a function of AWS Lambda, unpacked and run as Lambda runs it: by its own runtime
+(awslambdaric), which takes invocations from the runtime API. That stands on the loopback here.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from playbooks.deployment.command_line import parse
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.aws_lambda import ENGINE
+from playbooks.deployment.engines.aws_lambda.package import own_files, variables
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.engines.aws_lambda import TIMEOUT
+from specs.support.aws_cloud import REGION, ROLE
+from specs.support.conditions import Condition
+
+AWSLAMBDARIC = Condition(find_spec("awslambdaric") is not None, "awslambdaric is not installed")
+
+CLUSTER = ("-e", "EKS_CLUSTER=prod")
+
+_API = "/2018-06-01/runtime"
+
+
+def asked(*words: str) -> Tuple[Request, Options]:
+    """Of ``deploy_playbook -E lambda`` with the playbook delete."""
+    place = ("--region", REGION, "--role", ROLE)
+    options = parse(["-E", "lambda", "-p", "delete", "-t", "falco.>", *place, *words])
+    return registry.checked(options, ENGINE), options
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """``error``: whether it raised. ``text``: what the runtime says, as it is."""
+
+    error: bool
+    text: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.text)
+
+
+class LambdaFunction:
+    """``words``: of deploy_playbook. Its variables are those that would be deployed, and
+    ``environ``, what Lambda gives to it. Runs while it is entered.
+
+    ``failed``: what it said instead of starting.
+    """
+
+    def __init__(self, *words: str, environ: Mapping[str, str]) -> None:
+        request, options = asked(*words)
+        self._directory = tempfile.TemporaryDirectory()
+        code = Path(self._directory.name, "task")
+        for name, content in own_files(request).items():
+            path = code / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._code, self._log = code, Path(self._directory.name, "log")
+        self._api = _RuntimeApi()
+        self._environ = {
+            # No aws of this machine, and nothing of its user.
+            "PATH": "",
+            "HOME": self._directory.name,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.12",
+            "AWS_LAMBDA_RUNTIME_API": self._api.address,
+            "AWS_LAMBDA_FUNCTION_NAME": request.function,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+            "LAMBDA_TASK_ROOT": str(code),
+            **variables(request, options),
+            **environ,
+        }
+
+    def __enter__(self) -> LambdaFunction:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "awslambdaric", "main.handler"],
+                cwd=self._code,
+                env=self._environ,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(10)
+        self._api.stop()
+        self._directory.cleanup()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def outcomes(self) -> List[Dict[str, Any]]:
+        found = []
+        for line in self.log.splitlines():
+            with suppress(ValueError):
+                document = json.loads(line)
+                if isinstance(document, dict) and "reason" in document:
+                    found.append(document)
+        return found
+
+    def invoke(self, event: Any, *, left: float = TIMEOUT) -> Invoked:
+        """``event``: bytes are sent as they are. ``left``: seconds that it is told it has."""
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        found = self._api.invoke(body, left)
+        if found is None:
+            raise AssertionError(f"it does not answer:\n{self.log}")
+        return found
+
+    def refusal(self, seconds: float = 30.0) -> str:
+        """What it says instead of taking an event."""
+        self._process.wait(seconds)
+        return str(self._api.refused)
+
+
+class _RuntimeApi:
+    def __init__(self) -> None:
+        self.refused = ""
+        self._events: queue.Queue[Tuple[str, bytes, float]] = queue.Queue()
+        self._answers: Dict[str, queue.Queue[Invoked]] = {}
+        self._names = count(1)
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def invoke(self, body: bytes, left: float) -> Optional[Invoked]:
+        name = f"request-{next(self._names)}"
+        self._answers[name] = queue.Queue()
+        self._events.put((name, body, left))
+        try:
+            return self._answers[name].get(timeout=TIMEOUT)
+        except queue.Empty:
+            return None
+
+    def next(self) -> Tuple[str, bytes, float]:
+        return self._events.get()
+
+    def take(self, path: str, body: bytes) -> None:
+        if path == f"{_API}/init/error":
+            self.refused = body.decode()
+            return
+        name, kind = path.split("/")[-2:]
+        self._answers[name].put(Invoked(kind == "error", body.decode()))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """The runtime is killed while it waits."""
+
+
+def _handler(api: _RuntimeApi) -> Any:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            name, body, left = api.next()
+            self._say(
+                200,
+                body,
+                {
+                    "Lambda-Runtime-Aws-Request-Id": name,
+                    "Lambda-Runtime-Deadline-Ms": str(int((time.time() + left) * 1000)),
+                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-west-1:1:function:f",
+                    "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+                    "Content-Type": "application/json",
+                },
+            )
+
+        def do_POST(self) -> None:
+            chunked = self.headers.get("Transfer-Encoding") == "chunked"
+            body = b"" if chunked else self.rfile.read(int(self.headers["Content-Length"] or 0))
+            while chunked:
+                size = int(self.rfile.readline().split(b";")[0], 16)
+                body += self.rfile.read(size)
+                self.rfile.readline()
+                chunked = size > 0
+            api.take(self.path, body)
+            self._say(202, b"{}", {"Content-Type": "application/json"})
+
+        def _say(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+            with suppress(OSError):
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
