@@ -145,6 +145,13 @@ with description("falco-playbook check of a function to which alerts are pushed"
             expect({each["user"] for each in asked}).to(equal({user}))
             expect(found["rights"]["status"]).to(equal("failed"))
 
+    with it("asks for those of the group that an access entry of EKS names"):
+        found = checked(pushed("-p", "delete", "-E", "lambda"), "-p", "delete")
+
+        expect(found["function"]["says"]).to(contain("-E lambda runs it, as Group falco-delete"))
+        expect(found["function"]["do"]).to(contain("aws lambda get-function --function-name falco"))
+        expect(found["rights"]["status"]).to(equal("ok"))
+
     with it("warns of a pause, and of a budget that is used up"):
         cluster = pushed("-p", "delete", *OPENFAAS)
         book = Book()

@@ -6,6 +6,7 @@ import stat
 import sys
 import tempfile
 from importlib import reload
+from keyword import iskeyword
 from pathlib import Path
 from textwrap import dedent
 from unittest.mock import patch
@@ -98,11 +99,12 @@ DEPLOY = ("-E", "example", *DELETE_NORTH)
 
 
 with description("The port of an engine") as self:
-    with it("is kept by every engine there is, under its module's name"):
+    with it("is kept by every engine there is, under its module's name, where Python takes that"):
         expect(list(registry.known())).to(contain("kubeless", "kubernetes", "local"))
         for name, engine in registry.known().items():
             expect(isinstance(engine, Engine)).to(equal(True))
-            expect(engine.__module__).to(equal(f"playbooks.deployment.engines.{name}"))
+            module = f"aws_{name}.engine" if iskeyword(name) else name
+            expect(engine.__module__).to(equal(f"playbooks.deployment.engines.{module}"))
             expect(engine.summary).not_to(be_empty)
 
     with it("has each option of the command line once"):

@@ -63,6 +63,9 @@ class Lambda(Engine):
         """It is in no namespace."""
         return request.function
 
+    def seen_by(self, function: str, _namespace: str) -> str:
+        return f"aws lambda get-function --function-name {function} --region REGION"
+
     def problems(self, request: Request, given: Options) -> List[str]:
         return options.problems(given) + _wrong(request, given)
 
@@ -142,7 +145,8 @@ class Lambda(Engine):
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         """Bound to the group that the access entry of its role names."""
         namespace = pushed.namespace_of(invocation.options)
-        return rights.rights(request, namespace, rights.groups(request.function))
+        who = rights.groups(request.function)
+        return rights.rights(request, namespace, who, engine=self.name)
 
 
 def _wrong(request: Request, given: Options) -> List[str]:

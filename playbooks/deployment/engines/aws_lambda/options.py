@@ -36,7 +36,7 @@ QUEUE = Option(
 ON_FAILURE = Option(
     "on_failure",
     ("--on-failure",),
-    "with -E lambda: where an alert goes that SNS or EventBridge brought and that was given up, by"
+    "with -E lambda: where an alert from SNS or EventBridge goes that failed every time, by"
     " its ARN: a queue, a topic or a bucket",
     "ARN",
 )
