@@ -133,7 +133,8 @@ class Talon:
             answer.read()
         except (OSError, http.client.HTTPException) as error:
             said = (self._directory / "log").read_text(errors="replace").splitlines()[-5:]
-            raise Skipped("\n".join([f"it does not answer ({error!r}), and its log ends", *said]))
+            words = "\n".join([f"it does not answer ({error!r}), and its log ends", *said])
+            raise Skipped(words) from error
         return answer
 
     def stop(self) -> None:

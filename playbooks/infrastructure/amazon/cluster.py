@@ -91,14 +91,4 @@ def _kubeconfig(name: str, cluster: Dict[str, str]) -> Kubeconfig:
 def _connecting(
     settings: Mapping[str, Any], aws: AwsApi, token: EksToken, environ: Mapping[str, str]
 ) -> Callable[[], Connection]:
-    first = True
-
-    def connecting() -> Connection:
-        nonlocal first
-        if not first:
-            # The last token was refused.
-            token.renew()
-        first = False
-        return of_eks(settings, aws, token, environ).connect()
-
-    return connecting
+    return connect.renewing(lambda: of_eks(settings, aws, token, environ), token.renew)

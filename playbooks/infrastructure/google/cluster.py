@@ -54,17 +54,7 @@ def of_secret(
 def _connecting(
     name: str, secrets: SecretManager, account: ServiceAccount, environ: Mapping[str, str]
 ) -> Callable[[], Connection]:
-    first = True
-
-    def connecting() -> Connection:
-        nonlocal first
-        if not first:
-            # The last token was refused.
-            account.renew()
-        first = False
-        return of_secret(name, secrets, account, environ).connect()
-
-    return connecting
+    return connect.renewing(lambda: of_secret(name, secrets, account, environ), account.renew)
 
 
 def _who(user: Entry, account: ServiceAccount) -> Optional[Who]:

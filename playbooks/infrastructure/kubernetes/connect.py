@@ -222,6 +222,23 @@ def of_kubeconfig(environ: Mapping[str, str], context: str = "") -> TargetCluste
     return of_config(kubeconfig.load(paths), environ, context)
 
 
+def renewing(
+    target: Callable[[], TargetCluster], renew: Callable[[], None]
+) -> Callable[[], Connection]:
+    """How KubernetesApi connects to ``target`` with a token of ours: it connects again once the
+    API server refused the credentials, so the token is another one from the second time on."""
+    first = True
+
+    def connecting() -> Connection:
+        nonlocal first
+        if not first:
+            renew()
+        first = False
+        return target().connect()
+
+    return connecting
+
+
 def of_config(
     config: Kubeconfig,
     environ: Mapping[str, str],

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Dict, Mapping, Optional, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import Changes, Rule
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
@@ -158,4 +159,26 @@ def host_setting(name: str, verb: str) -> Setting:
         yes_or_no,
         "false",
         f"Also {verb} the node named by `hostname` for alerts about a process of the host",
+    )
+
+
+def cordons(ttl: str) -> Changes:
+    """What an account may write of a node that it cordons, and uncordons after the setting
+    ``ttl``."""
+    return Changes(
+        "nodes",
+        spec=("unschedulable",),
+        rules=(
+            Rule(
+                f"uncordons no node without {ttl}",
+                f"params.data.{ttl} != 'off' || object.spec.?unschedulable.orValue(false)"
+                " || !oldObject.spec.?unschedulable.orValue(false)",
+                settings=(ttl,),
+                broken_by=lambda node, texts: (
+                    {"spec": {"unschedulable": None}}
+                    if node["spec"].get("unschedulable") and texts[ttl] == "off"
+                    else None
+                ),
+            ),
+        ),
     )

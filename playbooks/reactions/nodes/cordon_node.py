@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, Mapping, Optional, Union
 
 from playbooks.core import proof
-from playbooks.core.cluster.changes import Changes, Rule
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import lifetime
@@ -14,7 +13,7 @@ from playbooks.core.containment.cordoning import Cordoning
 from playbooks.core.containment.note import Note
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
-from playbooks.reactions.nodes.contain_node import Change, ContainNode, host_setting
+from playbooks.reactions.nodes.contain_node import Change, ContainNode, cordons, host_setting
 
 
 class CordonNode(ContainNode):
@@ -40,25 +39,7 @@ class CordonNode(ContainNode):
         Permission("pods", ("get", "list")),
         Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
     )
-    CHANGES = (
-        Changes(
-            "nodes",
-            spec=("unschedulable",),
-            rules=(
-                Rule(
-                    f"uncordons no node without {TTL}",
-                    f"params.data.{TTL} != 'off' || object.spec.?unschedulable.orValue(false)"
-                    " || !oldObject.spec.?unschedulable.orValue(false)",
-                    settings=(TTL,),
-                    broken_by=lambda node, texts: (
-                        {"spec": {"unschedulable": None}}
-                        if node["spec"].get("unschedulable") and texts["CORDON_TTL"] == "off"
-                        else None
-                    ),
-                ),
-            ),
-        ),
-    )
+    CHANGES = (cordons(TTL),)
 
     @property
     def evicts(self) -> bool:

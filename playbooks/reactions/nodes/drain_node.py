@@ -41,7 +41,7 @@ from playbooks.core.outcome import Outcome, Status
 from playbooks.core.ports import Clock, Cluster, Ledger
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Setting, all_names, matches_any
-from playbooks.reactions.nodes.contain_node import Change, ContainNode, host_setting
+from playbooks.reactions.nodes.contain_node import Change, ContainNode, cordons, host_setting
 
 # Seconds until it is looked again at what was evicted: as kubectl drain waits after a refusal.
 EVERY = 5.0
@@ -120,23 +120,7 @@ class DrainNode(ContainNode):
         Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
     )
     CHANGES = (
-        Changes(
-            "nodes",
-            spec=("unschedulable",),
-            rules=(
-                Rule(
-                    f"uncordons no node without {TTL}",
-                    f"params.data.{TTL} != 'off' || object.spec.?unschedulable.orValue(false)"
-                    " || !oldObject.spec.?unschedulable.orValue(false)",
-                    settings=(TTL,),
-                    broken_by=lambda node, texts: (
-                        {"spec": {"unschedulable": None}}
-                        if node["spec"].get("unschedulable") and texts["DRAIN_TTL"] == "off"
-                        else None
-                    ),
-                ),
-            ),
-        ),
+        cordons(TTL),
         Changes(
             "pods/eviction",
             operations=(CREATE,),
