@@ -1,4 +1,5 @@
 import json
+import os
 import time
 from pathlib import Path
 
@@ -90,6 +91,53 @@ with description("Falcosidekick's NATS output") as self:
         expect(outcome["details"]["subject"]).to(equal(SUBJECT))
         # Falco gave none: it is Falcosidekick's.
         expect(outcome["alert"]["uuid"]).not_to(be_empty)
+
+
+def a_service(worker, namespace):
+    """As deploying makes one. The worker runs on the node itself, and the API server passes calls
+    on to pods alone: one has the address of the node."""
+    cluster.create(cluster.a_pod_manifest("on-the-node", namespace, hostNetwork=True))
+    pod = cluster.running_pod("on-the-node", namespace)
+    about = {"name": "falco-delete", "namespace": namespace}
+    ports = [{"port": 8080, "targetPort": worker.port}]
+    place = {"kind": "Pod", "name": "on-the-node", "namespace": namespace}
+    address = {"ip": pod["status"]["podIP"], "targetRef": place}
+    subset = {"addresses": [address], "ports": [{"port": worker.port}]}
+    cluster.create(
+        {"apiVersion": "v1", "kind": "Service", "metadata": about, "spec": {"ports": ports}},
+        {"apiVersion": "v1", "kind": "Endpoints", "metadata": about, "subsets": [subset]},
+    )
+
+
+with description("Falcosidekick's Kubeless output, to a worker") as self:
+    with before.each:
+        self.sidekick = None
+        self.served = Served("falco.notice.*")
+        self.served.begin()
+        self.worker = self.served.start_serving(HTTP_HOST="0.0.0.0")
+        a_service(self.worker, self.served.namespace)
+
+    with after.each:
+        finish(self)
+
+    with it("is a dry run, through the API server: it can send no token"):
+        send_to(
+            self,
+            KUBELESS_FUNCTION="falco-delete",
+            KUBELESS_NAMESPACE=self.served.namespace,
+            KUBELESS_PORT="8080",
+            KUBELESS_KUBECONFIG=os.environ["KUBECONFIG"],
+        )
+        cluster.create(cluster.a_pod_manifest("web", self.served.namespace))
+        pod = cluster.running_pod("web", self.served.namespace)
+        self.sidekick.take(recorded_alert(pod))
+
+        outcome = the_outcome(self)
+        expect(outcome["status"]).to(equal("would act"))
+        self.sidekick.says('Kubeless - Call Function "falco-delete" OK')
+        there = cluster.stored("pod", "web", self.served.namespace)
+        expect(there["metadata"]).not_to(have_key("deletionTimestamp"))
+
 
 with description("Falcosidekick's webhook output") as self:
     with before.each:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import nats
@@ -16,6 +17,7 @@ from mamba import after, before, description, it
 
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import Condition, not_run_unless
+from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
 from specs.support.real_cluster import (
     a_fake_node,
@@ -263,6 +265,40 @@ with description("On real Kubeless") as self:
             expect(roles["items"]).to(be_empty)
 
 
+with description("Falcosidekick's Kubeless output, on real Kubeless") as self:
+    with before.all:
+        self.namespace, self.directory = a_namespace(), tempfile.TemporaryDirectory()
+        self.pods = start_deployment(self.namespace, replicas=2)
+        rule = alert_about(self.pods[0])["rule"]
+        deploy(self.namespace, "isolate", "-e", f"RULES={rule}", "-e", "ISOLATE_DIRECTION=egress")
+        self.sidekick = Falcosidekick(
+            self.directory.name,
+            KUBELESS_FUNCTION="falco-isolate",
+            KUBELESS_NAMESPACE=self.namespace,
+            KUBELESS_PORT="8080",
+            KUBELESS_KUBECONFIG=os.environ["KUBECONFIG"],
+        )
+
+    with after.all:
+        self.sidekick.end()
+        remove(self.namespace, "isolate")
+        self.directory.cleanup()
+        delete_namespace(self.namespace)
+
+    with it(
+        "has the function isolate the pod of an alert of this rule, and no other, without NATS"
+    ):
+        self.sidekick.take({**alert_about(self.pods[1]), "rule": "Another rule"})
+        self.sidekick.take(alert_about(self.pods[0]))
+        policies = ("get", "networkpolicy", "-n", self.namespace, "-l", "falco/isolated")
+        eventually(lambda: kubectl_json(*policies)["items"] != [], 60)
+
+        (policy,) = kubectl_json(*policies)["items"]
+        uid = self.pods[0]["metadata"]["uid"]
+        expect(policy["metadata"]["labels"]["falco/isolated"]).to(equal(uid))
+        expect(policy["spec"]["policyTypes"]).to(equal(["Egress"]))
+
+
 not_run_unless(
     Condition(
         KUBELESS.holds and controller_at_work(),
@@ -270,3 +306,4 @@ not_run_unless(
     ),
     globals(),
 )
+not_run_unless(FALCOSIDEKICK, globals(), title="Falcosidekick")
