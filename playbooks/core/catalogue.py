@@ -85,6 +85,11 @@ def origin(name: str) -> str:
     return found.origin if found else f"playbooks/{name}.py"
 
 
+def typed(name: str) -> str:
+    """What is typed after ``-p`` for it: the file of one that is known by its file alone."""
+    return _files[name].origin if name in _files else name
+
+
 def containing(kind: str = "") -> List[Playbook]:
     """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released.
 

@@ -17,6 +17,7 @@ from playbooks.deployment.apply import set_up
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
 from playbooks.deployment.manifests.changes import OF_THE_LEDGER
+from playbooks.deployment.request import catalogue
 
 POLICY = "admission policy"
 
@@ -79,7 +80,10 @@ def _state(
     ]
     missing = _missing(cluster, wanted)
     if missing:
-        return Finding(POLICY, FAILED, f"there is no {', no '.join(missing)}", _SET_UP)
+        typed = catalogue.typed(playbook)
+        # One that -S knows by its file alone.
+        also = f" -p {typed}" if typed != playbook else ""
+        return Finding(POLICY, FAILED, f"there is no {', no '.join(missing)}", f"{_SET_UP}{also}")
     return None
 
 

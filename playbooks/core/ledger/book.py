@@ -392,9 +392,11 @@ class Book:
         self._counts.forget(limits.window, now)
         oldest = now.seconds - limits.recurring - GRAIN
         for pair, known in list(self._recurring.items()):
-            self._recurring[pair] = {uid: at for uid, at in known.items() if at > oldest}
-            if not self._recurring[pair]:
+            left = {uid: at for uid, at in known.items() if at > oldest}
+            if not left:
                 del self._recurring[pair]
+            elif len(left) < len(known):
+                self._recurring[pair] = left
         self._tainting = {n: at for n, at in self._tainting.items() if _age(at, now) < TAINTING}
         self._waiting = {p: at for p, at in self._waiting.items() if _age(at, now) < limits.window}
         self.undone = {uid: v for uid, v in self.undone.items() if now < Instant.parse(v["until"])}

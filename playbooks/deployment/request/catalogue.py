@@ -7,12 +7,30 @@ from pathlib import Path
 from typing import Optional
 
 from playbooks.core import catalogue
-from playbooks.core.catalogue import PACKAGE, containing, names, origin, own_names, summary
+from playbooks.core.catalogue import (
+    PACKAGE,
+    containing,
+    names,
+    origin,
+    own_names,
+    summary,
+    typed,
+)
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.errors import UsageError
 
-__all__ = ["PACKAGE", "containing", "load", "named", "names", "origin", "own_names", "summary"]
+__all__ = [
+    "PACKAGE",
+    "containing",
+    "load",
+    "named",
+    "names",
+    "origin",
+    "own_names",
+    "summary",
+    "typed",
+]
 
 
 def load(name: str) -> Playbook:
@@ -25,10 +43,10 @@ def load(name: str) -> Playbook:
         raise UsageError([f"{error}{meant}"]) from error
 
 
-def named(typed: str, beside: Optional[Path] = None) -> str:
+def named(given: str, beside: Optional[Path] = None) -> str:
     """The name of the playbook that was typed, which may be the path of its file or the
     distribution that has it. Raises UsageError."""
     try:
-        return catalogue.named(typed, beside)
+        return catalogue.named(given, beside)
     except InvalidSetting as error:
         raise UsageError([str(error)]) from error

@@ -154,7 +154,7 @@ def bootstrap(
             drops=drops,
             releases=Releases(settings[RELEASE_KEY.name], function.uid),
             metrics=metrics,
-            follow_ups=FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name]),
+            follow_ups=FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name], busy=busy),
             concurrency=settings["CONCURRENCY"],
             most=settings["MAX_DELIVERIES"],
             learned=watch.learned if watch is not None else lambda _: None,

@@ -25,6 +25,10 @@ with description("A playbook in a file") as self:
                 equal("acme-quarantine")
             )
             expect(catalogue.names()).to(contain("acme-quarantine", "delete"))
+            expect(catalogue.typed("acme-quarantine")).to(
+                equal(str(directory / "acme_quarantine.py"))
+            )
+            expect(catalogue.typed("delete")).to(equal("delete"))
             expect(catalogue.load("acme-quarantine").name).to(equal("acme-quarantine"))
             expect(catalogue.summary("acme-quarantine")).to(equal("Do what is done about it here."))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Optional, Set
+from typing import Callable, Optional, Set
 
 from playbooks.core.errors import PlaybookError, RetryableError
 from playbooks.core.outcome import FOLLOWS, NOT_KNOWN, FollowUp, Outcome, Status
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records.writer import Body, OutcomeWriter
+from playbooks.engines.worker.records.writer import LOOK, YIELDS, Body, OutcomeWriter
 
 # Actions that may wait to be looked at, and looks at the same time.
 MOST, AT_ONCE = 10_000, 2
@@ -23,11 +24,20 @@ PATIENCE, PAUSE = 60.0, 5.0
 
 class FollowUps:
     """``wait``: seconds from the time at which an action should be done to the one look at it, None
-    for no such look. What was not looked at when the worker ends is not looked at any more."""
+    for no such look. What was not looked at when the worker ends is not looked at any more.
+    ``busy``: whether alerts are being answered, which go first: a look asks the same API server.
+    """
 
     def __init__(
-        self, runtime: Runtime, writer: OutcomeWriter, metrics: Metrics, wait: Optional[float]
+        self,
+        runtime: Runtime,
+        writer: OutcomeWriter,
+        metrics: Metrics,
+        wait: Optional[float],
+        *,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._busy = busy
         self._runtime = runtime
         self._writer = writer
         self._metrics = metrics
@@ -82,7 +92,7 @@ class FollowUps:
         while True:
             last = every is None or loop.time() >= until
             try:
-                found = await loop.run_in_executor(self._pool, follow_up.look, last)
+                found = await loop.run_in_executor(self._pool, self._look, follow_up, last)
             except PlaybookError as error:
                 if not isinstance(error, RetryableError) or loop.time() > until + PATIENCE:
                     return _not_known(after, str(error))
@@ -92,6 +102,12 @@ class FollowUps:
                 return found
             # The last one is when the time is over.
             await asyncio.sleep(max(0.0, min(every or 0.0, until - loop.time())))
+
+    def _look(self, follow_up: FollowUp, last: bool) -> Optional[Outcome]:
+        since = time.monotonic()
+        while follow_up.every is None and self._busy() and time.monotonic() - since < YIELDS:
+            time.sleep(LOOK)
+        return follow_up.look(last)
 
 
 def _not_known(after: Outcome, why: str) -> Outcome:

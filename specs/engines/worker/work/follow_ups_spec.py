@@ -51,13 +51,13 @@ with description("Looking at what became of an action") as self:
     with before.each:
         self.writer, self.metrics, self.log = FakeWriter(), Metrics("fake"), io.StringIO()
 
-    def follow(self, *follow_ups, wait=0.0, seconds=0.2):
+    def follow(self, *follow_ups, wait=0.0, seconds=0.2, busy=lambda: False):
         """Begin, and wait for the end of it."""
         done = Outcome.acted("pod shop/web-0", "done", "done")
 
         async def go():
             runtime = Runtime("fake", FakeResponder())
-            looking = FollowUps(runtime, self.writer, self.metrics, wait)
+            looking = FollowUps(runtime, self.writer, self.metrics, wait, busy=busy)
             outcome = replace(done, follow_ups=follow_ups)
             looking.begin(BODY, outcome, event_id="FALCO:7", unique="FALCO-7-7")
             if looking._tasks:
@@ -117,6 +117,15 @@ with description("Looking at what became of an action") as self:
         expect([seen[0] for seen in self.writer.seen]).to(equal(["not-known"] * 3))
         expect(self.log.getvalue()).to(contain("it is not known what became of it: may not"))
         expect(self.looked("not-known")).to(equal(3))
+
+    with it("lets alerts go first, for a while"):
+        busy = [True, True, False]
+        look, often = Looks(SO), Looks(SO)
+        with patch.object(follow_ups, "LOOK", 0.001):
+            self.follow(FollowUp(look), busy=lambda: busy.pop(0))
+            self.follow(FollowUp(often, every=0.001, until=0.01), busy=lambda: 1 / 0)
+
+        expect((busy, look.told, often.told)).to(equal(([], [True], [False])))
 
     with it("waits for none of them, and names how many it leaves where the worker ends"):
         self.follow(FollowUp(Looks(SO), after=600.0), seconds=0.01)
