@@ -105,6 +105,17 @@ with description("falco-playbook undo") as self:
         node = self.cluster.known_nodes["node-1"]
         expect((said.code, node.unschedulable, len(node.taints))).to(equal((0, False, 0)))
 
+    with it("undoes what a step of a chain did, by the ledger of the chain"):
+        self.deployed = functions(("chain", "chain", "ops", "-e", "STEPS=isolate,cordon"))
+        for playbook, typed in ((isolate, POD), (cordon, NODE)):
+            self.contain(playbook, ("ops", "falco-chain-ledger"))
+            said = self.run(*typed)
+
+            expect((said.code, said.err.count("error"))).to(equal((0, 0)))
+        expect(self.cluster.policies).to(be_empty)
+        expect(self.cluster.known_nodes["node-1"].unschedulable).to(equal(False))
+        expect(list(self.ledgers.undone("ops", "falco-chain-ledger"))).to(contain(UID))
+
     with it("puts the undoing on record, as an Event of the object and its function"):
         self.contain(isolate)
         self.run(*POD)

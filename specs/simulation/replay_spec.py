@@ -37,6 +37,17 @@ with description("A replay of past alerts") as self:
         for name, reason in (("isolate", "isolated"), ("taint", "tainted")):
             expect(reasons(replayed(name, [a_body()]))).to(equal([reason]))
 
+    with it("runs the steps of a chain"):
+        found = replayed("chain", [a_body(uid="u-1")], STEPS="label,delete")
+
+        expect([(one.reason, one.uid) for one in found.answered]).to(equal([("chain-done", "u-1")]))
+
+    with it("knows which alerts a condition leaves out"):
+        given = [a_body(uid="u-1"), a_body(uid="u-2", rule="Another rule")]
+        found = replayed("delete", given, WHEN='alert.rule != "Another rule"')
+
+        expect(reasons(found)).to(equal(["deletion-accepted", "when-false"]))
+
     with it("keeps to what proves a pod: a name alone proves nothing"):
         expect(reasons(replayed("delete", [a_body(container_id=None)]))).to(equal(["unproven"]))
 

@@ -73,6 +73,16 @@ with description("Removing a playbook that contains something") as self:
 
             expect(self.remove(playbook.name).code).to(equal(1))
 
+    with it("is about all that the steps of a chain left"):
+        self.deploy("chain", "-e", "STEPS=isolate,taint")
+        self.contain_it("isolate")
+        self.contain_it("taint")
+        done = self.remove("chain")
+
+        expect(done.err).to(contain("pod shop/web-0", "node node-1", "nothing was removed"))
+        expect(self.remove("chain", "--release").code).to(equal(0))
+        expect(Book(self.store.text).contained).to(be_empty)
+
     with it("says when it would end by its TTL"):
         self.deploy("isolate", "-e", "ISOLATE_TTL=1h")
         self.contain_it("isolate", ISOLATE_TTL="1h")

@@ -4,7 +4,10 @@ up: what its steps do to a running pod, and what the API server holds it to."""
 from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
+from playbooks.commands.checks import admission_policy
+from playbooks.core import catalogue
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.support.admission import (
     an_account,
     in_force,
@@ -121,6 +124,18 @@ with description("The account of a chain") as self:
         ):
             expect(refusal_of(change)).to(contain(words))
         expect(passes(lambda: self.deleted(self.db, gracePeriodSeconds=2, **uid))).to(equal(True))
+
+    with it("is found by falco-playbook check to be held to its steps"):
+        place = (self.namespace, "falco-chain")
+        (found,) = admission_policy.look(
+            of_context(),
+            *place,
+            catalogue.load("chain"),
+            places=[self.namespace],
+            ledger=(self.namespace, "falco-chain-ledger"),
+        )
+
+        expect((found.status, found.says)).to(equal(("ok", found.says)))
 
     with it("may do nothing that only a step does which is not listed"):
         name = self.web["spec"]["nodeName"]
