@@ -204,14 +204,15 @@ class Playbook:
         spans: Optional[Spans] = None,
         *,
         remembers: bool = True,
+        chain: str = "",
     ) -> Tuple[Reaction, Responder]:
         """Its reaction, and what answers alerts with it. ``remembers``: a pod may be proven from
-        memory. Raises InvalidSetting."""
+        memory. ``chain``: the one whose step it is. Raises InvalidSetting."""
         acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
         reaction = self.build(settings, collaborators)
         return reaction, Responder(
             reaction,
-            guards.guards(Context(self.name, settings, collaborators, reaction)),
+            guards.guards(Context(self.name, settings, collaborators, reaction, chain)),
             collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),

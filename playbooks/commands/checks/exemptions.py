@@ -29,7 +29,8 @@ def look(
 ) -> List[Finding]:
     """``environment``: of the function. Raises PlaybookError."""
     pods = _counts_pods(environment)
-    guard = Exemptions(playbook.name, MemoryCluster(), pods=pods)
+    steps = playbook.runs(environment)
+    guard = Exemptions(playbook.name, MemoryCluster(), pods=pods, others=steps)
     now = SystemClock().now()
     standing, without_effect = [], []
     for what, given in _annotated(cluster, pods=pods):

@@ -134,8 +134,8 @@ class Chain(Playbook):
             ledger=collaborators.ledger,
         )
 
-    @staticmethod
     def _wired(
+        self,
         playbook: Playbook,
         settings: Settings,
         collaborators: ClusterCollaborators,
@@ -147,7 +147,7 @@ class Chain(Playbook):
             of_step = replace(
                 collaborators, ledger=LedgerOfStep(collaborators.ledger, playbook.name)
             )
-            return playbook.wired(settings, of_step, spans, remembers=False)
+            return playbook.wired(settings, of_step, spans, remembers=False, chain=self.name)
         beside = _WithoutCluster(
             collaborators.clock, collaborators.own_pod, collaborators.conditions
         )

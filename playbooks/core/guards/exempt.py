@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Mapping, Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.guards.guard import Case, Context, Guard
@@ -22,13 +22,15 @@ class Exemptions(Guard):
     """Nothing of a namespace whose annotation ``falco/exempt`` names the playbook.
 
     It counts until ``falco/exempt-until`` (RFC 3339, at most 7 days away). Read from the API, never
-    from the alert. ``pods``: the annotations of a pod count too. Those of a node never do: whoever
+    from the alert. ``others``: further names of the playbook: that of the chain whose step it is.
+    ``pods``: the annotations of a pod count too. Those of a node never do: whoever
     took it over can write them.
     """
 
     playbook: str
     cluster: Cluster
     pods: bool
+    others: Tuple[str, ...] = ()
 
     REASONS = ("exempt",)
     SETTINGS = (
@@ -44,7 +46,9 @@ class Exemptions(Guard):
 
     @classmethod
     def of(cls, context: Context) -> Exemptions:
-        return cls(context.playbook, context.acting.cluster, context.settings["EXEMPT_PODS"])
+        others = (context.chain,) if context.chain else ()
+        pods = context.settings["EXEMPT_PODS"]
+        return cls(context.playbook, context.acting.cluster, pods, others)
 
     def of_action(self, case: Case, action: Action) -> Answer:
         remarks = []
@@ -69,7 +73,7 @@ class Exemptions(Guard):
         """The refusal, or why the annotation does not count; neither where there is none. ``what``
         has these annotations."""
         listed = names(given.get(EXEMPT, ""))
-        if self.playbook not in listed and "*" not in listed:
+        if not {self.playbook, *self.others, "*"} & set(listed):
             return PASSED
         until = instant_or_none(given.get(UNTIL, ""))
         if until is None:

@@ -33,12 +33,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Context:
-    """What a guard is made of: the playbook that it belongs to, wired."""
+    """What a guard is made of: the playbook that it belongs to, wired. ``chain``: the name of the
+    one whose step it is, or empty."""
 
     playbook: str
     settings: Settings
     collaborators: Collaborators
     reaction: Reaction
+    chain: str = ""
 
     @property
     def acts(self) -> bool:

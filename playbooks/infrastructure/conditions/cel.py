@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timezone
-from typing import Any, Callable, Hashable, Mapping, Optional
+from typing import Any, Callable, Dict, Hashable, Mapping, Optional
 
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.pod import Pod
@@ -22,6 +22,9 @@ MISSING = (
 )
 
 _ABSENT = (None, "<NA>")
+
+# Judgements that are remembered, and characters of what they are of, at most.
+MOST, LONGEST = 1000, 1000
 
 
 def condition(text: str) -> Condition:
@@ -37,7 +40,8 @@ def condition(text: str) -> Condition:
     # It writes values of alerts into its log.
     log = logging.getLogger("celpy")
     log.propagate = False
-    log.addHandler(logging.NullHandler())
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     environment = celpy.Environment()
     try:
         tree = environment.compile(text)
@@ -57,12 +61,27 @@ class CelCondition(Condition):
     def __init__(self, program: Any, named: Any) -> None:
         self._program = program
         self._named = named
+        # What was found of the alert alone, by what it looks at: thousands may be alike.
+        self._known: Dict[Hashable, Judgement] = {}
 
     @property
     def names_pod(self) -> bool:
         return bool(self._named.pod)
 
     def judge(self, alert: Alert, pod: Optional[Pod] = None) -> Judgement:
+        if pod is not None:
+            return self._judged(alert, pod)
+        seen = self.seen(alert)
+        found = self._known.get(seen)
+        if found is None:
+            found = self._judged(alert, None)
+            if len(repr(seen)) <= LONGEST:
+                if len(self._known) >= MOST:
+                    self._known.clear()
+                self._known[seen] = found
+        return found
+
+    def _judged(self, alert: Alert, pod: Optional[Pod]) -> Judgement:
         try:
             given = {
                 "alert": self._alert(alert),

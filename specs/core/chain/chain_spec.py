@@ -246,6 +246,16 @@ with description("A chain") as self:
         expect([outcome.reason for outcome in outcomes]).to(equal(["chain-done", "owner-limit"]))
         expect(outcomes[1].waits).to(be_above(0))
 
+    with it("spares what is exempted from it, or from the step"):
+        for name, acted in (("chain", []), ("delete", ["label"]), ("isolate", ["label", "delete"])):
+            exempt = {"falco/exempt": name, "falco/exempt-until": str(after(NOW, 60))}
+            namespace = a_namespace("shop", exempt)
+            self.cluster = InMemoryCluster(namespace, a_pod(), a_ready_node("node-1"))
+            outcome = self.answer("label,delete")
+
+            found = [step for step, status, _ in told(outcome) if status == "acted"]
+            expect((name, found)).to(equal((name, acted)))
+
     with it("changes nothing in a dry run, and says of each step what it would do"):
         outcome = self.answer("label,cordon,delete", DRY_RUN="true")
 

@@ -32,6 +32,15 @@ def holds(text, alert=None, pod=None):
     return told(text, alert, pod).holds
 
 
+class Counting:
+    def __init__(self, program, asked):
+        self.program, self.asked = program, asked
+
+    def evaluate(self, given):
+        self.asked.append(given)
+        return self.program.evaluate(given)
+
+
 def refusal(text):
     try:
         condition(text)
@@ -286,6 +295,17 @@ with description("A condition") as self:
             thread.join()
 
         expect(wrong).to(equal([]))
+
+    with it("remembers what it found of the alert alone, and never of more than it looks at"):
+        guard = condition('fields["a"] == "1"')
+        asked = []
+        program = guard._program
+        guard._program = Counting(program, asked)
+        for text in ("1", "1", "2", "1", "x" * 5000, "x" * 5000):
+            expect(guard.judge(an_alert({"a": text, "b": text})).holds).to(equal(text == "1"))
+
+        expect(len(asked)).to(equal(4))
+        expect(len(str(guard._known))).to(be_below(1000))
 
     with it("sees the same in alerts that have what it looks at in common"):
         guard = condition('fields["a"] == "1" && alert.source == "x"')
