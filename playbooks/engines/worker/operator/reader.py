@@ -22,6 +22,9 @@ BATCH, WAIT = 250, 5.0
 # is read, and one that stays, whose name the next reading may need.
 INACTIVE, STAYS = 30, 10
 
+# Seconds until the names of those that stay are tried again.
+PAUSE = 1.0
+
 # Where a consumer of the name is there that differs: status and err_code of the servers' versions
 # (JSConsumerCreateErrF of nats-server's errors.json).
 TAKEN_STATUS, TAKEN_CODE = 400, 10012
@@ -45,8 +48,7 @@ async def batches(
 
     Raises Unusable or ApiError.
     """
-    inactive = INACTIVE if remove else STAYS
-    name = await _made(jetstream, stream, subject, start, inactive)
+    name = await _made(jetstream, stream, subject, start, stays=not remove)
     try:
         while True:
             batch = await _batch(connection, f"{stream}.{name}", deadline)
@@ -60,20 +62,30 @@ async def batches(
 
 
 async def _made(
-    jetstream: JetStream, stream: str, subject: str, start: Mapping[str, Any], inactive: int
+    jetstream: JetStream, stream: str, subject: str, start: Mapping[str, Any], *, stays: bool
 ) -> str:
     """The name of a consumer that nobody else reads with at the moment."""
-    names = random.sample(jetstream.readers, len(jetstream.readers))
+    inactive, tries = (STAYS, STAYS) if stays else (INACTIVE, 1)
+    for left in reversed(range(tries)):
+        for name in random.sample(jetstream.readers, len(jetstream.readers)):
+            if await _added(jetstream, stream, _consumer(name, subject, start, inactive)):
+                return name
+        await asyncio.sleep(PAUSE if left else 0)
     # Where all are in use: not every user may have more.
-    for name in (*names, f"falco-reader-{secrets.token_hex(4)}"):
-        try:
-            await jetstream.add_consumer(stream, _consumer(name, subject, start, inactive))
-            return name
-        except ApiError as error:
-            taken = error.status == TAKEN_STATUS or error.code == TAKEN_CODE
-            if name not in names or not taken:
-                raise
-    raise AssertionError
+    name = f"falco-reader-{secrets.token_hex(4)}"
+    await jetstream.add_consumer(stream, _consumer(name, subject, start, inactive))
+    return name
+
+
+async def _added(jetstream: JetStream, stream: str, consumer: ConsumerConfig) -> bool:
+    """False where one of this name is there that differs."""
+    try:
+        await jetstream.add_consumer(stream, consumer)
+        return True
+    except ApiError as error:
+        if error.status == TAKEN_STATUS or error.code == TAKEN_CODE:
+            return False
+        raise
 
 
 async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
