@@ -28,6 +28,9 @@ _ACCESS = "configure users in NATS (docs/nats.md); only the publisher may publis
 _FIELDS = "add k8s.pod.uid and container.id to Falco's append_output, as docs/engines.md shows"
 _RENAMED = "take out what renames them, or deploy the playbook with a topic (-t) that matches"
 _GUARDS = "change these settings or the topics, unless that is what you want (docs/guards.md)"
+_TRIGGER = (
+    "trigger a rule of Falco, or publish a test alert on NATS (docs/try-it.md), and check again"
+)
 _NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
@@ -99,7 +102,7 @@ def _alerts(cluster: ClusterObjects, line: Mapping[str, Any]) -> List[Finding]:
     ]
     if not line["read"]:
         said = f"there is no alert of the last {HOURS} hours to check"
-        found = Finding(IDENTITY, WARNING, said, "trigger a rule of Falco, and check again")
+        found = Finding(IDENTITY, WARNING, said, _TRIGGER)
         return [*renamed, found]
     hostname = evaluated(HOSTNAME, lambda: [_hostname(cluster, line)])
     return [*renamed, _identity(line), *hostname, *_answered(line)]
