@@ -22,7 +22,8 @@ from playbooks.commands.targets.ledgers import (
     looked_in,
 )
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.containment.containment import Containment, Target
+from playbooks.core.cluster.pod import kind_of
+from playbooks.core.containment.containment import NODE, POD, Containment, Target
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
@@ -43,7 +44,7 @@ from playbooks.infrastructure import ledger as ledgers
 # Reasons for which the object is now as it was before.
 _DONE = ("undone", "nothing-to-undo")
 
-_OBJECT = re.compile(r"(pod|node)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
+_OBJECT = re.compile(r"([a-z]+)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
 
 
 @command("undo pod/web-1 -n shop -A", "undo node/worker-3 -A", "undo node/worker-3 --ledger off")
@@ -69,15 +70,15 @@ def undo(
     ledger: str,
     all_namespaces: bool,
 ) -> int:
-    """Release an isolated pod, or remove the taint of a node.
+    """Release an isolated pod, remove the taint of a node, or scale a workload back.
 
-    OBJECT is pod/NAME, in the namespace of -n, or node/NAME. The playbook leaves the object alone
-    for the next 30 minutes.
+    OBJECT is pod/NAME or deployment/NAME, in the namespace of -n, or node/NAME. The playbook
+    leaves the object alone for the next 30 minutes.
     """
     which.check(*_problems(target, which.playbook), *ledger_problems(ledger), required=False)
     kind, _, name = target.partition("/")
-    namespace = "" if kind == "node" else which.namespace or session.cluster.current_namespace()
-    target_ref = TargetRef("undo", kind.capitalize(), name, namespace, "")
+    namespace = "" if kind == NODE else which.namespace or session.cluster.current_namespace()
+    target_ref = TargetRef("undo", kind_of(kind), name, namespace, "")
     by = by or in_pod.who(session.cluster)
     reach = session.reach()
 
@@ -93,13 +94,21 @@ def undo(
 
 
 def _problems(target: str, playbook: str) -> List[str]:
-    if not _OBJECT.fullmatch(target):
-        return [f"{target!r} cannot be undone, expected pod/NAME or node/NAME"]
     kind = target.partition("/")[0]
+    kinds = {each: None for one in catalogue.containing() for each in _kinds(one)}
+    if not _OBJECT.fullmatch(target) or kind not in kinds:
+        ordered = sorted(kinds, key=lambda each: (each not in (POD, NODE), each != POD, each))
+        expected = " or ".join(f"{each}/NAME" for each in ordered)
+        return [f"{target!r} cannot be undone, expected {expected}"]
     known = [each.name for each in catalogue.containing(kind)]
     if playbook in ("", *known):
         return []
     return [f"-p is {playbook!r}, expected {' or '.join(known)} for a {kind}"]
+
+
+def _kinds(playbook: Playbook) -> Tuple[str, ...]:
+    containment = playbook.reaction.CONTAINMENT
+    return containment.KINDS if containment else ()
 
 
 def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Playbook]:

@@ -7,20 +7,24 @@ from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.outcome import Outcome, TargetRef
 
 
-def target_ref(verb: str, target: Union[Pod, Node]) -> TargetRef:
+def target_ref(verb: str, target: Union[Pod, Node, Scalable]) -> TargetRef:
     if isinstance(target, Node):
         return TargetRef(verb, "Node", target.name, "", target.uid)
+    if isinstance(target, Scalable):
+        return TargetRef(verb, target.kind, target.name, target.namespace, target.uid)
     return TargetRef(verb, "Pod", target.name, target.namespace, target.uid)
 
 
 @dataclass(frozen=True)
 class Action:
     """``verb`` is the code of the action (``delete``), ``message`` says it in words after
-    "would". ``pod`` is the alert's, ``node`` the one that is changed. ``why``: what was found out
-    on the way. ``carry_out`` does it, and raises a PlaybookError.
+    "would". ``pod`` is the alert's, ``node`` or ``workload`` the one that is changed. ``why``: what
+    was found out on the way. ``pods``: how many of its workload's pods it ends. ``carry_out`` does
+    it, and raises a PlaybookError.
     """
 
     verb: str
@@ -31,17 +35,19 @@ class Action:
     node: Optional[Node] = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     why: Tuple[str, ...] = ()
+    workload: Optional[Scalable] = None
+    pods: int = 1
 
     @property
     def uid(self) -> str:
         """The uid of the object that is changed; empty where it is none of the cluster's."""
-        changed = self.node or self.pod
+        changed = self.node or self.workload or self.pod
         return changed.uid if changed else ""
 
     @property
     def target_ref(self) -> Optional[TargetRef]:
         """The object that is changed; None where it is none of the cluster's."""
-        changed = self.node or self.pod
+        changed = self.node or self.workload or self.pod
         return target_ref(self.verb, changed) if changed else None
 
     def would(self) -> Outcome:

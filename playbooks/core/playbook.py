@@ -116,7 +116,7 @@ class Playbook:
     @property
     def remembers(self) -> bool:
         """Whether a pod that an engine remembers may prove what it does."""
-        return self.reaction.TARGETS == "pods"
+        return self.reaction.VIEW and self.reaction.TARGETS == "pods"
 
     @property
     def settings(self) -> Tuple[Setting, ...]:

@@ -27,6 +27,7 @@ from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
+from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
@@ -236,8 +237,9 @@ class Cluster(ABC):
 
     @abstractmethod
     def evict_pod(self, pod: Pod) -> None:
-        """Evict exactly this pod, with its own grace period. Raises NotFound, NotTheSameObject when
-        its uid changed, or Throttled where a PodDisruptionBudget does not allow it now."""
+        """Evict exactly this pod as it was read, with its own grace period. Raises NotFound,
+        NotTheSameObject when its uid changed, Conflict when it was written since, or Throttled
+        where a PodDisruptionBudget does not allow it now."""
 
     @abstractmethod
     def patch_pod(
@@ -292,6 +294,15 @@ class Cluster(ABC):
     @abstractmethod
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """Raises NotFound."""
+
+    @abstractmethod
+    def scale(self, workload: Scalable, replicas: int) -> None:
+        """Set how many pods exactly this workload wants, as it was read. Raises NotFound, or
+        Conflict when it was written, or replaced by another, since."""
+
+    @abstractmethod
+    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
+        """Its HorizontalPodAutoscalers."""
 
     @abstractmethod
     def network_policies(

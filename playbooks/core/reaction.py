@@ -31,6 +31,7 @@ class Reaction(ABC):
     """Answers one alert with one prescribed action, and declares what it takes to do so.
 
     ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``; empty where nothing.
+    ``VIEW``: whether pods that a worker remembers are of use to it.
     ``KINDS``: the kinds of the objects that it may change, where these are others than pods alone,
     or nodes alone.
     ``SETTINGS``, ``PERMISSIONS``: its own, beside those that the guards need.
@@ -45,6 +46,7 @@ class Reaction(ABC):
     """
 
     TARGETS: str = ""
+    VIEW: bool = True
     KINDS: Tuple[str, ...] = ()
     SETTINGS: Tuple[Setting, ...] = ()
     PERMISSIONS: Tuple[Permission, ...] = ()
@@ -79,7 +81,7 @@ class Reaction(ABC):
     def decides_from_memory(self) -> bool:
         """Whether a pod that is remembered may prove what it does: then what it changes is the pod,
         and the API server refuses that where the pod was written since."""
-        return self.TARGETS == "pods"
+        return self.VIEW and self.TARGETS == "pods"
 
     @property
     def counts_by_owner(self) -> bool:

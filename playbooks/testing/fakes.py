@@ -238,7 +238,7 @@ class InMemoryCluster(MemoryCluster):
 
 _WRITES = (
     *("delete_pod", "evict_pod", "patch_pod", "patch_node", "create_network_policy"),
-    *("replace_network_policy", "delete_network_policy"),
+    *("scale", "replace_network_policy", "delete_network_policy"),
 )
 
 

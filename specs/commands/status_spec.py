@@ -5,13 +5,16 @@ from mamba import before, description, it
 
 from playbooks import isolate
 from playbooks.core import settings
+from playbooks.core.containment.scaling import ScaleNote
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book, Request
+from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
 from playbooks.deployment.removal.reach import Reach
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock
 from playbooks.testing import (
     FixedClock,
@@ -190,6 +193,28 @@ with description("falco-playbook status") as self:
         isolate.playbook.build(chosen, some_collaborators(cluster)).run(an_alert())
 
         expect(self.status(reach=at)).to(contain("contained:      pod shop/web-0 until 20"))
+
+    with it("shows what stands in the ledger alone, too"):
+        self.cluster = a_cluster(playbook="scale", pods=("falco-scale-1",), kind=Worker)
+        at = reach(a_pod())
+        workload = {
+            "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "shop", "uid": "d", "resourceVersion": "1"},
+            "spec": {"replicas": 0},
+        }
+        at("").cluster.put(workload)
+        note = ScaleNote(3, 0).to_notes()
+        target = Contained("d", "deployment", "shop", "web", note)
+        store = InMemoryLedger()
+        StoredLedger(store).contain(target)
+        cluster = at("").cluster
+
+        def there(_context):
+            return Reach(FixedClock(), cluster, lambda place: store)
+
+        expect(self.status(reach=there)).to(
+            contain("contained:      deployment shop/web, no end\n")
+        )
 
     with it("shows the others where the contained objects may not be listed"):
         self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)

@@ -5,7 +5,7 @@ from playbooks import drain
 from playbooks.core.containment.draining import Draining
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.containment.undo import Undo
-from playbooks.core.errors import Refused, Throttled
+from playbooks.core.errors import Conflict, Refused, Throttled
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import admission_policies
@@ -106,6 +106,11 @@ with description("Draining a node") as self:
         self.cluster.put(a_pod())
 
         expect(answer(self.cluster).message).to(equal("drained node node-1: 3 pods evicted"))
+
+    with it("evicts a pod that was written meanwhile"):
+        self.cluster.failures["evict_pod"] = [Conflict("written")]
+
+        expect(answer(self.cluster).message).to(equal("drained node node-1: 2 pods evicted"))
 
     with it("answers a host alert where it may"):
         expect(answer(self.cluster, a_host_alert()).message).to(contain("DRAIN_HOST is false"))

@@ -23,11 +23,13 @@ from expects import (
     raise_error,
 )
 
+from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node, Taint
 from playbooks.core.cluster.pod import Owner, Pod, Workload
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
+from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.errors import (
     AlreadyExists,
@@ -202,6 +204,49 @@ def does_not_delete_a_remembered_pod_that_was_written_since(world: World) -> Non
 
     _raises(Conflict, lambda: world.cluster.delete_pod(remembered, grace_period_seconds=1))
     expect(_stored(world, remembered).uid).to(equal(remembered.uid))
+
+
+def evicts_a_pod(world: World) -> None:
+    pod = world.pod()
+    world.cluster.evict_pod(pod)
+
+    _raises(NotFound, lambda: _stored(world, pod))
+    _raises(NotFound, lambda: world.cluster.evict_pod(pod))
+
+
+def does_not_evict_a_pod_of_another_uid(world: World) -> None:
+    pod = world.pod()
+    other = Pod(_changed(pod, uid=NOBODY))
+
+    _raises(NotTheSameObject, lambda: world.cluster.evict_pod(other))
+    expect(_stored(world, pod).uid).to(equal(pod.uid))
+
+
+def does_not_evict_a_pod_that_was_written_since(world: World) -> None:
+    pod = world.pod()
+    _labelled(world, pod, "since")
+
+    _raises(Conflict, lambda: world.cluster.evict_pod(pod))
+    expect(_stored(world, pod).uid).to(equal(pod.uid))
+
+
+def scales_a_workload_as_it_was_read(world: World) -> None:
+    owner, _ = world.workload("ReplicaSet", 2)
+
+    def read() -> Scalable:
+        return Scalable(owner.kind, world.cluster.owner(owner, namespace=world.namespace))
+
+    before = read()
+    # Its controller writes its status meanwhile.
+    until_written(lambda: world.cluster.scale(read(), 1))
+
+    expect((before.replicas, read().replicas)).to(equal((2, 1)))
+    _raises(Conflict, lambda: world.cluster.scale(before, 0))
+    expect(read().replicas).to(equal(1))
+
+
+def lists_autoscalers(world: World) -> None:
+    expect(world.cluster.autoscalers(world.namespace)).to(equal([]))
 
 
 def sets_labels_and_annotations(world: World) -> None:

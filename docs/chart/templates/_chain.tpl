@@ -3,22 +3,22 @@
 {"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_CREDENTIALS", "NOTIFY_URLS", "SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": true, "places": ["default"]}
 {{- end }}
 {{- define "falco-playbooks.chain.rules" -}}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
 {{- if and (not .place) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
 {{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
 {{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]}
 {{- end }}
 {{- if and (eq .place "default") (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -36,31 +36,31 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_URL") (list "" "off"))) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -146,6 +146,21 @@
 {{- end }}
 {{- if and (eq .place "default") (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets/scale"], "verbs": ["patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets/scale"], "verbs": ["patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
 {{- end }}
 {{- end }}
 {{- define "falco-playbooks.chain.objects" -}}
@@ -239,6 +254,8 @@ data:
   LABEL_ANY: {{ dig "LABEL_ANY" "false" .env | toString | nospace | toJson }}
   NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}
   PROTECTED_NAMESPACES: {{ dig "PROTECTED_NAMESPACES" "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*" .env | toString | nospace | toJson }}
+  SCALE_TO: {{ dig "SCALE_TO" "0" .env | toString | nospace | toJson }}
+  SCALE_TTL: {{ include "falco-playbooks.seconds" (dig "SCALE_TTL" "off" .env) | toJson }}
   STEPS: {{ dig "STEPS" "" .env | toString | nospace | toJson }}
   TAINT_EFFECT: {{ dig "TAINT_EFFECT" "NoSchedule" .env | toString | nospace | toJson }}
   TAINT_KEY: {{ dig "TAINT_KEY" "falco/alert" .env | toString | nospace | toJson }}
@@ -438,6 +455,63 @@ spec:
     namespace: {{ .namespace }}
     parameterNotFoundAction: Allow
   policyName: falco-playbook-chain-calico-networkpolicies-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-deployments-scale.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-deployments-scale
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-statefulsets-scale.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-statefulsets-scale
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-replicasets-scale.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-replicasets-scale
   validationActions:
   - Deny
 {{- end }}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from playbooks.commands.checks.rights import namespaces
 from playbooks.commands.deployed import environment_of, is_worker, topics
@@ -10,6 +10,7 @@ from playbooks.commands.options import Session
 from playbooks.commands.targets import pushed
 from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger import limits
@@ -18,6 +19,8 @@ from playbooks.core.ledger.limits import Limits
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.removal.contained import Held, of_function
+from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.this_pod import SystemClock
 
@@ -78,18 +81,29 @@ def contained(session: Session, function: Manifest) -> Document:
         return {"contained": [], "contained_error": ""}
     places = tuple(filter(None, namespaces(environment_of(function))))
     try:
-        cluster = session.reach().cluster
-        found = [
-            containment.of(each, cluster, each.annotations)
-            for containment in containments
-            for each in containment.listed(cluster, places)
-        ]
+        reach = session.reach()
+        found: List[Union[Containment, Held]] = []
+        for each in containments:
+            if not each.IN_LEDGER_ONLY:
+                listed = each.listed(reach.cluster, places)
+                left = (each.of(target, reach.cluster, target.annotations) for target in listed)
+                found += [one for one in left if one.there]
+        if any(each.IN_LEDGER_ONLY for each in containments):
+            found += _in_ledger(session, function, reach)
     except PlaybookError as error:
         return {"contained": None, "contained_error": str(error)}
     objects: List[Dict[str, str]] = [
-        {"object": str(each.target), "until": str(each.until or "")} for each in found if each.there
+        {"object": str(each.target), "until": str(each.until or "")} for each in found
     ]
     return {"contained": objects, "contained_error": ""}
+
+
+def _in_ledger(session: Session, function: Manifest, reach: Reach) -> List[Held]:
+    """What stands nowhere else. Raises a PlaybookError."""
+    metadata = function["metadata"]
+    containing = of_function(session.cluster, metadata["name"], metadata["namespace"], reach)
+    held = containing.held() if containing else []
+    return [each for each in held if each.containment.IN_LEDGER_ONLY]
 
 
 def _status(deployment: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -81,7 +81,7 @@ class Changes:
     @property
     def in_place(self) -> bool:
         """Whether it changes objects that are there, and neither makes nor deletes any."""
-        return self.operations == (UPDATE,)
+        return self.operations == (UPDATE,) and "/" not in self.resource
 
     def also(self, *rules: Rule) -> Changes:
         return replace(self, rules=(*self.rules, *rules))

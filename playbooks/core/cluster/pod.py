@@ -30,6 +30,16 @@ _APIS = {
 }
 
 
+def api_of(kind: str) -> str:
+    """The API of a kind of Kubernetes' own."""
+    return _APIS.get(kind, "v1")
+
+
+def kind_of(word: str) -> str:
+    """The kind that a person types in lower case: ``StatefulSet``."""
+    return next((kind for kind in _APIS if kind.lower() == word), word.capitalize())
+
+
 @dataclass(frozen=True)
 class Owner:
     """The controller of a pod, as the pod names it: whoever may write the pod can name any.

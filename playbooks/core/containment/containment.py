@@ -1,4 +1,4 @@
-"""What a playbook leaves on a pod or a node for a time, as undo and expiry see it."""
+"""What a playbook leaves on a target for a time, as undo and expiry see it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Callable, ClassVar, Dict, List, Optional, Sequence, Tuple, Un
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import all_names, matches_any
 
-Target = Union[Pod, Node]
+Target = Union[Pod, Node, Scalable]
 
 # Kinds of targets, as people type them.
 POD, NODE = "pod", "node"
@@ -32,13 +33,15 @@ class Containment(ABC):
     ``KINDS``: of targets, as in ``falco-playbook undo pod/NAME``. ``KEYS``: of its notes,
     which are annotations too. ``NOTHING``: what is
     said after the name of a target on which nothing is left (``is not isolated``). ``EXPIRED``: the
-    reason code of an expiry.
+    reason code of an expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the target, by which that
+    could be found.
     """
 
     KINDS: ClassVar[Tuple[str, ...]]
     KEYS: ClassVar[Tuple[str, ...]]
     NOTHING: ClassVar[str]
     EXPIRED: ClassVar[str]
+    IN_LEDGER_ONLY: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -162,6 +165,8 @@ def contained(target: Target, notes: Notes) -> Contained:
     """What the ledger remembers of a target."""
     if isinstance(target, Pod):
         return Contained(target.uid, POD, target.namespace, target.name, notes)
+    if isinstance(target, Scalable):
+        return Contained(target.uid, target.kind.lower(), target.namespace, target.name, notes)
     return Contained(target.uid, NODE, "", target.name, notes)
 
 
@@ -169,4 +174,7 @@ def undo_command(target: Target) -> str:
     """What a person types to release it."""
     if isinstance(target, Pod):
         return f"falco-playbook undo pod/{target.name} -n {target.namespace} -A"
+    if isinstance(target, Scalable):
+        of_kind = f"{target.kind.lower()}/{target.name}"
+        return f"falco-playbook undo {of_kind} -n {target.namespace} -A"
     return f"falco-playbook undo node/{target.name} -A"

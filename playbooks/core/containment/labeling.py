@@ -9,7 +9,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.node import Node
-from playbooks.core.containment import draining, isolation, tainting
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment import draining, isolation, scaling, tainting
 from playbooks.core.containment.containment import (
     NODE,
     POD,
@@ -36,7 +37,7 @@ MARK = "true"
 RESERVED = frozenset(
     (
         *(NOTED, LABEL, network_policy.LABEL, *isolation.KEYS),
-        *(*tainting.Tainting.KEYS, CORDONED, *draining.Draining.KEYS),
+        *(*tainting.Tainting.KEYS, CORDONED, *draining.Draining.KEYS, *scaling.Scaling.KEYS),
         *(exempt.EXEMPT, exempt.UNTIL, exempt.REASON, protected.PROTECTED_OWNERS),
     )
 )
@@ -217,7 +218,7 @@ def write(cluster: Cluster, target: Target, labels: Patch, annotations: Patch) -
     """Raises NotFound, or Conflict where the target was written since it was read."""
     if isinstance(target, Node):
         cluster.patch_node(target, spec={}, labels=labels, annotations=annotations)
-    else:
+    elif isinstance(target, Pod):
         cluster.patch_pod(target, labels=labels, annotations=annotations)
 
 

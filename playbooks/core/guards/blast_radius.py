@@ -78,8 +78,9 @@ class BlastRadius(Guard):
             uid=action.uid,
             namespace=action.pod.namespace if action.pod else "",
             alert_time=case.alert.time,
-            workload=str(workload) if workload else "",
-            replicas=workload.replicas if workload else None,
+            workload=str(workload) if workload and self._reaction.counts_by_owner else "",
+            pods=action.pods,
+            replicas=_replicas(action, workload),
             node=action.node.name if action.node and self._reaction.keeps_pods_away else "",
             tainted=self._counted(action),
             spare=self._spare(action),
@@ -90,9 +91,11 @@ class BlastRadius(Guard):
         )
 
     def _workload(self, action: Action) -> Optional[Workload]:
-        pod, counted = action.pod, self._reaction.counts_by_owner and not action.node
-        limited = self._limits.per_owner is not None or self._limits.again is not None
-        if not limited or not counted or pod is None or pod.owner is None:
+        pod, limits = action.pod, self._limits
+        counted = limits.per_owner is not None and self._reaction.counts_by_owner
+        if action.node or pod is None or pod.owner is None:
+            return None
+        if not counted and limits.again is None:
             return None
         return self._cluster.workload(pod.owner, namespace=pod.namespace)
 
@@ -106,6 +109,12 @@ class BlastRadius(Guard):
             return None
         others = others_that_take_pods(action.node, self._cluster.nodes(), self._reaction)
         return tuple(node.name for node in others)
+
+
+def _replicas(action: Action, workload: Optional[Workload]) -> Optional[int]:
+    if workload is not None and action.workload is not None:
+        return action.workload.replicas
+    return workload.replicas if workload else None
 
 
 def _maker(pod: Pod, workload: Workload) -> str:

@@ -36,7 +36,8 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Request:
-    """One action that asks for a place. ``workload`` and ``replicas``: what the pod belongs to.
+    """One action that asks for a place. ``workload`` and ``replicas``: what the pod belongs to;
+    ``pods``: how many of its pods the action ends.
 
     ``node``: the one to be contained, ``tainted`` those that are, ``spare`` the others that take
     pods; None: that does not matter. ``released``: a person let the alert go on. ``urgent``: the
@@ -58,6 +59,7 @@ class Request:
     rule: str = ""
     maker: str = ""
     step: str = ""
+    pods: int = 1
 
 
 class Book:
@@ -303,8 +305,10 @@ class Book:
         most, owner = _most(request, limits), (request.namespace, mark(request.workload))
 
         def fits(sums: Sums) -> bool:
-            return most is None or sums.number(*owner) < most
+            return most is None or sums.number(*owner) + request.pods <= most
 
+        if most is not None and request.pods > most:
+            return self._too_many_at_once(request, most)
         if fits(self._counts.sums):
             return None
         said = (
@@ -315,6 +319,17 @@ class Book:
         wait = self._counts.until(fits, limits.window, now)
         facts = self._waits("/".join(owner), now)
         return Answer.refused("owner-limit", _when(said, wait), held=True, waits=wait, **facts)
+
+    @staticmethod
+    def _too_many_at_once(request: Request, most: int) -> Optional[Answer]:
+        """No window ever allows it, but a person may."""
+        if request.released:
+            return None
+        said = (
+            f"{request.pods} of the pods of {_workload(request)} would go, at most {most}"
+            " (MAX_PER_OWNER)"
+        )
+        return Answer.refused("owner-limit", said, held=True)
 
     def _again(self, request: Request) -> int:
         """How many other pods of the same controller the same rule was acted upon for."""

@@ -9,6 +9,7 @@ import re
 from typing import Any, Dict, Optional
 
 from playbooks.core.cluster.permissions import account
+from playbooks.core.cluster.pod import api_of
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain
@@ -92,7 +93,7 @@ def _name(target_ref: TargetRef, now: Instant) -> str:
 
 def _regarding(target_ref: TargetRef) -> Dict[str, str]:
     found = {
-        "apiVersion": "v1",
+        "apiVersion": api_of(target_ref.kind),
         "kind": target_ref.kind,
         "name": target_ref.name,
         "uid": target_ref.uid,

@@ -6,7 +6,19 @@ import json
 import threading
 import time
 from types import MappingProxyType
-from typing import Any, Callable, Dict, FrozenSet, Hashable, List, Mapping, Optional, Tuple, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Hashable,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.cluster.node import Node, endpoint_addresses
@@ -26,6 +38,7 @@ from playbooks.core.cluster.policies.kinds import (
     PolicyKind,
     kind_of,
 )
+from playbooks.core.cluster.scalable import SCALABLE, Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import (
@@ -144,7 +157,8 @@ class KubernetesCluster(Cluster):
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": pod.name, "namespace": pod.namespace},
-            "deleteOptions": {"preconditions": {"uid": pod.uid}},
+            # Without the resourceVersion, the API server tries a conflict again for ten seconds.
+            "deleteOptions": {"preconditions": _as_read(pod)},
         }
         self._api.tell("POST", *_pod_path(pod), "eviction", body=body)
 
@@ -193,6 +207,15 @@ class KubernetesCluster(Cluster):
             metadata["labels"] = dict(labels)
         body = {"metadata": metadata, **({"spec": dict(spec)} if spec else {})}
         self._api.patch(*_CORE, "nodes", node.name, body=body)
+
+    def scale(self, workload: Scalable, replicas: int) -> None:
+        place = ("namespaces", workload.namespace, SCALABLE[workload.kind], workload.name)
+        body = {"metadata": _as_read(workload), "spec": {"replicas": replicas}}
+        self._api.patch(*_APPS, *place, "scale", body=body)
+
+    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
+        path = ("apis", "autoscaling", "v1", "namespaces", namespace, "horizontalpodautoscalers")
+        return list(self._api.get(*path)["items"])
 
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
@@ -388,9 +411,9 @@ def _pod_path(pod: Pod) -> Tuple[str, ...]:
     return (*_CORE, "namespaces", pod.namespace, "pods", pod.name)
 
 
-def _as_read(pod: Pod) -> Dict[str, str]:
-    """Preconditions: the same pod, and nobody wrote it since."""
-    return {"uid": pod.uid, "resourceVersion": pod.resource_version}
+def _as_read(target: Union[Pod, Scalable]) -> Dict[str, str]:
+    """Preconditions: the same object, and nobody wrote it since."""
+    return {"uid": target.uid, "resourceVersion": target.resource_version}
 
 
 class Recent:

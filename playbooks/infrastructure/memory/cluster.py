@@ -21,6 +21,7 @@ from playbooks.core.cluster.pod import (
     the_same,
 )
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
+from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
@@ -33,7 +34,8 @@ Manifest = Mapping[str, Any]
 KINDS = (
     *("Pod", "Event", "Node", "Namespace", "ConfigMap", "Service", "PersistentVolumeClaim"),
     *("ReplicationController", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "NetworkPolicy"),
-    *("Endpoints", "Deployment", "Function", "CiliumEndpoint", *SERVING),
+    *("Endpoints", "Deployment", "HorizontalPodAutoscaler", "Function", "CiliumEndpoint"),
+    *SERVING,
     *dict.fromkeys(kind.kind for kind in OTHERS if kind.kind != NETWORK_POLICY.kind),
 )
 
@@ -124,7 +126,7 @@ class MemoryCluster(Cluster):
 
     def evict_pod(self, pod: Pod) -> None:
         """There is no PodDisruptionBudget."""
-        self._delete(replace(pod, remembered=False))
+        self._delete(replace(pod, remembered=True))
 
     def patch_pod(
         self,
@@ -179,6 +181,14 @@ class MemoryCluster(Cluster):
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return self._found("Namespace", name)["metadata"].get("labels") or {}
+
+    def scale(self, workload: Scalable, replicas: int) -> None:
+        with self._lock:
+            stored = self._unchanged(workload.kind, workload.manifest)
+            self._write(workload.kind, {**stored, "spec": {**stored["spec"], "replicas": replicas}})
+
+    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
+        return self._listed("HorizontalPodAutoscaler", namespace)
 
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY

@@ -230,23 +230,29 @@ def _owners(claim: Claim, replicas: Optional[int]) -> List[Manifest]:
     owner, labels = _named(claim.pod)
     if not owner:
         return []
-    metadata: Manifest = {
-        "name": owner.name,
-        "namespace": claim.namespace,
-        "uid": _uid(claim.namespace, owner.kind, owner.name),
-    }
+    spec: Manifest = {} if replicas is None else {"replicas": replicas}
+    made = [_workload(claim, owner.kind, owner.name, {**spec, **_selecting(labels)})]
     if owner.kind == "ReplicaSet":
-        deployment, _, _ = owner.name.rpartition("-")
-        metadata["ownerReferences"] = [_controller(claim, "Deployment", deployment)]
-    spec: Manifest = {"selector": {"matchLabels": labels}}
-    if replicas is not None:
-        spec["replicas"] = replicas
+        above, _, _ = owner.name.rpartition("-")
+        made[0]["metadata"]["ownerReferences"] = [_controller(claim, "Deployment", above)]
+        of_all = _selecting({"app": labels["app"]})
+        made.append(_workload(claim, "Deployment", above, {**spec, **of_all}))
     service = {
         "kind": "Service",
         "metadata": {"name": labels["app"], "namespace": claim.namespace},
         "spec": {"selector": {"app": labels["app"]}, "ports": [{"port": 80}]},
     }
-    return [{"kind": owner.kind, "metadata": metadata, "spec": spec}, service]
+    return [*made, service]
+
+
+def _workload(claim: Claim, kind: str, name: str, spec: Manifest) -> Manifest:
+    uid = _uid(claim.namespace, kind, name)
+    metadata = {"name": name, "namespace": claim.namespace, "uid": uid}
+    return {"kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _selecting(labels: Mapping[str, str]) -> Manifest:
+    return {"selector": {"matchLabels": dict(labels)}}
 
 
 def _controller(claim: Claim, kind: str, name: str) -> Manifest:

@@ -9,6 +9,7 @@ from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import CREATE, Changes, Rule, Texts
+from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
@@ -319,7 +320,7 @@ class DrainNode(ContainNode):
         refused = {}
         for pod in pods:
             try:
-                self._cluster.evict_pod(pod)
+                self._evict_as_it_is(pod)
             except (NotFound, NotTheSameObject):
                 continue
             except CredentialsRefused:
@@ -327,6 +328,17 @@ class DrainNode(ContainNode):
             except PlaybookError as error:
                 refused[str(pod)] = str(error)
         return refused
+
+    def _evict_as_it_is(self, pod: Pod) -> None:
+        current = pod
+
+        def read_again(_: int) -> None:
+            nonlocal current
+            current = self._cluster.pod(pod.name, namespace=pod.namespace)
+            if current.uid != pod.uid:
+                raise NotTheSameObject(f"{pod} of uid {pod.uid} is gone, another has its name")
+
+        until_written(lambda: self._cluster.evict_pod(current), between=read_again)
 
 
 def _named(pods: List[Pod]) -> str:

@@ -17,6 +17,7 @@ from playbooks.testing import (
     InMemoryLedger,
     a_node,
     a_pod,
+    a_replica_controller,
     an_alert,
     some_collaborators,
 )
@@ -65,9 +66,10 @@ with description("Removing a playbook that contains something") as self:
             expect(self.asked[-1]).to(equal(("default", f"falco-{name}-ledger")))
 
     with it("is about every playbook that declares a containment"):
+        workload = a_replica_controller("web", labels={"app": "web"})
         for playbook in catalogue.containing():
             self.store = InMemoryLedger()
-            self.target = InMemoryCluster(a_pod(), a_node())
+            self.target = InMemoryCluster(a_pod(owner="ReplicaSet/web"), a_node(), workload)
             self.deploy(playbook.name)
             self.contain_it(playbook.name)
 

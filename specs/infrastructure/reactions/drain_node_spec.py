@@ -7,8 +7,11 @@ from functools import partial
 from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
+from playbooks.commands.checks import admission_policy
+from playbooks.core import catalogue
 from playbooks.core.errors import NotFound
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.support.admission import (
     an_account,
     in_force,
@@ -145,6 +148,18 @@ with description("The account of drain, on a cluster that was set up,") as self:
 
         expect((outcome.reason, outcome.error)).to(equal(("draining", None)))
         expect(stored("pod", "web-0", self.namespace)["metadata"]).to(have_key("deletionTimestamp"))
+
+    with it("is found to be held to that by the check"):
+        (found,) = admission_policy.look(
+            of_context(),
+            self.namespace,
+            "falco-drain",
+            catalogue.load("drain"),
+            places=[self.namespace],
+            ledger=(self.namespace, "falco-drain-ledger"),
+        )
+
+        expect((found.status, found.says)).to(equal(("ok", found.says)))
 
 
 not_run_unless(CLUSTER, globals())

@@ -7,8 +7,11 @@ from functools import partial
 from expects import contain, equal, expect, have_key, have_keys
 from mamba import after, before, description, it
 
+from playbooks.commands.checks import admission_policy
+from playbooks.core import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
+from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.support.admission import (
     an_account,
     in_force,
@@ -128,6 +131,18 @@ with description("The account of label, on a cluster that was set up,") as self:
             lambda: self.api.patch("api", "v1", "nodes", "x", body={"metadata": {"labels": {}}})
         )
         expect(said).to(contain("cannot patch"))
+
+    with it("is found to be held to that by the check"):
+        (found,) = admission_policy.look(
+            of_context(),
+            self.namespace,
+            "falco-label",
+            catalogue.load("label"),
+            places=[self.namespace],
+            ledger=(self.namespace, "falco-label-ledger"),
+        )
+
+        expect((found.status, found.says)).to(equal(("ok", found.says)))
 
 
 not_run_unless(CLUSTER, globals())

@@ -1,0 +1,246 @@
+"""Scale the workload that the pod of an alert belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Optional, Union
+
+from playbooks.core import proof
+from playbooks.core.action import Action
+from playbooks.core.alert import Alert
+from playbooks.core.cluster.changes import Changes, Rule, Texts
+from playbooks.core.cluster.conflicts import until_written
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.pod import Owner, controller
+from playbooks.core.cluster.scalable import SCALABLE, Scalable
+from playbooks.core.containment import lifetime
+from playbooks.core.containment.containment import contained, undo_command
+from playbooks.core.containment.lifetime import Lifetime
+from playbooks.core.containment.note import Note
+from playbooks.core.containment.scaling import ScaleNote, Scaling
+from playbooks.core.errors import NotFound, NotPermitted
+from playbooks.core.guards.makers import makers
+from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Cluster, Ledger
+from playbooks.core.proof import Proof, Proven
+from playbooks.core.reaction import Reaction, Verified
+from playbooks.core.settings import Setting, whole_number
+
+TO, TTL = "SCALE_TO", "SCALE_TTL"
+
+# Of a Scale: absent is 0.
+_NOW, _WAS = (f"{each}.spec.?replicas.orValue(0)" for each in ("object", "oldObject"))
+
+
+def _scaled(number: int) -> Manifest:
+    return {"spec": {"replicas": number}}
+
+
+def _up(workload: Manifest, texts: Texts) -> Optional[Manifest]:
+    number = (workload.get("spec") or {}).get("replicas", 1)
+    return None if texts[TTL] != "off" else _scaled(max(number, int(texts[TO])) + 1)
+
+
+def _changes(resource: str) -> Changes:
+    return Changes(
+        f"{resource}/scale",
+        group="apps",
+        rules=(
+            Rule(
+                f"scales to {TO}, and with {TTL} back",
+                f"params.data.{TTL} != 'off' || string({_NOW}) == params.data.{TO}",
+                settings=(TO, TTL),
+                broken_by=_up,
+            ),
+            Rule(
+                f"scales nothing up without {TTL}",
+                f"params.data.{TTL} != 'off' || {_NOW} <= {_WAS}",
+                settings=(TTL,),
+            ),
+        ),
+        asked_of=f"{resource}.apps",
+        allowed=lambda workload, texts: (
+            _scaled(int(texts.get(TO, "0")))
+            if (workload.get("spec") or {}).get("replicas", 1) >= int(texts.get(TO, "0"))
+            else None
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Change:
+    """``note``: what the ledger says from then on. ``writes``: whether the workload is scaled, too.
+    ``reason``, ``planned`` and ``done``: of the outcome."""
+
+    workload: Scalable
+    note: ScaleNote
+    writes: bool
+    reason: str
+    planned: str
+    done: str
+
+
+class ScaleWorkload(Reaction):
+    """Goes up the chain of controllers as far as each is proven: scaling the ReplicaSet of a
+    Deployment would be undone at once. ``to``: the number of pods."""
+
+    TARGETS = "pods"
+    # Nothing holds a change of the workload to what is known of a pod.
+    VIEW = False
+    KINDS = ("Pod", *SCALABLE)
+    CONTAINMENT = Scaling
+    TTL = TTL
+    SETTINGS = (
+        Setting(TO, whole_number(0, 1000), "0", "How many pods the workload keeps"),
+        lifetime.ttl(
+            TTL,
+            "How long it stays so, such as `2h`; each further alert extends that. It is then scaled"
+            " back. Or `off`",
+        ),
+        *proof.SETTINGS,
+    )
+    PERMISSIONS = (
+        Permission("pods", ("get", "list")),
+        Permission("deployments", ("get",), group="apps"),
+        *(Permission(f"{each}/scale", ("patch",), group="apps") for each in SCALABLE.values()),
+        Permission("horizontalpodautoscalers", ("list",), group="autoscaling"),
+    )
+    CHANGES = tuple(_changes(resource) for resource in SCALABLE.values())
+
+    def __init__(
+        self, cluster: Cluster, ledger: Ledger, proof: Proof, lifetime: Lifetime, *, to: int = 0
+    ) -> None:
+        self._cluster = cluster
+        self._ledger = ledger
+        self._proof = proof
+        self._lifetime = lifetime
+        self._to = to
+
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        proven = self._proof.of(alert)
+        if isinstance(proven, Outcome):
+            return proven
+        found = self._change(alert, proven)
+        if isinstance(found, Outcome):
+            return found
+        workload = found.workload
+        facts = self._facts(proven, found)
+        return Action(
+            "scale",
+            str(workload),
+            found.planned,
+            lambda: self._carry_out(alert, proven, found),
+            pod=proven.pod,
+            facts=facts,
+            why=(proven.evidence, f"{proven.pod} is of {workload}"),
+            workload=workload,
+            pods=max(1, workload.replicas - self._to) if found.writes else 1,
+        )
+
+    def verify(self, action: Action) -> Optional[Verified]:
+        workload = action.workload
+        assert workload is not None
+        owner = Owner(workload.kind, workload.name, workload.uid)
+        try:
+            found = self._cluster.owner(owner, namespace=workload.namespace)
+        except NotFound:
+            return Verified(True, f"{workload} is gone")
+        number = Scalable(workload.kind, found).replicas
+        if number <= self._to:
+            return Verified(True, f"{workload} wants {number} pods")
+        return Verified(False, f"{workload} wants {number} pods: somebody scaled it since")
+
+    def _change(self, alert: Alert, proven: Proven) -> Union[_Change, Outcome]:
+        workload = self._workload(proven)
+        if isinstance(workload, Outcome):
+            return workload
+        known = self._ledger.contained().get(workload.uid)
+        before = ScaleNote.of(known.notes) if known else None
+        if workload.replicas <= self._to:
+            return self._extended(proven, workload, before)
+        until = self._lifetime.ends(before.note.until if before else None)
+        note = Note(str(self._lifetime.begins()), alert.rule, "scaled", until)
+        number = f"from {workload.replicas} to {self._to}"
+        what = f"{workload} {number}{f' until {until}' if until else ''}{self._remarks(workload)}"
+        ours = before is not None and before.now == workload.replicas
+        number_before = before.before if before and ours else workload.replicas
+        written = ScaleNote(number_before, self._to, note)
+        return _Change(workload, written, True, "scaled", f"scale {what}", f"scaled {what}")
+
+    def _extended(
+        self, proven: Proven, workload: Scalable, before: Optional[ScaleNote]
+    ) -> Union[_Change, Outcome]:
+        """A later end, where the playbook scaled it."""
+        until = self._lifetime.longer(before.note.until) if before else None
+        if before is None or until is None or before.now != workload.replicas:
+            said = f"{workload} wants {workload.replicas} pods already"
+            return Outcome.skipped("already-scaled", said, str(workload), **proven.facts)
+        what = f"{workload} at {before.now} until {until} instead of {before.note.until}"
+        note = replace(before, note=replace(before.note, until=until))
+        return _Change(workload, note, False, "extended", f"leave {what}", f"left {what}")
+
+    def _workload(self, proven: Proven) -> Union[Scalable, Outcome]:
+        """The last one of the chain that is there and selects the pod."""
+        pod, top = proven.pod, None
+        for owner, manifest in makers(pod, self._cluster):
+            top = (owner, manifest)
+        if top is None:
+            named = f", and {pod.owner}, which it names, did not make it" * bool(pod.owner)
+            said = f"{pod} belongs to no workload{named}"
+            return Outcome.skipped("no-workload", said, str(pod), **proven.facts)
+        owner, manifest = top
+        if owner.kind in SCALABLE:
+            return Scalable(owner.kind, manifest)
+        said = f"{pod} belongs to {owner}, whose number of pods cannot be set"
+        return Outcome.skipped("not-scalable", said, str(pod), **proven.facts)
+
+    def _remarks(self, workload: Scalable) -> str:
+        """Who may set the number back. None of them is kept from it."""
+        found: List[str] = []
+        above = controller(workload.manifest["metadata"])
+        if above is not None:
+            found.append(f"{above}, which it names as its controller, may set it back")
+        try:
+            names = workload.scaled_by(self._cluster.autoscalers(workload.namespace))
+        except NotPermitted:
+            names = []
+            found.append("whether a HorizontalPodAutoscaler sets it is not known")
+        does = "sets nothing while it is 0" if self._to == 0 else "sets it back"
+        found += [f"HorizontalPodAutoscaler {name} {does}" for name in names]
+        found += [f"{each} may set it back" for each in workload.applied_by]
+        return "".join(f"; {each}" for each in found)
+
+    def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
+        found: Union[_Change, Outcome] = change
+
+        def write() -> Outcome:
+            if isinstance(found, Outcome):
+                return found
+            workload, until = found.workload, found.note.note.until
+            self._ledger.contain(contained(workload, found.note.to_notes()))
+            if found.writes:
+                self._cluster.scale(workload, self._to)
+            more = {"undo": undo_command(workload), **({"until": str(until)} if until else {})}
+            facts = self._facts(proven, found)
+            return Outcome.acted(str(workload), found.reason, found.done, **facts, **more)
+
+        def read_again(_: int) -> None:
+            nonlocal found
+            found = self._change(alert, proven)
+
+        try:
+            return until_written(write, between=read_again)
+        except NotFound:
+            said = f"{change.workload} is gone"
+            return Outcome.skipped("no-workload", said, str(change.workload), **proven.facts)
+
+    @staticmethod
+    def _facts(proven: Proven, change: _Change) -> Dict[str, Any]:
+        note = change.note
+        return {
+            **proven.facts,
+            "workload": str(change.workload),
+            "replicas_before": note.before,
+            "replicas": note.now,
+        }
