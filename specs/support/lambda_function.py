@@ -28,8 +28,9 @@ from playbooks.deployment.engines.aws_lambda.package import own_files, variables
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.engines.aws_lambda import TIMEOUT
-from specs.support.aws_cloud import REGION, ROLE
+from specs.support.aws_cloud import KEYS, REGION, ROLE
 from specs.support.conditions import Condition
+from specs.support.https_server import Answer, ApiServer, Asked
 
 AWSLAMBDARIC = Condition(find_spec("awslambdaric") is not None, "awslambdaric is not installed")
 
@@ -133,6 +134,47 @@ class LambdaFunction:
         """What it says instead of taking an event."""
         self._process.wait(seconds)
         return str(self._api.refused)
+
+
+class LambdaApi:
+    """What stands for Lambda before a function that runs here: it is invoked over HTTP.
+
+    ``failures``: how many invocations Lambda itself answers with 500 first. ``left``: as the
+    function has it. ``settings``: of Falcosidekick's Lambda output. ``paths``, ``uuids``: of what
+    was asked, and of the alerts in it.
+    """
+
+    def __init__(
+        self, function: LambdaFunction, *, failures: int = 0, left: float = TIMEOUT
+    ) -> None:
+        self._function, self._failures, self._left = function, failures, left
+        self._server = ApiServer(answer=self._answer)
+        self.settings = {
+            "AWS_LAMBDA_FUNCTIONNAME": "falco-delete",
+            "AWS_CHECKIDENTITY": "false",
+            "AWS_ENDPOINT_URL_LAMBDA": self._server.url,
+            "AWS_REGION": REGION,
+            **KEYS,
+        }
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    @property
+    def paths(self) -> List[str]:
+        return [asked.path for asked in self._server.asked]
+
+    @property
+    def uuids(self) -> List[str]:
+        return [asked.body["uuid"] for asked in self._server.asked]
+
+    def _answer(self, asked: Asked) -> Answer:
+        if self._failures:
+            self._failures -= 1
+            return Answer(500, {"Message": "ServiceException"})
+        found = self._function.invoke(asked.body, left=self._left)
+        headers = {"X-Amz-Function-Error": "Unhandled"} if found.error else {}
+        return Answer(200, found.text.encode(), headers)
 
 
 class _RuntimeApi:
