@@ -7,16 +7,13 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Optional, Sequence
 
 from playbooks.commands import tell
-from playbooks.core.cluster.manifest import LEDGER, MANAGED_BY, MANAGER, Manifest
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import access, rights
-
-_BINDINGS = (f"rolebindings.{access.GROUP}",)
-_SELECTOR = f"{MANAGED_BY}={MANAGER},{LEDGER}"
+from playbooks.deployment.manifests import rights
 
 _FUNCTIONS = ("functions.kubeless.io",)
 
@@ -31,7 +28,7 @@ def listed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
     """In the form of Functions, so that what is read of these is read of them, in a namespace or,
     where it is empty, in all. What keeps them from being listed is a warning."""
     try:
-        found = cluster.list(_BINDINGS, namespace=namespace, selector=_SELECTOR)
+        found = cluster.list((rights.RECORDS,), namespace=namespace, selector=rights.SELECTOR)
     except PlaybookError as error:
         said = f"functions to which alerts are pushed are left out: {error}"
         tell("warning", [" ".join(said.split())])

@@ -7,12 +7,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Union
 
 from playbooks.core.cluster.manifest import Manifest, identity, reference
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import PlaybookError
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.comparison import without_password
 from playbooks.deployment.apply.orphaned_roles import FUNCTIONS
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
-from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests import environment, rights
 from playbooks.deployment.request import catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME
@@ -41,7 +42,22 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
             found.notes.append(f"Function {place}/{name} is of no playbook here and left out")
             continue
         found.documents.append(_document(cluster, each, playbook, found.notes))
+    found.notes += _elsewhere(cluster, function, namespace)
     return found
+
+
+def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterator[str]:
+    """Functions to which alerts are pushed: their engine has their topics and secrets."""
+    try:
+        bindings = cluster.list((rights.RECORDS,), namespace=namespace, selector=rights.SELECTOR)
+    except PlaybookError as error:
+        yield f"functions to which alerts are pushed cannot be listed: {error}"
+        return
+    for each in filter(None, map(rights.recorded, bindings)):
+        _, place, name = identity(each)
+        engine = each["metadata"]["annotations"][rights.ENGINE]
+        if function in ("", name):
+            yield f"{place}/{name} is left out: its engine, {engine}, has what is deployed"
 
 
 def _document(

@@ -25,6 +25,9 @@ from playbooks.deployment.request.request import Request
 # JSON, of those that are no secrets.
 PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
 
+# The resource and the selector of these bindings.
+RECORDS, SELECTOR = f"rolebindings.{access.GROUP}", f"{MANAGED_BY}={MANAGER},{LEDGER}"
+
 # What ``rights`` makes, as kubectl names it.
 KINDS = "clusterrolebindings,rolebindings,clusterroles,roles,configmaps"
 

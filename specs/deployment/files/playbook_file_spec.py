@@ -318,3 +318,11 @@ with description("The file of what is deployed") as self:
         self.cluster.the("Function", "falco-delete")["spec"]["handler"] = "older.handler"
 
         expect(self.get().err).to(contain("Function default/falco-delete is of no playbook here"))
+
+    with it("names functions to which alerts are pushed, which only their engine can tell"):
+        words = ("-E", "knative", "-p", "isolate", "-n", "default", "-t", "falco.>", "-d")
+        self.cluster.create([*yaml.safe_load_all(run(*words, cluster=self.cluster).out)])
+        said = "default/falco-isolate is left out: its engine, knative, has what is deployed"
+
+        expect(self.get().err).to(contain(said))
+        expect(self.get("-p", "delete").err).not_to(contain(said))
