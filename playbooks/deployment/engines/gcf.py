@@ -151,11 +151,7 @@ class CloudFunctions(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         options, own = invocation.options, invocation.options.own
         problems = [] if REGION.name in own else ["--region is not given"]
-        if options.release or options.leave_contained:
-            # Its ledger stays, too, so that falco-playbook undo works as before.
-            problems.append(
-                "--release and --leave-contained are not for -E gcf: what it contains stays"
-            )
+        problems += self._leaves_contained(options)
         if problems:
             raise UsageError(problems)
         words = ["gcloud", "functions", "delete", function, *_place(own), "--quiet"]

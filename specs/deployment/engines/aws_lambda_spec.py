@@ -298,6 +298,14 @@ with description("-E lambda") as self:
         )
         expect(done.out).to(contain("kubectl delete clusterrolebindings", "/aws/lambda/falco"))
 
+    with it("is told where the function is by the command remove, and releases nothing"):
+        done = self.run("remove", *REMOVE[1:], "--release")
+        without = self.run("remove", "-E", "lambda", "-p", "delete")
+
+        expect(done.err).to(contain("--release and --leave-contained are not for -E lambda"))
+        expect(done.err).not_to(contain("--region"))
+        expect(without.err).to(contain("--region is not given"))
+
     with it("removes a mapping also where the function is gone already"):
         self.says("list-event-source-mappings", f"u-1\t{QUEUE}\n")
         done = self.run(*REMOVE)

@@ -58,6 +58,7 @@ class Lambda(Engine):
     summary = "AWS Lambda, by aws"
     settings = tuple(_or_none(setting) for setting in eks.EKS)
     options = options.ALL
+    places = (REGION,)
 
     def named(self, request: Request, invocation: Invocation) -> str:
         """It is in no namespace."""
@@ -127,8 +128,10 @@ class Lambda(Engine):
 
     def remove(self, function: str, invocation: Invocation) -> None:
         given = invocation.options
-        if REGION.name not in given.own:
-            raise UsageError(["--region is not given"])
+        problems = [] if REGION.name in given.own else ["--region is not given"]
+        problems += self._leaves_contained(given)
+        if problems:
+            raise UsageError(problems)
         there = _aws(commands.found(function, given))
         for name, source in _rows(_aws(commands.listed_mappings(function, given))):
             _remove_mapping(name, source, given)
