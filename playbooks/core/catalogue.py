@@ -153,6 +153,7 @@ def _of_file(path: Path) -> str:
             f"{path} declares the playbook {name}, which is one of this package: expected another"
             " name"
         )
+    _refuse_prefix(name, str(path))
     _files[name] = found
     return name
 
@@ -163,7 +164,18 @@ def _installed(name: str) -> EntryPoint:
         raise InvalidSetting(f"{name!r} may be {' or '.join(map(str, found))}")
     if not found:
         raise InvalidSetting(f"there is no playbook {name!r}: one of {', '.join(names())}")
+    _refuse_prefix(name, str(found[0]))
     return found[0]
+
+
+def _refuse_prefix(name: str, origin: str) -> None:
+    """``-N delete-shop`` is a deployment of delete, whose admission policies then hold it."""
+    for own in own_names():
+        if name.startswith(f"{own}-"):
+            raise InvalidSetting(
+                f"{origin} declares the playbook {name}, expected a name that does not begin with"
+                f" {own}-: accounts of such names are those of {own}"
+            )
 
 
 def _refuse_taken(name: str) -> None:

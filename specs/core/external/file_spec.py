@@ -65,6 +65,17 @@ with description("A playbook in a file") as self:
                 )
                 expect(catalogue.load("delete").name).to(equal("delete"))
 
+        with it("is refused with a name that a deployment of one of ours may have"):
+            with a_directory(acme_all=declared("delete-all")) as directory:
+                path = directory / "acme_all.py"
+
+                expect(the_error_of(path)).to(
+                    equal(
+                        f"{path} declares the playbook delete-all, expected a name that does not"
+                        " begin with delete-: accounts of such names are those of delete"
+                    )
+                )
+
         with it("is refused with a name that no Function can have"):
             with a_directory(acme_name=declared("Acme_Q")) as directory:
                 expect(the_error_of(directory / "acme_name.py")).to(

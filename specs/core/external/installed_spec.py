@@ -70,6 +70,14 @@ with description("A playbook of an installed package") as self:
                 )
                 expect(catalogue.load("delete").build.__module__).to(equal("playbooks.delete"))
 
+        with it("is refused with a name that a deployment of one of ours may have"):
+            with a_directory(acme_q=declared("taint-all")) as directory:
+                install(directory, taint_all="acme_q:playbook")
+
+                expect(the_error_of(catalogue.load, "taint-all")).to(
+                    contain("declares the playbook taint-all, expected a name that does not begin")
+                )
+
         with it("is refused where it declares a playbook of another name"):
             with a_directory(acme_q=declared("quarantine")) as directory:
                 install(directory, acme_q="acme_q:playbook")
