@@ -21,11 +21,12 @@ from playbooks.commands.targets.ledgers import (
     ledger_problems,
     looked_in,
 )
+from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import kind_of
 from playbooks.core.containment.containment import NODE, POD, Containment, Target
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import after
 from playbooks.core.notifications import kinds
@@ -44,7 +45,9 @@ from playbooks.infrastructure import ledger as ledgers
 # Reasons for which the object is now as it was before.
 _DONE = ("undone", "nothing-to-undo")
 
-_OBJECT = re.compile(r"([a-z]+)/([a-z0-9][a-z0-9.-]{0,252})", re.ASCII)
+# Names of RBAC may have any character but slash and percent.
+_OBJECT = re.compile(r"([a-z]{1,40})/([^/%]{1,1000})")
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 
 
 @command("undo pod/web-1 -n shop -A", "undo node/worker-3 -A", "undo node/worker-3 --ledger off")
@@ -70,15 +73,18 @@ def undo(
     ledger: str,
     all_namespaces: bool,
 ) -> int:
-    """Release an isolated pod, remove the taint of a node, or scale a workload back.
+    """Release an isolated pod, remove the taint of a node, scale a workload back, or create a
+    revoked object again.
 
-    OBJECT is pod/NAME or deployment/NAME, in the namespace of -n, or node/NAME. The playbook
-    leaves the object alone for the next 30 minutes.
+    OBJECT is pod/NAME, deployment/NAME or rolebinding/NAME, in the namespace of -n, node/NAME or
+    clusterrolebinding/NAME. The playbook leaves the object alone for the next 30 minutes.
     """
     which.check(*_problems(target, which.playbook), *ledger_problems(ledger), required=False)
     kind, _, name = target.partition("/")
-    namespace = "" if kind == NODE else which.namespace or session.cluster.current_namespace()
-    target_ref = TargetRef("undo", kind_of(kind), name, namespace, "")
+    namespace = (
+        "" if _is_cluster_wide(kind) else which.namespace or session.cluster.current_namespace()
+    )
+    target_ref = _target_ref(kind, name, namespace)
     by = by or in_pod.who(session.cluster)
     reach = session.reach()
 
@@ -88,15 +94,34 @@ def undo(
 
     found = _contained_by(which.playbook, target_ref, reach.cluster)
     # Before its ledger is looked for: a target that is not there has none.
-    _read(found[0], target_ref, reach.cluster)
+    if not _removes(found[0]):
+        _read(found[0], target_ref, reach.cluster)
     undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]
     return max(each.run(session.cluster, force, output == "json") for each in undoings)
 
 
+def _is_cluster_wide(kind: str) -> bool:
+    found = api_object.kind_of(kind)
+    return found.cluster_wide if found else kind == NODE
+
+
+def _target_ref(kind: str, name: str, namespace: str) -> TargetRef:
+    found = api_object.kind_of(kind)
+    named, api = (found.kind, found.api) if found else (kind_of(kind), "")
+    return TargetRef("undo", named, name, namespace, "", api)
+
+
+def _removes(playbook: Playbook) -> bool:
+    """Whether its targets are gone, and none of them can be read."""
+    containment = playbook.reaction.CONTAINMENT
+    return containment is not None and containment.REMOVES
+
+
 def _problems(target: str, playbook: str) -> List[str]:
-    kind = target.partition("/")[0]
+    kind, _, name = target.partition("/")
     kinds = {each: None for one in catalogue.containing() for each in _kinds(one)}
-    if not _OBJECT.fullmatch(target) or kind not in kinds:
+    usable = _OBJECT.fullmatch(target) and (api_object.kind_of(kind) or _NAME.fullmatch(name))
+    if not usable or kind not in kinds:
         ordered = sorted(kinds, key=lambda each: (each not in (POD, NODE), each != POD, each))
         expected = " or ".join(f"{each}/NAME" for each in ordered)
         return [f"{target!r} cannot be undone, expected {expected}"]
@@ -116,6 +141,10 @@ def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Pl
     if playbook:
         return [catalogue.load(playbook)]
     known = catalogue.containing(target.kind.lower())
+    gone = [each for each in known if _removes(each)]
+    known = [each for each in known if each not in gone]
+    if gone and not (known and _is_there(known[0], target, cluster)):
+        return gone
     if len(known) == 1:
         return known
 
@@ -124,6 +153,14 @@ def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Pl
         return containment.of(read, cluster, read.annotations).there
 
     return [each for each in known if left(each)] or known[:1]
+
+
+def _is_there(playbook: Playbook, target: TargetRef, cluster: Cluster) -> bool:
+    try:
+        _read(playbook, target, cluster)
+    except NotFound:
+        return False
+    return True
 
 
 def _read(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
+from playbooks.core.cluster.api_object import ApiObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.outcome import Outcome, TargetRef
 
 
-def target_ref(verb: str, target: Union[Pod, Node, Scalable]) -> TargetRef:
+def target_ref(verb: str, target: Union[Pod, Node, Scalable, ApiObject]) -> TargetRef:
+    if isinstance(target, ApiObject):
+        kind = target.kind
+        return TargetRef(verb, kind.kind, target.name, target.namespace, target.uid, kind.api)
     if isinstance(target, Node):
         return TargetRef(verb, "Node", target.name, "", target.uid)
     if isinstance(target, Scalable):
@@ -22,9 +26,9 @@ def target_ref(verb: str, target: Union[Pod, Node, Scalable]) -> TargetRef:
 @dataclass(frozen=True)
 class Action:
     """``verb`` is the code of the action (``delete``), ``message`` says it in words after
-    "would". ``pod`` is the alert's, ``node`` or ``workload`` the one that is changed. ``why``: what
-    was found out on the way. ``pods``: how many of its workload's pods it ends. ``carry_out`` does
-    it, and raises a PlaybookError.
+    "would". ``pod`` is the alert's, ``node`` or ``workload`` the one that is changed, ``changed``
+    an object of another kind that is. ``why``: what was found out on the way. ``pods``: how many of
+    its workload's pods it ends. ``carry_out`` does it, and raises a PlaybookError.
     """
 
     verb: str
@@ -37,18 +41,27 @@ class Action:
     why: Tuple[str, ...] = ()
     workload: Optional[Scalable] = None
     pods: int = 1
+    changed: Optional[ApiObject] = None
+
+    @property
+    def _target(self) -> Union[Pod, Node, Scalable, ApiObject, None]:
+        return self.changed or self.node or self.workload or self.pod
 
     @property
     def uid(self) -> str:
         """The uid of the object that is changed; empty where it is none of the cluster's."""
-        changed = self.node or self.workload or self.pod
-        return changed.uid if changed else ""
+        return self._target.uid if self._target else ""
+
+    @property
+    def namespace(self) -> str:
+        """That of the pod, or of the object of another kind; empty where there is none."""
+        about = self.pod or self.changed
+        return about.namespace if about else ""
 
     @property
     def target_ref(self) -> Optional[TargetRef]:
         """The object that is changed; None where it is none of the cluster's."""
-        changed = self.node or self.workload or self.pod
-        return target_ref(self.verb, changed) if changed else None
+        return target_ref(self.verb, self._target) if self._target else None
 
     def would(self) -> Outcome:
         """The outcome of a dry run."""

@@ -39,7 +39,8 @@ class Status(str, Enum):
 class TargetRef:
     """The object of the cluster that an action changes, and the action's verb (``delete``).
 
-    ``kind`` is the API's (``Pod``, ``Node``); ``namespace`` is empty for what belongs to none.
+    ``kind`` is the API's (``Pod``, ``Node``), ``api`` the one that has it, empty where the kind
+    tells; ``namespace`` is empty for what belongs to none.
     """
 
     verb: str
@@ -47,6 +48,7 @@ class TargetRef:
     name: str
     namespace: str
     uid: str
+    api: str = ""
 
 
 @dataclass(frozen=True)

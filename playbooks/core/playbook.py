@@ -43,7 +43,7 @@ from playbooks.core.ports import (
     Recorder,
     Remembered,
 )
-from playbooks.core.reaction import Reaction
+from playbooks.core.reaction import OBJECTS, Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, names, read
 from playbooks.core.tracing.spans import (
@@ -126,6 +126,7 @@ class Playbook:
     def permissions(self) -> Tuple[Permission, ...]:
         beside = {
             "pods": (*_NAMESPACES, *_WORKLOADS, *_OWN, *_SERVING, Permission(*_EVENTS)),
+            OBJECTS: (*_NAMESPACES, *_SERVING, Permission(*_EVENTS)),
             "nodes": (
                 *(*_NAMESPACES, *_OWN, _API_SERVERS),
                 Permission(*_EVENTS, namespace="default"),

@@ -23,6 +23,7 @@ from typing import (
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
+from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
@@ -253,6 +254,20 @@ class Cluster(ABC):
 
         Raises NotFound, or Conflict when it was written, or replaced by another, since.
         """
+
+    @abstractmethod
+    def object(self, kind: ObjectKind, name: str, *, namespace: str) -> ApiObject:
+        """``namespace`` is empty for what belongs to none. Raises NotFound."""
+
+    @abstractmethod
+    def delete_object(self, found: ApiObject) -> None:
+        """Delete exactly this object, and what it owns after it. Raises NotFound, or
+        NotTheSameObject when its uid changed."""
+
+    @abstractmethod
+    def create_object(self, found: ApiObject) -> ApiObject:
+        """Create it, and return it as it is stored. Raises AlreadyExists, or
+        NamespaceTerminating."""
 
     @abstractmethod
     def node(self, name: str) -> Node:

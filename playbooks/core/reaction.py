@@ -18,6 +18,9 @@ from playbooks.core.settings import Setting
 # What a reaction can rely on: a network plugin that enforces NetworkPolicies.
 NETWORK_POLICIES = "network policies"
 
+# What a reaction changes that changes neither pods nor nodes.
+OBJECTS = "objects"
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -30,7 +33,8 @@ class Verified:
 class Reaction(ABC):
     """Answers one alert with one prescribed action, and declares what it takes to do so.
 
-    ``TARGETS``: what of the cluster it changes, ``pods`` or ``nodes``; empty where nothing.
+    ``TARGETS``: what of the cluster it changes, ``pods``, ``nodes`` or ``objects`` of other kinds;
+    empty where nothing.
     ``VIEW``: whether pods that a worker remembers are of use to it.
     ``KINDS``: the kinds of the objects that it may change, where these are others than pods alone,
     or nodes alone.

@@ -110,7 +110,8 @@ def _rules(playbook: Playbook) -> Iterator[str]:
             value = (
                 f'get .env "{permission.only_with}" | default "{defaults[permission.only_with]}"'
             )
-            conditions.append(f'(eq ({value}) "{permission.only_for}")')
+            listed = f'splitList "," (nospace ({value}))'
+            conditions.append(f'(has "{permission.only_for}" ({listed}))')
         elif permission.only_with:
             conditions.append(_is_on(permission.only_with, defaults))
         if permission.only_in:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Union
 
 from playbooks.core.action import Action
+from playbooks.core.cluster.api_object import ApiObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotFound
@@ -32,6 +33,17 @@ def pod_now(action: Action, cluster: Cluster) -> Union[Pod, Verified]:
     except NotFound:
         return Verified(True, f"{pod} is gone")
     return found if found.uid == pod.uid else _another(action)
+
+
+def object_now(action: Action, cluster: Cluster) -> Union[ApiObject, Verified]:
+    """The same of an object of another kind."""
+    changed = action.changed
+    assert changed is not None
+    try:
+        found = cluster.object(changed.kind, changed.name, namespace=changed.namespace)
+    except NotFound:
+        return Verified(True, f"{changed} is gone")
+    return found if found.uid == changed.uid else _another(action)
 
 
 def _another(action: Action) -> Verified:

@@ -227,7 +227,7 @@ with description("A run without a kubeconfig") as self:
             expect((host, responder.answer(document).reason)).to(equal((host, reason)))
 
     with it("does not begin where such a file is wrong"):
-        (self.path / "stand-in.yaml").write_text("kind: Secret\nmetadata: {name: a}")
+        (self.path / "stand-in.yaml").write_text("kind: Lease\nmetadata: {name: a}")
 
         expect(lambda: self.found(files=[str(self.path / "alerts.jsonl")])).to(
             raise_error(CannotStart)

@@ -246,6 +246,29 @@ with description("The settings and rights of a playbook") as self:
         expect(secrets("webhook")).to(equal([*own]))
         expect(verbs("webhook")).to(equal({}))
 
+    with it("are pinned for revoke, with rights on the listed kinds alone"):
+        kinds = "RoleBinding,ClusterRoleBinding,Role,ClusterRole"
+        rbac = "rbac.authorization.k8s.io"
+        rest = {key: value for key, value in READS.items() if key not in OWN}
+        without = ("replicationcontrollers", "apps/statefulsets", "apps/daemonsets", "batch/jobs")
+        rest = {key: value for key, value in rest.items() if key not in without}
+
+        expect(declared("revoke")).to(equal({"REVOKE_KINDS": kinds, **ACTING}))
+        expect(verbs("revoke")).to(
+            equal(
+                {
+                    f"{rbac}/rolebindings": "get delete",
+                    f"{rbac}/clusterrolebindings": "get delete",
+                    f"{rbac}/roles": "get delete",
+                    f"{rbac}/clusterroles": "get delete",
+                    **rest,
+                }
+            )
+        )
+        expect(verbs("revoke", REVOKE_KINDS="Secret, DaemonSet")).to(
+            equal({"secrets": "get delete", "apps/daemonsets": "get delete", **rest})
+        )
+
     with it("are pinned for notify"):
         own = {"NOTIFY_URLS": None, "RUNBOOK_URL": "", "LINK_URL": ""}
         expect(declared("notify")).to(equal({**own, **GUARDS}))

@@ -26,11 +26,11 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
-from playbooks.core.reaction import Reaction
+from playbooks.core.reaction import OBJECTS, Reaction
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.reactions.call_webhook import CallWebhook
-from playbooks.reactions.notify_services import NotifyServices
-from playbooks.reactions.notify_slack import NotifySlack
+from playbooks.reactions.telling.call_webhook import CallWebhook
+from playbooks.reactions.telling.notify_services import NotifyServices
+from playbooks.reactions.telling.notify_slack import NotifySlack
 from playbooks.testing import (
     CONTAINER,
     OTHER_CONTAINER,
@@ -54,6 +54,7 @@ FIELDS = [
     *("k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id", "container.id"),
     *("k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid", "container.name"),
     *("ka.target.resource", "ka.target.namespace", "ka.target.name", "ka.response.code"),
+    *("ka.verb", "ka.uri", "ka.target.subresource", "ka.resp.name"),
 ]
 VALUES = [
     *("shop", "kube-system", "web-0", "db-0", "node-1", UID, OTHER_UID, "pods", "200", "host"),
@@ -67,6 +68,28 @@ KEYS = ["rule", "priority", "time", "output", "source", "hostname", "tags", "out
 def about_a_pod() -> Dict[str, Any]:
     fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": CONTAINER[:12]}
     return a_document(output_fields=fields)
+
+
+BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings"
+
+
+def about_a_binding() -> Dict[str, Any]:
+    fields = {
+        "ka.verb": "create",
+        "ka.uri": BINDINGS,
+        "ka.response.code": "201",
+        "ka.target.resource": "rolebindings",
+        "ka.target.namespace": "shop",
+        "ka.target.name": "mine",
+    }
+    return a_document(source="k8s_audit", output_fields=fields)
+
+
+def a_binding() -> Dict[str, Any]:
+    """Created in the second of the alert."""
+    metadata = {"name": "mine", "namespace": "shop", "uid": "u-1"}
+    created = a_document()["time"].partition(".")[0] + "Z"
+    return {"kind": "RoleBinding", "metadata": {**metadata, "creationTimestamp": created}}
 
 
 def recorded() -> List[Dict[str, Any]]:
@@ -88,7 +111,9 @@ anything = st.one_of(
 @st.composite
 def alerts(draw: Any) -> Any:
     """A document with a few of its keys and fields replaced or taken out, or its broken JSON."""
-    document = dict(draw(st.sampled_from([about_a_pod()] * 30 + recorded())))
+    document = dict(
+        draw(st.sampled_from([about_a_pod()] * 30 + [about_a_binding()] * 15 + recorded()))
+    )
     fields = dict(document.get("output_fields") or {})
     for _ in range(draw(st.integers(0, 3))):
         fields[draw(st.sampled_from(FIELDS))] = draw(anything)
@@ -119,6 +144,7 @@ def a_cluster() -> InMemoryCluster:
         ),
         a_ready_node("node-1"),
         a_ready_node("node-2"),
+        a_binding(),
     )
 
 
@@ -140,6 +166,17 @@ TELLING: Dict[str, Callable[[], Reaction]] = {
     "notify": lambda: NotifyServices(RecordingNotifier(), Redaction(), MessageOptions()),
     "webhook": lambda: CallWebhook(RecordingWebhook(), Redaction()),
 }
+
+
+def names_the_binding(body: Any) -> bool:
+    """The rule again: who says that it was created, and when, in so many fields."""
+    if isinstance(body, bytes):
+        body = json.loads(body.decode("utf-8", "replace"), strict=False)
+    fields = body["output_fields"]
+    given = [fields.get(key) for key in ("ka.target.name", "ka.resp.name")]
+    names = [name for name in given if name not in (None, "", "<NA>")]
+    created = fields.get("ka.verb") == "create" and str(fields.get("ka.response.code")) == "201"
+    return created and fields.get("ka.uri") == BINDINGS and set(map(str, names)) == {"mine"}
 
 
 def responder(name: str, cluster: InMemoryCluster) -> Responder:
@@ -171,6 +208,9 @@ def check(body: Any, seen: Counter) -> None:
             changed = [pod for pod in before.values() if proves(body, pod)]
             assert changed, (name, outcome, body)
         assert all(proves(body, pod) for pod in changed), (name, outcome, body)
+        if targets == OBJECTS:
+            changed = [] if cluster.objects("RoleBinding") else [a_binding()]
+            assert not changed or names_the_binding(body), (name, outcome, body)
         if targets and outcome.status == Status.ACTED:
             assert changed, (name, outcome, body)
         if outcome.status in (Status.SKIPPED, Status.FAILED):

@@ -23,6 +23,7 @@ from expects import (
     raise_error,
 )
 
+from playbooks.core.cluster.api_object import ApiObject, kind_of
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.network_policy import LABEL
@@ -570,6 +571,27 @@ def _with_types(policy: Mapping[str, Any], types: List[str]) -> Dict[str, Any]:
 
 
 # What selects pods, and what they mount
+
+
+def deletes_an_object_by_its_uid_and_creates_it_again(world: World) -> None:
+    kind = kind_of("serviceaccount")
+    name = world.name()
+    metadata = {"name": name, "namespace": world.namespace, "labels": {"a": "b"}}
+    wanted = ApiObject(kind, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+
+    def read() -> ApiObject:
+        return world.cluster.object(kind, name, namespace=world.namespace)
+
+    _raises(NotFound, read)
+    made = world.cluster.create_object(wanted)
+    expect([read().uid, read().labels]).to(equal([made.uid, {"a": "b"}]))
+    _raises(AlreadyExists, lambda: world.cluster.create_object(wanted))
+    other = ApiObject(kind, {**made.manifest, "metadata": {**metadata, "uid": NOBODY}})
+    _raises(NotTheSameObject, lambda: world.cluster.delete_object(other))
+    world.cluster.delete_object(made)
+    _raises(NotFound, read)
+    _raises(NotFound, lambda: world.cluster.delete_object(made))
+    expect(world.cluster.create_object(wanted).uid).not_to(equal(made.uid))
 
 
 def lists_the_selectors_of_services(world: World) -> None:

@@ -10,6 +10,7 @@
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
 {{- end }}
 {{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -61,6 +62,16 @@
 - {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -108,43 +119,43 @@
 {{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_CONFIRM" | default "30s") (list "" "off"))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumendpoints"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "pod") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "pod" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
-{{- if and (not .place) (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (eq .place "default") (eq (get .env "LABEL_TARGET" | default "pod") "node") (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place "default") (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -161,6 +172,44 @@
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "RoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (not .place) (has "ClusterRoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterrolebindings"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Role" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (not .place) (has "ClusterRole" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "ServiceAccount" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Secret" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "ConfigMap" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Deployment" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "DaemonSet" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Job" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "CronJob" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (not .place) (has "ValidatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (not .place) (has "MutatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["get", "delete"]}
 {{- end }}
 {{- end }}
 {{- define "falco-playbooks.chain.objects" -}}
@@ -468,6 +517,7 @@ metadata:
     falco/function-namespace: {{ .namespace }}
     function: {{ .function }}
   name: falco-playbook-chain-deployments-scale.{{ .function }}.{{ .namespace }}
+  name: falco-playbook-chain-objects-delete.{{ .function }}.{{ .namespace }}
 spec:
   paramRef:
     name: {{ .function }}-admission
@@ -512,6 +562,7 @@ spec:
     namespace: {{ .namespace }}
     parameterNotFoundAction: Allow
   policyName: falco-playbook-chain-replicasets-scale
+  policyName: falco-playbook-chain-objects-delete
   validationActions:
   - Deny
 {{- end }}

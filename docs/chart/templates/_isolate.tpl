@@ -51,28 +51,28 @@
 {{- if and (not .place) (not .limited) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "cilium") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "auto") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "ISOLATE_POLICY" | default "kubernetes") "calico") (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_CONFIRM" | default "30s") (list "" "off"))) }}

@@ -3,16 +3,16 @@
 {"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NOTIFY_URLS", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": true, "places": ["default"]}
 {{- end }}
 {{- define "falco-playbooks.label.rules" -}}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "pod") }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "pod" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (eq (get .env "LABEL_TARGET" | default "pod") "node") }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
-{{- if and (not .place) (eq (get .env "LABEL_TARGET" | default "pod") "node") }}
+{{- if and (not .place) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (eq .place "default") (eq (get .env "LABEL_TARGET" | default "pod") "node") }}
+{{- if and (eq .place "default") (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}

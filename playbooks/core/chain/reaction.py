@@ -7,6 +7,7 @@ from typing import Optional, Union
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.chain.steps import STEPS
+from playbooks.core.cluster import api_object
 from playbooks.core.outcome import Outcome
 from playbooks.core.reaction import Reaction, Verified
 
@@ -15,7 +16,7 @@ class ChainOfSteps(Reaction):
     """What is declared of a chain whatever its steps are: these have reactions of their own."""
 
     TARGETS = "pods"
-    KINDS = ("Pod", "Node")
+    KINDS = ("Pod", "Node", *(kind.kind for kind in api_object.KINDS))
     SETTINGS = (STEPS,)
 
     @property

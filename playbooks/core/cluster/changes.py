@@ -51,9 +51,12 @@ class Changes:
     ``spec`` and, with ``labels``, labels as ``rules`` allow; with ``annotations`` those too.
     Otherwise ``rules`` alone describe it.
 
+    ``further``: other resources, with their groups, of which the same holds.
+
     ``asked_of``: the resource of the objects with which ``falco-playbook check`` tries the rules,
     by default the same. ``allowed``: a request that the playbook makes. ``named``: instead of the
-    resource in the name of the admission policy, where two APIs have one of this name.
+    resource in the name of the admission policy, where two APIs have one of this name, or where it
+    is of several.
     ``optional``: not every cluster serves it.
 
     ``of_steps``: of a chain, what each playbook that can be a step declares of the same resource
@@ -72,6 +75,7 @@ class Changes:
     optional: bool = False
     annotations: bool = False
     of_steps: Tuple[Tuple[str, Changes], ...] = ()
+    further: Tuple[Tuple[str, str], ...] = ()
 
     @property
     def in_namespaces(self) -> bool:

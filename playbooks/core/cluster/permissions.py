@@ -36,8 +36,8 @@ class Permission:
     """One RBAC rule. ``cluster_wide`` resources, such as nodes, belong to no namespace.
 
     ``only_with``: the setting without which it is not needed, where it is ``off`` or empty;
-    ``only_for``: the one value of it with which it is; ``also_with``: another setting without which
-    it is not.
+    ``only_for``: the one value of it with which it is, or one of those that it lists;
+    ``also_with``: another setting without which it is not.
     ``only_in``: a setting and names: it is needed where the setting lists one of them.
     ``only_everywhere``: it is not granted where the playbook acts in some namespaces only, as it
     can do without.
@@ -72,7 +72,7 @@ class Permission:
         value = values.get(self.only_with, _OFF)
         if not self.only_with or value == UNKNOWN:
             return True
-        return value == self.only_for if self.only_for else value not in ("", _OFF)
+        return self.only_for in listed(value) if self.only_for else value not in ("", _OFF)
 
     def places(self, limited: Sequence[str], own: str) -> Tuple[str, ...]:
         """The namespaces in which it is granted; one that is empty stands for the whole cluster.

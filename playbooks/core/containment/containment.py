@@ -34,9 +34,10 @@ class Containment(ABC):
     which are annotations too. ``NOTHING``: what is
     said after the name of a target on which nothing is left (``is not isolated``). ``EXPIRED``: the
     reason code of an expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the target, by which that
-    could be found.
+    could be found. ``REMOVES``: the target is gone, and ``restored`` makes it anew.
     """
 
+    REMOVES: ClassVar[bool] = False
     KINDS: ClassVar[Tuple[str, ...]]
     KEYS: ClassVar[Tuple[str, ...]]
     NOTHING: ClassVar[str]
@@ -71,6 +72,12 @@ class Containment(ABC):
     @abstractmethod
     def of(cls, target: Target, cluster: Cluster, notes: Notes) -> Containment:
         """What is left on the target, by these notes. May make reads."""
+
+    @classmethod
+    def restored(cls, cluster: Cluster, known: Contained) -> Optional[Tuple[str, str]]:  # noqa: ARG003
+        """Make a target anew that was removed: its uid, and what was done. None where the notes do
+        not tell how. Raises AlreadyExists."""
+        return None
 
     @classmethod
     def of_ledgers(cls, notes: Sequence[Notes]) -> Dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment import draining, isolation, scaling, tainting
+from playbooks.core.containment import draining, isolation, revocation, scaling, tainting
 from playbooks.core.containment.containment import (
     NODE,
     POD,
@@ -38,6 +38,7 @@ RESERVED = frozenset(
     (
         *(NOTED, LABEL, network_policy.LABEL, *isolation.KEYS),
         *(*tainting.Tainting.KEYS, CORDONED, *draining.Draining.KEYS, *scaling.Scaling.KEYS),
+        *revocation.Revocation.KEYS,
         *(exempt.EXEMPT, exempt.UNTIL, exempt.REASON, protected.PROTECTED_OWNERS),
     )
 )

@@ -6,6 +6,7 @@ from typing import Callable, Dict, Optional, Sequence, Type
 
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.containment.containment import Containment
+from playbooks.core.errors import AlreadyExists
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
@@ -45,6 +46,8 @@ class Undo:
         """``kind``: by default the first that the playbook contains. Raises NotFound, and Conflict
         where others keep writing it."""
         kind = kind or self._containment.KINDS[0]
+        if self._containment.REMOVES:
+            return self._restored(kind, name, namespace)
         return until_written(lambda: self._once(kind, name, namespace))
 
     def _once(self, kind: str, name: str, namespace: str) -> Outcome:
@@ -74,6 +77,30 @@ class Undo:
         for ledger in self._ledgers:
             ledger.release(read.uid, self._containment.KEYS)
         return Outcome.acted(target, "undone", said, uid=read.uid)
+
+    def _restored(self, kind: str, name: str, namespace: str) -> Outcome:
+        """The one of that name that was removed last. It has a new uid, which is exempted as soon
+        as the API server has given it."""
+        target = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+        place, found = (kind, namespace, name), None
+        for ledger in self._ledgers:
+            for known in ledger.contained().values():
+                noted = self._containment.of_ledgers([known.notes])
+                if noted and (known.kind, known.namespace, known.name) == place:
+                    found = known
+        try:
+            made = self._containment.restored(self._cluster, found) if found else None
+        except AlreadyExists:
+            said = f"{target} is not created again: another has its name by now"
+            return Outcome.skipped("replaced", said, target)
+        if found is None or made is None:
+            said = f"nothing to undo: {target} {self._containment.NOTHING}"
+            return Outcome.skipped("nothing-to-undo", said, target)
+        uid, said = made
+        self._exempt(uid, target)
+        for ledger in self._ledgers:
+            ledger.release(found.uid, self._containment.KEYS)
+        return Outcome.acted(target, "undone", said, uid=uid)
 
     def _known(self, uid: str) -> Optional[Dict[str, str]]:
         """What the ledgers say of the object; None where they do not know it."""

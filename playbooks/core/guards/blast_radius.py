@@ -76,7 +76,7 @@ class BlastRadius(Guard):
         workload, pod = self._workload(action), action.pod
         return Request(
             uid=action.uid,
-            namespace=action.pod.namespace if action.pod else "",
+            namespace=action.namespace,
             alert_time=case.alert.time,
             workload=str(workload) if workload and self._reaction.counts_by_owner else "",
             pods=action.pods,

@@ -61,11 +61,11 @@ class Exemptions(Guard):
         return Answer("; ".join(remarks) or "nothing exempts it")
 
     def _annotated(self, action: Action) -> Mapping[str, Mapping[str, str]]:
-        if action.pod is None:
+        name = action.namespace
+        if not name:
             return {}
-        name = action.pod.namespace
         found = {f"namespace {name}": self.cluster.namespace_annotations(name)}
-        if self.pods:
+        if self.pods and action.pod:
             found[str(action.pod)] = action.pod.annotations
         return found
 

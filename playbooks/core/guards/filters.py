@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from playbooks.core.action import PASSED, Answer
+from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.changes import Rule, among
 from playbooks.core.guards.guard import Case, Context, Guard
+from playbooks.core.reaction import OBJECTS
 from playbooks.core.settings import Setting, matches_any, names, priority, rule_names, text
 from playbooks.core.subjects import Priority
 
@@ -116,11 +117,13 @@ class OnlyNamespaces(Guard):
     """Only pods of the listed namespaces.
 
     An alert with a container id but no namespace may pass where the pod is ``looked_up``: the
-    proof then holds what it finds to the same globs.
+    proof then holds what it finds to the same globs. Of ``objects`` that are no pods the action is
+    asked; what belongs to no namespace is none of those.
     """
 
     globs: Tuple[str, ...]
     looked_up: bool
+    objects: bool = False
 
     REASONS = ("namespace-not-listed",)
     SETTINGS = (
@@ -144,15 +147,22 @@ class OnlyNamespaces(Guard):
 
     @classmethod
     def of(cls, context: Context) -> OnlyNamespaces:
-        return cls(context.settings["NAMESPACES"], looked_up=context.acts)
+        objects = context.reaction.TARGETS == OBJECTS
+        return cls(context.settings["NAMESPACES"], looked_up=context.acts, objects=objects)
 
     def of_alert(self, case: Case) -> Answer:
         claim = case.alert.claim
         if not self.globs or (self.looked_up and claim.container_id and not claim.namespace):
             return PASSED
-        if claim.namespace and matches_any(claim.namespace, self.globs):
-            return Answer(f"namespace {claim.namespace} is one of NAMESPACES")
-        found = f"namespace {claim.namespace}" if claim.namespace else "no namespace in the alert"
+        return PASSED if self.objects else self._answer(claim.namespace, " in the alert")
+
+    def of_action(self, case: Case, action: Action) -> Answer:
+        return self._answer(action.namespace, "") if self.objects and self.globs else PASSED
+
+    def _answer(self, namespace: str, where: str) -> Answer:
+        if namespace and matches_any(namespace, self.globs):
+            return Answer(f"namespace {namespace} is one of NAMESPACES")
+        found = f"namespace {namespace}" if namespace else f"no namespace{where}"
         return Answer.refused(
             "namespace-not-listed", f"{found}, only NAMESPACES ({', '.join(self.globs)})"
         )

@@ -82,14 +82,14 @@ class ProtectedNamespaces(Guard):
         globs = context.settings["PROTECTED_NAMESPACES"]
         if not context.acts:
             return cls(globs)
-        of_pods = context.reaction.TARGETS == "pods"
-        serving = of_pods and serves_everywhere(context.settings["NAMESPACES"])
+        of_nodes = context.reaction.TARGETS == "nodes"
+        serving = not of_nodes and serves_everywhere(context.settings["NAMESPACES"])
         return cls(globs, context.acting.cluster, serving)
 
     def of_action(self, case: Case, action: Action) -> Answer:
-        if action.pod is None or not self.globs:
+        namespace = action.namespace
+        if not namespace or not self.globs:
             return PASSED
-        namespace = action.pod.namespace
         answer = self._answer(namespace)
         why = "" if answer.reason else self._depended_on(namespace)
         if not why:

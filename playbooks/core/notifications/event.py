@@ -93,7 +93,7 @@ def _name(target_ref: TargetRef, now: Instant) -> str:
 
 def _regarding(target_ref: TargetRef) -> Dict[str, str]:
     found = {
-        "apiVersion": api_of(target_ref.kind),
+        "apiVersion": target_ref.api or api_of(target_ref.kind),
         "kind": target_ref.kind,
         "name": target_ref.name,
         "uid": target_ref.uid,

@@ -150,17 +150,23 @@ class AdmissionPolicy:
         changes = self.changes
         # Of an object that is there, subresources such as its status are held as well.
         resources = [changes.resource, *([f"{changes.resource}/*"] if changes.in_place else [])]
-        rule = {
-            "apiGroups": [changes.group],
-            "apiVersions": ["*"],
-            "operations": list(changes.operations),
-            "resources": resources,
-        }
+        rules = [
+            {
+                "apiGroups": [group],
+                "apiVersions": ["*"],
+                "operations": list(changes.operations),
+                "resources": found,
+            }
+            for group, found in (
+                (changes.group, resources),
+                *((group, [resource]) for resource, group in changes.further),
+            )
+        ]
         with_parameters = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}
         return {
             **(with_parameters if self.settings else {}),
             "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [rule]},
+            "matchConstraints": {"resourceRules": rules},
             "matchConditions": list(self._conditions()),
             "variables": _VARIABLES if changes.in_place else [],
             "validations": [

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core import guards
+from playbooks.core.cluster import api_object
 from playbooks.core.cluster.changes import ACCOUNT, CREATE, DELETE, UPDATE, Body, Changes, Rule
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import LEDGER, Manifest
 from playbooks.core.cluster.permissions import ACCOUNTS
 from playbooks.core.guards.filters import OnlyNamespaces
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import event
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.core.playbook import Playbook
+from playbooks.core.reaction import OBJECTS
 
 
 def changes(playbook: Playbook) -> Tuple[Changes, ...]:
@@ -24,18 +26,23 @@ def changes(playbook: Playbook) -> Tuple[Changes, ...]:
         return playbook.changes
     within = [rule for guard in guards.ORDER for rule in guard.RULES]
     kinds = reaction.KINDS or (reaction.TARGETS[:-1].capitalize(),)
-    events = _of_events(playbook.name, reaction.TARGETS, kinds)
+    asked_of = _ASKED_OF if reaction.TARGETS == OBJECTS else reaction.TARGETS
+    events = _of_events(playbook.name, asked_of, kinds)
     # Nodes belong to no namespace.
-    of_namespaces = OnlyNamespaces.RULES if reaction.TARGETS == "pods" else ()
+    of_namespaces = OnlyNamespaces.RULES if reaction.TARGETS != "nodes" else ()
     return (
         *(each.also(*within) if each.in_namespaces else each for each in playbook.changes),
         OF_THE_LEDGER,
-        events.also(*(_or_about_a_node(each, kinds) for each in of_namespaces)),
+        events.also(*(_or_in_no_namespace(each, kinds) for each in of_namespaces)),
     )
 
 
-# The kind that belongs to no namespace, and CEL: what an Event about one names as its namespace.
-_NODE, _NOWHERE = "Node", "''"
+# Kinds that belong to no namespace: an Event about one names an empty one.
+_CLUSTER_WIDE = ("Node", *(kind.kind for kind in api_object.KINDS if kind.cluster_wide))
+
+# With what of them check tries what is written about objects of several kinds: every namespace has
+# one.
+_ASKED_OF = "serviceaccounts"
 
 _SAME = " && ".join(
     f"object.metadata.?{part} == oldObject.metadata.?{part}"
@@ -47,7 +54,11 @@ OF_THE_LEDGER = Changes(
     "configmaps",
     operations=(UPDATE, CREATE, DELETE),
     rules=(
-        Rule("makes and deletes no ledger", "request.operation == 'UPDATE'"),
+        Rule(
+            "makes and deletes no ledger",
+            "request.operation == 'UPDATE' || request.operation == 'DELETE'"
+            f" && !('{LEDGER}' in oldObject.metadata.?labels.orValue({{}}))",
+        ),
         Rule(
             "changes of its ledger nothing but the data",
             f"request.operation != 'UPDATE' || {_SAME}",
@@ -67,20 +78,20 @@ OF_THE_LEDGER = Changes(
 _KIND = "object.regarding.?kind.orValue('')"
 
 
-def _or_about_a_node(rule: Rule, kinds: Sequence[str]) -> Rule:
-    """Events about nodes lie in no namespace in which the playbook acts."""
-    if _NODE not in kinds:
-        return rule
-    return replace(rule, cel=f"{_KIND} == '{_NODE}' || ({rule.cel})")
+def _or_in_no_namespace(rule: Rule, kinds: Sequence[str]) -> Rule:
+    """Events about such objects lie in no namespace in which the playbook acts."""
+    found = [kind for kind in kinds if kind in _CLUSTER_WIDE]
+    about = " || ".join(f"{_KIND} == '{kind}'" for kind in found)
+    return replace(rule, cel=f"{about} || ({rule.cel})") if found else rule
 
 
 def _of_events(playbook: str, targets: str, kinds: Sequence[str]) -> Changes:
     """What the account of a playbook may write as Events. ``targets``: pods or nodes. ``kinds``:
     those of the objects that it reports on."""
     place = "object.regarding.?namespace.orValue('')"
+    places = {kind: "''" if kind in _CLUSTER_WIDE else "request.namespace" for kind in kinds}
     about = " || ".join(
-        f"{_KIND} == '{kind}' && {place} == {_NOWHERE if kind == _NODE else 'request.namespace'}"
-        for kind in kinds
+        f"{_KIND} == '{kind}' && {place} == {expected}" for kind, expected in places.items()
     )
     named = " and ".join(f"{kind.lower()}s" for kind in kinds)
     labels = "object.metadata.?labels.orValue({})"

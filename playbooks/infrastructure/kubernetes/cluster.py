@@ -20,6 +20,7 @@ from typing import (
     Union,
 )
 
+from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
@@ -171,6 +172,23 @@ class KubernetesCluster(Cluster):
     ) -> None:
         metadata = {**_as_read(pod), "labels": labels, "annotations": annotations}
         self._api.patch(*_pod_path(pod), body={"metadata": metadata})
+
+    def object(self, kind: ObjectKind, name: str, *, namespace: str) -> ApiObject:
+        return ApiObject(kind, self._api.get(*_collection(kind, namespace), name))
+
+    def delete_object(self, found: ApiObject) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            # Of a Job the default is to leave its pods.
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": found.uid},
+        }
+        self._api.delete(*_collection(found.kind, found.namespace), found.name, body=body)
+
+    def create_object(self, found: ApiObject) -> ApiObject:
+        path = _collection(found.kind, found.namespace)
+        return ApiObject(found.kind, self._api.post(*path, body=found.manifest))
 
     def node(self, name: str) -> Node:
         return Node(self._api.get(*_CORE, "nodes", name))
@@ -405,6 +423,11 @@ def _policies_beside(manifest: Mapping[str, Any]) -> Tuple[str, ...]:
     """Where policies of its kind and namespace are."""
     kind = kind_of(manifest) or NETWORK_POLICY
     return (*_api_of(kind), "namespaces", manifest["metadata"]["namespace"], kind.resource)
+
+
+def _collection(kind: ObjectKind, namespace: str) -> Tuple[str, ...]:
+    place = ("namespaces", namespace) if namespace else ()
+    return (*kind.path, *place, kind.resource)
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
+from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
@@ -38,6 +40,7 @@ KINDS = (
     *SERVING,
     *dict.fromkeys(kind.kind for kind in OTHERS if kind.kind != NETWORK_POLICY.kind),
 )
+KINDS = (*KINDS, *(kind.kind for kind in OBJECT_KINDS if kind.kind not in KINDS))
 
 # Two APIs have a kind NetworkPolicy.
 _POLICIES = {str(kind): kind for kind in OTHERS}
@@ -45,6 +48,7 @@ _POLICIES = {str(kind): kind for kind in OTHERS}
 _CLUSTER_SCOPED = (
     *("Node", "Namespace", *SERVING),
     *(name for name, kind in _POLICIES.items() if kind.cluster_wide),
+    *(kind.kind for kind in OBJECT_KINDS if kind.cluster_wide),
 )
 
 
@@ -138,6 +142,29 @@ class MemoryCluster(Cluster):
         with self._lock:
             stored = self._unchanged("Pod", pod.manifest)
             self._write("Pod", stored, labels=labels, annotations=annotations)
+
+    def object(self, kind: ObjectKind, name: str, *, namespace: str) -> ApiObject:
+        return ApiObject(kind, self._found(kind.kind, name, namespace))
+
+    def delete_object(self, found: ApiObject) -> None:
+        kind = found.kind.kind
+        with self._lock:
+            stored = self._found(kind, found.name, found.namespace)
+            uid = stored["metadata"]["uid"]
+            if uid != found.uid:
+                raise NotTheSameObject(f"{found} has the uid {uid}, expected {found.uid}")
+            if not found.finalizers:
+                del self._of(kind, stored["metadata"])[found.name]
+            elif not found.is_terminating:
+                self._write(kind, stored, deletionTimestamp=_to_the_second(self._clock.now()))
+
+    def create_object(self, found: ApiObject) -> ApiObject:
+        kind, created = found.kind.kind, _to_the_second(self._clock.now())
+        with self._lock:
+            if found.name in self._of(kind, found.manifest["metadata"]):
+                raise AlreadyExists(f"{found} is there already")
+            self._write(kind, found.manifest, uid=str(uuid.uuid4()), creationTimestamp=created)
+            return self.object(found.kind, found.name, namespace=found.namespace)
 
     def node(self, name: str) -> Node:
         return Node(self._found("Node", name))

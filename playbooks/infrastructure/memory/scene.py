@@ -15,6 +15,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
+from playbooks.core.cluster import creation
+from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.node import Taint
 from playbooks.core.cluster.pod import Owner, Pod
 from playbooks.core.instant import NANOSECONDS, Instant
@@ -96,7 +98,7 @@ def scene(
     taints: Sequence[Taint] = (OTHERS_TAINT,),
     replicas: Optional[int] = 1,
 ) -> List[Manifest]:
-    """Namespaces and nodes, then controllers and Services, then pods.
+    """Namespaces and nodes, then controllers and Services, objects that were created, then pods.
 
     ``node``: that of a pod whose alert does not say where it runs. ``spares``: further nodes.
     ``taints``: of every node. ``replicas``: how many pods every workload wants; None: nothing says
@@ -104,7 +106,8 @@ def scene(
     """
     latest: Dict[Tuple[str, str], Alert] = {}
     hosts: Dict[str, Manifest] = {}
-    for alert in sorted(alerts, key=lambda alert: alert.time):
+    alerts = sorted(alerts, key=lambda alert: alert.time)
+    for alert in alerts:
         claim = alert.claim
         if claim.namespace and claim.pod:
             latest[claim.namespace, claim.pod] = alert
@@ -116,8 +119,25 @@ def scene(
         hosts[pod["spec"]["nodeName"]] = _node(pod["spec"]["nodeName"], taints)
     if hosts:
         hosts.update({name: _node(name, taints) for name in spares})
-    namespaces = [_namespace(name) for name in dict.fromkeys(name for name, _ in latest)]
-    return [*namespaces, *hosts.values(), *owners, *pods]
+    made = [_created(alert) for alert in alerts]
+    objects = [manifest for manifest in made if manifest]
+    places = [name for name, _ in latest] + [o["metadata"].get("namespace", "") for o in objects]
+    namespaces = [_namespace(name) for name in dict.fromkeys(filter(None, places))]
+    return [*namespaces, *hosts.values(), *owners, *objects, *pods]
+
+
+def _created(alert: Alert) -> Optional[Manifest]:
+    """The object that an audit alert says was created, if it is about one."""
+    found = creation.of_alert(alert, OBJECT_KINDS)
+    if not isinstance(found, creation.Creation):
+        return None
+    metadata = {
+        "name": found.name,
+        "uid": _uid(found.kind.kind, found.namespace, found.name, str(alert.time)),
+        "creationTimestamp": f"{str(alert.time).partition('.')[0]}Z",
+        **({"namespace": found.namespace} if found.namespace else {}),
+    }
+    return {"apiVersion": found.kind.api, "kind": found.kind.kind, "metadata": metadata}
 
 
 def owner_of(pod: str) -> Optional[Owner]:

@@ -215,7 +215,7 @@ with description("A file of objects for a scene") as self:
         expect(why(self.path)).to(contain(str(self.path)))
 
     with it("is refused where a kind is not known"):
-        self.path.write_text("kind: Secret\nmetadata: {name: web}")
+        self.path.write_text("kind: Lease\nmetadata: {name: web}")
 
         expect(why(self.path)).to(contain("expected objects of kind Pod"))
 

@@ -1,0 +1,114 @@
+"""Objects that grant rights, run programs or hold credentials: what audit alerts report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Tuple
+
+from playbooks.core.instant import Instant
+
+_RBAC = "rbac.authorization.k8s.io"
+_ADMISSION = "admissionregistration.k8s.io"
+
+
+@dataclass(frozen=True)
+class ObjectKind:
+    """As the API has it: ``RoleBinding``, ``rolebindings``, and the group that serves it."""
+
+    kind: str
+    resource: str
+    group: str = ""
+    cluster_wide: bool = False
+
+    @property
+    def api(self) -> str:
+        return f"{self.group}/v1" if self.group else "v1"
+
+    @property
+    def path(self) -> Tuple[str, ...]:
+        return ("apis", self.group, "v1") if self.group else ("api", "v1")
+
+    @property
+    def typed(self) -> str:
+        """As people type it: ``rolebinding``."""
+        return self.kind.lower()
+
+    def shown(self, name: str, namespace: str) -> str:
+        return f"{self.typed} {namespace}/{name}" if namespace else f"{self.typed} {name}"
+
+
+KINDS = (
+    ObjectKind("RoleBinding", "rolebindings", _RBAC),
+    ObjectKind("ClusterRoleBinding", "clusterrolebindings", _RBAC, cluster_wide=True),
+    ObjectKind("Role", "roles", _RBAC),
+    ObjectKind("ClusterRole", "clusterroles", _RBAC, cluster_wide=True),
+    ObjectKind("ServiceAccount", "serviceaccounts"),
+    ObjectKind("Secret", "secrets"),
+    ObjectKind("ConfigMap", "configmaps"),
+    ObjectKind("Deployment", "deployments", "apps"),
+    ObjectKind("DaemonSet", "daemonsets", "apps"),
+    ObjectKind("Job", "jobs", "batch"),
+    ObjectKind("CronJob", "cronjobs", "batch"),
+    ObjectKind(
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        _ADMISSION,
+        cluster_wide=True,
+    ),
+    ObjectKind(
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        _ADMISSION,
+        cluster_wide=True,
+    ),
+)
+
+
+def kind_of(typed: str) -> Optional[ObjectKind]:
+    """By the name of a kind, however it is capitalized."""
+    return next((kind for kind in KINDS if kind.typed == typed.lower()), None)
+
+
+@dataclass(frozen=True)
+class ApiObject:
+    """One object as it was read."""
+
+    kind: ObjectKind
+    manifest: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return self.kind.shown(self.name, self.namespace)
+
+    @property
+    def _metadata(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.manifest["metadata"]
+        return found
+
+    @property
+    def name(self) -> str:
+        return str(self._metadata["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Empty for what belongs to none."""
+        return str(self._metadata.get("namespace") or "")
+
+    @property
+    def uid(self) -> str:
+        return str(self._metadata["uid"])
+
+    @property
+    def created(self) -> Instant:
+        return Instant.parse(self._metadata["creationTimestamp"])
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self._metadata.get("labels") or {}
+
+    @property
+    def finalizers(self) -> Tuple[str, ...]:
+        return tuple(self._metadata.get("finalizers") or ())
+
+    @property
+    def is_terminating(self) -> bool:
+        return bool(self._metadata.get("deletionTimestamp"))

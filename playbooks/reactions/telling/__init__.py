@@ -1,0 +1,1 @@
+"""What tells others of an alert, and changes nothing in the cluster."""
