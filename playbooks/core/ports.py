@@ -228,6 +228,20 @@ class Cluster(ABC):
         """
 
     @abstractmethod
+    def output_of(
+        self, pod: Pod, container: str, command: Sequence[str], *, most_bytes: int, seconds: float
+    ) -> Log:
+        """The beginning of what a command in a container writes to its standard output.
+
+        Takes about ``seconds`` at most. Raises NotFound, NotTheSameObject where another pod of its
+        name was there after it, or Refused where the program is not there or fails.
+        """
+
+    @abstractmethod
+    def create_snapshot(self, manifest: Mapping[str, Any]) -> None:
+        """A VolumeSnapshot. Raises NotFound where the cluster serves none, or AlreadyExists."""
+
+    @abstractmethod
     def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
         """The Events about exactly this pod, the first 500 of them."""
 

@@ -173,7 +173,8 @@ class InMemoryCluster(MemoryCluster):
     ``failures`` makes a method raise once each. Its namespaces come with their pods.
 
     ``ledger``: that of a playbook which acts on it, kept in ``store``. ``logs``: by the name of the
-    container, and whether it is that of the run before.
+    container, and whether it is that of the run before. ``outputs``: by the container and the
+    words of a command.
     """
 
     def __init__(self, *objects: Any) -> None:
@@ -181,6 +182,7 @@ class InMemoryCluster(MemoryCluster):
         self.store = InMemoryLedger()
         self.ledger = StoredLedger(self.store)
         self.logs: Dict[Tuple[str, bool], bytes] = {}
+        self.outputs: Dict[Tuple[str, ...], bytes] = {}
         self.calls: List[str] = []
         self.failures: Dict[str, List[Exception]] = {}
         self.graces: List[int] = []
@@ -227,6 +229,16 @@ class InMemoryCluster(MemoryCluster):
         if (container, previous) not in self.logs:
             raise Refused(f"container {container} of {pod} has no such log")
         return Log.end_of([self.logs[container, previous]], most=most_bytes)
+
+    def output_of(
+        self, pod: Pod, container: str, command: Sequence[str], *, most_bytes: int, seconds: float
+    ) -> Log:
+        super().output_of(pod, container, command, most_bytes=most_bytes, seconds=seconds)
+        written = self.outputs.get((container, *command))
+        if written is None:
+            raise Refused(f"{command[0]} ended with exit code 1: no such file")
+        cut = f"only the first {most_bytes} bytes were read" if len(written) > most_bytes else ""
+        return Log(written[:most_bytes], cut)
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         super().delete_pod(pod, grace_period_seconds=grace_period_seconds)

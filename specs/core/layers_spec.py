@@ -46,10 +46,10 @@ MOST = 14
 TWICE = {"Request"}
 
 # Whose names stand in entrypoints and reactions only. Verbs of the API are no names, nor is what
-# OUTCOMES_TO calls those who hear of outcomes.
+# OUTCOMES_TO calls those who hear of outcomes, or what proves a target.
 PLAYBOOKS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 VERBS = ("delete", "scale")
-TOLD = ("notify", "webhook")
+TOLD = ("evidence", "notify", "webhook")
 
 # Imports one module as if it were the first of the package.
 ALONE = """\

@@ -246,6 +246,22 @@ with description("The settings and rights of a playbook") as self:
         expect(secrets("webhook")).to(equal([*own]))
         expect(verbs("webhook")).to(equal({}))
 
+    with it("are pinned for evidence"):
+        ours = {
+            "EVIDENCE_URL": None,
+            "EVIDENCE_FILES": "",
+            "EVIDENCE_FILE_BYTES": "1048576",
+            "EVIDENCE_PROCESSES": "false",
+            "EVIDENCE_SNAPSHOTS": "false",
+        }
+        of_delete = {k: v for k, v in declared("delete").items() if k != "EVIDENCE_REQUIRED"}
+        del of_delete["GRACE_PERIOD_SECONDS"]
+
+        expect(declared("evidence")).to(equal({**of_delete, **ours}))
+        expect(verbs("evidence")).to(
+            equal({"pods": "get list", "pods/log": "get", "events": "list", **READS})
+        )
+
     with it("are pinned for revoke, with rights on the listed kinds alone"):
         kinds = "RoleBinding,ClusterRoleBinding,Role,ClusterRole"
         rbac = "rbac.authorization.k8s.io"

@@ -36,6 +36,7 @@ from playbooks.testing import (
     OTHER_CONTAINER,
     OTHER_UID,
     UID,
+    FakeEvidence,
     FixedClock,
     InMemoryCluster,
     RecordingNotifier,
@@ -179,12 +180,18 @@ def names_the_binding(body: Any) -> bool:
     return created and fields.get("ka.uri") == BINDINGS and set(map(str, names)) == {"mine"}
 
 
+# What some cannot do without, and those that act upon a pod and change nothing of it.
+NEEDED = {"chain": {"STEPS": "delete"}, "evidence": {"EVIDENCE_URL": "s3://evidence"}}
+READING = ("evidence",)
+
+
 def responder(name: str, cluster: InMemoryCluster) -> Responder:
     """The playbook behind all its guards, as its entrypoint wires it."""
     if name in TELLING:
         return Responder(TELLING[name](), [], FixedClock(), dry_run=False)
     playbook: Playbook = catalogue.load(name)
-    return playbook.responder({"MAX_ALERT_AGE": "off"}, some_collaborators(cluster))
+    collaborators = some_collaborators(cluster, evidence=FakeEvidence())
+    return playbook.responder({"MAX_ALERT_AGE": "off", **NEEDED.get(name, {})}, collaborators)
 
 
 # What each playbook changes: pods, nodes, or nothing in the cluster.
@@ -211,6 +218,9 @@ def check(body: Any, seen: Counter) -> None:
         if targets == OBJECTS:
             changed = [] if cluster.objects("RoleBinding") else [a_binding()]
             assert not changed or names_the_binding(body), (name, outcome, body)
+        if name in READING and outcome.status == Status.ACTED:
+            assert not cluster.writes, (name, outcome, body)
+            changed = [pod for pod in before.values() if proves(body, pod)]
         if targets and outcome.status == Status.ACTED:
             assert changed, (name, outcome, body)
         if outcome.status in (Status.SKIPPED, Status.FAILED):

@@ -4,6 +4,7 @@
 {{- end }}
 {{- define "falco-playbooks.chain.rules" -}}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
 {{- if and (not .place) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -20,6 +21,16 @@
 - {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
 {{- end }}
 {{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
+{{- end }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]}
 {{- end }}
 {{- if and (eq .place "default") (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -63,19 +74,50 @@
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 {{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}
+{{- end }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_FILES") (list "" "off"))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (nospace (get .env "EVIDENCE_PROCESSES" | default "false")))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (nospace (get .env "EVIDENCE_SNAPSHOTS" | default "false")))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["snapshot.storage.k8s.io"], "resources": ["volumesnapshots"], "verbs": ["create"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
@@ -292,6 +334,7 @@ data:
   ANNOTATIONS: {{ dig "ANNOTATIONS" "" .env | toString | nospace | toJson }}
   CORDON_TTL: {{ include "falco-playbooks.seconds" (dig "CORDON_TTL" "off" .env) | toJson }}
   DRAIN_TTL: {{ include "falco-playbooks.seconds" (dig "DRAIN_TTL" "off" .env) | toJson }}
+  EVIDENCE_FILES: {{ dig "EVIDENCE_FILES" "" .env | toString | nospace | toJson }}
   GRACE_PERIOD_SECONDS: {{ dig "GRACE_PERIOD_SECONDS" "1" .env | toString | nospace | toJson }}
   ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
   ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | toJson }}
@@ -371,6 +414,44 @@ spec:
     namespace: {{ .namespace }}
     parameterNotFoundAction: Allow
   policyName: falco-playbook-chain-pods-eviction
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-pods-exec.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-pods-exec
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-volumesnapshots.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-volumesnapshots
   validationActions:
   - Deny
 {{- end }}

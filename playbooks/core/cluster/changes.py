@@ -14,7 +14,7 @@ from typing import Callable, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
 
-CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 # The deployed settings that rules read, as text; for ``check`` also the account's name.
 Texts = Mapping[str, str]

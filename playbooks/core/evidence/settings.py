@@ -7,7 +7,13 @@ from typing import List, Mapping, Tuple
 from urllib.parse import urlsplit
 
 from playbooks.core.instant import duration
-from playbooks.core.settings import Setting, http_url, whole_number, yes_or_no
+from playbooks.core.settings import Setting, http_url, names, whole_number, yes_or_no
+
+# Commands that write a file to standard output, and a directory: their last word is the path.
+READING = (("cat", "--"), ("tar", "-cf", "-", "--"))
+
+# Files that are read of a container.
+MOST_PATHS = 20
 
 # What serves a scheme, for which deploying has a pinned list of distributions.
 _SERVED_BY = {"s3": "s3fs", "gs": "gcsfs", "file": "fsspec"}
@@ -25,6 +31,24 @@ def place(value: str) -> str:
     if value and not (usable and value.isprintable() and " " not in value):
         raise ValueError("s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, file:///DIRECTORY or nothing")
     return value.rstrip("/")
+
+
+def a_place(value: str) -> str:
+    if not value:
+        raise ValueError("s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or file:///DIRECTORY")
+    return place(value)
+
+
+def paths(value: str) -> Tuple[str, ...]:
+    found = names(value)
+    usable = all(
+        path.startswith("/") and path.isprintable() and len(path) <= 1000 for path in found
+    )
+    if not usable or len(found) > MOST_PATHS:
+        raise ValueError(
+            f"at most {MOST_PATHS} absolute paths such as /etc/passwd or /tmp/, comma-separated"
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def endpoint(value: str) -> str:
@@ -103,13 +127,42 @@ GOOGLE = Setting(
     "The JSON key of a service account for gs://; without it the pod's own identity",
     secret=True,
 )
+FILES = Setting(
+    "EVIDENCE_FILES",
+    paths,
+    "",
+    "Files, or directories with a slash at their end, that are read out of the alert's container:"
+    " absolute paths, comma-separated, at most 20",
+)
+FILE_BYTES = Setting(
+    "EVIDENCE_FILE_BYTES",
+    whole_number(1024, 64 * 1024 * 1024),
+    "1048576",
+    "Bytes of each of these files, or of a directory as a tar file, at most; they count towards"
+    " `EVIDENCE_BYTES`",
+)
+PROCESSES = Setting(
+    "EVIDENCE_PROCESSES",
+    yes_or_no,
+    "false",
+    "List the processes of the alert's container with its own `ps`",
+)
+SNAPSHOTS = Setting(
+    "EVIDENCE_SNAPSHOTS",
+    yes_or_no,
+    "false",
+    "Make a VolumeSnapshot of each of the pod's PersistentVolumeClaims, where the cluster serves"
+    " that",
+)
+OF_STEPS = (FILES, FILE_BYTES, PROCESSES, SNAPSHOTS)
 SETTINGS = (URL, REQUIRED, LOG_BYTES, BYTES, TIME, ENDPOINT, KEY_ID, KEY, TOKEN, GOOGLE)
 
 
 def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
     """The distributions for these settings, as they were written."""
     served_by = _SERVED_BY.get(urlsplit(values.get(URL.name, "")).scheme)
-    return (served_by,) if served_by else ()
+    runs = values.get(FILES.name) or values.get(PROCESSES.name, "").lower() == "true"
+    return (*((served_by,) if served_by else ()), *(("websocket-client",) if runs else ()))
 
 
 def problems(values: Mapping[str, str]) -> List[str]:

@@ -24,7 +24,10 @@ NAMESPACES = "NAMESPACES"
 # Settings whose value decides what is deployed, and what they decide.
 _DECIDING = {
     NAMESPACES: "which roles are made",
-    evidence.URL.name: "what is installed and which roles are made",
+    **{
+        setting.name: "what is installed and which roles are made"
+        for setting in (evidence.URL, evidence.FILES, evidence.PROCESSES, evidence.SNAPSHOTS)
+    },
     WHEN.name: "what is installed",
 }
 

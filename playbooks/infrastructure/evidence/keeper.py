@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, List
+from typing import Callable, Iterator, List
 
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable
-from playbooks.core.evidence import documents
+from playbooks.core.evidence import documents, steps
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.evidence.kept import MANIFEST, Kept, directory, missing_of
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.evidence.files import EvidenceFiles
-from playbooks.infrastructure.evidence.set import EvidenceSet
+from playbooks.infrastructure.evidence.set import EvidenceSet, EvidenceStep
 
 
 class EvidenceKeeper(Evidence):
@@ -70,8 +70,24 @@ class EvidenceKeeper(Evidence):
         for container in _containers(pod, alert):
             made.add_log(pod, container, previous=False)
             made.add_log(pod, container, previous=True)
+        containers = _containers(pod, alert)
+        for step in self._steps(containers[0]) if containers else ():
+            made.add_output(pod, containers[0], step)
+        if self._settings.get(evidence.SNAPSHOTS.name):
+            made.add_snapshots(pod, alert)
         made.close(pod, alert, self._clock.now())
         return Kept(url, made.missing)
+
+    def _steps(self, container: str) -> Iterator[EvidenceStep]:
+        """Those that the playbook's settings ask for. What changes fastest is first."""
+        if self._settings.get(evidence.PROCESSES.name):
+            most = self._settings[evidence.LOG_BYTES.name]
+            said = f"the processes of {container}"
+            yield EvidenceStep("processes.txt", said, steps.PROCESSES, most, is_text=True)
+        for number, path in enumerate(self._settings.get(evidence.FILES.name, ()), 1):
+            name = f"files/{number}{'.tar' if path.endswith('/') else ''}"
+            most = self._settings[evidence.FILE_BYTES.name]
+            yield EvidenceStep(name, f"{path} of {container}", steps.reading(path), most)
 
 
 def _containers(pod: Pod, alert: Alert) -> List[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Optional, Tuple, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Mapping, Optional, Tuple, TypeVar
 
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.container_log import Log, last_lines
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.errors import PlaybookError
-from playbooks.core.evidence import documents
+from playbooks.core.errors import AlreadyExists, PlaybookError
+from playbooks.core.evidence import documents, steps
 from playbooks.core.evidence.kept import MANIFEST, Manifest
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
@@ -25,6 +27,17 @@ READ = 3.0
 READING = 2 / 3
 
 NO_TIME, NO_SPACE = "EVIDENCE_TIME is used up", "EVIDENCE_BYTES are used up"
+
+
+@dataclass(frozen=True)
+class EvidenceStep:
+    """A file of the set that a command in a container writes. ``is_text``: it is redacted."""
+
+    name: str
+    source: str
+    command: Tuple[str, ...]
+    most: int
+    is_text: bool = False
 
 
 class EvidenceSet:
@@ -94,6 +107,48 @@ class EvidenceSet:
             cut = f"the first {len(redacted) - len(content)} bytes are left out"
         self._space -= len(content)
         self.add(f"logs/{container}{'.previous' if previous else ''}.log", source, content, cut)
+
+    def add_output(self, pod: Pod, container: str, what: EvidenceStep) -> None:
+        """What a command in a container writes."""
+        most = min(what.most, self._space)
+        if most <= 0:
+            return self._unread(what.source, NO_SPACE, True)
+
+        def read(seconds: float) -> Log:
+            return self._cluster.output_of(
+                pod, container, what.command, most_bytes=most, seconds=seconds
+            )
+
+        found = self._read(what.source, read)
+        if found is None:
+            return None
+        content = found.content
+        if what.is_text:
+            content = documents.of_log(content, self._redaction, cut=False)[:most]
+        self._space -= len(content)
+        return self.add(what.name, what.source, content, found.cut)
+
+    def add_snapshots(self, pod: Pod, alert: Alert) -> None:
+        """Made, and not waited for."""
+        made = []
+        listed = steps.claims(pod)
+        for number, claim in enumerate(listed[: steps.MOST_CLAIMS], 1):
+            manifest = steps.snapshot(pod, claim, alert.time, number)
+            source = f"a snapshot of claim {claim}"
+            done = self._read(source, partial(self._snapshot, manifest))
+            made += [{"claim": claim, "snapshot": manifest["metadata"]["name"]}] if done else []
+        for claim in listed[steps.MOST_CLAIMS :]:
+            self._unread(f"a snapshot of claim {claim}", NO_SPACE, True)
+        if made:
+            self.add("snapshots.json", "the snapshots", documents.text(made))
+
+    def _snapshot(self, manifest: Mapping[str, Any], _seconds: float) -> bool:
+        try:
+            self._cluster.create_snapshot(manifest)
+        except AlreadyExists:
+            # By an earlier try.
+            return True
+        return True
 
     def _read(
         self, source: str, read: Callable[[float], T], *, expected: bool = True

@@ -15,6 +15,7 @@ from typing import (
     List,
     Mapping,
     Optional,
+    Sequence,
     Tuple,
     TypeVar,
     Union,
@@ -51,6 +52,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.exec import output
 
 _CORE = ("api", "v1")
 _APPS = ("apis", "apps", "v1")
@@ -134,6 +136,21 @@ class KubernetesCluster(Cluster):
         until = time.monotonic() + seconds
         parts = self._api.stream(*_pod_path(pod), "log", seconds=seconds, **asked)
         return Log.end_of(parts, most=most_bytes, in_time=lambda: time.monotonic() < until)
+
+    def output_of(
+        self, pod: Pod, container: str, command: Sequence[str], *, most_bytes: int, seconds: float
+    ) -> Log:
+        place = (pod.namespace, pod.name, container)
+        found = output(self._api, *place, command, most=most_bytes, seconds=seconds)
+        # No precondition holds a command to a pod.
+        there = self.pod(pod.name, namespace=pod.namespace)
+        if there.uid != pod.uid:
+            raise NotTheSameObject(f"{pod} of uid {pod.uid} is gone, another has its name")
+        return found
+
+    def create_snapshot(self, manifest: Mapping[str, Any]) -> None:
+        api, namespace = manifest["apiVersion"].split("/"), manifest["metadata"]["namespace"]
+        self._api.post("apis", *api, "namespaces", namespace, "volumesnapshots", body=manifest)
 
     def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
         path = (*_CORE, "namespaces", pod.namespace, "events")

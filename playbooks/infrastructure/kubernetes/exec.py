@@ -10,9 +10,10 @@ import json
 import socket
 import time
 from http.client import HTTPConnection
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Generator, Iterator, Mapping, Sequence, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
+from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import ClusterUnavailable, NoCluster, Refused
 from playbooks.infrastructure.kubernetes.api import (
@@ -46,21 +47,63 @@ def execute(
     Raises NotFound, NotPermitted, Refused (the program is not there), ClusterUnavailable (also for
     a command that takes longer than ``seconds``) or NoCluster.
     """
+    streams: Dict[int, bytearray] = {}
+    for stream, data in _run(api, namespace, pod, container, command, seconds):
+        streams.setdefault(stream, bytearray()).extend(data)
+    return _executed(streams, f"{command[0]} in pod {namespace}/{pod}")
+
+
+def output(
+    api: KubernetesApi,
+    namespace: str,
+    pod: str,
+    container: str,
+    command: Sequence[str],
+    *,
+    most: int,
+    seconds: float,
+) -> Log:
+    """The first ``most`` bytes of what the command writes: it is a stranger's program. Raises as
+    ``execute``, and Refused where it fails."""
+    streams = {_OUT: bytearray(), _ERR: bytearray(), _STATUS: bytearray()}
+    frames = _run(api, namespace, pod, container, command, seconds)
+    try:
+        for stream, data in frames:
+            held = streams.setdefault(stream, bytearray())
+            held.extend(data[: most + 1 - len(held)])
+            if len(streams[_OUT]) > most:
+                cut = f"only the first {most} bytes were read"
+                return Log(bytes(streams[_OUT][:most]), cut)
+    finally:
+        frames.close()
+    done = _executed(streams, f"{command[0]} in pod {namespace}/{pod}")
+    if done.code:
+        why = " ".join(done.err.split())[:200]
+        raise Refused(f"{command[0]} ended with exit code {done.code}: {why}")
+    return Log(bytes(streams[_OUT]))
+
+
+def _run(
+    api: KubernetesApi,
+    namespace: str,
+    pod: str,
+    container: str,
+    command: Sequence[str],
+    seconds: float,
+) -> Generator[Tuple[int, bytes], None, None]:
     path = ("api", "v1", "namespaces", namespace, "pods", pod, "exec")
     asked = [("container", container), ("stdout", "true"), ("stderr", "true")]
     query = urlencode([*asked, *(("command", word) for word in command)])
     with typed("GET", path):
-        streams = _streams(api.connection(), path, query, time.monotonic() + seconds)
-    return _executed(streams, f"{command[0]} in pod {namespace}/{pod}")
+        yield from _frames(api.connection(), path, query, time.monotonic() + seconds)
 
 
-def _streams(
+def _frames(
     connection: Connection, path: Sequence[str], query: str, deadline: float
-) -> Mapping[int, bytearray]:
-    """What came on each stream until the API server closed them."""
-    import websocket  # only falco-playbook needs it
+) -> Iterator[Tuple[int, bytes]]:
+    """What comes on which stream until the API server closes them."""
+    import websocket  # falco-playbook needs it, and what looks into a container
 
-    found: Dict[int, bytearray] = {}
     opened = _socket(connection.route)
     try:
         channel = _channel(opened, connection, path, query)
@@ -68,13 +111,13 @@ def _streams(
             opened.settimeout(max(deadline - time.monotonic(), 0.001))
             kind, frame = channel.recv_data()
             if kind == websocket.ABNF.OPCODE_CLOSE:
-                return found
+                return
             if frame:
-                found.setdefault(frame[0], bytearray()).extend(frame[1:])
+                yield frame[0], frame[1:]
     except websocket.WebSocketTimeoutException as error:
         raise ClusterUnavailable("the command did not end in time") from error
     except websocket.WebSocketConnectionClosedException:
-        return found
+        return
     except websocket.WebSocketException as error:
         raise ClusterUnavailable(f"the API server speaks no WebSocket: {error}") from error
     finally:

@@ -6,7 +6,18 @@ import threading
 import uuid
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
@@ -120,6 +131,16 @@ class MemoryCluster(Cluster):
         if container not in [known.name for known in there.containers]:
             raise Refused(f"container {container} is not valid for {pod}")
         return Log(b"")
+
+    def output_of(
+        self, pod: Pod, container: str, command: Sequence[str], *, most_bytes: int, seconds: float
+    ) -> Log:
+        """Nothing runs here."""
+        self._found("Pod", pod.name, pod.namespace)
+        return Log(b"")
+
+    def create_snapshot(self, manifest: Mapping[str, Any]) -> None:
+        raise NotFound("the cluster serves no VolumeSnapshots")
 
     def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
         events = self._listed("Event", pod.namespace)

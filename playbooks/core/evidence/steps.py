@@ -1,0 +1,48 @@
+"""What is kept of a pod beside its logs, where that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Tuple
+
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.evidence.settings import READING
+from playbooks.core.instant import Instant
+
+# Lists processes, with full command lines.
+PROCESSES = ("ps", "-ef")
+
+# Source: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
+SNAPSHOT_API = "snapshot.storage.k8s.io"
+
+# What the names of snapshots begin with.
+SNAPSHOT_NAME = "falco-evidence-"
+
+# Claims of a pod of which snapshots are made, at most.
+MOST_CLAIMS = 10
+
+
+def reading(path: str) -> Tuple[str, ...]:
+    """The command that writes a file, or a directory as a tar file, to standard output."""
+    file, directory = READING
+    return (*(directory if path.endswith("/") else file), path)
+
+
+def claims(pod: Pod) -> List[str]:
+    """The PersistentVolumeClaims of a pod."""
+    volumes = pod.manifest.get("spec", {}).get("volumes") or ()
+    found = ((each.get("persistentVolumeClaim") or {}).get("claimName") for each in volumes)
+    return list(dict.fromkeys(str(name) for name in found if name))
+
+
+def snapshot(pod: Pod, claim: str, at: Instant, number: int) -> Dict[str, Any]:
+    """Of the default class. Its name is made of what no pod says."""
+    return {
+        "apiVersion": f"{SNAPSHOT_API}/v1",
+        "kind": "VolumeSnapshot",
+        "metadata": {
+            "name": f"{SNAPSHOT_NAME}{pod.uid}-{at.seconds}-{number}",
+            "namespace": pod.namespace,
+            "labels": {"falco/evidence": pod.uid},
+        },
+        "spec": {"source": {"persistentVolumeClaimName": claim}},
+    }
