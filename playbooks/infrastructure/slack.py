@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, Mapping, Optional
+from urllib.parse import urlsplit
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable, Throttled
@@ -13,15 +14,23 @@ from playbooks.core.ports import Clock, Ledger, Slack
 from playbooks.infrastructure import posting
 from playbooks.infrastructure.messages import MessageRecorder
 
+# Where Slack itself is.
+HOSTS = ("slack.com", "slack-gov.com")
+
 
 class SlackWebhook(Slack):
     """``url`` is a secret: whoever has it can post. No error of this class holds it.
+
+    Slack says ``ok``, and anything else is a proxy's page. Others that take its messages, such as
+    Mattermost and Rocket.Chat, have words of their own: of these any 2xx is good.
 
     Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
+        host = urlsplit(url).hostname or ""
+        self._is_slacks = any(f".{host}".endswith(f".{each}") for each in HOSTS)
 
     def post(self, message: Mapping[str, Any]) -> None:
         failure = self._failure(json.dumps(message).encode())
@@ -38,9 +47,10 @@ class SlackWebhook(Slack):
             return Throttled(said, retry_after=posting.retry_after(answer))
         if answer.status_code >= 500:
             return SlackUnavailable(said)
-        if answer.status_code != 200 or words != "ok":
-            return SlackRejected(said)
-        return None
+        took = answer.status_code == 200 and words == "ok"
+        if not self._is_slacks:
+            took = 200 <= answer.status_code < 300
+        return None if took else SlackRejected(said)
 
 
 class SlackRecorder(MessageRecorder):

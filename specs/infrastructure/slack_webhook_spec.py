@@ -5,9 +5,10 @@ from unittest.mock import patch
 
 from expects import be_a, be_empty, contain, equal, expect
 from mamba import after, before, description, it
+from requests import Response
 
 from playbooks.core.errors import SlackRejected, SlackUnavailable, Throttled
-from playbooks.infrastructure import posting
+from playbooks.infrastructure import posting, slack
 from playbooks.infrastructure.slack import SlackWebhook
 from specs.support import slack_server
 from specs.support.slack_server import SlackServer
@@ -44,10 +45,29 @@ with description("Slack's webhook") as self:
         expect(error).to(be_a(SlackRejected))
         expect(str(error)).to(equal("Slack answered 404: channel_not_found"))
 
-    with it("rejects with anything but ok"):
+    with it("rejects with anything but ok where it is Slack's own"):
         self.slack.refusals.append((200, "<html>a proxy's page</html>", {}))
 
+        with patch.object(slack, "HOSTS", ("127.0.0.1",)):
+            expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
+
+    with it("takes any 2xx of others that speak its language, and nothing else"):
+        self.slack.refusals += [(200, '{"success":true}', {}), (204, "", {}), (302, "ok", {})]
+
+        expect([the_error_of(self.slack.url) for _ in range(2)]).to(equal([None, None]))
         expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
+
+    with it("knows Slack by its host, and nobody who has it in his name"):
+        for host, words in (
+            ("hooks.slack.com", "ok"),
+            ("hooks.slack-gov.com", "ok"),
+            ("slack.com.evil.example", "fine"),
+            ("notslack.com", "fine"),
+        ):
+            answer = Response()
+            answer.status_code, answer._content = 200, words.encode()
+            with patch.object(posting, "post", lambda *_, answer=answer: answer):
+                SlackWebhook(f"https://{host}/services/x").post(MESSAGE)
 
     with it("is not followed to where it redirects"):
         self.slack.refusals.append((302, "moved", {"Location": "http://127.0.0.1:9/"}))
