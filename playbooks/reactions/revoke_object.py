@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Optional, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
@@ -11,7 +11,7 @@ from playbooks.core.cluster import api_object
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deletion
 from playbooks.core.cluster.creation import of_alert
-from playbooks.core.cluster.manifest import LEDGER
+from playbooks.core.cluster.manifest import LEDGER, Manifest
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment.revocation import REVOKED, Revocation, note
 from playbooks.core.errors import NotFound, NotTheSameObject
@@ -45,6 +45,12 @@ def kinds(value: str) -> Tuple[ObjectKind, ...]:
     if not found or not set(found) <= set(known):
         raise ValueError(f"one or more of {', '.join(known)}, comma-separated")
     return tuple(known[name] for name in found)
+
+
+def _marks(found: Manifest) -> List[str]:
+    """Labels by which an object is left alone."""
+    labels = found["metadata"].get("labels") or {}
+    return [key for key in (*_OF_THE_CLUSTER, LEDGER) if key in labels]
 
 
 class RevokeObject(Reaction):
@@ -95,7 +101,7 @@ class RevokeObject(Reaction):
                     forbids=lambda namespace, _: namespace == _KUBE_SYSTEM,
                 ),
             ),
-            allowed=lambda found, _: deletion(found, 0),
+            allowed=lambda found, _: None if _marks(found) else deletion(found, 0),
         ),
     )
 

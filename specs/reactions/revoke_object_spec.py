@@ -1,6 +1,6 @@
 import json
 
-from expects import be_empty, contain, equal, expect, have_key, have_len, raise_error
+from expects import be_empty, be_none, contain, equal, expect, have_key, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.cluster.api_object import ApiObject, kind_of
@@ -8,7 +8,7 @@ from playbooks.core.containment.revocation import REVOKED, Revocation, note
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import ClusterUnavailable, InvalidSetting
 from playbooks.core.outcome import Status
-from playbooks.reactions.revoke_object import kinds
+from playbooks.reactions.revoke_object import RevokeObject, kinds
 from playbooks.revoke import playbook
 from playbooks.testing import (
     InMemoryCluster,
@@ -174,6 +174,13 @@ with description("Revoking an object") as self:
 
         expect(outcome.reason).to(equal("cluster-unavailable"))
         expect(self.left()).to(equal(["mine"]))
+
+    with it("is tried by check with objects that it deletes, and no others"):
+        (changes,) = RevokeObject.CHANGES
+
+        expect(changes.allowed(a_binding(), {})["preconditions"]).to(equal({"uid": "u-1"}))
+        for label in ("kubernetes.io/bootstrapping", "falco/ledger"):
+            expect(changes.allowed(a_binding(labels={label: "x"}), {})).to(be_none)
 
     with it("takes no kind that it does not know"):
         for text in ("", "Pod", "RoleBinding,Pod"):

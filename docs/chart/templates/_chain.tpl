@@ -3,34 +3,22 @@
 {"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_CREDENTIALS", "NOTIFY_URLS", "SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": true, "places": ["default"]}
 {{- end }}
 {{- define "falco-playbooks.chain.rules" -}}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
 {{- if and (not .place) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
 {{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
 {{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
-{{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
-{{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
-{{- end }}
-{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place .namespace) (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["kubeless.io"], "resources": ["functions"], "verbs": ["get"]}
 {{- end }}
 {{- if and (eq .place "default") (or (has "cordon" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "taint" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -48,57 +36,31 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_URL") (list "" "off"))) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
 {{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["get"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}
-{{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["list"]}
-{{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["list"]}
-{{- end }}
-{{- if and (not .place) (not .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "verbs": ["list"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "delete" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ",")) (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "drain" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -200,20 +162,6 @@
 {{- if and (eq .place "default") (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["statefulsets/scale"], "verbs": ["patch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["apps"], "resources": ["replicasets/scale"], "verbs": ["patch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
-- {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "RoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["get", "delete"]}
 {{- end }}
@@ -252,6 +200,21 @@
 {{- end }}
 {{- if and (not .place) (has "MutatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["get", "delete"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["statefulsets/scale"], "verbs": ["patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["apps"], "resources": ["replicasets/scale"], "verbs": ["patch"]}
+{{- end }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+- {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
 {{- end }}
 {{- end }}
 {{- define "falco-playbooks.chain.objects" -}}
@@ -597,8 +560,26 @@ metadata:
     created-by: kubeless
     falco/function-namespace: {{ .namespace }}
     function: {{ .function }}
-  name: falco-playbook-chain-deployments-scale.{{ .function }}.{{ .namespace }}
   name: falco-playbook-chain-objects-delete.{{ .function }}.{{ .namespace }}
+spec:
+  paramRef:
+    name: {{ .function }}-admission
+    namespace: {{ .namespace }}
+    parameterNotFoundAction: Allow
+  policyName: falco-playbook-chain-objects-delete
+  validationActions:
+  - Deny
+{{- end }}
+---
+{{- if .held }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  labels:
+    created-by: kubeless
+    falco/function-namespace: {{ .namespace }}
+    function: {{ .function }}
+  name: falco-playbook-chain-deployments-scale.{{ .function }}.{{ .namespace }}
 spec:
   paramRef:
     name: {{ .function }}-admission
@@ -643,7 +624,6 @@ spec:
     namespace: {{ .namespace }}
     parameterNotFoundAction: Allow
   policyName: falco-playbook-chain-replicasets-scale
-  policyName: falco-playbook-chain-objects-delete
   validationActions:
   - Deny
 {{- end }}

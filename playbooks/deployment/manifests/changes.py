@@ -125,7 +125,7 @@ def _of_events(playbook: str, targets: str, kinds: Sequence[str]) -> Changes:
             Rule(
                 f"writes Events about {named} only, and into their namespace",
                 about,
-                broken_by=lambda target, texts: _about_a_secret(with_()(target, texts)),
+                broken_by=lambda target, texts: _about_a_lease(with_()(target, texts)),
             ),
         ),
         asked_of=targets,
@@ -147,5 +147,5 @@ def _tried(playbook: str, target: Mapping[str, Any], user: str) -> Dict[str, Any
     return made
 
 
-def _about_a_secret(made: Optional[Manifest]) -> Optional[Manifest]:
-    return made and {**made, "regarding": {**made["regarding"], "kind": "Secret"}}
+def _about_a_lease(made: Optional[Manifest]) -> Optional[Manifest]:
+    return made and {**made, "regarding": {**made["regarding"], "kind": "Lease"}}
