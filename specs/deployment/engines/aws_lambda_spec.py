@@ -46,6 +46,11 @@ if [ -e "$0.fails.$2" ]; then /bin/cat "$0.fails.$2" >&2; exit 254; fi
 if [ -e "$0.says.$2" ]; then /bin/cat "$0.says.$2"; fi
 """
 
+# Knows the function once it was made.
+WHERE = f"""
+if [ "$2" = create-function ]; then echo "{FUNCTION}" >"$0.says.list-functions"; fi
+"""
+
 INSTALLED = {"urllib3/__init__.py": b"", "urllib3-2.2.3.dist-info/METADATA": b"Name: urllib3\n"}
 
 
@@ -276,6 +281,23 @@ with description("-E lambda") as self:
 
         expect(done.code).to(equal(1))
         expect(done.err).to(contain("exit code 254: The role defined for the function"))
+
+    with it("leaves nothing of a new function that alerts cannot reach"):
+        self.fails("create-event-source-mapping", "Queue visibility timeout: 30 seconds is less")
+        self.aws.write_text(AWS + WHERE)
+        done = self.run(*DELETE, "--queue", QUEUE)
+
+        expect(done.code).to(equal(1))
+        expect(done.err).to(contain("Queue visibility timeout", "nothing was deployed"))
+        expect([*self.given()]).to(contain("lambda delete-function"))
+
+    with it("says what is done where a function that was there cannot be reached by its queue"):
+        self.says("list-functions", f"{FUNCTION}\n")
+        self.fails("create-event-source-mapping", "Queue visibility timeout: 30 seconds is less")
+        done = self.run(*DELETE, "--queue", QUEUE)
+
+        expect(done.err).to(contain("the function is changed; deploying again does the rest"))
+        expect([*self.given()]).not_to(contain("lambda delete-function"))
 
     with it("removes the function, with what brings alerts to it"):
         self.says("list-functions", f"{FUNCTION}\n")

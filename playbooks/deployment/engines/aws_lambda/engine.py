@@ -105,12 +105,27 @@ class Lambda(Engine):
             code.write_bytes(package(request))
             environment.write_text(_environment(request, given), "utf-8")
             files = (str(code), str(environment))
-            if _aws(commands.found(request.function, given)):
+            there = _aws(commands.found(request.function, given))
+            if there:
                 for words in commands.update(request, given, *files):
                     _aws(words)
             else:
                 _aws(commands.create(request, given, *files))
-                _aws(commands.wait("active", request, given))
+        try:
+            self._settle_around(request, given, new=not there)
+        except DeploymentError as error:
+            if there:
+                again = "the function is changed; deploying again does the rest"
+                raise DeploymentError(f"{error}\n{again}") from error
+            _remove(request.function, _aws(commands.found(request.function, given)), given)
+            raise DeploymentError(f"{error}\nnothing was deployed") from error
+        print("\n".join(_hints(request, given)))
+        return 0
+
+    def _settle_around(self, request: Request, given: Options, *, new: bool) -> None:
+        """What makes the code a function to which alerts come."""
+        if new:
+            _aws(commands.wait("active", request, given))
         kept, reserved = commands.kept(request, given)
         _aws(kept)
         try:
@@ -123,8 +138,6 @@ class Lambda(Engine):
             for words in _subscribed(request, given, _aws(commands.found(request.function, given))):
                 _aws(words, but="ResourceConflictException")
             print_done([("subscribed", given.own[TOPIC.name])])
-        print("\n".join(_hints(request, given)))
-        return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
         given = invocation.options
@@ -133,13 +146,8 @@ class Lambda(Engine):
         if problems:
             raise UsageError(problems)
         there = _aws(commands.found(function, given))
-        for name, source in _rows(_aws(commands.listed_mappings(function, given))):
-            _remove_mapping(name, source, given)
-        if there:
-            _unsubscribe(there, given)
-            _aws(commands.delete(function, given))
-            print_done([("removed", function)])
-        else:
+        _remove(function, there, given)
+        if not there:
             print(f"no function {function} was in {given.own[REGION.name]}")
         which = rights.selector(function, pushed.namespace_of(given))
         print(f"its log stays: aws logs delete-log-group --log-group-name /aws/lambda/{function}")
@@ -213,6 +221,16 @@ def _settle_mappings(request: Request, given: Options) -> None:
     if queue:
         _aws(commands.mapped(request, given, known))
         print_done([("mapped", queue)])
+
+
+def _remove(function: str, there: str, given: Options) -> None:
+    """``there``: its ARN, or empty. What brings alerts to it goes first."""
+    for name, source in _rows(_aws(commands.listed_mappings(function, given))):
+        _remove_mapping(name, source, given)
+    if there:
+        _unsubscribe(there, given)
+        _aws(commands.delete(function, given))
+        print_done([("removed", function)])
 
 
 def _remove_mapping(name: str, source: str, given: Options) -> None:
