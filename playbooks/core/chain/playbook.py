@@ -89,12 +89,15 @@ class Chain(Playbook):
         return tuple(dict.fromkeys((*super().installs(values), *of_steps)))
 
     def problems(self, values: Mapping[str, str]) -> List[str]:
+        if STEPS.name not in values:
+            # That it is required is known of any setting.
+            return []
         try:
             chosen = self._steps(values)
         except InvalidSetting as error:
             return [str(error)]
         if not chosen:
-            return [f"{STEPS.name} is not set, expected: {STEPS.help}"]
+            return [f"{STEPS.name} is empty, expected: {STEPS.help}"]
         found = []
         for _, each in chosen:
             found += [

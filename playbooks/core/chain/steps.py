@@ -44,7 +44,7 @@ def steps(value: str) -> Tuple[Step, ...]:
 STEPS = Setting(
     "STEPS",
     steps,
-    "",
+    None,
     "The playbooks that answer an alert, in this order, such as `label,isolate?,slack`. It stops at"
     " the first one that did not act, unless its name ends with `?`. Settings and rights are those"
     " of the steps",

@@ -6,6 +6,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Collection, Dict, List, Mapping, Sequence
 
+from playbooks.core.chain.steps import STEPS
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.guards.when import WHEN, read
@@ -29,6 +30,7 @@ _DECIDING = {
         for setting in (evidence.URL, evidence.FILES, evidence.PROCESSES, evidence.SNAPSHOTS)
     },
     WHEN.name: "what is installed",
+    STEPS.name: "which roles are made and what is installed",
 }
 
 # How alike an unknown name and a setting's must be to be taken for a typing error.
@@ -121,6 +123,7 @@ def setting_problems(
         f"{name} decides {what}: it can come by -e only"
         for name, what in _DECIDING.items()
         if any(reference.name == name for reference in references)
+        and (name != STEPS.name or STEPS in settings)
     ]
     if notifications.TOGETHER & set(unread):
         return found

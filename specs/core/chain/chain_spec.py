@@ -295,11 +295,12 @@ with description("What a chain takes") as self:
 
         expect(len(declared)).to(equal(len(set(declared))))
         expect(declared).to(contain("STEPS", "ISOLATE_TTL", "TAINT_KEY", "SLACK_WEBHOOK_URL"))
-        expect([setting.name for setting in CHAIN.settings if setting.required]).to(be_empty)
+        required = [setting.name for setting in CHAIN.settings if setting.required]
+        expect(required).to(equal(["STEPS"]))
 
     with it("says which of them a step misses, and which step there is not"):
         for values, words in (
-            ({}, "STEPS is not set, expected: The playbooks"),
+            ({"STEPS": ""}, "STEPS is empty, expected: The playbooks"),
             ({"STEPS": "delete,slack"}, "SLACK_WEBHOOK_URL is not set, and the step slack expects"),
             ({"STEPS": "delete,burn"}, "STEPS has 'burn', expected names of cordon, delete"),
             ({"STEPS": "chain"}, "STEPS has 'chain'"),

@@ -294,6 +294,18 @@ with description("What was typed") as self:
                 contain("WHEN decides what is installed: it can come by -e only")
             )
 
+        with it("is refused for a chain without steps, with one that is none, or that nobody sees"):
+            chain = ("-E", "kubernetes", "-p", "chain", "-t", "falco.>")
+            for typed, said in (
+                ((), "STEPS is not set, expected: The playbooks"),
+                (("-e", "STEPS=delete,burn"), "STEPS has 'burn', expected names of cordon"),
+                (("-e", "STEPS=slack"), "SLACK_WEBHOOK_URL is not set, and the step slack"),
+                (("-s", "STEPS=secret/key"), "STEPS decides which roles are made"),
+            ):
+                error = the_error_of(*chain, *typed)
+
+                expect((said, error.count(said))).to(equal((said, 1)))
+
         with it("is refused for another language"):
             expect(the_error_of(*DELETE, "-r", "go1.14")).to(contain("none of Kubeless' Pythons"))
 
