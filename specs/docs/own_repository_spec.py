@@ -122,7 +122,7 @@ with description("A repository of one's own, as the page about extending shows i
 
             expect(archived["quarantine.py"]).to(equal(SHOWN["quarantine.py"]))
             expect(archived["playbooks/quarantine.py"]).to(
-                equal("from quarantine import playbook as playbook\n")
+                equal("from quarantine import playbook\n")
             )
             expect([path for path in archived if path.startswith("specs")]).to(equal([]))
 

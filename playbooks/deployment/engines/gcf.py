@@ -14,7 +14,7 @@ from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import pushed, rights
-from playbooks.deployment.packaging.archive import files_of, package_archive
+from playbooks.deployment.packaging.archive import files_of, import_of, package_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -276,10 +276,7 @@ def _path(name: str) -> str:
 
 def _main(request: Request, options: Options) -> str:
     name = request.playbook.name
-    imports = [f"from playbooks.{name} import playbook", "from playbooks.engines import gcf"]
-    if not name.isidentifier():  # of a package that is none of this one's
-        imports[0] = f'playbook = import_module("playbooks.{name}").playbook'
-        imports.append("from importlib import import_module")
+    imports = [import_of(name), "from playbooks.engines import gcf"]
     answered = "playbook"
     if request.playbook.permissions:
         imports.append("from playbooks.infrastructure.google.cluster import on_cluster")

@@ -16,7 +16,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.manifests.worker_pod import resources
-from playbooks.deployment.packaging.archive import files_of, package_archive
+from playbooks.deployment.packaging.archive import files_of, import_of, package_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
@@ -60,7 +60,7 @@ import sys
 # The template has this directory for the package "function".
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from playbooks.{playbook} import playbook
+{imported}
 from playbooks.engines import openfaas
 
 handle = openfaas.handler(playbook)
@@ -196,7 +196,9 @@ class OpenFaas(Engine):
     def files(self, request: Request, _options: Options) -> Dict[str, bytes]:
         """The directory of the function, by path."""
         playbook = request.playbook
-        main = _HANDLER.format(template=TEMPLATE, playbook=playbook.name)
+        main = _HANDLER.format(
+            template=TEMPLATE, playbook=playbook.name, imported=import_of(playbook.name)
+        )
         return {
             **files_of(
                 package_archive(

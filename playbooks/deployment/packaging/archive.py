@@ -81,6 +81,12 @@ def package_archive(
     return zipped(files, f"the archive of {playbook}", "this engine", largest)
 
 
+def import_of(playbook: str) -> str:
+    """The statement by which a module beside the package imports the playbook."""
+    found = source(playbook)
+    return _import(found) if found else f"from {PACKAGE.name}.{playbook} import playbook"
+
+
 def files_of(content: bytes) -> Dict[str, bytes]:
     """What is in an archive, by path: for tools that take a directory."""
     with zipfile.ZipFile(io.BytesIO(content)) as opened:
@@ -191,7 +197,12 @@ def zipped(files: Mapping[str, bytes], what: str, where: str, largest: int) -> b
 
 def _entrypoint(source: Source, more: str = "") -> bytes:
     """A module that has the playbook of one outside of the package."""
-    return f"from {source.module} import {source.attribute} as playbook\n{more}".encode()
+    return f"{_import(source)}\n{more}".encode()
+
+
+def _import(source: Source) -> str:
+    renamed = "" if source.attribute == "playbook" else " as playbook"
+    return f"from {source.module} import {source.attribute}{renamed}"
 
 
 def _has_handler(path: Path) -> bool:

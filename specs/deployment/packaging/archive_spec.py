@@ -12,7 +12,12 @@ from mamba import after, before, description, it
 
 from playbooks.core import catalogue
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.packaging.archive import archive, package_archive, worker_archive
+from playbooks.deployment.packaging.archive import (
+    archive,
+    import_of,
+    package_archive,
+    worker_archive,
+)
 from specs.support.own_playbooks import a_directory, declared, install
 
 made = lru_cache(maxsize=None)(archive)
@@ -172,11 +177,21 @@ with description("The archive of a playbook outside of the package") as self:
         expect(found).not_to(contain("other.py"))
         expect(handled.read("acme-net.py")).to(
             equal(
-                b"from acme_net import playbook as playbook\n"
+                b"from acme_net import playbook\n"
                 b"from playbooks.engines import kubeless\n\n"
                 b"handler = kubeless.handler(playbook)\n"
             )
         )
+
+    with it("is imported by the module of an engine from where it is, whatever its name"):
+        text = (
+            declared("acme-net").replace("playbook = ", "ours = ").replace("(playbook)", "(ours)")
+        )
+        with a_directory(acme_net=text) as directory:
+            install(directory, acme_net="acme_net:ours")
+
+            expect(import_of("acme-net")).to(equal("from acme_net import ours as playbook"))
+        expect(import_of("delete")).to(equal("from playbooks.delete import playbook"))
 
     with it("has the file itself for Kubeless, where it is called as the playbook"):
         with a_directory(acmenet=declared("acmenet")) as directory:

@@ -7,7 +7,7 @@ from typing import Dict
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import pushed
 from playbooks.deployment.packaging import wheels
-from playbooks.deployment.packaging.archive import files_of, package_archive, zipped
+from playbooks.deployment.packaging.archive import files_of, import_of, package_archive, zipped
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -72,13 +72,8 @@ def variables(request: Request, options: Options) -> Dict[str, str]:
 
 def _main(request: Request) -> str:
     name = request.playbook.name
-    lines, answered, environ = [], "playbook", "os.environ"
-    imports = ["from playbooks.engines import aws_lambda"]
-    if name.isidentifier():
-        imports.append(f"from playbooks.{name} import playbook")
-    else:  # of a package that is none of this one's
-        imports.append("from importlib import import_module")
-        lines.append(f'playbook = import_module("playbooks.{name}").playbook')
+    answered, environ = "playbook", "os.environ"
+    imports = ["from playbooks.engines import aws_lambda", import_of(name)]
     if request.playbook.permissions:
         imports.append("from playbooks.infrastructure.amazon.cluster import on_cluster")
         answered = "on_cluster(playbook, environ)"
@@ -88,7 +83,7 @@ def _main(request: Request) -> str:
         environ = f"with_secrets({wanted!r})"
     else:
         imports.append("import os")
-    sections = ["\n".join(sorted(imports, key=lambda line: (line[:6] == "from p", line))), *lines]
+    imports.sort(key=lambda line: (line[:6] == "from p", line))
     return _MAIN.format(
-        playbook=name, imports="\n\n".join(sections), environ=environ, answered=answered
+        playbook=name, imports="\n".join(imports), environ=environ, answered=answered
     )
