@@ -1,4 +1,4 @@
-from expects import be_empty, be_none, contain, equal, expect, have_key
+from expects import be_a, be_empty, be_none, contain, equal, expect, have_key
 from mamba import before, description, it
 
 from playbooks import drain
@@ -10,6 +10,7 @@ from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import admission_policies
 from playbooks.engines import retrying
+from playbooks.engines.worker.work.verdict import Wait, verdict
 from playbooks.testing import (
     NOW,
     OWNER_UID,
@@ -183,6 +184,12 @@ with description("A drain that a PodDisruptionBudget holds up") as self:
         expect(self.outcome.details["left"]).to(equal(["pod shop/web-0"]))
         expect(self.outcome.details["first"]).to(equal(True))
         expect(node_of(self.cluster).unschedulable).to(equal(True))
+
+    with it("costs a worker no delivery, and holds no place of another alert"):
+        decided = verdict(self.outcome, delivery=1, most=5)
+
+        expect(decided).to(be_a(Wait))
+        expect(decided.delay).to(equal(5.0))
 
     with it("goes on where it is asked again, and counts on"):
         outcome = answer(self.cluster, now=after(NOW, 5))
