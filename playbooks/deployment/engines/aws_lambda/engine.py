@@ -99,7 +99,7 @@ class Lambda(Engine):
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         given = invocation.options
-        _aws(["aws", "--version"])
+        tool.find("aws", install=INSTALL)
         with tempfile.TemporaryDirectory() as directory:
             code, environment = Path(directory, "function.zip"), Path(directory, "environment.json")
             code.write_bytes(package(request))
