@@ -19,6 +19,8 @@ from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.knative import PROGRAM
 from playbooks.deployment.packaging.archive import files_of, package_archive
+from playbooks.deployment.request import request
+from playbooks.deployment.request.settings import is_missing
 from specs.engines.worker.rig import eventually, free_port
 from specs.support import real_cluster as cluster
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, asked
@@ -53,12 +55,17 @@ EVENT = {
 }
 
 
+# The settings on which a playbook's rights depend and that have no default.
+DECIDING = {"chain": ("-e", "STEPS=label,isolate")}
+
+
 def a_request(playbook, name, namespace, engine="kubernetes"):
-    """As it is deployed in this namespace, and limited to it."""
+    """As it is deployed in this namespace, and limited to it; what decides no rights may lack."""
     typed = ["-E", engine, "-p", playbook, "-N", name, "-n", namespace, "-t", "falco.>"]
-    return registry.checked(
-        parse([*typed, "-e", f"NAMESPACES={namespace}"]), registry.named(engine)
-    )
+    typed += [*DECIDING.get(playbook, ()), "-e", f"NAMESPACES={namespace}"]
+    given, wrong = request.read(parse(typed), registry.named(engine).settings)
+    assert not [each for each in wrong if not is_missing(each)], wrong
+    return given
 
 
 @contextmanager
@@ -132,23 +139,23 @@ class Place:
         """Its account may delete pods of the namespace, and nothing else."""
         words = (*SECRET, "-N", self.name, "-n", self.namespace)
         words = (*words, "-e", f"NAMESPACES={self.namespace}")
-        request, _ = asked(*words)
-        token = token_with(request, self.namespace)
+        wanted, _ = asked(*words)
+        token = token_with(wanted, self.namespace)
         self.cloud = GoogleCloud(tokens=(token,) * 20)
         self.cloud.secrets[NAME] = kubeconfig(PLUGIN, namespace=self.namespace)
         return CloudFunction(*words, environ=self.cloud.environ)
 
     def knative(self):
         """The same, for a Service whose account is named by a kubeconfig instead of a pod."""
-        request = a_request("delete", self.name, self.namespace)
-        user = {"token": token_with(request, self.namespace)}
+        wanted = a_request("delete", self.name, self.namespace)
+        user = {"token": token_with(wanted, self.namespace)}
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(kubeconfig(user, namespace=self.namespace))
         return knative(
             {
                 "KUBERNETES_LOAD_KUBE_CONFIG": "1",
                 "KUBECONFIG": str(path),
-                "LEDGER": f"{self.namespace}/{request.function}-ledger",
+                "LEDGER": f"{self.namespace}/{wanted.function}-ledger",
                 "NAMESPACES": self.namespace,
                 "EVENT_TOKEN": "a-token",
             }
