@@ -40,7 +40,9 @@ with description("A replay of past alerts") as self:
     with it("runs the steps of a chain"):
         found = replayed("chain", [a_body(uid="u-1")], STEPS="label,delete")
 
-        expect([(one.reason, one.uid) for one in found.answered]).to(equal([("chain-done", "u-1")]))
+        expect([(one.reason, one.uid) for one in found.answered]).to(
+            equal([("deletion-accepted", "u-1")])
+        )
 
     with it("knows which alerts a condition leaves out"):
         given = [a_body(uid="u-1"), a_body(uid="u-2", rule="Another rule")]

@@ -120,8 +120,11 @@ def ended(told: Sequence[Tuple[Step, Outcome]]) -> Outcome:
     """Of a chain that had all its steps."""
     statuses = [outcome.status for _, outcome in told]
     status = next((each for each in _WENT_ON if each in statuses), Status.SKIPPED)
-    reason = ALREADY if status is Status.SKIPPED else DONE
-    return replace(_together(told), status=status, reason=reason)
+    together = replace(_together(told), status=status)
+    if together.accepted:
+        # What was deleted is not seen to be gone yet.
+        return together
+    return replace(together, reason=ALREADY if status is Status.SKIPPED else DONE)
 
 
 def stopped(told: Sequence[Tuple[Step, Outcome]]) -> Outcome:

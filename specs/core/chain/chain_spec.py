@@ -86,7 +86,7 @@ with description("A chain") as self:
     with it("has its steps act one after the other, and tells of each"):
         outcome = self.answer("label,isolate,delete", ISOLATE_DETACH="false")
 
-        expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "chain-done")))
+        expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "deletion-accepted")))
         expect([step for step, status, _ in told(outcome) if status == "acted"]).to(
             equal(["label", "isolate", "delete"])
         )
@@ -120,7 +120,7 @@ with description("A chain") as self:
         self.cluster.pods_on = counted
         outcome = self.answer("label,cordon,delete", an_alert(time=str(NOW), namespace=None))
 
-        expect(outcome.reason).to(equal("chain-done"))
+        expect(outcome.reason).to(equal("deletion-accepted"))
         expect(looked).to(equal(["node-1"]))
 
     with it("does nothing more to another pod that has got the name since"):
@@ -243,7 +243,9 @@ with description("A chain") as self:
         alerts = [self.put(f"cart-{n}", owner="ReplicaSet/cart") for n in range(2)]
         outcomes = [self.answer("label,delete", alert) for alert in alerts]
 
-        expect([outcome.reason for outcome in outcomes]).to(equal(["chain-done", "owner-limit"]))
+        expect([outcome.reason for outcome in outcomes]).to(
+            equal(["deletion-accepted", "owner-limit"])
+        )
         expect(outcomes[1].waits).to(be_above(0))
 
     with it("spares what is exempted from it, or from the step"):

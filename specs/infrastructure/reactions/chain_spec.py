@@ -77,7 +77,7 @@ with description("The account of a chain") as self:
     with it("labels a running pod, isolates it and then deletes it, for one alert"):
         outcome = self.run(self.web)
 
-        expect((outcome.reason, outcome.error)).to(equal(("chain-done", None)))
+        expect((outcome.reason, outcome.error)).to(equal(("deletion-accepted", None)))
         expect([(step, status) for step, status, _ in told(outcome)]).to(
             equal([("label", "acted"), ("isolate", "acted"), ("delete", "acted")])
         )
