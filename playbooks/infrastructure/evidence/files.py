@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import threading
+from importlib.util import find_spec
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
-from playbooks.core.errors import EvidenceUnavailable
+from playbooks.core.errors import EvidenceUnavailable, InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.settings import Settings
 
@@ -23,10 +24,20 @@ _INSTALL = "install the extra 'evidence' of the playbooks, or a worker image bui
 
 
 class EvidenceFiles:
-    """Files beneath a URL. Connects at the first call. Threads may share it."""
+    """Files beneath a URL. Connects at the first call. Threads may share it.
+
+    Raises InvalidSetting where what serves the URL's scheme is not installed.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.url: str = settings[evidence.URL.name]
+        missing = [
+            name for name in evidence.packages({evidence.URL.name: self.url}) if not find_spec(name)
+        ]
+        if missing:
+            raise InvalidSetting(
+                f"{evidence.URL.name} is set, and {missing[0]} is not installed: {_INSTALL}"
+            )
         self._settings = settings
         self._system: Any = None
         self._lock = threading.Lock()
@@ -78,12 +89,9 @@ class EvidenceFiles:
 
 def _file_system(url: str, settings: Settings) -> Any:
     scheme, options = _options(url, settings)
-    try:
-        import fsspec
+    import fsspec
 
-        return fsspec.filesystem(scheme, skip_instance_cache=True, **options)
-    except ImportError as error:
-        raise EvidenceUnavailable(f"{error}: {_INSTALL}") from None
+    return fsspec.filesystem(scheme, skip_instance_cache=True, **options)
 
 
 def _options(url: str, settings: Settings) -> Tuple[str, Mapping[str, Any]]:

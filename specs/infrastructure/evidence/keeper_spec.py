@@ -14,6 +14,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import (
     ClusterUnavailable,
     EvidenceUnavailable,
+    InvalidSetting,
     NotPermitted,
 )
 from playbooks.core.evidence import settings as evidence
@@ -309,10 +310,10 @@ with description("Files of evidence") as self:
         expect(time.monotonic() - began).to(be_below(1))
         blocked.set()
 
-    with it("say what has to be installed"):
+    with it("say what has to be installed before the first alert"):
         with patch.dict("sys.modules", {"fsspec": None}):
-            expect(lambda: self.files().write("a", b"", seconds=5)).to(
-                raise_error(EvidenceUnavailable, contain("install the extra 'evidence'"))
+            expect(self.files).to(
+                raise_error(InvalidSetting, contain("fsspec is not installed: install the extra"))
             )
 
     with it("reach S3 with the key and the endpoint that are given, and nothing else"):
