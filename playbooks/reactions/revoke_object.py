@@ -60,6 +60,7 @@ class RevokeObject(Reaction):
     """
 
     TARGETS = OBJECTS
+    DONE = ("object-gone", "terminating")
     KINDS = tuple(kind.kind for kind in api_object.KINDS)
     CONTAINMENT = Revocation
     SETTINGS = (

@@ -19,13 +19,14 @@ from mamba import before, description, it
 from playbooks.core import catalogue
 from playbooks.core.chain.steps import STEPS
 from playbooks.core.containment.expiry import expiry
-from playbooks.core.errors import ClusterUnavailable, InvalidSetting
+from playbooks.core.errors import ClusterUnavailable, EvidenceUnavailable, InvalidSetting
 from playbooks.core.ledger.book import after
 from playbooks.core.outcome import Status
 from playbooks.deployment.packaging.archive import archive, files_of, worker_archive
 from playbooks.testing import (
     NOW,
     OTHER_UID,
+    FakeEvidence,
     FixedClock,
     InMemoryCluster,
     a_namespace,
@@ -257,6 +258,20 @@ with description("A chain") as self:
 
             found = [step for step, status, _ in told(outcome) if status == "acted"]
             expect((name, found)).to(equal((name, acted)))
+
+    with it("keeps evidence before it deletes, and deletes nothing without it"):
+        for error, steps in (
+            (None, ["evidence", "delete"]),
+            (EvidenceUnavailable("the store is away"), []),
+        ):
+            kept = FakeEvidence(error=error)
+            collaborators = some_collaborators(self.cluster, evidence=kept)
+            given = {"STEPS": "evidence,delete", "EVIDENCE_URL": "s3://evidence"}
+            outcome = CHAIN.responder(given, collaborators).answer(self.alert)
+
+            acted = [step for step, status, _ in told(outcome) if status == "acted"]
+            expect(acted).to(equal(steps))
+            self.cluster = InMemoryCluster(a_namespace("shop"), a_pod(), a_ready_node("node-1"))
 
     with it("changes nothing in a dry run, and says of each step what it would do"):
         outcome = self.answer("label,cordon,delete", DRY_RUN="true")
