@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Dict
 
 
@@ -23,10 +24,17 @@ def program(name: str) -> Condition:
     return Condition(shutil.which(name) is not None, f"{name} is not on the PATH")
 
 
+def package(name: str) -> Condition:
+    return Condition(find_spec(name) is not None, f"{name} is not installed")
+
+
 CLUSTER = Condition(
     os.environ.get("KUBERNETES_LOAD_KUBE_CONFIG") == "1",
     "real servers, and the cluster of the kubeconfig: only with KUBERNETES_LOAD_KUBE_CONFIG=1",
 )
+
+# Reads conditions, on Python 3.10 and later.
+CEL = package("celpy")
 
 
 def not_run_unless(condition: Condition, module: Dict[str, Any], *, title: str = "") -> None:

@@ -35,6 +35,7 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
+from specs.support.conditions import CEL, not_run_unless
 
 CHAIN = catalogue.load("chain")
 
@@ -139,7 +140,6 @@ with description("A chain") as self:
         for steps, given, reason in (
             ("delete,cordon", {"PROTECTED_NAMESPACES": "shop"}, "protected-namespace"),
             ("delete,cordon", {"NAMESPACES": "billing"}, "namespace-not-listed"),
-            ("delete,cordon", {"WHEN": 'pod.labels["app"] == "db"'}, "when-false"),
         ):
             outcome = self.answer(steps, **given)
 
@@ -283,7 +283,24 @@ with description("A chain") as self:
     with it("fails as its first step does for what is no alert"):
         expect(self.responder("label,delete").answer(b"{").reason).to(equal("invalid-alert"))
 
-    with it("is asked nothing of a pod in its condition by a step that tells people"):
+with description("A chain with a condition") as self:
+
+    def responder(self, steps, **settings):
+        cluster = InMemoryCluster(a_namespace("shop"), a_pod(), a_ready_node("node-1"))
+        given = {"STEPS": steps, "ALLOW_LAST_NODE": "true", **settings}
+        return CHAIN.responder(given, some_collaborators(cluster))
+
+    def answer(self, steps, **settings):
+        return self.responder(steps, **settings).answer(an_alert(time=str(NOW)))
+
+    with it("stops at the first step for which it does not hold"):
+        outcome = self.answer("delete,cordon", WHEN='pod.labels["app"] == "db"')
+
+        expect((outcome.status, outcome.reason)).to(equal((Status.SKIPPED, "when-false")))
+        expect([step for step, _, _ in told(outcome)]).to(equal(["delete"]))
+        expect(outcome.message).to(contain("; stopped at delete"))
+
+    with it("is asked nothing of a pod by a step that tells people"):
         settings = {"SLACK_WEBHOOK_URL": "https://slack.example/x"}
         when = {"WHEN": 'pod.namespace == "shop"'}
         with patched_slack([]):
@@ -355,3 +372,6 @@ with description("What a chain takes") as self:
             equal(["node node-1", "pod shop/web-0"])
         )
         expect(expiry(CHAIN, {"STEPS": "label"}, later)).to(be_none)
+
+
+not_run_unless(CEL, globals(), title="with a condition")

@@ -21,6 +21,7 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
+from specs.support.conditions import CEL, not_run_unless
 
 
 class Says(Condition):
@@ -163,3 +164,6 @@ with description("The setting WHEN") as self:
 
             expect(playbook.installs({"WHEN": "true"})).to(contain("cel-python"))
             expect(playbook.installs({"WHEN": ""})).not_to(contain("cel-python"))
+
+
+not_run_unless(CEL, globals(), title="The setting WHEN")
