@@ -96,7 +96,9 @@ with description("The account of evidence, on a cluster that was set up,") as se
         typed = ("-e", "EVIDENCE_URL=s3://evidence", "-e", "EVIDENCE_FILES=/etc/hostname")
         self.api = an_account("evidence", self.namespace, *typed)
         self.place = (self.api, self.namespace, self.pod, "main")
-        in_force(partial(output, *self.place, ["id"], most=9, seconds=5.0), "evidence-pods-exec")
+        run = partial(output, *self.place, most=9, seconds=5.0)
+        in_force(partial(run, ["id"]), "runs nothing in a container but")
+        in_force(partial(run, ["cat", "--", "/etc/passwd"]), "reads no files but those of")
 
     with after.all:
         without_roles("evidence", self.namespace)
