@@ -45,6 +45,7 @@ from playbooks.testing import (
     a_document,
     a_pod,
     a_ready_node,
+    a_replica_controller,
     a_status,
     some_collaborators,
 )
@@ -136,6 +137,7 @@ def alerts(draw: Any) -> Any:
 def a_cluster() -> InMemoryCluster:
     return InMemoryCluster(
         a_pod(owner="ReplicaSet/web"),
+        a_replica_controller("web", labels={"app": "web"}),
         a_pod("db-0", uid=OTHER_UID, statuses=[a_status(container_id=OTHER_CONTAINER)]),
         a_pod(
             "web-0",
@@ -211,9 +213,10 @@ def check(body: Any, seen: Counter) -> None:
         assert outcome.reason != "unexpected", (name, outcome, body)
         json.dumps(outcome.to_dict())
         changed = [pod for key, pod in before.items() if cluster.pods.get(key) != pod]
-        if targets == "nodes" and cluster.writes:
-            changed = [pod for pod in before.values() if proves(body, pod)]
-            assert changed, (name, outcome, body)
+        # The node of a pod, or the workload that it belongs to.
+        if (targets == "nodes" and cluster.writes) or (targets == "pods" and not changed):
+            changed = [pod for pod in before.values() if cluster.writes and proves(body, pod)]
+            assert changed or not cluster.writes, (name, outcome, body)
         assert all(proves(body, pod) for pod in changed), (name, outcome, body)
         if targets == OBJECTS:
             changed = [] if cluster.objects("RoleBinding") else [a_binding()]
