@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Tuple
 
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.instant import Instant
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -70,7 +71,7 @@ def kind_of(typed: str) -> Optional[ObjectKind]:
 
 
 @dataclass(frozen=True)
-class ApiObject:
+class ApiObject(ReadObject):
     """One object as it was read."""
 
     kind: ObjectKind
@@ -78,15 +79,6 @@ class ApiObject:
 
     def __str__(self) -> str:
         return self.kind.shown(self.name, self.namespace)
-
-    @property
-    def _metadata(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.manifest["metadata"]
-        return found
-
-    @property
-    def name(self) -> str:
-        return str(self._metadata["name"])
 
     @property
     def namespace(self) -> str:
@@ -100,10 +92,6 @@ class ApiObject:
     @property
     def created(self) -> Instant:
         return Instant.parse(self._metadata["creationTimestamp"])
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self._metadata.get("labels") or {}
 
     @property
     def finalizers(self) -> Tuple[str, ...]:

@@ -25,6 +25,34 @@ LEDGER = "falco/ledger"
 KUBELESS_API = "kubeless.io/v1beta1"
 
 
+class ReadObject:
+    """What an object of the API, as it was read, says of itself. What it lacks is empty, but for
+    the name."""
+
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self._metadata["name"])
+
+    @property
+    def resource_version(self) -> str:
+        return str(self._metadata.get("resourceVersion", ""))
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self._metadata.get("labels") or {}
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        return self._metadata.get("annotations") or {}
+
+    @property
+    def _metadata(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.manifest["metadata"]
+        return found
+
+
 def labels(function: str) -> Dict[str, str]:
     """Those that the kubeless CLI gives a function."""
     return {CREATED_BY: "kubeless", FUNCTION: function}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Tuple
 
+from playbooks.core.cluster.manifest import ReadObject
+
 Taint = Mapping[str, str]
 
 # Labels of a node of the control plane, or of its etcd: first those of kubeadm, k3s, RKE2 and
@@ -36,34 +38,18 @@ def shown(taint: Taint) -> str:
 
 
 @dataclass(frozen=True)
-class Node:
+class Node(ReadObject):
     """A node as the API has it."""
 
     manifest: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self._metadata["name"])
 
     @property
     def uid(self) -> str:
         return str(self._metadata.get("uid", ""))
 
     @property
-    def resource_version(self) -> str:
-        return str(self._metadata.get("resourceVersion", ""))
-
-    @property
     def taints(self) -> Tuple[Taint, ...]:
         return tuple(self.manifest.get("spec", {}).get("taints") or ())
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        return self._metadata.get("annotations") or {}
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self._metadata.get("labels") or {}
 
     @property
     def control_plane(self) -> bool:
@@ -104,10 +90,6 @@ class Node:
 
     def __str__(self) -> str:
         return f"node {self.name}"
-
-    @property
-    def _metadata(self) -> Mapping[str, Any]:
-        return self.manifest["metadata"]  # type: ignore[no-any-return]
 
 
 def endpoint_addresses(endpoints: Mapping[str, Any]) -> Tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Mapping
 
+from playbooks.core.cluster.manifest import ReadObject
+
 # Kinds of the API group apps that have the subresource scale, with their resources.
 SCALABLE = {
     "Deployment": "deployments",
@@ -24,7 +26,7 @@ _GITOPS = {
 
 
 @dataclass(frozen=True)
-class Scalable:
+class Scalable(ReadObject):
     """As the API has it. ``kind``: one of ``SCALABLE``."""
 
     kind: str
@@ -35,24 +37,8 @@ class Scalable:
         return str(self._metadata["namespace"])
 
     @property
-    def name(self) -> str:
-        return str(self._metadata["name"])
-
-    @property
     def uid(self) -> str:
         return str(self._metadata["uid"])
-
-    @property
-    def resource_version(self) -> str:
-        return str(self._metadata.get("resourceVersion", ""))
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self._metadata.get("labels") or {}
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        return self._metadata.get("annotations") or {}
 
     @property
     def replicas(self) -> int:
@@ -77,7 +63,3 @@ class Scalable:
 
     def __str__(self) -> str:
         return f"{self.kind.lower()} {self.namespace}/{self.name}"
-
-    @property
-    def _metadata(self) -> Mapping[str, Any]:
-        return self.manifest["metadata"]  # type: ignore[no-any-return]
