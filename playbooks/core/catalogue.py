@@ -7,9 +7,10 @@ Directories ``playbooks`` elsewhere on the path, without an ``__init__.py``, are
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import playbooks
 from playbooks.core.errors import InvalidSetting
@@ -30,8 +31,13 @@ _files: Dict[str, Source] = {}
 
 def directories() -> List[Path]:
     """Those that the package consists of, its own first."""
-    others = [Path(each).resolve() for each in playbooks.__path__]
-    return [PACKAGE, *(each for each in others if each != PACKAGE.resolve())]
+    return [PACKAGE, *_others(tuple(playbooks.__path__))]
+
+
+@lru_cache(maxsize=None)
+def _others(path: Tuple[str, ...]) -> Tuple[Path, ...]:
+    others = [Path(each).resolve() for each in path]
+    return tuple(each for each in others if each != PACKAGE.resolve())
 
 
 def own_names() -> List[str]:
