@@ -17,7 +17,6 @@ from playbooks.core.containment import labeling, lifetime
 from playbooks.core.containment.containment import NODE, POD, Target, contained, undo_command
 from playbooks.core.containment.labeling import Labeling, LabelNote, Written
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotFound
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
@@ -259,7 +258,7 @@ class LabelTarget(Reaction):
 
     def _change(self, alert: Alert, proven: Proven, target: Target) -> Union[_Change, Outcome]:
         known = self._ledger.contained().get(target.uid)
-        before = LabelNote.of(known.notes) if known else None
+        before = Labeling.noted(known.notes) if known else None
         wanted = [{each.key: each.value(alert) for each in part} for part in self._parts]
         written = [
             _patch(there, want) for there, want in zip((target.labels, target.annotations), wanted)
@@ -268,16 +267,14 @@ class LabelTarget(Reaction):
             return self._extended(proven, target, before)
         earlier = before or LabelNote()
         note = LabelNote(
-            Note(
-                str(self._lifetime.begins()),
-                alert.rule,
-                "labeled",
-                self._lifetime.ends(earlier.note.until),
-            ),
+            str(self._lifetime.begins()),
+            alert.rule,
+            "labeled",
+            self._lifetime.ends(earlier.until),
             _noted(earlier.labels, target.labels, wanted[0]),
             _noted(earlier.annotations, target.annotations, wanted[1]),
         )
-        until = f" until {note.note.until}" if note.note.until else ""
+        until = f" until {note.until}" if note.until else ""
         what = f"{target} with {labeling.shown({**written[0], **written[1]})}{until}"
         lost = [k for part in (note.labels, note.annotations) for k, w in part.items() if w.lost]
         kept = f"; the value of {', '.join(lost)} before is too long to be kept" * bool(lost)
@@ -289,12 +286,12 @@ class LabelTarget(Reaction):
         self, proven: Proven, target: Target, before: Optional[LabelNote]
     ) -> Union[_Change, Outcome]:
         """A later end, where the playbook wrote them."""
-        until = self._lifetime.longer(before.note.until) if before else None
+        until = self._lifetime.longer(before.until) if before else None
         if before is None or until is None:
             said = f"{target} has these labels and annotations already"
             return Outcome.skipped("already-labeled", said, str(target), **proven.facts)
-        what = f"{target} labeled until {until} instead of {before.note.until}"
-        note = replace(before, note=replace(before.note, until=until))
+        what = f"{target} labeled until {until} instead of {before.until}"
+        note = replace(before, until=until)
         return self._noted(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")
 
     @property
@@ -311,7 +308,7 @@ class LabelTarget(Reaction):
         done: str,
     ) -> _Change:
         on_target = {**written[0], labeling.LABEL: labeling.MARK}
-        annotated = {**written[1], **note.to_notes()}
+        annotated = {**written[1], **Labeling.to_notes(note)}
         return _Change(target, on_target, annotated, note, reason, planned, done)
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
@@ -320,8 +317,8 @@ class LabelTarget(Reaction):
         def write() -> Outcome:
             if isinstance(found, Outcome):
                 return found
-            target, until = found.target, found.note.note.until
-            self._ledger.contain(contained(target, found.note.to_notes()))
+            target, until = found.target, found.note.until
+            self._ledger.contain(contained(target, Labeling.to_notes(found.note)))
             labeling.write(self._cluster, target, dict(found.labels), dict(found.annotations))
             more = {"undo": undo_command(target), **({"until": str(until)} if until else {})}
             facts = self._facts(proven, found)

@@ -17,7 +17,6 @@ from playbooks.core.cluster.scalable import SCALABLE, Scalable
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.note import Note
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.guards.makers import makers
@@ -156,28 +155,30 @@ class ScaleWorkload(Reaction):
         if isinstance(workload, Outcome):
             return workload
         known = self._ledger.contained().get(workload.uid)
-        before = ScaleNote.of(known.notes) if known else None
+        before = Scaling.noted(known.notes) if known else None
         if workload.replicas <= self._to:
             return self._extended(proven, workload, before)
-        until = self._lifetime.ends(before.note.until if before else None)
-        note = Note(str(self._lifetime.begins()), alert.rule, "scaled", until)
+        until = self._lifetime.ends(before.until if before else None)
         number = f"from {workload.replicas} to {self._to}"
         what = f"{workload} {number}{f' until {until}' if until else ''}{self._remarks(workload)}"
         ours = before is not None and before.now == workload.replicas
-        number_before = before.before if before and ours else workload.replicas
-        written = ScaleNote(number_before, self._to, note)
-        return _Change(workload, written, True, "scaled", f"scale {what}", f"scaled {what}")
+        note = ScaleNote(
+            *(str(self._lifetime.begins()), alert.rule, "scaled", until),
+            before=before.before if before and ours else workload.replicas,
+            now=self._to,
+        )
+        return _Change(workload, note, True, "scaled", f"scale {what}", f"scaled {what}")
 
     def _extended(
         self, proven: Proven, workload: Scalable, before: Optional[ScaleNote]
     ) -> Union[_Change, Outcome]:
         """A later end, where the playbook scaled it."""
-        until = self._lifetime.longer(before.note.until) if before else None
+        until = self._lifetime.longer(before.until) if before else None
         if before is None or until is None or before.now != workload.replicas:
             said = f"{workload} wants {workload.replicas} pods already"
             return Outcome.skipped("already-scaled", said, str(workload), **proven.facts)
-        what = f"{workload} at {before.now} until {until} instead of {before.note.until}"
-        note = replace(before, note=replace(before.note, until=until))
+        what = f"{workload} at {before.now} until {until} instead of {before.until}"
+        note = replace(before, until=until)
         return _Change(workload, note, False, "extended", f"leave {what}", f"left {what}")
 
     def _workload(self, proven: Proven) -> Union[Scalable, Outcome]:
@@ -217,8 +218,8 @@ class ScaleWorkload(Reaction):
         def write() -> Outcome:
             if isinstance(found, Outcome):
                 return found
-            workload, until = found.workload, found.note.note.until
-            self._ledger.contain(contained(workload, found.note.to_notes()))
+            workload, until = found.workload, found.note.until
+            self._ledger.contain(contained(workload, Scaling.to_notes(found.note)))
             if found.writes:
                 self._cluster.scale(workload, self._to)
             more = {"undo": undo_command(workload), **({"until": str(until)} if until else {})}

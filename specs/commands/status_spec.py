@@ -5,7 +5,7 @@ from mamba import before, description, it
 
 from playbooks import isolate
 from playbooks.core import settings
-from playbooks.core.containment.scaling import ScaleNote
+from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.contained import Contained
@@ -203,7 +203,7 @@ with description("falco-playbook status") as self:
             "spec": {"replicas": 0},
         }
         at("").cluster.put(workload)
-        note = ScaleNote(3, 0).to_notes()
+        note = Scaling.to_notes(ScaleNote(before=3, now=0))
         target = Contained("d", "deployment", "shop", "web", note)
         store = InMemoryLedger()
         StoredLedger(store).contain(target)

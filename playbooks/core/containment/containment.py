@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from typing import Callable, ClassVar, Dict, List, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    Generic,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    Union,
+    cast,
+)
 
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.scalable import Scalable
+from playbooks.core.containment.note import N, Note
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
@@ -30,11 +46,11 @@ class Containment(ABC):
     What it goes by are notes in the ledger, where no tenant writes; the same stand as annotations
     on the target, for people.
 
-    ``KINDS``: of targets, as in ``falco-playbook undo pod/NAME``. ``KEYS``: of its notes,
-    which are annotations too. ``NOTHING``: what is
-    said after the name of a target on which nothing is left (``is not isolated``). ``EXPIRED``: the
-    reason code of an expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the target, by which that
-    could be found. ``REMOVES``: the target is gone, and ``restored`` makes it anew.
+    ``target``: as it was read. ``KINDS``: of targets, as in ``falco-playbook undo pod/NAME``.
+    ``KEYS``: of its notes, which are annotations too. ``NOTHING``: what is said after the name of a
+    target on which nothing is left (``is not isolated``). ``EXPIRED``: the reason code of an
+    expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the target, by which that could be found.
+    ``REMOVES``: the target is gone, and ``restored`` makes it anew.
     """
 
     REMOVES: ClassVar[bool] = False
@@ -44,10 +60,7 @@ class Containment(ABC):
     EXPIRED: ClassVar[str]
     IN_LEDGER_ONLY: ClassVar[bool] = False
 
-    @property
-    @abstractmethod
-    def target(self) -> Target:
-        """The target as it was read."""
+    target: Target
 
     @classmethod
     @abstractmethod
@@ -166,6 +179,47 @@ class NodeContainment(Containment):
     @abstractmethod
     def is_noted(cls, node: Node) -> bool:
         """Whether a containment of ours stands on the node: it then counts towards MAX_NODES."""
+
+
+@dataclass(frozen=True)
+class NotedContainment(Containment, Generic[N]):
+    """By one note: JSON, under the first of ``KEYS``. ``NOTE``: its class. Without a note that says
+    something, what is there is somebody else's."""
+
+    target: Any
+    note: Optional[N]
+
+    NOTE: ClassVar[Type[Note]] = Note
+
+    @classmethod
+    def noted(cls, notes: Notes) -> Optional[N]:
+        """None where there is none, or it says nothing."""
+        try:
+            return cast("N", cls.NOTE.of_dict(json.loads(notes[cls.KEYS[0]])))
+        except (KeyError, ValueError, AttributeError, TypeError):
+            return None
+
+    @classmethod
+    def to_notes(cls, note: N) -> Dict[str, str]:
+        """What is written in the ledger, and on the target as its annotation."""
+        return {cls.KEYS[0]: json.dumps(note.to_dict(), sort_keys=True)}
+
+    @classmethod
+    def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:  # noqa: ARG003
+        found = cls.noted(notes)
+        return found is not None and found.is_over(now)
+
+    @classmethod
+    def of(cls, target: Any, cluster: Cluster, notes: Notes) -> NotedContainment[N]:  # noqa: ARG003
+        return cls(target, cls.noted(notes))
+
+    @property
+    def there(self) -> bool:
+        return self.note is not None
+
+    @property
+    def until(self) -> Optional[Instant]:
+        return self.note.until if self.note else None
 
 
 def contained(target: Target, notes: Notes) -> Contained:

@@ -37,8 +37,8 @@ class Draining(Cordoning):
     def release(self, cluster: Cluster) -> str:
         if not self.theirs:
             return super().release(cluster)
-        cluster.patch_node(self.node, spec={}, annotations=dict.fromkeys(self.KEYS))
-        return f"{self.node}: it stays cordoned, as it was before"
+        cluster.patch_node(self.target, spec={}, annotations=dict.fromkeys(self.KEYS))
+        return f"{self.target}: it stays cordoned, as it was before"
 
 
 @dataclass(frozen=True)

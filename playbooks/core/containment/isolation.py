@@ -13,7 +13,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.denying import KINDS
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind, kind_of
 from playbooks.core.containment.containment import PodContainment
-from playbooks.core.containment.note import LONGEST_RULE
+from playbooks.core.containment.note import LONGEST_RULE, Note
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant, instant_or_none
 from playbooks.core.ledger.contained import Notes
@@ -45,7 +45,7 @@ class Isolation(PodContainment):
     replaced, is deleted.
     """
 
-    pod: Pod
+    target: Pod
     note: IsolationNote
     policies: Tuple[Mapping[str, Any], ...]
 
@@ -54,14 +54,9 @@ class Isolation(PodContainment):
     NOTHING = "is not isolated"
     EXPIRED = "released"
 
-    @property
-    def target(self) -> Pod:
-        return self.pod
-
     @classmethod
     def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:  # noqa: ARG003
-        until = IsolationNote.of(notes).until
-        return until is not None and until <= now
+        return IsolationNote.of(notes).is_over(now)
 
     @classmethod
     def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Isolation:
@@ -76,7 +71,7 @@ class Isolation(PodContainment):
     @property
     def there(self) -> bool:
         noted = self.note != IsolationNote()
-        return bool(noted or self.policies or LABEL in self.pod.labels or on(self.pod))
+        return bool(noted or self.policies or LABEL in self.target.labels or on(self.target))
 
     @property
     def until(self) -> Optional[Instant]:
@@ -85,7 +80,7 @@ class Isolation(PodContainment):
     @property
     def whole(self) -> bool:
         """Whether a policy is there and selects the pod."""
-        return bool(self.policies) and self.pod.labels.get(LABEL) == self.pod.uid
+        return bool(self.policies) and self.target.labels.get(LABEL) == self.target.uid
 
     @property
     def detached(self) -> bool:
@@ -94,15 +89,15 @@ class Isolation(PodContainment):
     @property
     def changes(self) -> List[str]:
         """What somebody changed since, in words."""
-        found, labels = [], self.pod.labels
+        found, labels = [], self.target.labels
         for policy in self.policies:
             owner = (policy["metadata"].get("labels") or {}).get(LABEL)
-            if owner != self.pod.uid or network_policy.edited(policy):
+            if owner != self.target.uid or network_policy.edited(policy):
                 found.append(f"{shown(policy)} was edited")
         back = sorted(key for key in self.note.detached if key in labels)
         if back:
             found.append(f"labels {', '.join(back)} were put back")
-        if labels.get(LABEL, self.pod.uid) != self.pod.uid:
+        if labels.get(LABEL, self.target.uid) != self.target.uid:
             found.append(f"label {LABEL} was edited")
         if self.note.unreadable:
             found.append(f"annotation {self.note.unreadable} was edited")
@@ -111,7 +106,7 @@ class Isolation(PodContainment):
     @property
     def labels_to_put_back(self) -> Dict[str, str]:
         """Not those that somebody put back already."""
-        labels = self.pod.labels
+        labels = self.target.labels
         return {key: value for key, value in self.note.detached.items() if key not in labels}
 
     def obstacle(self, cluster: Cluster) -> str:
@@ -120,7 +115,7 @@ class Isolation(PodContainment):
         back = self.labels_to_put_back
         if not back:
             return ""
-        pod, labels = self.pod, {**self.pod.labels, **back}
+        pod, labels = self.target, {**self.target.labels, **back}
         found = cluster.replica_controllers(pod.namespace)
         rivals = ", ".join(str(each.owner) for each in found if each.would_kill_for(labels))
         if not rivals:
@@ -135,12 +130,12 @@ class Isolation(PodContainment):
         """The pod first: what has no label is no longer selected, and who isolates it anew
         meanwhile writes the policy, which then stays."""
         labels: Dict[str, Optional[str]] = dict(self.labels_to_put_back)
-        if LABEL in self.pod.labels:
+        if LABEL in self.target.labels:
             labels[LABEL] = None
-        annotations = on(self.pod)
+        annotations = on(self.target)
         if labels or annotations:
-            cluster.patch_pod(self.pod, labels=labels, annotations=dict(annotations))
-        done = [f"{self.pod} is released"]
+            cluster.patch_pod(self.target, labels=labels, annotations=dict(annotations))
+        done = [f"{self.target} is released"]
         for policy in self.policies:
             with suppress(NotFound):
                 cluster.delete_network_policy(policy)
@@ -152,7 +147,7 @@ class Isolation(PodContainment):
     def expire(self, cluster: Cluster) -> Outcome:
         if not self.whole:
             return self.left_alone(["its NetworkPolicy is gone"])
-        pod, until = self.pod, f"its isolation ended at {self.note.until}"
+        pod, until = self.target, f"its isolation ended at {self.note.until}"
         if self.detached:
             cluster.delete_pod(pod, grace_period_seconds=GRACE)
             return self.expired(f"{pod} is deleted: {until}", "deleted")
@@ -161,21 +156,18 @@ class Isolation(PodContainment):
 
 
 @dataclass(frozen=True)
-class IsolationNote:
-    """``detached``: the labels that were taken off, ``detached_from`` their controller.
+class IsolationNote(Note):
+    """Of several annotations, each about one thing.
 
-    ``policy_kind``: empty of a NetworkPolicy. ``until``: when the isolation ends by itself, None
-    where it does not. ``unreadable``: the annotation of ours that says nothing any more.
+    ``detached``: the labels that were taken off, ``detached_from`` their controller.
+    ``policy_kind``: empty of a NetworkPolicy. ``unreadable``: the annotation of ours that says
+    nothing any more.
     """
 
     policy: str = ""
     policy_kind: str = ""
     detached: Mapping[str, str] = field(default_factory=dict)
     detached_from: str = ""
-    at: str = ""
-    rule: str = ""
-    reason: str = ""
-    until: Optional[Instant] = None
     unreadable: str = ""
 
     @classmethod

@@ -14,7 +14,7 @@ from playbooks.core.containment import draining, isolation, revocation, scaling,
 from playbooks.core.containment.containment import (
     NODE,
     POD,
-    Containment,
+    NotedContainment,
     PodContainment,
     Target,
 )
@@ -23,7 +23,6 @@ from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards import exempt, protected
 from playbooks.core.instant import Instant
-from playbooks.core.ledger.contained import Notes
 from playbooks.core.ports import Cluster
 
 # An annotation, JSON: when, why and until when; and of each key what was written and was before.
@@ -70,29 +69,24 @@ class Written:
 
 
 @dataclass(frozen=True)
-class LabelNote:
-    note: Note = field(default_factory=Note)
+class LabelNote(Note):
+    """And of each key of both parts what was written."""
+
     labels: Mapping[str, Written] = field(default_factory=dict)
     annotations: Mapping[str, Written] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, notes: Notes) -> Optional[LabelNote]:
-        """None where there is none, or it says nothing."""
-        try:
-            found = json.loads(notes[NOTED])
-            parts = [_read(found.get(part) or {}) for part in _PARTS]
-            return cls(Note.of_dict(found), *parts)
-        except (KeyError, ValueError, AttributeError, TypeError):
-            return None
+    def of_dict(cls, entry: Mapping[str, Any]) -> LabelNote:
+        labels, annotations = (_read(entry.get(part) or {}) for part in _PARTS)
+        return replace(super().of_dict(entry), labels=labels, annotations=annotations)
 
-    def to_notes(self) -> Dict[str, str]:
-        """What is written on the target, and in the ledger."""
+    def to_dict(self) -> Dict[str, Any]:
         parts = {
             name: {key: each.to_list() for key, each in part.items()}
             for name, part in zip(_PARTS, (self.labels, self.annotations))
             if part
         }
-        return {NOTED: json.dumps({**self.note.to_dict(), **parts}, sort_keys=True)}
+        return {**super().to_dict(), **parts}
 
     def where(self, holds: Callable[[Mapping[str, str], str, Written], bool], on: Target) -> Any:
         """The same, of those keys only of which it holds."""
@@ -126,21 +120,17 @@ def _same(there: Mapping[str, str], key: str, written: Written) -> bool:
 
 
 @dataclass(frozen=True)
-class Labeling(Containment):
+class Labeling(NotedContainment[LabelNote]):
     """A key that somebody else wrote since is his: an expiry leaves it."""
 
-    labeled: Target
-    note: Optional[LabelNote]
+    target: Target
     theirs: Tuple[str, ...] = ()
 
+    NOTE = LabelNote
     KINDS = (POD, NODE)
     KEYS = (NOTED,)
     NOTHING = "has no label or annotation that a playbook wrote"
     EXPIRED = "unlabeled"
-
-    @property
-    def target(self) -> Target:
-        return self.labeled
 
     @classmethod
     def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Target:
@@ -156,23 +146,6 @@ class Labeling(Containment):
             found += [node for node in cluster.nodes() if LABEL in node.labels]
         return found
 
-    @classmethod
-    def is_due(cls, notes: Notes, now: Instant, look: Callable[[], Any]) -> bool:  # noqa: ARG003
-        found = LabelNote.of(notes)
-        return found is not None and found.note.is_over(now)
-
-    @classmethod
-    def of(cls, target: Any, cluster: Cluster, notes: Notes) -> Labeling:  # noqa: ARG003
-        return cls(target, LabelNote.of(notes))
-
-    @property
-    def there(self) -> bool:
-        return self.note is not None
-
-    @property
-    def until(self) -> Optional[Instant]:
-        return self.note.note.until if self.note else None
-
     @property
     def changes(self) -> List[str]:
         return list(self._changes())
@@ -182,22 +155,22 @@ class Labeling(Containment):
         if self.note is None:
             return self
         return replace(
-            self, note=self.note.where(_same, self.labeled), theirs=tuple(self._changes())
+            self, note=self.note.where(_same, self.target), theirs=tuple(self._changes())
         )
 
     def release(self, cluster: Cluster) -> str:
         note = self.note or LabelNote()
         labels = {key: each.before for key, each in note.labels.items()}
         annotations = {key: each.before for key, each in note.annotations.items()}
-        write(cluster, self.labeled, {**labels, LABEL: None}, {**annotations, NOTED: None})
+        write(cluster, self.target, {**labels, LABEL: None}, {**annotations, NOTED: None})
         done = shown({**labels, **annotations})
         left = f"; {'; '.join(self.theirs)}, which stays" if self.theirs else ""
-        return f"{self.labeled}: {done or 'nothing of it was left'}{left}"
+        return f"{self.target}: {done or 'nothing of it was left'}{left}"
 
     def _changes(self) -> Iterator[str]:
         if self.note is None:
             return
-        labels, annotations = self.labeled.labels, self.labeled.annotations
+        labels, annotations = self.target.labels, self.target.annotations
         of_both = (
             (_PARTS[0], self.note.labels, labels),
             (_PARTS[1], self.note.annotations, annotations),

@@ -1,20 +1,22 @@
-"""The note that stands on a contained object: when, why and until when."""
+"""The note about a contained object: when, why and until when."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Type, TypeVar
 
 from playbooks.core.instant import Instant, instant_or_none
 
 # Characters of a rule's name that are kept.
 LONGEST_RULE = 256
 
+N = TypeVar("N", bound="Note")
+
 
 @dataclass(frozen=True)
 class Note:
     """``at``: when it was done, RFC 3339. ``rule``: the alert's. ``reason``: the outcome's code.
-    ``until``: when it ends by itself, None where it does not."""
+    ``until``: when it ends by itself, None where it does not. Subclasses say more than that."""
 
     at: str = ""
     rule: str = ""
@@ -22,11 +24,12 @@ class Note:
     until: Optional[Instant] = None
 
     @classmethod
-    def of_dict(cls, entry: Mapping[str, Any]) -> Note:
+    def of_dict(cls: Type[N], entry: Mapping[str, Any]) -> N:
+        """Raises KeyError, ValueError, AttributeError or TypeError where it says nothing."""
         at, rule, reason = (str(entry.get(key, "")) for key in ("at", "rule", "reason"))
         return cls(at, rule, reason, instant_or_none(str(entry.get("until", ""))))
 
-    def to_dict(self) -> Dict[str, str]:
+    def to_dict(self) -> Dict[str, Any]:
         """What is empty is left out."""
         written = {
             "at": self.at,

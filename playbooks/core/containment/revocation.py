@@ -46,10 +46,6 @@ class Revocation(Containment):
     EXPIRED = "revoked"
     REMOVES: ClassVar[bool] = True
 
-    @property
-    def target(self) -> Target:
-        raise NotImplementedError
-
     @classmethod
     def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Target:  # noqa: ARG003
         raise NotFound(f"{kind} {name} was deleted")

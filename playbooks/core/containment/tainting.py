@@ -25,17 +25,13 @@ class Tainting(NodeContainment):
     """``notes``: those of the taints that are looked at, by taint as kubectl writes it; ``kept``:
     those of taints of ours that stay."""
 
-    node: Node
+    target: Node
     notes: ByTaint
     kept: ByTaint = field(default_factory=dict)
 
     KEYS = (TAINTS,)
     NOTHING = "has no taint that a playbook added"
     EXPIRED = "untainted"
-
-    @property
-    def target(self) -> Node:
-        return self.node
 
     @classmethod
     def is_noted(cls, node: Node) -> bool:
@@ -85,19 +81,19 @@ class Tainting(NodeContainment):
     def release(self, cluster: Cluster) -> str:
         """Also in what somebody made of them."""
         places = {_place(taint) for taint in self.notes}
-        removed = [t for t in self.node.taints if _place(shown(t)) in places]
-        kept = [taint for taint in self.node.taints if taint not in removed]
-        noted = by_taint(self.node.annotations)
+        removed = [t for t in self.target.taints if _place(shown(t)) in places]
+        kept = [taint for taint in self.target.taints if taint not in removed]
+        noted = by_taint(self.target.annotations)
         left = {t: note for t, note in noted.items() if t not in self.notes}
-        cluster.patch_node(self.node, spec={"taints": kept}, annotations=annotation(left))
+        cluster.patch_node(self.target, spec={"taints": kept}, annotations=annotation(left))
         off = ", ".join(map(shown, removed))
-        return f"{self.node}: {f'taint {off} taken off' if off else 'its taint was gone already'}"
+        return f"{self.target}: {f'taint {off} taken off' if off else 'its taint was gone already'}"
 
     def _changed(self, ours: str) -> Optional[Taint]:
         """What somebody made of a taint of ours: one of its key and effect with another value."""
-        if any(shown(taint) == ours for taint in self.node.taints):
+        if any(shown(taint) == ours for taint in self.target.taints):
             return None
-        return next((t for t in self.node.taints if _place(shown(t)) == _place(ours)), None)
+        return next((t for t in self.target.taints if _place(shown(t)) == _place(ours)), None)
 
 
 def _place(taint: str) -> str:

@@ -69,5 +69,5 @@ class CordonNode(ContainNode):
 
     def _noted(self, node: Node, note: Note, reason: str, planned: str, done: str) -> Change:
         spec = {"unschedulable": True}
-        notes = Cordoning.annotation(note)
+        notes = Cordoning.to_notes(note)
         return Change(node, spec, notes, notes, note, reason, planned, done)

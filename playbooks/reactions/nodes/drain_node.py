@@ -181,14 +181,14 @@ class DrainNode(ContainNode):
             until = self._lifetime.ends(note.until if note else None)
             reason = FOUND_CORDONED if node.unschedulable else "cordoned"
             note = Note(str(self._lifetime.begins()), rule, reason, until)
-            found = {**Draining.annotation(note), EVICTED: "0"}
+            found = {**Draining.to_notes(note), EVICTED: "0"}
             spec: Dict[str, Any] = {} if node.unschedulable else {"unschedulable": True}
             return self._of(node, spec, found, note, reason)
         later = self._lifetime.longer(note.until)
         if later is None:
             return self._of(node, {}, {}, note, "drained")
         note = replace(note, until=later)
-        return self._of(node, {}, Draining.annotation(note), note, "extended")
+        return self._of(node, {}, Draining.to_notes(note), note, "extended")
 
     @staticmethod
     def _of(
