@@ -32,8 +32,9 @@ from playbooks.core.instant import Instant, duration_or_off
 from playbooks.core.outcome import FollowUp, Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import NETWORK_POLICIES, Reaction, Verified
+from playbooks.core.reaction import NETWORK_POLICIES, Verified
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
+from playbooks.reactions.contain_target import ContainTarget, ending
 from playbooks.reactions.isolation import changes, neighbours
 from playbooks.reactions.isolation.confirmation import confirmation
 from playbooks.reactions.isolation.plan import IsolationPlan
@@ -52,7 +53,7 @@ LONGEST_DETACHED = 2000
 CONFIRM, LOOK = "ISOLATE_CONFIRM", 2.0
 
 
-class IsolatePod(Reaction):
+class IsolatePod(ContainTarget):
     """Stores one policy for exactly this pod, then labels the pod so that it applies.
 
     ``direction``: both, ingress or egress. ``reachable``: what stays so. ``detach``: with both,
@@ -154,10 +155,7 @@ class IsolatePod(Reaction):
         policy: str = "kubernetes",
         confirm: Optional[float] = None,
     ) -> None:
-        self._cluster = cluster
-        self._ledger = ledger
-        self._proof = proof
-        self._lifetime = lifetime
+        super().__init__(cluster, ledger, proof, lifetime)
         self._types = network_policy.directions(direction)
         self._reachable = reachable
         self._detach = detach and direction == "both"
@@ -178,8 +176,7 @@ class IsolatePod(Reaction):
             )
             skipped = _skipped(proven, "host-network", said)
             return replace(skipped, held=True, target_ref=target_ref("isolate", pod))
-        known = self._ledger.contained().get(pod.uid)
-        before = IsolationNote.of(known.notes if known else {})
+        before = IsolationNote.of(self._notes_of(pod))
         plan = self._plan(pod, before)
         if plan.done:
             return self._extension(proven, plan, before) or _skipped(
@@ -412,7 +409,7 @@ def _more(plan: IsolationPlan, note: IsolationNote) -> Dict[str, Any]:
     """``undo``: a detached pod has been replaced, and so is deleted instead of released."""
     pod, detached, until = plan.pod, plan.detached or note.detached, note.until
     undo = f"kubectl delete pod {pod.name} -n {pod.namespace}" if detached else undo_command(pod)
-    return {"undo": undo, **({"until": str(until)} if until else {})}
+    return ending(undo, until)
 
 
 def _skipped(

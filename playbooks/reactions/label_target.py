@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule
-from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import PREFIX, Permission
 from playbooks.core.containment import labeling, lifetime
-from playbooks.core.containment.containment import NODE, POD, Target, contained, undo_command
+from playbooks.core.containment.containment import NODE, POD, Target
 from playbooks.core.containment.labeling import Labeling, LabelNote, Written
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import NotFound
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Reaction, Verified
+from playbooks.core.reaction import Verified
 from playbooks.core.settings import Setting, one_of, yes_or_no
+from playbooks.reactions.contain_target import ContainTarget, TargetChange
 from playbooks.reactions.label_values import Assignment, annotation_assignments, label_assignments
 from playbooks.reactions.target_now import node_now, pod_now
 
@@ -88,19 +90,18 @@ def _changes(resource: str) -> Changes:
 
 
 @dataclass(frozen=True)
-class _Change:
-    """What is written on the target. ``reason``, ``planned`` and ``done``: of the outcome."""
-
+class _Change(TargetChange):
     target: Target
     labels: Mapping[str, Optional[str]]
     annotations: Mapping[str, Optional[str]]
     note: LabelNote
+    notes: Notes
     reason: str
     planned: str
     done: str
 
 
-class LabelTarget(Reaction):
+class LabelTarget(ContainTarget):
     """Merges: labels and annotations of others stay. What was there before is noted.
 
     ``labels``, ``annotations``: what to write. ``node``: on the node of the pod instead.
@@ -164,10 +165,7 @@ class LabelTarget(Reaction):
         annotations: Tuple[Assignment, ...] = (),
         target: str = POD,
     ) -> None:
-        self._cluster = cluster
-        self._ledger = ledger
-        self._proof = proof
-        self._lifetime = lifetime
+        super().__init__(cluster, ledger, proof, lifetime)
         self._labels = labels
         self._annotations = annotations
         self._node = target == NODE
@@ -257,8 +255,7 @@ class LabelTarget(Reaction):
         return Outcome.skipped("not-the-same-pod", said, what, **proven.facts)
 
     def _change(self, alert: Alert, proven: Proven, target: Target) -> Union[_Change, Outcome]:
-        known = self._ledger.contained().get(target.uid)
-        before = Labeling.noted(known.notes) if known else None
+        before = Labeling.noted(self._notes_of(target))
         wanted = [{each.key: each.value(alert) for each in part} for part in self._parts]
         written = [
             _patch(there, want) for there, want in zip((target.labels, target.annotations), wanted)
@@ -308,29 +305,23 @@ class LabelTarget(Reaction):
         done: str,
     ) -> _Change:
         on_target = {**written[0], labeling.LABEL: labeling.MARK}
-        annotated = {**written[1], **Labeling.to_notes(note)}
-        return _Change(target, on_target, annotated, note, reason, planned, done)
+        notes = Labeling.to_notes(note)
+        annotated = {**written[1], **notes}
+        return _Change(target, on_target, annotated, note, notes, reason, planned, done)
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
-        found: Union[_Change, Outcome] = change
+        def write(found: _Change) -> None:
+            labels, annotations = dict(found.labels), dict(found.annotations)
+            labeling.write(self._cluster, found.target, labels, annotations)
 
-        def write() -> Outcome:
-            if isinstance(found, Outcome):
-                return found
-            target, until = found.target, found.note.until
-            self._ledger.contain(contained(target, Labeling.to_notes(found.note)))
-            labeling.write(self._cluster, target, dict(found.labels), dict(found.annotations))
-            more = {"undo": undo_command(target), **({"until": str(until)} if until else {})}
-            facts = self._facts(proven, found)
-            return Outcome.acted(str(target), found.reason, found.done, **facts, **more)
-
-        def read_again(_: int) -> None:
-            nonlocal found
+        def again() -> Union[_Change, Outcome]:
             target = self._read(proven)
-            found = target if isinstance(target, Outcome) else self._change(alert, proven, target)
+            if isinstance(target, Outcome):
+                return target
+            return self._change(alert, proven, target)
 
         try:
-            return until_written(write, between=read_again)
+            return self._contain(change, write, again, partial(self._facts, proven))
         except NotFound:
             gone = self._read(proven)
             if isinstance(gone, Outcome):

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Dict, List, Optional, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule, Texts
-from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Owner, controller
 from playbooks.core.cluster.scalable import SCALABLE, Scalable
 from playbooks.core.containment import lifetime
-from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.guards.makers import makers
+from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Reaction, Verified
+from playbooks.core.reaction import Verified
 from playbooks.core.settings import Setting, whole_number
+from playbooks.reactions.contain_target import ContainTarget, TargetChange
 
 TO, TTL = "SCALE_TO", "SCALE_TTL"
 
@@ -68,19 +69,19 @@ def _changes(resource: str) -> Changes:
 
 
 @dataclass(frozen=True)
-class _Change:
-    """``note``: what the ledger says from then on. ``writes``: whether the workload is scaled, too.
-    ``reason``, ``planned`` and ``done``: of the outcome."""
+class _Change(TargetChange):
+    """``writes``: whether the workload is scaled, or only noted in the ledger."""
 
-    workload: Scalable
+    target: Scalable
     note: ScaleNote
+    notes: Notes
     writes: bool
     reason: str
     planned: str
     done: str
 
 
-class ScaleWorkload(Reaction):
+class ScaleWorkload(ContainTarget):
     """Goes up the chain of controllers as far as each is proven: scaling the ReplicaSet of a
     Deployment would be undone at once. ``to``: the number of pods."""
 
@@ -110,10 +111,7 @@ class ScaleWorkload(Reaction):
     def __init__(
         self, cluster: Cluster, ledger: Ledger, proof: Proof, lifetime: Lifetime, *, to: int = 0
     ) -> None:
-        self._cluster = cluster
-        self._ledger = ledger
-        self._proof = proof
-        self._lifetime = lifetime
+        super().__init__(cluster, ledger, proof, lifetime)
         self._to = to
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
@@ -123,7 +121,7 @@ class ScaleWorkload(Reaction):
         found = self._change(alert, proven)
         if isinstance(found, Outcome):
             return found
-        workload = found.workload
+        workload = found.target
         facts = self._facts(proven, found)
         return Action(
             "scale",
@@ -154,8 +152,7 @@ class ScaleWorkload(Reaction):
         workload = self._workload(proven)
         if isinstance(workload, Outcome):
             return workload
-        known = self._ledger.contained().get(workload.uid)
-        before = Scaling.noted(known.notes) if known else None
+        before = Scaling.noted(self._notes_of(workload))
         if workload.replicas <= self._to:
             return self._extended(proven, workload, before)
         until = self._lifetime.ends(before.until if before else None)
@@ -167,7 +164,8 @@ class ScaleWorkload(Reaction):
             before=before.before if before and ours else workload.replicas,
             now=self._to,
         )
-        return _Change(workload, note, True, "scaled", f"scale {what}", f"scaled {what}")
+        notes = Scaling.to_notes(note)
+        return _Change(workload, note, notes, True, "scaled", f"scale {what}", f"scaled {what}")
 
     def _extended(
         self, proven: Proven, workload: Scalable, before: Optional[ScaleNote]
@@ -179,7 +177,8 @@ class ScaleWorkload(Reaction):
             return Outcome.skipped("already-scaled", said, str(workload), **proven.facts)
         what = f"{workload} at {before.now} until {until} instead of {before.until}"
         note = replace(before, until=until)
-        return _Change(workload, note, False, "extended", f"leave {what}", f"left {what}")
+        notes = Scaling.to_notes(note)
+        return _Change(workload, note, notes, False, "extended", f"leave {what}", f"left {what}")
 
     def _workload(self, proven: Proven) -> Union[Scalable, Outcome]:
         """The last one of the chain that is there and selects the pod."""
@@ -213,35 +212,27 @@ class ScaleWorkload(Reaction):
         return "".join(f"; {each}" for each in found)
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
-        found: Union[_Change, Outcome] = change
-
-        def write() -> Outcome:
-            if isinstance(found, Outcome):
-                return found
-            workload, until = found.workload, found.note.until
-            self._ledger.contain(contained(workload, Scaling.to_notes(found.note)))
+        def write(found: _Change) -> None:
             if found.writes:
-                self._cluster.scale(workload, self._to)
-            more = {"undo": undo_command(workload), **({"until": str(until)} if until else {})}
-            facts = self._facts(proven, found)
-            return Outcome.acted(str(workload), found.reason, found.done, **facts, **more)
-
-        def read_again(_: int) -> None:
-            nonlocal found
-            found = self._change(alert, proven)
+                self._cluster.scale(found.target, self._to)
 
         try:
-            return until_written(write, between=read_again)
+            return self._contain(
+                change,
+                write,
+                lambda: self._change(alert, proven),
+                partial(self._facts, proven),
+            )
         except NotFound:
-            said = f"{change.workload} is gone"
-            return Outcome.skipped("no-workload", said, str(change.workload), **proven.facts)
+            said = f"{change.target} is gone"
+            return Outcome.skipped("no-workload", said, str(change.target), **proven.facts)
 
     @staticmethod
     def _facts(proven: Proven, change: _Change) -> Dict[str, Any]:
         note = change.note
         return {
             **proven.facts,
-            "workload": str(change.workload),
+            "workload": str(change.target),
             "replicas_before": note.before,
             "replicas": note.now,
         }

@@ -10,6 +10,7 @@ from playbooks.core.errors import Conflict
 ATTEMPTS = 5
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def until_written(
@@ -30,3 +31,14 @@ def until_written(
         except Conflict:
             between(number)
     return attempt()
+
+
+def written(found: T, write: Callable[[T], R], again: Callable[[], T]) -> R:
+    """What ``write`` returns of what was found; after a Conflict, of what ``again`` reads then."""
+    current = found
+
+    def read_again(_: int) -> None:
+        nonlocal current
+        current = again()
+
+    return until_written(lambda: write(current), between=read_again)

@@ -9,10 +9,8 @@ from typing import Any, ClassVar, Dict, Mapping, Optional, Union
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule
-from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotFound
@@ -20,20 +18,17 @@ from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
-from playbooks.core.reaction import Reaction, Verified
+from playbooks.core.reaction import Verified
 from playbooks.core.settings import Setting, yes_or_no
+from playbooks.reactions.contain_target import ContainTarget, TargetChange
 from playbooks.reactions.target_now import node_now
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is written on a node: fields of its spec, and annotations with the note about it; and
-    ``notes`` in the ledger.
+class Change(TargetChange):
+    """Fields of the node's spec, and annotations with the note about it."""
 
-    ``reason``: the code of the outcome; ``planned`` and ``done`` say it in words.
-    """
-
-    node: Node
+    target: Node
     spec: Mapping[str, Any]
     annotations: Mapping[str, Optional[str]]
     notes: Notes
@@ -43,7 +38,7 @@ class Change:
     done: str
 
 
-class ContainNode(Reaction):
+class ContainNode(ContainTarget):
     """Changes the node on which the alert's pod runs, once the pod is proven.
 
     ``host``: also the node that a host alert names, which nothing proves. ``VERB``: the code of the
@@ -63,10 +58,7 @@ class ContainNode(Reaction):
         *,
         host: bool = False,
     ) -> None:
-        self._cluster = cluster
-        self._ledger = ledger
-        self._proof = proof
-        self._lifetime = lifetime
+        super().__init__(cluster, ledger, proof, lifetime)
         self._host = host
 
     @abstractmethod
@@ -116,11 +108,11 @@ class ContainNode(Reaction):
             return found
         return Action(
             self.VERB,
-            str(found.node),
+            str(found.target),
             found.planned,
             lambda: self._carry_out(alert, found, facts),
             pod=pod,
-            node=found.node,
+            node=found.target,
             facts=facts,
             why=(facts["evidence"],),
         )
@@ -130,26 +122,17 @@ class ContainNode(Reaction):
             node = self._cluster.node(name)
         except NotFound:
             return Outcome.skipped("node-gone", f"there is no node {name}", f"node {name}")
-        known = self._ledger.contained().get(node.uid)
-        return self.change(node, known.notes if known else {}, alert.rule, facts)
+        return self.change(node, self._notes_of(node), alert.rule, facts)
 
     def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
-        found: Union[Change, Outcome] = change
-
-        def write() -> Outcome:
-            if isinstance(found, Outcome):
-                return found
-            node, until = found.node, found.note.until
-            self._ledger.contain(contained(node, found.notes))
-            self._cluster.patch_node(node, spec=found.spec, annotations=found.annotations)
-            more = {"undo": undo_command(node), **({"until": str(until)} if until else {})}
-            return Outcome.acted(str(node), found.reason, found.done, **facts, **more)
-
-        def read_again(_: int) -> None:
-            nonlocal found
-            found = self._change(alert, change.node.name, facts)
-
-        return until_written(write, between=read_again)
+        return self._contain(
+            change,
+            lambda found: self._cluster.patch_node(
+                found.target, spec=found.spec, annotations=found.annotations
+            ),
+            lambda: self._change(alert, change.target.name, facts),
+            lambda _: facts,
+        )
 
 
 def host_setting(name: str, verb: str) -> Setting:

@@ -9,7 +9,7 @@ from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import CREATE, Changes, Rule, Texts
-from playbooks.core.cluster.conflicts import until_written
+from playbooks.core.cluster.conflicts import written
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
@@ -210,15 +210,14 @@ class DrainNode(ContainNode):
         found = super()._change(alert, name, facts)
         if isinstance(found, Outcome):
             return found
-        known = self._ledger.contained().get(found.node.uid)
-        notes = known.notes if known else {}
-        if self._uncordoned_since(alert, found.node, notes):
-            said = f"somebody uncordoned {found.node} since it was drained for this alert"
-            return Outcome.skipped("changed-since", said, str(found.node), **facts)
-        pods = self._pods(alert, found.node)
+        notes = self._notes_of(found.target)
+        if self._uncordoned_since(alert, found.target, notes):
+            said = f"somebody uncordoned {found.target} since it was drained for this alert"
+            return Outcome.skipped("changed-since", said, str(found.target), **facts)
+        pods = self._pods(alert, found.target)
         if not pods.left and not found.annotations and Begun.of(notes) is None:
-            said = f"{found.node} is drained already{_staying(pods)}"
-            return Outcome.skipped("already-drained", said, str(found.node), **facts)
+            said = f"{found.target} is drained already{_staying(pods)}"
+            return Outcome.skipped("already-drained", said, str(found.target), **facts)
         what = f": evict {_named(pods.to_evict)}" if pods.to_evict else ", from which none goes"
         return replace(found, planned=f"{found.planned}{what}{_staying(pods)}")
 
@@ -233,9 +232,8 @@ class DrainNode(ContainNode):
         cordoned = super()._carry_out(alert, change, facts) if change.annotations else None
         if cordoned is not None and cordoned.status is not Status.ACTED:
             return cordoned
-        node = self._cluster.node(change.node.name)
-        known = self._ledger.contained().get(node.uid)
-        notes = known.notes if known else {}
+        node = self._cluster.node(change.target.name)
+        notes = self._notes_of(node)
         begun, before = Begun.of(notes), evicted(notes)
         first = begun is None or (begun.alert != Begun.mark(alert) and self._is_over(begun))
         if begun is None or first:
@@ -330,15 +328,13 @@ class DrainNode(ContainNode):
         return refused
 
     def _evict_as_it_is(self, pod: Pod) -> None:
-        current = pod
-
-        def read_again(_: int) -> None:
-            nonlocal current
-            current = self._cluster.pod(pod.name, namespace=pod.namespace)
-            if current.uid != pod.uid:
+        def again() -> Pod:
+            found = self._cluster.pod(pod.name, namespace=pod.namespace)
+            if found.uid != pod.uid:
                 raise NotTheSameObject(f"{pod} of uid {pod.uid} is gone, another has its name")
+            return found
 
-        until_written(lambda: self._cluster.evict_pod(current), between=read_again)
+        written(pod, self._cluster.evict_pod, again)
 
 
 def _named(pods: List[Pod]) -> str:
