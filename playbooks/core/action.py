@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.api_object import ApiObject
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.outcome import Outcome, TargetRef
 
 
-def target_ref(verb: str, target: Union[Pod, Node, Scalable, ApiObject]) -> TargetRef:
-    if isinstance(target, ApiObject):
-        kind = target.kind
-        return TargetRef(verb, kind.kind, target.name, target.namespace, target.uid, kind.api)
-    if isinstance(target, Node):
-        return TargetRef(verb, "Node", target.name, "", target.uid)
-    if isinstance(target, Scalable):
-        return TargetRef(verb, target.kind, target.name, target.namespace, target.uid)
-    return TargetRef(verb, "Pod", target.name, target.namespace, target.uid)
+def target_ref(verb: str, target: ReadObject) -> TargetRef:
+    return TargetRef(verb, target.api_kind, target.name, target.namespace, target.uid, target.api)
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Action:
     changed: Optional[ApiObject] = None
 
     @property
-    def _target(self) -> Union[Pod, Node, Scalable, ApiObject, None]:
+    def _target(self) -> Optional[ReadObject]:
         return self.changed or self.node or self.workload or self.pod
 
     @property

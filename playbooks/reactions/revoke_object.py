@@ -13,9 +13,9 @@ from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deleti
 from playbooks.core.cluster.creation import of_alert
 from playbooks.core.cluster.manifest import LEDGER, Manifest
 from playbooks.core.cluster.permissions import Permission
+from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.revocation import REVOKED, Revocation, note
 from playbooks.core.errors import NotFound, NotTheSameObject
-from playbooks.core.ledger.contained import Contained
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.reaction import OBJECTS, Reaction, Verified
@@ -170,14 +170,13 @@ class RevokeObject(Reaction):
     def _revoke(self, found: ApiObject, proof: str) -> Outcome:
         kept = note(found)
         if kept:
-            kind, notes = found.kind.typed, {REVOKED: kept}
-            self._ledger.contain(Contained(found.uid, kind, found.namespace, found.name, notes))
+            self._ledger.contain(contained(found, {REVOKED: kept}))
         try:
             self._cluster.delete_object(found)
         except (NotFound, NotTheSameObject):
             self._ledger.release(found.uid, Revocation.KEYS)
             return Outcome.skipped("object-gone", f"{found} is gone", str(found), uid=found.uid)
-        undo = {"undo": _undo_command(found)} if kept else {}
+        undo = {"undo": undo_command(found)} if kept else {}
         remark = "" if kept else "; it cannot be created again: its manifest is not kept"
         reason, done = (
             (ACCEPTED, "deletion accepted of") if found.finalizers else ("revoked", "deleted")
@@ -192,8 +191,3 @@ def _kept_by(found: ApiObject) -> str:
         return ""
     listed = ", ".join(found.finalizers)[:200]
     return f", and is there, and in force, until its finalizers are taken off ({listed})"
-
-
-def _undo_command(found: ApiObject) -> str:
-    place = f" -n {found.namespace}" if found.namespace else ""
-    return f"falco-playbook undo {found.kind.typed}/{found.name}{place} -A"

@@ -77,17 +77,13 @@ class ApiObject(ReadObject):
     kind: ObjectKind
     manifest: Mapping[str, Any]
 
-    def __str__(self) -> str:
-        return self.kind.shown(self.name, self.namespace)
+    @property
+    def api_kind(self) -> str:
+        return self.kind.kind
 
     @property
-    def namespace(self) -> str:
-        """Empty for what belongs to none."""
-        return str(self._metadata.get("namespace") or "")
-
-    @property
-    def uid(self) -> str:
-        return str(self._metadata["uid"])
+    def api(self) -> str:
+        return self.kind.api
 
     @property
     def created(self) -> Instant:

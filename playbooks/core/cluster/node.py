@@ -43,9 +43,7 @@ class Node(ReadObject):
 
     manifest: Mapping[str, Any]
 
-    @property
-    def uid(self) -> str:
-        return str(self._metadata.get("uid", ""))
+    api_kind = "Node"
 
     @property
     def taints(self) -> Tuple[Taint, ...]:
@@ -87,9 +85,6 @@ class Node(ReadObject):
 
     def has_taint(self, key: str, effect: str) -> bool:
         return any(taint["key"] == key and taint["effect"] == effect for taint in self.taints)
-
-    def __str__(self) -> str:
-        return f"node {self.name}"
 
 
 def endpoint_addresses(endpoints: Mapping[str, Any]) -> Tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant
@@ -142,39 +143,15 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Pod:
-    """Properties that the object lacks are empty.
-
-    ``remembered``: as it was heard of a moment ago, and no more of it than a proof and the guards
-    need. It is then changed only where it still is at its resourceVersion.
+class Pod(ReadObject):
+    """``remembered``: as it was heard of a moment ago, and no more of it than a proof and the
+    guards need. It is then changed only where it still is at its resourceVersion.
     """
 
     manifest: Mapping[str, Any]
     remembered: bool = field(default=False, compare=False)
 
-    @property
-    def namespace(self) -> str:
-        return str(self._metadata["namespace"])
-
-    @property
-    def name(self) -> str:
-        return str(self._metadata["name"])
-
-    @property
-    def uid(self) -> str:
-        return str(self._metadata["uid"])
-
-    @property
-    def resource_version(self) -> str:
-        return str(self._metadata.get("resourceVersion", ""))
-
-    @property
-    def labels(self) -> Dict[str, str]:
-        return dict(self._metadata.get("labels") or {})
-
-    @property
-    def annotations(self) -> Dict[str, str]:
-        return dict(self._metadata.get("annotations") or {})
+    api_kind, typed = "Pod", "pod"
 
     @property
     def created(self) -> Instant:
@@ -267,13 +244,6 @@ class Pod:
                 if status["name"] == container:
                     return int(status.get("restartCount") or 0)
         return 0
-
-    def __str__(self) -> str:
-        return f"pod {self.namespace}/{self.name}"
-
-    @property
-    def _metadata(self) -> Mapping[str, Any]:
-        return self.manifest["metadata"]  # type: ignore[no-any-return]
 
     @property
     def _spec(self) -> Mapping[str, Any]:

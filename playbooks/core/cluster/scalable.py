@@ -33,12 +33,8 @@ class Scalable(ReadObject):
     manifest: Mapping[str, Any]
 
     @property
-    def namespace(self) -> str:
-        return str(self._metadata["namespace"])
-
-    @property
-    def uid(self) -> str:
-        return str(self._metadata["uid"])
+    def api_kind(self) -> str:
+        return self.kind
 
     @property
     def replicas(self) -> int:
@@ -60,6 +56,3 @@ class Scalable(ReadObject):
             if (reference.get("kind"), reference.get("name")) == (self.kind, self.name):
                 found.append(str(each["metadata"]["name"]))
         return found
-
-    def __str__(self) -> str:
-        return f"{self.kind.lower()} {self.namespace}/{self.name}"

@@ -16,13 +16,12 @@ from typing import (
     Sequence,
     Tuple,
     Type,
-    Union,
     cast,
 )
 
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.containment.note import N, Note
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes
@@ -30,7 +29,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 from playbooks.core.settings import all_names, matches_any
 
-Target = Union[Pod, Node, Scalable]
+Target = ReadObject
 
 # Kinds of targets, as people type them.
 POD, NODE = "pod", "node"
@@ -224,18 +223,10 @@ class NotedContainment(Containment, Generic[N]):
 
 def contained(target: Target, notes: Notes) -> Contained:
     """What the ledger remembers of a target."""
-    if isinstance(target, Pod):
-        return Contained(target.uid, POD, target.namespace, target.name, notes)
-    if isinstance(target, Scalable):
-        return Contained(target.uid, target.kind.lower(), target.namespace, target.name, notes)
-    return Contained(target.uid, NODE, "", target.name, notes)
+    return Contained(target.uid, target.typed, target.namespace, target.name, notes)
 
 
 def undo_command(target: Target) -> str:
     """What a person types to release it."""
-    if isinstance(target, Pod):
-        return f"falco-playbook undo pod/{target.name} -n {target.namespace} -A"
-    if isinstance(target, Scalable):
-        of_kind = f"{target.kind.lower()}/{target.name}"
-        return f"falco-playbook undo {of_kind} -n {target.namespace} -A"
-    return f"falco-playbook undo node/{target.name} -A"
+    place = f" -n {target.namespace}" if target.namespace else ""
+    return f"falco-playbook undo {target.typed}/{target.name}{place} -A"
