@@ -18,6 +18,8 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    TypeVar,
+    cast,
 )
 
 from playbooks.core.action import Answer
@@ -25,11 +27,13 @@ from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.errors import NotTheSameObject
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Request
@@ -37,6 +41,8 @@ from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome
+
+Known = TypeVar("Known", bound=ReadObject)
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,24 @@ class Cluster(ABC):
         """While it is entered, ``pod`` and ``pods_on`` may give this thread pods from memory, where
         there is one. What is then found missing, or cannot be proved, may have come since."""
         yield Remembered()
+
+    def again(self, known: Known) -> Known:
+        """The same object as it is now: a pod, a node, a workload, or one of another kind. Raises
+        NotFound, or NotTheSameObject where another has its name."""
+        found = self._of_the_name(known)
+        if found.uid != known.uid:
+            raise NotTheSameObject(f"{known} of uid {known.uid} is gone, another has its name")
+        return cast("Known", found)
+
+    def _of_the_name(self, known: ReadObject) -> ReadObject:
+        if isinstance(known, Node):
+            return self.node(known.name)
+        if isinstance(known, Scalable):
+            owner = Owner(known.kind, known.name)
+            return Scalable(known.kind, self.owner(owner, namespace=known.namespace))
+        if isinstance(known, ApiObject):
+            return self.object(known.kind, known.name, namespace=known.namespace)
+        return self.pod(known.name, namespace=known.namespace)
 
     @abstractmethod
     def pod(self, name: str, *, namespace: str) -> Pod:

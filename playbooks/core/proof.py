@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple, Union
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Container, Pod
-from playbooks.core.errors import ContainerIdPending, NotFound, NotPermitted
+from playbooks.core.errors import ContainerIdPending, NotFound, NotPermitted, NotTheSameObject
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Cluster
 from playbooks.core.settings import Setting, Settings, all_names, matches_any, one_of
@@ -105,10 +105,9 @@ class Proof:
         if known is None or not alert.acted:
             return known
         try:
-            pod = self._cluster.pod(known.pod.name, namespace=known.pod.namespace)
-        except NotFound:
+            return replace(known, pod=self._cluster.again(known.pod))
+        except (NotFound, NotTheSameObject):
             return None
-        return replace(known, pod=pod) if pod.uid == known.pod.uid else None
 
     def _prove(self, alert: Alert) -> Union[Proven, Outcome]:
         """The proven pod, or the skipped outcome that says why there is none.

@@ -19,7 +19,7 @@ from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.settings import Setting, whole_number
-from playbooks.reactions.target_now import pod_now
+from playbooks.reactions.target_now import target_now
 
 # Seconds by which the clocks of nodes and API server, and the kubelet's end of a grace period, may
 # differ: what acts later than that has survived its deletion.
@@ -129,7 +129,7 @@ class DeletePod(Reaction):
         return float(self._grace)
 
     def verify(self, action: Action) -> Optional[Verified]:
-        found = pod_now(action, self._cluster)
+        found = target_now(action.pod, self._cluster)
         if isinstance(found, Verified):
             return found
         ends = found.terminates_at

@@ -38,7 +38,7 @@ from playbooks.reactions.contain_target import ContainTarget, ending
 from playbooks.reactions.isolation import changes, neighbours
 from playbooks.reactions.isolation.confirmation import confirmation
 from playbooks.reactions.isolation.plan import IsolationPlan
-from playbooks.reactions.target_now import pod_now
+from playbooks.reactions.target_now import target_now
 
 # Controllers that start another replica for a pod they no longer select.
 _REPLACING = ("ReplicaSet", "ReplicationController")
@@ -194,7 +194,7 @@ class IsolatePod(ContainTarget):
 
     def verify(self, action: Action) -> Optional[Verified]:
         """That label and policy are there; whether they are in force is another matter."""
-        found = pod_now(action, self._cluster)
+        found = target_now(action.pod, self._cluster)
         if isinstance(found, Verified):
             return found
         if found.labels.get(LABEL) != found.uid:

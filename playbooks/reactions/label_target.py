@@ -17,7 +17,7 @@ from playbooks.core.containment import labeling, lifetime
 from playbooks.core.containment.containment import NODE, POD, Target
 from playbooks.core.containment.labeling import Labeling, LabelNote, Written
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.errors import NotFound
+from playbooks.core.errors import NotFound, NotTheSameObject
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
@@ -26,7 +26,7 @@ from playbooks.core.reaction import Verified
 from playbooks.core.settings import Setting, one_of, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, TargetChange
 from playbooks.reactions.label_values import Assignment, annotation_assignments, label_assignments
-from playbooks.reactions.target_now import node_now, pod_now
+from playbooks.reactions.target_now import target_now
 
 TARGET, LABELS, ANNOTATIONS, ANY, TTL = (
     "LABEL_TARGET",
@@ -225,8 +225,8 @@ class LabelTarget(ContainTarget):
         )
 
     def verify(self, action: Action) -> Optional[Verified]:
-        look = node_now if action.node else pod_now
-        found: Union[Target, Verified] = look(action, self._cluster)
+        target: Optional[Target] = action.node or action.pod
+        found = target_now(target, self._cluster)
         if isinstance(found, Verified):
             return found
         parts = (
@@ -245,14 +245,12 @@ class LabelTarget(ContainTarget):
         try:
             if self._node:
                 return self._cluster.node(pod.node)
-            again = self._cluster.pod(pod.name, namespace=pod.namespace)
+            return self._cluster.again(pod)
         except NotFound:
             gone = "node-gone" if self._node else "pod-gone"
             return Outcome.skipped(gone, f"{what} is gone", what, **proven.facts)
-        if again.uid == pod.uid:
-            return again
-        said = f"{what} of uid {pod.uid} is gone, another has its name"
-        return Outcome.skipped("not-the-same-pod", said, what, **proven.facts)
+        except NotTheSameObject as error:
+            return Outcome.skipped("not-the-same-pod", str(error), what, **proven.facts)
 
     def _change(self, alert: Alert, proven: Proven, target: Target) -> Union[_Change, Outcome]:
         before = Labeling.noted(self._notes_of(target))

@@ -20,7 +20,7 @@ from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.reaction import OBJECTS, Reaction, Verified
 from playbooks.core.settings import Setting, names
-from playbooks.reactions.target_now import object_now
+from playbooks.reactions.target_now import target_now
 
 LISTED = "REVOKE_KINDS"
 
@@ -146,7 +146,7 @@ class RevokeObject(Reaction):
         )
 
     def verify(self, action: Action) -> Optional[Verified]:
-        found = object_now(action, self._cluster)
+        found = target_now(action.changed, self._cluster)
         if isinstance(found, Verified):
             return found
         left = _kept_by(found) if found.is_terminating else ": it is not being deleted"

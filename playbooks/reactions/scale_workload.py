@@ -12,7 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule, Texts
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.cluster.pod import Owner, controller
+from playbooks.core.cluster.pod import controller
 from playbooks.core.cluster.scalable import SCALABLE, Scalable
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.lifetime import Lifetime
@@ -26,6 +26,7 @@ from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import Verified
 from playbooks.core.settings import Setting, whole_number
 from playbooks.reactions.contain_target import ContainTarget, TargetChange
+from playbooks.reactions.target_now import target_now
 
 TO, TTL = "SCALE_TO", "SCALE_TTL"
 
@@ -136,17 +137,13 @@ class ScaleWorkload(ContainTarget):
         )
 
     def verify(self, action: Action) -> Optional[Verified]:
-        workload = action.workload
-        assert workload is not None
-        owner = Owner(workload.kind, workload.name, workload.uid)
-        try:
-            found = self._cluster.owner(owner, namespace=workload.namespace)
-        except NotFound:
-            return Verified(True, f"{workload} is gone")
-        number = Scalable(workload.kind, found).replicas
+        found = target_now(action.workload, self._cluster)
+        if isinstance(found, Verified):
+            return found
+        number = found.replicas
         if number <= self._to:
-            return Verified(True, f"{workload} wants {number} pods")
-        return Verified(False, f"{workload} wants {number} pods: somebody scaled it since")
+            return Verified(True, f"{found} wants {number} pods")
+        return Verified(False, f"{found} wants {number} pods: somebody scaled it since")
 
     def _change(self, alert: Alert, proven: Proven) -> Union[_Change, Outcome]:
         workload = self._workload(proven)

@@ -128,6 +128,42 @@ def reads_a_pod(world: World) -> None:
     expect(found.resource_version).not_to(be_empty)
 
 
+def reads_a_pod_again(world: World) -> None:
+    pod = world.pod()
+    _labelled(world, pod, "since")
+
+    again = world.cluster.again(pod)
+
+    expect(again.uid).to(equal(pod.uid))
+    expect(again.labels).to(have_key("written", "since"))
+
+
+def does_not_take_a_pod_for_one_that_had_its_name(world: World) -> None:
+    pod = world.pod()
+    world.another_in_place_of(pod)
+
+    _raises(NotTheSameObject, lambda: world.cluster.again(pod))
+
+
+def reads_a_node_again(world: World) -> None:
+    node = world.node()
+    world.cluster.patch_node(node, spec={"taints": [*node.taints, THEIRS]})
+
+    expect(world.cluster.again(node).has_taint(THEIRS["key"], THEIRS["effect"])).to(equal(True))
+    other = Node(_changed(node, uid=NOBODY))
+    _raises(NotTheSameObject, lambda: world.cluster.again(other))
+
+
+def reads_a_workload_again(world: World) -> None:
+    owner, _ = world.workload("ReplicaSet", 2)
+    known = Scalable(owner.kind, world.cluster.owner(owner, namespace=world.namespace))
+    until_written(lambda: world.cluster.scale(world.cluster.again(known), 1))
+
+    expect(world.cluster.again(known).replicas).to(equal(1))
+    other = Scalable(known.kind, _changed(known, uid=NOBODY))
+    _raises(NotTheSameObject, lambda: world.cluster.again(other))
+
+
 def finds_no_pod(world: World) -> None:
     _raises(
         NotFound,
@@ -586,6 +622,7 @@ def deletes_an_object_by_its_uid_and_creates_it_again(world: World) -> None:
     made = world.cluster.create_object(wanted)
     expect([read().uid, read().labels]).to(equal([made.uid, {"a": "b"}]))
     _raises(AlreadyExists, lambda: world.cluster.create_object(wanted))
+    expect(world.cluster.again(made).uid).to(equal(made.uid))
     other = ApiObject(kind, {**made.manifest, "metadata": {**metadata, "uid": NOBODY}})
     _raises(NotTheSameObject, lambda: world.cluster.delete_object(other))
     world.cluster.delete_object(made)

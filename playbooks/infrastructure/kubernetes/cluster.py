@@ -111,20 +111,17 @@ class KubernetesCluster(Cluster):
         return Pod(self._api.get(*_CORE, "namespaces", namespace, "pods", name))
 
     def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
-        on_node = f"spec.nodeName={node}"
-        places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
-        return [
-            Pod(item)
-            for place in places or [("pods",)]
-            for item in self._api.get(*_CORE, *place, fieldSelector=on_node)["items"]
-        ]
+        return self._pods(namespaces, fieldSelector=f"spec.nodeName={node}")
 
     def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+        return self._pods(namespaces, labelSelector=label)
+
+    def _pods(self, namespaces: Tuple[str, ...], **selected: str) -> List[Pod]:
         places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
         return [
             Pod(item)
             for place in places or [("pods",)]
-            for item in self._api.get(*_CORE, *place, labelSelector=label)["items"]
+            for item in self._api.get(*_CORE, *place, **selected)["items"]
         ]
 
     def log(
@@ -143,9 +140,7 @@ class KubernetesCluster(Cluster):
         place = (pod.namespace, pod.name, container)
         found = output(self._api, *place, command, most=most_bytes, seconds=seconds)
         # No precondition holds a command to a pod.
-        there = self.pod(pod.name, namespace=pod.namespace)
-        if there.uid != pod.uid:
-            raise NotTheSameObject(f"{pod} of uid {pod.uid} is gone, another has its name")
+        self.again(pod)
         return found
 
     def create_snapshot(self, manifest: Mapping[str, Any]) -> None:

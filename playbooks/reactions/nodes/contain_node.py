@@ -21,7 +21,7 @@ from playbooks.core.proof import Proof
 from playbooks.core.reaction import Verified
 from playbooks.core.settings import Setting, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, TargetChange
-from playbooks.reactions.target_now import node_now
+from playbooks.reactions.target_now import target_now
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ContainNode(ContainTarget):
         return self._plan(alert, pod.node, proven.facts, pod)
 
     def verify(self, action: Action) -> Optional[Verified]:
-        found, kept = node_now(action, self._cluster), f"{self.VERB} of {action.target}"
+        found, kept = target_now(action.node, self._cluster), f"{self.VERB} of {action.target}"
         if isinstance(found, Verified):
             return found
         if self.counts(found):

@@ -328,13 +328,7 @@ class DrainNode(ContainNode):
         return refused
 
     def _evict_as_it_is(self, pod: Pod) -> None:
-        def again() -> Pod:
-            found = self._cluster.pod(pod.name, namespace=pod.namespace)
-            if found.uid != pod.uid:
-                raise NotTheSameObject(f"{pod} of uid {pod.uid} is gone, another has its name")
-            return found
-
-        written(pod, self._cluster.evict_pod, again)
+        written(pod, self._cluster.evict_pod, lambda: self._cluster.again(pod))
 
 
 def _named(pods: List[Pod]) -> str:
