@@ -45,7 +45,7 @@ from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.expiry import keep_ending
 from playbooks.engines.worker.work.follow_ups import FollowUps
-from playbooks.engines.worker.work.outage import Outage
+from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.standing import keep_reading
 from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker

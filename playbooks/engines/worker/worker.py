@@ -23,7 +23,7 @@ from playbooks.engines.worker.nats.intake import Intake
 from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.topics.feed import Feed
 from playbooks.engines.worker.topics.wanted import Wanted
-from playbooks.engines.worker.work.outage import Outage
+from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.work import Work
 
 # Seconds that the API server, and then NATS, have to answer once the worker ends.

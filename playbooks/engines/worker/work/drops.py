@@ -15,7 +15,7 @@ from playbooks.engines.outcome_log import named
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
-from playbooks.engines.worker.work.admission import Drop
+from playbooks.engines.worker.work.queue.admission import Drop
 from playbooks.engines.worker.work.rate import Rate
 
 # Lines of each reason: 6 a minute, and 10 at once.

@@ -25,15 +25,16 @@ from playbooks.engines.worker.records.releases import RELEASED_BY, Releases, Sto
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.writer import Body, OutcomeWriter
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work import admission
-from playbooks.engines.worker.work.admission import DoneMessages, Drop
 from playbooks.engines.worker.work.claims import AT_ONCE, Claims, attempt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.follow_ups import FollowUps
-from playbooks.engines.worker.work.groups import TOGETHER, Group, along
-from playbooks.engines.worker.work.outage import Outage
-from playbooks.engines.worker.work.turns import FairTurns
+from playbooks.engines.worker.work.queue import admission
+from playbooks.engines.worker.work.queue.admission import DoneMessages, Drop
+from playbooks.engines.worker.work.queue.groups import TOGETHER, Group, along
+from playbooks.engines.worker.work.queue.outage import Outage
+from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.queue.waiting import Place, WaitingAlerts
 from playbooks.engines.worker.work.verdict import (
     Again,
     Dead,
@@ -44,7 +45,6 @@ from playbooks.engines.worker.work.verdict import (
     exhausted,
     verdict,
 )
-from playbooks.engines.worker.work.waiting import Place, WaitingAlerts
 
 # Seconds until an alert is delivered again whose dead letter could not be stored, and between two
 # looks for what any alert would fail for.

@@ -9,8 +9,8 @@ from playbooks.core.instant import Instant
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.work.admission import Drop
 from playbooks.engines.worker.work.drops import Drops
+from playbooks.engines.worker.work.queue.admission import Drop
 from playbooks.testing import a_document
 
 

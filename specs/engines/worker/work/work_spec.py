@@ -30,11 +30,12 @@ from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.records.releases import RELEASED_BY, Releases
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work import waiting, work
+from playbooks.engines.worker.work import work
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
-from playbooks.engines.worker.work.outage import Outage
+from playbooks.engines.worker.work.queue import waiting
+from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.work import Work
 from playbooks.testing import a_document
 

@@ -6,7 +6,7 @@ from mamba import description, it
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.work.waiting import WaitingAlerts
+from playbooks.engines.worker.work.queue.waiting import WaitingAlerts
 
 
 def a_delivery(size=10):

@@ -4,7 +4,7 @@ from expects import equal, expect
 from mamba import description, it
 
 from playbooks.core.subjects import Priority
-from playbooks.engines.worker.work.turns import FairTurns
+from playbooks.engines.worker.work.queue.turns import FairTurns
 
 
 def order(*asked, places=1, raised=None):

@@ -3,7 +3,7 @@ from mamba import description, it
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work.admission import Drop, refusal
+from playbooks.engines.worker.work.queue.admission import Drop, refusal
 
 
 def at(seconds):

@@ -1,7 +1,7 @@
 from expects import equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.work.admission import DoneMessages
+from playbooks.engines.worker.work.queue.admission import DoneMessages
 
 with description("What a worker has answered") as self:
     with it("is the messages that ended last, and as many as it is told to"):

@@ -10,8 +10,8 @@ from playbooks.core.alert import Alert
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.subjects import Priority
 from playbooks.engines.worker.nats.delivery import Delivery
-from playbooks.engines.worker.work.admission import Key
-from playbooks.engines.worker.work.turns import FairTurns, Turn
+from playbooks.engines.worker.work.queue.admission import Key
+from playbooks.engines.worker.work.queue.turns import FairTurns, Turn
 
 TOGETHER = "answered-together"
 

@@ -5,7 +5,7 @@ from contextlib import redirect_stderr
 from expects import equal, expect
 from mamba import description, it
 
-from playbooks.engines.worker.work.outage import Outage
+from playbooks.engines.worker.work.queue.outage import Outage
 
 
 def an_outage(*answers, interval=0.001):

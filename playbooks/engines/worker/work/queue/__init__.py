@@ -1,0 +1,1 @@
+"""Which alerts are answered, together with which others, and when."""
