@@ -16,8 +16,8 @@ from playbooks.core.proof import Proven
 from playbooks.core.settings import read
 from playbooks.engines import outcome_log
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.work.settlement import shown
 from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict
-from playbooks.engines.worker.work.work import shown
 from playbooks.testing import NOW, a_pod
 
 BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'

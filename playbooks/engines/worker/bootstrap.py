@@ -40,12 +40,15 @@ from playbooks.engines.worker.settings import (
 from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
 from playbooks.engines.worker.topics.topics import Subscription
 from playbooks.engines.worker.topics.wanted import Wanted
+from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.expiry import keep_ending
 from playbooks.engines.worker.work.follow_ups import FollowUps
 from playbooks.engines.worker.work.queue.outage import Outage
+from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.standing import keep_reading
 from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker
@@ -79,8 +82,10 @@ def bootstrap(
     if watch is not None:
         metrics.watch(watch)
 
+    turns = FairTurns(settings["CONCURRENCY"])
+
     def busy() -> bool:
-        return worker.serving is not None and worker.serving.work.answering
+        return turns.any
 
     writer = OutcomeWriter(
         playbook.name, responder.recorders, responder.redaction, metrics, busy=busy
@@ -140,24 +145,40 @@ def bootstrap(
         replies = Replies(connection, function)
         await replies.start()
         claims = Claims(metrics)
-        drops = Drops(playbook.name, responder.redaction, metrics)
-        work = Work(
+        follow_ups = FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name], busy=busy)
+        answering = Answering(
+            runtime,
+            turns=turns,
+            outage=outage,
+            claims=claims,
+            writer=writer,
+            metrics=metrics,
+            most=settings["MAX_DELIVERIES"],
+            learned=watch.learned if watch is not None else lambda _: None,
+        )
+        settlement = Settlement(
             runtime,
             outage=outage,
+            claims=claims,
             dead_letters=DeadLetters(
                 jetstream, function, playbook.name, connection.max_payload, metrics
             ),
             replies=replies,
             writer=writer,
-            subscriptions=subscriptions,
-            claims=claims,
-            drops=drops,
-            releases=Releases(settings[RELEASE_KEY.name], function.uid),
+            follow_ups=follow_ups,
             metrics=metrics,
-            follow_ups=FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name], busy=busy),
-            concurrency=settings["CONCURRENCY"],
+        )
+        work = Work(
+            runtime,
+            subscriptions=subscriptions,
+            releases=Releases(settings[RELEASE_KEY.name], function.uid),
+            drops=Drops(playbook.name, responder.redaction, metrics),
+            claims=claims,
+            turns=turns,
+            outage=outage,
+            answering=answering,
+            settlement=settlement,
             most=settings["MAX_DELIVERIES"],
-            learned=watch.learned if watch is not None else lambda _: None,
         )
         intake = await intake_of(
             jetstream,
@@ -171,7 +192,13 @@ def bootstrap(
         store = intake if isinstance(intake, DurableIntake) else None
         api.receive(
             PostedAlerts(
-                work, runtime=runtime, dry=dry, store=store, replies=replies, writer=writer
+                answering,
+                runtime=runtime,
+                dry=dry,
+                store=store,
+                replies=replies,
+                writer=writer,
+                follow_ups=follow_ups,
             )
         )
         # From now on it is known whether the API server tells that it is ready.

@@ -13,7 +13,8 @@ from playbooks.engines.worker.http.api import NotTaken, Taken
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.records.replies import Replies
 from playbooks.engines.worker.records.writer import OutcomeWriter
-from playbooks.engines.worker.work.work import Work
+from playbooks.engines.worker.work.answering import Answering
+from playbooks.engines.worker.work.follow_ups import FollowUps
 
 # Seconds within which an alert that was posted is answered with its outcome.
 ANSWER = 5.0
@@ -27,20 +28,22 @@ class PostedAlerts:
 
     def __init__(
         self,
-        work: Work,
+        answering: Answering,
         *,
         runtime: Runtime,
         dry: Runtime,
         store: Optional[DurableIntake],
         replies: Replies,
         writer: OutcomeWriter,
+        follow_ups: FollowUps,
     ) -> None:
-        self._work = work
+        self._answering = answering
         self._runtime = runtime
         self._dry = dry
         self._store = store
         self._replies = replies
         self._writer = writer
+        self._follow_ups = follow_ups
 
     async def take(self, body: bytes, trace: Optional[TraceParent] = None) -> Taken:
         """The id of the stored alert, and its outcome if that is known soon. Raises NotTaken."""
@@ -55,16 +58,16 @@ class PostedAlerts:
 
     async def try_out(self, body: bytes) -> Outcome:
         """A dry run. Never acts."""
-        outcome = await self._work.answer_now(body, self._dry)
+        outcome = await self._answering.answer_now(body, self._dry)
         details: Dict[str, Any] = {**outcome.details, "dry_run": True, "asked_by": "proxy"}
         self._dry.log(Event(body), dataclasses.replace(outcome, details=details))
         return outcome
 
     async def _answer_now(self, body: bytes, trace: Optional[TraceParent]) -> Outcome:
-        outcome = await self._work.answer_now(body, self._runtime, PATIENCE, trace)
+        outcome = await self._answering.answer_now(body, self._runtime, PATIENCE, trace)
         self._runtime.log(Event(body), outcome)
         await self._writer.write(body, outcome, event_id="", unique="")
-        self._work.follow(body, outcome)
+        self._follow_ups.begin(body, outcome, event_id="", unique="")
         if Intent.of(outcome) is Intent.AGAIN:
             raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")
         return outcome

@@ -30,12 +30,15 @@ from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.records.releases import RELEASED_BY, Releases
 from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.work import work
+from playbooks.engines.worker.work import answering
+from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.queue import waiting
 from playbooks.engines.worker.work.queue.outage import Outage
+from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.work import Work
 from playbooks.testing import a_document
 
@@ -197,21 +200,37 @@ class Bench:
             letters = self.dead_letters = self.dead_letters or DeadLetters(
                 self.letters, function, "fake", 10**6, self.metrics
             )
+            runtime = Runtime("fake", FakeResponder(self.answer, self.acts))
+            turns, claims = FairTurns(self.concurrency), Claims(self.metrics)
             work = Work(
-                Runtime("fake", FakeResponder(self.answer, self.acts)),
-                outage=outage,
-                dead_letters=letters,
-                writer=self.writer,
-                replies=self.replies,
+                runtime,
                 subscriptions=lambda: self.topics,
-                claims=Claims(self.metrics),
-                drops=Drops("fake", Redaction(), self.metrics),
                 releases=RELEASES,
-                metrics=self.metrics,
-                follow_ups=self.follow_ups,
-                concurrency=self.concurrency,
+                drops=Drops("fake", Redaction(), self.metrics),
+                claims=claims,
+                turns=turns,
+                outage=outage,
+                answering=Answering(
+                    runtime,
+                    turns=turns,
+                    outage=outage,
+                    claims=claims,
+                    writer=self.writer,
+                    metrics=self.metrics,
+                    most=self.most,
+                    learned=self.learned,
+                ),
+                settlement=Settlement(
+                    runtime,
+                    outage=outage,
+                    claims=claims,
+                    dead_letters=letters,
+                    replies=self.replies,
+                    writer=self.writer,
+                    follow_ups=self.follow_ups,
+                    metrics=self.metrics,
+                ),
                 most=self.most,
-                learned=self.learned,
             )
             try:
                 return await use(work)
@@ -565,7 +584,7 @@ with description("A container that the API server does not know yet") as self:
         expect((self.asked, bench.answered)).to(equal((["web-0"], 2)))
 
     with it("is asked for again by another delivery where nobody hears of it in time"):
-        with patch.object(work, "LEARNING", 0.05):
+        with patch.object(answering, "LEARNING", 0.05):
             bench = Bench(ContainerIdPending("not yet"), learned=self.learned(known=False))
 
             expect(bench.take(a_delivery())).to(equal([[("back", 0.5)]]))

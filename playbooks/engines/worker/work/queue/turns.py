@@ -24,7 +24,7 @@ class FairTurns:
     """``places``: turns at the same time."""
 
     def __init__(self, places: int) -> None:
-        self._places = self._free = places
+        self.places = self._free = places
         self._numbers = itertools.count()
         # The namespace whose turn is next comes first.
         self._waiting: OrderedDict[str, List[Tuple[int, int, Turn]]] = OrderedDict()
@@ -32,7 +32,7 @@ class FairTurns:
     @property
     def any(self) -> bool:
         """Whether it is somebody's turn, as far as another thread can tell."""
-        return self._free < self._places
+        return self._free < self.places
 
     def ask(self, namespace: str, priority: Priority) -> Turn:
         """``end`` gives it back, whether it came or not."""

@@ -1,0 +1,173 @@
+"""Answers alerts in threads, each in its turn, and decides what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Callable, Optional
+
+from playbooks.core.claim import Claim
+from playbooks.core.errors import ContainerIdPending
+from playbooks.core.outcome import Outcome
+from playbooks.core.subjects import Priority
+from playbooks.core.tracing.traceparent import TraceParent
+from playbooks.engines.runtime import Event, Runtime
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.work.claims import Claims
+from playbooks.engines.worker.work.queue.groups import Group
+from playbooks.engines.worker.work.queue.outage import Outage
+from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.queue.waiting import Place, WaitingAlerts
+from playbooks.engines.worker.work.settlement import INBOX_METHOD, Decided, shown, unique_of
+from playbooks.engines.worker.work.verdict import Hold, Wait, verdict
+
+# Seconds that an alert waits to hear of its container, which is known within one, before it is
+# delivered again.
+LEARNING = 3.0
+
+
+class Answering:
+    """As many at the same time as ``turns`` has places. ``most``: deliveries of an alert.
+    ``learned``: as WatchingCluster has it."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        turns: FairTurns,
+        outage: Outage,
+        claims: Claims,
+        writer: OutcomeWriter,
+        metrics: Metrics,
+        most: int,
+        learned: Callable[[Claim], Optional[Future[None]]] = lambda _: None,
+    ) -> None:
+        self._runtime = runtime
+        self._turns = turns
+        self._outage = outage
+        self._claims = claims
+        self._writer = writer
+        self._metrics = metrics
+        self._most = most
+        self._learned = learned
+        self._waiting = WaitingAlerts(metrics.waits)
+        self._pool = ThreadPoolExecutor(turns.places, thread_name_prefix="answer")
+
+    async def answer(self, group: Group) -> Decided:
+        """However long an outage lasts, or a limit lets it wait."""
+        place = self._waiting.place(group.owner)
+        try:
+            decided = await self._decide(group, place)
+        finally:
+            place.leave()
+        group.waits = False
+        return decided
+
+    async def answer_now(
+        self,
+        body: bytes,
+        runtime: Runtime,
+        seconds: float = 0.0,
+        trace: Optional[TraceParent] = None,
+    ) -> Outcome:
+        """Answer outside of any stream: without JetStream, or for a dry run."""
+        turn = self._turns.ask("", Priority.DEBUG)
+        try:
+            await turn.come
+            loop = asyncio.get_running_loop()
+            started = time.monotonic()
+            answer = partial(runtime.answer, body, seconds=seconds, trace=trace)
+            outcome = await loop.run_in_executor(self._pool, answer)
+        finally:
+            self._turns.end(turn)
+        self._metrics.answered(INBOX_METHOD, time.monotonic() - started, body, outcome)
+        return outcome
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=False)
+
+    async def _decide(self, group: Group, place: Place) -> Decided:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LEARNING
+        while True:
+            await self._outage.ended()
+            turn = group.turn = self._turns.ask(group.namespace, group.priority)
+            try:
+                await turn.come
+                if self._outage.ongoing:
+                    continue
+                self._claims.answering(group.owner, True)
+                lead = group.lead
+                started = time.monotonic()
+                outcome = await loop.run_in_executor(self._pool, self._answer, lead)
+                took = time.monotonic() - started
+            finally:
+                group.turn = None
+                self._turns.end(turn)
+            error, number = outcome.error, lead.origin.number
+            if isinstance(error, ContainerIdPending) and await self._learns(group, lead, until):
+                continue
+            away = error is not None and error.of_any_alert and await self._outage.found()
+            decided = verdict(outcome, delivery=number, most=self._most, outage=away)
+            if isinstance(decided, Hold):
+                self._set_aside(group)
+                continue
+            if isinstance(decided, Wait):
+                if await self._waits(group, lead, outcome, decided, place):
+                    continue
+                decided = decided.instead
+            return Decided(lead, outcome, decided, took)
+
+    def _answer(self, delivery: Delivery) -> Outcome:
+        # The alert is parsed here, in the thread: a long one would keep the loop from turning.
+        return self._runtime.answer(
+            delivery.alert,
+            released_by=delivery.released_by,
+            received=delivery.origin.stored,
+            trace=delivery.trace,
+        )
+
+    async def _learns(self, group: Group, lead: Delivery, until: float) -> bool:
+        """Whether the API server told meanwhile which pod the container is in."""
+        left = until - asyncio.get_running_loop().time()
+        if isinstance(lead.alert, bytes) or left <= 0:
+            return False
+        self._set_aside(group)
+        future = self._learned(lead.alert.claim)
+        if future is None:
+            return False
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(future), left)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    async def _waits(
+        self, group: Group, lead: Delivery, outcome: Outcome, decided: Wait, place: Place
+    ) -> bool:
+        """Whether it waited, and is to be asked again."""
+        told = place.taken
+        if not place.take(outcome):
+            return False
+        group.waits = True
+        self._claims.answering(group.owner, False)
+        self._claims.free(group.owner)
+        if not told:
+            self._runtime.log(Event(lead.alert, str(lead.origin)), shown(lead, outcome, decided))
+        if outcome.details.get("first"):
+            name, unique = str(lead.origin), unique_of(lead, "waits")
+            await self._writer.write(lead.alert, outcome, event_id=name, unique=unique)
+        if self._claims.stopping:
+            raise asyncio.CancelledError
+        await place.wait(outcome, decided.delay)
+        return True
+
+    def _set_aside(self, group: Group) -> None:
+        """From now on it is handed back where the worker ends."""
+        self._claims.answering(group.owner, False)
+        if self._claims.stopping:
+            raise asyncio.CancelledError
