@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import json
 import os
 import signal
 import sys
@@ -63,19 +62,21 @@ class CloudEventApi:
         if request.path in ("/healthz", "/readyz"):
             return await self._probe(request)
         if request.method != "POST":
-            return _error(405, "events are sent by POST", Allow="POST")
+            return Response.error(405, "events are sent by POST", Allow="POST")
         name = request.headers.get("ce-id", "")
         try:
             body = decoded(await request.body(), request.headers.get("content-encoding", ""))
             event = of_request(request.headers, body)
         except BodyRefused as error:
             # A broker takes 408 for something else than a sender that is too slow.
-            return _error(503 if error.status == 408 else error.status, str(error))
+            return Response.error(503 if error.status == 408 else error.status, str(error))
         except (CannotDecode, NoCloudEvent) as error:
             self._patient.refuse(str(error), event_id=name)
-            return _error(error.status, str(error))
+            return Response.error(error.status, str(error))
         if self._token and not self._allowed(event.extensions.get(TOKEN_ATTRIBUTE)):
-            return _error(401, f"the extension attribute {TOKEN_ATTRIBUTE} is missing or wrong")
+            return Response.error(
+                401, f"the extension attribute {TOKEN_ATTRIBUTE} is missing or wrong"
+            )
         # A broker says that it takes events for an answer, and delivers again.
         brokered = "reply" in request.headers.get("prefer", "").lower()
         alerts = self._hasty if brokered else self._patient
@@ -84,12 +85,12 @@ class CloudEventApi:
 
     async def _probe(self, request: HttpRequest) -> Response:
         if request.method not in ("GET", "HEAD"):
-            return _error(405, "only GET and HEAD are allowed here", Allow="GET")
+            return Response.error(405, "only GET and HEAD are allowed here", Allow="GET")
         if request.path == "/readyz" and time.monotonic() - self._looked > FRESH:
             self._missing = await self._run(self._patient.missing)
             self._looked = time.monotonic()
         if request.path == "/readyz" and self._missing:
-            return _error(503, self._missing)
+            return Response.error(503, self._missing)
         return Response(200, b"OK\n", "text/plain")
 
     async def _run(self, function: Any) -> Any:
@@ -108,10 +109,6 @@ def _response(reply: Reply) -> Response:
         status = 503
     outcome = {"Falco-Outcome": str(reply.outcome.status), "Falco-Reason": reply.outcome.reason}
     return Response(status, b"", headers={**headers, **outcome})
-
-
-def _error(status: int, why: str, **headers: str) -> Response:
-    return Response(status, json.dumps({"error": why}).encode() + b"\n", headers=headers)
 
 
 async def serve(api: CloudEventApi, host: str, port: int) -> None:

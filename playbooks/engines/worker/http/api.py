@@ -5,7 +5,6 @@ Probes and metrics have ports of their own besides: other callers reach each.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 
 from playbooks.core.alert import Alert
@@ -75,23 +74,23 @@ class HttpApi:
     async def probe(self, request: HttpRequest) -> Response:
         """On a port of its own, so that no sender of alerts keeps the kubelet waiting."""
         if request.method not in ("GET", "HEAD") or request.path not in ("/healthz", "/readyz"):
-            return _error(404, "this port has GET /healthz and GET /readyz only")
+            return Response.error(404, "this port has GET /healthz and GET /readyz only")
         return self._status(request.path)
 
     async def metrics(self, request: HttpRequest) -> Response:
         """On a port of its own, so that who may read them reaches nothing else."""
         if request.method not in ("GET", "HEAD") or request.path != "/metrics":
-            return _error(404, "this port has GET /metrics only")
+            return Response.error(404, "this port has GET /metrics only")
         return self._status(request.path)
 
     async def answer(self, request: HttpRequest) -> Response:
         if request.path not in ("/healthz", "/readyz", "/metrics"):
             # On any other path, as on Kubeless: its CLI posts to the path of the proxy, twice.
             if self._token is None:
-                return _error(404, "alerts are not taken by HTTP (HTTP=off)")
+                return Response.error(404, "alerts are not taken by HTTP (HTTP=off)")
             return await self._alert(request)
         if request.method not in ("GET", "HEAD"):
-            return _error(405, "only GET and HEAD are allowed here", Allow="GET")
+            return Response.error(405, "only GET and HEAD are allowed here", Allow="GET")
         return self._status(request.path)
 
     def _status(self, path: str) -> Response:
@@ -101,26 +100,26 @@ class HttpApi:
             # That it answers at all shows that the event loop runs.
             return Response(200, b"OK\n", "text/plain")
         missing = self._ready()
-        return _error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
+        return Response.error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
 
     async def _alert(self, request: HttpRequest) -> Response:
         if request.method != "POST":
-            return _error(405, "alerts are sent by POST", Allow="POST")
+            return Response.error(405, "alerts are sent by POST", Allow="POST")
         allowed = self._allowed(request.headers.get("authorization", ""))
         here = {"namespace": self._namespace, "function": self._function}
         proxied = not allowed and looks_proxied(request.headers, **here)
         if not allowed and not proxied:
-            return _error(401, bearer.REFUSED, **bearer.CHALLENGE)
+            return Response.error(401, bearer.REFUSED, **bearer.CHALLENGE)
         if self._taking >= AT_ONCE or (proxied and not self._dry_runs.take()):
             said = "too many dry runs" if proxied else f"{AT_ONCE} alerts are being taken in"
-            return _error(429, said, **{"Retry-After": "1"})
+            return Response.error(429, said, **{"Retry-After": "1"})
         self._taking += 1
         try:
             encoding = request.headers.get("content-encoding", "")
             body = decoded(await request.body(), encoding)
             return await self._taken_in(body, proxied, TraceParent.of_headers(request.headers))
         except CannotDecode as error:
-            return _error(error.status, str(error))
+            return Response.error(error.status, str(error))
         finally:
             self._taking -= 1
 
@@ -128,18 +127,18 @@ class HttpApi:
         try:
             Alert.parse(body)
         except InvalidAlert as error:
-            return _error(400, f"this is no alert: {error}")
+            return Response.error(400, f"this is no alert: {error}")
         if self._receiver is None:
-            return _error(503, f"not yet: {self._ready()}", **{"Retry-After": "5"})
+            return Response.error(503, f"not yet: {self._ready()}", **{"Retry-After": "5"})
         if proxied:
-            return _json(200, _tried_out(await self._receiver.try_out(body)))
+            return Response.of_json(200, _tried_out(await self._receiver.try_out(body)))
         try:
             name, outcome = await self._receiver.take(body, trace)
         except NotTaken as error:
-            return _error(503, str(error), **{"Retry-After": "5"})
+            return Response.error(503, str(error), **{"Retry-After": "5"})
         if outcome is None:
-            return _json(202, {"id": name, "message": "stored, and not done yet"})
-        return _json(200, {"id": name, **outcome.to_dict()})
+            return Response.of_json(202, {"id": name, "message": "stored, and not done yet"})
+        return Response.of_json(200, {"id": name, **outcome.to_dict()})
 
     def _allowed(self, authorization: str) -> bool:
         assert self._token is not None
@@ -161,16 +160,6 @@ def _tried_out(outcome: Outcome) -> Dict[str, Any]:
         "message": said or "the worker's log says more",
         "explanation": EXPLANATION,
     }
-
-
-def _error(status: int, why: str, **headers: str) -> Response:
-    return _json(status, {"error": why}, headers)
-
-
-def _json(
-    status: int, document: Mapping[str, Any], headers: Optional[Mapping[str, str]] = None
-) -> Response:
-    return Response(status, json.dumps(document).encode() + b"\n", headers=headers or {})
 
 
 def looks_proxied(headers: Mapping[str, str], *, namespace: str, function: str) -> bool:

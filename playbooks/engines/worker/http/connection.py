@@ -40,6 +40,14 @@ class Response:
     type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of_json(cls, status: int, document: Mapping[str, Any], **headers: str) -> Response:
+        return cls(status, json.dumps(document).encode() + b"\n", headers=headers)
+
+    @classmethod
+    def error(cls, status: int, why: str, **headers: str) -> Response:
+        return cls.of_json(status, {"error": why}, **headers)
+
 
 class BodyRefused(Exception):
     """The body cannot be had; ``status`` says why."""
@@ -113,7 +121,7 @@ class HttpConnection:
                 head = await self._event()
             except (h11.RemoteProtocolError, asyncio.TimeoutError) as error:
                 status = getattr(error, "error_status_hint", 408)
-                await self._send(_plain(status, "this is no HTTP request"), last=True)
+                await self._send(Response.error(status, "this is no HTTP request"), last=True)
                 return
             if not isinstance(head, h11.Request):
                 return
@@ -142,7 +150,7 @@ class HttpConnection:
         path = head.target.decode("latin-1").partition("?")[0]
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LARGEST:
-            return _plain(413, f"an alert has at most {LARGEST} bytes")
+            return Response.error(413, f"an alert has at most {LARGEST} bytes")
         request = HttpRequest(head.method.decode(), path, headers, self._body)
         if length == "0" and "transfer-encoding" not in headers:
             await self._body()
@@ -150,12 +158,12 @@ class HttpConnection:
         try:
             return await self._handle(request)
         except BodyRefused as refused:
-            return _plain(refused.status, str(refused))
+            return Response.error(refused.status, str(refused))
         except h11.RemoteProtocolError as error:
-            return _plain(error.error_status_hint, "this is no HTTP request")
+            return Response.error(error.error_status_hint, "this is no HTTP request")
         except Exception as error:
             log.error(f"HTTP {request.method} {request.path}: {error!r}")
-            return _plain(500, "an error of the worker, see its log")
+            return Response.error(500, "an error of the worker, see its log")
 
     async def _body(self) -> bytes:
         before, self.answering = self.answering, False
@@ -211,7 +219,3 @@ class HttpConnection:
         self._writer.write(self._parser.send(h11.Data(data=response.body)) or b"")
         self._writer.write(self._parser.send(h11.EndOfMessage()) or b"")
         await asyncio.wait_for(self._writer.drain(), self._patience)
-
-
-def _plain(status: int, why: str) -> Response:
-    return Response(status, json.dumps({"error": why}).encode() + b"\n")
