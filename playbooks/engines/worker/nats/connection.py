@@ -101,12 +101,13 @@ async def connect(
     settings: Settings,
     *,
     name: str,
-    back: Callable[[], Awaitable[None]],
-    closed: Callable[[], Awaitable[None]],
+    back: Optional[Callable[[], Awaitable[None]]] = None,
+    closed: Optional[Callable[[], Awaitable[None]]] = None,
 ) -> Client:
     """Tries until it is there, and says what is in the way; connects again for ever.
 
-    ``name`` shows in NATS' own monitoring. ``closed``: given up for good, by nats-py itself.
+    ``name`` shows in NATS' own monitoring. ``back`` is called when it is there again, ``closed``
+    when it is given up for good, by nats-py itself.
     """
     chosen = options(settings)
     connection = client(settings)
@@ -123,7 +124,8 @@ async def connect(
     async def found() -> None:
         said.clear()
         log.info(f"connected to NATS ({shown(settings)}) again", over=log.NATS_UNAUTHORIZED)
-        await back()
+        if back is not None:
+            await back()
 
     async def gone() -> None:
         if connection.is_closed:

@@ -17,13 +17,8 @@ CONNECT = 15.0
 
 async def connected(settings: Settings, name: str) -> Any:
     """``name`` shows in NATS' own monitoring. Raises RequestFailed."""
-
-    async def nothing() -> None: ...
-
     try:
-        return await asyncio.wait_for(
-            nats_connection.connect(settings, name=name, back=nothing, closed=nothing), CONNECT
-        )
+        return await asyncio.wait_for(nats_connection.connect(settings, name=name), CONNECT)
     except asyncio.TimeoutError:
         shown = nats_connection.shown(settings)
         raise RequestFailed(f"no connection to NATS ({shown}) within {CONNECT:.0f} s") from None

@@ -20,12 +20,7 @@ from playbooks.engines.worker.settings import NATS
 
 async def create(environ: Mapping[str, str]) -> List[str]:
     """The streams that keep each of the subjects. Raises a PlaybookError."""
-
-    async def nothing() -> None: ...
-
-    client = await connection.connect(
-        read(NATS, environ), name="create streams", back=nothing, closed=nothing
-    )
+    client = await connection.connect(read(NATS, environ), name="create streams")
     try:
         return [
             await JetStream(
