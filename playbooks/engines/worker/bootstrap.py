@@ -22,8 +22,8 @@ from playbooks.engines.worker.http.readiness import Readiness
 from playbooks.engines.worker.http.server import HttpServer
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection
-from playbooks.engines.worker.nats.choose import intake_of
 from playbooks.engines.worker.nats.durable import DurableIntake
+from playbooks.engines.worker.nats.intake import intake_of
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.renamed import RenamedSubjects
 from playbooks.engines.worker.own_rights import OwnRights
