@@ -13,7 +13,7 @@ from playbooks.commands.options import Selection, Session, command, outputs, sel
 from playbooks.core import subjects
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
-from playbooks.engines.worker import rights
+from playbooks.engines.worker import nats_permissions
 from playbooks.engines.worker.function import ALERT_STREAM, Function
 
 # The Secret that nats-values.yaml gives the server its passwords from.
@@ -64,8 +64,8 @@ def nats_user(
         print(_secret(function), end="")
     else:
         topics = topics_of(session.cluster, deployed.namespace, deployed.function)
-        publish = rights.publishing(function, (*topics, *more), stream=stream, dead=dead)
-        print(block(function, Permissions(publish, rights.subscribing(function))), end="")
+        publish = nats_permissions.publishing(function, (*topics, *more), stream=stream, dead=dead)
+        print(block(function, Permissions(publish, nats_permissions.subscribing(function))), end="")
     return 0
 
 
@@ -78,14 +78,14 @@ def _problems(more: Tuple[str, ...], stream: str) -> Tuple[str, ...]:
 
 
 def _values(function: Function) -> str:
-    _, variable = rights.user(function)
+    _, variable = nats_permissions.user(function)
     key = {"name": SERVER_SECRET, "key": variable}
     variables = {variable: {"valueFrom": {"secretKeyRef": key}}}
     return yaml.safe_dump({"container": {"env": variables}}, sort_keys=False)
 
 
 def _secret(function: Function) -> str:
-    name, _ = rights.user(function)
+    name, _ = nats_permissions.user(function)
     # NATS takes what begins with a digit for a number.
     password = f"w{secrets.token_hex(16)}"
     manifest = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker import rights
+from playbooks.engines.worker import nats_permissions
 from playbooks.engines.worker.function import (
     ALERT_STREAM,
     ALERTS,
@@ -53,7 +53,9 @@ def of_falcosidekick() -> Permissions:
 
 def of_worker(function: Function, topics: Sequence[str]) -> Permissions:
     """Of the worker that serves the function: its own consumers, inbox, dead letters, outcomes."""
-    return Permissions(rights.publishing(function, topics), rights.subscribing(function))
+    return Permissions(
+        nats_permissions.publishing(function, topics), nats_permissions.subscribing(function)
+    )
 
 
 def of_new_worker(function: str = ANY) -> Permissions:
@@ -99,7 +101,7 @@ def configuration(users: Sequence[User]) -> str:
 
 def block(function: Function, permissions: Permissions) -> str:
     """Of the user of a function's worker, for the list ``users`` in ``authorization``."""
-    name, variable = rights.user(function)
+    name, variable = nats_permissions.user(function)
     return "\n".join([*_lines(User(name, f"${variable}", permissions)), ""])
 
 
