@@ -7,15 +7,13 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from playbooks.core.playbook import Playbook
 from playbooks.core.tracing.traceparent import TraceParent
+from playbooks.engines.retrying import SHARE
 from playbooks.engines.runtime import Event, handle
 
 Handler = Callable[[Mapping[str, Any], Mapping[str, Any]], Dict[str, Any]]
 
 # Kubeless' own default for a function's timeout, in seconds.
 TIMEOUT = 180.0
-
-# No attempt starts after this share of the timeout, so that the last one has time to end.
-SHARE = 0.5
 
 
 def handler(playbook: Playbook) -> Handler:

@@ -14,6 +14,10 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Responder
 from playbooks.core.tracing.traceparent import TraceParent
 
+# No attempt starts after this share of the time that an engine gives a function, so that the last
+# one has time to end.
+SHARE = 0.5
+
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 

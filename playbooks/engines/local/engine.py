@@ -19,6 +19,7 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings
+from playbooks.engines.kubeless import TIMEOUT
 from playbooks.engines.local import sources
 from playbooks.engines.local.errors import CannotStart, NoAnswer, TimedOut
 from playbooks.engines.local.interruption import Interruption
@@ -26,6 +27,7 @@ from playbooks.engines.local.log_file import log_file
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.target import Target
 from playbooks.engines.pushed import not_subscribed, subscriptions
+from playbooks.engines.retrying import SHARE
 from playbooks.engines.runtime import Event, Runtime
 
 ENDED, FAILED, NOT_STARTED = 0, 1, 2
@@ -34,12 +36,6 @@ CHOICES = (
     "-e NATS_URL=nats://HOST:4222, one or more FILEs of JSON lines, - for standard input, or"
     " --http PORT"
 )
-
-# Seconds that an alert may take, unless FUNC_TIMEOUT says otherwise: Kubeless' own default.
-TIMEOUT = "180"
-
-# No attempt starts after this share of it, so that the last one has time to end.
-SHARE = 0.5
 
 Source = Callable[["Dispatch", Interruption], None]
 FindTarget = Callable[[Playbook, Mapping[str, str], Sequence[str]], Target]
@@ -296,7 +292,9 @@ def _check_topics(topics: Sequence[str]) -> None:
 
 
 def _timeout(environ: Mapping[str, str]) -> float:
-    text = environ.get("FUNC_TIMEOUT") or TIMEOUT
+    text = environ.get("FUNC_TIMEOUT")
+    if not text:
+        return TIMEOUT
     if not text.isdigit() or not int(text):
         raise CannotStart(f"FUNC_TIMEOUT is {text!r}, expected seconds")
     return float(text)
