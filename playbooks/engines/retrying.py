@@ -5,14 +5,10 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from functools import partial
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from playbooks.core.errors import RetryableError
-from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.playbook import Responder
-from playbooks.core.tracing.traceparent import TraceParent
 
 # No attempt starts after this share of the time that an engine gives a function, so that the last
 # one has time to end.
@@ -23,33 +19,21 @@ LONGEST_PAUSE = 5.0
 
 
 def answer(
-    responder: Responder,
-    body: Any,
+    ask: Callable[[], Outcome],
     *,
     seconds: float,
     recorded: bool = False,
-    released_by: str = "",
-    received: Optional[Instant] = None,
-    trace: Optional[TraceParent] = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Answer, and answer again while the failure is worth it, or a limit lets it wait, and
-    ``seconds`` are not over.
+    """``ask`` once, and again while the failure is worth it, or a limit lets it wait, and
+    ``seconds`` are not over. ``recorded``: as for Responder.
 
     Reactions are idempotent, so that a second run finds what the first one did. Pauses double from
     0.2 to 5 seconds, with jitter, and are as long as the other side asks where it does. The last
     pause of ours is cut short: the last attempt is when ``seconds`` are over, not before. An
-    outcome that took more than one attempt says how many. The rest as for Responder.
+    outcome that took more than one attempt says how many.
     """
-    ask = partial(
-        responder.answer,
-        body,
-        recorded=recorded,
-        released_by=released_by,
-        received=received,
-        trace=trace,
-    )
     started, attempts, pause = clock(), 1, FIRST_PAUSE
     outcome = ask()
     while True:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Hashable, Mapping, Optional
 
 from playbooks.core.alert import Alert
@@ -80,15 +81,15 @@ class Runtime:
     ) -> Outcome:
         """Tried again for ``seconds`` while it may succeed. The rest as for Responder."""
         try:
-            return retrying.answer(
-                self._responder,
+            ask = partial(
+                self._responder.answer,
                 body,
-                seconds=seconds,
                 recorded=recorded,
                 released_by=released_by,
                 received=received,
                 trace=trace,
             )
+            return retrying.answer(ask, seconds=seconds, recorded=recorded)
         except SystemExit as error:
             # It would end the process of the engine, and with it other alerts.
             return Outcome.failed(Unexpected(f"the playbook called sys.exit({error.code})"))

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 from expects import be_above, be_below, be_below_or_equal, be_empty, equal, expect, have_len
 from mamba import before, description, it
@@ -34,9 +35,8 @@ class FakeTime:
 
 def answer(time, *answers, seconds=60):
     responder = Responder(FakeReaction(*answers), [], FixedClock(), dry_run=False)
-    return retrying.answer(
-        responder, a_document(), seconds=seconds, clock=time.clock, sleep=time.sleep
-    )
+    ask = partial(responder.answer, a_document())
+    return retrying.answer(ask, seconds=seconds, clock=time.clock, sleep=time.sleep)
 
 
 with description("Trying again") as self:

@@ -1,3 +1,5 @@
+from functools import partial
+
 from expects import be_a, be_empty, be_none, contain, equal, expect, have_key
 from mamba import before, description, it
 
@@ -247,9 +249,8 @@ with description("A drain that a PodDisruptionBudget holds up") as self:
     with it("is finished within the time of an engine that cannot ask again later"):
         self.cluster.failures["evict_pod"] = [Throttled(BUDGET)]
         slept = []
-        outcome = retrying.answer(
-            responder(self.cluster), an_alert(), seconds=30, sleep=slept.append
-        )
+        ask = partial(responder(self.cluster).answer, an_alert())
+        outcome = retrying.answer(ask, seconds=30, sleep=slept.append)
 
         expect((outcome.reason, slept)).to(equal(("drained", [5.0])))
 

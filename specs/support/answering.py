@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from playbooks.core import catalogue
@@ -28,7 +29,7 @@ def main(playbook: str, threads: str = "1", death: str = "") -> None:
     responder = catalogue.load(playbook).responder(os.environ)
 
     def answer(line: str) -> None:
-        outcome = retrying.answer(responder, line, seconds=60.0)
+        outcome = retrying.answer(partial(responder.answer, line), seconds=60.0)
         # In one piece: threads share it.
         sys.stdout.write(json.dumps(outcome.to_dict()) + "\n")
         sys.stdout.flush()

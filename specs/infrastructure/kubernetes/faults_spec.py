@@ -5,6 +5,7 @@ Its pods are never scheduled, or bound to a node that does not run, so that the 
 
 import threading
 import time
+from functools import partial
 
 import urllib3
 from expects import be_above, be_below, be_empty, contain, equal, expect, have_len
@@ -71,7 +72,7 @@ class Answered:
         try:
             reaction = responder(playbook, self.proxy.cluster(timeout), **settings)
             started = time.monotonic()
-            self.outcome = retrying.answer(reaction, alert, seconds=seconds)
+            self.outcome = retrying.answer(partial(reaction.answer, alert), seconds=seconds)
             self.seconds = time.monotonic() - started
         finally:
             self.proxy.stop()
@@ -146,7 +147,8 @@ with description("An alert that the API server answers badly") as self:
         starts.start()
         try:
             reaction = responder("delete", proxy.cluster(IMPATIENT))
-            outcome = retrying.answer(reaction, alert_about(self.pod), seconds=20)
+            ask = partial(reaction.answer, alert_about(self.pod))
+            outcome = retrying.answer(ask, seconds=20)
         finally:
             starts.join()
             proxy.stop()
@@ -169,7 +171,8 @@ with description("An alert that the API server answers badly") as self:
         proxy = FaultyProxy()
         proxy.stop()
         reaction = responder("delete", proxy.cluster(IMPATIENT))
-        outcome = retrying.answer(reaction, alert_about(self.pod), seconds=1)
+        ask = partial(reaction.answer, alert_about(self.pod))
+        outcome = retrying.answer(ask, seconds=1)
 
         expect(outcome.reason).to(equal("cluster-unavailable"))
         expect(outcome.message).to(contain("did not answer GET"))

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from functools import partial
 
 from expects import be_above, be_below, be_none, contain, equal, expect
 from mamba import after, before, description, it
@@ -300,7 +301,8 @@ with description("Deleting a pod at the moment in which its process starts") as 
             fields={"container.id": ids[0][:12], "k8s.pod.uid": None},
         )
         self.first = answer("delete", self.alert)
-        self.outcome = retrying.answer(responder("delete"), self.alert, seconds=60)
+        ask = partial(responder("delete").answer, self.alert)
+        self.outcome = retrying.answer(ask, seconds=60)
 
     with after.all:
         delete_namespace(self.namespace)

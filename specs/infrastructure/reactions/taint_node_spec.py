@@ -2,6 +2,7 @@
 again; everything else happens to Node objects that no machine stands behind."""
 
 import threading
+from functools import partial
 
 from expects import be_above, be_none, contain, equal, expect
 from mamba import after, before, description, it
@@ -92,8 +93,10 @@ with description("Tainting a node whose taints others change at the same time") 
             thread.start()
         self.outcomes = [
             retrying.answer(
-                responder("taint", TAINT_KEY=f"falco-spec/ours-{number}"),
-                alert_about(self.pod),
+                partial(
+                    responder("taint", TAINT_KEY=f"falco-spec/ours-{number}").answer,
+                    alert_about(self.pod),
+                ),
                 seconds=30,
             )
             for number in range(ROUNDS)
