@@ -14,7 +14,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
-from playbooks.engines.worker import log, rights
+from playbooks.engines.worker import log, nats_permissions
 from playbooks.engines.worker.function import Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import ROOT, UID, Nats, Rig, an_alert, eventually, free_port
@@ -242,7 +242,10 @@ with description("The worker's connection to NATS") as self:
 
     with it("says of the user of another worker, which hears no answer, that waiting is no use"):
         other = Function("specs", "falco-other", UID, Instant(0), {})
-        theirs = block(other, Permissions(rights.publishing(other, ()), rights.subscribing(other)))
+        allowed = Permissions(
+            nats_permissions.publishing(other, ()), nats_permissions.subscribing(other)
+        )
+        theirs = block(other, allowed)
         theirs = theirs.replace("$SPECS_FALCO_OTHER", "w")
         users = USERS.partition('    { user: "worker",')[0] + theirs + "  ]\n}\n"
         nats = a_server(self, users, "admin:a")
@@ -298,8 +301,8 @@ with description("The worker's connection to NATS") as self:
             Function("specs", "falco-fake", uid, Instant(0), {}) for uid in (UID, "uid-2")
         )
         topics = ("falco.error.*", "falco.debug.*")
-        publish = rights.publishing(own, topics)
-        mine = block(own, Permissions(publish, rights.subscribing(own)))
+        publish = nats_permissions.publishing(own, topics)
+        mine = block(own, Permissions(publish, nats_permissions.subscribing(own)))
         mine = mine.replace("$SPECS_FALCO_FAKE", "w").replace('"specs.falco-fake"', "worker")
         one = USERS.partition('    { user: "worker",')[0] + mine + "  ]\n}\n"
         nats = a_server(self, one, "admin:a")
