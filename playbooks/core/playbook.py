@@ -187,7 +187,17 @@ class Playbook:
         cluster: Optional[Cluster] = None,
         spans: Optional[Spans] = None,
     ) -> Responder:
-        """The playbook with its settings read. ``cluster``: instead of that of its collaborators.
+        """The playbook with its settings read. The rest as for ``given``."""
+        settings, collaborators = self.given(environ, collaborators, cluster)
+        return self.wired(settings, collaborators, spans)[1]
+
+    def given(
+        self,
+        environ: Mapping[str, str],
+        collaborators: Optional[Collaborators] = None,
+        cluster: Optional[Cluster] = None,
+    ) -> Tuple[Settings, Collaborators]:
+        """Its settings as they are read, and its collaborators. ``cluster``: instead of theirs.
         Raises InvalidSetting."""
         settings = read(self.settings, environ)
         notifications.check(settings)
@@ -196,7 +206,7 @@ class Playbook:
         collaborators = collaborators or self.collaborators(self.name, settings)
         if cluster is not None and isinstance(collaborators, ClusterCollaborators):
             collaborators = replace(collaborators, cluster=cluster)
-        return self.wired(settings, collaborators, spans)[1]
+        return settings, collaborators
 
     def wired(
         self,

@@ -500,6 +500,13 @@ class Collaborators:
 
 
 @dataclass(frozen=True)
+class WithoutCluster(Collaborators):
+    """For playbooks that do not act on the cluster."""
+
+    conditions: Optional[Conditions] = None
+
+
+@dataclass(frozen=True)
 class ClusterCollaborators(Collaborators):
     """For playbooks that act on the cluster. ``recorders`` hear of every final outcome.
     ``evidence`` None: none is kept. ``conditions`` None: nothing reads the setting WHEN."""

@@ -7,7 +7,7 @@ import time
 from typing import Mapping
 
 from playbooks.core.instant import Instant
-from playbooks.core.ports import Clock, Collaborators, Conditions, OwnPod
+from playbooks.core.ports import Clock, Collaborators, OwnPod, WithoutCluster
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.conditions import cel
 
@@ -46,12 +46,6 @@ class SystemClock(Clock):
         return Instant(time.time_ns())
 
 
-class _WithoutCluster(Collaborators):
-    @property
-    def conditions(self) -> Conditions:
-        return cel.condition
-
-
 def without_cluster(_playbook: str, _settings: Settings) -> Collaborators:
     """Of a playbook that does not act on the cluster."""
-    return _WithoutCluster(SystemClock(), ThisPod())
+    return WithoutCluster(SystemClock(), ThisPod(), cel.condition)

@@ -52,6 +52,8 @@ class KeepEvidence(Reaction):
     """
 
     TARGETS = "pods"
+    # Nothing that it does would be refused because the pod was written since.
+    VIEW = False
     SETTINGS = (
         *proof.SETTINGS,
         *(
@@ -125,11 +127,6 @@ class KeepEvidence(Reaction):
     @staticmethod
     def problems(values: Mapping[str, str]) -> List[str]:
         return evidence_settings.problems(values)
-
-    @property
-    def decides_from_memory(self) -> bool:
-        """Nothing that it does would be refused because the pod was written since."""
-        return False
 
     def verify(self, action: Action) -> Optional[Verified]:  # noqa: ARG002
         """A set is whole when it is stored: the cluster cannot tell more."""

@@ -60,27 +60,6 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
-- {"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
-- {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["list", "watch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
-- {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list", "watch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
-- {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["list", "watch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
-- {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list", "watch"]}
-{{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) .watched }}
-- {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "watch"]}
-{{- end }}
-{{- if and (not .place) (not .limited) .watched }}
-- {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}
-{{- end }}
 {{- end }}
 {{- define "falco-playbooks.evidence.objects" -}}
 ---

@@ -15,24 +15,12 @@ from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.when import WHEN
-from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook, Responder
-from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, Conditions
+from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, WithoutCluster
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.core.settings import Kind, Setting, Settings, read, unique
+from playbooks.core.settings import Kind, Setting, Settings, unique
 from playbooks.core.tracing.spans import Spans
-
-
-@dataclass(frozen=True)
-class _WithoutCluster(Collaborators):
-    """Of a step that does not act on the cluster."""
-
-    read: Optional[Conditions] = None
-
-    @property
-    def conditions(self) -> Optional[Conditions]:
-        return self.read
 
 
 @dataclass(frozen=True)
@@ -42,11 +30,6 @@ class Chain(Playbook):
     Which steps there are is known with the settings only: what it declares without them is of all
     that can be one, and each permission says of which.
     """
-
-    @property
-    def remembers(self) -> bool:
-        """A pod that one step changed is no longer as it is remembered."""
-        return False
 
     @property
     def settings(self) -> Tuple[Setting, ...]:
@@ -117,14 +100,8 @@ class Chain(Playbook):
         cluster: Optional[Cluster] = None,
         spans: Optional[Spans] = None,
     ) -> Responder:
-        settings = read(self.settings, environ)
-        notifications.check(settings)
-        for problem in self.problems(environ):
-            raise InvalidSetting(problem)
-        collaborators = collaborators or self.collaborators(self.name, settings)
+        settings, collaborators = self.given(environ, collaborators, cluster)
         assert isinstance(collaborators, ClusterCollaborators)
-        if cluster is not None:
-            collaborators = replace(collaborators, cluster=cluster)
         wired: List[WiredStep] = []
         for step, playbook in self._steps(environ):
             proven = any(each.responder.acts for each in wired)
@@ -151,9 +128,8 @@ class Chain(Playbook):
                 collaborators, ledger=LedgerOfStep(collaborators.ledger, playbook.name)
             )
             return playbook.wired(settings, of_step, spans, remembers=False, chain=self.name)
-        beside = _WithoutCluster(
-            collaborators.clock, collaborators.own_pod, collaborators.conditions
-        )
+        clock, own_pod = collaborators.clock, collaborators.own_pod
+        beside = WithoutCluster(clock, own_pod, collaborators.conditions)
         text = settings[WHEN.name]
         if text and proven and collaborators.conditions is not None:
             names_pod = collaborators.conditions(text).names_pod

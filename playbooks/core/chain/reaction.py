@@ -16,12 +16,10 @@ class ChainOfSteps(Reaction):
     """What is declared of a chain whatever its steps are: these have reactions of their own."""
 
     TARGETS = "pods"
+    # A pod that one step changed is no longer as it is remembered.
+    VIEW = False
     KINDS = ("Pod", "Node", *(kind.kind for kind in api_object.KINDS))
     SETTINGS = (STEPS,)
-
-    @property
-    def decides_from_memory(self) -> bool:
-        return False
 
     def verify(self, action: Action) -> Optional[Verified]:  # noqa: ARG002
         """Each step looks for itself."""
