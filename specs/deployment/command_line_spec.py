@@ -130,7 +130,7 @@ with description("The command line of deploy_playbook") as self:
             command_line.parse(shlex.split(line)[1:])
 
     with it("refuses what it does not know with code 2, on one line"):
-        for typed in (("--forced",), ("-R", "many"), ("-E", "fission"), ("-p",)):
+        for typed in (("--forced",), ("-R", "many"), ("-E", "no-engine"), ("-p",)):
             answer = run(*typed)
 
             expect(answer.code).to(equal(2))

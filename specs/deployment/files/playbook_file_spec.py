@@ -137,7 +137,7 @@ settings:
   DRY_RUN: true
   DRY_RUN: false
 replicas: many
-engine: fission
+engine: no-engine
 namespace: {}
 """
         expect([line.partition(" (")[0] for line in self.errors(text)]).to(
@@ -146,7 +146,7 @@ namespace: {}
                     "delete.yaml:1: unknown key 'playbok' in the file, did you mean playbook?",
                     "delete.yaml:15: namespace is a mapping, expected text",
                     "delete.yaml:3: topics is 'falco.critical.*', expected a list",
-                    "delete.yaml:14: engine is 'fission', expected one of "
+                    "delete.yaml:14: engine is 'no-engine', expected one of "
                     + ", ".join(["auto", *registry.known()]),
                     "delete.yaml:12: DRY_RUN is given twice in settings",
                     "delete.yaml:5: RULES is a list, expected text",
