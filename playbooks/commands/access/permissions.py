@@ -60,7 +60,7 @@ def _identified(command: F) -> F:
     metavar="ENGINE",
     default=kubernetes.ENGINE.name,
     show_default=True,
-    help="The engine that calls it, which decides who the function is.",
+    help=f"What calls it, which decides who the function is: {', '.join(registry.known())}.",
 )
 @click.option(
     "-e",

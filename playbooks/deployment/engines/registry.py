@@ -23,11 +23,11 @@ AUTO = "auto"
 
 @lru_cache(maxsize=None)
 def known() -> Dict[str, Engine]:
-    """By name: every module of this folder that has an ENGINE."""
-    names = sorted(module.name for module in iter_modules(engines.__path__))
+    """By name, sorted: every module of this folder that has an ENGINE."""
+    names = [module.name for module in iter_modules(engines.__path__)]
     modules = [import_module(f"{engines.__name__}.{name}") for name in names]
     found: List[Engine] = [module.ENGINE for module in modules if hasattr(module, "ENGINE")]
-    return {engine.name: engine for engine in found}
+    return {engine.name: engine for engine in sorted(found, key=lambda engine: engine.name)}
 
 
 def own_options() -> List[Option]:

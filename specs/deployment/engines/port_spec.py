@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from unittest.mock import patch
 from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
+from playbooks.commands import __main__ as falco_playbook
 from playbooks.deployment import command_line, engines
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Engine
@@ -106,6 +108,16 @@ with description("The port of an engine") as self:
             module = f"aws_{name}.engine" if iskeyword(name) else name
             expect(engine.__module__).to(equal(f"playbooks.deployment.engines.{module}"))
             expect(engine.summary).not_to(be_empty)
+
+    with it("is named in the help wherever an engine is an option, in the order of the names"):
+        taking = [command_line.deploy, *falco_playbook.program.commands.values()]
+        options = [o for each in taking for o in each.params if "--engine" in o.opts]
+
+        expect(len(options)).to(be_above(1))
+        for option in options:
+            words = re.findall(r"[a-z]+", option.help)
+            known = [words.index(name) for name in sorted(registry.known())]
+            expect(known).to(equal(sorted(known)))
 
     with it("has each option of the command line once"):
         flags = [flag for option in registry.own_options() for flag in option.flags]
