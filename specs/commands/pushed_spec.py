@@ -7,8 +7,12 @@ from functools import lru_cache
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.commands.targets import pushed as targets
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
+from playbooks.deployment.apply.orphaned_roles import remove_orphans
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.engine import ClusterEngine
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import NOW
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
@@ -54,6 +58,22 @@ with description("A function to which alerts are pushed") as self:
         expect(found["paused"]["why"]).to(equal("tests"))
         expect((found["ready"], found["topics"])).to(equal((None, None)))
         expect(found["worker_error"]).to(contain("is a function of -E gcf: it has no worker"))
+
+    with it("is listed whichever engine calls it, as whoever it is, and its roles are no orphans"):
+        for name, engine in registry.known().items():
+            if isinstance(engine, ClusterEngine):
+                continue
+            who = [word for each in engine.identity for word in (each.flags[0], ACCOUNT)]
+            typed = ("permissions", "-n", "responders", "-p", "delete", "-E", name, *who)
+            done = run(*typed)
+            if "it has no account" in done.err:
+                continue
+            cluster = FakeCluster(*documents_of(done.out), namespace="responders")
+            (found,) = targets.listed(cluster, "responders")
+
+            expect(targets.engine_of(found)).to(equal(name))
+            expect(targets.subjects_of(found)).not_to(be_empty)
+            expect(remove_orphans(cluster)).to(equal(([], [])))
 
     with it("is listed beside Functions, and says what only its engine knows"):
         cluster = a_cluster(namespace="responders", also=rights("-p", "isolate", *KNATIVE))

@@ -1,7 +1,7 @@
 """The port of an engine: what ``deploy_playbook`` wants from whatever calls a playbook.
 
 An engine is one module of this folder. It defines a subclass of ``Engine``, or of
-``ClusterEngine`` where the function consists of objects in the cluster, and names one instance
+``ClusterEngine`` where Kubeless' Function is the record of what is deployed, and names one instance
 ``ENGINE``. Nothing else is to be done: ``-E NAME`` takes it, ``-E``'s help shows its summary, and
 the command line has its options. For example, an engine whose own tool deploys a directory::
 
@@ -52,17 +52,18 @@ from playbooks.core.cluster.manifest import Identity, Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply import comparison, preflight, rights
+from playbooks.deployment.apply import comparison, preflight
 from playbooks.deployment.apply.deploy import deploy, look, planned
 from playbooks.deployment.apply.difference import difference
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
+from playbooks.deployment.apply.rights import explained
 from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
 from playbooks.deployment.engines.existing import HASH_KEY, Existing
 from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
-from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests import access, ledger, rights
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.removal.reach import reach as reach_of
@@ -142,13 +143,11 @@ class Engine(ABC):
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         """What a function of the playbook needs in the cluster that it acts on: its account, the
-        roles that it declares, and its ledger. Raises UsageError where ``identity`` is missing."""
-        namespace = invocation.namespace
-        return [
-            access.service_account(request, namespace),
-            *access.roles(request, namespace),
-            *ledger.ledger(request, namespace),
-        ]
+        roles that it declares, and its ledger, by which ``falco-playbook`` finds it. This is for
+        one that runs there, as the account of its name. Where it is somebody else,
+        ``rights.rights`` binds the same to who it is. Raises UsageError where ``identity`` is
+        missing."""
+        return rights.with_account(request, invocation.namespace, self.name)
 
     def problems(self, request: Request, options: Options) -> List[str]:
         """What this engine cannot do of a request, found without a cluster."""
@@ -201,10 +200,11 @@ class Engine(ABC):
 
 
 class ClusterEngine(Engine):
-    """An engine whose function consists of objects in the cluster.
+    """An engine whose functions are Functions of Kubeless, whatever serves them.
 
-    The Function is the record of what is deployed. It owns the accessories, whatever their kind:
-    removing it removes them. Roles whose Function does not exist are removed as orphans.
+    The Function is the record of what is deployed. It owns the accessories, whatever their
+    kind: removing it removes them. Roles whose Function does not exist are removed as orphans. An
+    engine with objects of its own, such as a Knative Service, is an ``Engine``.
     Deploying calls, in this order: look, objects, deployed_options, prepare, the observer,
     warnings, hints.
     """
@@ -212,6 +212,15 @@ class ClusterEngine(Engine):
     @abstractmethod
     def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
         """What is to exist in the cluster."""
+
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        """Labelled as those of a Function, by which it is found."""
+        namespace = invocation.namespace
+        return [
+            access.service_account(request, namespace),
+            *access.roles(request, namespace),
+            *ledger.ledger(request, namespace),
+        ]
 
     def look(self, request: Request, invocation: Invocation) -> Existing:
         """What exists already. Changes nothing; raises DeploymentError for what is in the way."""
@@ -308,7 +317,7 @@ class ClusterEngine(Engine):
                     keep_failed=self.keeps_failed(invocation),
                 )
         except (NotPermitted, MissingRights) as error:
-            raise rights.explained(invocation.cluster, objects, error) from error
+            raise explained(invocation.cluster, objects, error) from error
         remove_orphans_unless(deployed.warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))

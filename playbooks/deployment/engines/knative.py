@@ -164,9 +164,6 @@ class Knative(Engine):
         )
         print_done([("removed", f"{invocation.namespace}/{function}")])
 
-    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        return rights.with_account(request, invocation.namespace, self.name)
-
     def objects(
         self, request: Request, invocation: Invocation, *, fresh: bool = False
     ) -> List[Manifest]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import List
 
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
@@ -40,6 +41,9 @@ class Local(Engine):
         if options.show:
             found.append("-E local has no objects that -d could print")
         return found
+
+    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        raise UsageError(["-E local acts as whoever the kubeconfig says: it has no account"])
 
     def show(self, request: Request, invocation: Invocation) -> None:
         raise UsageError(self.problems(request, invocation.options))

@@ -44,7 +44,7 @@ def selector(function: str, namespace: str) -> str:
 
 
 def rights(
-    request: Request, namespace: str, subjects: Sequence[Manifest], *, engine: str = ""
+    request: Request, namespace: str, subjects: Sequence[Manifest], *, engine: str
 ) -> List[Manifest]:
     """``namespace``: that of the ledger. ``subjects``: as a binding has them. ``engine``: by name;
     ``falco-playbook`` finds a function by it."""
@@ -62,7 +62,7 @@ def _granted(
     found = ours(manifest, request.function, namespace, LEDGER)
     if "subjects" in found:
         found["subjects"] = list(subjects)
-        if engine and LEDGER in found["metadata"]["labels"]:
+        if LEDGER in found["metadata"]["labels"]:
             found["metadata"]["annotations"] = _record(request, engine)
     return found
 

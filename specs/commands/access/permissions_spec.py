@@ -73,6 +73,12 @@ with description("falco-playbook permissions") as self:
         expect([each for each in found if each != group]).to(equal([]))
         expect(found).to(have_len(3))
 
+    with it("has none to bind where whoever the kubeconfig says acts"):
+        code, out, err = said("-p", "delete", "-E", "local")
+
+        expect((code, out)).to(equal((2, "")))
+        expect(err).to(contain("it has no account"))
+
     with it("binds them to the e-mail of the service account of Google Cloud with -E gcf"):
         found = subjects(printed("-p", "delete", "-E", "gcf", "--account", EMAIL))
 

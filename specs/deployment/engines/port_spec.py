@@ -16,9 +16,12 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as falco_playbook
+from playbooks.commands.targets import pushed
 from playbooks.deployment import command_line, engines
+from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import Engine
+from playbooks.deployment.engines.engine import Engine, Invocation
+from playbooks.deployment.manifests import rights
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
 
@@ -161,6 +164,19 @@ with description("The port of an engine") as self:
 
             expect(said).to(contain("example, Example Functions, by the example tool;"))
             expect(said).to(contain("--zone ZONE with -E example: where it runs"))
+
+        with it("has rights that stay, by which falco-playbook finds it"):
+            options = command_line.parse([*DEPLOY, "-n", "responders"])
+            engine = registry.known()["example"]
+            request = registry.checked(options, engine)
+            made = engine.rights(request, Invocation(options, {}, NoCluster()))
+            (found,) = pushed.listed(FakeObjects(*made), "responders")
+
+            expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))
+            expect(pushed.engine_of(found)).to(equal("example"))
+            expect(pushed.subjects_of(found)).to(
+                equal(rights.service_account("falco-delete", "responders"))
+            )
 
         with it("refuses what it cannot do with everything else that is typed wrong"):
             typed = ("-E", "example", "-p", "delete", "-t", "a..b", "-e", "MAX_INSTANCES=10")
