@@ -3,11 +3,13 @@ import subprocess
 import sys
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 from textwrap import indent
 
 from expects import be_empty, equal, expect
 from mamba import description, it
 
+from playbooks.core import catalogue
 from specs.support.sources import PACKAGE, nodes_of
 
 # Each layer may import itself and these. A program (__main__) wires what it runs, and so may
@@ -45,11 +47,33 @@ MOST = 14
 # Public names that two classes have: of the ledger, which asks for a place, and of what is typed.
 TWICE = {"Request"}
 
-# Whose names stand in entrypoints and reactions only. Verbs of the API are no names, nor is what
-# OUTCOMES_TO calls those who hear of outcomes, or what proves a target.
+# Whose names stand in entrypoints, reactions and the playbook's own containment only. Verbs of the
+# API are no names, nor is what OUTCOMES_TO calls those who hear of outcomes, or what proves a
+# target.
 PLAYBOOKS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 VERBS = ("delete", "scale")
 TOLD = ("evidence", "notify", "webhook")
+
+
+def containment_of(playbook):
+    """The module of what the playbook leaves on a target; None where it leaves nothing."""
+    containment = catalogue.load(playbook).reaction.CONTAINMENT
+    return Path(sys.modules[containment.__module__].__file__) if containment else None
+
+
+def named_elsewhere(sources, containments):
+    """Where modules name a playbook beside its entrypoint, reactions, and its own containment."""
+    return [
+        f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno} {node.value}"
+        for path, nodes in sources.items()
+        if path.parent != PACKAGE and "reactions" not in path.parts
+        for node in nodes
+        if isinstance(node, ast.Constant)
+        and node.value in containments
+        and node.value not in (*VERBS, *TOLD)
+        and path != containments[node.value]
+    ]
+
 
 # Imports one module as if it were the first of the package.
 ALONE = """\
@@ -204,18 +228,18 @@ with description("The layers") as self:
 
         expect({name for name, number in found.items() if number > 1} - TWICE).to(equal(set()))
 
-    with it("name a playbook in its entrypoint and its reaction only"):
-        named = [
-            f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno} {node.value}"
-            for path in PACKAGE.rglob("*.py")
-            if path.parent != PACKAGE and "reactions" not in path.parts
-            for node in nodes_of(path)
-            if isinstance(node, ast.Constant)
-            and node.value in PLAYBOOKS
-            and node.value not in (*VERBS, *TOLD)
-        ]
+    with it("name a playbook in its entrypoint, its reaction and its own containment only"):
+        sources = {path: nodes_of(path) for path in PACKAGE.rglob("*.py")}
+        containments = {name: containment_of(name) for name in PLAYBOOKS}
 
-        expect(named).to(be_empty)
+        expect(named_elsewhere(sources, containments)).to(be_empty)
+
+    with it("let a containment have the name of its own playbook, and of no other"):
+        path = PACKAGE / "core" / "containment" / "pausing.py"
+        named = tuple(ast.walk(ast.parse("FIELD = 'pause'\nOTHER = 'taint'")))
+        found = named_elsewhere({path: named}, {"pause": path, "taint": None})
+
+        expect(found).to(equal(["core/containment/pausing.py:2 taint"]))
 
     with it("compare no playbook's name with another"):
         compared = [
