@@ -9,6 +9,7 @@ from mamba import before, description, it
 from playbooks.core import catalogue, settings
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
+from playbooks.core.outcome import Status
 from playbooks.deployment.removal.reach import Reach
 from playbooks.testing import (
     UID,
@@ -23,6 +24,25 @@ from playbooks.testing import (
 )
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
+
+# By a kind of target: a cluster in which a playbook that contains such targets finds one.
+WORLDS = {
+    "pod": lambda: (a_pod(), a_node()),
+    "node": lambda: (a_pod(), a_node()),
+    "replicaset": lambda: (
+        a_pod(owner="ReplicaSet/web"),
+        a_replica_controller("web", labels={"app": "web"}),
+    ),
+}
+
+
+def world_of(playbook):
+    kinds = [kind for containment, _ in playbook.containments for kind in containment.KINDS]
+    found = [WORLDS[kind] for kind in kinds if kind in WORLDS]
+    if not found:
+        raise AssertionError(f"WORLDS has none for {playbook.name}, which contains {kinds}")
+    return InMemoryCluster(*found[0]())
+
 
 with description("Removing a playbook that contains something") as self:
     with before.each:
@@ -40,7 +60,8 @@ with description("Removing a playbook that contains something") as self:
     def contain_it(self, name, **chosen):
         playbook = catalogue.load(name)
         wired = some_collaborators(self.target, ledger=self.store)
-        playbook.build(settings.read(playbook.settings, chosen), wired).run(an_alert())
+        reaction = playbook.build(settings.read(playbook.settings, chosen), wired)
+        return reaction.run(an_alert())
 
     def remove(self, name, *typed):
         def ledger(place):
@@ -66,16 +87,18 @@ with description("Removing a playbook that contains something") as self:
             expect(self.asked[-1]).to(equal(("default", f"falco-{name}-ledger")))
 
     with it("is about every playbook that declares a containment of what is there"):
-        workload = a_replica_controller("web", labels={"app": "web"})
         for playbook in catalogue.containing():
             if any(kind.REMOVES for kind, _ in playbook.containments):
                 continue
             self.store = InMemoryLedger()
-            self.target = InMemoryCluster(a_pod(owner="ReplicaSet/web"), a_node(), workload)
+            self.target = world_of(playbook)
             self.deploy(playbook.name)
-            self.contain_it(playbook.name)
+            outcome = self.contain_it(playbook.name)
+            done = self.remove(playbook.name)
 
-            expect(self.remove(playbook.name).code).to(equal(1))
+            expect((playbook.name, outcome.status)).to(equal((playbook.name, Status.ACTED)))
+            expect((playbook.name, done.code)).to(equal((playbook.name, 1)))
+            expect(done.err).to(contain(f"falco-{playbook.name} contains", outcome.target))
 
     with it("is about all that the steps of a chain left"):
         self.deploy("chain", "-e", "STEPS=isolate,taint")
