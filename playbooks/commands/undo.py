@@ -27,8 +27,7 @@ from playbooks.core.cluster.pod import kind_of
 from playbooks.core.containment.containment import NODE, POD, Containment, Target
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
 from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import Instant, after
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.notifications.plain_text import plain

@@ -66,6 +66,11 @@ def _seconds(day: str, clock: str, sign: str, hours: str, minutes: str) -> int:
     return timegm(moment.timetuple())
 
 
+def after(time: Instant, seconds: float) -> Instant:
+    """``seconds`` may be negative."""
+    return Instant(time.nanoseconds + int(seconds * NANOSECONDS))
+
+
 def instant_or_none(text: str) -> Optional[Instant]:
     """None where the text is no RFC 3339 time."""
     try:

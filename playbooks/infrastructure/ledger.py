@@ -22,8 +22,8 @@ from playbooks.core.errors import (
     RetryableError,
     Unexpected,
 )
-from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.instant import Instant, after
+from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits

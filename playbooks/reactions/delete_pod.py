@@ -13,7 +13,7 @@ from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import EvidenceUnavailable, NotFound, NotTheSameObject, StillRunning
 from playbooks.core.evidence import settings as evidence_settings
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven

@@ -9,8 +9,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.guards.blast_radius import BlastRadius
-from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import Instant, after
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, ClusterCollaborators, OwnPod

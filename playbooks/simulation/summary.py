@@ -6,7 +6,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.instant import after
+from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import ACCEPTED, Status
 from playbooks.core.subjects import Priority

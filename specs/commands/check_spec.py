@@ -5,8 +5,8 @@ from playbooks.commands.checks.rights import WORKERS
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted, PlaybookError
-from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import Book, Request, after
+from playbooks.core.instant import Instant, after
+from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.request import catalogue

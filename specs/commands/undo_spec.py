@@ -10,7 +10,8 @@ from playbooks.core.errors import (
     Conflict,
     NotPermitted,
 )
-from playbooks.core.ledger.book import Book, after
+from playbooks.core.instant import after
+from playbooks.core.ledger.book import Book
 from playbooks.deployment.removal.reach import Reach
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import (

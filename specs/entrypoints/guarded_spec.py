@@ -5,7 +5,7 @@ from mamba import before, description, it
 
 from playbooks.core import catalogue
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.outcome import Status
 from playbooks.core.reaction import Reaction
 from playbooks.infrastructure.ledger import change

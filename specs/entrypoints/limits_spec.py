@@ -4,8 +4,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.core import catalogue
-from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import Instant, after
 from playbooks.core.outcome import Status
 from playbooks.core.ports import Clock, ClusterCollaborators
 from playbooks.infrastructure.ledger import StoredLedger

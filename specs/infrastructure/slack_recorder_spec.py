@@ -5,7 +5,7 @@ from expects import be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackRejected, StillRunning
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock
 from playbooks.core.settings import read

@@ -8,7 +8,7 @@ from playbooks.core.containment.cordoning import Cordoning
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import Conflict
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import admission_policies
 from playbooks.testing import (

@@ -25,7 +25,7 @@ from playbooks.core.errors import (
     NotPermitted,
     Refused,
 )
-from playbooks.core.ledger.book import after as later
+from playbooks.core.instant import after as later
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod

@@ -6,7 +6,7 @@ from mamba import description, it
 from playbooks.core.cluster.conflicts import ATTEMPTS
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import Conflict
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.nodes.taint_node import TaintNode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from playbooks.core.instant import NANOSECONDS, Instant, duration_or_off
+from playbooks.core.instant import Instant, after, duration_or_off
 from playbooks.core.ports import Clock
 from playbooks.core.settings import Setting
 
@@ -34,7 +34,7 @@ class Lifetime:
         """When what is contained now ends: never sooner than was written ``before``."""
         if self.seconds is None:
             return before
-        end = Instant(self.clock.now().nanoseconds + int(self.seconds * NANOSECONDS))
+        end = after(self.clock.now(), self.seconds)
         return max(end, before) if before else end
 
     def longer(self, before: Optional[Instant]) -> Optional[Instant]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
 from playbooks.core.action import Answer
-from playbooks.core.instant import NANOSECONDS, Instant, shown
+from playbooks.core.instant import Instant, shown
 from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.counts import GRAIN, Counts, Sums, mark
 from playbooks.core.ledger.legible import Legible
@@ -455,7 +455,3 @@ def _words(place: str) -> str:
 
 def _age(at: str, now: Instant) -> float:
     return now.seconds_since(Instant.parse(at))
-
-
-def after(now: Instant, seconds: float) -> Instant:
-    return Instant(now.nanoseconds + int(seconds * NANOSECONDS))

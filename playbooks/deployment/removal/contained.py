@@ -11,8 +11,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
 from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.instant import Instant
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import ledger as manifests

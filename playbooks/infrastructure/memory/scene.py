@@ -19,7 +19,7 @@ from playbooks.core.cluster import creation
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.node import Taint
 from playbooks.core.cluster.pod import Owner, Pod
-from playbooks.core.instant import NANOSECONDS, Instant
+from playbooks.core.instant import Instant, after
 from playbooks.infrastructure.memory.cluster import KINDS, MemoryCluster
 
 Manifest = Dict[str, Any]
@@ -304,8 +304,7 @@ def _container_id(claim: Claim) -> str:
 
 
 def _an_hour_before(time: Instant) -> str:
-    earlier = Instant((time.seconds - 3600) * NANOSECONDS)
-    return f"{str(earlier).partition('.')[0]}Z"
+    return f"{str(after(time, -3600)).partition('.')[0]}Z"
 
 
 def _uid(*parts: str) -> str:

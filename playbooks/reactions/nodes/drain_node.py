@@ -35,8 +35,7 @@ from playbooks.core.errors import (
     PlaybookError,
 )
 from playbooks.core.guards.makers import makers
-from playbooks.core.instant import duration, instant_or_none, shown
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after, duration, instant_or_none, shown
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.ports import Clock, Cluster, Ledger

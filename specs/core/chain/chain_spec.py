@@ -20,7 +20,7 @@ from playbooks.core import catalogue
 from playbooks.core.chain.steps import STEPS
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.errors import ClusterUnavailable, EvidenceUnavailable, InvalidSetting
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.outcome import Status
 from playbooks.deployment.packaging.archive import archive, files_of, worker_archive
 from playbooks.testing import (

@@ -15,7 +15,8 @@ from playbooks.core.errors import (
     NotFound,
     NotPermitted,
 )
-from playbooks.core.ledger.book import Book, after
+from playbooks.core.instant import after
+from playbooks.core.ledger.book import Book
 from playbooks.core.outcome import Status
 from playbooks.testing import (
     NOW,

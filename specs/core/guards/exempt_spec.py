@@ -4,7 +4,7 @@ from mamba import before, description, it
 from playbooks.core.errors import NotFound
 from playbooks.core.guards.exempt import Exemptions
 from playbooks.core.guards.guard import Case
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.testing import (
     NOW,
     InMemoryCluster,

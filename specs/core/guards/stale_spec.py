@@ -3,7 +3,7 @@ from mamba import description, it
 
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.stale import StaleAlerts
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.subjects import Priority
 from playbooks.testing import NOW, an_alert
 

@@ -5,8 +5,9 @@ from unittest.mock import patch
 from expects import be_below, be_empty, be_false, be_none, be_true, contain, equal, expect, have_len
 from mamba import before, description, it
 
+from playbooks.core.instant import after
 from playbooks.core.ledger import book
-from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
+from playbooks.core.ledger.book import ALL, TAINTING, Book, Request
 from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.testing import NOW

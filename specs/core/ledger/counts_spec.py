@@ -5,7 +5,7 @@ import random
 from expects import be_empty, be_false, be_true, equal, expect
 from mamba import before, description, it
 
-from playbooks.core.ledger.book import after
+from playbooks.core.instant import after
 from playbooks.core.ledger.counts import Counts
 from playbooks.testing import NOW
 

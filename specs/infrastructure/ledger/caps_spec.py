@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mamba import description, it
 
 from playbooks.core.errors import PlaybookError
-from playbooks.core.ledger.book import ALL, TAINTING, Book, Request, after
+from playbooks.core.instant import after
+from playbooks.core.ledger.book import ALL, TAINTING, Book, Request
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import FRESH, change

@@ -4,7 +4,8 @@ from expects import be, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, Conflict, PlaybookError, Unexpected
-from playbooks.core.ledger.book import Request, after
+from playbooks.core.instant import after
+from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import ATTEMPTS, FRESH, change, read
