@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Callable, Optional
 
+from playbooks.core.settings import or_off
+
 NANOSECONDS = 1_000_000_000
 
 _RFC3339 = re.compile(
@@ -94,17 +96,7 @@ def duration(least: int, most: int) -> Callable[[str], float]:
 
 def duration_or_off(least: int, most: int) -> Callable[[str], Optional[float]]:
     """The same, or None for ``off``."""
-    kind = duration(least, most)
-
-    def or_off(value: str) -> Optional[float]:
-        if value == "off":
-            return None
-        try:
-            return kind(value)
-        except ValueError as error:
-            raise ValueError(f"{error}, or off") from None
-
-    return or_off
+    return or_off(duration(least, most))
 
 
 def shown(seconds: float) -> str:

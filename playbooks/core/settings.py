@@ -127,6 +127,25 @@ def whole_number(least: int, most: int) -> Kind:
     return kind
 
 
+def or_off(kind: Kind) -> Kind:
+    """The same, or None for ``off``."""
+
+    def given(value: str) -> Any:
+        if value == "off":
+            return None
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or off") from None
+
+    return given
+
+
+def or_nothing(kind: Kind) -> Kind:
+    """The same, or empty for a text that is."""
+    return lambda value: kind(value) if value.strip() else ""
+
+
 def one_of(*choices: str) -> Kind:
     def kind(value: str) -> str:
         if value not in choices:

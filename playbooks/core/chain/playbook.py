@@ -19,7 +19,7 @@ from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, WithoutCluster
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.core.settings import Kind, Setting, Settings, unique
+from playbooks.core.settings import Setting, Settings, or_nothing, unique
 from playbooks.core.tracing.spans import Spans
 
 
@@ -180,8 +180,4 @@ def _optional(setting: Setting) -> Setting:
     """As it is declared for all steps: one that is not listed needs no value."""
     if not setting.required:
         return setting
-    return replace(setting, kind=_or_nothing(setting.kind), default="")
-
-
-def _or_nothing(kind: Kind) -> Kind:
-    return lambda text: kind(text) if text.strip() else ""
+    return replace(setting, kind=or_nothing(setting.kind), default="")

@@ -7,7 +7,14 @@ from typing import List, Mapping, Tuple
 from urllib.parse import urlsplit
 
 from playbooks.core.instant import duration
-from playbooks.core.settings import Setting, http_url, names, whole_number, yes_or_no
+from playbooks.core.settings import (
+    Setting,
+    http_url,
+    names,
+    or_nothing,
+    whole_number,
+    yes_or_no,
+)
 
 # Commands that write a file to standard output, and a directory: their last word is the path.
 READING = (("cat", "--"), ("tar", "-cf", "-", "--"))
@@ -49,10 +56,6 @@ def paths(value: str) -> Tuple[str, ...]:
             f"at most {MOST_PATHS} absolute paths such as /etc/passwd or /tmp/, comma-separated"
         )
     return tuple(dict.fromkeys(found))
-
-
-def endpoint(value: str) -> str:
-    return http_url(value) if value else ""
 
 
 def text_or_nothing(value: str) -> str:
@@ -103,7 +106,7 @@ TIME = Setting(
 )
 ENDPOINT = Setting(
     "AWS_ENDPOINT_URL",
-    endpoint,
+    or_nothing(http_url),
     "",
     "The address of an S3 that is not Amazon's, such as `https://minio.example:9000`",
 )

@@ -7,29 +7,13 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from playbooks.core.instant import duration
-from playbooks.core.settings import DNS_NAME, Kind, Setting, Settings, whole_number
+from playbooks.core.settings import DNS_NAME, Setting, Settings, or_off, whole_number
 
 
-def count_or_off(least: int, most: int) -> Kind:
-    number = whole_number(least, most)
-
-    def kind(value: str) -> Optional[int]:
-        if value == "off":
-            return None
-        try:
-            return int(number(value))
-        except ValueError as error:
-            raise ValueError(f"{error}, or off") from None
-
-    return kind
-
-
-def share_or_off(value: str) -> Optional[float]:
+def share(value: str) -> float:
     digits, percent = value[:-1], value[-1:]
-    if value == "off":
-        return None
     if percent != "%" or not re.fullmatch("[0-9]{1,3}", digits) or not 1 <= int(digits) <= 100:
-        raise ValueError("a share from 1% to 100%, or off")
+        raise ValueError("a share from 1% to 100%")
     return int(digits) / 100
 
 
@@ -48,14 +32,14 @@ def object_name(value: str) -> Optional[Tuple[str, str]]:
 SETTINGS = (
     Setting(
         "MAX_ACTIONS",
-        count_or_off(1, _MOST),
+        or_off(whole_number(1, _MOST)),
         "10",
         "Actions within `WINDOW` in one namespace, at most; then its budget is used up until"
         " `falco-playbook reset`. Or `off`",
     ),
     Setting(
         "MAX_ACTIONS_ALL",
-        count_or_off(1, _MOST),
+        or_off(whole_number(1, _MOST)),
         "30",
         "The same in all namespaces together, not counting the first action in each. What is over"
         " it waits until the window allows it. A third is kept for Critical and above. Or `off`",
@@ -63,20 +47,20 @@ SETTINGS = (
     Setting("WINDOW", duration(60, 86400), "10m", "The time over which actions are counted"),
     Setting(
         "MAX_PER_OWNER",
-        share_or_off,
+        or_off(share),
         "50%",
         "Share of the pods of one workload that is deleted or isolated within `WINDOW`, at most;"
         " one is always allowed, and what is over it waits until the window allows it. Or `off`",
     ),
     Setting(
         "MAX_NODES",
-        count_or_off(1, _MOST),
+        or_off(whole_number(1, _MOST)),
         "1",
         "Nodes that the playbook keeps pods away from at a time, at most. Or `off`",
     ),
     Setting(
         "ESCALATE_AFTER",
-        count_or_off(1, 1000),
+        or_off(whole_number(1, 1000)),
         "off",
         "How often a rule may come again about pods of one controller within six times `WINDOW`,"
         " each time after an action upon another of them; then its alerts are held for a person."

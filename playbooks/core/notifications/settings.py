@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.notifications import signature
 from playbooks.core.notifications.links import optional_template
 from playbooks.core.settings import (
-    Kind,
     Setting,
     Settings,
     http_url,
     names,
+    or_nothing,
     secure_url,
     yes_or_no,
 )
-
-
-def or_nothing(kind: Kind) -> Kind:
-    def given(value: str) -> Any:
-        return kind(value) if value else ""
-
-    return given
 
 
 def service_urls(value: str) -> Tuple[str, ...]:
