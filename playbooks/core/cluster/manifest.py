@@ -22,6 +22,9 @@ MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "falco-playbooks"
 # On every ledger, so that all of them can be found, and no other ConfigMap is taken for one.
 LEDGER = "falco/ledger"
 
+# Holds the whole manifest of an object once more, as text.
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 KUBELESS_API = "kubeless.io/v1beta1"
 
 

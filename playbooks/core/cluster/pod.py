@@ -111,8 +111,7 @@ class ReplicaController:
         """Of a ReplicaSet or ReplicationController. What its status does not know of yet counts as
         complete."""
         metadata, spec = manifest["metadata"], manifest["spec"]
-        older = kind == "ReplicationController"
-        selector = Selector(spec["selector"]) if older else Selector.of(spec["selector"])
+        selector = Selector.of_controller(kind, spec)
         wanted, status = spec.get("replicas", 1), manifest.get("status") or {}
         known = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
         present = status.get("replicas", 0) if known else wanted
@@ -188,8 +187,8 @@ class Pod(ReadObject):
     def volume_claims(self) -> Tuple[str, ...]:
         """The PersistentVolumeClaims that it shares with other pods or with its next replica."""
         volumes = self._spec.get("volumes") or ()
-        claims = (volume.get("persistentVolumeClaim") or {} for volume in volumes)
-        return tuple(claim["claimName"] for claim in claims if claim)
+        named = ((each.get("persistentVolumeClaim") or {}).get("claimName") for each in volumes)
+        return tuple(dict.fromkeys(str(name) for name in named if name))
 
     @property
     def config_hash(self) -> str:

@@ -25,6 +25,13 @@ class Selector:
             dict(manifest.get("matchLabels") or {}), tuple(manifest.get("matchExpressions") or ())
         )
 
+    @classmethod
+    def of_controller(cls, kind: str, spec: Mapping[str, Any]) -> Selector:
+        """What a controller of pods selects: a ReplicationController by labels alone."""
+        if kind == "ReplicationController":
+            return cls(spec.get("selector") or {})
+        return cls.of(spec.get("selector"))
+
     def selects(self, labels: Labels) -> bool:
         return all(labels.get(key) == value for key, value in self.labels.items()) and all(
             _holds(expression, labels) for expression in self.expressions

@@ -9,6 +9,7 @@ import zlib
 from typing import Any, Callable, ClassVar, Dict, Optional, Sequence, Tuple
 
 from playbooks.core.cluster.api_object import KINDS, ApiObject, ObjectKind, kind_of
+from playbooks.core.cluster.manifest import APPLIED
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant
@@ -29,9 +30,6 @@ _SERVERS = (
     *("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"),
     *("deletionGracePeriodSeconds", "managedFields", "selfLink"),
 )
-
-# Holds the whole manifest once more, as text.
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 # Kinds whose values are kept nowhere.
 _SECRET = "Secret"
@@ -88,7 +86,7 @@ def note(found: ApiObject) -> str:
     metadata = dict(found.manifest["metadata"])
     for key in _SERVERS:
         metadata.pop(key, None)
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != _APPLIED}
+    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != APPLIED}
     kept = {k: v for k, v in {**metadata, "annotations": annotations}.items() if v}
     manifest = {k: v for k, v in found.manifest.items() if k not in ("status", "metadata")}
     text = json.dumps({**manifest, "metadata": kept}, separators=(",", ":"), default=str)

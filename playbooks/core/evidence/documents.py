@@ -7,14 +7,12 @@ import re
 from typing import Any, Dict, List, Mapping
 
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.manifest import APPLIED
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.redaction.redaction import HIDDEN, Redaction
 
 # Lists of names and values, in which a value may be a password whatever its name.
 _VALUES = ("env", "httpHeaders")
-
-# Holds the whole manifest once more, as text.
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _BEGIN, _END = "-----BEGIN", re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
 
@@ -57,7 +55,7 @@ def _without_values(found: Any) -> Any:
 
 
 def _hidden(key: Any, value: Any) -> Any:
-    if key == _APPLIED:
+    if key == APPLIED:
         return HIDDEN
     if key in _VALUES and isinstance(value, list):
         return [_valueless(entry) for entry in value]

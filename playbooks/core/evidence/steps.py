@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Tuple
 
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.evidence.settings import READING
@@ -25,13 +25,6 @@ def reading(path: str) -> Tuple[str, ...]:
     """The command that writes a file, or a directory as a tar file, to standard output."""
     file, directory = READING
     return (*(directory if path.endswith("/") else file), path)
-
-
-def claims(pod: Pod) -> List[str]:
-    """The PersistentVolumeClaims of a pod."""
-    volumes = pod.manifest.get("spec", {}).get("volumes") or ()
-    found = ((each.get("persistentVolumeClaim") or {}).get("claimName") for each in volumes)
-    return list(dict.fromkeys(str(name) for name in found if name))
 
 
 def snapshot(pod: Pod, claim: str, at: Instant, number: int) -> Dict[str, Any]:

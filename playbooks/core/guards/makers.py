@@ -32,10 +32,7 @@ def made(pod: Pod, owner: Owner, found: Mapping[str, Any]) -> bool:
     """Whether the object of an owner's name has the uid that is named, and selects the pod."""
     if not owner.uid or found["metadata"].get("uid") != owner.uid:
         return False
-    selector = (found.get("spec") or {}).get("selector")
-    return bool(selector) and _selects(owner.kind, selector or {}, pod)
-
-
-def _selects(kind: str, selector: Mapping[str, Any], pod: Pod) -> bool:
-    older = kind == "ReplicationController"
-    return (Selector(selector) if older else Selector.of(selector)).selects(pod.labels)
+    spec = found.get("spec") or {}
+    if not spec.get("selector"):
+        return False
+    return Selector.of_controller(owner.kind, spec).selects(pod.labels)

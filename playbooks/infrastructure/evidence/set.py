@@ -131,7 +131,7 @@ class EvidenceSet:
     def add_snapshots(self, pod: Pod, alert: Alert) -> None:
         """Made, and not waited for."""
         made = []
-        listed = steps.claims(pod)
+        listed = pod.volume_claims
         for number, claim in enumerate(listed[: steps.MOST_CLAIMS], 1):
             manifest = steps.snapshot(pod, claim, alert.time, number)
             source = f"a snapshot of claim {claim}"
