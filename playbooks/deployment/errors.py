@@ -6,6 +6,7 @@
      +-- DeploymentError   1  what a deployment needs is not there
           +-- UsageError   2  what was typed cannot be deployed
           +-- RolloutFailed 1 what was deployed does not become ready
+          +-- TooLarge      1 it is more than what it goes into can hold
           +-- MissingRights 1 an administrator has to grant something first
           +-- Interrupted 130 somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
 """
@@ -35,6 +36,10 @@ class UsageError(DeploymentError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class TooLarge(DeploymentError):
+    """``Engine.problems`` has it of what is made without a tool, such as pip."""
 
 
 class MissingRights(DeploymentError):

@@ -14,13 +14,11 @@ import yaml
 
 from playbooks.deployment import __main__ as program
 from playbooks.deployment.command_line import parse
-from playbooks.deployment.engines import gcf, knative, kubernetes, openfaas, registry
-from playbooks.deployment.engines.aws_lambda import package as aws_package
+from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.packaging.archive import package_archive
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request.options import Options
 from playbooks.testing import FixedClock, InMemoryCluster, InMemoryLedger
@@ -38,14 +36,9 @@ EXISTING = Existing(
 )
 BOUND = replace(EXISTING, bound=Bound(allowed=True))
 
-# The sources do not change while specs run, and reading them takes longest.
+# The sources do not change while specs run, and packing them takes longest.
 function.archive = lru_cache(maxsize=None)(function.archive)
 kubernetes.worker_archive = lru_cache(maxsize=None)(kubernetes.worker_archive)
-packaged = lru_cache(maxsize=None)(package_archive)
-for engine in (aws_package, gcf, knative, openfaas):
-    engine.package_archive = lambda playbook, modules, runs=(): packaged(
-        playbook, tuple(modules), runs=tuple(runs)
-    )
 
 
 @dataclass

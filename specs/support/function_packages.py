@@ -14,7 +14,8 @@ from typing import Callable, Dict, List, Mapping, Tuple
 
 from playbooks.deployment.engines import gcf, openfaas
 from playbooks.deployment.engines.knative import PROGRAM
-from playbooks.deployment.packaging.archive import archive, files_of, package_archive
+from playbooks.deployment.packaging.archive import archive, package_files
+from specs.support.archives import files_of
 from specs.support.cloud_function import asked
 from specs.support.google_cloud import NAME
 from specs.support.lambda_function import CLUSTER, own_files
@@ -81,7 +82,7 @@ PACKAGES: Tuple[Package, ...] = (
     ),
     Package(
         "knative",
-        lambda: files_of(package_archive("delete", PROGRAM)),
+        lambda: package_files("delete", PROGRAM),
         "playbooks.engines.knative.service",
         ("h11",),
         environ={"PLAYBOOK": "delete"},

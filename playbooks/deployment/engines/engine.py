@@ -150,7 +150,8 @@ class Engine(ABC):
         return rights.with_account(request, invocation.namespace, self.name)
 
     def problems(self, request: Request, options: Options) -> List[str]:
-        """What this engine cannot do of a request, found without a cluster."""
+        """What this engine cannot do of a request, found without a cluster; ``too_large`` of
+        packaging.archive has what is more than its archive can hold."""
         return []
 
     @abstractmethod

@@ -14,7 +14,7 @@ from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import pushed, rights
-from playbooks.deployment.packaging.archive import files_of, import_of, package_archive
+from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -176,7 +176,7 @@ class CloudFunctions(Engine):
             modules.append("infrastructure/google/cluster")
             packages.append("google-auth")
         return {
-            **files_of(package_archive(playbook.name, modules, runs=playbook.runs(request.values))),
+            **package_files(playbook.name, modules, runs=playbook.runs(request.values)),
             "main.py": _main(request, options).encode(),
             "requirements.txt": requirements(packages).encode(),
             ".gcloudignore": b"",

@@ -28,7 +28,12 @@ from playbooks.deployment.manifests.worker_pod import (
     ZIP,
     resources,
 )
-from playbooks.deployment.packaging.archive import package_archive
+from playbooks.deployment.packaging.archive import (
+    LARGEST_WORKER_KIB,
+    package_files,
+    too_large,
+    zipped,
+)
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -103,6 +108,7 @@ class Knative(Engine):
             for name in request.names_given
             if _RESERVED.fullmatch(name)
         ]
+        found += [] if IMAGE.name in own else too_large(lambda: self._archive(request))
         return found + pushed.problems(request)
 
     def show(self, request: Request, invocation: Invocation) -> None:
@@ -184,13 +190,14 @@ class Knative(Engine):
         return documents(self.objects(request, invocation, fresh=bool(request.secrets)))
 
     def _files(self, request: Request, namespace: str) -> Manifest:
-        archive = package_archive(
-            request.playbook.name,
-            [f"engines/knative/{name}" for name in ("__init__", "__main__")],
-            runs=request.playbook.runs(request.values),
-        )
         needs = requirements([SERVER, *request.playbook.installs(request.values)])
+        archive = self._archive(request)
         return worker.config_map(request.function, namespace, archive, needs)
+
+    def _archive(self, request: Request) -> bytes:
+        name, runs = request.playbook.name, request.playbook.runs(request.values)
+        files = package_files(name, PROGRAM, runs=runs)
+        return zipped(files, f"the archive of {name}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
 ENGINE = Knative()

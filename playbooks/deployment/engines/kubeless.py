@@ -16,8 +16,9 @@ from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.manifests.environment import secrets
-from playbooks.deployment.manifests.function import function, triggers
+from playbooks.deployment.manifests.function import function, packed, triggers
 from playbooks.deployment.manifests.network_policy import network_policy
+from playbooks.deployment.packaging.archive import too_large
 from playbooks.deployment.packaging.dependencies import too_old
 from playbooks.deployment.request.names import runtime_minor
 from playbooks.deployment.request.options import Options
@@ -71,7 +72,8 @@ class Kubeless(ClusterEngine):
         ]
         minor = runtime_minor(request.runtime)
         older = too_old(request.playbook.installs(request.values), minor) if minor else []
-        return [*found, *(f"runtime {request.runtime}: {each}" for each in older)]
+        found += [f"runtime {request.runtime}: {each}" for each in older]
+        return found + too_large(lambda: packed(request))
 
     def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
         place = (request.function, invocation.namespace)

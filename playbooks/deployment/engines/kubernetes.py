@@ -28,7 +28,7 @@ from playbooks.deployment.manifests.network_policy import (
     worker_policy,
 )
 from playbooks.deployment.manifests.worker_pod import SHUTDOWN, pod
-from playbooks.deployment.packaging.archive import worker_archive
+from playbooks.deployment.packaging.archive import too_large, worker_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.options import Options
@@ -137,7 +137,7 @@ class Kubernetes(ClusterEngine):
             _patch(own.get(PATCH.name))
         except UsageError as error:
             found += error.problems
-        return found
+        return found if IMAGE.name in own else found + too_large(lambda: _archive(request))
 
     def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
         name, namespace = place = request.function, invocation.namespace
@@ -148,8 +148,7 @@ class Kubernetes(ClusterEngine):
         packages = {*PACKAGES, *(["nkeys"] if CREDENTIALS in request.names_given else [])}
         installed = {*packages, *request.playbook.installs(request.values)}
         installed |= set(worker_packages(request.values))
-        runs = request.playbook.runs(request.values)
-        archive = b"" if image else worker_archive(request.playbook.name, runs=runs)
+        archive = b"" if image else _archive(request)
         needs = "" if image else requirements(installed)
         contents = {
             "archive": archive.hex(),
@@ -312,6 +311,10 @@ def _patch(given: Union[str, Mapping[str, Any], None]) -> Mapping[str, Any]:
 def _read_patch(path: str) -> Mapping[str, Any]:
     """Read once, since it may be a pipe. Raises UsageError."""
     return pod_patch.read(path)
+
+
+def _archive(request: Request) -> bytes:
+    return worker_archive(request.playbook.name, runs=request.playbook.runs(request.values))
 
 
 def _is_worker(deployment: Manifest) -> bool:

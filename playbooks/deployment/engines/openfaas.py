@@ -16,7 +16,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.manifests.worker_pod import resources
-from playbooks.deployment.packaging.archive import files_of, import_of, package_archive
+from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
@@ -200,10 +200,8 @@ class OpenFaas(Engine):
             template=TEMPLATE, playbook=playbook.name, imported=import_of(playbook.name)
         )
         return {
-            **files_of(
-                package_archive(
-                    playbook.name, ["engines/openfaas"], runs=playbook.runs(request.values)
-                )
+            **package_files(
+                playbook.name, ["engines/openfaas"], runs=playbook.runs(request.values)
             ),
             "handler.py": main.encode(),
             "requirements.txt": requirements(playbook.installs(request.values)).encode(),

@@ -54,8 +54,13 @@ def function(request: Request, namespace: str, *, code: bool = True) -> Manifest
     }
 
 
+def packed(request: Request) -> bytes:
+    """Its code. Raises TooLarge."""
+    return archive(request.playbook.name, runs=request.playbook.runs(request.values))
+
+
 def _content(request: Request) -> Dict[str, Any]:
-    code = archive(request.playbook.name, runs=request.playbook.runs(request.values))
+    code = packed(request)
     return {
         "checksum": f"sha256:{hashlib.sha256(code).hexdigest()}",
         "deps": requirements(request.playbook.installs(request.values)),

@@ -7,11 +7,11 @@ import io
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.catalogue import PACKAGE, directories, source
 from playbooks.core.external.source import Source, path_of
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, TooLarge
 
 # A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.
 LARGEST_KIB = 700
@@ -67,30 +67,19 @@ def program_archive(module: str, package: Path = PACKAGE) -> bytes:
     return zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
-def package_archive(
-    playbook: str,
-    modules: Sequence[str],
-    *,
-    runs: Sequence[str] = (),
-    largest: int = LARGEST_KIB,
-    package: Path = PACKAGE,
-) -> bytes:
-    """The same for an engine of its own: the package with the playbook, these ``modules`` of the
-    engine (``engines/invoked``) and what all of them import. ``largest`` in KiB."""
-    files = _Modules.of(playbook, package).packaged([playbook, *runs, *modules])
-    return zipped(files, f"the archive of {playbook}", "this engine", largest)
+def package_files(
+    playbook: str, modules: Sequence[str], *, runs: Sequence[str] = (), package: Path = PACKAGE
+) -> Dict[str, bytes]:
+    """For an engine of its own, by path: the package with the playbook, these ``modules`` of the
+    engine (``engines/invoked``) and what all of them import. The engine adds what else it needs;
+    ``zipped`` makes an archive of it all, where its tool takes no directory."""
+    return _Modules.of(playbook, package).packaged([playbook, *runs, *modules])
 
 
 def import_of(playbook: str) -> str:
     """The statement by which a module beside the package imports the playbook."""
     found = source(playbook)
     return _import(found) if found else f"from {PACKAGE.name}.{playbook} import playbook"
-
-
-def files_of(content: bytes) -> Dict[str, bytes]:
-    """What is in an archive, by path: for tools that take a directory."""
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        return {name: opened.read(name) for name in opened.namelist()}
 
 
 class _Modules:
@@ -178,8 +167,8 @@ class _Modules:
 
 
 def zipped(files: Mapping[str, bytes], what: str, where: str, largest: int) -> bytes:
-    """The same bytes for the same files. Raises DeploymentError where they are more than
-    ``largest`` KiB, with ``what`` they are and ``where`` they go."""
+    """The same bytes for the same files. Raises TooLarge where they are more than ``largest`` KiB,
+    with ``what`` they are and ``where`` they go."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):
@@ -189,8 +178,18 @@ def zipped(files: Mapping[str, bytes], what: str, where: str, largest: int) -> b
             archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
     size = buffer.tell() / 1024
     if size > largest:
-        raise DeploymentError(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
+        raise TooLarge(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
     return buffer.getvalue()
+
+
+def too_large(make: Callable[[], object]) -> List[str]:
+    """For ``Engine.problems``: what is wrong where ``make``, which calls ``zipped``, has more than
+    there is room for. So a limit is found before anything is touched."""
+    try:
+        make()
+    except TooLarge as error:
+        return [str(error)]
+    return []
 
 
 def _entrypoint(source: Source, more: str = "") -> bytes:

@@ -22,7 +22,7 @@ from playbooks.core.containment.expiry import expiry
 from playbooks.core.errors import ClusterUnavailable, EvidenceUnavailable, InvalidSetting
 from playbooks.core.instant import after
 from playbooks.core.outcome import Status
-from playbooks.deployment.packaging.archive import archive, files_of, worker_archive
+from playbooks.deployment.packaging.archive import archive, worker_archive
 from playbooks.testing import (
     NOW,
     OTHER_UID,
@@ -35,6 +35,7 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
+from specs.support.archives import files_of
 from specs.support.conditions import CEL, not_run_unless
 
 CHAIN = catalogue.load("chain")

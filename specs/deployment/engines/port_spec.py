@@ -19,9 +19,10 @@ from playbooks.commands import __main__ as falco_playbook
 from playbooks.commands.targets import pushed
 from playbooks.deployment import command_line, engines
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
-from playbooks.deployment.engines import registry
+from playbooks.deployment.engines import knative, kubernetes, registry
 from playbooks.deployment.engines.engine import Engine, Invocation
-from playbooks.deployment.manifests import rights
+from playbooks.deployment.errors import TooLarge
+from playbooks.deployment.manifests import function, rights
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
 
@@ -111,6 +112,21 @@ with description("The port of an engine") as self:
             module = f"aws_{name}.engine" if iskeyword(name) else name
             expect(engine.__module__).to(equal(f"playbooks.deployment.engines.{module}"))
             expect(engine.summary).not_to(be_empty)
+
+    with it("finds what is too large with everything else that is wrong, and touches nothing"):
+        for name, module, packs in (
+            ("kubeless", function, "archive"),
+            ("kubernetes", kubernetes, "worker_archive"),
+            ("knative", knative, "zipped"),
+        ):
+            cluster = FakeObjects()
+            typed = ("-E", name, "-p", "delete", "-t", "falco.>", "-e", "NAMESPACES=not_one")
+            with patch.object(module, packs, side_effect=TooLarge("it has 2000 KiB")):
+                done = run(*typed, cluster=cluster)
+
+            expect(done.code).to(equal(2))
+            expect(done.err).to(contain("error: NAMESPACES: 'not_one'", "error: it has 2000 KiB"))
+            expect(cluster.changes).to(be_empty)
 
     with it("is named in the help wherever an engine is an option, in the order of the names"):
         taking = [command_line.deploy, *falco_playbook.program.commands.values()]

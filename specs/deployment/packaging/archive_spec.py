@@ -7,15 +7,16 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 
-from expects import be_below, be_empty, contain, equal, expect, raise_error
+from expects import be_below, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core import catalogue
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, TooLarge
 from playbooks.deployment.packaging.archive import (
     archive,
     import_of,
-    package_archive,
+    package_files,
+    too_large,
     worker_archive,
 )
 from specs.support.own_playbooks import a_directory, declared, install
@@ -47,9 +48,9 @@ with description("The archive of a worker") as self:
         expect(files).to(contain("playbooks/isolate.py", f"{worker}/nats/jetstream.py"))
 
 
-with description("The archive for an engine of its own") as self:
+with description("The files for an engine of its own") as self:
     with it("has the playbook, the modules that the engine names, and what they import"):
-        files = the_files(package_archive("delete", ["engines/recorders"]))
+        files = [*package_files("delete", ["engines/recorders"])]
 
         for path in ("delete", "engines/recorders", "engines/outcome_log", "reactions/delete_pod"):
             expect(files).to(contain(f"playbooks/{path}.py"))
@@ -132,10 +133,12 @@ with description("The archive of a playbook") as self:
 
             expect(lambda: archive("big", self.package)).to(
                 raise_error(
-                    DeploymentError,
+                    TooLarge,
                     contain("the archive of big has", "KiB, and a Function can hold 700"),
                 )
             )
+            expect(too_large(lambda: archive("big", self.package))).to(have_len(1))
+            expect(too_large(lambda: archive("delete"))).to(be_empty)
 
         with it("follows every way to import a module"):
             for name in ("one", "two", "three", "unused"):

@@ -18,7 +18,7 @@ from playbooks.core.cluster.permissions import OWN
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.knative import PROGRAM
-from playbooks.deployment.packaging.archive import files_of, package_archive
+from playbooks.deployment.packaging.archive import package_files
 from playbooks.deployment.request import request
 from playbooks.deployment.request.settings import is_missing
 from specs.engines.worker.rig import eventually, free_port
@@ -73,7 +73,7 @@ def knative(environ):
     """The program of a container, out of the package that is mounted in it."""
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
-        for name, content in files_of(package_archive("delete", PROGRAM)).items():
+        for name, content in package_files("delete", PROGRAM).items():
             path = Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Dict
 
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import TooLarge
 from playbooks.deployment.manifests import pushed
 from playbooks.deployment.packaging import wheels
-from playbooks.deployment.packaging.archive import files_of, import_of, package_archive, zipped
+from playbooks.deployment.packaging.archive import import_of, package_files, zipped
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -32,14 +32,14 @@ handler = aws_lambda.handler({answered}, environ)
 
 
 def package(request: Request) -> bytes:
-    """The same bytes for the same request. Raises DeploymentError where Lambda would not take it,
-    or pip fails."""
+    """The same bytes for the same request. Raises TooLarge where Lambda would not take it, and
+    DeploymentError where pip fails."""
     installed = wheels.installed(written(request)["requirements.txt"], PYTHON, MACHINE)
     files = {**installed, **own_files(request)}
     unpacked = sum(map(len, files.values()))
     if unpacked > LARGEST_UNPACKED:
         size, most = unpacked // 2**20, LARGEST_UNPACKED // 2**20
-        raise DeploymentError(f"the function has {size} MiB, and Lambda can hold {most}")
+        raise TooLarge(f"the function has {size} MiB, and Lambda can hold {most}")
     return zipped(files, "the zip file of the function", "Lambda", LARGEST_KIB)
 
 
@@ -51,7 +51,7 @@ def own_files(request: Request) -> Dict[str, bytes]:
     if request.references:
         modules.append("infrastructure/amazon/secrets_manager")
     runs = request.playbook.runs(request.values)
-    found = files_of(package_archive(request.playbook.name, modules, runs=runs))
+    found = package_files(request.playbook.name, modules, runs=runs)
     return {**found, "main.py": written(request)["main.py"].encode()}
 
 
