@@ -12,19 +12,16 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence, Type
+from typing import Iterable, Iterator, Sequence, Tuple, Type
 
 from playbooks.core import guards
 from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
-from playbooks.deployment.engines import openfaas
+from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import catalogue
-from playbooks.engines.knative.settings import TOKEN as EVENT_TOKEN
 from playbooks.engines.pushed import TOPICS
 from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
-from playbooks.infrastructure.amazon.settings import EKS
-from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
 # Columns of what ``-l`` prints.
 WIDTH = 100
@@ -68,14 +65,24 @@ def all_settings() -> str:
         *((f"`{name}`", catalogue.load(name).reaction.SETTINGS) for name in names),
         ("The worker", FOR_USERS),
         ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
-        ("Google Cloud Functions", (KUBECONFIG_SECRET,)),
-        ("AWS Lambda", EKS),
-        ("Knative", (EVENT_TOKEN,)),
-        ("OpenFaaS", openfaas.ENGINE.settings),
+        *_of_engines(),
     ]
     return "\n".join(
         f"## {heading}\n\n{settings_table(settings)}" for heading, settings in sections
     )
+
+
+def _of_engines() -> Iterator[Tuple[str, Sequence[Setting]]]:
+    """What each engine takes beside those of the worker, which the engine kubernetes is."""
+    of_worker = [_described(setting) for setting in FOR_USERS]
+    for engine in registry.known().values():
+        own = [setting for setting in engine.settings if _described(setting) not in of_worker]
+        if own and engine is not kubernetes.ENGINE:
+            yield f"`-E {engine.name}`: {engine.summary}", own
+
+
+def _described(setting: Setting) -> Tuple[object, ...]:
+    return setting.name, setting.default, setting.help
 
 
 def guards_table() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
@@ -20,7 +19,7 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_done
 from playbooks.engines.gcf import TIMEOUT
-from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET, secret_name
+from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
 # The runtime of both generations. Source: https://cloud.google.com/functions/docs/runtime-support
 RUNTIME = "python312"
@@ -68,10 +67,6 @@ FIRST = Option(
 )
 
 
-def _secret_or_none(value: str) -> str:
-    return value and secret_name(value)
-
-
 _MAIN = '''\
 """What Cloud Functions serves: the playbook {playbook}."""
 
@@ -86,7 +81,7 @@ import functions_framework
 class CloudFunctions(Engine):
     name = "gcf"
     summary = "Google Cloud Functions, by gcloud"
-    settings = (replace(KUBECONFIG_SECRET, kind=_secret_or_none, default=""),)
+    settings = (pushed.needed_to_act(KUBECONFIG_SECRET),)
     options = (REGION, PROJECT, ACCOUNT, PUBSUB, FIRST)
     identity = (ACCOUNT,)
     places = (REGION, PROJECT, FIRST)

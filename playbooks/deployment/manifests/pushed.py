@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Callable, Dict, List, Optional
 
+from playbooks.core.settings import Kind, Setting
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
@@ -20,6 +22,14 @@ def problems(request: Request) -> List[str]:
         for topic in request.topics
         if "," in topic
     ]
+
+
+def needed_to_act(setting: Setting) -> Setting:
+    """The same, for an engine's ``settings``: a playbook that acts on no cluster needs none. The
+    engine's ``problems`` say where it is missing."""
+    kind: Kind = setting.kind
+    said = f"{setting.help}; required where the playbook acts on the cluster"
+    return replace(setting, kind=lambda value: value and kind(value), default="", help=said)
 
 
 def namespace_of(options: Options) -> str:

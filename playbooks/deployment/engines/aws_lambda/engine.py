@@ -6,13 +6,11 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.settings import Kind, Setting
 from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.aws_lambda import commands, options
 from playbooks.deployment.engines.aws_lambda.options import QUEUE, REGION, TOPIC, is_queue
@@ -47,16 +45,10 @@ _RESERVED = re.compile(
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+", re.ASCII)
 
 
-def _or_none(setting: Setting) -> Setting:
-    """The same, where a playbook that acts on no cluster needs none."""
-    kind: Kind = setting.kind
-    return replace(setting, kind=lambda value: value and kind(value), default="")
-
-
 class Lambda(Engine):
     name = "lambda"
     summary = "AWS Lambda, by aws"
-    settings = tuple(_or_none(setting) for setting in eks.EKS)
+    settings = (pushed.needed_to_act(eks.EKS_CLUSTER), eks.EKS_ENDPOINT, eks.EKS_CA)
     options = options.ALL
     places = (REGION,)
 
