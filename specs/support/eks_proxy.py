@@ -7,6 +7,8 @@ import base64
 import json
 from typing import List, Mapping, Sequence, Tuple
 
+import urllib3
+
 from playbooks.infrastructure.kubernetes.connect import as_kubectl
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.eks_verifier import NotVerified, Verifier
@@ -44,7 +46,7 @@ class EksProxy:
         return self._forwarded(asked, role, groups)
 
     def _forwarded(self, asked: Asked, role: str, groups: Sequence[str]) -> Answer:
-        headers = self._cluster.headers()
+        headers = urllib3.HTTPHeaderDict(self._cluster.headers())
         headers["Impersonate-User"] = role
         for group in groups:
             headers.add("Impersonate-Group", group)

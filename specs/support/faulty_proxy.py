@@ -102,7 +102,7 @@ class FaultyProxy:
             method,
             self._upstream.server + path,
             body=body or None,
-            headers={**headers, **self._upstream.headers()},
+            headers={**headers, **dict(self._upstream.headers())},
             timeout=10,
             retries=False,
         )

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from http.client import HTTPException
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
@@ -40,6 +41,11 @@ TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
 AGENT = "falco-playbooks"
 
 MERGE_PATCH = "application/merge-patch+json"
+
+# The least that an answer can be, where nothing of it is looked at: a pod's spec and status cost
+# the API server as much as they cost who reads them. One that cannot do it answers with all of it.
+# Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
 
 class KubernetesApi:
@@ -90,7 +96,9 @@ class KubernetesApi:
     def tell(self, method: str, *path: str, body: Mapping[str, Any]) -> None:
         """A call of which nothing but the success matters: what it is answered with is not read."""
         with typed(method, path):
-            response = self._request(method, path, self._timeout, body=body)
+            response = self._request(
+                method, path, self._timeout, body=body, headers={"Accept": METADATA}
+            )
             good = 200 <= response.status <= 299 and is_json_object(response.data)
             document = None if good else json_object(response.data)
         if not good:
@@ -184,31 +192,28 @@ class KubernetesApi:
     ) -> Any:
         connection = self.connection()
         LIMITS.wait()
-        url = connection.server + "/" + "/".join(quote(p, safe="") for p in path)
-        asked = connection.headers()
+        url = connection.server + "/" + "/".join(map(_quoted, path))
+        url = f"{url}?{urlencode(query)}" if query else url
         given = {
+            "User-Agent": AGENT,
             "Accept": "application/json",
             "Content-Type": "application/json",
             **(headers or {}),
         }
-        asked.update({"User-Agent": AGENT, **given})
-        url = f"{url}?{urlencode(query)}" if query else url
+        asked = [each for each in connection.headers() if each[0] not in given]
+        asked += given.items()
         text = json.dumps(body) if body is not None else None
         response: Any
         if preload_content and connection.wire is not None:
             response = connection.wire.request(
-                method,
-                url,
-                headers=asked.iteritems(),
-                body=text,
-                timeout=timeout,
+                method, url, headers=asked, body=text, timeout=timeout
             )
         else:
             response = connection.pool.request(
                 method,
                 url,
                 body=text,
-                headers=asked,
+                headers=urllib3.HTTPHeaderDict(asked),
                 timeout=timeout,
                 retries=False,
                 redirect=False,
@@ -299,6 +304,11 @@ def json_object(text: bytes) -> Optional[Dict[str, Any]]:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+@lru_cache(maxsize=1024)
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
 
 
 def _shown(path: Tuple[str, ...]) -> str:

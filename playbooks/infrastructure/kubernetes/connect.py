@@ -17,11 +17,10 @@ import time
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import urllib3
-from urllib3._collections import HTTPHeaderDict  # 1.26, which s3fs needs, exports it nowhere
 
 from playbooks.core import tls
 from playbooks.core.errors import NoCluster
@@ -110,15 +109,10 @@ class Connection:
     def is_over(self) -> bool:
         return self._until is not None and self._until.nanoseconds <= time.time_ns()
 
-    def headers(self) -> HTTPHeaderDict:
+    def headers(self) -> List[Tuple[str, str]]:
         """Some names occur more than once, such as that of the groups to ask as."""
-        found = HTTPHeaderDict()
-        for name, value in self._headers:
-            found.add(name, value)
         authorization = self._authorization()
-        if authorization:
-            found["Authorization"] = authorization
-        return found
+        return [*self._headers, *([("Authorization", authorization)] if authorization else [])]
 
 
 @dataclass(frozen=True)

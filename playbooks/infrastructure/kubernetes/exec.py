@@ -129,7 +129,7 @@ def _channel(opened: socket.socket, connection: Connection, path: Sequence[str],
 
     shown = "/" + "/".join(path)
     url = connection.server + "/" + "/".join(quote(part, safe="") for part in path)
-    headers = [("User-Agent", AGENT), *connection.headers().items()]
+    headers = [("User-Agent", AGENT), *connection.headers()]
     try:
         channel = websocket.create_connection(
             f"ws{url[4:]}?{query}",

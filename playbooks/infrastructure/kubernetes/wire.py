@@ -14,6 +14,7 @@ import ssl
 import threading
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from http.client import HTTPException
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
@@ -77,15 +78,17 @@ class Wire:
         lines += [f"{name}: {value}" for name, value in headers]
         if content or method not in ("GET", "HEAD"):
             lines.append(f"Content-Length: {len(content)}")
-        if any("\r" in line or "\n" in line for line in lines):
+        head = "\r\n".join(lines)
+        if head.count("\r") >= len(lines) or head.count("\n") >= len(lines):
             raise ValueError("a header has a line break in it")
-        asked = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content
-        timeout = timeout.clone()
-        timeout.start_connect()
-        connection = self._kept() or self._connected(_seconds(timeout.connect_timeout))
+        asked = head.encode("latin-1") + b"\r\n\r\n" + content
+        connecting, reading = _seconds_of(timeout)
+        connection = self._kept() or self._connected(connecting)
         answer = _Parsed()
         try:
-            connection.settimeout(_seconds(timeout.read_timeout))
+            if connection.gettimeout() != reading:
+                # Each is a call of the system.
+                connection.settimeout(reading)
             connection.sendall(asked)
             answer.read(connection)
         except BaseException:
@@ -151,7 +154,7 @@ class _Parsed:
                 raise HTTPException(f"no answer of HTTP: {error}") from error
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self.headers[_name(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
@@ -172,9 +175,22 @@ class _Parsed:
         return bool({"content-length", "transfer-encoding"} & set(self.headers))
 
 
+@lru_cache(maxsize=16)
+def _seconds_of(timeout: urllib3.Timeout) -> Tuple[Optional[float], Optional[float]]:
+    """To connect, and between two parts of an answer."""
+    begun = timeout.clone()
+    begun.start_connect()
+    return _seconds(begun.connect_timeout), _seconds(begun.read_timeout)
+
+
 def _seconds(given: Any) -> Optional[float]:
     """None, and what urllib3 has for "not said", is no limit."""
     return float(given) if isinstance(given, (int, float)) and not isinstance(given, Enum) else None
+
+
+@lru_cache(maxsize=64)
+def _name(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 def _is_readable(connection: socket.socket) -> bool:
