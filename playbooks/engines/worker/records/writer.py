@@ -24,7 +24,7 @@ PATIENCE = 60.0
 
 # Seconds for which a record waits until no alert is being answered, and between two looks: it takes
 # of the same processor, and of the same API server.
-YIELDS, LOOK = 2.0, 0.01
+YIELDS, LOOK = 30.0, 0.05
 
 # Outcomes that may wait for one recorder.
 MOST = 10_000
