@@ -19,6 +19,7 @@ _FIELDS = (
     *("ka.target.resource", "ka.target.namespace", "ka.target.name", "ka.response.code"),
 )
 
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?")
 _CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
 
 
@@ -168,6 +169,4 @@ def _node(hostname: str) -> str:
 def _name(value: Any) -> str:
     """A Kubernetes name, or empty: names are 253 characters at most and never hold a slash."""
     usable = isinstance(value, str) and value != "<NA>" and len(value) <= 253
-    return (
-        value if usable and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?", value) else ""
-    )
+    return value if usable and _NAME.fullmatch(value) else ""

@@ -263,6 +263,9 @@ class Responder:
     ) -> None:
         self._reaction = reaction
         self._guards = guards
+        self._of_alert = _saying(guards, "of_alert")
+        self._of_action = _saying(guards, "of_action")
+        self._seeing = _saying(guards, "seen")
         self._clock = clock
         self._dry_run = dry_run
         self.redaction = redaction or Redaction()
@@ -284,7 +287,7 @@ class Responder:
     def refusal(self, alert: Alert, received: Optional[Instant] = None) -> Optional[Outcome]:
         """What the guards say of the alert alone, which makes no call; None where it passes."""
         case = Case(alert, self._clock.now(), dry_run=self._dry_run, received=received)
-        for guard in self._guards:
+        for guard in self._of_alert:
             answer = guard.of_alert(case)
             if answer.reason:
                 return answer.outcome()
@@ -292,7 +295,7 @@ class Responder:
 
     def seen(self, alert: Alert) -> Hashable:
         """What of the alert, beside its target, the guards look at once that is proven."""
-        return tuple(filter(None, (guard.seen(alert) for guard in self._guards)))
+        return tuple(filter(None, (guard.seen(alert) for guard in self._seeing)))
 
     def answer(
         self,
@@ -321,7 +324,10 @@ class Responder:
                 falco_target=outcome.target,
             )
             trace_id = span.trace_id or (trace.trace_id if trace else "")
-        outcome = replace(outcome, trace_id=trace_id)
+        if trace_id:
+            outcome = replace(outcome, trace_id=trace_id)
+        if not outcome.follow_ups:
+            return outcome
         looks = (replace(f, look=partial(self._looked, f, outcome)) for f in outcome.follow_ups)
         return replace(outcome, follow_ups=tuple(looks))
 
@@ -411,8 +417,8 @@ class Responder:
 
     def _refused(self, case: Case, why: List[str]) -> Optional[Outcome]:
         """What the guards say of the alert alone; None where it passes."""
-        for guard in self._guards:
-            answer = _noted(_asked(guard, partial(guard.of_alert, case)), why)
+        for guard in self._of_alert:
+            answer = _noted(_asked(guard, guard.of_alert, case), why)
             if answer.reason:
                 return answer.outcome()
         return None
@@ -471,8 +477,8 @@ class Responder:
         they remark."""
         facts: Dict[str, Any] = {}
         remarks: List[str] = []
-        for guard in self._guards:
-            answer = _noted(_asked(guard, partial(guard.of_action, case, planned)), why)
+        for guard in self._of_action:
+            answer = _noted(_asked(guard, guard.of_action, case, planned), why)
             if answer.reason:
                 return guard, answer
             facts.update(answer.facts)
@@ -480,9 +486,15 @@ class Responder:
         return None, Answer(facts=facts, remark="; ".join(remarks))
 
 
-def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:
+def _saying(guards: Sequence[Guard], question: str) -> Tuple[Guard, ...]:
+    """Those that have a word in it: most have one in one question only."""
+    nothing = getattr(Guard, question)
+    return tuple(g for g in guards if getattr(type(g), question, None) is not nothing)
+
+
+def _asked(guard: Guard, ask: Callable[..., Answer], *about: Any) -> Answer:
     try:
-        return ask()
+        return ask(*about)
     except RetryableError:
         raise
     except Exception as error:
@@ -490,6 +502,8 @@ def _asked(guard: Guard, ask: Callable[[], Answer]) -> Answer:
 
 
 def _remarked(outcome: Outcome, answer: Answer) -> Outcome:
+    if not (answer.remark or answer.facts):
+        return outcome
     said = f"{outcome.message}; {answer.remark}" if answer.remark else outcome.message
     return replace(outcome, message=said, details={**outcome.details, **answer.facts})
 

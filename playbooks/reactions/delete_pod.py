@@ -154,17 +154,17 @@ class DeletePod(Reaction):
         )
 
     def _carry_out(self, proven: Proven, alert: Alert, remarks: str) -> Outcome:
-        words, facts = self._keep(proven.pod, alert)
+        if self._evidence is None:
+            return self._delete(proven, remarks)
+        words, facts = self._keep(self._evidence, proven.pod, alert)
         outcome = self._delete(proven, remarks)
         details = {**outcome.details, **facts}
         return replace(outcome, message=outcome.message + words, details=details)
 
-    def _keep(self, pod: Pod, alert: Alert) -> Tuple[str, Mapping[str, Any]]:
+    def _keep(self, evidence: Evidence, pod: Pod, alert: Alert) -> Tuple[str, Mapping[str, Any]]:
         """Words and facts about the evidence. Raises EvidenceUnavailable where it is required."""
-        if self._evidence is None:
-            return "", {}
         try:
-            kept = self._evidence.keep(pod, alert)
+            kept = evidence.keep(pod, alert)
         except EvidenceUnavailable as error:
             if self._evidence_required:
                 raise

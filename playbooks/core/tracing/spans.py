@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
-from typing import ContextManager, Iterator, Optional
+from contextlib import nullcontext
+from typing import ContextManager, Optional
 
 from playbooks.core.tracing.traceparent import TraceParent
 
@@ -44,9 +44,10 @@ class NoSpan(Span):
 
 
 class NoSpans(Spans):
-    @contextmanager
-    def span(self, name: str, parent: Optional[TraceParent] = None) -> Iterator[Span]:  # noqa: ARG002
-        yield NoSpan()
+    _NOTHING: ContextManager[Span] = nullcontext(NoSpan())
+
+    def span(self, name: str, parent: Optional[TraceParent] = None) -> ContextManager[Span]:  # noqa: ARG002
+        return self._NOTHING
 
     def end(self, seconds: float) -> None:
         pass

@@ -82,7 +82,7 @@ with description("The wire to the API server") as self:
             expect(head[1]).to(equal(f"Host: 127.0.0.1:{self.server.port}"))
             expect(head).to(contain("X-A: 1", "X-A: 2", "Accept: application/json"))
             expect(said[1]).to(contain("Content-Length: 8\r\n", '\r\n\r\n{"a": 1}'))
-            # Of what nobody looks at the metadata is asked for, where the server can leave the rest.
+            # Of what nobody looks at, the metadata is asked for, if the server can leave the rest.
             whole, least = (said[n].partition("Accept: ")[2].split("\r\n")[0] for n in (1, 2))
             expect(whole).to(equal("application/json"))
             partly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
