@@ -123,6 +123,18 @@ class KubernetesApi:
             raise error_of(response.status, document, response.headers, f"{method} {_shown(path)}")
         return document
 
+    def may(self, verb: str, resource: str, group: str, namespace: str) -> bool:
+        """Whether this account may do that, which every account may ask. ``namespace`` empty: in
+        the whole cluster.
+
+        Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/
+        """
+        asked = {"verb": verb, "resource": resource, "group": group, "namespace": namespace}
+        api, review = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
+        body = {"apiVersion": api, "kind": review, "spec": {"resourceAttributes": asked}}
+        answer = self.post("apis", *api.split("/"), "selfsubjectaccessreviews", body=body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
     def status(self, *path: str) -> int:
         """The HTTP status of a GET, whatever the answer says: health endpoints say plain words."""
         with typed("GET", path):

@@ -18,11 +18,11 @@ from typing import (
     Sequence,
     Tuple,
     TypeVar,
-    Union,
 )
 
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.container_log import MOST_LINES, Log
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
     FUNCTION,
@@ -264,7 +264,10 @@ class KubernetesCluster(Cluster):
         return self._recent.get(
             ("may store", kind, namespace),
             RECENT,
-            lambda: all(self._may(verb, kind, namespace) for verb in ("create", "update")),
+            lambda: all(
+                self._api.may(verb, kind.resource, kind.group, namespace)
+                for verb in ("create", "update")
+            ),
         )
 
     def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
@@ -359,19 +362,6 @@ class KubernetesCluster(Cluster):
             if kind.api in resources and kind.resource in (resources[kind.api] or (kind.resource,))
         )
 
-    def _may(self, verb: str, kind: PolicyKind, namespace: str) -> bool:
-        """Every account may ask that of itself."""
-        asked = {
-            "namespace": namespace,
-            "verb": verb,
-            "group": kind.group,
-            "resource": kind.resource,
-        }
-        api, review = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
-        body = {"apiVersion": api, "kind": review, "spec": {"resourceAttributes": asked}}
-        answer = self._api.post("apis", *api.split("/"), "selfsubjectaccessreviews", body=body)
-        return bool((answer.get("status") or {}).get("allowed"))
-
     def _has_endpoints(self) -> bool:
         served = self._api.get("apis").get("groups") or ()
         if not any(group["name"] == CILIUM.group for group in served):
@@ -446,7 +436,7 @@ def _pod_path(pod: Pod) -> Tuple[str, ...]:
     return (*_CORE, "namespaces", pod.namespace, "pods", pod.name)
 
 
-def _as_read(target: Union[Pod, Scalable]) -> Dict[str, str]:
+def _as_read(target: ReadObject) -> Dict[str, str]:
     """Preconditions: the same object, and nobody wrote it since."""
     return {"uid": target.uid, "resourceVersion": target.resource_version}
 

@@ -11,8 +11,6 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 
 _GROUP = ("apis", "kubeless.io", "v1beta1")
 
-_REVIEWS = ("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-
 # Seconds for the question whether the API server is there.
 _SHORT = urllib3.Timeout(connect=2.0, read=3.0)
 
@@ -54,19 +52,8 @@ class KubelessObjects:
             yield {"type": "ERROR", "object": {"code": 410, "message": str(error)}}
 
     def may(self, verb: str, resource: str, group: str, namespace: str) -> bool:
-        """Whether this account may do that; what every account may ask. ``namespace`` empty: in
-        the whole cluster.
-
-        Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/
-        """
-        asked = {"verb": verb, "resource": resource, "group": group, "namespace": namespace}
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
-        }
-        answer = self._api.post(*_REVIEWS, body=body)
-        return bool((answer.get("status") or {}).get("allowed"))
+        """As ``KubernetesApi.may``."""
+        return self._api.may(verb, resource, group, namespace)
 
     def missing(self) -> str:
         """Empty where the API server says that it is ready, or has never told us. One that is
