@@ -7,7 +7,7 @@ from typing import Any, Mapping, Optional
 from urllib.parse import urlsplit
 
 from playbooks.core.alert import Alert
-from playbooks.core.errors import PlaybookError, SlackRejected, SlackUnavailable, Throttled
+from playbooks.core.errors import SlackRejected, SlackUnavailable
 from playbooks.core.notifications.slack import MessageOptions, message
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Ledger, Slack
@@ -33,24 +33,20 @@ class SlackWebhook(Slack):
         self._is_slacks = any(f".{host}".endswith(f".{each}") for each in HOSTS)
 
     def post(self, message: Mapping[str, Any]) -> None:
-        failure = self._failure(json.dumps(message).encode())
+        failure = posting.failure(
+            self._url,
+            json.dumps(message).encode(),
+            {"Content-Type": "application/json"},
+            who="Slack",
+            unavailable=SlackUnavailable,
+            rejected=SlackRejected,
+            took=self._took,
+        )
         if failure is not None:
             raise failure
 
-    def _failure(self, content: bytes) -> Optional[PlaybookError]:
-        answer = posting.post(self._url, content, {"Content-Type": "application/json"})
-        if isinstance(answer, str):
-            return SlackUnavailable(f"Slack did not answer: {answer}")
-        words = posting.words(answer, self._url)
-        said = f"Slack answered {answer.status_code}: {words or 'nothing'}"
-        if answer.status_code == 429:
-            return Throttled(said, retry_after=posting.retry_after(answer))
-        if answer.status_code >= 500:
-            return SlackUnavailable(said)
-        took = answer.status_code == 200 and words == "ok"
-        if not self._is_slacks:
-            took = 200 <= answer.status_code < 300
-        return None if took else SlackRejected(said)
+    def _took(self, status: int, words: str) -> bool:
+        return status == 200 and words == "ok" if self._is_slacks else 200 <= status < 300
 
 
 class SlackRecorder(MessageRecorder):

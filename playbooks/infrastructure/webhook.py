@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Tuple
 
 from playbooks.core.alert import Alert
-from playbooks.core.errors import PlaybookError, Throttled, WebhookRejected, WebhookUnavailable
+from playbooks.core.errors import WebhookRejected, WebhookUnavailable
 from playbooks.core.notifications import cloud_event, signature
 from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Outcome
@@ -23,25 +23,17 @@ class SignedWebhook(Webhook):
 
     def send(self, event: Mapping[str, Any]) -> None:
         body = cloud_event.body(event)
-        failure = self._failure(event["id"], body)
+        signed = signature.headers(self._keys, event["id"], self._clock.now(), body)
+        failure = posting.failure(
+            self._url,
+            body,
+            {"Content-Type": cloud_event.CONTENT_TYPE, **signed},
+            who="the webhook",
+            unavailable=WebhookUnavailable,
+            rejected=WebhookRejected,
+        )
         if failure is not None:
             raise failure
-
-    def _failure(self, message_id: str, body: bytes) -> Optional[PlaybookError]:
-        signed = signature.headers(self._keys, message_id, self._clock.now(), body)
-        headers = {"Content-Type": cloud_event.CONTENT_TYPE, **signed}
-        answer = posting.post(self._url, body, headers)
-        if isinstance(answer, str):
-            return WebhookUnavailable(f"the webhook did not answer: {answer}")
-        words = posting.words(answer, self._url)
-        said = f"the webhook answered {answer.status_code}: {words or 'nothing'}"
-        if 200 <= answer.status_code < 300:
-            return None
-        if answer.status_code == 429:
-            return Throttled(said, retry_after=posting.retry_after(answer))
-        if answer.status_code >= 500:
-            return WebhookUnavailable(said)
-        return WebhookRejected(said)
 
 
 class WebhookRecorder(Recorder):
