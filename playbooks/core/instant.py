@@ -51,6 +51,11 @@ class Instant:
         """How many seconds after ``earlier`` this is; negative when before it."""
         return (self.nanoseconds - earlier.nanoseconds) / NANOSECONDS
 
+    @property
+    def to_the_second(self) -> str:
+        """As the API writes most times: ``2026-01-02T03:04:05Z``."""
+        return f"{str(self).partition('.')[0]}Z"
+
     def __str__(self) -> str:
         moment = datetime(1970, 1, 1) + timedelta(seconds=self.seconds)
         return f"{moment.isoformat()}.{self.nanoseconds % NANOSECONDS:09d}Z"

@@ -67,7 +67,7 @@ def _window() -> Iterator[Show]:
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def show(text: str) -> None:
-            title = f"every {EVERY:.0f} s, {str(SystemClock().now())[:19]}Z, Ctrl-C ends it"
+            title = f"every {EVERY:.0f} s, {SystemClock().now().to_the_second}, Ctrl-C ends it"
             lines = [title, "", *plain_lines(text).split("\n")]
             left = len(lines) - console.height
             if left > 0:

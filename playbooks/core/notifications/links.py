@@ -67,7 +67,7 @@ def of_outcome(
         "node": node.name if node else claim.node,
         "reason": outcome.reason if outcome else "",
         "trace_id": outcome.trace_id if outcome else "",
-        "time": str(alert.time)[:19] + "Z",
+        "time": alert.time.to_the_second,
     }
 
 

@@ -122,7 +122,7 @@ def _pod_state(pod: Optional[Pod], uid: str) -> str:
     if uid and pod.uid != uid:
         return "gone; another one has its name"
     if pod.terminates_at:
-        return f"terminating, until {str(pod.terminates_at).partition('.')[0]}Z"
+        return f"terminating, until {pod.terminates_at.to_the_second}"
     state = pod.phase.lower() or "there"
     if LABEL in pod.labels:
         state += f", labelled {LABEL}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from dataclasses import replace
 from types import MappingProxyType
 from typing import (
     Any,
@@ -22,6 +21,7 @@ from typing import (
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.container_log import Log
+from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
     COUNTED,
@@ -38,7 +38,6 @@ from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
-from playbooks.core.instant import Instant
 from playbooks.core.ports import Clock, Cluster
 from playbooks.infrastructure.this_pod import SystemClock
 
@@ -147,11 +146,11 @@ class MemoryCluster(Cluster):
         return [e for e in events if (e.get("involvedObject") or {}).get("uid") == pod.uid]
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
-        self._delete(pod)
+        self._delete(pod, as_read=pod.remembered)
 
     def evict_pod(self, pod: Pod) -> None:
         """There is no PodDisruptionBudget."""
-        self._delete(replace(pod, remembered=True))
+        self._delete(pod, as_read=True)
 
     def patch_pod(
         self,
@@ -168,19 +167,10 @@ class MemoryCluster(Cluster):
         return ApiObject(kind, self._found(kind.kind, name, namespace))
 
     def delete_object(self, found: ApiObject) -> None:
-        kind = found.kind.kind
-        with self._lock:
-            stored = self._found(kind, found.name, found.namespace)
-            uid = stored["metadata"]["uid"]
-            if uid != found.uid:
-                raise NotTheSameObject(f"{found} has the uid {uid}, expected {found.uid}")
-            if not found.finalizers:
-                del self._of(kind, stored["metadata"])[found.name]
-            elif not found.is_terminating:
-                self._write(kind, stored, deletionTimestamp=_to_the_second(self._clock.now()))
+        self._delete(found)
 
     def create_object(self, found: ApiObject) -> ApiObject:
-        kind, created = found.kind.kind, _to_the_second(self._clock.now())
+        kind, created = found.kind.kind, self._clock.now().to_the_second
         with self._lock:
             if found.name in self._of(kind, found.manifest["metadata"]):
                 raise AlreadyExists(f"{found} is there already")
@@ -303,18 +293,22 @@ class MemoryCluster(Cluster):
         found = self._found("PersistentVolumeClaim", claim, namespace)
         return tuple(found["spec"].get("accessModes") or ())
 
-    def _delete(self, pod: Pod) -> None:
+    def _delete(self, known: ReadObject, *, as_read: bool = False) -> None:
+        """``as_read``: only where nobody wrote it since. With finalizers, it is terminating."""
+        kind = known.api_kind
         with self._lock:
-            stored = self._found("Pod", pod.name, pod.namespace)
+            stored = self._found(kind, known.name, known.namespace)
             metadata = stored["metadata"]
-            if metadata["uid"] != pod.uid:
-                raise NotTheSameObject(f"{pod} has the uid {metadata['uid']}, expected {pod.uid}")
-            if pod.remembered:
-                self._unchanged("Pod", pod.manifest)
+            if metadata["uid"] != known.uid:
+                raise NotTheSameObject(
+                    f"{known} has the uid {metadata['uid']}, expected {known.uid}"
+                )
+            if as_read:
+                self._unchanged(kind, known.manifest)
             if not metadata.get("finalizers"):
-                del self._stored[pod.namespace, "Pod"][pod.name]
+                del self._of(kind, metadata)[known.name]
             elif not metadata.get("deletionTimestamp"):
-                self._write("Pod", stored, deletionTimestamp=_to_the_second(self._clock.now()))
+                self._write(kind, stored, deletionTimestamp=self._clock.now().to_the_second)
 
     def _pods(self, namespaces: Iterable[str]) -> Iterator[Pod]:
         return (
@@ -381,7 +375,3 @@ def _shown(manifest: Manifest) -> str:
     metadata = manifest["metadata"]
     namespace = metadata.get("namespace")
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
-
-
-def _to_the_second(time: Instant) -> str:
-    return f"{str(time).partition('.')[0]}Z"

@@ -134,7 +134,7 @@ def _created(alert: Alert) -> Optional[Manifest]:
     metadata = {
         "name": found.name,
         "uid": _uid(found.kind.kind, found.namespace, found.name, str(alert.time)),
-        "creationTimestamp": f"{str(alert.time).partition('.')[0]}Z",
+        "creationTimestamp": alert.time.to_the_second,
         **({"namespace": found.namespace} if found.namespace else {}),
     }
     return {"apiVersion": found.kind.api, "kind": found.kind.kind, "metadata": metadata}
@@ -304,7 +304,7 @@ def _container_id(claim: Claim) -> str:
 
 
 def _an_hour_before(time: Instant) -> str:
-    return f"{str(after(time, -3600)).partition('.')[0]}Z"
+    return after(time, -3600).to_the_second
 
 
 def _uid(*parts: str) -> str:
