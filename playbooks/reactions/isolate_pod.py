@@ -36,6 +36,7 @@ from playbooks.core.reaction import NETWORK_POLICIES, Verified
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, ending
 from playbooks.reactions.isolation import changes, neighbours
+from playbooks.reactions.isolation.changes_of_policies import CIDRS, DIRECTION, DNS, NAMESPACES, TTL
 from playbooks.reactions.isolation.confirmation import confirmation
 from playbooks.reactions.isolation.plan import IsolationPlan
 from playbooks.reactions.target_now import target_now
@@ -65,34 +66,34 @@ class IsolatePod(ContainTarget):
 
     TARGETS = "pods"
     CONTAINMENT = Isolation
-    TTL = "ISOLATE_TTL"
+    TTL = TTL
     SETTINGS = (
         Setting(
-            "ISOLATE_DIRECTION",
+            DIRECTION,
             one_of("both", "egress", "ingress"),
             "both",
             "Which traffic is denied: `both`, `egress` or `ingress`",
         ),
         Setting(
-            "ISOLATE_ALLOW_CIDRS",
+            CIDRS,
             networks,
             "",
             "Networks that stay reachable, such as `10.1.2.0/24`, comma-separated",
         ),
         Setting(
-            "ISOLATE_ALLOW_NAMESPACES",
+            NAMESPACES,
             namespaces,
             "",
             "Namespaces whose pods stay reachable, such as `monitoring`, comma-separated",
         ),
         Setting(
-            "ISOLATE_ALLOW_DNS",
+            DNS,
             yes_or_no,
             "false",
             "Let the pod ask the cluster's DNS: port 53 of the pods of `kube-system`",
         ),
         Setting(
-            "ISOLATE_DETACH",
+            changes.DETACH,
             yes_or_no,
             "true",
             "With direction `both`, take a replica's pod out of its Service and its controller,"

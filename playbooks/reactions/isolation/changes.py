@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from functools import partial
+from typing import Dict, Mapping, Optional, Tuple
 
-from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.changes import (
     BY_UID,
-    CREATE,
     DELETE,
-    UPDATE,
-    Body,
     Changes,
     Rule,
     Texts,
@@ -23,22 +20,22 @@ from playbooks.core.cluster.network_policy import (
     DNS_PORT,
     LABEL,
     NAMESPACE_NAME,
-    POLICY_PREFIX,
-    Reachable,
     in_namespace,
 )
-from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies import denying
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
 from playbooks.core.containment.isolation import GRACE
-from playbooks.core.settings import namespaces, networks
 from playbooks.reactions.isolation import changes_of_plugins
-from playbooks.reactions.isolation.changes_of_plugins import (
+from playbooks.reactions.isolation.changes_of_policies import (
     CIDRS,
     DIRECTION,
     DNS,
     NAMESPACES,
+    ONLY_WITH_TTL,
     TTL,
+    WAS_LABELLED,
+    body,
+    of_policies,
+    setting,
 )
 
 DETACH = "ISOLATE_DETACH"
@@ -47,9 +44,8 @@ _UID = "oldObject.metadata.uid"
 _WAS, _NOW = "variables.before_labels", "variables.after_labels"
 _KEEPS_LABELS = f"{_WAS}.all(k, k == '{LABEL}' || k in {_NOW})"
 
-# The uid that a NetworkPolicy selects, or empty; that of the pod that it was labelled for before.
+# The uid that a NetworkPolicy selects, or empty.
 _SELECTED = f"object.spec.podSelector.?matchLabels[?'{LABEL}'].orValue('')"
-_LABELLED = f"oldObject.metadata.?labels[?'{LABEL}'].orValue('')"
 
 
 def _labels(**labels: Optional[str]) -> Manifest:
@@ -105,47 +101,6 @@ OF_LABELS = (
     ),
 )
 
-_ONLY_WITH_TTL = Rule(f"deletes nothing without {TTL}", f"params.data.{TTL} != 'off'", (TTL,))
-
-
-def _policy(target: Manifest, texts: Texts, kind: PolicyKind = NETWORK_POLICY) -> Dict[str, Any]:
-    types = network_policy.directions(texts.get(DIRECTION, "both"))
-    reachable = Reachable(
-        networks(texts.get(CIDRS, "")),
-        namespaces(texts.get(NAMESPACES, "")),
-        texts.get(DNS) == "true",
-    )
-    return denying.isolating(kind, Pod(target), types, reachable)
-
-
-def _of_kind(kind: PolicyKind, *, name: str = "", **spec: Any) -> Body:
-    """A policy of a kind, but for its name, or fields of its spec; None leaves one out."""
-
-    def body(target: Manifest, texts: Texts) -> Manifest:
-        policy = _policy(target, texts, kind)
-        metadata = {**policy["metadata"], **({"name": name} if name else {})}
-        changed = {key: v for key, v in {**policy["spec"], **spec}.items() if v is not None}
-        return {**policy, "metadata": metadata, "spec": changed}
-
-    return body
-
-
-def _spec(**changes: Any) -> Body:
-    def body(target: Manifest, texts: Texts) -> Manifest:
-        policy = _policy(target, texts)
-        return {**policy, "spec": {**policy["spec"], **changes}}
-
-    return body
-
-
-def _metadata(**changes: Any) -> Body:
-    def body(target: Manifest, texts: Texts) -> Manifest:
-        policy = _policy(target, texts)
-        return {**policy, "metadata": {**policy["metadata"], **changes}}
-
-    return body
-
-
 # The labels by which a peer, ``p``, selects its namespace, and its name where that is all.
 _LABELS_OF_PEER = "p.?namespaceSelector.?matchLabels.orValue({})"
 _NAMED = (
@@ -171,55 +126,43 @@ def _peers(holds: str) -> str:
     )
 
 
+# Of the NetworkPolicy about a pod, with these fields of its spec.
+_with = partial(body, NETWORK_POLICY)
+
 _EVERYTHING = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
 
-OF_POLICIES = (
-    Rule(
-        f"stores no NetworkPolicy but {POLICY_PREFIX}*",
-        f"object.metadata.name.startsWith('{POLICY_PREFIX}')",
-        broken_by=_metadata(name="falco-check"),
-    ),
+OF_NETWORK_POLICIES = (
     Rule(
         "selects with its NetworkPolicy exactly one isolated pod",
         f"{_SELECTED} != '' && object.spec.podSelector.matchLabels.size() == 1"
         " && object.spec.podSelector.?matchExpressions.orValue([]).size() == 0",
-        broken_by=_spec(podSelector={}),
-    ),
-    Rule(
-        "stores a NetworkPolicy that the pod owns which it selects",
-        "object.metadata.?ownerReferences.orValue([]).size() == 1 &&"
-        " object.metadata.ownerReferences.all(o, o.apiVersion == 'v1' && o.kind == 'Pod'"
-        f" && o.uid == {_SELECTED})",
-        broken_by=_metadata(ownerReferences=[]),
-    ),
-    Rule(
-        "replaces no NetworkPolicy of others",
-        f"oldObject == null || {_LABELLED} == {_SELECTED}",
+        broken_by=_with(podSelector={}),
     ),
     Rule(
         "allows with its NetworkPolicy networks and namespaces only",
         _peers(f"has(p.ipBlock) || {_NAMED}"),
-        broken_by=_spec(policyTypes=["Egress"], egress=[{}]),
+        broken_by=_with(policyTypes=["Egress"], egress=[{}]),
     ),
     Rule(
         f"allows with its NetworkPolicy the networks of {CIDRS} only",
-        _peers(f"!has(p.ipBlock) || p.ipBlock.cidr in params.data.{CIDRS}.split(',')"),
+        _peers(f"!has(p.ipBlock) || p.ipBlock.cidr in {setting(CIDRS)}"),
         settings=(CIDRS,),
-        broken_by=_spec(policyTypes=["Ingress"], ingress=[{"from": _EVERYTHING}]),
+        broken_by=_with(policyTypes=["Ingress"], ingress=[{"from": _EVERYTHING}]),
     ),
     Rule(
         f"allows with its NetworkPolicy the namespaces of {NAMESPACES} only, and DNS with {DNS}",
-        _peers(f"has(p.ipBlock) || {_NAME} in params.data.{NAMESPACES}.split(',') || {_ASKS_DNS}"),
+        _peers(f"has(p.ipBlock) || {_NAME} in {setting(NAMESPACES)} || {_ASKS_DNS}"),
         settings=(NAMESPACES, DNS),
-        broken_by=_spec(policyTypes=["Ingress"], ingress=[{"from": [in_namespace("falco-check")]}]),
+        broken_by=_with(policyTypes=["Ingress"], ingress=[{"from": [in_namespace("falco-check")]}]),
     ),
     Rule(
         f"denies with its NetworkPolicy the traffic of {DIRECTION}",
         "['Ingress', 'Egress'].all(t, t in object.spec.?policyTypes.orValue([])"
         f" || !(params.data.{DIRECTION} in ['both', t.lowerAscii()]))",
         settings=(DIRECTION,),
-        broken_by=lambda target, texts: _spec(
-            policyTypes=["Ingress" if texts.get(DIRECTION) == "egress" else "Egress"]
+        broken_by=lambda target, texts: body(
+            NETWORK_POLICY,
+            policyTypes=["Ingress" if texts.get(DIRECTION) == "egress" else "Egress"],
         )(target, texts),
     ),
 )
@@ -237,7 +180,7 @@ CHANGES: Tuple[Changes, ...] = (
         rules=(
             Rule(
                 "deletes no pod but isolated ones",
-                f"{_LABELLED} == {_UID}",
+                f"{WAS_LABELLED} == {_UID}",
                 broken_by=lambda target, _: (
                     None
                     if LABEL in (target["metadata"].get("labels") or {})
@@ -250,34 +193,9 @@ CHANGES: Tuple[Changes, ...] = (
                 broken_by=lambda target, _: deletion(target, GRACE - 1),
             ),
             BY_UID,
-            _ONLY_WITH_TTL,
+            ONLY_WITH_TTL,
         ),
     ),
-    Changes(
-        "networkpolicies",
-        group="networking.k8s.io",
-        operations=(CREATE, UPDATE),
-        rules=OF_POLICIES,
-        asked_of="pods",
-        allowed=_policy,
-    ),
-    Changes(
-        "networkpolicies",
-        group="networking.k8s.io",
-        operations=(DELETE,),
-        rules=(
-            Rule(
-                "deletes no NetworkPolicy of others",
-                f"oldObject.metadata.name.startsWith('{POLICY_PREFIX}') && {_LABELLED} != ''",
-                broken_by=lambda target, _: (
-                    None
-                    if target["metadata"]["name"].startswith(POLICY_PREFIX)
-                    else deletion(target, 0)
-                ),
-            ),
-            BY_UID,
-            _ONLY_WITH_TTL,
-        ),
-    ),
-    *changes_of_plugins.changes(_of_kind),
+    *of_policies(NETWORK_POLICY, OF_NETWORK_POLICIES, selected=_SELECTED),
+    *changes_of_plugins.CHANGES,
 )

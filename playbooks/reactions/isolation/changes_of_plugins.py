@@ -4,39 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Callable, Tuple
 
-from playbooks.core.cluster.changes import (
-    BY_UID,
-    CREATE,
-    DELETE,
-    UPDATE,
-    Body,
-    Changes,
-    Rule,
-    deletion,
-)
-from playbooks.core.cluster.network_policy import DNS_NAMESPACE, DNS_PORT, LABEL, POLICY_PREFIX
+from playbooks.core.cluster.changes import Body, Changes, Rule
+from playbooks.core.cluster.network_policy import DNS_NAMESPACE, DNS_PORT, LABEL
 from playbooks.core.cluster.policies.calico import TIER
 from playbooks.core.cluster.policies.denying import NAMESPACE, OF_NAMESPACE, ORDER, SELECTED
-from playbooks.core.cluster.policies.kinds import CALICO, CILIUM, PolicyKind
-
-DIRECTION, CIDRS, NAMESPACES, DNS, TTL = (
-    "ISOLATE_DIRECTION",
-    "ISOLATE_ALLOW_CIDRS",
-    "ISOLATE_ALLOW_NAMESPACES",
-    "ISOLATE_ALLOW_DNS",
-    "ISOLATE_TTL",
-)
-
-# A policy about a pod, of a kind, with fields of its spec or of its metadata as they are given.
-Bodies = Callable[..., Body]
-
-_LABELLED, _WAS = (
-    f"{which}.metadata.?labels[?'{LABEL}'].orValue('')" for which in ("object", "oldObject")
-)
-_OWNED = (
-    "object.metadata.?ownerReferences.orValue([]).size() == 1 &&"
-    " object.metadata.ownerReferences.all(o, o.apiVersion == 'v1' && o.kind == 'Pod'"
-    f" && o.uid == {_LABELLED})"
+from playbooks.core.cluster.policies.kinds import CALICO, CILIUM
+from playbooks.reactions.isolation.changes_of_policies import (
+    CIDRS,
+    DIRECTION,
+    DNS,
+    LABELLED,
+    NAMESPACES,
+    body,
+    of_policies,
+    setting,
 )
 
 
@@ -62,10 +43,6 @@ def _in_direction(holds: str) -> str:
     )
 
 
-def _setting(name: str) -> str:
-    return f"params.data.{name}.split(',')"
-
-
 # Cilium's
 
 _CILIUM_NAME = f"e.?matchLabels[?'{NAMESPACE}'].orValue('')"
@@ -87,16 +64,16 @@ def _peers(word: str) -> str:
     )
 
 
-def _of_cilium(body: Bodies) -> Tuple[Rule, ...]:
+def _of_cilium() -> Tuple[Rule, ...]:
     everybody = [{"fromEntities": ["all"]}]
     return (
         Rule(
             "selects with its CiliumNetworkPolicy exactly one isolated pod",
-            f"{_LABELLED} != '' && !has(object.specs) && !has(object.spec.nodeSelector)"
+            f"{LABELLED} != '' && !has(object.specs) && !has(object.spec.nodeSelector)"
             " && object.spec.endpointSelector.?matchExpressions.orValue([]).size() == 0"
             " && object.spec.endpointSelector.?matchLabels.orValue({}).size() == 1"
             f" && object.spec.endpointSelector.matchLabels[?'{SELECTED}'].orValue('')"
-            f" == {_LABELLED}",
+            f" == {LABELLED}",
             broken_by=body(CILIUM, endpointSelector={}),
         ),
         Rule(
@@ -108,7 +85,7 @@ def _of_cilium(body: Bodies) -> Tuple[Rule, ...]:
             f"allows with its CiliumNetworkPolicy the networks of {CIDRS} only",
             _of_both(
                 "",
-                lambda word, _: f"r.?{word}CIDRSet.orValue([]).all(c, c.cidr in {_setting(CIDRS)})",
+                lambda word, _: f"r.?{word}CIDRSet.orValue([]).all(c, c.cidr in {setting(CIDRS)})",
             ),
             settings=(CIDRS,),
             broken_by=body(CILIUM, ingress=[{"fromCIDRSet": [{"cidr": "0.0.0.0/0"}]}]),
@@ -120,7 +97,7 @@ def _of_cilium(body: Bodies) -> Tuple[Rule, ...]:
                 "",
                 lambda word, _: (
                     f"r.?{word}Endpoints.orValue([]).all(e, {_CILIUM_NAME} in"
-                    f" {_setting(NAMESPACES)} || {_TO_DNS})"
+                    f" {setting(NAMESPACES)} || {_TO_DNS})"
                 ),
             ),
             settings=(NAMESPACES, DNS),
@@ -163,10 +140,10 @@ def _named(side: str) -> str:
         f" && r.{side}.ports.all(p, string(p) == '{DNS_PORT}')"
     )
     named = f'{name} == "{OF_NAMESPACE} == \'" + n + "\'"'
-    return f"{name} == '' || {_setting(NAMESPACES)}.exists(n, {named}) || {dns}"
+    return f"{name} == '' || {setting(NAMESPACES)}.exists(n, {named}) || {dns}"
 
 
-def _of_calico(body: Bodies) -> Tuple[Rule, ...]:
+def _of_calico() -> Tuple[Rule, ...]:
     allow, deny = {"action": "Allow"}, {"action": "Deny"}
     unless = {"source": "!has(r.source) || ", "destination": "!has(r.destination) || "}
     opposite = {"source": "destination", "destination": "source"}
@@ -177,8 +154,8 @@ def _of_calico(body: Bodies) -> Tuple[Rule, ...]:
     return (
         Rule(
             "selects with its Calico policy exactly one isolated pod",
-            f"{_LABELLED} != '' && !has(object.spec.serviceAccountSelector)"
-            f" && object.spec.?selector.orValue('') == \"{LABEL} == '\" + {_LABELLED} + \"'\"",
+            f"{LABELLED} != '' && !has(object.spec.serviceAccountSelector)"
+            f" && object.spec.?selector.orValue('') == \"{LABEL} == '\" + {LABELLED} + \"'\"",
             broken_by=body(CALICO, selector="all()"),
         ),
         Rule(
@@ -191,7 +168,7 @@ def _of_calico(body: Bodies) -> Tuple[Rule, ...]:
             _of_both(
                 "",
                 lambda _, side: (
-                    f"{unless[side]}r.{side}.?nets.orValue([]).all(n, n in {_setting(CIDRS)})"
+                    f"{unless[side]}r.{side}.?nets.orValue([]).all(n, n in {setting(CIDRS)})"
                 ),
             ),
             settings=(CIDRS,),
@@ -219,56 +196,7 @@ def _of_calico(body: Bodies) -> Tuple[Rule, ...]:
     )
 
 
-def _stores(kind: PolicyKind, named: str, rules: Tuple[Rule, ...], body: Bodies) -> Changes:
-    return Changes(
-        kind.resource,
-        group=kind.group,
-        operations=(CREATE, UPDATE),
-        rules=(
-            Rule(
-                f"stores no {kind} but {POLICY_PREFIX}*",
-                f"object.metadata.name.startsWith('{POLICY_PREFIX}')",
-                broken_by=body(kind, name="falco-check"),
-            ),
-            *rules,
-            Rule(f"stores a {kind} that the pod owns which it selects", _OWNED),
-            Rule(f"replaces no {kind} of others", f"oldObject == null || {_WAS} == {_LABELLED}"),
-        ),
-        asked_of="pods",
-        allowed=body(kind),
-        named=named,
-        optional=True,
-    )
-
-
-def _deletes(kind: PolicyKind, named: str) -> Changes:
-    return Changes(
-        kind.resource,
-        group=kind.group,
-        operations=(DELETE,),
-        rules=(
-            Rule(
-                f"deletes no {kind} of others",
-                f"oldObject.metadata.name.startsWith('{POLICY_PREFIX}') && {_WAS} != ''",
-                broken_by=lambda target, _: (
-                    None
-                    if target["metadata"]["name"].startswith(POLICY_PREFIX)
-                    else deletion(target, 0)
-                ),
-            ),
-            BY_UID,
-            Rule(f"deletes nothing without {TTL}", f"params.data.{TTL} != 'off'", (TTL,)),
-        ),
-        named=named,
-        optional=True,
-    )
-
-
-def changes(body: Bodies) -> Tuple[Changes, ...]:
-    calico = "calico-networkpolicies"
-    return (
-        _stores(CILIUM, "", _of_cilium(body), body),
-        _deletes(CILIUM, ""),
-        _stores(CALICO, calico, _of_calico(body), body),
-        _deletes(CALICO, calico),
-    )
+CHANGES: Tuple[Changes, ...] = (
+    *of_policies(CILIUM, _of_cilium()),
+    *of_policies(CALICO, _of_calico(), named="calico-networkpolicies"),
+)
