@@ -23,13 +23,13 @@ from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_re
 from playbooks.commands.checks.serving import Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.targets import pushed
-from playbooks.commands.targets.ledgers import ledger_of
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.policies import denying
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
+from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import catalogue
 from playbooks.engines.worker import watched
@@ -110,7 +110,7 @@ def _findings(
             which.function,
             playbook,
             places=places,
-            ledger=ledger_of(served.environment if served else {}, namespace, which.function),
+            ledger=manifests.place(served.environment if served else {}, namespace, which.function),
             who=who,
         ),
     )

@@ -11,7 +11,9 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.symptoms import of_pod
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.manifests.environment import plain_values
+from playbooks.deployment.manifests.record import playbook_of
+from playbooks.deployment.manifests.worker import REVISION, is_worker
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class DeployedFunction:
     @property
     def environment(self) -> Dict[str, str]:
         """The plain values only."""
-        return {v["name"]: v.get("value", "") for v in self.container.get("env") or ()}
+        return plain_values(self.container)
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
@@ -56,12 +58,6 @@ def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunc
         )
     template = made[0]["spec"]["template"]["spec"]
     return DeployedFunction(namespace, function, found[0]["metadata"]["uid"], template)
-
-
-def is_worker(deployment: Mapping[str, Any]) -> bool:
-    """Whether deploy_playbook made it, and not Kubeless."""
-    template = (deployment.get("spec") or {}).get("template") or {}
-    return REVISION in _annotations(template)
 
 
 def workers(cluster: ClusterObjects, deployed: DeployedFunction) -> List[str]:
@@ -116,18 +112,6 @@ def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
     )
 
 
-def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
-    """The plain values that a Function gives its pods."""
-    found = function["spec"]
-    for part in ("deployment", "spec", "template", "spec"):
-        found = found.get(part) or {}
-    return {
-        variable["name"]: variable.get("value", "")
-        for container in found.get("containers") or ()
-        for variable in container.get("env") or ()
-    }
-
-
 def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
     """Those that the function's NATSTriggers subscribe to."""
     found = cluster.list(("natstriggers.kubeless.io",), namespace=namespace)
@@ -143,7 +127,7 @@ def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
 def selecting(function: Mapping[str, Any]) -> str:
     """The options that name it to a command: ``-p delete -n responders``."""
     metadata = function["metadata"]
-    playbook = str((function.get("spec") or {}).get("handler", "")).partition(".")[0]
+    playbook = playbook_of(function)
     name = metadata["name"].partition("-")[2]
     named = f"-p {playbook}" if name == playbook else f"-p {playbook} -N {name}"
     return f"{named} -n {metadata['namespace']}"

@@ -21,7 +21,7 @@ from playbooks.commands.state.document import changed as changed_settings
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.guards import DRY_RUN
-from playbooks.core.ledger.limits import Limits
+from playbooks.core.ledger.limits import LEDGER, Limits
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
@@ -42,7 +42,7 @@ ANY = ("falco.>",)
 # Settings that decide nothing in a simulation: it never acts, posts or keeps anything.
 WITHOUT = frozenset(
     setting.name for setting in (DRY_RUN, *notifications.SETTINGS, *evidence.SETTINGS)
-) | {"LEDGER"}
+) | {LEDGER.name}
 
 # Columns of the tables where standard output is no terminal.
 WIDTH = 160

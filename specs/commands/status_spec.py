@@ -99,6 +99,15 @@ with description("falco-playbook list") as self:
         expect(other.code).to(equal(1))
         expect(other.err).to(contain("there is no Function falco-isolate in namespace default"))
 
+    with it("lists all where one Function names a ledger that cannot be"):
+        function = self.cluster.the("Function", "falco-delete")
+        (container,) = function["spec"]["deployment"]["spec"]["template"]["spec"]["containers"]
+        container["env"] = [*container["env"], {"name": "LEDGER", "value": "no name/of any"}]
+
+        expect(run("list", cluster=self.cluster).out).to(
+            contain("its pauses and budgets are unknown: LEDGER is 'no name/of any', expected")
+        )
+
     with it("lists also where a ledger may not be read, and says so"):
         del self.cluster.objects[("ConfigMap", "default", LEDGER)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List
 
 from playbooks.commands.checks.finding import OK, WARNING, Finding
-from playbooks.commands.deployed import environment_of, selecting
+from playbooks.commands.deployed import selecting
 from playbooks.commands.pause import paused_since
 from playbooks.commands.state.document import budgets
 from playbooks.commands.state.text import shown_budgets
@@ -14,6 +14,7 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.ledger.book import Book
 from playbooks.core.playbook import Playbook
+from playbooks.deployment.manifests.record import environment_of
 from playbooks.infrastructure.this_pod import SystemClock
 
 LEDGER, BUDGETS = "ledger", "budgets"

@@ -9,9 +9,7 @@ from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.deployed import (
     DeployedFunction,
     a_worker,
-    environment_of,
     find,
-    is_worker,
     topics,
 )
 from playbooks.commands.targets import pushed
@@ -21,6 +19,9 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless, registry
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.environment import plain_values
+from playbooks.deployment.manifests.record import environment_of, playbook_of
+from playbooks.deployment.manifests.worker import is_worker
 
 FUNCTION = "function"
 TOPICS = "topics"
@@ -63,10 +64,10 @@ def look(
     deployed = find(cluster, namespace, function) if is_worker(deployment) else None
     container = _container(deployment, function)
     served = Served(
-        playbook=found[0].get("spec", {}).get("handler", "").partition(".")[0],
+        playbook=playbook_of(found[0]),
         function=found[0],
         topics=subscribed,
-        environment={v["name"]: v.get("value", "") for v in container.get("env") or ()},
+        environment=plain_values(container),
         image=container.get("image", ""),
         deployed=deployed,
     )
@@ -81,7 +82,7 @@ def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
     command = registry.known()[engine].seen_by(metadata["name"], metadata["namespace"])
     said = f"-E {engine} runs it, as {who or 'nobody'} here: whether it does is not looked at"
     served = Served(
-        playbook=function["spec"]["handler"].partition(".")[0],
+        playbook=playbook_of(function),
         function=function,
         environment=environment_of(function),
     )

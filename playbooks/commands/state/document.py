@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from playbooks.commands.checks.rights import namespaces
-from playbooks.commands.deployed import environment_of, is_worker, topics
+from playbooks.commands.deployed import topics
 from playbooks.commands.options import Session
 from playbooks.commands.targets import pushed
 from playbooks.commands.targets.ledgers import ledger_of_ours
@@ -19,6 +19,9 @@ from playbooks.core.ledger.limits import Limits
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.manifests import record
+from playbooks.deployment.manifests.record import environment_of
+from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
@@ -41,7 +44,7 @@ def described(session: Session, function: Manifest) -> Document:
     document: Document = {
         "namespace": namespace,
         "name": name,
-        "playbook": _handler(function),
+        "playbook": record.playbook_of(function),
         "engine": engine or ("kubernetes" if is_worker(deployment) else "kubeless"),
         "ready": None if unknown else _status(deployment).get("readyReplicas") or 0,
         "replicas": None
@@ -68,7 +71,7 @@ def described(session: Session, function: Manifest) -> Document:
 
 def playbook_of(function: Manifest) -> Optional[Playbook]:
     """None where it is none of this version's."""
-    name = _handler(function)
+    name = record.playbook_of(function)
     return catalogue.load(name) if name in catalogue.names() else None
 
 
@@ -108,10 +111,6 @@ def _in_ledger(session: Session, function: Manifest, reach: Reach) -> List[Held]
 
 def _status(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
     return deployment.get("status") or {}
-
-
-def _handler(function: Manifest) -> str:
-    return str((function.get("spec") or {}).get("handler", "")).partition(".")[0]
 
 
 def _image(deployment: Mapping[str, Any], name: str) -> str:

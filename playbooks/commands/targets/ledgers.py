@@ -7,7 +7,6 @@ from typing import Any, Callable, List, Mapping, Sequence, TypeVar
 import click
 
 from playbooks.commands import tell
-from playbooks.commands.deployed import environment_of
 from playbooks.commands.options import Selection, Session
 from playbooks.commands.targets import pushed
 from playbooks.core import catalogue
@@ -18,6 +17,7 @@ from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import object_name
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.manifests.record import ledger_of, playbook_of
 from playbooks.deployment.removal.reach import Place
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.infrastructure.ledger import read
@@ -106,7 +106,7 @@ def ledger_places(
     for each in functions:
         try:
             ledger_of_ours(cluster, each)
-            found.append(ledger_place(each))
+            found.append(ledger_of(each))
         except PlaybookError as error:
             tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
     return found
@@ -134,7 +134,7 @@ def looked_in(session: Session, which: Selection, all_namespaces: bool) -> Seque
 def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
     """What is in the ledger of a Function: its setting may name any ConfigMap, and whoever made the
     Function chose it. Raises a PlaybookError where that is none of ours."""
-    namespace, name = ledger_place(function)
+    namespace, name = ledger_of(function)
     if namespace != function["metadata"]["namespace"]:
         said = f"{namespace}/{name} is in another namespace than its Function"
         raise DeploymentError(f"{said}: --ledger {namespace}/{name} takes it all the same")
@@ -156,23 +156,9 @@ def _functions(
         found = [f for p in within or ("",) for f in pushed.with_functions(cluster, p)]
     except PlaybookError as error:
         raise DeploymentError(f"Functions cannot be listed: {error}\n{_ADVICE}") from error
-    handlers = [f"{name}.handler" for name in catalogue.leaving(catalogue.load(playbook))]
+    wanted = catalogue.leaving(catalogue.load(playbook))
     return [
         each
         for each in found
-        if (each.get("spec") or {}).get("handler") in handlers
-        and function in ("", each["metadata"]["name"])
+        if playbook_of(each) in wanted and function in ("", each["metadata"]["name"])
     ]
-
-
-def ledger_place(function: Mapping[str, Any]) -> Place:
-    """As the setting of its pods says."""
-    metadata = function["metadata"]
-    return ledger_of(environment_of(function), metadata["namespace"], metadata["name"])
-
-
-def ledger_of(environment: Mapping[str, str], namespace: str, function: str) -> Place:
-    """The same, of the environment of a function."""
-    setting = environment.get(manifests.SETTING, "")
-    given, name = object_name(setting) or ("", manifests.name(function))
-    return given or namespace, name

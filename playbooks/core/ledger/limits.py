@@ -29,6 +29,14 @@ def object_name(value: str) -> Optional[Tuple[str, str]]:
     return (namespace, name) if value else None
 
 
+LEDGER = Setting(
+    "LEDGER",
+    object_name,
+    "",
+    "ConfigMap that keeps pause and budgets, as a name or `namespace/name`; by default"
+    " `falco-<playbook>-ledger` beside the function",
+)
+
 SETTINGS = (
     Setting(
         "MAX_ACTIONS",
@@ -66,13 +74,7 @@ SETTINGS = (
         " each time after an action upon another of them; then its alerts are held for a person."
         " Or `off`",
     ),
-    Setting(
-        "LEDGER",
-        object_name,
-        "",
-        "ConfigMap that keeps pause and budgets, as a name or `namespace/name`; by default"
-        " `falco-<playbook>-ledger` beside the function",
-    ),
+    LEDGER,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.steps import Objects
-from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request.assignments import Reference, Value
 
@@ -30,7 +30,7 @@ def not_asked_for(
     deployed = found.get(identity(objects.function))
     if deployed is None:
         return []
-    before, now = (environment.given(m, settings) for m in (deployed, objects.function))
+    before, now = (record.given(m, settings) for m in (deployed, objects.function))
     kept = {each.name for each in now}
     known = {setting.name: setting for setting in settings}
     lost = [_lost(each, known.get(each.name)) for each in before if each.name not in kept]

@@ -215,7 +215,7 @@ class Kubernetes(ClusterEngine):
         return {}
 
     def serves(self, deployed: Mapping[Identity, Manifest]) -> bool:
-        return any(m["kind"] == "Deployment" and _is_worker(m) for m in deployed.values())
+        return any(m["kind"] == "Deployment" and worker.is_worker(m) for m in deployed.values())
 
     def prepare(self, invocation: Invocation) -> None:
         print_done(set_up.complete(invocation.cluster, sleep=invocation.sleep))
@@ -317,17 +317,11 @@ def _archive(request: Request) -> bytes:
     return worker_archive(request.playbook.name, runs=request.playbook.runs(request.values))
 
 
-def _is_worker(deployment: Manifest) -> bool:
-    """Whether it is one of ours, and not of Kubeless'."""
-    metadata = deployment["spec"]["template"]["metadata"]
-    return worker.REVISION in (metadata.get("annotations") or {})
-
-
 def _options(deployment: Manifest) -> Dict[str, Any]:
     """With which a worker was deployed; of a Deployment of Kubeless' nothing."""
     spec, template = deployment["spec"], deployment["spec"]["template"]
     annotations = template["metadata"].get("annotations") or {}
-    if not _is_worker(deployment):
+    if not worker.is_worker(deployment):
         return {}
     name = deployment["metadata"]["name"]
     pod_spec = template["spec"]

@@ -13,7 +13,7 @@ from playbooks.deployment.apply.deploy import TRIGGERS
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation
 from playbooks.deployment.errors import DeploymentError, UsageError
-from playbooks.deployment.manifests import environment
+from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
@@ -42,13 +42,13 @@ def reused(invocation: Invocation, engine: Engine) -> Options:
         raise DeploymentError(
             f"there is no Function {namespace}/{function} whose settings could be kept"
         )
-    playbook = str(deployed["spec"]["handler"]).partition(".")[0]
+    playbook = record.playbook_of(deployed)
     if options.playbook not in (None, playbook):
         raise UsageError([f"-p is {options.playbook}, and {namespace}/{function} is of {playbook}"])
     settings = catalogue.load(playbook).settings + engine.settings
     given = {each.name for each in options.kept}
     deployed_settings = [
-        each for each in environment.given(deployed, settings) if each.name not in given
+        each for each in record.given(deployed, settings) if each.name not in given
     ]
     return replace(
         options,

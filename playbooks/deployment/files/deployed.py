@@ -13,7 +13,7 @@ from playbooks.deployment.apply.comparison import without_password
 from playbooks.deployment.apply.orphaned_roles import FUNCTIONS
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
-from playbooks.deployment.manifests import environment, rights
+from playbooks.deployment.manifests import record, rights
 from playbooks.deployment.request import catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME
@@ -37,7 +37,7 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
         _, place, name = identity(each)
         if (function and name != function) or not name.startswith(_PREFIX):
             continue
-        playbook = str(each["spec"].get("handler", "")).partition(".")[0]
+        playbook = record.playbook_of(each)
         if playbook not in catalogue.names():
             found.notes.append(f"Function {place}/{name} is of no playbook here and left out")
             continue
@@ -79,7 +79,7 @@ def _document(
         "topics": reuse.topics(cluster, name, namespace),
     }
     settings = catalogue.load(playbook).settings + engine.settings
-    given = environment.given(function, settings)
+    given = record.given(function, settings)
     secret = {setting.name: setting for setting in settings if setting.secret}
     texts = {each.name: _written(each, secret) for each in given}
     if texts:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-from pathlib import PurePosixPath
-from typing import Any, Dict, List, Mapping, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.cluster.manifest import Manifest, labels
-from playbooks.core.settings import Setting
 from playbooks.deployment.manifests import ledger
-from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.request import Request
 from playbooks.infrastructure import this_pod
 
@@ -18,7 +15,7 @@ REFERENCED = "/falco-secrets"
 
 # Variables that hold fields of the pod itself.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
-_FIELDS = {
+FIELDS = {
     this_pod.NAMESPACE_VARIABLE: "metadata.namespace",
     this_pod.NODE_VARIABLE: "spec.nodeName",
 }
@@ -26,7 +23,7 @@ _FIELDS = {
 
 def variables(request: Request) -> List[Manifest]:
     """The container's env, by name. A secret setting is the path of its file."""
-    found: Dict[str, Manifest] = {name: _field(path) for name, path in _FIELDS.items()}
+    found: Dict[str, Manifest] = {name: _field(path) for name, path in FIELDS.items()}
     if request.playbook.acts:
         found[ledger.SETTING] = {"value": ledger.name(request.function)}
     for name, text in request.values.items():
@@ -81,6 +78,17 @@ def escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def unescaped(text: Optional[str]) -> str:
+    """The text as it arrives; empty for none."""
+    return str(text or "").replace("$$", "$")
+
+
+def plain_values(container: Mapping[str, Any]) -> Dict[str, str]:
+    """The variables of a container that is there, as they arrive; empty for one whose text comes
+    from elsewhere."""
+    return {str(v["name"]): unescaped(v.get("value")) for v in container.get("env") or ()}
+
+
 def _own_path(request: Request) -> str:
     return f"/{request.function}"
 
@@ -117,31 +125,3 @@ def secrets(request: Request, namespace: str) -> List[Manifest]:
             },
         }
     ]
-
-
-def given(function: Manifest, settings: Sequence[Setting]) -> List[Union[Value, Reference]]:
-    """What -e and -s gave a Function, as its variables say. A secret text that -e gave is a
-    reference to the function's own Secret."""
-    name = function["metadata"]["name"]
-    names = {setting.file_variable: setting.name for setting in settings if setting.secret}
-    own = [Value(field, "") for field in _FIELDS] + [Value(ledger.SETTING, ledger.name(name))]
-    container = function["spec"]["deployment"]["spec"]["template"]["spec"]["containers"][0]
-    found = [_given(name, variable, names) for variable in container.get("env") or ()]
-    return [each for each in found if each not in own]
-
-
-def _given(
-    function: str, variable: Mapping[str, Any], names: Mapping[str, str]
-) -> Union[Value, Reference]:
-    """``names``: of secret settings by the variables that hold their files' paths."""
-    name, text = str(variable["name"]), str(variable.get("value") or "").replace("$$", "$")
-    key = (variable.get("valueFrom") or {}).get("secretKeyRef")
-    if key:
-        return Reference(name, key["name"], key["key"])
-    path = PurePosixPath(text)
-    of_setting = names.get(name) or (name[: -len("_FILE")] if name.endswith("_FILE") else name)
-    if str(path.parent) == f"/{function}":
-        return Reference(of_setting, function, path.name)
-    if str(path.parent.parent) == REFERENCED:
-        return Reference(of_setting, path.parent.name, path.name)
-    return Value(name, text)

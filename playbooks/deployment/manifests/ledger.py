@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import (
     FUNCTION_NAMESPACE,
@@ -11,18 +11,25 @@ from playbooks.core.cluster.manifest import (
     labels,
     reference,
 )
+from playbooks.core.ledger import limits
 from playbooks.deployment.manifests.access import API, GROUP
 from playbooks.deployment.request.request import Request
 
 # The setting that names it; given by a person, it is theirs to make.
-SETTING = "LEDGER"
-
+SETTING = limits.LEDGER.name
 
 SUFFIX = "-ledger"
 
 
 def name(function: str) -> str:
     return f"{function}{SUFFIX}"
+
+
+def place(environment: Mapping[str, str], namespace: str, function: str) -> Tuple[str, str]:
+    """Its namespace and name, by the variables of a function in this namespace. Raises
+    InvalidSetting."""
+    given = limits.LEDGER.check(environment.get(SETTING, "")) or ("", name(function))
+    return given[0] or namespace, given[1]
 
 
 def ledger(request: Request, namespace: str) -> List[Manifest]:

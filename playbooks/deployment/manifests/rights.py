@@ -18,6 +18,7 @@ from playbooks.core.cluster.manifest import (
     reference,
 )
 from playbooks.deployment.manifests import access, admission_policies, ledger
+from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.request import Request
 
@@ -79,7 +80,8 @@ def recorded(binding: Manifest) -> Optional[Manifest]:
         return None
     if playbook not in catalogue.names():
         return None
-    env = [{"name": name, "value": value} for name, value in _settings(notes.get(SETTINGS))]
+    settings = _settings(notes.get(SETTINGS))
+    env = [{"name": name, "value": escaped(text)} for name, text in settings]
     containers = [{"name": function, "env": env}]
     return {
         "apiVersion": KUBELESS_API,

@@ -16,6 +16,12 @@ from playbooks.deployment.manifests.worker_pod import METRICS_PORT, REQUIREMENTS
 REVISION = "falco/revision"
 
 
+def is_worker(deployment: Mapping[str, Any]) -> bool:
+    """Whether deploy_playbook made it, and not Kubeless."""
+    metadata = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
+    return REVISION in (metadata.get("annotations") or {})
+
+
 def deployment(
     function: str, namespace: str, template: Mapping[str, Any], replicas: int
 ) -> Manifest:

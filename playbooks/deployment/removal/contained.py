@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, List, Mapping, Optional, Sequence, Type
+from typing import List, Optional, Sequence, Type
 
-from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
-from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import ledger as manifests
-from playbooks.deployment.manifests import rights
+from playbooks.deployment.manifests import record, rights
 from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import print_done, print_messages
@@ -99,31 +98,18 @@ def of_function(
     if not found:
         pushed = map(rights.recorded, cluster.get([rights.record_of(function, namespace)]))
         found = [each for each in pushed if each]
-    playbook = str(found[0]["spec"].get("handler", "")).partition(".")[0] if found else ""
+    playbook = record.playbook_of(found[0]) if found else ""
     if playbook not in catalogue.names():
         return None
     containments = [kind for kind, _ in catalogue.load(playbook).containments]
-    place = _ledger(found[0], function, namespace)
+    try:
+        place = record.ledger_of(found[0])
+    except InvalidSetting:
+        return None  # With such a setting it never acts.
     if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
         return None
     by = cluster.whoami() or "deploy_playbook"
     return Containing(containments, reach, place, by)
-
-
-def _ledger(function: Manifest, name: str, namespace: str) -> Place:
-    """Where the Function's own is, or the one that it was given."""
-    template: Mapping[str, Any] = function["spec"]
-    for part in ("deployment", "spec", "template", "spec"):
-        template = template.get(part) or {}
-    given = {
-        variable["name"]: str(variable.get("value") or "")
-        for container in template.get("containers") or ()
-        for variable in container.get("env") or ()
-    }
-    place, slash, own = given.get(manifests.SETTING, "").rpartition("/")
-    if not own:
-        return namespace, manifests.name(name)
-    return (place if slash else namespace), own
 
 
 def settle(
