@@ -11,8 +11,9 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.symptoms import of_pod
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.definitions import FUNCTIONS, TRIGGERS
 from playbooks.deployment.manifests.environment import plain_values
-from playbooks.deployment.manifests.record import playbook_of
+from playbooks.deployment.manifests.record import playbook_of, topics_of
 from playbooks.deployment.manifests.worker import REVISION, is_worker
 
 
@@ -103,7 +104,7 @@ def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
-    others = cluster.list(("functions.kubeless.io",), namespace=namespace)
+    others = cluster.list(FUNCTIONS, namespace=namespace)
     names = sorted(other["metadata"]["name"] for other in others)
     there = f"there are {', '.join(names)}" if names else "there are no Functions"
     return (
@@ -114,14 +115,7 @@ def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
 
 def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
     """Those that the function's NATSTriggers subscribe to."""
-    found = cluster.list(("natstriggers.kubeless.io",), namespace=namespace)
-    specs: List[Dict[str, Any]] = [trigger.get("spec") or {} for trigger in found]
-    wanted = [s for s in specs if _selected(s).get("function") == function]
-    return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
-
-
-def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
-    return (spec.get("functionSelector") or {}).get("matchLabels") or {}
+    return topics_of(function, cluster.list(TRIGGERS, namespace=namespace))
 
 
 def selecting(function: Mapping[str, Any]) -> str:

@@ -14,8 +14,7 @@ from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import rights
-
-_FUNCTIONS = ("functions.kubeless.io",)
+from playbooks.deployment.manifests.definitions import FUNCTIONS
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
@@ -46,7 +45,7 @@ def with_functions(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
         if not pushed:
             raise
         return pushed
-    return [*cluster.list(_FUNCTIONS, namespace=namespace), *pushed]
+    return [*cluster.list(FUNCTIONS, namespace=namespace), *pushed]
 
 
 def engine_of(function: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, Manife
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests.definitions import FUNCTIONS
 from playbooks.deployment.terminal import print_done, print_messages
 
 # Bindings first: without them a role gives nobody anything.
@@ -16,7 +17,6 @@ RESOURCES = tuple(
     f"{resource}.rbac.authorization.k8s.io"
     for resource in ("clusterrolebindings", "rolebindings", "clusterroles", "roles")
 )
-FUNCTIONS = ("functions.kubeless.io",)
 SELECTOR = f"created-by=kubeless,{FUNCTION_NAMESPACE}"
 
 

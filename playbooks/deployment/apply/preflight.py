@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Dict, List
+from typing import Dict, List, Set
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -15,11 +15,10 @@ from playbooks.core.errors import (
     PlaybookError,
 )
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.definitions import RESOURCES
 from playbooks.deployment.manifests.network_policy import NAME_LABEL
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.request import Request
-
-_KINDS = {"functions", "natstriggers"}
 
 _NOT_SERVED = f"""\
 this cluster does not serve {KUBELESS_API} ({{missing}}).
@@ -46,13 +45,18 @@ def check_answers(cluster: ClusterObjects) -> None:
 def check_cluster(cluster: ClusterObjects) -> None:
     """It also knows Functions and NATSTriggers."""
     check_answers(cluster)
-    try:
-        resources = cluster.raw(f"/apis/{KUBELESS_API}")["resources"]
-    except NotFound:
-        resources = []
-    missing = sorted(_KINDS - {resource["name"] for resource in resources})
+    missing = sorted(set(RESOURCES) - served(cluster, KUBELESS_API))
     if missing:
         raise DeploymentError(_NOT_SERVED.format(missing=", ".join(missing)))
+
+
+def served(cluster: ClusterObjects, api: str) -> Set[str]:
+    """The resources of an API, such as kubeless.io/v1beta1; none where it is not served."""
+    try:
+        resources = cluster.raw(f"/apis/{api}")["resources"]
+    except NotFound:
+        return set()
+    return {str(resource["name"]) for resource in resources}
 
 
 def check_references(cluster: ClusterObjects, request: Request, namespace: str) -> Dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Mapping, Set, Tuple
+from typing import List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
@@ -17,21 +17,20 @@ from playbooks.core.cluster.manifest import (
     shown,
 )
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
+from playbooks.core.errors import AlreadyExists, NotPermitted
+from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
 from playbooks.deployment.apply.waiting import Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.access import deployer_role, worker_role
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.manifests.definitions import LABELS, definitions
+from playbooks.deployment.manifests.definitions import LABELS, RESOURCES, definitions
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_messages
 
 # Seconds in which the API server serves what was defined.
 SERVED_WITHIN = 30.0
-
-KINDS = {"functions", "natstriggers"}
 
 _ADMINISTRATOR = """\
 An administrator has to set the cluster up once:
@@ -71,7 +70,7 @@ def apply(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Tuple[str, st
 
 def serves_policies(cluster: ClusterObjects) -> bool:
     """Whether the API server knows admission policies."""
-    return admission_policies.RESOURCE in _resources(cluster, admission_policies.API)
+    return admission_policies.RESOURCE in preflight.served(cluster, admission_policies.API)
 
 
 def bound(
@@ -123,8 +122,7 @@ def _without_settings(cluster: ClusterObjects) -> List[Tuple[str, str]]:
 
 def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
     """What a function needs and is missing, before it is deployed: definitions and role."""
-    served = _served(cluster)
-    needed = [] if served >= KINDS else definitions()
+    needed = [] if _serves_functions(cluster) else definitions()
     if not _has_role(cluster):
         needed.append(worker_role())
     try:
@@ -189,21 +187,13 @@ def _left_out(cluster: ClusterObjects) -> str:
     )
 
 
-def _served(cluster: ClusterObjects) -> Set[str]:
-    return _resources(cluster, KUBELESS_API)
-
-
-def _resources(cluster: ClusterObjects, api: str) -> Set[str]:
-    try:
-        resources = cluster.raw(f"/apis/{api}")["resources"]
-    except NotFound:
-        return set()
-    return {str(resource["name"]) for resource in resources}
+def _serves_functions(cluster: ClusterObjects) -> bool:
+    return preflight.served(cluster, KUBELESS_API) >= set(RESOURCES)
 
 
 def _wait_until_served(cluster: ClusterObjects, sleep: Sleep) -> None:
     for _ in looks(SERVED_WITHIN, sleep=sleep):
-        if _served(cluster) >= KINDS:
+        if _serves_functions(cluster):
             return
     raise DeploymentError(
         f"the API server does not serve {KUBELESS_API} {SERVED_WITHIN:.0f} seconds after it was"

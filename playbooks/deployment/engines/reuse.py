@@ -9,11 +9,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
-from playbooks.deployment.apply.deploy import TRIGGERS
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import record
+from playbooks.deployment.manifests.definitions import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value

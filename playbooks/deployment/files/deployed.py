@@ -10,10 +10,10 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.comparison import without_password
-from playbooks.deployment.apply.orphaned_roles import FUNCTIONS
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
 from playbooks.deployment.manifests import record, rights
+from playbooks.deployment.manifests.definitions import FUNCTIONS
 from playbooks.deployment.request import catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME

@@ -13,6 +13,10 @@ from playbooks.core.cluster.manifest import Manifest
 GROUP = "kubeless.io"
 VERSION = "v1beta1"
 
+#: The two resources, by name, and as one lists each.
+RESOURCES = ("functions", "natstriggers")
+FUNCTIONS, TRIGGERS = ((f"{resource}.{GROUP}",) for resource in RESOURCES)
+
 #: On what is there once for all playbooks.
 LABELS = {"app.kubernetes.io/managed-by": "deploy_playbook"}
 

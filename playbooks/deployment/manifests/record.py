@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
 
 from playbooks.core.settings import Setting
 from playbooks.deployment.manifests import ledger
@@ -42,6 +42,17 @@ def given(
     own = [Value(field, "") for field in FIELDS] + [Value(ledger.SETTING, ledger.name(name))]
     found = [_given(name, each, names) for each in _container(function).get("env") or ()]
     return [each for each in found if each not in own]
+
+
+def topics_of(function: str, triggers: Iterable[Mapping[str, Any]]) -> Tuple[str, ...]:
+    """Those that the triggers of its namespace subscribe it to, whoever made these."""
+    specs: List[Mapping[str, Any]] = [each.get("spec") or {} for each in triggers]
+    wanted = [spec for spec in specs if _selected(spec).get("function") == function]
+    return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
+
+
+def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
+    return (spec.get("functionSelector") or {}).get("matchLabels") or {}
 
 
 def _container(function: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -17,7 +17,8 @@ from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.symptoms import Symptom
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.function import is_trigger_of
+from playbooks.deployment.manifests.definitions import TRIGGERS
+from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.nats import manifests, users
 from playbooks.deployment.nats.manifests import IMAGE
 from playbooks.deployment.nats.users import Permissions, User
@@ -159,9 +160,8 @@ def _rights(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
         return users.of_new_worker(worker.function)
     uid = found[0]["metadata"]["uid"]
     function = Function(worker.namespace, worker.function, uid, Instant(0), {})
-    triggers = cluster.list(("natstriggers.kubeless.io",), namespace=worker.namespace)
-    selected = [t["spec"] for t in triggers if is_trigger_of(worker.function, t)]
-    return users.of_worker(function, [spec["topic"] for spec in selected])
+    triggers = cluster.list(TRIGGERS, namespace=worker.namespace)
+    return users.of_worker(function, topics_of(worker.function, triggers))
 
 
 def _all(

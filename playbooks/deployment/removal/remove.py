@@ -19,11 +19,11 @@ from playbooks.core.cluster.manifest import (
 )
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted, PlaybookError
-from playbooks.deployment.apply.deploy import TRIGGERS
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies, ledger
+from playbooks.deployment.manifests.definitions import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
 
 # What may lie beside a function, by its labels.

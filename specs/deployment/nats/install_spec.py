@@ -109,6 +109,23 @@ with description("-S --with-nats") as self:
         expect(passwords(self.cluster)).to(equal(before_it))
         expect(self.cluster.changes).to(be_empty)
 
+    with it("gives a worker that is there rights for its topics, also those of others' triggers"):
+        run("-E", "kubernetes", *DELETE, "-t", "falco.error.*", cluster=self.cluster)
+        by_hand = {
+            "apiVersion": "kubeless.io/v1beta1",
+            "kind": "NATSTrigger",
+            "metadata": {"name": "by-hand", "namespace": "ops"},
+            "spec": {
+                "topic": "falco.notice.shell",
+                "functionSelector": {"matchLabels": {"function": "falco-delete"}},
+            },
+        }
+        self.cluster.create([by_hand])
+        run(*WITH_NATS, *DELETE, cluster=self.cluster)
+
+        users = text(self.cluster.the("Secret", "nats-users"), "users.conf")
+        expect(users).to(contain("falco.error.*", "falco.notice.shell"))
+
     with it("removes the user of a worker whose Secret is gone, and says so"):
         run(*WITH_NATS, *DELETE, cluster=self.cluster)
         run(*WITH_NATS, "-p", "isolate", "-n", "ops", cluster=self.cluster)
