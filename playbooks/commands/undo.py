@@ -25,9 +25,9 @@ from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import kind_of
 from playbooks.core.containment.containment import NODE, POD, Containment, Target
-from playbooks.core.containment.undo import LEFT_ALONE, Undo
+from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.instant import Instant, after
+from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.notifications.plain_text import plain
@@ -39,10 +39,6 @@ from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import NOTE
-from playbooks.infrastructure import ledger as ledgers
-
-# Reasons for which the object is now as it was before.
-_DONE = ("undone", "nothing-to-undo")
 
 # Names of RBAC may have any character but slash and percent.
 _OBJECT = re.compile(r"([a-z]{1,40})/([^/%]{1,1000})")
@@ -184,17 +180,10 @@ class _Undoing:
 
     def run(self, cluster: ClusterObjects, force: bool, as_json: bool) -> int:
         """The exit code. Raises a PlaybookError."""
-        until = after(self.reach.clock.now(), LEFT_ALONE)
-
-        def exempt(uid: str, what: str) -> None:
-            for place in self.places:
-                store = self.reach.ledger(place)
-                ledgers.change(store, lambda book: book.leave_alone(uid, what, self.by, until))
-
+        until = self.reach.left_alone_until()
         containment = self.playbook.reaction.CONTAINMENT
         assert containment is not None
-        stored = [ledgers.StoredLedger(self.reach.ledger(place)) for place in self.places]
-        asked = Undo(containment, self.reach.cluster, stored, exempt, force=force)
+        asked = self.reach.undo(containment, self.places, self.by, force=force)
         outcome = asked.undo(
             self.target.name, namespace=self.target.namespace, kind=self.target.kind.lower()
         )
@@ -208,7 +197,7 @@ class _Undoing:
             kept = ", ".join("/".join(place) for place in self.places)
             said = f"{self.playbook.name} leaves it alone until {until}, by {self.by}"
             tell("", [f"{said} (ledger {kept})"])
-        return 0 if outcome.reason in _DONE else 1
+        return 0 if outcome.reason in RELEASED else 1
 
     def _put_on_record(self, cluster: ClusterObjects, outcome: Outcome) -> None:
         for namespace, name in self.places:

@@ -15,6 +15,9 @@ from playbooks.core.ports import Cluster, Ledger
 # undoing.
 LEFT_ALONE = 30 * 60.0
 
+# Reasons of outcomes after which the object is as it was before.
+RELEASED = ("undone", "nothing-to-undo")
+
 # Called with the uid and the words for an object, before anything of it is changed.
 Exempt = Callable[[str, str], None]
 

@@ -9,19 +9,16 @@ from typing import List, Optional, Sequence, Type
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
-from playbooks.core.containment.undo import LEFT_ALONE, Undo
+from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
-from playbooks.core.instant import Instant, after
+from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record, rights
 from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import print_done, print_messages
-from playbooks.infrastructure import ledger as ledgers
-
-# Reasons for which an object is now as it was before.
-_RELEASED = ("undone", "nothing-to-undo")
+from playbooks.infrastructure.ledger import StoredLedger
 
 _LEAVE = "--leave-contained leaves them as they are"
 
@@ -48,14 +45,13 @@ class Containing:
     ) -> None:
         self._containments = containments
         self._reach = reach
-        self._store = reach.ledger(place)
-        self._ledger = ledgers.StoredLedger(self._store)
+        self._place = place
         self._by = by
 
     def held(self) -> List[Held]:
         """Those that are contained now. Raises a PlaybookError where that cannot be read."""
         found = []
-        contained = self._ledger.contained().values()
+        contained = StoredLedger(self._reach.ledger(self._place)).contained().values()
         for kind, known in product(self._containments, contained):
             notes = kind.of_ledgers([known.notes])
             if known.kind not in kind.KINDS or not notes:
@@ -74,19 +70,15 @@ class Containing:
 
         Raises DeploymentError that says why it stays contained.
         """
-        undo = Undo(held.containment, self._reach.cluster, [self._ledger], self._exempt)
+        undo = self._reach.undo(held.containment, [self._place], self._by)
         try:
             known = held.known
             outcome = undo.undo(known.name, namespace=known.namespace, kind=known.kind)
         except PlaybookError as error:
             raise DeploymentError(f"{held.target} stays contained: {error}") from error
-        if outcome.reason not in _RELEASED:
+        if outcome.reason not in RELEASED:
             raise DeploymentError(f"{held.target} stays contained: {outcome.message}")
         return outcome.message
-
-    def _exempt(self, uid: str, what: str) -> None:
-        until = after(self._reach.clock.now(), LEFT_ALONE)
-        ledgers.change(self._store, lambda book: book.leave_alone(uid, what, self._by, until))
 
 
 def of_function(

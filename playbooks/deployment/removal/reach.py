@@ -4,10 +4,14 @@ no words for."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Tuple
+from typing import Callable, Sequence, Tuple, Type
 
+from playbooks.core.containment.containment import Containment
+from playbooks.core.containment.undo import LEFT_ALONE, Undo
+from playbooks.core.instant import Instant, after
 from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.deployment.manifests.ledger import SUFFIX
+from playbooks.infrastructure import ledger as ledgers
 from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
@@ -25,6 +29,30 @@ class Reach:
     clock: Clock
     cluster: Cluster
     ledger: Callable[[Place], LedgerStore]
+
+    def undo(
+        self,
+        containment: Type[Containment],
+        places: Sequence[Place],
+        by: str,
+        *,
+        force: bool = False,
+    ) -> Undo:
+        """Of what the ledgers in ``places`` know, where it is left alone from then on. ``by``: who
+        undoes it, for the record. ``force``: as for Undo."""
+        stores = [self.ledger(place) for place in places]
+        until = self.left_alone_until()
+
+        def exempt(uid: str, what: str) -> None:
+            for store in stores:
+                ledgers.change(store, lambda book: book.leave_alone(uid, what, by, until))
+
+        known = [ledgers.StoredLedger(store) for store in stores]
+        return Undo(containment, self.cluster, known, exempt, force=force)
+
+    def left_alone_until(self) -> Instant:
+        """Until when playbooks leave alone what is undone now."""
+        return after(self.clock.now(), LEFT_ALONE)
 
 
 def reach(context: str, kubeconfig: str = "") -> Reach:
