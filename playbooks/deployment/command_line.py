@@ -111,7 +111,7 @@ program = _Program(PROGRAM, add_help_option=False)
 
 
 def _deploy(**typed: Any) -> int:
-    options, tools, engine_typed = _options(typed), _tools(), typed["engine"] is not None
+    options, tools = _options(typed), _tools()
     if options.list:
         return _list()
     if not options.set_up and (options.with_nats or options.nats_image):
@@ -119,28 +119,17 @@ def _deploy(**typed: Any) -> int:
     if options.set_up:
         return verbs.set_the_cluster_up(options, tools)
     if options.remove:
-        return verbs.remove(options, tools, engine_typed=engine_typed)
+        return verbs.remove(options, tools)
     if options.release or options.leave_contained:
         raise UsageError(["--release and --leave-contained are for -x only"])
     if options.show_secrets and not options.show:
         raise UsageError(["--show-secrets is for -d only"])
-    return verbs.deploy(options, tools, engine_typed=engine_typed)
+    return verbs.deploy(options, tools)
 
 
-def _diff(**typed: Any) -> int:
-    return verbs.diff(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
-
-
-def _secrets(**typed: Any) -> int:
-    return verbs.make_secrets(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
-
-
-def _remove(**typed: Any) -> int:
-    return verbs.remove(_options(typed), _tools(), engine_typed=typed["engine"] is not None)
-
-
-def _set_up(**typed: Any) -> int:
-    return verbs.set_the_cluster_up(_options(typed), _tools())
+def _typed(verb: Callable[[Options, Tools], int]) -> Callable[..., int]:
+    """The verb, of what is typed."""
+    return lambda **typed: verb(_options(typed), _tools())
 
 
 def _get(output: str, everywhere: bool, **typed: Any) -> int:
@@ -166,7 +155,7 @@ def _tools() -> Tools:
 
 
 def _options(typed: Mapping[str, Any]) -> Options:
-    typed = {name: value for name, value in typed.items() if (name, value) != ("engine", None)}
+    typed = {**typed, "engine": typed.get("engine") or ""}
     if typed.get("playbook"):
         typed["playbook"] = catalogue.named(typed["playbook"])
     known = [option.name for option in registry.own_options()]
@@ -382,25 +371,30 @@ def _named(*names: str) -> List[click.Parameter]:
 
 _add(
     "diff",
-    _diff,
+    _typed(verbs.diff),
     "Show what would change.",
     params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
     epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
 )
 _add(
     "remove",
-    _remove,
+    _typed(verbs.remove),
     "Remove what was deployed, as -x does.",
     params=_named(*_FOR_REMOVE, *registry.places()),
 )
 _add(
     "secrets",
-    _secrets,
+    _typed(verbs.make_secrets),
     "Make the Secret that what -d prints refers to, once.",
     params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
 )
 _add("list", _list, "List the playbooks with their settings, as -l does.")
-_add("set-up", _set_up, "Set the cluster up, as -S does.", params=_named(*_FOR_SET_UP))
+_add(
+    "set-up",
+    _typed(verbs.set_the_cluster_up),
+    "Set the cluster up, as -S does.",
+    params=_named(*_FOR_SET_UP),
+)
 _add(
     "get",
     _get,

@@ -65,8 +65,8 @@ class Chosen(NamedTuple):
         return self.engine.named(self.request, self.invocation)
 
 
-def deploy(options: Options, tools: Tools, *, engine_typed: bool) -> int:
-    chosen = _chosen(options, tools, engine_typed=engine_typed)
+def deploy(options: Options, tools: Tools) -> int:
+    chosen = _chosen(options, tools)
     if options.show:
         for number, one in enumerate(chosen):
             if number:
@@ -87,19 +87,19 @@ def deploy(options: Options, tools: Tools, *, engine_typed: bool) -> int:
     return 0
 
 
-def make_secrets(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+def make_secrets(options: Options, tools: Tools) -> int:
     """Those that what -d prints refers to."""
-    for one in _chosen(options, tools, engine_typed=engine_typed):
+    for one in _chosen(options, tools):
         with _located(one.file):
             one.engine.make_secrets(one.request, one.invocation)
     return 0
 
 
-def diff(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+def diff(options: Options, tools: Tools) -> int:
     """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
     try:
         codes = []
-        for one in _chosen(options, tools, engine_typed=engine_typed):
+        for one in _chosen(options, tools):
             with _located(one.file):
                 codes.append(one.engine.diff(one.request, one.invocation))
         return max(codes)
@@ -132,9 +132,9 @@ def set_the_cluster_up(options: Options, tools: Tools) -> int:
     return 0
 
 
-def remove(options: Options, tools: Tools, *, engine_typed: bool) -> int:
+def remove(options: Options, tools: Tools) -> int:
     """In the reverse order of a file's."""
-    wanted = [each for each, _ in _wanted(options, tools, engine_typed=engine_typed)]
+    wanted = [each for each, _ in _wanted(options, tools)]
     both = options.release and options.leave_contained
     problems = ["--release and --leave-contained: which of them?"] if both else []
     for each in wanted:
@@ -171,9 +171,7 @@ def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
     return 0
 
 
-def _wanted(
-    options: Options, tools: Tools, *, engine_typed: bool
-) -> List[Tuple[Options, Optional[PlaybookFile]]]:
+def _wanted(options: Options, tools: Tools) -> List[Tuple[Options, Optional[PlaybookFile]]]:
     """What is typed, or each playbook of the files with what is typed."""
     if not options.described:
         return [(options, None)]
@@ -191,7 +189,7 @@ def _wanted(
         raise UsageError(
             [f"{', '.join(typed)}: which of the {len(files)} playbooks of -f is meant?"]
         )
-    found = [(each.over(options, engine_typed=engine_typed), each) for each in files]
+    found = [(each.over(options), each) for each in files]
     _refuse_twice(found)
     return list(found)
 
@@ -209,11 +207,11 @@ def _refuse_twice(found: List[Tuple[Options, PlaybookFile]]) -> None:
         raise UsageError(problems)
 
 
-def _chosen(options: Options, tools: Tools, *, engine_typed: bool) -> List[Chosen]:
+def _chosen(options: Options, tools: Tools) -> List[Chosen]:
     """Everything is checked before anything is done. Raises UsageError with all that is wrong."""
     found: List[Chosen] = []
     problems: List[str] = []
-    for each, file in _wanted(options, tools, engine_typed=engine_typed):
+    for each, file in _wanted(options, tools):
         try:
             with _located(file):
                 found.append(_one(tools.invocation(each), file))
@@ -240,7 +238,7 @@ def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
     if plain:
         raise UsageError(plain)
     print_messages("warning", wanted.warnings)
-    if options.engine == registry.AUTO:
+    if registry.is_auto(options.engine):
         chosen = registry.choose(invocation)
         # What is for kubernetes only means nothing to another engine.
         wanted = wanted if chosen is engine else registry.checked(options, chosen)

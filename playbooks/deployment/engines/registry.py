@@ -42,7 +42,12 @@ def places() -> List[str]:
 
 def named(name: str) -> Engine:
     """For AUTO the one that may be chosen and takes most of what can be typed."""
-    return kubernetes.ENGINE if name == AUTO else known()[name]
+    return kubernetes.ENGINE if is_auto(name) else known()[name]
+
+
+def is_auto(name: str) -> bool:
+    """Also where none is typed."""
+    return name in ("", AUTO)
 
 
 def made(deployed: Mapping[Identity, Manifest]) -> ClusterEngine:
@@ -95,7 +100,7 @@ def choose(invocation: Invocation) -> Engine:
 def _misplaced(options: Options, engine: Engine) -> List[str]:
     """Options that were given and that this engine does not take."""
     # For AUTO it depends on what is chosen.
-    runtime = options.runtime and not engine.runtimes and options.engine != AUTO
+    runtime = options.runtime and not engine.runtimes and not is_auto(options.engine)
     return ["-r is for -E kubeless only"] * bool(runtime) + [
         f"{option.flags[0] if option.flags else ' '.join(options.own[option.name])}"
         f" is for -E {' and -E '.join(_takers(option))} only"

@@ -67,7 +67,7 @@ class PlaybookFile:
     places: Mapping[str, str] = field(default_factory=dict)
     plain: Tuple[str, ...] = ()
 
-    def over(self, typed: Options, *, engine_typed: bool) -> Options:
+    def over(self, typed: Options) -> Options:
         """The same with what is typed on the command line, which wins."""
         own = self.options
         return replace(
@@ -75,7 +75,7 @@ class PlaybookFile:
             playbook=typed.playbook or own.playbook,
             name=typed.name or own.name,
             namespace=typed.namespace if typed.namespace is not None else own.namespace,
-            engine=typed.engine if engine_typed else own.engine,
+            engine=typed.engine or own.engine,
             runtime=typed.runtime or own.runtime,
             topics=typed.topics or own.topics,
             kept=own.kept,

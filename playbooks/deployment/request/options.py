@@ -12,8 +12,9 @@ DEFAULT_RUNTIME = "python3.8"
 
 @dataclass(frozen=True)
 class Options:
-    """Not checked yet. ``context``: of the kubeconfig, empty for the current one. ``own``: the
-    options that only some engines take, by name, without those that were not given.
+    """Not checked yet. ``context``: of the kubeconfig, empty for the current one. ``engine``: as
+    ``-E`` takes it, empty where none was typed. ``own``: the options that only some engines take,
+    by name, without those that were not given.
     ``described``: files of playbooks. ``kept``: for the settings that are not typed, what a file
     says or what is deployed already."""
 
@@ -25,7 +26,7 @@ class Options:
     context: str = ""
     name: Optional[str] = None
     runtime: Optional[str] = None
-    engine: str = "auto"
+    engine: str = ""
     set_up: bool = False
     with_nats: bool = False
     nats_image: str = ""
