@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from playbooks.commands.targets import pushed
-from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, name_of, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.symptoms import of_pod
@@ -122,6 +122,6 @@ def selecting(function: Mapping[str, Any]) -> str:
     """The options that name it to a command: ``-p delete -n responders``."""
     metadata = function["metadata"]
     playbook = playbook_of(function)
-    name = metadata["name"].partition("-")[2]
+    name = name_of(metadata["name"])
     named = f"-p {playbook}" if name == playbook else f"-p {playbook} -N {name}"
     return f"{named} -n {metadata['namespace']}"

@@ -11,6 +11,7 @@ import click
 
 from playbooks.commands import PROGRAM
 from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.core.cluster.manifest import function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration
 from playbooks.deployment.apply.waiting import Sleep
@@ -63,12 +64,12 @@ class Selection:
     def function(self) -> str:
         """``falco-NAME``; empty where neither a name nor a playbook was given."""
         name = self.name or self.playbook
-        return f"falco-{name}" if name else ""
+        return function_name(name) if name else ""
 
     @property
     def named(self) -> str:
         """``falco-NAME`` of ``-N`` alone; empty for every Function of the playbook."""
-        return f"falco-{self.name}" if self.name else ""
+        return function_name(self.name) if self.name else ""
 
     def check(self, *problems: str, required: bool = True) -> None:
         """Raises UsageError with these problems and those of the names.

@@ -28,13 +28,13 @@ from playbooks.core.containment.containment import NODE, POD, Containment, Targe
 from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.limits import function_of
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
-from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
@@ -204,8 +204,7 @@ class _Undoing:
             problems = put_on_record(
                 cluster,
                 namespace=namespace,
-                # The name of a function's ledger has the function's.
-                function=name[: -len(manifests.name(""))],
+                function=function_of(name),
                 playbook=self.playbook.name,
                 target_ref=replace(self.target, uid=outcome.details["uid"]),
                 message=f"{outcome.message}; by {self.by}",
@@ -224,8 +223,9 @@ def put_on_record(
     message: str,
     by: str,
 ) -> List[str]:
-    """An Event on the object, and a message in the stream of ``function`` (in ``namespace``) where
-    it has a worker. ``target_ref.verb`` is ``undo``, ``message`` says what was undone.
+    """An Event on the object, and a message in the stream of ``function`` (in ``namespace``; empty
+    where it is not known) where it has a worker. ``target_ref.verb`` is ``undo``, ``message`` says
+    what was undone.
 
     Never raises: returns what could not be recorded, in words.
     """
@@ -235,6 +235,8 @@ def put_on_record(
         _make_event(cluster, outcome, namespace, function, playbook)
     except PlaybookError as error:
         problems.append(f"there is no Event about it: {error}")
+    if not function:
+        return problems
     try:
         deployed = find(cluster, namespace, function)
     except PlaybookError:

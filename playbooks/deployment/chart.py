@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Match, Optional, Sequence, cast
 
 from playbooks.core import catalogue
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest, function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import OWN
 from playbooks.core.errors import InvalidSetting
@@ -137,7 +137,7 @@ def _is_on(setting: str, defaults: Mapping[str, Optional[str]]) -> str:
 
 
 def _function(playbook: Playbook) -> str:
-    return f"falco-{playbook.name}-chartfunction"
+    return function_name(f"{playbook.name}-chartfunction")
 
 
 def _made(playbook: Playbook) -> List[Manifest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
@@ -138,28 +138,26 @@ def remove(options: Options, tools: Tools) -> int:
     both = options.release and options.leave_contained
     problems = ["--release and --leave-contained: which of them?"] if both else []
     for each in wanted:
-        name = each.name or each.playbook
-        if not name:
+        if not each.deployed_name:
             problems.append("what is to be removed? -p PLAYBOOK, or -N NAME as it was deployed")
             continue
-        problems += name_problems(name)
+        problems += name_problems(each.deployed_name)
         if each.namespace is not None:
             problems += namespace_problems(each.namespace)
     if problems:
         raise UsageError(problems)
     for each in reversed(wanted):
-        function = f"falco-{each.name or each.playbook}"
-        registry.named(each.engine).remove(function, tools.invocation(each))
+        registry.named(each.engine).remove(each.function, tools.invocation(each))
     return 0
 
 
 def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
     """Print the file of what is deployed."""
     invocation = tools.invocation(options)
-    name = options.name or options.playbook
-    if name and name_problems(name):
-        raise UsageError(name_problems(name))
-    function = f"falco-{name}" if name else ""
+    problems = name_problems(options.deployed_name)
+    if problems:
+        raise UsageError(problems)
+    function = options.function if options.deployed_name else ""
     namespace = "" if everywhere else invocation.namespace
     preflight.check_cluster(invocation.cluster)
     found = deployed.files(invocation.cluster, function, namespace)
@@ -196,12 +194,12 @@ def _wanted(options: Options, tools: Tools) -> List[Tuple[Options, Optional[Play
 
 def _refuse_twice(found: List[Tuple[Options, PlaybookFile]]) -> None:
     """Two of one name would be one, deployed twice."""
-    first: dict[Tuple[Optional[str], Optional[str]], str] = {}
+    first: Dict[Tuple[Optional[str], str], str] = {}
     problems = []
     for options, file in found:
-        key = (options.namespace, options.name or options.playbook)
+        key = (options.namespace, options.function)
         if key in first:
-            problems.append(f"{file.place}: falco-{key[1]} stands at {first[key]} already")
+            problems.append(f"{file.place}: {options.function} stands at {first[key]} already")
         first.setdefault(key, file.place)
     if problems:
         raise UsageError(problems)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import List, Optional, Tuple
 
+from playbooks.core.cluster.manifest import function_name
 from playbooks.core.evidence import settings as evidence
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.playbook import Playbook
@@ -32,8 +34,8 @@ def kubernetes(
 ) -> ClusterCollaborators:
     """``api``: that of the cluster of the pod, or of the kubeconfig. Nothing is connected yet."""
     api, own_pod, clock = api or KubernetesApi(), ThisPod(), SystemClock()
-    function = "" if settings["LEDGER"] else f"falco-{playbook}"
-    namespace, name = settings["LEDGER"] or ("", f"{function}-ledger")
+    function = "" if settings["LEDGER"] else function_name(playbook)
+    namespace, name = settings["LEDGER"] or ("", ledger_name(function))
     stored = ConfigMapLedger(
         api, namespace=namespace or own_pod.namespace, name=name, function=function
     )

@@ -5,7 +5,7 @@ from expects import contain, equal, expect
 from mamba import description, it
 
 from playbooks.commands.__main__ import program
-from playbooks.deployment.manifests import ledger
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.deployment.manifests.access import service_account
 from specs.deployment.mothers import a_request
 
@@ -21,7 +21,7 @@ with description("The CronJob in docs/sweep-cronjob.yaml") as self:
         account = service_account(a_request("isolate"), "default")["metadata"]
 
         expect((name, options["playbook"])).to(equal(("sweep", "isolate")))
-        expect(options["ledger"]).to(equal(f"default/{ledger.name('falco-isolate')}"))
+        expect(options["ledger"]).to(equal(f"default/{ledger_name('falco-isolate')}"))
         expect(pod["serviceAccountName"]).to(equal(account["name"]))
         expect(job["metadata"]["namespace"]).to(equal(account["namespace"]))
 

@@ -18,7 +18,6 @@ from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
-from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import environment_of
 from playbooks.deployment.manifests.worker import is_worker
@@ -127,7 +126,7 @@ def changed(playbook: Playbook, environment: Mapping[str, str], function: str) -
         if not setting.secret
         and environment.get(setting.name, setting.default) != setting.default
         # That of every Function, unless a person gave another.
-        and environment[setting.name] != manifests.name(function)
+        and environment[setting.name] != limits.ledger_name(function)
     }
 
 

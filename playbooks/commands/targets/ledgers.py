@@ -14,9 +14,8 @@ from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, labe
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.ledger.book import Book
-from playbooks.core.ledger.limits import object_name
+from playbooks.core.ledger.limits import ledger_name, object_name
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
 from playbooks.deployment.removal.reach import Place
 from playbooks.infrastructure.kubernetes.ledger import KEY
@@ -35,7 +34,7 @@ def of_function(
 ) -> Place:
     """``anew``: also one that is gone, where the Function is there. Raises DeploymentError where
     there is none."""
-    name = manifests.name(function)
+    name = ledger_name(function)
     found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
     ours = found and label(found[0], LEDGER) is not None
     function_there = (

@@ -27,6 +27,9 @@ APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 KUBELESS_API = "kubeless.io/v1beta1"
 
+# What the names of our functions begin with.
+_PREFIX = "falco-"
+
 
 class ReadObject:
     """What an object of the API, as it was read, says of itself. What it lacks is empty, but for
@@ -82,6 +85,20 @@ class ReadObject:
     @property
     def _metadata(self) -> Mapping[str, Any]:
         return self.manifest["metadata"]  # type: ignore[no-any-return]
+
+
+def function_name(name: str) -> str:
+    """The function that ``-N NAME`` deploys."""
+    return f"{_PREFIX}{name}"
+
+
+def is_function_name(text: str) -> bool:
+    return text.startswith(_PREFIX)
+
+
+def name_of(function: str) -> str:
+    """What ``-N`` takes for a function."""
+    return function[len(_PREFIX) :]
 
 
 def labels(function: str) -> Dict[str, str]:

@@ -29,6 +29,19 @@ def object_name(value: str) -> Optional[Tuple[str, str]]:
     return (namespace, name) if value else None
 
 
+_SUFFIX = "-ledger"
+
+
+def ledger_name(function: str) -> str:
+    """The ConfigMap of a function that is given none."""
+    return f"{function}{_SUFFIX}"
+
+
+def function_of(ledger: str) -> str:
+    """Whose own a ConfigMap of this name is; empty for one that a person named otherwise."""
+    return ledger[: -len(_SUFFIX)] if ledger.endswith(_SUFFIX) else ""
+
+
 LEDGER = Setting(
     "LEDGER",
     object_name,

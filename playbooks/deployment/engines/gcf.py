@@ -215,8 +215,7 @@ class CloudFunctions(Engine):
             *found,
             f"its log:     gcloud functions logs read {request.function}"
             f" --region {own[REGION.name]}",
-            f"remove it:   deploy_playbook -x -E gcf -N {request.function[len('falco-') :]}"
-            f" --region {own[REGION.name]}",
+            f"remove it:   deploy_playbook -x -E gcf -N {request.name} --region {own[REGION.name]}",
         ]
 
 

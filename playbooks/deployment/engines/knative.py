@@ -153,7 +153,7 @@ class Knative(Engine):
             f" http://broker-ingress.knative-eventing.svc.cluster.local/{namespace}/{broker}\n"
             f"see it:        kubectl get ksvc,triggers -n {namespace}"
             f" -l function={name}\n"
-            f"remove it:     deploy_playbook -x -E knative -N {name[len('falco-') :]}"
+            f"remove it:     deploy_playbook -x -E knative -N {request.name}"
             f" -n {namespace}"
         )
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, List, Mapping, Optional, Sequence
 
-from playbooks.core.cluster.manifest import Manifest, identity, reference, shown
+from playbooks.core.cluster.manifest import Manifest, identity, name_of, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import preflight, set_up
@@ -111,7 +111,7 @@ class Kubeless(ClusterEngine):
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
-        here = f"-N {function[len('falco-') :]} -n {namespace}"
+        here = f"-N {name_of(function)} -n {namespace}"
         return [
             *answered(objects.triggers),
             f"see it:     falco-playbook status {here}",

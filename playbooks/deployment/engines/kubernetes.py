@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, reference
+from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, name_of, reference
 from playbooks.core.instant import duration
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.observer import Observer
@@ -232,7 +232,7 @@ class Kubernetes(ClusterEngine):
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
-        here = f"-N {function[len('falco-') :]} -n {namespace}"
+        here = f"-N {name_of(function)} -n {namespace}"
         secret = next(m for m in objects.accessories if m["kind"] == "Secret")
         by_http = [
             f"by HTTP:    POST http://{function}.{namespace}.svc:8080/"

@@ -320,6 +320,5 @@ def _hints(request: Request, options: Options) -> List[str]:
     return [
         f"Falcosidekick: {falcosidekick}",
         f"its log:       faas-cli logs {function} -n {namespace}",
-        f"remove it:     deploy_playbook -x -E openfaas -N {function[len('falco-') :]}"
-        f" -n {namespace}",
+        f"remove it:     deploy_playbook -x -E openfaas -N {request.name} -n {namespace}",
     ]

@@ -24,13 +24,12 @@ def reused(invocation: Invocation, engine: Engine) -> Options:
     """The options with the deployed playbook, topics, settings, runtime, image, replicas and patch
     where none is given. Raises DeploymentError where nothing is deployed under this name."""
     options, cluster, namespace = invocation.options, invocation.cluster, invocation.namespace
-    name = options.name or options.playbook
     if not isinstance(engine, ClusterEngine):
         raise UsageError([f"-E {engine.name} has no settings that --reuse-settings could keep"])
-    if not name:
+    if not options.deployed_name:
         raise UsageError(["whose settings? -p PLAYBOOK, or -N NAME as it was deployed"])
     preflight.check_cluster(cluster)
-    function = f"falco-{name}"
+    function = options.function
     place = (function, namespace)
     wanted = [
         reference(KUBELESS_API, "Function", *place),
@@ -70,7 +69,7 @@ def with_own_secret(invocation: Invocation) -> Options:
     """The options, where they refer to keys of the Secret that an earlier deployment made, with
     their texts. Raises DeploymentError."""
     options = invocation.options
-    function = f"falco-{options.name or options.playbook}"
+    function = options.function
     if not any(isinstance(each, Reference) and each.secret == function for each in options.kept):
         return options
     found = with_texts(invocation.cluster, function, invocation.namespace, options.kept)

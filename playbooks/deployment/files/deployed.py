@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Union
 
-from playbooks.core.cluster.manifest import Manifest, identity, reference
+from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.settings import Setting
@@ -17,8 +17,6 @@ from playbooks.deployment.manifests.definitions import FUNCTIONS
 from playbooks.deployment.request import catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME
-
-_PREFIX = "falco-"
 
 
 @dataclass
@@ -35,7 +33,7 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
     functions = cluster.list(FUNCTIONS, namespace=namespace)
     for each in sorted(functions, key=identity):
         _, place, name = identity(each)
-        if (function and name != function) or not name.startswith(_PREFIX):
+        if (function and name != function) or not is_function_name(name):
             continue
         playbook = record.playbook_of(each)
         if playbook not in catalogue.names():
@@ -72,7 +70,7 @@ def _document(
     runtime = function["spec"].get("runtime") if engine.runtimes else None
     written: Dict[str, Any] = {
         "playbook": playbook,
-        "name": name[len(_PREFIX) :],
+        "name": name_of(name),
         "namespace": namespace,
         "engine": engine.name,
         **({"runtime": runtime} if runtime not in (None, DEFAULT_RUNTIME) else {}),

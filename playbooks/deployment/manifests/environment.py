@@ -6,6 +6,7 @@ import base64
 from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.cluster.manifest import Manifest, labels
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request.request import Request
 from playbooks.infrastructure import this_pod
@@ -25,7 +26,7 @@ def variables(request: Request) -> List[Manifest]:
     """The container's env, by name. A secret setting is the path of its file."""
     found: Dict[str, Manifest] = {name: _field(path) for name, path in FIELDS.items()}
     if request.playbook.acts:
-        found[ledger.SETTING] = {"value": ledger.name(request.function)}
+        found[ledger.SETTING] = {"value": ledger_name(request.function)}
     for name, text in request.values.items():
         setting = request.setting(name)
         if setting and name in request.secrets:

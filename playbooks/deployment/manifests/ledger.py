@@ -18,17 +18,11 @@ from playbooks.deployment.request.request import Request
 # The setting that names it; given by a person, it is theirs to make.
 SETTING = limits.LEDGER.name
 
-SUFFIX = "-ledger"
-
-
-def name(function: str) -> str:
-    return f"{function}{SUFFIX}"
-
 
 def place(environment: Mapping[str, str], namespace: str, function: str) -> Tuple[str, str]:
     """Its namespace and name, by the variables of a function in this namespace. Raises
     InvalidSetting."""
-    given = limits.LEDGER.check(environment.get(SETTING, "")) or ("", name(function))
+    given = limits.LEDGER.check(environment.get(SETTING, "")) or ("", limits.ledger_name(function))
     return given[0] or namespace, given[1]
 
 
@@ -38,7 +32,7 @@ def ledger(request: Request, namespace: str) -> List[Manifest]:
     if not request.playbook.acts or SETTING in named:
         return []
     metadata: Dict[str, Any] = {
-        "name": name(request.function),
+        "name": limits.ledger_name(request.function),
         "namespace": namespace,
         "labels": {**labels(request.function), LEDGER: "true"},
     }
@@ -66,4 +60,4 @@ def ledger(request: Request, namespace: str) -> List[Manifest]:
 
 def earlier(function: str, namespace: str) -> Manifest:
     """What another deployment of the function may have left of it, beside roles."""
-    return reference("v1", "ConfigMap", name(function), namespace)
+    return reference("v1", "ConfigMap", limits.ledger_name(function), namespace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable, Dict, List, Optional
 
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Kind, Setting
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request.assignments import Reference
@@ -48,7 +49,7 @@ def variables(
     """
     found = {**request.values, TOPICS.name: ",".join(request.topics)}
     if request.playbook.acts:
-        found.setdefault(ledger.SETTING, ledger.name(request.function))
+        found.setdefault(ledger.SETTING, ledger_name(request.function))
         found[this_pod.NAMESPACE_VARIABLE] = namespace
     for reference in request.references:
         setting = request.setting(reference.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
 
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Setting
 from playbooks.deployment.manifests import ledger
 from playbooks.deployment.manifests.environment import (
@@ -39,7 +40,7 @@ def given(
     reference to the function's own Secret."""
     name = function["metadata"]["name"]
     names = {setting.file_variable: setting.name for setting in settings if setting.secret}
-    own = [Value(field, "") for field in FIELDS] + [Value(ledger.SETTING, ledger.name(name))]
+    own = [Value(field, "") for field in FIELDS] + [Value(ledger.SETTING, ledger_name(name))]
     found = [_given(name, each, names) for each in _container(function).get("env") or ()]
     return [each for each in found if each not in own]
 

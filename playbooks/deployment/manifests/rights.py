@@ -17,6 +17,7 @@ from playbooks.core.cluster.manifest import (
     label,
     reference,
 )
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.request import catalogue
@@ -76,7 +77,7 @@ def recorded(binding: Manifest) -> Optional[Manifest]:
     notes = metadata.get("annotations") or {}
     playbook, function = notes.get(PLAYBOOK), label(binding, FUNCTION)
     ours = label(binding, MANAGED_BY) == MANAGER and ENGINE in notes and function
-    if not ours or metadata["name"] != ledger.name(str(function)):
+    if not ours or metadata["name"] != ledger_name(str(function)):
         return None
     if playbook not in catalogue.names():
         return None
@@ -101,7 +102,7 @@ def recorded(binding: Manifest) -> Optional[Manifest]:
 
 def record_of(function: str, namespace: str) -> Manifest:
     """Enough of that binding to ask for it."""
-    return reference(access.API, "RoleBinding", ledger.name(function), namespace)
+    return reference(access.API, "RoleBinding", ledger_name(function), namespace)
 
 
 def _settings(text: Optional[str]) -> List[Tuple[str, str]]:

@@ -16,7 +16,7 @@ _WORKER_IMAGE = "image"
 
 def installation(options: Options, current_namespace: Callable[[], str]) -> Installation:
     """Raises UsageError. ``current_namespace``: for a worker without ``-n``."""
-    name = options.name or options.playbook or ""
+    name = options.deployed_name
     namespace = options.namespace or (current_namespace() if name else "")
     problems = name_problems(name) + (namespace_problems(namespace) if namespace else [])
     variables = _variables(options, problems)
@@ -25,7 +25,7 @@ def installation(options: Options, current_namespace: Callable[[], str]) -> Inst
     if problems:
         raise UsageError(problems)
     return Installation(
-        worker=WorkerUser(f"falco-{name}", namespace) if name else None,
+        worker=WorkerUser(options.function, namespace) if name else None,
         image=options.nats_image or IMAGE,
         worker_image=options.own.get(_WORKER_IMAGE, ""),
         variables=variables,

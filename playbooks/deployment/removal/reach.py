@@ -9,8 +9,8 @@ from typing import Callable, Sequence, Tuple, Type
 from playbooks.core.containment.containment import Containment
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
 from playbooks.core.instant import Instant, after
+from playbooks.core.ledger.limits import function_of
 from playbooks.core.ports import Clock, Cluster, LedgerStore
-from playbooks.deployment.manifests.ledger import SUFFIX
 from playbooks.infrastructure import ledger as ledgers
 from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
@@ -64,7 +64,6 @@ def reach(context: str, kubeconfig: str = "") -> Reach:
 
     def ledger(place: Place) -> LedgerStore:
         namespace, name = place
-        function = name[: -len(SUFFIX)] if name.endswith(SUFFIX) else ""
-        return ConfigMapLedger(api, namespace=namespace, name=name, function=function)
+        return ConfigMapLedger(api, namespace=namespace, name=name, function=function_of(name))
 
     return Reach(SystemClock(), KubernetesCluster(api), ledger)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import List, Optional
 
+from playbooks.core.cluster.manifest import function_name
 from playbooks.core.settings import DNS_LABEL
 
 _RUNTIME = re.compile(r"python3\.([1-9][0-9]?|0)", re.ASCII)
@@ -18,7 +19,7 @@ def name_problems(name: str, topics: int = 1) -> List[str]:
         return []
     if not DNS_LABEL.fullmatch(name):
         return [f"{name!r} cannot be a name: lowercase letters, digits and '-' (RFC 1123 label)"]
-    longest = f"falco-{name}-trigger-{max(topics - 1, 0)}"
+    longest = f"{function_name(name)}-trigger-{max(topics - 1, 0)}"
     if len(longest) > _LONGEST:
         return [f"{name!r} is too long a name: {longest} has {len(longest)} of {_LONGEST} letters"]
     return []

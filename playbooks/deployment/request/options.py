@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Tuple, Union
 
+from playbooks.core.cluster.manifest import function_name
 from playbooks.deployment.request.assignments import Reference, Value
 
 DEFAULT_RUNTIME = "python3.8"
@@ -44,3 +45,12 @@ class Options:
     show_secrets: bool = False
     kept: Tuple[Union[Value, Reference], ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def deployed_name(self) -> str:
+        """What is deployed has it after ``falco-``; empty where no playbook is named either."""
+        return self.name or self.playbook or ""
+
+    @property
+    def function(self) -> str:
+        return function_name(self.deployed_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
+from playbooks.core.cluster.manifest import name_of
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, all_names, names
 from playbooks.deployment.errors import UsageError
@@ -49,6 +50,11 @@ class Request:
     namespaces: Tuple[str, ...]
     settings: Tuple[Setting, ...]
 
+    @property
+    def name(self) -> str:
+        """As ``-N`` takes it."""
+        return name_of(self.function)
+
     def setting(self, name: str) -> Optional[Setting]:
         return next((known for known in self.settings if known.name == name), None)
 
@@ -84,8 +90,8 @@ def read(
     runtime = options.runtime or DEFAULT_RUNTIME
     problems += topics.problems(options.topics, forced=options.force)
     playbook = _playbook(options.playbook, problems)
-    name = options.name or options.playbook or ""
-    problems += name_problems(name, len(options.topics)) + runtime_problems(runtime)
+    problems += name_problems(options.deployed_name, len(options.topics))
+    problems += runtime_problems(runtime)
     if options.namespace is not None:
         problems += namespace_problems(options.namespace)
     if not playbook:
@@ -99,12 +105,12 @@ def read(
     problems += [
         f"-s {r.name}: {r.secret} is the Secret that deploy_playbook itself makes"
         for r in references
-        if r.secret == f"falco-{name}"
+        if r.secret == options.function
     ]
     values = {value.name: value.text for value in given}
     wanted = Request(
         playbook=playbook,
-        function=f"falco-{name}",
+        function=options.function,
         topics=options.topics,
         runtime=runtime,
         values=values,

@@ -15,6 +15,7 @@ from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.permissions import OWN
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import access, ledger
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
@@ -84,7 +85,7 @@ class Account:
         self._name = request.function
         self._api = api_of(token_of(self._name, namespace))
         self.cluster = KubernetesCluster(self._api)
-        place_of_ledger = {"namespace": namespace, "name": ledger.name(self._name)}
+        place_of_ledger = {"namespace": namespace, "name": ledger_name(self._name)}
         self.ledger = ConfigMapLedger(self._api, **place_of_ledger)
         place = only_in[0] if only_in else namespace
         eventually(lambda: bool(self.rights(place)) == bool(self.permissions))

@@ -246,7 +246,7 @@ def _rows(text: str) -> List[Tuple[str, str]]:
 
 
 def _hints(request: Request, given: Options) -> List[str]:
-    own, name = given.own, request.function[len("falco-") :]
+    own, name = given.own, request.name
     place = f"--region {own[REGION.name]}"
     found = []
     if request.playbook.permissions:
