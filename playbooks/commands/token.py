@@ -6,8 +6,6 @@ nothing.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import secrets
@@ -31,6 +29,7 @@ from playbooks.core.errors import (
 )
 from playbooks.deployment.apply.waiting import Sleep, looks
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.secret import encoded, text_of
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
 
@@ -118,13 +117,12 @@ def _mounts(deployed: DeployedFunction) -> List[Tuple[str, Mapping[str, Any]]]:
 
 
 def _token(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> str:
-    data = _secret(cluster, deployed, place).get("data") or {}
-    if place.key not in data:
-        raise DeploymentError(_unusable(deployed, place, "it is missing"))
+    found = _secret(cluster, deployed, place)
     try:
-        text = base64.b64decode(data[place.key]).decode("utf-8")
-        return str(TOKEN.check(text))
-    except (binascii.Error, UnicodeDecodeError, InvalidSetting) as error:
+        return str(TOKEN.check(text_of(found, place.key)))
+    except KeyError:
+        raise DeploymentError(_unusable(deployed, place, "it is missing")) from None
+    except (ValueError, InvalidSetting) as error:
         raise DeploymentError(_unusable(deployed, place, str(error))) from None
 
 
@@ -155,11 +153,10 @@ def _rotated(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPl
             " change it there"
         )
     made = secrets.token_urlsafe(32)
-    encoded = base64.b64encode(made.encode("ascii")).decode("ascii")
 
     def write() -> None:
         stored = _secret(cluster, deployed, place)
-        data = {**(stored.get("data") or {}), place.key: encoded}
+        data = {**(stored.get("data") or {}), place.key: encoded(made)}
         cluster.replace([{**stored, "data": data}])
 
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Dict, List, Set
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
@@ -17,6 +15,7 @@ from playbooks.core.errors import (
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.definitions import RESOURCES
 from playbooks.deployment.manifests.network_policy import NAME_LABEL
+from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.request import Request
 
@@ -74,10 +73,7 @@ def check_references(cluster: ClusterObjects, request: Request, namespace: str) 
             problems += _value_problems(request, given, stored[given.secret])
     if problems:
         raise DeploymentError("\n".join(problems))
-    return {
-        given.name: base64.b64decode(stored[given.secret]["data"][given.key]).decode("utf-8")
-        for given in request.references
-    }
+    return {given.name: text_of(stored[given.secret], given.key) for given in request.references}
 
 
 def _value_problems(request: Request, given: Reference, secret: Manifest) -> List[str]:
@@ -87,10 +83,10 @@ def _value_problems(request: Request, given: Reference, secret: Manifest) -> Lis
         return [f"-s {given.name}: Secret {given.secret} has no key {given.key!r}, only {keys}"]
     setting = request.setting(given.name)
     try:
-        text = base64.b64decode(data[given.key]).decode("utf-8")
+        text = text_of(secret, given.key)
         if setting:
             setting.check(text)
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return [f"-s {given.name}: {given.secret}/{given.key} is not UTF-8 text"]
     except InvalidSetting as error:
         return [f"-s {given.name}: {error}"]

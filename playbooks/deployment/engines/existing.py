@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Mapping, Set, Tuple
 from urllib.parse import urlsplit
 
-from playbooks.core.cluster.manifest import reference
+from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidSetting
 from playbooks.deployment.engines import api_server
 from playbooks.deployment.engines.api_server import HTTPS
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.network_policy import egress_ports
+from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request import worker_settings
 
 #: The key that hashes of settings are made with: nobody can guess a password from such a hash.
@@ -93,7 +92,7 @@ def _ports_of(text: str) -> Iterable[int]:
         yield from _METADATA_PORTS.get(scheme, ())
 
 
-def _kept(secret: Mapping[str, Any]) -> Dict[str, Any]:
+def _kept(secret: Manifest) -> Dict[str, Any]:
     """What was generated before, unless it is not there or cannot be used."""
     kept: Dict[str, str] = {}
     for name, key in (
@@ -102,8 +101,7 @@ def _kept(secret: Mapping[str, Any]) -> Dict[str, Any]:
         ("release_key", RELEASE_KEY),
     ):
         try:
-            text = base64.b64decode((secret.get("data") or {})[key]).decode("ascii")
-            kept[name] = worker_settings.TOKEN.check(text)
-        except (KeyError, UnicodeDecodeError, binascii.Error, InvalidSetting):
+            kept[name] = worker_settings.TOKEN.check(text_of(secret, key))
+        except (KeyError, ValueError, InvalidSetting):
             continue
     return kept

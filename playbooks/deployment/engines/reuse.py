@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -15,6 +14,7 @@ from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
+from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
@@ -92,17 +92,12 @@ def with_texts(
 ) -> List[Union[Value, Reference]]:
     """The texts of secrets that -e gave, which are in the function's own Secret."""
     own = [each for each in given if isinstance(each, Reference) and each.secret == function]
-    data: Mapping[str, Any] = {}
-    if own:
-        for secret in cluster.get([reference("v1", "Secret", function, namespace)]):
-            data = secret.get("data") or {}
-    lost = [each.name for each in own if each.key not in data]
+    found = cluster.get([reference("v1", "Secret", function, namespace)]) if own else []
+    secret = found[0] if found else {}
+    lost = [each.name for each in own if each.key not in (secret.get("data") or {})]
     if lost:
         raise DeploymentError(
             f"Secret {namespace}/{function} has no {', '.join(lost)} any more: give it again"
         )
-    texts: Dict[str, Value] = {
-        each.name: Value(each.name, base64.b64decode(data[each.key]).decode("utf-8"))
-        for each in own
-    }
-    return [texts.get(each.name, each) for each in given]
+    known = {each.name: Value(each.name, text_of(secret, each.key)) for each in own}
+    return [known.get(each.name, each) for each in given]

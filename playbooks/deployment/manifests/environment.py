@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.deployment.manifests import ledger
+from playbooks.deployment.manifests.secret import secret
 from playbooks.deployment.request.request import Request
 from playbooks.infrastructure import this_pod
 
@@ -54,9 +54,9 @@ def volumes(request: Request) -> List[Manifest]:
     if request.secrets:
         name = request.function
         found.append({"name": f"{name}-vol", "secret": {"secretName": name}})
-    for index, (secret, keys) in enumerate(_mounted(request).items()):
+    for index, (name, keys) in enumerate(_mounted(request).items()):
         items = [{"key": key, "path": key} for key in keys]
-        volume = {"secretName": secret, "items": items}
+        volume = {"secretName": name, "items": items}
         found.append({"name": f"secret-{index}", "secret": volume})
     return found
 
@@ -66,8 +66,8 @@ def mounts(request: Request) -> List[Manifest]:
     found: List[Manifest] = []
     if request.secrets:
         found.append({"name": f"{request.function}-vol", "mountPath": _own_path(request)})
-    for index, secret in enumerate(_mounted(request)):
-        found.append({"name": f"secret-{index}", "mountPath": f"{REFERENCED}/{secret}"})
+    for index, name in enumerate(_mounted(request)):
+        found.append({"name": f"secret-{index}", "mountPath": f"{REFERENCED}/{name}"})
     return found
 
 
@@ -110,19 +110,5 @@ def secrets(request: Request, namespace: str) -> List[Manifest]:
     """One, or none where no secret setting was given a value."""
     if not request.secrets:
         return []
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": request.function,
-                "namespace": namespace,
-                "labels": labels(request.function),
-            },
-            "type": "Opaque",
-            "data": {
-                name: base64.b64encode(request.values[name].encode("utf-8")).decode("ascii")
-                for name in request.secrets
-            },
-        }
-    ]
+    texts = {name: request.values[name] for name in request.secrets}
+    return [secret(request.function, namespace, texts, labels(request.function))]

@@ -17,8 +17,9 @@ from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.symptoms import Symptom
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.definitions import TRIGGERS
+from playbooks.deployment.manifests.definitions import LABELS, TRIGGERS
 from playbooks.deployment.manifests.record import topics_of
+from playbooks.deployment.manifests.secret import secret, texts_of
 from playbooks.deployment.nats import manifests, users
 from playbooks.deployment.nats.manifests import IMAGE
 from playbooks.deployment.nats.users import Permissions, User
@@ -178,16 +179,18 @@ def _all(
     return [
         *(manifests.namespace(place) for place in dict.fromkeys(places)),
         *manifests.server(_users(passwords, rights), image=wanted.image),
-        manifests.secret(
+        secret(
             FALCOSIDEKICK_SECRET,
             falco_namespace,
             {FALCOSIDEKICK_KEY: f"{url}:{manifests.PORT}"},
+            LABELS,
         ),
         *(
-            manifests.secret(
+            secret(
                 worker.secret,
                 worker.namespace,
                 {USER: worker.user, PASSWORD: passwords[worker.user]},
+                LABELS,
             )
             for worker in _workers(passwords)
         ),
@@ -225,7 +228,7 @@ def _gone(
 def _known_passwords(cluster: ClusterObjects) -> Dict[str, str]:
     """Those that are there, by user."""
     place = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
-    found = [manifests.texts(m) for m in cluster.get([place])]
+    found = [texts_of(m) for m in cluster.get([place])]
     known = found[0] if found else {}
     known.pop(manifests.USERS_FILE, None)
     return known
@@ -246,8 +249,7 @@ def _refuse_theirs(cluster: ClusterObjects) -> None:
                 f"{shown(there[0])} is there, and deploy_playbook did not make it: --with-nats is"
                 " for a cluster without NATS. docs/nats.md has the users and streams for yours"
             )
-    secret = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
-    there = cluster.get([secret])
+    there = cluster.get([reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)])
     if there and not is_ours(there[0]):
         raise DeploymentError(f"{shown(there[0])} is there, and deploy_playbook did not make it")
 

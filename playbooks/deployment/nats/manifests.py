@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.manifests.definitions import LABELS
+from playbooks.deployment.manifests.secret import secret
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.nats.users import ADMIN, User, configuration
 from playbooks.engines.worker.nats.bounds import HEADERS, LARGEST, STREAMS
@@ -57,18 +58,6 @@ def namespace(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}}
 
 
-def secret(name: str, place: str, texts: Mapping[str, str]) -> Manifest:
-    data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
-    made = _object("v1", "Secret", name, place)
-    return {**made, "type": "Opaque", "data": data}
-
-
-def texts(found: Manifest) -> Dict[str, str]:
-    """What is in a Secret."""
-    data = found.get("data") or {}
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
 def server(users: Sequence[User], *, image: str = IMAGE) -> List[Manifest]:
     """Everything of the server but its namespace, such that each finds what it refers to."""
     passwords = {user.name: user.password for user in users}
@@ -78,7 +67,7 @@ def server(users: Sequence[User], *, image: str = IMAGE) -> List[Manifest]:
         passwords[ADMIN].encode(), (authorization + _CONFIGURATION).encode(), hashlib.sha256
     )
     return [
-        secret(USERS_SECRET, NAMESPACE, {**passwords, USERS_FILE: authorization}),
+        secret(USERS_SECRET, NAMESPACE, {**passwords, USERS_FILE: authorization}, LABELS),
         {
             **_object("v1", "ConfigMap", NAME, NAMESPACE),
             "data": {"nats.conf": _CONFIGURATION},

@@ -3,6 +3,7 @@ import base64
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
+from playbooks.deployment.manifests.secret import texts_of
 from playbooks.deployment.nats import manifests
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
@@ -51,7 +52,7 @@ def text(secret, key):
 
 
 def passwords(cluster):
-    found = manifests.texts(cluster.the("Secret", "nats-users"))
+    found = texts_of(cluster.the("Secret", "nats-users"))
     found.pop("users.conf")
     return found
 
