@@ -106,6 +106,11 @@ def labels(function: str) -> Dict[str, str]:
     return {CREATED_BY: "kubeless", FUNCTION: function}
 
 
+def metadata(function: str, namespace: str, name: str = "") -> Dict[str, Any]:
+    """Of an object of a function's, which has its name unless it is given another."""
+    return {"name": name or function, "namespace": namespace, "labels": labels(function)}
+
+
 def identity(manifest: Mapping[str, Any]) -> Identity:
     """Kind, namespace (empty where it has none) and name."""
     metadata = manifest["metadata"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
-from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels
+from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels, metadata
 from playbooks.core.cluster.permissions import UNKNOWN, Permission
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 from playbooks.deployment.manifests.definitions import LABELS
@@ -37,11 +37,7 @@ def service_account(request: Request, namespace: str) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": {
-            "name": request.function,
-            "namespace": namespace,
-            "labels": labels(request.function),
-        },
+        "metadata": metadata(request.function, namespace),
         "automountServiceAccountToken": bool(request.playbook.permissions),
     }
 
@@ -76,28 +72,39 @@ def _granted(
     request: Request, namespace: str, place: str, permissions: Sequence[Permission]
 ) -> List[Manifest]:
     """A role and its binding, in a namespace or, where ``place`` is empty, in the cluster."""
-    prefix = "" if place else "Cluster"
-    metadata: Dict[str, Any] = {
+    kind = "Role" if place else "ClusterRole"
+    named: Dict[str, Any] = {
         "name": f"{request.function}.{namespace}",
         "labels": {**labels(request.function), FUNCTION_NAMESPACE: namespace},
     }
     if place:
-        metadata["namespace"] = place
-    role = {
+        named["namespace"] = place
+    return role(kind, named, map(_rule, permissions), subject(request.function, namespace))
+
+
+def role(
+    kind: str, metadata: Mapping[str, Any], rules: Iterable[Manifest], subject: Manifest
+) -> List[Manifest]:
+    """With its binding. ``kind``: Role or ClusterRole."""
+    made = {"apiVersion": API, "kind": kind, "metadata": metadata, "rules": list(rules)}
+    return [made, _binding(f"{kind}Binding", metadata, kind, metadata["name"], subject)]
+
+
+def _binding(
+    kind: str, metadata: Mapping[str, Any], role_kind: str, role_name: str, subject: Manifest
+) -> Manifest:
+    return {
         "apiVersion": API,
-        "kind": f"{prefix}Role",
+        "kind": kind,
         "metadata": metadata,
-        "rules": [_rule(permission) for permission in permissions],
+        "roleRef": {"apiGroup": GROUP, "kind": role_kind, "name": role_name},
+        "subjects": [subject],
     }
-    account = {"kind": "ServiceAccount", "name": request.function, "namespace": namespace}
-    binding = {
-        "apiVersion": API,
-        "kind": f"{prefix}RoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": GROUP, "kind": role["kind"], "name": metadata["name"]},
-        "subjects": [account],
-    }
-    return [role, binding]
+
+
+def subject(function: str, namespace: str) -> Manifest:
+    """The account of a function, as a binding has it."""
+    return {"kind": "ServiceAccount", "name": function, "namespace": namespace}
 
 
 def _rule(permission: Permission) -> Manifest:
@@ -145,15 +152,5 @@ def deployer_role() -> Manifest:
 
 
 def worker_binding(function: str, namespace: str) -> Manifest:
-    account = {"kind": "ServiceAccount", "name": function, "namespace": namespace}
-    return {
-        "apiVersion": API,
-        "kind": "RoleBinding",
-        "metadata": {
-            "name": f"{function}-worker",
-            "namespace": namespace,
-            "labels": labels(function),
-        },
-        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": WORKER_ROLE},
-        "subjects": [account],
-    }
+    named = metadata(function, namespace, f"{function}-worker")
+    return _binding("RoleBinding", named, "ClusterRole", WORKER_ROLE, subject(function, namespace))

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Any, Dict, List, Mapping, Sequence
 
-from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, labels
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, labels, metadata
 from playbooks.deployment.manifests import environment
 from playbooks.deployment.packaging.archive import archive
 from playbooks.deployment.packaging.dependencies import requirements
@@ -27,31 +27,21 @@ def function(request: Request, namespace: str, *, code: bool = True) -> Manifest
     return {
         "apiVersion": KUBELESS_API,
         "kind": "Function",
-        "metadata": {
-            "name": request.function,
-            "namespace": namespace,
-            "labels": labels(request.function),
-        },
+        "metadata": metadata(request.function, namespace),
         "spec": {
             **made,
             "deployment": _deployment(request),
             "handler": f"{name}.handler",
             "runtime": request.runtime,
-            "service": {
-                "ports": [
-                    {
-                        "name": "http-function-port",
-                        "port": PORT,
-                        "protocol": "TCP",
-                        "targetPort": PORT,
-                    }
-                ],
-                "selector": labels(request.function),
-                "type": "ClusterIP",
-            },
+            "service": service_spec(request.function),
             "timeout": TIMEOUT,
         },
     }
+
+
+def service_spec(function: str) -> Dict[str, Any]:
+    port = {"name": "http-function-port", "port": PORT, "protocol": "TCP", "targetPort": PORT}
+    return {"ports": [port], "selector": labels(function), "type": "ClusterIP"}
 
 
 def packed(request: Request) -> bytes:
@@ -98,11 +88,7 @@ def triggers(function: str, namespace: str, topics: Sequence[str]) -> List[Manif
         {
             "apiVersion": KUBELESS_API,
             "kind": "NATSTrigger",
-            "metadata": {
-                "name": f"{function}-trigger-{index}",
-                "namespace": namespace,
-                "labels": labels(function),
-            },
+            "metadata": metadata(function, namespace, f"{function}-trigger-{index}"),
             "spec": {"functionSelector": {"matchLabels": labels(function)}, "topic": topic},
         }
         for index, topic in enumerate(topics)

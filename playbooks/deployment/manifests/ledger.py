@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import (
     FUNCTION_NAMESPACE,
     LEDGER,
     Manifest,
-    labels,
+    metadata,
     reference,
 )
 from playbooks.core.ledger import limits
-from playbooks.deployment.manifests.access import API, GROUP
+from playbooks.deployment.manifests import access
 from playbooks.deployment.request.request import Request
 
 # The setting that names it; given by a person, it is theirs to make.
@@ -28,33 +28,21 @@ def place(environment: Mapping[str, str], namespace: str, function: str) -> Tupl
 
 def ledger(request: Request, namespace: str) -> List[Manifest]:
     """Without data: deploying again leaves what is written in it."""
-    named = (*request.values, *(given.name for given in request.references))
-    if not request.playbook.acts or SETTING in named:
+    if not request.playbook.acts or SETTING in request.names_given:
         return []
-    metadata: Dict[str, Any] = {
-        "name": limits.ledger_name(request.function),
-        "namespace": namespace,
-        "labels": {**labels(request.function), LEDGER: "true"},
-    }
+    named = metadata(request.function, namespace, limits.ledger_name(request.function))
+    named["labels"][LEDGER] = "true"
     rule = {
         "apiGroups": [""],
         "resources": ["configmaps"],
-        "resourceNames": [metadata["name"]],
+        "resourceNames": [named["name"]],
         "verbs": ["get", "patch"],
     }
-    account = {"kind": "ServiceAccount", "name": request.function, "namespace": namespace}
     # As all roles of ours have it, so that this one is found when it is no longer needed.
-    of_role = {**metadata, "labels": {**metadata["labels"], FUNCTION_NAMESPACE: namespace}}
+    of_role = {**named, "labels": {**named["labels"], FUNCTION_NAMESPACE: namespace}}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata},
-        {"apiVersion": API, "kind": "Role", "metadata": of_role, "rules": [rule]},
-        {
-            "apiVersion": API,
-            "kind": "RoleBinding",
-            "metadata": of_role,
-            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": metadata["name"]},
-            "subjects": [account],
-        },
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named},
+        *access.role("Role", of_role, [rule], access.subject(request.function, namespace)),
     ]
 
 

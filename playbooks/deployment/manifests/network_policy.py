@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Iterable, List, Optional, Tuple
 
-from playbooks.core.cluster.manifest import Manifest, labels
+from playbooks.core.cluster.manifest import Manifest, labels, metadata
 from playbooks.deployment.manifests.function import PORT
 from playbooks.deployment.manifests.worker_pod import METRICS_PORT
 
@@ -44,7 +44,7 @@ def policy(function: str, namespace: str, **rules: Any) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": function, "namespace": namespace, "labels": labels(function)},
+        "metadata": metadata(function, namespace),
         "spec": {"podSelector": {"matchLabels": labels(function)}, **rules},
     }
 

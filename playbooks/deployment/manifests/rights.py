@@ -127,7 +127,7 @@ def with_account(request: Request, namespace: str, engine: str) -> List[Manifest
     """The same for a function of this cluster, which has an account of its own, and the settings
     to which admission policies hold that."""
     function = request.function
-    who = service_account(function, namespace)
+    who = [access.subject(function, namespace)]
     account = ours(access.service_account(request, namespace), function, namespace)
     held = admission_policies.parameters(request, namespace, {})
     return [
@@ -142,10 +142,6 @@ def ours(manifest: Manifest, function: str, namespace: str, *kept: str) -> Manif
     own = {key: value for key, value in manifest["metadata"]["labels"].items() if key in kept}
     metadata = {**manifest["metadata"], "labels": {**labels(function, namespace), **own}}
     return {**manifest, "metadata": metadata}
-
-
-def service_account(function: str, namespace: str) -> List[Manifest]:
-    return [{"kind": "ServiceAccount", "name": function, "namespace": namespace}]
 
 
 def users(*names: str) -> List[Manifest]:

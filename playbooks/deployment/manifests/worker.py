@@ -8,8 +8,8 @@ import hmac
 import json
 from typing import Any, Dict, List, Mapping
 
-from playbooks.core.cluster.manifest import Manifest, labels
-from playbooks.deployment.manifests.function import PORT
+from playbooks.core.cluster.manifest import Manifest, labels, metadata
+from playbooks.deployment.manifests.function import service_spec
 from playbooks.deployment.manifests.worker_pod import METRICS_PORT, REQUIREMENTS, ZIP
 
 #: On the pod template: another value is another rollout.
@@ -29,7 +29,7 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(function, namespace),
+        "metadata": metadata(function, namespace),
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": 3,
@@ -63,12 +63,11 @@ def template(
 
 def service(function: str, namespace: str) -> Manifest:
     """As Kubeless makes one."""
-    port = {"name": "http-function-port", "port": PORT, "protocol": "TCP", "targetPort": PORT}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(function, namespace),
-        "spec": {"ports": [port], "selector": labels(function), "type": "ClusterIP"},
+        "metadata": metadata(function, namespace),
+        "spec": service_spec(function),
     }
 
 
@@ -80,7 +79,7 @@ def disruption_budget(function: str, namespace: str, replicas: int) -> List[Mani
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
-            "metadata": _metadata(function, namespace),
+            "metadata": metadata(function, namespace),
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels(function)}},
         }
     ]
@@ -92,15 +91,10 @@ def config_map_name(function: str) -> str:
 
 
 def config_map(function: str, namespace: str, archive: bytes, requirements: str) -> Manifest:
-    metadata = {**_metadata(function, namespace), "name": config_map_name(function)}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata,
+        "metadata": metadata(function, namespace, config_map_name(function)),
         "binaryData": {ZIP: base64.b64encode(archive).decode("ascii")},
         "data": {REQUIREMENTS: requirements},
     }
-
-
-def _metadata(function: str, namespace: str) -> Dict[str, Any]:
-    return {"name": function, "namespace": namespace, "labels": labels(function)}
