@@ -176,13 +176,6 @@ class Engine(ABC):
     def remove(self, function: str, invocation: Invocation) -> None:
         """Remove what is left of ``function``, falco-<name>. Raises DeploymentError."""
 
-    def _leaves_contained(self, options: Options) -> List[str]:
-        """What is wrong where removing a function leaves its ledger in the cluster that it acted
-        on, so that falco-playbook undo goes on to work."""
-        asked = options.release or options.leave_contained
-        said = f"--release and --leave-contained are not for -E {self.name}: what it contains stays"
-        return [said] * asked
-
     def _settle(
         self, function: str, invocation: Invocation, nothing: str, namespace: str = ""
     ) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.engines import tool
-from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine
+from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.packaging.archive import import_of, package_files
@@ -40,9 +41,6 @@ _RESERVED = re.compile(
 _ACCOUNT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _WORD = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 
-REGION = Option(
-    "region", ("--region",), "with -E gcf and -E lambda: where the function runs", "REGION"
-)
 PROJECT = Option(
     "project", ("--project",), "with -E gcf: its project; default: gcloud's own", "PROJECT"
 )
@@ -51,13 +49,6 @@ ACCOUNT = Option(
     ("--account",),
     "with -E gcf: the service account that the function runs as, by its e-mail",
     "EMAIL",
-)
-PUBSUB = Option(
-    "trigger_topic",
-    ("--trigger-topic",),
-    "with -E gcf and -E lambda: the topic whose messages are alerts: one of Pub/Sub, or of SNS by"
-    " its ARN; without it they are posted, or the function is invoked",
-    "TOPIC",
 )
 FIRST = Option(
     "first_generation",
@@ -78,17 +69,13 @@ import functions_framework
 '''
 
 
-class CloudFunctions(Engine):
+class CloudFunctions(CloudEngine):
     name = "gcf"
     summary = "Google Cloud Functions, by gcloud"
     settings = (pushed.needed_to_act(KUBECONFIG_SECRET),)
-    options = (REGION, PROJECT, ACCOUNT, PUBSUB, FIRST)
+    options = (REGION, PROJECT, ACCOUNT, TOPIC, FIRST)
     identity = (ACCOUNT,)
     places = (REGION, PROJECT, FIRST)
-
-    def named(self, request: Request, invocation: Invocation) -> str:
-        """It is in no namespace."""
-        return request.function
 
     def seen_by(self, function: str, _namespace: str) -> str:
         return f"gcloud functions describe {function} --region REGION"
@@ -101,7 +88,7 @@ class CloudFunctions(Engine):
             found.append(f"--account is {account!r}, expected the e-mail of a service account")
         if not _WORD.fullmatch(region):
             found.append(f"--region is {region!r}, expected one such as europe-west1")
-        found += ["--context is not for -E gcf"] if options.context else []
+        found += self.misplaced(options)
         found += [_wrong(name) for name in request.names_given if _RESERVED.fullmatch(name)]
         found += pushed.problems(request)
         name = KUBECONFIG_SECRET.name
@@ -144,24 +131,18 @@ class CloudFunctions(Engine):
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
-        options, own = invocation.options, invocation.options.own
-        problems = [] if REGION.name in own else ["--region is not given"]
-        problems += self._leaves_contained(options)
-        if problems:
-            raise UsageError(problems)
-        words = ["gcloud", "functions", "delete", function, *_place(own), "--quiet"]
+        options = invocation.options
+        self.check_removal(options)
+        words = ["gcloud", "functions", "delete", function, *_place(options.own), "--quiet"]
         tool.run(words, install=INSTALL)
         print_done([("removed", function)])
-        which = rights.selector(function, pushed.namespace_of(invocation.options))
-        print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
+        self.print_rights_left(function, options)
 
-    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        options = invocation.options
+    def subjects(self, request: Request, options: Options) -> List[Manifest]:
         account = options.own.get(ACCOUNT.name, "")
         if not _ACCOUNT.fullmatch(account):
             raise UsageError(["--account is not given, expected the e-mail of a service account"])
-        who = rights.users(account)
-        return rights.rights(request, pushed.namespace_of(options), who, engine=self.name)
+        return rights.users(account)
 
     def files(self, request: Request, options: Options) -> Dict[str, bytes]:
         """The directory that gcloud uploads, by path."""
@@ -206,7 +187,7 @@ class CloudFunctions(Engine):
         ]
         if not request.playbook.permissions:
             found = []
-        if PUBSUB.name not in own:
+        if TOPIC.name not in own:
             found.append(
                 f"who calls it: gcloud functions add-invoker-policy-binding {request.function}"
                 f" --region {own[REGION.name]} --member serviceAccount:CALLER"
@@ -228,16 +209,16 @@ def _wrong(name: str) -> str:
 
 
 def _target(own: Mapping[str, Any]) -> str:
-    return "event" if PUBSUB.name in own else "alert"
+    return "event" if TOPIC.name in own else "alert"
 
 
 def _trigger(own: Mapping[str, Any]) -> List[str]:
     """Closed: whoever may call it has to be named."""
-    if PUBSUB.name not in own:
+    if TOPIC.name not in own:
         closed = ["--trigger-http", "--no-allow-unauthenticated"]
         return closed + (["--security-level", "secure-always"] if FIRST.name in own else [])
     # Without --retry what failed is dropped.
-    found = ["--trigger-topic", own[PUBSUB.name], "--retry"]
+    found = ["--trigger-topic", own[TOPIC.name], "--retry"]
     return found + ([] if FIRST.name in own else ["--trigger-service-account", own[ACCOUNT.name]])
 
 

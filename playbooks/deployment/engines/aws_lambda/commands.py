@@ -7,12 +7,11 @@ from typing import List
 from playbooks.deployment.engines.aws_lambda.options import (
     ON_FAILURE,
     QUEUE,
-    REGION,
     ROLE,
-    TOPIC,
     VPC,
 )
 from playbooks.deployment.engines.aws_lambda.package import MACHINE, PYTHON
+from playbooks.deployment.engines.cloud import REGION, TOPIC
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.engines.aws_lambda import TIMEOUT

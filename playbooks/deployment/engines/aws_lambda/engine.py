@@ -13,7 +13,7 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.errors import InvalidSetting
 from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.aws_lambda import commands, options
-from playbooks.deployment.engines.aws_lambda.options import QUEUE, REGION, TOPIC, is_queue
+from playbooks.deployment.engines.aws_lambda.options import QUEUE, is_queue
 from playbooks.deployment.engines.aws_lambda.package import (
     MACHINE,
     PYTHON,
@@ -22,8 +22,9 @@ from playbooks.deployment.engines.aws_lambda.package import (
     written,
 )
 from playbooks.deployment.engines.aws_lambda.policy import arn, policy
-from playbooks.deployment.engines.engine import Engine, Invocation
-from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine
+from playbooks.deployment.engines.engine import Invocation
+from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.packaging import wheels
 from playbooks.deployment.request.options import Options
@@ -45,22 +46,18 @@ _RESERVED = re.compile(
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+", re.ASCII)
 
 
-class Lambda(Engine):
+class Lambda(CloudEngine):
     name = "lambda"
     summary = "AWS Lambda, by aws"
     settings = (pushed.needed_to_act(eks.EKS_CLUSTER), eks.EKS_ENDPOINT, eks.EKS_CA)
     options = options.ALL
     places = (REGION,)
 
-    def named(self, request: Request, invocation: Invocation) -> str:
-        """It is in no namespace."""
-        return request.function
-
     def seen_by(self, function: str, _namespace: str) -> str:
         return f"aws lambda get-function --function-name {function} --region REGION"
 
     def problems(self, request: Request, given: Options) -> List[str]:
-        return options.problems(given) + _wrong(request, given)
+        return options.problems(given) + self.misplaced(given) + _wrong(request, given)
 
     def show(self, request: Request, invocation: Invocation) -> None:
         given = invocation.options
@@ -133,23 +130,17 @@ class Lambda(Engine):
 
     def remove(self, function: str, invocation: Invocation) -> None:
         given = invocation.options
-        problems = [] if REGION.name in given.own else ["--region is not given"]
-        problems += self._leaves_contained(given)
-        if problems:
-            raise UsageError(problems)
+        self.check_removal(given)
         there = _aws(commands.found(function, given))
         _remove(function, there, given)
         if not there:
             print(f"no function {function} was in {given.own[REGION.name]}")
-        which = rights.selector(function, pushed.namespace_of(given))
         print(f"its log stays: aws logs delete-log-group --log-group-name /aws/lambda/{function}")
-        print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
+        self.print_rights_left(function, given)
 
-    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        """Bound to the group that the access entry of its role names."""
-        namespace = pushed.namespace_of(invocation.options)
-        who = rights.groups(request.function)
-        return rights.rights(request, namespace, who, engine=self.name)
+    def subjects(self, request: Request, given: Options) -> List[Manifest]:
+        """The group that the access entry of its role names."""
+        return rights.groups(request.function)
 
 
 def _wrong(request: Request, given: Options) -> List[str]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from typing import List
 
+from playbooks.deployment.engines.cloud import REGION, TOPIC
 from playbooks.deployment.engines.engine import Option
-from playbooks.deployment.engines.gcf import PUBSUB as TOPIC
-from playbooks.deployment.engines.gcf import REGION
 from playbooks.deployment.request.options import Options
-
-__all__ = ["ALL", "ON_FAILURE", "QUEUE", "REGION", "ROLE", "TOPIC", "VPC", "is_queue", "problems"]
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 
@@ -78,7 +75,7 @@ def problems(options: Options) -> List[str]:
     if VPC.name in own and not _VPC.fullmatch(own[VPC.name]):
         given = own[VPC.name]
         found.append(f"--vpc-config is {given!r}, expected SubnetIds=...,SecurityGroupIds=...")
-    return found + (["--context is not for -E lambda"] if options.context else [])
+    return found
 
 
 def is_queue(arn: str) -> bool:

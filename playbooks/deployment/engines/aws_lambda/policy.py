@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
 
-from playbooks.deployment.engines.aws_lambda.options import ON_FAILURE, QUEUE, REGION, ROLE, VPC
+from playbooks.deployment.engines.aws_lambda.options import ON_FAILURE, QUEUE, ROLE, VPC
+from playbooks.deployment.engines.cloud import REGION
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.infrastructure.amazon.settings import EKS_CLUSTER, EKS_ENDPOINT
