@@ -14,20 +14,8 @@ from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.engines.kubernetes import IMAGE
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import environment, pushed, rights, worker
+from playbooks.deployment.manifests import environment, pushed, rights, worker, worker_pod
 from playbooks.deployment.manifests.worker import REVISION
-from playbooks.deployment.manifests.worker_pod import (
-    ARCHIVE,
-    CODE,
-    CONFINED,
-    PACKAGES,
-    PYTHONPATH,
-    REQUIREMENTS,
-    STOCK_IMAGE,
-    USER,
-    ZIP,
-    resources,
-)
 from playbooks.deployment.packaging.archive import (
     LARGEST_WORKER_KIB,
     package_files,
@@ -77,12 +65,7 @@ BROKER = Option(
     default="default",
 )
 
-_INSTALL = f"""\
-set -e
-python3 -m zipfile -e {ARCHIVE}/{ZIP} {CODE}
-python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet \
---target {PACKAGES} -r {ARCHIVE}/{REQUIREMENTS}
-exec python3 -m {_MODULE}"""
+_INSTALL = f"{worker_pod.INSTALL}\nexec python3 -m {_MODULE}"
 
 
 class Knative(Engine):
@@ -243,10 +226,7 @@ def _service(request: Request, namespace: str, image: str, revision: str) -> Man
     volumes = [{"name": "tmp", "emptyDir": {}}, *environment.volumes(request)]
     if not image:
         name = worker.config_map_name(request.function)
-        volumes += [
-            {"name": "code", "emptyDir": {}},
-            {"name": "archive", "configMap": {"name": name}},
-        ]
+        volumes += worker_pod.code_volumes(name)
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -271,26 +251,21 @@ def _service(request: Request, namespace: str, image: str, revision: str) -> Man
 
 def _container(request: Request, namespace: str, image: str) -> Manifest:
     program = ["python3", "-m", _MODULE] if image else ["sh", "-c", _INSTALL]
-    mounted = [{"name": "tmp", "mountPath": "/tmp"}, *environment.mounts(request)]
-    if not image:
-        mounted += [
-            {"name": "code", "mountPath": "/falco"},
-            {"name": "archive", "mountPath": ARCHIVE, "readOnly": True},
-        ]
+    installing = () if image else worker_pod.INSTALLING
     return {
-        "image": image or STOCK_IMAGE,
+        "image": image or worker_pod.STOCK_IMAGE,
         "command": program,
         "env": _variables(request, namespace, image),
         # Of a path of its own: any other reaches the playbook. Knative knows the port.
         "readinessProbe": {"httpGet": {"path": "/readyz"}, "timeoutSeconds": 3},
-        "resources": resources("1", "512Mi"),
+        "resources": worker_pod.resources("1", "512Mi"),
         "securityContext": {
-            **CONFINED,
+            **worker_pod.CONFINED,
             "runAsNonRoot": True,
-            "runAsUser": USER,
+            "runAsUser": worker_pod.USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumeMounts": mounted,
+        "volumeMounts": [worker_pod.TMP, *environment.mounts(request), *installing],
     }
 
 
@@ -300,19 +275,16 @@ def _variables(request: Request, namespace: str, image: str) -> List[Manifest]:
         "PLAYBOOK": request.playbook.name,
         TOPICS.name: ",".join(request.topics),
         this_pod.NAMESPACE_VARIABLE: namespace,
-        "HOME": "/tmp",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
+        **worker_pod.VARIABLES,
     }
     if not image:
-        own["PYTHONPATH"] = PYTHONPATH
+        own["PYTHONPATH"] = worker_pod.PYTHONPATH
     given = [
         variable
         for variable in environment.variables(request)
         if "fieldRef" not in variable.get("valueFrom", {})
     ]
-    plain = [{"name": name, "value": environment.escaped(text)} for name, text in own.items()]
-    return sorted([*plain, *given], key=lambda variable: str(variable["name"]))
+    return sorted([*environment.plain(own), *given], key=lambda variable: str(variable["name"]))
 
 
 def _triggers(request: Request, namespace: str, broker: str) -> List[Manifest]:

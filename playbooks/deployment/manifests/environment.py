@@ -79,6 +79,11 @@ def escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def plain(values: Mapping[str, str]) -> List[Manifest]:
+    """Variables of a container, each of which arrives with this text."""
+    return [{"name": name, "value": escaped(text)} for name, text in values.items()]
+
+
 def unescaped(text: Optional[str]) -> str:
     """The text as it arrives; empty for none."""
     return str(text or "").replace("$$", "$")

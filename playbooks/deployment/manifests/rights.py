@@ -4,7 +4,7 @@ rights that it declares, for whoever the function is, and its ledger. For ``kube
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
@@ -19,7 +19,7 @@ from playbooks.core.cluster.manifest import (
 )
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.deployment.manifests import access, admission_policies, ledger
-from playbooks.deployment.manifests.environment import escaped
+from playbooks.deployment.manifests.environment import plain
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.request import Request
 
@@ -81,9 +81,7 @@ def recorded(binding: Manifest) -> Optional[Manifest]:
         return None
     if playbook not in catalogue.names():
         return None
-    settings = _settings(notes.get(SETTINGS))
-    env = [{"name": name, "value": escaped(text)} for name, text in settings]
-    containers = [{"name": function, "env": env}]
+    containers = [{"name": function, "env": plain(_settings(notes.get(SETTINGS)))}]
     return {
         "apiVersion": KUBELESS_API,
         "kind": "Function",
@@ -105,12 +103,12 @@ def record_of(function: str, namespace: str) -> Manifest:
     return reference(access.API, "RoleBinding", ledger_name(function), namespace)
 
 
-def _settings(text: Optional[str]) -> List[Tuple[str, str]]:
+def _settings(text: Optional[str]) -> Dict[str, str]:
     try:
         found: Dict[str, Any] = json.loads(text or "{}")
-        return [(str(name), str(value)) for name, value in found.items()]
+        return {str(name): str(value) for name, value in found.items()}
     except (ValueError, AttributeError, RecursionError):
-        return []
+        return {}
 
 
 def _record(request: Request, engine: str) -> Dict[str, str]:

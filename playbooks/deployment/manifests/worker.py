@@ -95,6 +95,13 @@ def config_map(function: str, namespace: str, archive: bytes, requirements: str)
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata(function, namespace, config_map_name(function)),
+        **code(archive, requirements),
+    }
+
+
+def code(archive: bytes, requirements: str) -> Manifest:
+    """What of a ConfigMap a container installs."""
+    return {
         "binaryData": {ZIP: base64.b64encode(archive).decode("ascii")},
         "data": {REQUIREMENTS: requirements},
     }

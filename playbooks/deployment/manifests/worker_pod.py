@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest, labels
 from playbooks.deployment.manifests import environment
-from playbooks.deployment.manifests.environment import escaped
+from playbooks.deployment.manifests.environment import plain
 from playbooks.deployment.manifests.function import PORT
 from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.request import Request
@@ -54,7 +54,20 @@ SHUTDOWN = "SHUTDOWN_SECONDS"
 # Seconds from SIGTERM to SIGKILL beyond those that the worker takes to finish.
 SPARE = 10
 
-_INSTALL = f"""\
+#: Of every container with our code.
+VARIABLES = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+assert set(VARIABLES) < set(worker_settings.ITS_OWN)
+
+TMP = {"name": "tmp", "mountPath": "/tmp"}
+
+#: Where the container that installs the code writes and reads it.
+INSTALLING = (
+    {"name": "code", "mountPath": "/falco"},
+    {"name": "archive", "mountPath": ARCHIVE, "readOnly": True},
+)
+
+# What installs the code where no image has it.
+INSTALL = f"""\
 set -e
 python3 -m zipfile -e {ARCHIVE}/{ZIP} {CODE}
 python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet \
@@ -92,7 +105,7 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         "PLAYBOOK": request.playbook.name,
         "FUNCTION_NAME": request.function,
         "FUNCTION_NAMESPACE": namespace,
-        **_VARIABLES,
+        **VARIABLES,
     }
     if not image:
         own["PYTHONPATH"] = PYTHONPATH
@@ -102,7 +115,7 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         **common(image),
         "command": COMMAND,
         "env": sorted(
-            [*_plain(own), _release_key(request), *environment.variables(request)], key=_name
+            [*plain(own), _release_key(request), *environment.variables(request)], key=_name
         ),
         "ports": [
             {"containerPort": PORT, "name": "http", "protocol": "TCP"},
@@ -139,19 +152,15 @@ def install(variables: Mapping[str, str]) -> Manifest:
     return {
         "name": "install",
         **common(""),
-        "command": ["sh", "-c", _INSTALL],
-        "env": sorted(_plain({**variables, **_VARIABLES}), key=_name),
+        "command": ["sh", "-c", INSTALL],
+        "env": sorted(plain({**variables, **VARIABLES}), key=_name),
         "resources": resources(cpu="1", memory="512Mi"),
-        "volumeMounts": [
-            TMP,
-            {"name": "code", "mountPath": "/falco"},
-            {"name": "archive", "mountPath": ARCHIVE, "readOnly": True},
-        ],
+        "volumeMounts": [TMP, *INSTALLING],
     }
 
 
 def code_volumes(config_map: str) -> List[Manifest]:
-    """What ``install`` reads and writes."""
+    """What that container writes and reads."""
     return [
         {"name": "code", "emptyDir": {}},
         {"name": "archive", "configMap": {"name": config_map}},
@@ -173,10 +182,6 @@ def resources(cpu: str, memory: str) -> Manifest:
     }
 
 
-def _plain(values: Dict[str, str]) -> List[Manifest]:
-    return [{"name": name, "value": escaped(text)} for name, text in values.items()]
-
-
 def _name(variable: Manifest) -> str:
     return str(variable["name"])
 
@@ -185,9 +190,3 @@ def _shutdown(request: Request) -> int:
     setting = request.setting(SHUTDOWN)
     assert setting is not None and setting.default is not None
     return int(request.values.get(setting.name, setting.default))
-
-
-_VARIABLES = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-TMP = {"name": "tmp", "mountPath": "/tmp"}
-
-assert set(_VARIABLES) < set(worker_settings.ITS_OWN)

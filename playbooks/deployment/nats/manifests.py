@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
@@ -12,7 +11,7 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.manifests.definitions import LABELS
 from playbooks.deployment.manifests.secret import secret
-from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.manifests.worker import REVISION, code
 from playbooks.deployment.nats.users import ADMIN, User, configuration
 from playbooks.engines.worker.nats.bounds import HEADERS, LARGEST, STREAMS
 
@@ -83,9 +82,9 @@ def streams(
 ) -> List[Manifest]:
     """A Job that creates the streams that are missing, in ``image``, or in a stock Python image
     that installs what it needs. ``variables``: of the installation (proxies, pip's own)."""
-    code = [] if image else [_code(archive, requirements)]
+    made = [] if image else [_code(archive, requirements)]
     pod = _streams_pod(image, variables)
-    whole = json.dumps([pod, code, [vars(each) for each in STREAMS]], sort_keys=True)
+    whole = json.dumps([pod, made, [vars(each) for each in STREAMS]], sort_keys=True)
     name = f"{JOB}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
     labels = {**LABELS, "app.kubernetes.io/name": JOB}
     job = {
@@ -97,7 +96,7 @@ def streams(
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
-    return [*code, job]
+    return [*made, job]
 
 
 def _stateful_set(image: str, revision: str) -> Manifest:
@@ -161,10 +160,7 @@ def _server_pod(image: str) -> Manifest:
                     "timeoutSeconds": 5,
                     "failureThreshold": 4,
                 },
-                "resources": {
-                    "limits": {"cpu": "1", "memory": "512Mi"},
-                    "requests": {"cpu": "100m", "memory": "128Mi"},
-                },
+                "resources": worker_pod.resources(cpu="1", memory="512Mi"),
                 "volumeMounts": [
                     {"name": "config", "mountPath": "/etc/nats", "readOnly": True},
                     {"name": "users", "mountPath": "/etc/nats/users", "readOnly": True},
@@ -223,11 +219,7 @@ def _streams_pod(image: str, variables: Mapping[str, str]) -> Manifest:
 
 
 def _code(archive: bytes, requirements: str) -> Manifest:
-    return {
-        **_object("v1", "ConfigMap", JOB, NAMESPACE),
-        "binaryData": {worker_pod.ZIP: base64.b64encode(archive).decode("ascii")},
-        "data": {worker_pod.REQUIREMENTS: requirements},
-    }
+    return {**_object("v1", "ConfigMap", JOB, NAMESPACE), **code(archive, requirements)}
 
 
 def _service() -> Manifest:
