@@ -13,17 +13,15 @@ import base64
 import binascii
 import json
 import os
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
-from playbooks.engines.cloud_events import STRUCTURED, NoCloudEvent, of_request
-from playbooks.engines.content_encoding import LARGEST, CannotDecode, decoded
-from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
+from playbooks.engines.http.cloud_events import STRUCTURED, NoCloudEvent, of_request
+from playbooks.engines.http.content_encoding import LARGEST, CannotDecode
+from playbooks.engines.http.posted import Answer, Post, answered, body_of
+from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts
 from playbooks.engines.runtime import Intent, Reply
-
-# What functions-framework makes a response of: text, status, headers.
-Answer = Tuple[str, int, Dict[str, str]]
 
 # It is given a request of Flask.
 Function = Callable[[Any], Answer]
@@ -40,21 +38,14 @@ def alert(
     patience: float = PATIENCE,
 ) -> Function:
     """A function to which an alert is posted, as Falcosidekick's Cloud Run output does, and which
-    ``CallFunction`` calls where it is one of the first generation.
-
-    200 with the outcome, also of a skipped alert; 400 for what is no alert or would fail again; 429
-    or 500 for what may succeed later. Raises InvalidSetting when it is made.
+    ``CallFunction`` calls where it is one of the first generation. Its answers are those of Post.
+    Raises InvalidSetting when it is made.
     """
-    alerts = PushedAlerts(playbook, environ, collaborators, seconds=patience)
+    post = Post(playbook, environ, collaborators, seconds=patience)
 
     def alert(request: Any) -> Answer:
-        if request.method != "POST":
-            return _json({"error": "alerts are sent by POST"}, 405, {"Allow": "POST"})
-        try:
-            body = _body(request, LARGEST)
-        except CannotDecode as error:
-            return _json({"error": str(error)}, error.status, {})
-        return _told(alerts.handle(body, event_id=request.headers.get("X-Request-Id", "")))
+        name = request.headers.get("X-Request-Id", "")
+        return post.answer(request.method, request.headers, lambda: body_of(request), event_id=name)
 
     return alert
 
@@ -76,11 +67,11 @@ def event(
 
     def event(request: Any) -> Answer:
         if request.method != "POST":
-            return _json({"error": "messages are sent by POST"}, 405, {"Allow": "POST"})
+            return answered({"error": "messages are sent by POST"}, 405, {"Allow": "POST"})
         name = request.headers.get("Ce-Id", "")
         try:
             # The base64 of a message, and what stands around it, take more than the alert.
-            name, body = _message(request.headers, _body(request, 2 * LARGEST))
+            name, body = _message(request.headers, body_of(request, 2 * LARGEST))
             if isinstance(body, bytes) and len(body) > LARGEST:
                 raise CannotDecode(413, f"an alert has at most {LARGEST} bytes")
         except (CannotDecode, NoCloudEvent) as error:
@@ -88,16 +79,6 @@ def event(
         return _taken(alerts.handle(body, event_id=name, redelivers=True))
 
     return event
-
-
-def _body(request: Any, most: int) -> bytes:
-    """At most so many bytes of it are read. Raises CannotDecode."""
-    read = b""
-    if (request.content_length or 0) <= most:
-        read = request.stream.read(most + 1)
-    if len(read) > most or (request.content_length or 0) > most:
-        raise CannotDecode(413, f"an alert has at most {LARGEST} bytes")
-    return decoded(read, request.headers.get("Content-Encoding", ""), longest=most)
 
 
 def _message(headers: Mapping[str, str], body: bytes) -> Tuple[str, Any]:
@@ -131,16 +112,6 @@ def _data(envelope: Any) -> Any:
     return envelope
 
 
-def _told(reply: Reply) -> Answer:
-    status, headers = http_status(reply)
-    return _json(reply.outcome.to_dict(), status, headers)
-
-
 def _taken(reply: Reply) -> Answer:
     """Any status but one of success has Pub/Sub deliver it again."""
-    return _json(reply.outcome.to_dict(), 500 if reply.intent is Intent.AGAIN else 200, {})
-
-
-def _json(document: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Answer:
-    text = json.dumps(document, default=str) + "\n"
-    return text, status, {"Content-Type": "application/json", **headers}
+    return answered(reply.outcome.to_dict(), 500 if reply.intent is Intent.AGAIN else 200, {})

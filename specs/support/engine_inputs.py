@@ -16,7 +16,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
-from playbooks.engines.content_encoding import LARGEST
+from playbooks.engines.http.content_encoding import LARGEST
 from playbooks.infrastructure.memory.cluster import KINDS
 from playbooks.infrastructure.memory.scene import Scene
 from playbooks.testing import InMemoryCluster

@@ -26,8 +26,8 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
-from playbooks.engines.cloud_events import NoCloudEvent, of_request
-from playbooks.engines.content_encoding import CannotDecode, decoded
+from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
+from playbooks.engines.http.content_encoding import CannotDecode, decoded
 from playbooks.engines.knative.settings import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply

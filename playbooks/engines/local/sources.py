@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.settings import Settings, read
-from playbooks.engines.content_encoding import LARGEST, CannotDecode, decoded
+from playbooks.engines.http.content_encoding import LARGEST, CannotDecode, decoded
 from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.settings import NATS_SETTINGS

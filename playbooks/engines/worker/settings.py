@@ -20,6 +20,7 @@ from playbooks.core.settings import (
     text,
     whole_number,
 )
+from playbooks.engines.http import bearer
 from playbooks.engines.nats_urls import servers
 
 # Stands for every namespace.
@@ -92,13 +93,6 @@ def share(value: str) -> float:
     if not 0 <= number <= 1:
         raise ValueError("a number from 0 to 1")
     return number
-
-
-def bearer_token(value: str) -> str:
-    """At least 16 characters, so that it cannot be guessed, of those that a header can carry."""
-    if len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("at least 16 printable ASCII characters without a space")
-    return value
 
 
 # What the function is: written by deploy_playbook, not by people.
@@ -180,7 +174,9 @@ WORK = (
 )
 
 # Read only where HTTP is on, and anew for every request: it can be rotated.
-HTTP_TOKEN = Setting("HTTP_TOKEN", bearer_token, None, "The bearer token of `POST /`", secret=True)
+HTTP_TOKEN = Setting(
+    "HTTP_TOKEN", bearer.checked_token, None, "The bearer token of `POST /`", secret=True
+)
 
 HTTP = (
     Setting("HTTP", one_of("on", "off"), "on", "Whether alerts are taken by `POST /`"),

@@ -11,9 +11,9 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.tracing.traceparent import TraceParent
-from playbooks.engines.content_encoding import CannotDecode, decoded
+from playbooks.engines.http import bearer
+from playbooks.engines.http.content_encoding import CannotDecode, decoded
 from playbooks.engines.worker import log
-from playbooks.engines.worker.http import bearer
 from playbooks.engines.worker.http.connection import HttpRequest, Response
 from playbooks.engines.worker.work.rate import Rate
 

@@ -10,7 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Mapping
 
 import h11
 
-from playbooks.engines.content_encoding import LARGEST
+from playbooks.engines.http.content_encoding import LARGEST
 from playbooks.engines.worker import log
 
 # Seconds for the first byte to come, from then on for a whole head, and for a whole request; and

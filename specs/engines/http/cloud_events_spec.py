@@ -6,7 +6,7 @@ import json
 from expects import contain, equal, expect, have_properties, raise_error
 from mamba import description, it
 
-from playbooks.engines.cloud_events import NoCloudEvent, of_request
+from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
 
 BODY = b'{"rule": "Terminal shell in container"}'
 BINARY = {

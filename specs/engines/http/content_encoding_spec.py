@@ -4,7 +4,7 @@ import tracemalloc
 from expects import be_below, equal, expect
 from mamba import description, it
 
-from playbooks.engines.content_encoding import CannotDecode, decoded
+from playbooks.engines.http.content_encoding import CannotDecode, decoded
 
 BODY = b'{"rule": "A rule"}'
 LONGEST = 1024 * 1024
@@ -26,6 +26,7 @@ with description("A body with Content-Encoding") as self:
     with it("is as it is where there is none"):
         for name in ("", "identity"):
             expect(decoded(BODY, name, longest=LONGEST)).to(equal(BODY))
+            expect(refusal(bytes(LONGEST + 1), name)).to(equal(413))
 
     with it("is refused in another encoding, and in more than one"):
         for name in ("br", "deflate", "zstd", "gzip, gzip"):

@@ -26,6 +26,8 @@ def decoded(body: bytes, encoding: str, *, longest: int = LARGEST) -> bytes:
     """At most ``longest`` bytes: more is never inflated. Raises CannotDecode."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
+        if len(body) > longest:
+            raise CannotDecode(413, f"an alert has at most {longest} bytes")
         return body
     if name not in ("gzip", "x-gzip"):
         raise CannotDecode(415, "an alert comes as it is, or with Content-Encoding: gzip")

@@ -1,0 +1,1 @@
+"""What engines share to which alerts are posted by HTTP."""
