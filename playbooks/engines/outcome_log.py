@@ -1,4 +1,4 @@
-"""The log of an engine: one JSON line an outcome, and a traceback for every error."""
+"""The log of an engine: one JSON line an outcome, with a traceback for what nobody expected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import traceback
 from typing import Any, Dict, Mapping, Optional, TextIO, Union
 
 from playbooks.core.alert import Alert
-from playbooks.core.errors import InvalidAlert
+from playbooks.core.errors import GuardUnanswered, InvalidAlert, PlaybookError, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.notifications.cloud_event import ABOUT
 from playbooks.core.notifications.plain_text import plain_lines
@@ -18,6 +18,9 @@ from playbooks.core.redaction.redaction import Redaction
 
 # Characters of a field of what is no alert.
 LONGEST = 200
+
+# Characters of a traceback, of its beginning and of its end.
+LONGEST_HALF = 4000
 
 _ALL = Redaction()
 
@@ -32,12 +35,26 @@ def record(
     stream: Optional[TextIO] = None,
 ) -> None:
     """Write what became of an alert, to standard error unless told otherwise."""
-    stream = stream or sys.stderr
-    if outcome.error is not None:
-        error = outcome.error
-        said = traceback.format_exception(type(error), error, error.__traceback__)
-        stream.write(plain_lines(redaction.text("".join(said))))
-    write(line(playbook, body, outcome, event_id=event_id, redaction=redaction), stream)
+    document = line(playbook, body, outcome, event_id=event_id, redaction=redaction)
+    if outcome.error is not None and _unexpected(outcome.error):
+        document["traceback"] = traceback_of(outcome.error, redaction)
+    write(document, stream or sys.stderr)
+
+
+def traceback_of(error: BaseException, redaction: Redaction = _ALL) -> str:
+    """Down to its cause, redacted; of a long one the beginning and the end."""
+    said = traceback.format_exception(type(error), error, error.__traceback__)
+    text = plain_lines(redaction.text("".join(said)))
+    if len(text) <= 2 * LONGEST_HALF:
+        return text
+    return f"{text[:LONGEST_HALF]}\n[...]\n{text[-LONGEST_HALF:]}"
+
+
+def _unexpected(error: PlaybookError) -> bool:
+    """Whether where it came from says more than its words: an error of the code, not an answer."""
+    if isinstance(error, GuardUnanswered):
+        return error.__cause__ is not None and not isinstance(error.__cause__, PlaybookError)
+    return isinstance(error, Unexpected)
 
 
 def line(

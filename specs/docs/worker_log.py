@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Set
 
-from playbooks.core.errors import SlackUnavailable
+from playbooks.core.errors import SlackUnavailable, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import SETTINGS, Limits
@@ -24,7 +24,7 @@ BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "out
 
 
 def line() -> Dict[str, Any]:
-    """One with everything that a line can have, of four: acted, tried again, given up and held."""
+    """One with everything that a line can have, of those of all that may become of an alert."""
     proven = Proven(a_pod(), "its uid")
     done = Outcome.acted(str(proven.pod), "deletion-accepted", "done", **proven.facts)
     acted = replace(done, trace_id="0af7651916cd43dd8448eb211c80319c")
@@ -43,7 +43,8 @@ def line() -> Dict[str, Any]:
         _logged(Outcome(Status.LOOKED, "verified", "so", "t", looked), Done()),
     ]
     details = {key: value for each in lines for key, value in each["details"].items()}
-    return {**lines[0], "details": details, "trace_id": lines[0]["trace_id"]}
+    bug = _logged(Outcome.failed(Unexpected("a bug")), Dead("r", "m"))
+    return {**lines[0], "details": details, "traceback": bug["traceback"]}
 
 
 def fields() -> Set[str]:

@@ -3,13 +3,13 @@ import json
 import time
 from unittest import mock
 
-from expects import be_within, contain, equal, expect, have_len
+from expects import be_below, be_within, contain, equal, expect, have_len
 from mamba import description, it
 
-from playbooks.core.errors import Unexpected
+from playbooks.core.errors import ClusterUnavailable, GuardUnanswered, NotPermitted, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
-from playbooks.engines.outcome_log import record
+from playbooks.engines.outcome_log import LONGEST_HALF, record, traceback_of
 from playbooks.engines.worker import log
 from playbooks.testing import a_document
 
@@ -26,6 +26,14 @@ class Stream(io.StringIO):
         return super().write(text)
 
 
+def raised(error):
+    """With a traceback."""
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
 with description("A line of the log") as self:
     with it("is written in one piece when it is an outcome, so that threads do not mix theirs"):
         stream = Stream()
@@ -40,8 +48,39 @@ with description("A line of the log") as self:
         failed = Outcome.failed(Unexpected("GET /a\x1b[2J\u202e"))
         record("delete", b"nonsense", failed, stream=stream)
 
-        expect(stream.pieces[0]).to(contain("GET /a\\x1b[2J\\u202e"))
+        said = json.loads(stream.getvalue())["traceback"]
+        expect(said).to(contain("GET /a\\x1b[2J\\u202e"))
+        expect(said).not_to(contain("\x1b"))
         expect(stream.getvalue()).not_to(contain("\x1b"))
+
+    with it("has no traceback of an answer that says itself why, such as the API server's"):
+        stream = Stream()
+        for error in (NotPermitted("DELETE /a: no (403)"), ClusterUnavailable("no answer")):
+            record("delete", a_document(), Outcome.failed(raised(error)), stream=stream)
+        lines = [json.loads(piece) for piece in stream.pieces]
+
+        expect([line["reason"] for line in lines]).to(
+            equal(["not-permitted", "cluster-unavailable"])
+        )
+        expect([line for line in lines if "traceback" in line]).to(equal([]))
+
+    with it("has the traceback of a guard that broke, and none of one that had no answer"):
+        lines = []
+        for cause in (KeyError("the bug"), ClusterUnavailable("no answer")):
+            stream, error = Stream(), GuardUnanswered("guard A cannot decide")
+            error.__cause__ = raised(cause)
+            record("delete", a_document(), Outcome.failed(error), stream=stream)
+            lines.append(json.loads(stream.getvalue()))
+
+        expect(lines[0]["traceback"]).to(contain("in raised", "KeyError: 'the bug'"))
+        expect("traceback" in lines[1]).to(equal(False))
+
+    with it("has beginning and end of a traceback that is too long, whoever made it so"):
+        error = raised(KeyError("x" * 1_000_000 + "the end"))
+        said = traceback_of(error)
+
+        expect(len(said)).to(be_below(2 * LONGEST_HALF + 20))
+        expect(said).to(contain("Traceback", "in raised", "the end"))
 
     with it("is written in one piece when it is anything else"):
         stream = Stream()

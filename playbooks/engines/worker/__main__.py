@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
-import traceback
 from typing import Sequence
 
 from playbooks.core import VERSION, catalogue
@@ -14,6 +12,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings
 from playbooks.core.tracing.spans import NoSpans, Spans
+from playbooks.engines.outcome_log import traceback_of
 from playbooks.engines.worker import log
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.settings import worker_settings
@@ -33,8 +32,7 @@ MISCONFIGURED, FAILED = 2, 1
 
 
 def main() -> int:
-    for name in ("playbooks", "opentelemetry"):
-        logging.getLogger(name).addHandler(log.Lines())
+    log.take_over()
     try:
         chosen = worker_settings(os.environ)
         LIMITS.set(per_second=chosen["MAX_API_QPS"], connections=chosen["CONCURRENCY"] + 2)
@@ -47,8 +45,9 @@ def main() -> int:
     except Ended as error:
         log.error(f"the worker ends: {error}")
         return FAILED
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        said = traceback_of(error)
+        log.error(f"the worker ends: {type(error).__name__}", traceback=said)
         return FAILED
     return 0
 

@@ -75,13 +75,13 @@ with description("A call of the playbook in this process") as self:
 
         expect(outcome.error).to(be_a(NotPermitted))
 
-    with it("logs each outcome, with where its alert stands, and its traceback"):
-        self.calls(FakeReaction(NotPermitted("may not"))).call(BODY, "alerts.jsonl:3")
-        *traceback, line = self.log.read_text().splitlines()
+    with it("logs each outcome, with where its alert stands, and the traceback of a bug"):
+        self.calls(FakeReaction(KeyError("bug"))).call(BODY, "alerts.jsonl:3")
+        line = json.loads(self.log.read_text())
 
-        expect(json.loads(line)["event_id"]).to(equal("alerts.jsonl:3"))
-        expect(json.loads(line)["reason"]).to(equal("not-permitted"))
-        expect(traceback[0]).to(contain("Traceback"))
+        expect(line["event_id"]).to(equal("alerts.jsonl:3"))
+        expect(line["reason"]).to(equal("unexpected"))
+        expect(line["traceback"]).to(contain("Traceback", "KeyError: 'bug'"))
 
     with it("has what is printed meanwhile in the log, not between the lines of the report"):
         print("to stdout")

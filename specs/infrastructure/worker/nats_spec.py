@@ -1,5 +1,6 @@
 import collections
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -312,6 +313,8 @@ with description("A worker's failures") as self:
             equal({"invalid-alert": 6, "not-permitted": 1, "unexpected": 1})
         )
         eventually(nats.settled)
+        lines = [json.loads(line) for line in worker.log.splitlines()]
+        expect([line["reason"] for line in lines if "traceback" in line]).to(equal(["unexpected"]))
 
     with it("that kill it are given up after so many deliveries, and nothing else is lost"):
         rig, nats, worker = a_worker(self, "falco.error.*", MAX_DELIVERIES="3")

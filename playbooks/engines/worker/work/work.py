@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-import traceback
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
+from playbooks.engines.outcome_log import traceback_of
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.nats.delivery import Delivery
@@ -146,8 +146,8 @@ class Work:
                 await attempt(delivery.channel.give_back(delay))
         except Exception as error:
             # Not acknowledged: the server delivers it again.
-            log.error(f"{group.owner.origin} is left to the server: {error!r}")
-            traceback.print_exc()
+            said = traceback_of(error)
+            log.error(f"{group.owner.origin} is left to the server: {error!r}", traceback=said)
         finally:
             self._close(group)
             for busy in [key, *group.keys]:
