@@ -161,7 +161,12 @@ def bootstrap(
             outage=outage,
             claims=claims,
             dead_letters=DeadLetters(
-                jetstream, function, playbook.name, connection.max_payload, metrics
+                jetstream,
+                function,
+                playbook.name,
+                connection.max_payload,
+                metrics,
+                responder.redaction,
             ),
             replies=replies,
             writer=writer,

@@ -8,6 +8,7 @@ from expects import be_empty, contain, equal, expect, have_keys
 from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
@@ -43,7 +44,7 @@ async def connected(server, user=""):
     url = f"nats://{user}{server.address}:{server.port}"
     connection = await nats.connect(url, connect_timeout=5)
     jetstream = JetStream(connection, max_age_hours=1, max_megabytes=8, replicas=1)
-    letters = DeadLetters(jetstream, FUNCTION, "fake", 1024 * 1024, Metrics("fake"))
+    letters = DeadLetters(jetstream, FUNCTION, "fake", 1024 * 1024, Metrics("fake"), Redaction())
     return connection, jetstream, letters
 
 

@@ -10,6 +10,8 @@ from typing import Optional, Sequence
 from nats.js.api import PubAck, RawStreamMsg
 
 from playbooks.core.instant import Instant, instant_or_none
+from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines.outcome_log import named
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import DEAD_LETTER_STREAM, DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
@@ -69,13 +71,20 @@ class DeadLetters:
     """
 
     def __init__(
-        self, jetstream: JetStream, function: Function, playbook: str, most: int, metrics: Metrics
+        self,
+        jetstream: JetStream,
+        function: Function,
+        playbook: str,
+        most: int,
+        metrics: Metrics,
+        redaction: Redaction,
     ) -> None:
         self._jetstream = jetstream
         self._function = function
         self._playbook = playbook
         self._largest = max(0, most - ROOM)
         self._metrics = metrics
+        self._redaction = redaction
         self._writing = asyncio.Lock()
         self._stream = ""
         self._uncounted_until = float("-inf")
@@ -83,37 +92,49 @@ class DeadLetters:
     async def write(self, deliveries: Sequence[Delivery], dead: Dead) -> bool:
         """One dead letter for all of these, which are about the same target. Whether the alerts may
         be acknowledged now."""
-        delivery = deliveries[-1]
+        delivery, number = deliveries[-1], 0
         if delivery.durable:
             try:
                 async with self._writing:
-                    await self._keep(deliveries, dead)
+                    number = await self._keep(deliveries, dead)
             except Exception as error:
                 log.error(f"no dead letter for {delivery.origin}, it is tried again: {error!r}")
                 return False
-            where = "kept as a dead letter"
-            advice = f"; `falco-playbook dead -p {self._playbook}` shows it"
-        else:
-            where = "lost, without JetStream there are no dead letters"
-            advice = ""
-        ended = "is held" if dead.held else "is not answered"
-        also = f" with {len(deliveries) - 1} others" if len(deliveries) > 1 else ""
-        log.warn(
-            f"{delivery.origin}{also} {ended} and {where}: {dead.message}{advice}",
-            reason=dead.reason,
-        )
+        self._log(deliveries, dead, number)
         self._metrics.gave_up(dead.reason, len(deliveries), held=dead.held)
         return True
 
-    async def _keep(self, deliveries: Sequence[Delivery], dead: Dead) -> None:
-        """In place of the last one about this target for this reason, as long as that is there."""
+    def _log(self, deliveries: Sequence[Delivery], dead: Dead, number: int) -> None:
+        delivery = deliveries[-1]
+        also = f" with {len(deliveries) - 1} others" if len(deliveries) > 1 else ""
+        about = f"{delivery.origin}{also}"
+        where = f"ID {number} of `falco-playbook dead -p {self._playbook}`"
+        if not number:
+            ended = "is held" if dead.held else "failed"
+            said = f"{about} {ended} and is lost, without JetStream there are no dead letters"
+        elif dead.held:
+            said = f"{about} is held and kept as a dead letter ({where})"
+        else:
+            said = f"{about} failed and is kept as a dead letter ({where})"
+        log.warn(
+            f"{said}: {dead.message}",
+            playbook=self._playbook,
+            event_id=str(delivery.origin),
+            alert=self._redaction.document(named(delivery.alert)),
+            reason=dead.reason,
+            **({"dead_letter_id": number} if number else {}),
+        )
+
+    async def _keep(self, deliveries: Sequence[Delivery], dead: Dead) -> int:
+        """In place of the last one about this target for this reason, as long as that is there. Its
+        number in the stream, by which a person names it."""
         target = _target(deliveries[-1], dead)
         if target and time.monotonic() > self._uncounted_until:
             subject = self._function.dead_letter(dead.reason, target)
             try:
-                await self._counted(subject, deliveries, dead)
+                return await self._counted(subject, deliveries, dead)
             except (Unusable, asyncio.TimeoutError) as error:
-                await self._uncounted(deliveries, dead)
+                number = await self._uncounted(deliveries, dead)
                 # It could be kept, and so it was that subject, or the way to it, that could not.
                 self._uncounted_until = time.monotonic() + REST
                 log.warn(
@@ -121,14 +142,15 @@ class DeadLetters:
                     " its own for now. The NATS user of the worker may have to be let publish on"
                     f" {self._function.dead_letters}.* and $JS.API.STREAM.MSG.GET.FALCO_DEAD"
                 )
-            return
-        await self._uncounted(deliveries, dead)
+                return number
+        return await self._uncounted(deliveries, dead)
 
-    async def _uncounted(self, deliveries: Sequence[Delivery], dead: Dead) -> None:
+    async def _uncounted(self, deliveries: Sequence[Delivery], dead: Dead) -> int:
         counted = Counted().with_these(deliveries)
-        await self._store(self._function.dead_letters, deliveries[-1], dead, counted)
+        ack = await self._store(self._function.dead_letters, deliveries[-1], dead, counted)
+        return ack.seq
 
-    async def _counted(self, subject: str, deliveries: Sequence[Delivery], dead: Dead) -> None:
+    async def _counted(self, subject: str, deliveries: Sequence[Delivery], dead: Dead) -> int:
         for _ in range(ATTEMPTS):
             if not self._stream:
                 self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
@@ -146,7 +168,7 @@ class DeadLetters:
                 raise
             if before.sequence and not ack.duplicate:
                 await self._remove(before.sequence)
-            return
+            return ack.seq
         raise Overtaken(subject, f"{ATTEMPTS} times")
 
     async def _remove(self, sequence: int) -> None:

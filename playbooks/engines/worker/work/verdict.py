@@ -83,8 +83,8 @@ def verdict(outcome: Outcome, *, delivery: int, most: int, outage: bool = False)
     if error.of_any_alert and outage:
         return Hold()
     if not isinstance(error, RetryableError):
-        words = "no alert" if isinstance(error, InvalidAlert) else "not tried again"
-        return dead(error.reason, f"{words}: {error}")
+        words = "no alert: " if isinstance(error, InvalidAlert) else ""
+        return dead(error.reason, f"{words}{error}")
     if delivery >= most:
         said = f"failed at delivery {delivery} of {most}: {error}"
         return dead(error.reason, said)

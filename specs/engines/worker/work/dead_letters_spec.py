@@ -1,18 +1,21 @@
 import asyncio
 import io
+import json
 from contextlib import redirect_stderr
 
-from expects import be_below, equal, expect, have_key, have_keys
+from expects import be_below, contain, equal, expect, have_key, have_keys
 from mamba import description, it
 from nats.js.api import PubAck
 
 from playbooks.core.instant import Instant
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.nats.headers import carried, plain
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.verdict import Dead
+from playbooks.testing import a_document
 
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
@@ -20,17 +23,23 @@ FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 class FakeJetStream:
     async def store(self, subject, body, headers, *, after=None):
         self.stored = (subject, body, headers)
-        return PubAck(stream="FALCO_DEAD", seq=1)
+        return PubAck(stream="FALCO_DEAD", seq=4)
 
 
 def written(body=b"{}", headers=None, most=1024 * 1024):
     jetstream = FakeJetStream()
-    origin = Origin("FALCO", 17, Instant(5), 3)
-    delivery = Delivery("falco.>", "falco.error.x", body, origin, None, headers or {})
-    letters = DeadLetters(jetstream, FUNCTION, "delete", most, Metrics("delete"))
-    with redirect_stderr(io.StringIO()):
-        asyncio.run(letters.write([delivery], Dead("invalid-alert", "is no\nalert")))
+    write(jetstream, body, Dead("invalid-alert", "is no\nalert"), headers, most)
     return jetstream.stored
+
+
+def write(jetstream, body, dead, headers=None, most=1024 * 1024, *, durable=True):
+    """The line that the worker's log has of it."""
+    origin = Origin("FALCO", 17, Instant(5), 3)
+    delivery = Delivery("falco.>", "falco.error.x", body, origin, None, headers or {}, durable)
+    letters = DeadLetters(jetstream, FUNCTION, "delete", most, Metrics("delete"), Redaction())
+    with redirect_stderr(io.StringIO()) as log:
+        asyncio.run(letters.write([delivery], dead))
+    return json.loads(log.getvalue())
 
 
 with description("A dead letter") as self:
@@ -53,6 +62,48 @@ with description("A dead letter") as self:
                 }
             )
         )
+
+    with it("has a line in the log that names the alert, and the ID by which it is redelivered"):
+        body = json.dumps(a_document(uuid="u1", rule="R --password hunter2")).encode()
+        line = write(FakeJetStream(), body, Dead("stale-alert", "25m old", held=True))
+
+        expect(line["message"]).to(
+            equal(
+                "FALCO:17 is held and kept as a dead letter"
+                " (ID 4 of `falco-playbook dead -p delete`): 25m old"
+            )
+        )
+        expect(line).to(
+            have_keys(
+                {
+                    "level": "warning",
+                    "playbook": "delete",
+                    "event_id": "FALCO:17",
+                    "reason": "stale-alert",
+                    "dead_letter_id": 4,
+                }
+            )
+        )
+        expect(line["alert"]["uuid"]).to(equal("u1"))
+        expect(line["alert"]["rule"]).to(equal("R --password ***"))
+
+    with it("has a line that tells what failed from what is held"):
+        line = write(FakeJetStream(), b"{}", Dead("not-permitted", "DELETE /a: no (403)"))
+
+        expect(line["message"]).to(
+            equal(
+                "FALCO:17 failed and is kept as a dead letter"
+                " (ID 4 of `falco-playbook dead -p delete`): DELETE /a: no (403)"
+            )
+        )
+
+    with it("is none without JetStream, and its line says so"):
+        line = write(FakeJetStream(), b"{}", Dead("paused", "by alice", held=True), durable=False)
+
+        expect(line["message"]).to(
+            contain("is held and is lost, without JetStream there are no dead letters: by alice")
+        )
+        expect(line).not_to(have_key("dead_letter_id"))
 
     with it("is one, also when it is written twice"):
         expect(written()[2]["Nats-Msg-Id"]).to(equal(written()[2]["Nats-Msg-Id"]))

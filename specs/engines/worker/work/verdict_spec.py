@@ -72,7 +72,7 @@ with description("The verdict on an outcome") as self:
         )
 
     with it("is dead at once for what will fail again"):
-        expect(decided(NotPermitted("no")).reason).to(equal("not-permitted"))
+        expect(decided(NotPermitted("no"))).to(equal(Dead("not-permitted", "no")))
 
     with it("is hold while the API server is away, whichever delivery it is"):
         expect(decided(ClusterUnavailable("no"), delivery=5, outage=True)).to(equal(Hold()))

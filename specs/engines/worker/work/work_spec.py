@@ -198,7 +198,7 @@ class Bench:
             outage = Outage(self.missing, lambda why, before: None, 0.001)
             function = Function("shop", "falco-fake", "uid-1", Instant(0), {})
             letters = self.dead_letters = self.dead_letters or DeadLetters(
-                self.letters, function, "fake", 10**6, self.metrics
+                self.letters, function, "fake", 10**6, self.metrics, Redaction()
             )
             runtime = Runtime("fake", FakeResponder(self.answer, self.acts))
             turns, claims = FairTurns(self.concurrency), Claims(self.metrics)
