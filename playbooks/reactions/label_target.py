@@ -14,7 +14,7 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import PREFIX, Permission
 from playbooks.core.containment import labeling, lifetime
-from playbooks.core.containment.containment import NODE, POD, Target
+from playbooks.core.containment.containment import NODE, OWN_KEYS, POD, Target
 from playbooks.core.containment.labeling import Labeling, LabelNote, Written
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import NotFound, NotTheSameObject
@@ -58,7 +58,7 @@ def _rules(part: str, setting: str, ours: str) -> Tuple[Rule, ...]:
     return (
         Rule(
             f"changes no {part} by which playbooks know what they contain",
-            _keys(part, f"!(k in [{reserved}])"),
+            _keys(part, f"!(k in [{reserved}]) && !k.startsWith('{OWN_KEYS}')"),
             broken_by=lambda *_: with_("falco/isolated"),
         ),
         Rule(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable, Mapping, Optional, Tuple
 
 from playbooks.core.alert import Alert
-from playbooks.core.containment.labeling import RESERVED
+from playbooks.core.containment.labeling import is_reserved
 from playbooks.core.settings import label_value, qualified_name, rule_names
 from playbooks.core.subjects import slug
 
@@ -81,7 +81,7 @@ def _assignment(part: str, longest: int, check: Callable[[str], str]) -> Assignm
     if not equals:
         raise ValueError(f"key=value, comma-separated, not {part!r}")
     qualified_name(key)
-    if key in RESERVED:
+    if is_reserved(key):
         raise ValueError(f"a key other than {key}, by which playbooks know what they contain")
     unknown = sorted(set(_FIELD.findall(template)) - set(_FIELDS))
     if unknown:

@@ -5,8 +5,9 @@ from mamba import before, description, it
 
 from playbooks import label
 from playbooks.core import catalogue
+from playbooks.core.containment.containment import OWN_KEYS
 from playbooks.core.containment.expiry import expiry
-from playbooks.core.containment.labeling import RESERVED, Labeling
+from playbooks.core.containment.labeling import Labeling, is_reserved
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import Conflict, InvalidSetting, NotFound
 from playbooks.core.instant import after
@@ -45,6 +46,11 @@ def pod_of(cluster):
 
 def labels_of(cluster):
     return pod_of(cluster).labels
+
+
+def keys_of(containment):
+    """Of its notes, and of the label by which its pods are found."""
+    return [*containment.KEYS, *filter(None, [getattr(containment, "LABEL", "")])]
 
 
 def undo(cluster, name="web-0", *, namespace="shop", kind="pod", force=False):
@@ -259,12 +265,23 @@ with description("The settings of the playbook that labels") as self:
         settings(LABELS="tier=x", LABEL_ANY="true")
 
     with it("take no key by which playbooks know what they contain"):
-        for key in ("falco/isolated", "falco/exempt", "falco/taints"):
+        for key in ("falco/isolated", "falco/exempt", "falco/taints", "falco/containment.paused"):
             expect(lambda: settings(ANNOTATIONS=f"{key}=x", LABEL_ANY="true")).to(
                 raise_error(InvalidSetting, contain(f"a key other than {key}"))
             )
-        for playbook in catalogue.containing():
-            expect(set(playbook.reaction.CONTAINMENT.KEYS) - RESERVED).to(be_empty)
+
+    with it("leave to every playbook the keys by which it knows what it contains"):
+        free = [
+            f"{key} of {playbook.name}, expected one that begins with {OWN_KEYS}"
+            for playbook in catalogue.containing()
+            for key in keys_of(playbook.reaction.CONTAINMENT)
+            if not is_reserved(key)
+        ]
+
+        expect(free).to(be_empty)
+        expect([is_reserved(key) for key in ("falco/alert", "falco/containment")]).to(
+            equal([False, False])
+        )
 
     with it("say what is wrong with a value"):
         for text, words in (
@@ -294,5 +311,9 @@ with description("The account of the playbook that labels") as self:
                 "the label playbook changes no labels but those of LABELS, and those that it noted"
             )
         )
+        for of in (pods, nodes):
+            rules = [rule["expression"] for rule in of.manifests()[0]["spec"]["validations"]]
+            keys = [rule for rule in rules if "!(k in ['falco/" in rule]
+            expect([OWN_KEYS in rule for rule in keys]).to(equal([True, True]))
         expect(pods.settings).to(contain("NAMESPACES"))
         expect(nodes.settings).not_to(contain("NAMESPACES"))

@@ -21,6 +21,7 @@ from typing import (
 
 from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.permissions import PREFIX
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.note import N, Note
 from playbooks.core.instant import Instant
@@ -30,6 +31,10 @@ from playbooks.core.ports import Cluster
 from playbooks.core.settings import all_names, matches_any
 
 Target = ReadObject
+
+# What keys of ours begin with, so that nobody chooses one of them for a label or an annotation of
+# his own.
+OWN_KEYS = f"{PREFIX}containment."
 
 # Kinds of targets, as people type them.
 POD, NODE = "pod", "node"
@@ -46,9 +51,10 @@ class Containment(ABC):
     on the target, for people.
 
     ``target``: as it was read. ``KINDS``: of targets, as in ``falco-playbook undo pod/NAME``.
-    ``KEYS``: of its notes, which are annotations too. ``NOTHING``: what is said after the name of a
-    target on which nothing is left (``is not isolated``). ``EXPIRED``: the reason code of an
-    expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the target, by which that could be found.
+    ``KEYS``: of its notes, which are annotations too; they begin with ``OWN_KEYS``. ``NOTHING``:
+    what is said after the name of a target on which nothing is left (``is not isolated``).
+    ``EXPIRED``: the reason code of an expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the
+    target, by which that could be found.
     ``REMOVES``: the target is gone, and ``restored`` makes it anew.
     """
 
@@ -146,7 +152,7 @@ class Containment(ABC):
 
 
 class PodContainment(Containment):
-    """On pods. ``LABEL``: the one that every contained pod has."""
+    """On pods. ``LABEL``: the one that every contained pod has; it begins with ``OWN_KEYS``."""
 
     KINDS = (POD,)
     LABEL: ClassVar[str]

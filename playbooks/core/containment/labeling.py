@@ -13,6 +13,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment import draining, isolation, revocation, scaling, tainting
 from playbooks.core.containment.containment import (
     NODE,
+    OWN_KEYS,
     POD,
     NotedContainment,
     PodContainment,
@@ -32,7 +33,8 @@ NOTED = "falco/labels"
 LABEL = "falco/labeled"
 MARK = "true"
 
-# Keys that say something to playbooks, and so are no labels of a person's choice.
+# Keys that say something to playbooks beside those that begin with OWN_KEYS: of guards, and of
+# containments that are older than that rule.
 RESERVED = frozenset(
     (
         *(NOTED, LABEL, network_policy.LABEL, *isolation.KEYS),
@@ -41,6 +43,12 @@ RESERVED = frozenset(
         *(exempt.EXEMPT, exempt.UNTIL, exempt.REASON, protected.PROTECTED_OWNERS),
     )
 )
+
+
+def is_reserved(key: str) -> bool:
+    """Whether it says something to playbooks, and so is no key of a person's choice."""
+    return key in RESERVED or key.startswith(OWN_KEYS)
+
 
 # Characters of JSON up to which a value of before is kept: a tenant writes it, and the ledger is
 # one object of the cluster. No value of a label is longer.
@@ -110,7 +118,7 @@ def _read(part: Mapping[str, Any]) -> Dict[str, Written]:
     for key, (now, before, *lost) in part.items():
         if not all(each is None or isinstance(each, str) for each in (now, before)):
             raise ValueError(key)
-        if key not in RESERVED:
+        if not is_reserved(key):
             found[key] = Written(now, before, bool(lost))
     return found
 
