@@ -85,13 +85,16 @@ def contained(session: Session, function: Manifest) -> Document:
     try:
         reach = session.reach()
         found: List[Union[Containment, Held]] = []
+        unlisted = []
         for each in containments:
-            if not each.IN_LEDGER_ONLY:
-                listed = each.listed(reach.cluster, places)
-                left = (each.of(target, reach.cluster, target.annotations) for target in listed)
-                found += [one for one in left if one.there]
-        if any(each.IN_LEDGER_ONLY for each in containments):
-            found += _in_ledger(session, function, reach)
+            listed = each.listed(reach.cluster, places)
+            if listed is None:
+                unlisted.append(each)
+            left = (each.of(target, reach.cluster, target.annotations) for target in listed or ())
+            found += [one for one in left if one.there]
+        if unlisted:
+            held = _in_ledger(session, function, reach)
+            found += [each for each in held if each.containment in unlisted]
     except PlaybookError as error:
         return {"contained": None, "contained_error": str(error)}
     objects: List[Dict[str, str]] = [
@@ -101,11 +104,10 @@ def contained(session: Session, function: Manifest) -> Document:
 
 
 def _in_ledger(session: Session, function: Manifest, reach: Reach) -> List[Held]:
-    """What stands nowhere else. Raises a PlaybookError."""
+    """Raises a PlaybookError."""
     metadata = function["metadata"]
     containing = of_function(session.cluster, metadata["name"], metadata["namespace"], reach)
-    held = containing.held() if containing else []
-    return [each for each in held if each.containment.IN_LEDGER_ONLY]
+    return containing.held() if containing else []
 
 
 def _status(deployment: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -53,9 +53,8 @@ class Containment(ABC):
     ``target``: as it was read. ``KINDS``: of targets, as in ``falco-playbook undo pod/NAME``.
     ``KEYS``: of its notes, which are annotations too; they begin with ``OWN_KEYS``. ``NOTHING``:
     what is said after the name of a target on which nothing is left (``is not isolated``).
-    ``EXPIRED``: the reason code of an expiry. ``IN_LEDGER_ONLY``: nothing of it stands on the
-    target, by which that could be found.
-    ``REMOVES``: the target is gone, and ``restored`` makes it anew.
+    ``EXPIRED``: the reason code of an expiry. ``REMOVES``: the target is gone, and ``restored``
+    makes it anew.
     """
 
     REMOVES: ClassVar[bool] = False
@@ -63,7 +62,6 @@ class Containment(ABC):
     KEYS: ClassVar[Tuple[str, ...]]
     NOTHING: ClassVar[str]
     EXPIRED: ClassVar[str]
-    IN_LEDGER_ONLY: ClassVar[bool] = False
 
     target: Target
 
@@ -73,12 +71,17 @@ class Containment(ABC):
         """The target as it is now. ``kind``: one of ``KINDS``. One call. Raises NotFound."""
 
     @classmethod
-    @abstractmethod
-    def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> Sequence[Target]:
-        """The targets that may be contained. ``namespaces``: names or globs; none means all.
+    def listed(
+        cls,
+        cluster: Cluster,  # noqa: ARG003
+        namespaces: Tuple[str, ...],  # noqa: ARG003
+    ) -> Optional[Sequence[Target]]:
+        """The targets on which it may stand, for ``falco-playbook status`` alone. ``namespaces``:
+        names or globs; none means all. None: nothing finds them, and those in the ledger are shown.
 
         One call, or one for each of ``namespaces`` where all of them are names.
         """
+        return None
 
     @classmethod
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.pod import Owner
 from playbooks.core.cluster.scalable import SCALABLE, Scalable
@@ -42,7 +42,6 @@ class Scaling(NotedContainment[ScaleNote]):
     KEYS = (SCALED,)
     NOTHING = "was not scaled by a playbook"
     EXPIRED = "scaled-back"
-    IN_LEDGER_ONLY = True
 
     @classmethod
     def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Scalable:
@@ -51,10 +50,6 @@ class Scaling(NotedContainment[ScaleNote]):
             raise NotFound(f"{kind} {namespace}/{name} has no scale")
         manifest = cluster.owner(Owner(known[kind], name), namespace=namespace)
         return Scalable(known[kind], manifest)
-
-    @classmethod
-    def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> List[Scalable]:  # noqa: ARG003
-        return []
 
     @property
     def changes(self) -> List[str]:
