@@ -32,21 +32,39 @@ _SHORT_WITH_VALUE = re.compile(r"-[A-Za-z]=")
 
 
 class Command(click.Command):
-    """``examples``: command lines without the program's name, shown below the help."""
+    """``examples``: command lines without the program's name, shown below the help. ``details``: a
+    paragraph of the help that the playbooks' declarations give, once somebody asks for it."""
 
-    def __init__(self, name: str, *, examples: Sequence[str] = (), **attributes: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        examples: Sequence[str] = (),
+        details: Optional[Callable[[], str]] = None,
+        **attributes: Any,
+    ) -> None:
         super().__init__(name, context_settings=HELP, **attributes)
+        self._details = details
         lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
         self.epilog = f"\b\nExamples:\n{lines}"
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        if self._details:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(self._details())
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
         apart = (a.split("=", 1) if _SHORT_WITH_VALUE.match(a) else [a] for a in args)
         return super().parse_args(ctx, [part for parts in apart for part in parts])
 
 
-def command(*examples: str, name: Optional[str] = None) -> Callable[[Callable[..., int]], Command]:
+def command(
+    *examples: str, name: Optional[str] = None, details: Optional[Callable[[], str]] = None
+) -> Callable[[Callable[..., int]], Command]:
     """A command of the name of its function, or of another, whose docstring is its help."""
-    return click.command(name, cls=Command, examples=examples)
+    return click.command(name, cls=Command, examples=examples, details=details)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,17 @@ from playbooks.deployment.request import catalogue
 from playbooks.infrastructure import ledger as ledgers
 
 
-@command("sweep -p isolate", "sweep -p taint --ledger responders/falco-taint-ledger")
+def _details() -> str:
+    found = ((each.name, each.reaction.TTL) for each in catalogue.containing())
+    ending = ", ".join(f"{name} ({ttl})" for name, ttl in found if ttl)
+    return f"Playbooks whose containment ends by itself, each with the setting for it: {ending}."
+
+
+@command(
+    "sweep -p isolate",
+    "sweep -p taint --ledger responders/falco-taint-ledger",
+    details=_details,
+)
 @selects
 @outputs("text", "json")
 @all_namespaces_option
@@ -36,9 +46,9 @@ def sweep(
 ) -> int:
     """End containment whose time is over.
 
-    The time is that of the settings ISOLATE_TTL and TAINT_TTL. A worker does so by itself, twice a
-    minute. With Kubeless, a CronJob runs this command. While the playbook is paused, nothing is
-    ended. -n limits it to the pods of one namespace.
+    A worker does so by itself, twice a minute. With Kubeless, a CronJob runs this command. While
+    the playbook is paused, nothing is ended. -n limits it to the objects of one namespace, and to
+    those that belong to none.
     """
     which.check(*_problems(which.playbook), *ledger_problems(ledger), required=False)
     playbook = catalogue.load(which.playbook)

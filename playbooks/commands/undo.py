@@ -1,4 +1,4 @@
-"""``falco-playbook undo``: releases what playbooks contained on one object."""
+"""``falco-playbook undo``: releases what playbooks contained on one object, or creates it again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,16 @@ _OBJECT = re.compile(r"([a-z]{1,40})/([^/%]{1,1000})")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 
 
-@command("undo pod/web-1 -n shop -A", "undo node/worker-3 -A", "undo node/worker-3 --ledger off")
+def _details() -> str:
+    return f"OBJECT is one of {', '.join(_typed())}; -n names its namespace, where it has one."
+
+
+@command(
+    "undo pod/web-1 -n shop -A",
+    "undo node/worker-3 -A",
+    "undo node/worker-3 --ledger off",
+    details=_details,
+)
 @click.argument("target", metavar="OBJECT")
 @selects
 @outputs("text", "json")
@@ -68,11 +77,10 @@ def undo(
     ledger: str,
     all_namespaces: bool,
 ) -> int:
-    """Release an isolated pod, remove the taint of a node, scale a workload back, or create a
-    revoked object again.
+    """Undo what playbooks did to one object.
 
-    OBJECT is pod/NAME, deployment/NAME or rolebinding/NAME, in the namespace of -n, node/NAME or
-    clusterrolebinding/NAME. The playbook leaves the object alone for the next 30 minutes.
+    It is released, or created again where a playbook deleted it. The playbook leaves it alone for
+    the next 30 minutes.
     """
     which.check(*_problems(target, which.playbook), *ledger_problems(ledger), required=False)
     kind, _, name = target.partition("/")
@@ -114,16 +122,20 @@ def _removes(playbook: Playbook) -> bool:
 
 def _problems(target: str, playbook: str) -> List[str]:
     kind, _, name = target.partition("/")
-    kinds = {each: None for one in catalogue.containing() for each in _kinds(one)}
     usable = _OBJECT.fullmatch(target) and (api_object.kind_of(kind) or _NAME.fullmatch(name))
-    if not usable or kind not in kinds:
-        ordered = sorted(kinds, key=lambda each: (each not in (POD, NODE), each != POD, each))
-        expected = " or ".join(f"{each}/NAME" for each in ordered)
-        return [f"{target!r} cannot be undone, expected {expected}"]
+    if not usable or f"{kind}/NAME" not in _typed():
+        return [f"{target!r} cannot be undone, expected {' or '.join(_typed())}"]
     known = [each.name for each in catalogue.containing(kind)]
     if playbook in ("", *known):
         return []
     return [f"-p is {playbook!r}, expected {' or '.join(known)} for a {kind}"]
+
+
+def _typed() -> List[str]:
+    """What can be undone, as people type it: the most common first."""
+    kinds = {each for one in catalogue.containing() for each in _kinds(one)}
+    ordered = sorted(kinds, key=lambda each: (each not in (POD, NODE), each != POD, each))
+    return [f"{each}/NAME" for each in ordered]
 
 
 def _kinds(playbook: Playbook) -> Tuple[str, ...]:

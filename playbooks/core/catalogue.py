@@ -97,7 +97,8 @@ def typed(name: str) -> str:
 
 
 def containing(kind: str = "") -> List[Playbook]:
-    """The playbooks whose containment of a ``pod`` or a ``node``, or of either, can be released.
+    """The playbooks whose containment can be released. ``kind``: of targets, as people type it
+    (``pod``); by default all.
 
     A package that cannot be used has none: it does not keep others' from being released.
     """

@@ -5,7 +5,7 @@ from mamba import before, description, it
 
 from playbooks import cordon, isolate, taint
 from playbooks.commands.in_pod import who
-from playbooks.core import settings
+from playbooks.core import catalogue, settings
 from playbooks.core.errors import (
     Conflict,
     NotPermitted,
@@ -289,12 +289,20 @@ with description("falco-playbook undo") as self:
         expect(forbidden.err).to(contain("Functions cannot be listed: you may not", "--ledger"))
         expect(self.cluster.writes).to(be_empty)
 
+    with it("says in its help what can be undone"):
+        said = " ".join(run("undo", "-h").out.split())
+
+        for playbook in catalogue.containing():
+            for kind in playbook.reaction.CONTAINMENT.KINDS:
+                expect(said).to(contain(f"{kind}/NAME"))
+
     with it("is refused for what cannot be undone"):
         for what in ("web-0", "pods/web-0", "pod/", "pod/Web", "service/x"):
             said = run("undo", what)
             expect((said.code, "expected pod/NAME or node/NAME" in said.err)).to(equal((2, True)))
+        of_pods = " or ".join(each.name for each in catalogue.containing("pod"))
         expect(run(*POD, "-p", "delete").err).to(
-            contain("-p is 'delete', expected isolate or label for a pod")
+            contain(f"-p is 'delete', expected {of_pods} for a pod")
         )
         expect(run(*POD, "--ledger", "b").err).to(contain("--ledger is 'b', expected NAMESPACE/"))
 
@@ -345,6 +353,13 @@ with description("falco-playbook sweep") as self:
         self.cluster.failures["patch_pod"] = [NotPermitted("may not")]
 
         expect(self.run("-p", "isolate").code).to(equal(1))
+
+    with it("says in its help which playbooks have something that ends, by which setting"):
+        said = " ".join(run("sweep", "-h").out.split())
+
+        for playbook in catalogue.containing():
+            ttl = playbook.reaction.TTL
+            expect(f"{playbook.name} ({ttl})" in said).to(equal(bool(ttl)))
 
     with it("is refused without a playbook that contains"):
         expect(run("sweep").err).to(contain("-p is missing, expected ", "isolate", "taint"))

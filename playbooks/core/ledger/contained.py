@@ -14,7 +14,8 @@ Notes = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Contained:
-    """``kind``: ``pod`` or ``node``; ``namespace`` is empty for a node.
+    """``kind``: of the object, as people type it (``pod``); ``namespace`` is empty for what belongs
+    to none.
 
     ``notes``: the annotations of ours as they were written on the object, where they only tell
     people: whoever may write the object can change them there.
