@@ -1,4 +1,4 @@
-"""NetworkPolicies: which one cuts off exactly one pod, and which others let traffic through.
+"""NetworkPolicies that cut off exactly one pod.
 
 Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Any, Dict, List, Mapping, Tuple
 
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.instant import Instant
 
 Manifest = Mapping[str, Any]
@@ -45,7 +44,7 @@ _PARTS = {
 _OF_TIER = "default."
 
 # What each direction calls the other side.
-_PEERS = {"Ingress": "from", "Egress": "to"}
+PEERS = {"Ingress": "from", "Egress": "to"}
 
 
 # On every Namespace since Kubernetes 1.21: its name, which nobody can change.
@@ -78,7 +77,7 @@ class Reachable:
 
     def rules(self, kind: str) -> List[Dict[str, Any]]:
         """Of one direction. DNS is asked, and asks nobody."""
-        peers = [{_PEERS[kind]: self.peers}] if self.peers else []
+        peers = [{PEERS[kind]: self.peers}] if self.peers else []
         if not self.dns or kind != "Egress":
             return peers
         return [*peers, {"to": [in_namespace(DNS_NAMESPACE)], "ports": _DNS_PORTS}]
@@ -94,7 +93,7 @@ def in_namespace(name: str) -> Dict[str, Any]:
 
 def directions(choice: str) -> Tuple[str, ...]:
     """The policy types of ``both``, ``ingress`` or ``egress``."""
-    return tuple(_PEERS) if choice == "both" else (choice.capitalize(),)
+    return tuple(PEERS) if choice == "both" else (choice.capitalize(),)
 
 
 def isolating(pod: Pod, types: Tuple[str, ...], reachable: Reachable = NOTHING) -> Dict[str, Any]:
@@ -170,16 +169,3 @@ def _spec(policy: Manifest) -> Dict[str, Any]:
 
 def _fingerprint(policy: Manifest) -> str:
     return sha256(json.dumps(_spec(policy), sort_keys=True).encode()).hexdigest()
-
-
-def selector(policy: Manifest) -> Selector:
-    return Selector.of(policy["spec"].get("podSelector"))
-
-
-def allows(policy: Manifest, types: Tuple[str, ...], labels: Labels) -> bool:
-    """Whether it lets a pod of these labels have any traffic of one of the types."""
-    spec = policy["spec"]
-    declared = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
-    return selector(policy).selects(labels) and any(
-        kind in declared and spec.get(kind.lower()) for kind in types
-    )

@@ -6,8 +6,8 @@ from typing import Any, Callable, Tuple
 
 from playbooks.core.cluster.changes import Body, Changes, Rule
 from playbooks.core.cluster.network_policy import DNS_NAMESPACE, DNS_PORT, LABEL
-from playbooks.core.cluster.policies.calico import TIER
-from playbooks.core.cluster.policies.denying import NAMESPACE, OF_NAMESPACE, ORDER, SELECTED
+from playbooks.core.cluster.policies.calico import NAME, TIER
+from playbooks.core.cluster.policies.denying import NAMESPACE, ORDER, SELECTED
 from playbooks.core.cluster.policies.kinds import CALICO, CILIUM
 from playbooks.reactions.isolation.changes_of_policies import (
     CIDRS,
@@ -135,11 +135,11 @@ def _let_through(side: str, other: str) -> str:
 def _named(side: str) -> str:
     name = f"r.{side}.?namespaceSelector.orValue('')"
     dns = (
-        f"params.data.{DNS} == 'true' && {name} == \"{OF_NAMESPACE} == '{DNS_NAMESPACE}'\""
+        f"params.data.{DNS} == 'true' && {name} == \"{NAME} == '{DNS_NAMESPACE}'\""
         f" && r.{side}.?ports.orValue([]).size() > 0"
         f" && r.{side}.ports.all(p, string(p) == '{DNS_PORT}')"
     )
-    named = f'{name} == "{OF_NAMESPACE} == \'" + n + "\'"'
+    named = f'{name} == "{NAME} == \'" + n + "\'"'
     return f"{name} == '' || {setting(NAMESPACES)}.exists(n, {named}) || {dns}"
 
 
@@ -179,7 +179,7 @@ def _of_calico() -> Tuple[Rule, ...]:
             f" {DNS}",
             _of_both("", lambda _, side: f"{unless[side]}{_named(side)}"),
             settings=(NAMESPACES, DNS),
-            broken_by=letting(namespaceSelector=f"{OF_NAMESPACE} == 'falco-check'"),
+            broken_by=letting(namespaceSelector=f"{NAME} == 'falco-check'"),
         ),
         Rule(
             f"denies with its Calico policy the traffic of {DIRECTION}, before others",

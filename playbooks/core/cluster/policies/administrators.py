@@ -5,10 +5,11 @@ Source: https://network-policy-api.sigs.k8s.io/api-overview/
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Set, Tuple
+from typing import Set, Tuple
 
 from playbooks.core.cluster.policies.reading import (
     Answer,
+    Manifest,
     PolicyTarget,
     every,
     first_allows,
@@ -17,13 +18,11 @@ from playbooks.core.cluster.policies.reading import (
 )
 from playbooks.core.cluster.selectors import Selector
 
-Manifest = Mapping[str, Any]
-
-# The word for allowing of each kind.
-_ALLOWING = {"AdminNetworkPolicy": "Allow", "ClusterNetworkPolicy": "Accept"}
+# The words for allowing: of an AdminNetworkPolicy, and of a ClusterNetworkPolicy.
+_ALLOWING = ("Allow", "Accept")
 
 
-def allows(kind: str, policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
+def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
     """Whether it lets the pod have any traffic of one of the types, whatever NetworkPolicies say.
 
     One of the tier ``Baseline`` does not: it is not asked about what a NetworkPolicy selects.
@@ -31,7 +30,7 @@ def allows(kind: str, policy: Manifest, types: Tuple[str, ...], target: PolicyTa
     spec = policy["spec"]
     tier = {"Admin": True, "Baseline": False}.get(spec.get("tier", "Admin"))
     rules = [spec.get(direction.lower()) or () for direction in types]
-    open_to = some(first_allows(each, action=_ALLOWING[kind]) for each in rules)
+    open_to = some(first_allows(each, *_ALLOWING) for each in rules)
     return every((tier, _selects(spec["subject"], target), open_to))
 
 

@@ -5,18 +5,17 @@ Source: https://docs.tigera.io/calico/latest/reference/resources/networkpolicy
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Set, Tuple
+from typing import Optional, Set, Tuple
 
 from playbooks.core.cluster.policies.calico_selector import CalicoSelector
 from playbooks.core.cluster.policies.reading import (
     Answer,
+    Manifest,
     PolicyTarget,
     every,
     first_allows,
     some,
 )
-
-Manifest = Mapping[str, Any]
 
 # The tier in which NetworkPolicies are evaluated too: there, allowing adds up. Whether another one
 # comes before it says the tier itself, which is not read.
@@ -24,7 +23,7 @@ TIER = "default"
 
 # Labels that Calico gives every pod and namespace.
 _NAMESPACE, _ACCOUNT = "projectcalico.org/namespace", "projectcalico.org/serviceaccount"
-_ORCHESTRATOR, _NAME = "projectcalico.org/orchestrator", "projectcalico.org/name"
+_ORCHESTRATOR, NAME = "projectcalico.org/orchestrator", "projectcalico.org/name"
 
 # Before the labels of its namespace and of its account.
 _OF_NAMESPACE, _OF_ACCOUNT = "pcns.", "pcsa."
@@ -35,7 +34,7 @@ def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> An
     spec = policy["spec"]
     in_tier = True if spec.get("tier", TIER) == TIER else None
     rules = [spec.get(kind.lower()) or () for kind in types if kind in _types(spec)]
-    open_to = some(first_allows(each, action="Allow") for each in rules)
+    open_to = some(first_allows(each, "Allow") for each in rules)
     return every((in_tier, _selects(spec, target), open_to))
 
 
@@ -85,7 +84,7 @@ def _of_pod(key: str, target: PolicyTarget) -> Optional[str]:
 
 
 def _of_namespace(key: str, target: PolicyTarget) -> Optional[str]:
-    if key == _NAME:
+    if key == NAME:
         return target.namespace
     if target.namespace_labels is None:
         raise LookupError(key)
@@ -93,6 +92,6 @@ def _of_namespace(key: str, target: PolicyTarget) -> Optional[str]:
 
 
 def _of_account(key: str, target: PolicyTarget) -> Optional[str]:
-    if key == _NAME:
+    if key == NAME:
         return target.service_account
     raise LookupError(key)

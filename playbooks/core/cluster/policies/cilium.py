@@ -5,18 +5,17 @@ Source: https://docs.cilium.io/en/stable/security/policy/language/
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Set, Tuple
+from typing import Dict, Iterable, List, Set, Tuple
 
 from playbooks.core.cluster.policies.reading import (
     Answer,
+    Manifest,
     PolicyTarget,
     every,
     selects,
     some,
 )
 from playbooks.core.cluster.selectors import Selector
-
-Manifest = Mapping[str, Any]
 
 # Labels that Cilium itself gives every pod, and those of its namespace behind a prefix.
 _NAMESPACE = "io.kubernetes.pod.namespace"

@@ -19,10 +19,11 @@ from playbooks.core.cluster.network_policy import (
     DNS_PORT,
     LABEL,
     NOTHING,
+    PEERS,
     Reachable,
 )
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies.calico import TIER
+from playbooks.core.cluster.policies.calico import NAME, TIER
 from playbooks.core.cluster.policies.kinds import (
     CALICO,
     CALICO_GLOBAL,
@@ -48,14 +49,12 @@ ORDER = -1_000_000
 # As Cilium names what identifies a pod.
 SELECTED = f"k8s:{LABEL}"
 NAMESPACE, _CLUSTER = "k8s:io.kubernetes.pod.namespace", "k8s:io.cilium.k8s.policy.cluster"
-OF_NAMESPACE = "projectcalico.org/name"
 
 # What is no pod: of other nodes, and what may be at the node's own side of the pod.
 _ENTITIES = ("remote-node", "health", "init", "ingress", "unmanaged")
 _OF_NODE = ("host", "kube-apiserver")
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
-_WORDS = {"Ingress": "from", "Egress": "to"}
 _SIDES = {"Ingress": "source", "Egress": "destination"}
 
 _CILIUMS = (CILIUM, CILIUM_CLUSTERWIDE)
@@ -110,7 +109,7 @@ def _of_cilium(pod: Pod, types: Tuple[str, ...], reachable: Reachable) -> Dict[s
 
 
 def _denied(kind: str, reachable: Reachable) -> Rules:
-    word, egress = _WORDS[kind], kind == "Egress"
+    word, egress = PEERS[kind], kind == "Egress"
     if egress and reachable == NOTHING:
         return [{"toEntities": ["all"]}]
     world = [] if reachable.cidrs else ["world"]
@@ -142,7 +141,7 @@ def _all_but(network: str, reachable: Reachable) -> Dict[str, Any]:
 
 def _allowed(kind: str, reachable: Reachable) -> Rules:
     rules: Rules = []
-    word = _WORDS[kind]
+    word = PEERS[kind]
     if reachable.cidrs:
         rules.append({f"{word}CIDRSet": [{"cidr": cidr} for cidr in reachable.cidrs]})
     if reachable.namespaces:
@@ -187,4 +186,4 @@ def _let_through(kind: str, reachable: Reachable) -> Rules:
 
 
 def _named(namespace: str) -> str:
-    return f"{OF_NAMESPACE} == '{namespace}'"
+    return f"{NAME} == '{namespace}'"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Set, Tuple
 
-from playbooks.core.cluster import network_policy
-from playbooks.core.cluster.policies import administrators, calico, cilium, denying
+from playbooks.core.cluster.policies import administrators, calico, cilium, denying, kubernetes
 from playbooks.core.cluster.policies.kinds import (
     ADMIN,
+    CALICO,
+    CALICO_GLOBAL,
+    CALICO_STORED,
+    CALICO_STORED_GLOBAL,
     CILIUM,
     CILIUM_CLUSTERWIDE,
     CLUSTER,
@@ -19,6 +22,13 @@ from playbooks.core.cluster.policies.reading import Answer, PolicyTarget
 
 # What reading a manifest raises that is not as it should be: no API server checks all of it.
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+_READERS: Mapping[PolicyKind, Any] = {
+    NETWORK_POLICY: kubernetes,
+    **dict.fromkeys((CILIUM, CILIUM_CLUSTERWIDE), cilium),
+    **dict.fromkeys((ADMIN, CLUSTER), administrators),
+    **dict.fromkeys((CALICO, CALICO_GLOBAL, CALICO_STORED, CALICO_STORED_GLOBAL), calico),
+}
 
 
 @dataclass(frozen=True)
@@ -39,35 +49,22 @@ class OtherPolicy:
         try:
             if denying.outranks(beside, self.kind, self.manifest):
                 return False
-            found = self._allows(types, target)
+            found: Answer = self._reader.allows(self.manifest, types, target)
         except _UNREADABLE:
             return None
         # Which of the two comes first, Cilium does not say.
         unsure = beside == CILIUM and self.kind in (ADMIN, CLUSTER)
         return None if found and unsure else found
 
-    def _allows(self, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
-        policy = self.manifest
-        if self.kind == NETWORK_POLICY:
-            return network_policy.allows(policy, types, target.labels)
-        if self.kind in (CILIUM, CILIUM_CLUSTERWIDE):
-            return cilium.allows(policy, types, target)
-        if self.kind in (ADMIN, CLUSTER):
-            return administrators.allows(self.kind.kind, policy, types, target)
-        return calico.allows(policy, types, target)
-
     def keys(self, target: PolicyTarget) -> Set[str]:
         """The labels of the pod by which it selects it."""
-        policy = self.manifest
         try:
-            if self.kind == NETWORK_POLICY:
-                selector = network_policy.selector(policy)
-                selected = selector.selects(target.labels)
-                return selector.keys_in(target.labels) if selected else set()
-            if self.kind in (CILIUM, CILIUM_CLUSTERWIDE):
-                return cilium.keys(policy, target)
-            if self.kind in (ADMIN, CLUSTER):
-                return administrators.keys(policy, target)
-            return calico.keys(policy, target)
+            found: Set[str] = self._reader.keys(self.manifest, target)
+            return found
         except _UNREADABLE:
             return set()
+
+    @property
+    def _reader(self) -> Any:
+        """What reads policies of its kind."""
+        return _READERS[self.kind]

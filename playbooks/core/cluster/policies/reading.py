@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional
 from playbooks.core.cluster.selectors import Labels, Selector
 
 Answer = Optional[bool]
+Manifest = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ def selects(
     return every(term.selects(labels) if known(key) else None for key, term in terms)
 
 
-def first_allows(rules: Iterable[Mapping[str, Any]], *, action: str) -> Answer:
-    """Of rules that are asked one after the other: whether one of them allows. Not known where one
-    before it denies, which may be the same."""
+def first_allows(rules: Iterable[Mapping[str, Any]], *allowing: str) -> Answer:
+    """Of rules that are asked one after the other: whether the action of one is ``allowing``. Not
+    known where one before it denies, which may be the same."""
     denied = False
     for rule in rules:
-        if rule["action"] == action:
+        if rule["action"] in allowing:
             return None if denied else True
         denied = denied or rule["action"] == "Deny"
     return False
