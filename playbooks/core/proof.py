@@ -9,8 +9,9 @@ with an id that he knows and one of somewhere else gets nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
 
+from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Container, Pod
@@ -54,6 +55,28 @@ class Proven:
             "container": container,
             "evidence": self.evidence,
         }
+
+    def action(
+        self,
+        verb: str,
+        message: str,
+        carry_out: Callable[[], Outcome],
+        facts: Optional[Mapping[str, Any]] = None,
+    ) -> Action:
+        """One on the pod. ``facts``: where there are more."""
+        return Action(
+            verb,
+            str(self.pod),
+            message,
+            carry_out,
+            pod=self.pod,
+            facts=self.facts if facts is None else facts,
+            why=(self.evidence,),
+        )
+
+    def skipped(self, reason: str, message: str, target: str = "") -> Outcome:
+        """``target``: in words, where that is another than the pod."""
+        return Outcome.skipped(reason, message, target or str(self.pod), **self.facts)
 
 
 @dataclass(frozen=True)

@@ -90,13 +90,8 @@ class DeletePod(Reaction):
         self._evidence = evidence
         self._evidence_required = evidence_required
 
-    @staticmethod
-    def installs(values: Mapping[str, str]) -> Tuple[str, ...]:
-        return evidence_settings.packages(values)
-
-    @staticmethod
-    def problems(values: Mapping[str, str]) -> List[str]:
-        return evidence_settings.problems(values)
+    installs = staticmethod(evidence_settings.packages)
+    problems = staticmethod(evidence_settings.problems)
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         proven = self._proof.of(alert)
@@ -104,24 +99,20 @@ class DeletePod(Reaction):
             return proven
         pod = proven.pod
         if pod.finished:
-            return self._skipped(proven, "finished", f"{pod} has {pod.phase.lower()} already")
+            return proven.skipped("finished", f"{pod} has {pod.phase.lower()} already")
         if pod.terminates_at:
             left = max(0.0, pod.terminates_at.seconds_since(self._clock.now()))
             if alert.time > after(pod.terminates_at, LATE):
                 return self._still_running(proven)
             if left <= self._grace:
-                return self._skipped(
-                    proven, "terminating", f"{pod} is being deleted and has {left:.0f} s left"
+                return proven.skipped(
+                    "terminating", f"{pod} is being deleted and has {left:.0f} s left"
                 )
         remarks = "".join(f"; {remark}" for remark in self._remarks(proven))
-        return Action(
+        return proven.action(
             "delete",
-            str(pod),
             f"delete {pod}{remarks}",
             lambda: self._carry_out(proven, alert, remarks),
-            pod=pod,
-            facts=proven.facts,
-            why=(proven.evidence,),
         )
 
     @property
@@ -176,10 +167,10 @@ class DeletePod(Reaction):
         try:
             self._cluster.delete_pod(pod, grace_period_seconds=self._grace)
         except NotFound:
-            return self._skipped(proven, "pod-gone", f"{pod} is gone")
+            return proven.skipped("pod-gone", f"{pod} is gone")
         except NotTheSameObject:
-            return self._skipped(
-                proven, "not-the-same-pod", f"{pod} of uid {pod.uid} is gone, another has its name"
+            return proven.skipped(
+                "not-the-same-pod", f"{pod} of uid {pod.uid} is gone, another has its name"
             )
         return Outcome.acted(
             str(pod),
@@ -208,6 +199,3 @@ class DeletePod(Reaction):
         elif pod.owner and pod.owner.kind == "DaemonSet":
             found.append(f"it will come back: it belongs to {pod.owner}")
         return found
-
-    def _skipped(self, proven: Proven, reason: str, message: str) -> Outcome:
-        return Outcome.skipped(reason, message, str(proven.pod), **proven.facts)

@@ -169,28 +169,23 @@ class IsolatePod(ContainTarget):
             return proven
         pod = proven.pod
         if pod.finished:
-            return _skipped(proven, "finished", f"{pod} has {pod.phase.lower()} already")
+            return proven.skipped("finished", f"{pod} has {pod.phase.lower()} already")
         if pod.host_network:
             said = (
                 f"{pod} has the network of its node: no policy applies, and it goes on running."
                 f" Deleting it, or draining {pod.node}, ends it"
             )
-            skipped = _skipped(proven, "host-network", said)
+            skipped = proven.skipped("host-network", said)
             return replace(skipped, held=True, target_ref=target_ref("isolate", pod))
         before = IsolationNote.of(self._notes_of(pod))
         plan = self._plan(pod, before)
         if plan.done:
-            return self._extension(proven, plan, before) or _skipped(
-                proven, "already-isolated", f"{pod} is isolated already", plan
-            )
-        return Action(
+            return self._extension(proven, plan, before) or _done_already(proven, plan)
+        return proven.action(
             "isolate",
-            str(pod),
             f"store a policy: {plan.summary}",
             lambda: self._carry_out(proven, plan, before, alert.rule),
-            pod=pod,
-            facts=_facts(proven, plan),
-            why=(proven.evidence,),
+            _facts(proven, plan),
         )
 
     def verify(self, action: Action) -> Optional[Verified]:
@@ -216,7 +211,7 @@ class IsolatePod(ContainTarget):
             note = replace(before, rule=rule, at=str(self._now()), until=until)
             plan = self._label(plan, note)
         except NotFound:
-            return _skipped(proven, "pod-gone", f"{pod} is gone")
+            return proven.skipped("pod-gone", f"{pod} is gone")
         said = f"policy stored: {plan.summary}{f'; until {until}' if until else ''}"
         outcome = Outcome.acted(
             str(pod), plan.reason, said, **_facts(proven, plan), **_more(plan, note)
@@ -243,13 +238,12 @@ class IsolatePod(ContainTarget):
             try:
                 self._write(pod, note, {})
             except NotFound:
-                return _skipped(proven, "pod-gone", f"{pod} is gone")
+                return proven.skipped("pod-gone", f"{pod} is gone")
             return Outcome.acted(
                 str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(plan, note)
             )
 
-        facts, why = _facts(proven, plan), (proven.evidence,)
-        return Action("isolate", str(pod), f"leave {what}", carry_out, pod, None, facts, why)
+        return proven.action("isolate", f"leave {what}", carry_out, _facts(proven, plan))
 
     def _now(self) -> Instant:
         return self._lifetime.begins()
@@ -413,12 +407,10 @@ def _more(plan: IsolationPlan, note: IsolationNote) -> Dict[str, Any]:
     return ending(undo, until)
 
 
-def _skipped(
-    proven: Proven, reason: str, message: str, plan: Optional[IsolationPlan] = None
-) -> Outcome:
-    facts = _facts(proven, plan) if plan else proven.facts
-    if plan and plan.allowing:
-        message += f"; {', '.join(plan.allowing)} still allow traffic"
-    if plan and plan.may_allow:
-        message += f"; {', '.join(plan.may_allow)} may still allow traffic"
-    return Outcome.skipped(reason, message, str(proven.pod), **facts)
+def _done_already(proven: Proven, plan: IsolationPlan) -> Outcome:
+    said = f"{proven.pod} is isolated already"
+    if plan.allowing:
+        said += f"; {', '.join(plan.allowing)} still allow traffic"
+    if plan.may_allow:
+        said += f"; {', '.join(plan.may_allow)} may still allow traffic"
+    return Outcome.skipped("already-isolated", said, str(proven.pod), **_facts(proven, plan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping, Optional, Tuple, Union
+from typing import Optional, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action
@@ -120,13 +120,8 @@ class KeepEvidence(Reaction):
         self._proof = proof
         self._evidence = evidence
 
-    @staticmethod
-    def installs(values: Mapping[str, str]) -> Tuple[str, ...]:
-        return evidence_settings.packages(values)
-
-    @staticmethod
-    def problems(values: Mapping[str, str]) -> List[str]:
-        return evidence_settings.problems(values)
+    installs = staticmethod(evidence_settings.packages)
+    problems = staticmethod(evidence_settings.problems)
 
     def verify(self, action: Action) -> Optional[Verified]:  # noqa: ARG002
         """A set is whole when it is stored: the cluster cannot tell more."""
@@ -136,22 +131,14 @@ class KeepEvidence(Reaction):
         proven = self._proof.of(alert)
         if isinstance(proven, Outcome):
             return proven
-        pod = proven.pod
-        return Action(
-            "record",
-            str(pod),
-            f"keep evidence of {pod}",
-            lambda: self._keep(proven, alert),
-            pod=pod,
-            facts=proven.facts,
-            why=(proven.evidence,),
-        )
+        said = f"keep evidence of {proven.pod}"
+        return proven.action("record", said, lambda: self._keep(proven, alert))
 
     def _keep(self, proven: Proven, alert: Alert) -> Outcome:
         pod, what = proven.pod, f"evidence {proven.pod.uid}"
         if not self._ledger.tell(what, self._clock.now()):
             said = f"evidence of {pod} was kept within the last hour"
-            return Outcome.skipped("already-kept", said, str(pod), **proven.facts)
+            return proven.skipped("already-kept", said)
         if self._evidence is None:
             return Outcome.acted(str(pod), "evidence-kept", f"kept evidence of {pod}")
         try:

@@ -208,7 +208,7 @@ class LabelTarget(ContainTarget):
             return proven
         pod = proven.pod
         if self._node and not pod.node:
-            return Outcome.skipped("no-node", f"{pod} is on no node yet", str(pod), **proven.facts)
+            return proven.skipped("no-node", f"{pod} is on no node yet")
         target = self._read(proven) if self._node else pod
         found = target if isinstance(target, Outcome) else self._change(alert, proven, target)
         if isinstance(found, Outcome):
@@ -248,9 +248,9 @@ class LabelTarget(ContainTarget):
             return self._cluster.again(pod)
         except NotFound:
             gone = "node-gone" if self._node else "pod-gone"
-            return Outcome.skipped(gone, f"{what} is gone", what, **proven.facts)
+            return proven.skipped(gone, f"{what} is gone", what)
         except NotTheSameObject as error:
-            return Outcome.skipped("not-the-same-pod", str(error), what, **proven.facts)
+            return proven.skipped("not-the-same-pod", str(error), what)
 
     def _change(self, alert: Alert, proven: Proven, target: Target) -> Union[_Change, Outcome]:
         before = Labeling.noted(self._notes_of(target))
@@ -284,7 +284,7 @@ class LabelTarget(ContainTarget):
         until = self._lifetime.longer(before.until) if before else None
         if before is None or until is None:
             said = f"{target} has these labels and annotations already"
-            return Outcome.skipped("already-labeled", said, str(target), **proven.facts)
+            return proven.skipped("already-labeled", said, str(target))
         what = f"{target} labeled until {until} instead of {before.until}"
         note = replace(before, until=until)
         return self._noted(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")

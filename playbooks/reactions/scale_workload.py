@@ -171,7 +171,7 @@ class ScaleWorkload(ContainTarget):
         until = self._lifetime.longer(before.until) if before else None
         if before is None or until is None or before.now != workload.replicas:
             said = f"{workload} wants {workload.replicas} pods already"
-            return Outcome.skipped("already-scaled", said, str(workload), **proven.facts)
+            return proven.skipped("already-scaled", said, str(workload))
         what = f"{workload} at {before.now} until {until} instead of {before.until}"
         note = replace(before, until=until)
         notes = Scaling.to_notes(note)
@@ -185,12 +185,12 @@ class ScaleWorkload(ContainTarget):
         if top is None:
             named = f", and {pod.owner}, which it names, did not make it" * bool(pod.owner)
             said = f"{pod} belongs to no workload{named}"
-            return Outcome.skipped("no-workload", said, str(pod), **proven.facts)
+            return proven.skipped("no-workload", said)
         owner, manifest = top
         if owner.kind in SCALABLE:
             return Scalable(owner.kind, manifest)
         said = f"{pod} belongs to {owner}, whose number of pods cannot be set"
-        return Outcome.skipped("not-scalable", said, str(pod), **proven.facts)
+        return proven.skipped("not-scalable", said)
 
     def _remarks(self, workload: Scalable) -> str:
         """Who may set the number back. None of them is kept from it."""
@@ -222,7 +222,7 @@ class ScaleWorkload(ContainTarget):
             )
         except NotFound:
             said = f"{change.target} is gone"
-            return Outcome.skipped("no-workload", said, str(change.target), **proven.facts)
+            return proven.skipped("no-workload", said, str(change.target))
 
     @staticmethod
     def _facts(proven: Proven, change: _Change) -> Dict[str, Any]:

@@ -79,7 +79,7 @@ class ContainNode(ContainTarget):
             return proven
         pod = proven.pod
         if not pod.node:
-            return Outcome.skipped("no-node", f"{pod} is on no node yet", str(pod), **proven.facts)
+            return proven.skipped("no-node", f"{pod} is on no node yet")
         return self._plan(alert, pod.node, proven.facts, pod)
 
     def verify(self, action: Action) -> Optional[Verified]:
