@@ -29,10 +29,15 @@ NOTHING = "-"
 Row = Tuple[Sequence[object], Sequence[str]]
 
 
+def print_step(verb: str, shown: str) -> None:
+    """What was done to what, such as "created" and "Function shop/falco-delete"."""
+    print(plain(f"{verb:<10}{shown}"), flush=True)
+
+
 def print_done(report: Iterable[Tuple[str, str]]) -> None:
-    """What was done to what, such as ("created", "Function shop/falco-delete")."""
+    """Several such."""
     for verb, shown in report:
-        print(plain(f"{verb:<10}{shown}"), flush=True)
+        print_step(verb, shown)
 
 
 def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import (
@@ -51,15 +50,6 @@ _KEPT = (
 Found = Dict[Identity, Manifest]
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """``report``: what was done to which object. ``warnings``: what could not be looked at."""
-
-    report: List[Tuple[str, str]]
-    warnings: List[str]
-    function: Manifest
-
-
 def deploy(
     cluster: ClusterObjects,
     objects: Objects,
@@ -69,9 +59,9 @@ def deploy(
     observer: Optional[Observer] = None,
     progress: Progress = silent,
     keep_failed: bool = False,
-) -> Deployed:
-    """``progress`` is called with each step that is done. ``keep_failed``: what is stored and does
-    not become ready stays.
+) -> List[str]:
+    """Warnings about what could not be looked at. ``progress`` is called with each step that is
+    done. ``keep_failed``: what is stored and does not become ready stays.
 
     Raises DeploymentError, after the function and what lies beside it are as they were before.
     """
@@ -91,7 +81,7 @@ def deploy(
     try:
         if owner:
             _do(transaction, beside)
-            stored = transaction.do(function)
+            transaction.do(function)
         else:
             # First, because what lies beside it needs the uid of its owner.
             stored = transaction.do(function)
@@ -110,7 +100,7 @@ def deploy(
             raise
         _undo(transaction, error, new=owner is None)
         raise
-    return Deployed(transaction.report, warnings, stored)
+    return warnings
 
 
 def _keep(cluster: ClusterObjects, function: Optional[Manifest]) -> None:

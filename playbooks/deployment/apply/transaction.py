@@ -31,14 +31,14 @@ Progress = Callable[[str, str], None]
 
 
 def silent(_verb: str, _shown: str) -> None:
-    """Where the report at the end is enough."""
+    """Where nobody is told."""
 
 
 class Transaction:
     """``check`` is called before every step and raises to stop.
 
-    ``report``: what was done to which object, such as ("created", "Function shop/falco-delete").
-    ``progress`` is called with the same at once.
+    ``progress`` is called with what was done to which object, such as ("created", "Function
+    shop/falco-delete").
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class Transaction:
         self._check = check
         self._sleep = sleep
         self._undo: List[Tuple[bool, Manifest]] = []
-        self.report: List[Tuple[str, str]] = []
 
     def do(self, step: Step) -> Manifest:
         """The object as it then is; for a removed one, as it was."""
@@ -86,7 +85,6 @@ class Transaction:
         return bool(self._undo)
 
     def _done(self, verb: str, manifest: Manifest) -> Manifest:
-        self.report.append((verb, shown(manifest)))
         self._progress(verb, shown(manifest))
         return manifest
 

@@ -70,7 +70,13 @@ from playbooks.deployment.removal.reach import reach as reach_of
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import confirmed, documents, print_done, print_messages
+from playbooks.deployment.terminal import (
+    confirmed,
+    documents,
+    print_done,
+    print_messages,
+    print_step,
+)
 
 _NOT_ASKED_FOR = "deploying would change what was not asked for:"
 _MAKES_SECRETS = "deploy_playbook secrets makes it once, --show-secrets prints it"
@@ -273,7 +279,7 @@ class ClusterEngine(Engine):
         transaction = Transaction(
             invocation.cluster,
             sleep=invocation.sleep,
-            progress=lambda verb, shown: print_done([(verb, shown)]),
+            progress=print_step,
         )
         for each in wanted:
             transaction.do(step(each, found.get(identity(each))))
@@ -301,18 +307,18 @@ class ClusterEngine(Engine):
             self._ask(request, objects, invocation)
             self.prepare(invocation)
             with Interruptions() as interruptions:
-                deployed = deploy(
+                warnings = deploy(
                     invocation.cluster,
                     objects,
                     check=interruptions.check,
                     sleep=invocation.sleep,
                     observer=self.observer(objects, invocation, interruptions.check),
-                    progress=lambda verb, shown: print_done([(verb, shown)]),
+                    progress=print_step,
                     keep_failed=self.keeps_failed(invocation),
                 )
         except (NotPermitted, MissingRights) as error:
             raise explained(invocation.cluster, objects, error) from error
-        remove_orphans_unless(deployed.warnings, invocation.cluster)
+        remove_orphans_unless(warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))
         return 0

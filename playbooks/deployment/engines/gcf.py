@@ -18,7 +18,7 @@ from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import documents, print_done
+from playbooks.deployment.terminal import documents, print_step
 from playbooks.engines.gcf import TIMEOUT
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
@@ -126,7 +126,7 @@ class CloudFunctions(CloudEngine):
             variables.write_text(_yaml(self.variables(request, invocation.options)), "utf-8")
             words = self._command(request, invocation.options, str(source), str(variables))
             tool.run(words, install=INSTALL)
-        print_done([("deployed", request.function)])
+        print_step("deployed", request.function)
         print("\n".join(self._hints(request, own)))
         return 0
 
@@ -135,7 +135,7 @@ class CloudFunctions(CloudEngine):
         self.check_removal(options)
         words = ["gcloud", "functions", "delete", function, *_place(options.own), "--quiet"]
         tool.run(words, install=INSTALL)
-        print_done([("removed", function)])
+        print_step("removed", function)
         self.print_rights_left(function, options)
 
     def subjects(self, request: Request, options: Options) -> List[Manifest]:

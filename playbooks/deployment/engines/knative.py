@@ -26,7 +26,7 @@ from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.topics import known_rules
-from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.deployment.terminal import documents, print_messages, print_step
 from playbooks.engines.knative.settings import CONCURRENCY, TIMEOUT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import TOPICS
 from playbooks.infrastructure import this_pod
@@ -129,7 +129,7 @@ class Knative(Engine):
         words = tool.kubectl(invocation.options, "apply", *pruned, "-f", "-")
         tool.run(words, install=tool.KUBECTL, text=text)
         name, namespace = request.function, invocation.namespace
-        print_done([("deployed", f"{namespace}/{name}")])
+        print_step("deployed", f"{namespace}/{name}")
         broker = invocation.options.own.get(BROKER.name, "default")
         print(
             "Falcosidekick: cloudevents.address"
@@ -151,7 +151,7 @@ class Knative(Engine):
             tool.kubectl(invocation.options, "delete", kinds, "-A", "-l", which),
             install=tool.KUBECTL,
         )
-        print_done([("removed", f"{invocation.namespace}/{function}")])
+        print_step("removed", f"{invocation.namespace}/{function}")
 
     def objects(
         self, request: Request, invocation: Invocation, *, fresh: bool = False

@@ -33,7 +33,7 @@ from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import print_done
+from playbooks.deployment.terminal import print_done, print_step
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
 from playbooks.engines.worker.settings import packages as worker_packages
@@ -292,7 +292,7 @@ class _Rollout(Observer):
             rollout.wait(
                 self._cluster,
                 _deployment(self._objects),
-                progress=lambda line: print_done([("waiting", line)]),
+                progress=lambda line: print_step("waiting", line),
                 check=self._check,
                 sleep=self._sleep,
                 patience=rollout.Patience.of(self._own.get(TIMEOUT.name)),

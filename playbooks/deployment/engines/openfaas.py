@@ -22,7 +22,7 @@ from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.worker_settings import FileSetting
-from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.deployment.terminal import documents, print_messages, print_step
 from playbooks.engines.openfaas import TIMEOUT, TOKEN
 from playbooks.infrastructure.kubernetes.connect import KUBECONFIG_VARIABLE
 
@@ -159,7 +159,7 @@ class OpenFaas(Engine):
             self.write(request, options, directory)
             for words in _commands(options):
                 tool.run(words, install=INSTALL, directory=directory)
-        print_done([("deployed", self.named(request, invocation))])
+        print_step("deployed", self.named(request, invocation))
         print("\n".join(_hints(request, options)))
         return 0
 
@@ -180,7 +180,7 @@ class OpenFaas(Engine):
             raise DeploymentError(f"{error}\n{left}") from None
         words = tool.kubectl(options, "delete", kinds, "-A", "-l", which)
         tool.run(words, install=tool.KUBECTL)
-        print_done([("removed", f"{namespace}/{function}")])
+        print_step("removed", f"{namespace}/{function}")
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         return rights.with_account(request, _namespace(invocation.options), self.name)

@@ -16,7 +16,7 @@ from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocatio
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request, read
-from playbooks.deployment.terminal import print_done, print_messages
+from playbooks.deployment.terminal import print_messages, print_step
 
 AUTO = "auto"
 
@@ -93,7 +93,7 @@ def choose(invocation: Invocation) -> Engine:
     if invocation.options.show:
         print_messages("engine", [f"{engine.name}: {why}"])
     else:
-        print_done([("engine", f"{engine.name}: {why}")])
+        print_step("engine", f"{engine.name}: {why}")
     return engine
 
 

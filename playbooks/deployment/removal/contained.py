@@ -17,7 +17,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record, rights
 from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
-from playbooks.deployment.terminal import print_done, print_messages
+from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.infrastructure.ledger import StoredLedger
 
 _LEAVE = "--leave-contained leaves them as they are"
@@ -138,7 +138,7 @@ def _release(containing: Containing, held: Sequence[Held], nothing: str) -> None
     failed = []
     for each in held:
         try:
-            print_done([("released", containing.release(each))])
+            print_step("released", containing.release(each))
         except DeploymentError as error:
             failed.append(str(error))
     if failed:

@@ -1,3 +1,4 @@
+from collections import namedtuple
 from contextlib import suppress
 
 from expects import be_empty, contain, equal, expect, have_key, have_keys, start_with
@@ -30,8 +31,19 @@ ALL = [
 ]
 
 
+Answer = namedtuple("Answer", ["done", "warnings"])
+
+
 def deployed(cluster, wanted=None, check=lambda: None):
-    return deploy(cluster, objects(wanted), check=check, sleep=lambda seconds: None)
+    """What was done to which object, and warnings."""
+    done = []
+    warnings = deploy(
+        *(cluster, objects(wanted)),
+        check=check,
+        sleep=lambda seconds: None,
+        progress=lambda verb, shown: done.append((verb, shown)),
+    )
+    return Answer(done, warnings)
 
 
 def the_error_of(cluster, wanted=None, check=lambda: None):
@@ -208,7 +220,7 @@ with description("Deploying") as self:
             answer = deployed(self.cluster, a_request(topics=("falco.error.*", "falco.notice.*")))
 
             expect(self.cluster.calls).to(be_empty)
-            expect({verb for verb, name in answer.report}).to(equal({"unchanged"}))
+            expect({verb for verb, name in answer.done}).to(equal({"unchanged"}))
 
         with it("changes nothing where a controller wrote what means nothing"):
             spec = self.cluster.the("Function", "falco-delete")["spec"]
@@ -371,7 +383,7 @@ with description("Deploying") as self:
         cluster = FakeObjects(*objects().in_order)
         answer = deployed(cluster)
 
-        expect(answer.report).to(contain(("changed", "ServiceAccount default/falco-delete")))
+        expect(answer.done).to(contain(("changed", "ServiceAccount default/falco-delete")))
         expect(cluster.the("ServiceAccount", "falco-delete")["metadata"]).to(
             have_key("ownerReferences")
         )

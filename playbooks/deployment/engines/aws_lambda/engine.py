@@ -29,7 +29,7 @@ from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.packaging import wheels
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.deployment.terminal import documents, print_messages, print_step
 from playbooks.infrastructure.amazon import settings as eks
 
 INSTALL = "https://aws.amazon.com/cli"
@@ -121,12 +121,12 @@ class Lambda(CloudEngine):
             _aws(reserved)
         except DeploymentError as error:
             print_messages("warning", [f"no instances are reserved for it: {error}"])
-        print_done([("deployed", request.function)])
+        print_step("deployed", request.function)
         _settle_mappings(request, given)
         if TOPIC.name in given.own:
             for words in _subscribed(request, given, _aws(commands.found(request.function, given))):
                 _aws(words, but="ResourceConflictException")
-            print_done([("subscribed", given.own[TOPIC.name])])
+            print_step("subscribed", given.own[TOPIC.name])
 
     def remove(self, function: str, invocation: Invocation) -> None:
         given = invocation.options
@@ -203,7 +203,7 @@ def _settle_mappings(request: Request, given: Options) -> None:
             _remove_mapping(name, source, given)
     if queue:
         _aws(commands.mapped(request, given, known))
-        print_done([("mapped", queue)])
+        print_step("mapped", queue)
 
 
 def _remove(function: str, there: str, given: Options) -> None:
@@ -213,12 +213,12 @@ def _remove(function: str, there: str, given: Options) -> None:
     if there:
         _unsubscribe(there, given)
         _aws(commands.delete(function, given))
-        print_done([("removed", function)])
+        print_step("removed", function)
 
 
 def _remove_mapping(name: str, source: str, given: Options) -> None:
     _aws(commands.removed_mapping(name, given))
-    print_done([("removed", f"the mapping of {source}")])
+    print_step("removed", f"the mapping of {source}")
 
 
 def _unsubscribe(function: str, given: Options) -> None:
@@ -226,7 +226,7 @@ def _unsubscribe(function: str, given: Options) -> None:
     try:
         for name, topic in _rows(_aws(commands.listed_subscriptions(function, given))):
             _aws(commands.unsubscribe(name, given))
-            print_done([("removed", f"the subscription of {topic}")])
+            print_step("removed", f"the subscription of {topic}")
     except DeploymentError as error:
         print_messages("warning", [f"its subscriptions of SNS stay: {error}"])
 
