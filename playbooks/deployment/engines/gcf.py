@@ -33,9 +33,12 @@ SECRETS = "/falco-secrets"
 
 INSTALL = "https://cloud.google.com/sdk/docs/install"
 
-# Variables of Cloud Functions and functions-framework. DEBUG starts a server for development.
+# A variable by which functions-framework starts a server for development.
+DEBUG = "DEBUG"
+
+# Variables of Cloud Functions and functions-framework.
 _RESERVED = re.compile(
-    r"DEBUG|ENTRY_POINT|FUNCTION_.*|GCLOUD_PROJECT|GCP_PROJECT|GOOGLE_.*|GUNICORN_.*|HOST|PORT"
+    r"ENTRY_POINT|FUNCTION_.*|GCLOUD_PROJECT|GCP_PROJECT|GOOGLE_.*|GUNICORN_.*|HOST|PORT"
     r"|K_.*|THREADS|THREADED_.*|WORKERS|X_GOOGLE_.*|CLOUD_RUN_.*"
 )
 _ACCOUNT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
@@ -89,18 +92,17 @@ class CloudFunctions(CloudEngine):
         if not _WORD.fullmatch(region):
             found.append(f"--region is {region!r}, expected one such as europe-west1")
         found += self.misplaced(options)
-        found += [_wrong(name) for name in request.names_given if _RESERVED.fullmatch(name)]
+        found += pushed.reserved(request, _RESERVED, "Cloud Functions or deploy_playbook")
+        if DEBUG in request.names_given:
+            found.append(f"{DEBUG} cannot be a variable: it starts a server for development")
         found += pushed.problems(request)
         name = KUBECONFIG_SECRET.name
         if any(reference.name == name for reference in request.references):
             found.append(f"{name} is the name of a secret, not one: it comes by -e")
         elif request.playbook.permissions and not request.values.get(name):
             found.append(f"{name} is not set, expected: {KUBECONFIG_SECRET.help}")
-        return found + [
-            f"{name} is a secret: keep it in Secret Manager (gcloud secrets create NAME"
-            f" --data-file=-) and give -s {name}=NAME/latest"
-            for name in request.secrets
-        ]
+        keep = "Secret Manager (gcloud secrets create NAME --data-file=-)"
+        return found + pushed.not_kept(request, keep, "NAME/latest")
 
     def show(self, request: Request, invocation: Invocation) -> None:
         options = invocation.options
@@ -203,11 +205,6 @@ class CloudFunctions(CloudEngine):
 ENGINE = CloudFunctions()
 
 
-def _wrong(name: str) -> str:
-    why = "it starts a server for development" if name == "DEBUG" else "Cloud Functions sets it"
-    return f"{name} cannot be a variable of a function: {why}"
-
-
 def _target(own: Mapping[str, Any]) -> str:
     return "event" if TOPIC.name in own else "alert"
 
@@ -239,8 +236,7 @@ def _mounted(request: Request) -> List[str]:
     they are opened; other variables get their text when an instance starts."""
     found = []
     for reference in request.references:
-        setting = request.setting(reference.name)
-        where = _path(reference.name) if setting and setting.secret else reference.name
+        where = _path(reference.name) if pushed.is_file(request, reference) else reference.name
         found.append(f"{where}={reference.secret}:{reference.key}")
     return ["--set-secrets", ",".join(found)] if found else ["--clear-secrets"]
 

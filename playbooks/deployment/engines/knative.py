@@ -86,11 +86,7 @@ class Knative(Engine):
                 found.append(f"{option.flags[0]} is {given!r}, expected a name")
         if not _NAME.fullmatch(own.get(BROKER.name, "x")):
             found.append(f"--broker is {own[BROKER.name]!r}, expected the name of a Broker")
-        found += [
-            f"{name} is a variable that Knative or deploy_playbook sets itself"
-            for name in request.names_given
-            if _RESERVED.fullmatch(name)
-        ]
+        found += pushed.reserved(request, _RESERVED, "Knative or deploy_playbook")
         found += [] if IMAGE.name in own else too_large(lambda: self._archive(request))
         return found + pushed.problems(request)
 

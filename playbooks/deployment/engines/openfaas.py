@@ -105,18 +105,11 @@ class OpenFaas(Engine):
             http_url(gateway or "http://a")
         except ValueError as error:
             found.append(f"--gateway is {gateway!r}, expected {error}")
-        found += [
-            f"{name} is a variable that OpenFaaS or deploy_playbook sets itself"
-            for name in request.names_given
-            if _RESERVED.fullmatch(name)
-        ]
+        found += pushed.reserved(request, _RESERVED, "OpenFaaS or deploy_playbook")
+        create = f"faas-cli secret create NAME --from-file=FILE -n {_namespace(options)}"
         kept = [KUBECONFIG.name] if KUBECONFIG.name in request.values else []
-        found += [
-            f"{name} is a secret: keep it in OpenFaaS (faas-cli secret create NAME"
-            f" --from-file=FILE -n {_namespace(options)}) and give -s {name}=NAME/NAME"
-            for name in dict.fromkeys((*request.secrets, *kept))
-        ]
-        return found + _misplaced(request)
+        found += pushed.not_kept(request, f"OpenFaaS ({create})", "NAME/NAME", also=kept)
+        return found + pushed.no_files(request, "OpenFaaS") + _misplaced(request)
 
     def show(self, request: Request, invocation: Invocation) -> None:
         options = invocation.options
@@ -272,12 +265,6 @@ def _misplaced(request: Request) -> List[str]:
     """References that cannot be files of their own."""
     found, seen = [], {reference.key: reference.secret for reference in request.references}
     for reference in request.references:
-        setting = request.setting(reference.name)
-        if not (setting and setting.secret):
-            found.append(
-                f"-s {reference.name}: OpenFaaS gives secrets as files, and this is none: it can"
-                " come by -e only"
-            )
         other = seen[reference.key]
         if other != reference.secret:
             found.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Pattern, Sequence
 
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Kind, Setting
@@ -23,6 +23,40 @@ def problems(request: Request) -> List[str]:
         for topic in request.topics
         if "," in topic
     ]
+
+
+def reserved(request: Request, names: Pattern[str], whose: str) -> List[str]:
+    """Given variables of these names. ``whose``: who sets them, such as OpenFaaS."""
+    return [
+        f"{name} is a variable that {whose} sets itself"
+        for name in request.names_given
+        if names.fullmatch(name)
+    ]
+
+
+def not_kept(request: Request, keep: str, reference: str, *, also: Sequence[str] = ()) -> List[str]:
+    """Secrets that -e gives where the engine keeps none. ``keep``: where they are kept, and by
+    which command. ``reference``: as -s takes them, such as SECRET/KEY. ``also``: further names."""
+    return [
+        f"{name} is a secret: keep it in {keep} and give -s {name}={reference}"
+        for name in dict.fromkeys((*request.secrets, *also))
+    ]
+
+
+def no_files(request: Request, whose: str) -> List[str]:
+    """References that cannot be files. ``whose``: which engine gives secrets as nothing else."""
+    return [
+        f"-s {reference.name}: {whose} gives secrets as files, and this is none: it can come by -e"
+        " only"
+        for reference in request.references
+        if not is_file(request, reference)
+    ]
+
+
+def is_file(request: Request, reference: Reference) -> bool:
+    """Whether what it names may be a file: secret settings are read from ``NAME_FILE``, too."""
+    setting = request.setting(reference.name)
+    return bool(setting and setting.secret)
 
 
 def needed_to_act(setting: Setting) -> Setting:
@@ -53,6 +87,6 @@ def variables(
         found[this_pod.NAMESPACE_VARIABLE] = namespace
     for reference in request.references:
         setting = request.setting(reference.name)
-        if path and setting and setting.secret:
+        if path and setting and is_file(request, reference):
             found[setting.file_variable] = path(reference)
     return found

@@ -348,7 +348,7 @@ with description("-E lambda") as self:
         expect(done.code).to(equal(2))
         for text in (
             "--context is not for -E lambda",
-            "AWS_REGION cannot be a variable of a function",
+            "AWS_REGION is a variable that Lambda sets itself",
             "A.B cannot be a variable of a function",
             "TOPICS comes from -t",
             "--region is 'Europe', expected one such as eu-west-1",

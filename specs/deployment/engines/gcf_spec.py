@@ -212,6 +212,8 @@ with description("-E gcf") as self:
             "-e",
             "DEBUG=1",
             "-e",
+            "K_SERVICE=x",
+            "-e",
             "TOPICS=falco.>",
             "--region",
             "Europe",
@@ -222,7 +224,8 @@ with description("-E gcf") as self:
 
         for text in (
             "--context is not for -E gcf",
-            "DEBUG cannot be a variable of a function: it starts a server for development",
+            "DEBUG cannot be a variable: it starts a server for development",
+            "K_SERVICE is a variable that Cloud Functions or deploy_playbook sets itself",
             "TOPICS comes from -t",
             "--region is 'Europe'",
             "--account is 'falco', expected the e-mail of a service account",

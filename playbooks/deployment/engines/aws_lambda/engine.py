@@ -145,10 +145,11 @@ class Lambda(CloudEngine):
 
 def _wrong(request: Request, given: Options) -> List[str]:
     """What is wrong with the settings and variables."""
-    found = [
-        f"{name} cannot be a variable of a function: Lambda sets it, or does not take the name"
+    found = pushed.reserved(request, _RESERVED, "Lambda")
+    found += [
+        f"{name} cannot be a variable of a function: Lambda does not take the name"
         for name in request.names_given
-        if _RESERVED.fullmatch(name) or not _NAME.fullmatch(name)
+        if not (_NAME.fullmatch(name) or _RESERVED.fullmatch(name))
     ]
     found += pushed.problems(request)
     referred = {reference.name for reference in request.references}
@@ -161,11 +162,8 @@ def _wrong(request: Request, given: Options) -> List[str]:
         eks.check(request.values)
     except InvalidSetting as error:
         found.append(str(error))
-    found += [
-        f"{name} is a secret: keep it in Secrets Manager (aws secretsmanager create-secret --name"
-        f' NAME --secret-string \'{{"KEY": "..."}}\') and give -s {name}=NAME/KEY'
-        for name in request.secrets
-    ]
+    create = """aws secretsmanager create-secret --name NAME --secret-string '{"KEY": "..."}'"""
+    found += pushed.not_kept(request, f"Secrets Manager ({create})", "NAME/KEY")
     size = sum(len((name + text).encode()) for name, text in variables(request, given).items())
     if size > LARGEST_ENVIRONMENT:
         most = f"the variables of a function of Lambda at most {LARGEST_ENVIRONMENT}"
