@@ -57,6 +57,7 @@ class Answer:
 class Caller(ABC):
     """An engine with one playbook.
 
+    ``NAME``: that of the engine, as -E takes it, and the way in which the alert comes.
     ``WIRE``: its reply by intent. ``INVALID``: that to what is no alert, where it is another than
     to what would fail again. ``TOO_LARGE``: that to more than 1 MiB, None where it has no limit of
     its own.
@@ -134,7 +135,7 @@ class Kubeless(Caller):
 class WorkerHttp(Caller):
     """``POST /`` of a worker without JetStream, with its token."""
 
-    NAME = "worker, HTTP"
+    NAME = "kubernetes, HTTP"
     # What it has stored is its own to give up: the sender is told the outcome.
     WIRE = {Intent.DONE: 200, Intent.SKIPPED: 200, Intent.GIVE_UP: 200, Intent.AGAIN: 503}
     INVALID, TOO_LARGE = 400, 413
