@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -69,6 +70,18 @@ with description("The page about extending") as self:
     with it("shows files that are not there yet, each under its path"):
         expect([path for path in FILES if (ROOT / path).exists()]).to(equal([]))
         expect(len(FILES)).to(equal(PAGE.count("```python")))
+
+    with it("names modules and files that are there, with the names that they have"):
+        rows = re.findall(r"^\| `(playbooks/[\w/]+)\.py` \| (.*?) \|", PAGE, re.MULTILINE)
+        listed = PAGE.partition("### What an engine comes with")[2]
+        places = [p for p in re.findall(r"`([\w./]+)`", listed) if "/" in p and "NAME" not in p]
+
+        expect(len(rows)).to(be_above(6))
+        for path, names in rows:
+            module = import_module(path.replace("/", "."))
+            for name in re.findall(r"`(\w+)`", names):
+                expect((path, name, hasattr(module, name))).to(equal((path, name, True)))
+        expect([place for place in places if not (ROOT / place).exists()]).to(equal([]))
 
     with it("shows a playbook, a guard and an engine that pass the specs shown for them"):
         examples = "".join(FILES[path] for path in SPECS).count("with it(")

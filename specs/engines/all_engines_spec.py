@@ -58,6 +58,16 @@ def subjects(engine):
 
 
 with description("Every engine") as self:
+    with it("has a spec of how it calls a playbook, and one of how it is deployed"):
+        modules = {
+            engine.name: engine.__module__.split(".") for engine in registry.known().values()
+        }
+
+        for name in {*modules} - FROM_THE_START:
+            for folder in ("engines", "deployment/engines"):
+                path = Path("specs", folder, f"{modules[name][3]}_spec.py")
+                expect((path, (ROOT / path).is_file())).to(equal((path, True)))
+
     with it("answers the inputs that all engines answer alike"):
         called = {caller.NAME.partition(",")[0] for caller in ENGINES}
 
