@@ -1,14 +1,11 @@
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 from expects import contain, equal, expect
 from mamba import description, it
 
 from playbooks.deployment import VERSION
-
-ROOT = Path(__file__).resolve().parents[1]
+from specs.support.ahead import ROOT, process
 
 # Runs programs as if what a worker imports were not installed.
 WITHOUT = """\
@@ -23,13 +20,14 @@ for words in (["-l"], ["-S", "-d"], "-E kubernetes -n a -p delete -t falco.> -d"
     assert main(words, {}, lambda *_: None) == 0, words
 """
 
+NAMED = process(sys.executable, "setup.py", "--name", "--version")
+ALONE = process(sys.executable, "-c", WITHOUT)
+
 with description("The distribution") as self:
     with it("has a name that no other project on PyPI has, and the version of deploy_playbook"):
-        asked = [sys.executable, "setup.py", "--name", "--version"]
-        done = subprocess.run(
-            asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-        )
+        done = NAMED.result()
 
+        expect(done.returncode).to(equal(0))
         expect(done.stdout.split()[-2:]).to(equal(["falco-playbooks", VERSION]))
 
     with it("has the version of the newest section of the changelog, which has a date"):
@@ -58,13 +56,7 @@ with description("The distribution") as self:
         expect(setup).to(contain('"deploy_playbook = ', '"falco-playbook = '))
 
     with it("installs all that the two programs import: nothing that only a worker has"):
-        done = subprocess.run(
-            [sys.executable, "-c", WITHOUT],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = ALONE.result()
 
         expect(done.stderr).not_to(contain("Traceback"))
         expect(done.returncode).to(equal(0))

@@ -3,29 +3,24 @@
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from expects import contain, equal, expect, have_len
 from mamba import before, description, it
 
-ROOT = Path(__file__).resolve().parents[2]
+from specs.support.ahead import ROOT, process
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 DEMO = re.findall(r" && (\./deploy_playbook -E local .*)$", README, re.MULTILINE)[0]
 
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+SHOWN = process(*shlex.split(DEMO), env={**os.environ, "PATH": PATH, "COLUMNS": "400"})
+
 with description("The demo of the README") as self:
     with before.all:
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.done = subprocess.run(
-            shlex.split(DEMO),
-            cwd=ROOT,
-            env={**os.environ, "PATH": path, "COLUMNS": "400"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        self.done = SHOWN.result()
 
     with it("ends well"):
         expect((self.done.returncode, self.done.stderr)).to(equal((0, "")))

@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import yaml
 from expects import be_above, contain, equal, expect, start_with
-from mamba import after, before, description, it
+from mamba import description, it
 
-ROOT = Path(__file__).resolve().parents[2]
+from specs.support.ahead import ROOT, ahead, run
+
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 # Each file is a block of Python, under a line that ends with its path.
@@ -27,45 +27,41 @@ SPECS = [path for path in FILES if path.startswith("specs/")]
 CACHE = ROOT / ".mypy_cache" / "extending"
 
 
-def start(*words, cwd):
-    environ = {**os.environ, "PYTHONPATH": str(cwd), "PYTHONDONTWRITEBYTECODE": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *words], cwd=cwd, env=environ, **pipes)
+CHECKED = [path for path in FILES if path not in SPECS]
+COMMANDS = {
+    "specs": ("-c", "from mamba.cli import main; main()", "--no-color", *SPECS),
+    "mypy": ("-m", "mypy", "--cache-dir", str(CACHE), *CHECKED),
+    "check": ("-m", "ruff", "check", "-q", *FILES),
+    "format": ("-m", "ruff", "format", "--check", *FILES),
+    "list": ("-m", "playbooks.deployment", "-l"),
+}
 
+
+def copied(environ):
+    """What each of the commands answers in a copy of the repository with the examples."""
+    with tempfile.TemporaryDirectory(prefix="extending-") as name:
+        copy = Path(name)
+        left_out = shutil.ignore_patterns("__pycache__", "infrastructure")
+        shutil.copytree(ROOT / "playbooks", copy / "playbooks", copy_function=os.symlink)
+        shutil.copytree(ROOT / "specs", copy / "specs", ignore=left_out, copy_function=os.symlink)
+        for path, text in FILES.items():
+            (copy / path).write_text(text, encoding="utf-8")
+        for name in (".ruff.toml", ".mypy.ini"):
+            shutil.copy(ROOT / name, copy / name)
+        environ = {**environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            name: run([sys.executable, *words], copy, environ) for name, words in COMMANDS.items()
+        }
+
+
+COPIED = ahead(copied, {**os.environ})
 
 with description("The page about extending") as self:
-    with before.all:
-        self.copy = Path(tempfile.mkdtemp(prefix="extending-"))
-        left_out = shutil.ignore_patterns("__pycache__", "infrastructure")
-        shutil.copytree(ROOT / "playbooks", self.copy / "playbooks")
-        shutil.copytree(
-            ROOT / "specs", self.copy / "specs", ignore=left_out, copy_function=os.symlink
-        )
-        for path, text in FILES.items():
-            (self.copy / path).write_text(text, encoding="utf-8")
-        for name in (".ruff.toml", ".mypy.ini"):
-            shutil.copy(ROOT / name, self.copy / name)
-        checked = [path for path in FILES if path not in SPECS]
-        commands = {
-            "specs": ("-c", "from mamba.cli import main; main()", "--no-color", *SPECS),
-            "mypy": ("-m", "mypy", "--cache-dir", str(CACHE), *checked),
-            "check": ("-m", "ruff", "check", "-q", *FILES),
-            "format": ("-m", "ruff", "format", "--check", *FILES),
-            "list": ("-m", "playbooks.deployment", "-l"),
-        }
-        # All at once: each of them waits for its own answer only.
-        self.started = {name: start(*words, cwd=self.copy) for name, words in commands.items()}
-
-    with after.all:
-        for process in self.started.values():
-            process.kill()
-            process.wait()
-        shutil.rmtree(self.copy)
 
     def answer(self, name):
         """Its exit code and what it printed."""
-        out, err = self.started[name].communicate()
-        return self.started[name].returncode, out, err
+        done = COPIED.result()[name]
+        return done.returncode, done.stdout, done.stderr
 
     with it("shows files that are not there yet, each under its path"):
         expect([path for path in FILES if (ROOT / path).exists()]).to(equal([]))
@@ -110,49 +106,58 @@ OUTSIDE = (
     "playbooks/mark.py",
     "specs/reactions/mark_pod_spec.py",
 )
+PRINTED = ("-E", "kubernetes", "-p", "mark", "-t", "falco.notice.*", "-d")
 
 
-with description("The playbook of the page about extending, outside this repository") as self:
-    with before.all:
-        self.directory = Path(tempfile.mkdtemp(prefix="outside-"))
-        source, self.installed = self.directory / "source", self.directory / "installed"
+def outside(environ):
+    """What its spec, the list and deploying answer beside what a wheel installs."""
+    with tempfile.TemporaryDirectory(prefix="outside-") as name:
+        directory = Path(name)
+        source, installed, own = (directory / each for each in ("source", "installed", "own"))
         left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
-        shutil.copytree(ROOT / "playbooks", source / "playbooks", ignore=left_out)
+        shutil.copytree(
+            ROOT / "playbooks", source / "playbooks", ignore=left_out, copy_function=os.symlink
+        )
         for name in ("setup.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, source)
-        start("setup.py", "-q", "bdist_wheel", "-d", str(self.directory), cwd=source).communicate()
-        (wheel,) = self.directory.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(self.installed)
-        self.own = self.directory / "own"
+        build = [sys.executable, "setup.py", "-q", "bdist_wheel", "-d", str(directory)]
+        built = run(build, source, {**environ, "PYTHONDONTWRITEBYTECODE": "1"})
+        wheels = [*directory.glob("*.whl")]
+        if len(wheels) != 1:
+            raise AssertionError(built.stderr)
+        with zipfile.ZipFile(wheels[0]) as archive:
+            archive.extractall(installed)
         for path in OUTSIDE:
-            (self.own / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.own / path).write_text(FILES[path], encoding="utf-8")
+            (own / path).parent.mkdir(parents=True, exist_ok=True)
+            (own / path).write_text(FILES[path], encoding="utf-8")
+        path = os.pathsep.join([str(own), str(installed)])
+        environ = {**environ, "PYTHONPATH": path, "KUBECONFIG": ""}
+        return [
+            run([sys.executable, *words], own, environ)
+            for words in (
+                ("-c", "from mamba.cli import main; main()", "--no-color", "specs"),
+                ("-m", "playbooks.deployment", "-l"),
+                ("-m", "playbooks.deployment", *PRINTED),
+            )
+        ]
 
-    with after.all:
-        shutil.rmtree(self.directory)
 
-    def run(self, *words):
-        path = os.pathsep.join([str(self.own), str(self.installed)])
-        environ = {**os.environ, "PYTHONPATH": path, "KUBECONFIG": ""}
-        command = [sys.executable, *words]
-        return subprocess.run(command, cwd=self.own, env=environ, text=True, capture_output=True)
+OUTSIDE_OF_IT = ahead(outside, {**os.environ})
 
+with description("The playbook of the page about extending, outside this repository") as self:
     with it("passes its spec with playbooks.testing of the wheel"):
-        done = self.run("-c", "from mamba.cli import main; main()", "--no-color", "specs")
+        done, *_ = OUTSIDE_OF_IT.result()
 
         expect(done.stdout + done.stderr).to(contain("\n2 examples ran in"))
         expect(done.returncode).to(equal(0))
 
     with it("is listed and packaged by deploy_playbook of the wheel, with its modules"):
-        listed = self.run("-m", "playbooks.deployment", "-l").stdout
-        words = ("-E", "kubernetes", "-p", "mark", "-t", "falco.notice.*", "-d")
-        printed = self.run("-m", "playbooks.deployment", *words)
-        objects = list(yaml.safe_load_all(printed.stdout))
+        _, listed, printed = OUTSIDE_OF_IT.result()
+        objects = list(yaml.load_all(printed.stdout, yaml.CSafeLoader))
         (packed,) = [o["binaryData"]["worker.zip"] for o in objects if "binaryData" in o]
         with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed))) as archive:
             names = archive.namelist()
 
-        expect(listed).to(contain("mark\n    Mark the pod that an alert is about"))
+        expect(listed.stdout).to(contain("mark\n    Mark the pod that an alert is about"))
         expect(names).to(contain("playbooks/mark.py", "playbooks/reactions/mark_pod.py"))
         expect([name for name in names if "testing" in name]).to(equal([]))

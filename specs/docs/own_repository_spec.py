@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -15,12 +13,12 @@ from pathlib import Path
 
 import yaml
 from expects import be_above, contain, equal, expect
-from mamba import after, before, description, it
+from mamba import before, description, it
 
 from playbooks.testing import a_document, an_alert
+from specs.support.ahead import ROOT, ahead, run
 from specs.support.own_playbooks import SECTION, SHOWN
 
-ROOT = Path(__file__).resolve().parents[2]
 SHELL = re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1]
 
 ALERT = a_document(output_fields=dict(an_alert().fields))
@@ -52,42 +50,45 @@ def shown(beginning):
     return shlex.split(line)
 
 
-def start(directory, *words):
-    path = os.pathsep.join([str(ROOT), str(directory)])
-    environ = {**os.environ, "PYTHONPATH": path, "KUBECONFIG": "", "COLUMNS": "100"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *words], cwd=directory, env=environ, **pipes)
+COMMANDS = {
+    "list": ["deploy_playbook", "-l"],
+    "installed": [*shown("deploy_playbook -p acme"), "-E", "kubernetes", "-d"],
+    # Now that it was used as a package.
+    "file": [*shown("deploy_playbook -p ./"), "-E", "kubernetes"],
+    "simulate": [*shown("falco-playbook simulate"), "-o", "json"],
+}
 
+
+def made(environ):
+    """What its specs say, and what each of the commands prints."""
+    with tempfile.TemporaryDirectory(prefix="acme-") as name:
+        directory = Path(name)
+        for path, text in SHOWN.items():
+            (directory / path).parent.mkdir(exist_ok=True)
+            (directory / path).write_text(text, encoding="utf-8")
+        (directory / "alerts.jsonl").write_text(json.dumps(ALERT) + "\n")
+        path = os.pathsep.join([str(ROOT), name])
+        environ = {**environ, "PYTHONPATH": path, "KUBECONFIG": "", "COLUMNS": "100"}
+
+        def python(*words):
+            return run([sys.executable, *words], directory, environ)
+
+        # What pip writes beside the module: what it would resolve and download does not matter.
+        python("-c", "import setuptools; setuptools.setup()", "-q", "dist_info")
+        return (
+            python("-c", "from mamba.cli import main; main()", "specs"),
+            python("-c", RUN, json.dumps([*COMMANDS.values()])),
+        )
+
+
+MADE = ahead(made, {**os.environ})
 
 with description("A repository of one's own, as the page about extending shows it") as self:
     with before.all:
-        self.directory = Path(tempfile.mkdtemp(prefix="acme-"))
-        for path, text in SHOWN.items():
-            (self.directory / path).parent.mkdir(exist_ok=True)
-            (self.directory / path).write_text(text, encoding="utf-8")
-        (self.directory / "alerts.jsonl").write_text(json.dumps(ALERT) + "\n")
-        # What pip writes beside the module: what it would resolve and download does not matter.
-        made = start(
-            self.directory, "-c", "import setuptools; setuptools.setup()", "-q", "dist_info"
-        )
-        specs = start(self.directory, "-c", "from mamba.cli import main; main()", "specs")
-        made.communicate()
-        commands = {
-            "list": ["deploy_playbook", "-l"],
-            "installed": [*shown("deploy_playbook -p acme"), "-E", "kubernetes", "-d"],
-            # Now that it was used as a package.
-            "file": [*shown("deploy_playbook -p ./"), "-E", "kubernetes"],
-            "simulate": [*shown("falco-playbook simulate"), "-o", "json"],
-        }
-        out, err = start(
-            self.directory, "-c", RUN, json.dumps(list(commands.values()))
-        ).communicate()
-        expect(err).to(equal(""))
-        self.printed = dict(zip(commands, json.loads(out)))
-        self.specs = "".join(specs.communicate())
-
-    with after.all:
-        shutil.rmtree(self.directory)
+        specs, commands = MADE.result()
+        expect(commands.stderr).to(equal(""))
+        self.printed = dict(zip(COMMANDS, json.loads(commands.stdout)))
+        self.specs = specs.stdout + specs.stderr
 
     def objects(self, name):
         return [each for each in yaml.load_all(self.printed[name], yaml.CSafeLoader) if each]

@@ -1,18 +1,15 @@
 """What each engine's function imports before its first alert: the time is in
 benchmarks/functions.py, the set here."""
 
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
-from pathlib import Path
 
 from expects import equal, expect
 from mamba import description, it
 
+from specs.support.ahead import ahead, process
 from specs.support.function_packages import PACKAGES, imported
-
-ROOT = Path(__file__).parents[2]
 
 # What an engine has for itself, and no other engine's function may import.
 ENGINES_OWN = ("google.auth", "boto3", "botocore", "awslambdaric", "flask", "nats", "kubernetes")
@@ -23,32 +20,37 @@ FASTER = ("httptools", "msgspec", "typing_extensions")
 
 def installed_by(package):
     """The top-level modules that it imports, beside those of its SDK."""
-    with tempfile.TemporaryDirectory() as directory:
-        package.written(directory)
-        whole = imported(directory, [package.module], package.environ)
-        alone = imported(directory, [package.sdk] if package.sdk else [], {})
-    return [name for name in whole["installed"] if name not in (*alone["installed"], *FASTER)]
+    directory = tempfile.TemporaryDirectory()
+    package.written(directory.name)
+    return ahead(_installed, directory, package)
 
+
+def _installed(directory, package):
+    with directory as path:
+        found = imported(path, [package.module], package.environ, sdk=package.sdk)["installed"]
+    return [name for name in found if name not in FASTER]
+
+
+TRIED = [each for each in PACKAGES if not each.sdk or find_spec(each.sdk) is not None]
+INSTALLED = [installed_by(package) for package in TRIED]
+OPERATING = process(
+    sys.executable,
+    "-c",
+    "import sys, playbooks.deployment.command_line, playbooks.commands.__main__\n"
+    "print([m for m in ('google.auth', 'functions_framework', 'h11', 'flask', 'nats',"
+    " 'boto3', 'botocore') if m in sys.modules])",
+)
 
 with description("The function of an engine") as self:
     with it("imports what it uses, and nothing of another engine's"):
-        for package in PACKAGES:
-            if package.sdk and find_spec(package.sdk) is None:
-                continue
-            found = installed_by(package)
+        for package, installed in zip(TRIED, INSTALLED):
+            found = installed.result()
 
             expect((package.engine, found)).to(equal((package.engine, [*package.installed])))
             foreign = set(ENGINES_OWN) - set(package.installed)
             expect((package.engine, sorted(set(found) & foreign))).to(equal((package.engine, [])))
 
     with it("is not what deploying or operating imports: neither needs any engine's packages"):
-        code = (
-            "import sys, playbooks.deployment.command_line, playbooks.commands.__main__\n"
-            "print([m for m in ('google.auth', 'functions_framework', 'h11', 'flask', 'nats',"
-            " 'boto3', 'botocore') if m in sys.modules])"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = OPERATING.result()
 
         expect((done.stdout.strip(), done.stderr)).to(equal(("[]", "")))

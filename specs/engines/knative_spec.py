@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr
-from pathlib import Path
 
 from expects import contain, equal, expect
 from mamba import before, description, it
@@ -24,9 +23,9 @@ from playbooks.testing import (
     some_collaborators,
 )
 from specs.engines.worker.rig import eventually, free_port
+from specs.support.ahead import ROOT, process
 from specs.support.engine_callers import posted
 
-ROOT = Path(__file__).parents[2]
 ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")
 BODY = json.dumps(ALERT).encode()
 
@@ -136,20 +135,28 @@ with description("On Knative, a playbook") as self:
             expect(self.ask(method="GET", path="/healthz").status).to(equal(200))
 
 
+PROGRAM = (sys.executable, "-m", "playbooks.engines.knative")
+ENVIRON = {"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1"}
+
+
 def started(**environ):
-    return subprocess.Popen(
-        [sys.executable, "-m", "playbooks.engines.knative"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1", **environ},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    quiet = {"stderr": subprocess.DEVNULL}
+    return subprocess.Popen(PROGRAM, cwd=ROOT, env={**ENVIRON, **environ}, **quiet)
+
+
+# What is wrong, and what it says about that.
+WRONG = (
+    ({"PLAYBOOK": "nonsense"}, "nonsense"),
+    ({"PLAYBOOK": "delete", "PORT": "x"}, "PORT is 'x'"),
+    ({"PLAYBOOK": "delete", "TOPICS": "falco..x"}, "TOPICS"),
+)
+REFUSED = [process(*PROGRAM, env={**ENVIRON, **environ}) for environ, _ in WRONG]
 
 
 with description("The program of a container on Knative") as self:
     with it("serves its playbook on PORT, and ends with SIGTERM"):
         port = free_port()
-        process = started(PLAYBOOK="delete", PORT=str(port))
+        program = started(PLAYBOOK="delete", PORT=str(port))
 
         def answers():
             try:
@@ -162,21 +169,14 @@ with description("The program of a container on Knative") as self:
             headers = {name.replace("-", "_"): value for name, value in EVENT.items()}
             headers.pop("ce_rule")
             status, _ = posted(f"http://127.0.0.1:{port}/", b"{}", **headers)
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(30)
+            program.send_signal(signal.SIGTERM)
+            code = program.wait(30)
         finally:
-            process.kill()
+            program.kill()
 
         expect((status, code)).to(equal((422, 0)))
 
     with it("does not start with what is wrong, and says what"):
-        for environ, why in (
-            ({"PLAYBOOK": "nonsense"}, "nonsense"),
-            ({"PLAYBOOK": "delete", "PORT": "x"}, "PORT is 'x'"),
-            ({"PLAYBOOK": "delete", "TOPICS": "falco..x"}, "TOPICS"),
-        ):
-            process = started(**environ)
-            _, said = process.communicate(timeout=60)
-
-            expect(process.returncode).to(equal(2))
-            expect(said).to(contain(why))
+        for (_, why), refused in zip(WRONG, REFUSED):
+            expect(refused.result().returncode).to(equal(2))
+            expect(refused.result().stderr).to(contain(why))

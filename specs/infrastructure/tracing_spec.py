@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -14,7 +13,7 @@ from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.worker.settings import TRACES
 from playbooks.infrastructure import tracing
 from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
-from specs.engines.worker.rig import ROOT
+from specs.support.ahead import process
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.otlp_receiver import OtlpReceiver
 
@@ -24,6 +23,17 @@ OPENTELEMETRY = Condition(
 )
 TRACE = TraceParent("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 STEPS = ["guards of the alert", "proof", "guards of the action", "action"]
+
+UNTRACED = process(
+    sys.executable,
+    "-c",
+    "import sys, playbooks.delete, playbooks.engines.worker.__main__,"
+    " playbooks.engines.kubeless; from playbooks.engines.worker import __main__ as w;"
+    " from playbooks.engines.worker.settings import worker_settings;"
+    " w.spans_of(worker_settings(dict(PLAYBOOK='delete', FUNCTION_NAME='falco-delete',"
+    " FUNCTION_NAMESPACE='ops', HTTP='off')));"
+    " print([m for m in sys.modules if m.startswith(('opentelemetry', 'google.protobuf'))])",
+)
 
 
 def settings(**environ):
@@ -148,17 +158,7 @@ with description("Without OTEL_EXPORTER_OTLP_ENDPOINT") as self:
         expect(traced(spans, trace=None).trace_id).to(equal(""))
 
     with it("nothing of OpenTelemetry is imported, by a worker or by a function"):
-        program = (
-            "import sys, playbooks.delete, playbooks.engines.worker.__main__,"
-            " playbooks.engines.kubeless; from playbooks.engines.worker import __main__ as w;"
-            " from playbooks.engines.worker.settings import worker_settings;"
-            " w.spans_of(worker_settings(dict(PLAYBOOK='delete', FUNCTION_NAME='falco-delete',"
-            " FUNCTION_NAMESPACE='ops', HTTP='off')));"
-            " print([m for m in sys.modules if m.startswith(('opentelemetry', 'google.protobuf'))])"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = UNTRACED.result()
 
         expect((done.stdout, done.stderr)).to(equal(("[]\n", "")))
 

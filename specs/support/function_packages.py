@@ -101,8 +101,11 @@ PACKAGES: Tuple[Package, ...] = (
 _IMPORTED = """\
 import sys, time
 sys.path.insert(0, sys.argv[1])
+for name in sys.argv[2].split():
+    __import__(name)
+before = set(sys.modules)
 begun = time.perf_counter()
-for name in sys.argv[2:]:
+for name in sys.argv[3:]:
     __import__(name)
 seconds = time.perf_counter() - begun
 import json, sysconfig
@@ -112,19 +115,25 @@ def top(name):
     parts = name.split(".")
     return ".".join(parts[: 2 if parts[0] == "google" else 1])
 
-found = sorted({
-    top(name)
-    for name, module in list(sys.modules.items())
-    if str(getattr(module, "__file__", None) or "").startswith(paths)
-})
-print(json.dumps({"installed": found, "seconds": seconds, "all": len(sys.modules)}))
+def installed(names):
+    return {
+        top(name)
+        for name in names
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(paths)
+    }
+
+found = installed(list(sys.modules)) - installed(before)
+print(json.dumps({"installed": sorted(found), "seconds": seconds, "all": len(sys.modules)}))
 """
 
 
-def imported(directory: str, modules: List[str], environ: Mapping[str, str]) -> Dict[str, object]:
-    """What a new process has imported after these modules, and the seconds that it took."""
+def imported(
+    directory: str, modules: List[str], environ: Mapping[str, str], *, sdk: str = ""
+) -> Dict[str, object]:
+    """What a new process has imported after these modules, and the seconds that it took, both
+    beside what ``sdk`` imports, which is there before."""
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORTED, directory, *modules],
+        [sys.executable, "-c", _IMPORTED, directory, sdk, *modules],
         cwd=directory,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environ},
         capture_output=True,

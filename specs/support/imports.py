@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from functools import lru_cache
 from typing import FrozenSet
+
+from specs.support.ahead import process
 
 MODULES = (
     *("playbooks.delete", "playbooks.isolate", "playbooks.taint"),
@@ -13,9 +13,11 @@ MODULES = (
 )
 
 
-@lru_cache(maxsize=None)
+_DONE = process(sys.executable, "-c", f"import sys, {', '.join(MODULES)}; print(*sys.modules)")
+
+
 def imported() -> FrozenSet[str]:
     """By playbooks that act on a cluster and by the worker."""
-    code = f"import sys, {', '.join(MODULES)}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = _DONE.result()
+    done.check_returncode()
     return frozenset(done.stdout.split())

@@ -12,6 +12,7 @@ from mamba import after, before, description, it
 
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
+from specs.support.ahead import ahead
 from specs.support.conditions import not_run_unless, program
 
 ACCOUNT = "falco@p.iam.gserviceaccount.com"
@@ -239,28 +240,42 @@ with description("-E gcf") as self:
         expect(done.err).to(contain("KUBECONFIG_SECRET is not set"))
 
 
+INSTALLED = program("gcloud")
+
+
+def printed(*more):
+    """The command of -d."""
+    words = (*SLACK, *more, "--project", "p", "-s", "SLACK_WEBHOOK_URL=slack/3", "-d")
+    return run(*words).out.partition("package\n")[2].split("\n\n")[0]
+
+
+def executed(command, path):
+    """What the shell says, where nobody is logged in."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "main.py").touch()
+        Path(directory, "env.yaml").write_text('{"TOPICS": "a,b"}')
+        return subprocess.run(
+            ["sh", "-c", command],
+            cwd=directory,
+            env={"PATH": path, "CLOUDSDK_CONFIG": directory},
+            capture_output=True,
+            text=True,
+        ).stderr
+
+
+# Each takes seconds.
+COMMANDS = [printed(*more) for more in ((), ("--trigger-topic", "falco"), ("--gen1",))]
+SAID = [ahead(executed, command, os.environ["PATH"]) for command in COMMANDS if INSTALLED.holds]
+
 with description("gcloud itself") as self:
     with it("takes what -E gcf gives to it, as far as somebody who is not logged in gets"):
-        for more in ((), ("--trigger-topic", "falco"), ("--gen1",)):
-            with tempfile.TemporaryDirectory() as directory:
-                Path(directory, "main.py").touch()
-                Path(directory, "env.yaml").write_text('{"TOPICS": "a,b"}')
-                printed = run(
-                    *SLACK, *more, "--project", "p", "-s", "SLACK_WEBHOOK_URL=slack/3", "-d"
-                ).out
-                command = printed.partition("package\n")[2].split("\n\n")[0]
-                done = subprocess.run(
-                    ["sh", "-c", command],
-                    cwd=directory,
-                    env={"PATH": os.environ["PATH"], "CLOUDSDK_CONFIG": directory},
-                    capture_output=True,
-                    text=True,
-                )
+        for command, answer in zip(COMMANDS, SAID):
+            said = answer.result()
 
             expect(command).to(contain("gcloud functions deploy falco-slack"))
-            expect(done.stderr).to(contain("account"))
+            expect(said).to(contain("account"))
             for wrong in ("unrecognized arguments", "Invalid", "invalid", "argument --"):
-                expect(done.stderr).not_to(contain(wrong))
+                expect(said).not_to(contain(wrong))
 
 
-not_run_unless(program("gcloud"), globals(), title="gcloud itself")
+not_run_unless(INSTALLED, globals(), title="gcloud itself")
