@@ -4,6 +4,7 @@ loopback. STS is not asked, and moto would say yes to everything."""
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Dict
 
@@ -26,13 +27,7 @@ class AwsCloud:
     """``environ``: as Lambda gives it to a function, with the endpoints of this cloud."""
 
     def __init__(self) -> None:
-        from moto.server import ThreadedMotoServer  # takes a second
-
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        _, port = self._server.get_host_and_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = _server()
         self.environ: Dict[str, str] = {
             **KEYS,
             "AWS_REGION": REGION,
@@ -40,24 +35,15 @@ class AwsCloud:
         }
 
     def stop(self) -> None:
+        """Forget what it was given."""
         from moto.eks import eks_backends
         from moto.secretsmanager import secretsmanager_backends
 
-        self._server.stop()
-        # All servers of a process share them.
         for backends in (eks_backends, secretsmanager_backends):
             backends.reset()
 
     def client(self, service: str) -> Any:
-        import boto3
-
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.url,
-            aws_access_key_id="spec",
-            aws_secret_access_key="spec",
-        )
+        return _client(service, self.url)
 
     def make_cluster(self, name: str, server: str, authority: str) -> None:
         """moto makes an address and an authority up: these two are put in their place."""
@@ -72,3 +58,29 @@ class AwsCloud:
 
     def keep(self, name: str, text: str) -> None:
         self.client("secretsmanager").create_secret(Name=name, SecretString=text)
+
+
+@lru_cache(maxsize=None)
+def _server() -> str:
+    """The URL of the only one, which ends with the process: all of a process share what they have
+    been given, and each takes half a second to stop."""
+    from moto.server import ThreadedMotoServer  # takes a second
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    return f"http://127.0.0.1:{port}"
+
+
+@lru_cache(maxsize=None)
+def _client(service: str, url: str) -> Any:
+    import boto3
+
+    return boto3.client(
+        service,
+        region_name=REGION,
+        endpoint_url=url,
+        aws_access_key_id="spec",
+        aws_secret_access_key="spec",
+    )
