@@ -94,8 +94,8 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
             self.server.answer = lambda asked: forbidden
             taken = function.invoke(of_sqs(text, "{"))
             self.server.answer = lambda asked: away
-            batch = function.invoke(of_sqs(text), left=1.0)
-            raised = function.invoke(message, left=1.0)
+            batch = function.invoke(of_sqs(text), left=0.4)
+            raised = function.invoke(message, left=0.4)
             log = function.log
 
         expect((taken.error, taken.document)).to(equal((False, {"batchItemFailures": []})))

@@ -70,14 +70,14 @@ with description("The process of an alert") as self:
 
     with it("is ended when its time is over"):
         started = time.monotonic()
-        outcome = call("slow", self.log, timeout=0.2)
+        outcome = call("slow", self.log, timeout=0.1)
 
         expect(outcome.error).to(be_a(TimedOut))
         expect(time.monotonic() - started).to(be_below(5))
 
     with it("can be given up"):
         processes = Processes(HANDLERS, timeout=30, log=self.log, handler="slow")
-        timer = threading.Timer(0.3, processes.give_up)
+        timer = threading.Timer(0.1, processes.give_up)
         timer.start()
 
         expect(processes.call(b"{}").error).to(be_a(NoAnswer))

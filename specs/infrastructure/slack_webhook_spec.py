@@ -90,8 +90,8 @@ with description("Slack's webhook") as self:
         expect(the_error_of(NOBODY_LISTENS)).to(be_a(SlackUnavailable))
 
     with it("is given up after a deadline"):
-        with patch.object(posting, "TIMEOUT", (0.2, 0.2)):
-            with patch.object(SlackServer, "answer", lambda *_: time.sleep(0.5) or slack_server.OK):
+        with patch.object(posting, "TIMEOUT", (0.1, 0.1)):
+            with patch.object(SlackServer, "answer", lambda *_: time.sleep(0.3) or slack_server.OK):
                 expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
 
     with description("its URL"):

@@ -33,7 +33,7 @@ class OtlpReceiver:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> OtlpReceiver:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

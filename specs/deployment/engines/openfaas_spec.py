@@ -267,7 +267,7 @@ with description("faas-cli itself") as self:
     with it("has -E openfaas say whether something differs"):
         with HTTPServer(("127.0.0.1", 0), Gateway) as gateway:
             url = f"http://127.0.0.1:{gateway.server_port}"
-            thread = Thread(target=gateway.serve_forever)
+            thread = Thread(target=gateway.serve_forever, args=(0.005,))
             thread.start()
             try:
                 done = run("diff", *SLACK, *LOADED, "--gateway", url, cluster=NoCluster())

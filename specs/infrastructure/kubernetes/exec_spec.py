@@ -195,7 +195,7 @@ with description("A command in a container") as self:
             answer.then = lambda connection: connection.recv(1)
             return answer
 
-        error = self.execute(answer=silent, seconds=0.2)
+        error = self.execute(answer=silent, seconds=0.1)
 
         expect(error).to(be_a(ClusterUnavailable))
         expect(str(error)).to(contain("did not end in time"))

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from typing import Dict, Optional
 
 import h11
@@ -48,6 +49,7 @@ class HttpServer:
         self._server: Optional[asyncio.base_events.Server] = None
         # Oldest first.
         self._connections: Dict[HttpConnection, None] = {}
+        self._emptied: Optional[asyncio.Event] = None
 
     @property
     def port(self) -> int:
@@ -64,9 +66,10 @@ class HttpServer:
             self._server.close()
         for connection in list(self._connections):
             connection.last()
-        deadline = asyncio.get_running_loop().time() + seconds
-        while self._connections and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
+        if self._connections:
+            self._emptied = asyncio.Event()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = HttpConnection(reader, writer, self._handle, self._patience)
@@ -83,6 +86,8 @@ class HttpServer:
         finally:
             self._connections.pop(connection, None)
             writer.close()
+            if self._emptied and not self._connections:
+                self._emptied.set()
 
     def _has_room(self, source: str) -> bool:
         """Where there is none, the oldest connection of a crowd that is not being answered gives

@@ -26,16 +26,27 @@ async def echo(request):
         return Response(401, b"no")
     if request.path == "/bug":
         raise KeyError("a bug")
-    if request.path == "/slow":
-        await asyncio.sleep(0.3)
     return Response(200, await request.body(), "text/plain")
 
 
-def conversation(use, patience=5.0):
+class UnderWay:
+    """Requests that are being answered until they may ``end``."""
+
+    def __init__(self):
+        self.begun, self.end = asyncio.Event(), asyncio.Event()
+
+    async def handle(self, request):
+        if request.path == "/slow":
+            self.begun.set()
+            await self.end.wait()
+        return Response(200, b"")
+
+
+def conversation(use, patience=5.0, handle=echo):
     """What ``use(port)`` returns, against a server of its own."""
 
     async def run():
-        server = HttpServer("127.0.0.1", 0, echo, patience=patience)
+        server = HttpServer("127.0.0.1", 0, handle, patience=patience)
         await server.start()
         try:
             return await asyncio.wait_for(use(server.port), 20)
@@ -93,7 +104,7 @@ with description("The HTTP server") as self:
         answer = said(
             POST + "Expect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n",
             "ab",
-            pause=0.1,
+            pause=0.02,
         )
 
         expect(answer).to(contain("HTTP/1.1 100"))
@@ -121,13 +132,13 @@ with description("The HTTP server") as self:
     with it("gives a slow sender up, however steadily it trickles"):
         begun = time.monotonic()
         trickle = [POST + "Content-Length: 1000\r\n\r\n", *["x"] * 20]
-        answer = said(*trickle, patience=0.2, pause=0.02)
+        answer = said(*trickle, patience=0.1, pause=0.01)
 
         expect(answer == "" or "HTTP/1.1 408" in answer).to(equal(True))
         expect(time.monotonic() - begun).to(be_below(5))
 
     with it("gives a sender up that never ends its head"):
-        expect(said("POST / HTTP/1.1\r\n", patience=0.3)).to(contain("HTTP/1.1 408"))
+        expect(said("POST / HTTP/1.1\r\n", patience=0.1)).to(contain("HTTP/1.1 408"))
 
     with it("answers others while many are slow"):
 
@@ -176,11 +187,13 @@ with description("The HTTP server") as self:
     with it("ends with the answer to what was under way"):
 
         async def run():
-            server = HttpServer("127.0.0.1", 0, echo)
+            slow, loop = UnderWay(), asyncio.get_running_loop()
+            server = HttpServer("127.0.0.1", 0, slow.handle)
             await server.start()
             request = "GET /slow HTTP/1.1\r\nHost: w\r\n\r\n"
-            asking = asyncio.get_running_loop().create_task(talk(server.port, request))
-            await asyncio.sleep(0.1)
+            asking = loop.create_task(talk(server.port, request))
+            await slow.begun.wait()
+            loop.call_later(0.02, slow.end.set)
             await server.stop(5)
             return await asking
 
@@ -192,7 +205,7 @@ with description("The HTTP server") as self:
             server = HttpServer("127.0.0.1", 0, echo)
             await server.start()
             asking = asyncio.get_running_loop().create_task(talk(server.port))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
             begun = time.monotonic()
             await server.stop(5)
             return await asking, time.monotonic() - begun
@@ -282,25 +295,29 @@ with description("Connections that send nothing, or as good as nothing") as self
         expect(conversation(use, patience=60.0)).to(equal([True, True]))
 
     with it("do not push out a request that is being answered"):
+        slow = UnderWay()
 
         async def use(port):
-            slow = asyncio.get_running_loop().create_task(talk(port, GET.replace("/", "/slow", 1)))
-            await asyncio.sleep(0.05)
+            request = GET.replace("/", "/slow", 1)
+            asking = asyncio.get_running_loop().create_task(talk(port, request))
+            await slow.begun.wait()
             held = await self.opened(port, 2 * OF_A_SOURCE, "127.0.0.1")
-            answer = await slow
+            await self.answered(port, "127.0.3.1")
+            slow.end.set()
+            answer = await asking
             for _, writer in held:
                 writer.close()
             return answer
 
-        expect(conversation(use)).to(contain("HTTP/1.1 200"))
+        expect(conversation(use, handle=slow.handle)).to(contain("HTTP/1.1 200"))
 
     with it("are closed after the time for a first byte, and after the time for a whole head"):
-        quick = mock.patch.multiple(connection, FIRST_BYTE=0.2, HEAD=0.4)
+        quick = mock.patch.multiple(connection, FIRST_BYTE=0.1, HEAD=0.2)
         with quick:
             begun = time.monotonic()
             expect(said()).to(be_empty)
             silent = time.monotonic() - begun
-            expect(said("POST / HT", "x", "x", pause=0.1)).to(contain("HTTP/1.1 408"))
+            expect(said("POST / HT", "x", "x", pause=0.05)).to(contain("HTTP/1.1 408"))
             slow = time.monotonic() - begun - silent
 
         expect([silent, slow]).to(contain_exactly(be_below(1.0), be_below(2.0)))

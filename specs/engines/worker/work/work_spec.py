@@ -162,6 +162,26 @@ class FakeFollowUps:
         self.begun.append("stopped")
 
 
+class UnderWay:
+    """Answers that have begun, and go on until they may end."""
+
+    def __init__(self):
+        self._begun = []
+        self._end = threading.Event()
+
+    def __call__(self):
+        self._begun.append(True)
+        self._end.wait(5)
+        return DONE
+
+    async def begun(self, count):
+        while len(self._begun) < count:
+            await asyncio.sleep(0.001)
+
+    def end(self):
+        self._end.set()
+
+
 class Bench:
     """Work with fakes around it. ``answers``: outcomes or errors in turn, or a function."""
 
@@ -395,18 +415,15 @@ with description("The work on a message") as self:
         expect(bench.sample("playbook_dropped_total", reason="done")).to(equal(1))
 
     with it("is done once, also when the message comes again meanwhile"):
-
-        def slow():
-            time.sleep(0.1)
-            return DONE
-
+        slow = UnderWay()
         bench = Bench(slow)
 
         async def use(work):
             work.take(a_delivery())
-            await asyncio.sleep(0.02)
+            await slow.begun(1)
             freed = asyncio.Event()
             work.take(a_delivery(number=2), freed.set)
+            asyncio.get_running_loop().call_later(0.02, slow.end)
             await asyncio.wait_for(freed.wait(), 5)
 
         bench.run(use)
@@ -456,7 +473,7 @@ with description("While the API server is away") as self:
             deliveries = [a_delivery(n) for n in range(50)]
             for delivery in deliveries:
                 work.take(delivery)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
             answered = bench.answered
             await work.stop(1)
             return answered, [delivery.channel.said for delivery in deliveries]
@@ -648,18 +665,15 @@ with description("Alerts about one target that wait together") as self:
         expect(bench.answered).to(equal(3))
 
     with it("are handed back together at the end, where they were not begun"):
-
-        def slow():
-            time.sleep(0.2)
-            return DONE
-
+        slow = UnderWay()
         bench = Bench(slow, acts=True, concurrency=1)
 
         async def use(work):
             deliveries = [a_delivery(0, uid="other"), *[a_delivery(n) for n in range(1, 5)]]
             for delivery in deliveries:
                 work.take(delivery)
-            await asyncio.sleep(0.05)
+            await slow.begun(1)
+            asyncio.get_running_loop().call_later(0.02, slow.end)
             await work.stop(5)
             return [delivery.channel.said for delivery in deliveries]
 
@@ -692,18 +706,15 @@ with description("The pool of threads") as self:
 
 with description("At the end") as self:
     with it("what is under way is finished, and the rest is handed back"):
-
-        def slow():
-            time.sleep(0.2)
-            return DONE
-
+        slow = UnderWay()
         bench = Bench(slow, concurrency=2)
 
         async def use(work):
             deliveries = [a_delivery(n) for n in range(5)]
             for delivery in deliveries:
                 work.take(delivery)
-            await asyncio.sleep(0.05)
+            await slow.begun(2)
+            asyncio.get_running_loop().call_later(0.02, slow.end)
             await work.stop(5)
             late = a_delivery(9)
             work.take(late)
@@ -715,21 +726,16 @@ with description("At the end") as self:
         expect(said).to(equal([["ack"]] * 2 + [[("back", 0)]] * 4))
 
     with it("what does not end in time is handed back too"):
-        ended = threading.Event()
-
-        def hanging():
-            ended.wait(5)
-            return DONE
-
+        hanging = UnderWay()
         bench = Bench(hanging)
 
         async def use(work):
             delivery = a_delivery()
             work.take(delivery)
-            await asyncio.sleep(0.05)
-            await work.stop(0.1)
+            await hanging.begun(1)
+            await work.stop(0.05)
             said = list(delivery.channel.said)
-            ended.set()
+            hanging.end()
             return said
 
         expect(bench.run(use)).to(equal([("back", 0)]))
