@@ -3,6 +3,20 @@
 import gc
 import os
 import sys
+import tempfile
+
+MEMORY = "/dev/shm"
+
+
+def _usable(directory: str, wanted: int = 1 << 30) -> bool:
+    """Whether programs can be written there and run, and there are so many bytes."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return False
+    free = found.f_bavail * found.f_frsize
+    return free > wanted and not found.f_flag & os.ST_NOEXEC and os.access(directory, os.W_OK)
+
 
 # What specs load stays until they end: looking for garbage after every 700 objects finds none.
 gc.set_threshold(100_000, 20, 20)
@@ -10,3 +24,8 @@ gc.set_threshold(100_000, 20, 20)
 # Processes that import the package would each compile it again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Functions are written out as they are deployed, hundreds of files each: making one on a disk takes
+# twenty times as long. The nodes of a cluster may not have that directory.
+if not {"TMPDIR", "KUBERNETES_LOAD_KUBE_CONFIG"} & {*os.environ} and _usable(MEMORY):
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
