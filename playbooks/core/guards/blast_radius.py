@@ -82,7 +82,7 @@ class BlastRadius(Guard):
             pods=action.pods,
             replicas=_replicas(action, workload),
             node=action.node.name if action.node and self._reaction.keeps_pods_away else "",
-            tainted=self._counted(action),
+            contained=self._counted(action),
             spare=self._spare(action),
             released=bool(case.released_by),
             urgent=case.alert.priority >= Priority.CRITICAL,

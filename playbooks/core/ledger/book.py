@@ -16,9 +16,9 @@ from playbooks.core.ledger.limits import Limits
 # Stands for all namespaces.
 ALL = "*"
 
-# Seconds for which a node counts as tainted that is about to be: as long as all attempts to write
+# Seconds for which a node counts as contained that is about to be: as long as all attempts to write
 # one can take.
-TAINTING = 180.0
+CONTAINING = 180.0
 
 # Seconds after which nothing asks for a reset any more.
 REMEMBERED = 30 * 86400
@@ -39,7 +39,7 @@ class Request:
     """One action that asks for a place. ``workload`` and ``replicas``: what the pod belongs to;
     ``pods``: how many of its pods the action ends.
 
-    ``node``: the one to be contained, ``tainted`` those that are, ``spare`` the others that take
+    ``node``: the one to be contained, ``contained`` those that are, ``spare`` the others that take
     pods; None: that does not matter. ``released``: a person let the alert go on. ``urgent``: the
     alert is of Critical or above. ``step``: of a chain, whose steps are counted each by itself.
     ``rule``: the alert's; ``maker``: the proven controller of the
@@ -52,7 +52,7 @@ class Request:
     workload: str = ""
     replicas: Optional[int] = None
     node: str = ""
-    tainted: Tuple[str, ...] = ()
+    contained: Tuple[str, ...] = ()
     spare: Optional[Tuple[str, ...]] = None
     released: bool = False
     urgent: bool = False
@@ -81,7 +81,7 @@ class Book:
         self.resets: Dict[str, Dict[str, str]] = legible.notes("resets", time="at")
         self.undone: Dict[str, Dict[str, str]] = legible.notes("undone", time="until")
         self._contained: Dict[str, Contained] = legible.contained()
-        self._tainting: Dict[str, str] = legible.times("tainting")
+        self._containing: Dict[str, str] = legible.times("tainting")
         # What actions wait for, and since when people know.
         self._waiting: Dict[str, str] = legible.times("waiting")
         # What people were told, and when.
@@ -101,7 +101,7 @@ class Book:
             "resets": self.resets,
             "undone": self.undone,
             "contained": {uid: found.to_dict() for uid, found in self._contained.items()},
-            "tainting": self._tainting,
+            "tainting": self._containing,
             "waiting": self._waiting,
             "told": self._told,
             "recurring": self._recurring,
@@ -358,8 +358,8 @@ class Book:
     def _too_many_nodes(self, request: Request, limits: Limits) -> Optional[Answer]:
         if not request.node:
             return None
-        soon = set(self._tainting) - {request.node}
-        others = sorted(soon | set(request.tainted) - {request.node})
+        soon = set(self._containing) - {request.node}
+        others = sorted(soon | set(request.contained) - {request.node})
         if limits.nodes is not None and len(others) >= limits.nodes:
             said = f"{', '.join(others)} contained already, and MAX_NODES is {limits.nodes}"
             return Answer.refused("node-limit", said, held=True)
@@ -370,7 +370,7 @@ class Book:
 
     def _note(self, request: Request, limits: Limits, now: Instant, *, counted: bool) -> None:
         if request.node:
-            self._tainting[request.node] = str(now)
+            self._containing[request.node] = str(now)
             self.changed = True
         if request.maker and request.rule and limits.counting:
             self._remember(request, now)
@@ -412,7 +412,9 @@ class Book:
                 del self._recurring[pair]
             elif len(left) < len(known):
                 self._recurring[pair] = left
-        self._tainting = {n: at for n, at in self._tainting.items() if _age(at, now) < TAINTING}
+        self._containing = {
+            n: at for n, at in self._containing.items() if _age(at, now) < CONTAINING
+        }
         self._waiting = {p: at for p, at in self._waiting.items() if _age(at, now) < limits.window}
         self.undone = {uid: v for uid, v in self.undone.items() if now < Instant.parse(v["until"])}
         self.resets = {n: v for n, v in self.resets.items() if _age(v["at"], now) < REMEMBERED}

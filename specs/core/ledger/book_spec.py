@@ -7,7 +7,7 @@ from mamba import before, description, it
 
 from playbooks.core.instant import after
 from playbooks.core.ledger import book
-from playbooks.core.ledger.book import ALL, TAINTING, Book, Request
+from playbooks.core.ledger.book import ALL, CONTAINING, Book, Request
 from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.testing import NOW
@@ -291,20 +291,20 @@ with description("The book") as self:
 
         expect(self.ask(3, namespace="billing", **DEPLOYMENT).reason).to(equal(""))
 
-    with it("lets a node be tainted while fewer than the limit are, or are about to be"):
+    with it("lets a node be contained while fewer than the limit are, or are about to be"):
         expect(self.ask("a", node="a", spare=("b", "c")).reason).to(equal(""))
         expect(self.ask("b", node="b", spare=("a", "c")).reason).to(equal("node-limit"))
-        later = {"seconds": TAINTING}
-        expect(self.ask("b", node="b", spare=("c",), tainted=("a",), **later).reason).to(
+        later = {"seconds": CONTAINING}
+        expect(self.ask("b", node="b", spare=("c",), contained=("a",), **later).reason).to(
             equal("node-limit")
         )
         expect(self.ask("b", node="b", spare=("a", "c"), **later).reason).to(equal(""))
 
     with it("holds a node that was counted before to the limit all the same"):
         self.ask("a", node="a")
-        self.ask("b", node="b", seconds=TAINTING)
+        self.ask("b", node="b", seconds=CONTAINING)
 
-        expect(self.ask("a", node="a", seconds=TAINTING + 1).reason).to(equal("node-limit"))
+        expect(self.ask("a", node="a", seconds=CONTAINING + 1).reason).to(equal("node-limit"))
 
     with it("leaves a node that takes pods, also where there is no limit"):
         off = Limits(None, None, None, None, 600.0)

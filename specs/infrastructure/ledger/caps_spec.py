@@ -14,7 +14,7 @@ from mamba import description, it
 
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import after
-from playbooks.core.ledger.book import ALL, TAINTING, Book, Request
+from playbooks.core.ledger.book import ALL, CONTAINING, Book, Request
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import FRESH, change
@@ -232,7 +232,7 @@ class Tainting(Run):
             ledger,
             replace(
                 request,
-                tainted=tainted,
+                contained=tainted,
                 spare=tuple(n for n in NODES if n not in (*tainted, request.node)),
             ),
         )
@@ -306,7 +306,7 @@ with description("The caps") as self:
         def hold(work, schedule, most):
             limits = Limits(None, None, None, most, WINDOW)
             # A step takes less time than a node counts as being tainted.
-            expect(max(TICKS) * 3).to(be_below(TAINTING))
+            expect(max(TICKS) * 3).to(be_below(CONTAINING))
             run = Tainting(work, schedule, limits=limits)
             tainted = {request.node for request in run.acted}
 
