@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import SlackRejected, SlackUnavailable
-from playbooks.core.notifications.slack import MessageOptions, message
+from playbooks.core.notifications import slack as messages
+from playbooks.core.notifications.options import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Ledger, Slack
 from playbooks.infrastructure import posting
@@ -64,4 +65,4 @@ class SlackRecorder(MessageRecorder):
         self._options = options or MessageOptions()
 
     def tell(self, alert: Alert, outcome: Outcome) -> None:
-        self._slack.post(message(self._playbook, alert, outcome, self._options))
+        self._slack.post(messages.of_outcome(self._playbook, alert, outcome, self._options))

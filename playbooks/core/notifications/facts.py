@@ -71,3 +71,34 @@ def _commands(playbook: str, outcome: Outcome, namespace: str) -> Iterator[Tuple
         yield "To resume it", f"falco-playbook resume {chosen}"
     if kind in (kinds.HELD, kinds.TRIPPED, kinds.FAILED):
         yield "To see the alert", f"falco-playbook dead {chosen}"
+
+
+def sentence(playbook: str, kind: str, outcome: Outcome) -> str:
+    """Such as ``isolate: isolated pod shop/web-1``."""
+    target, reference = outcome.target, outcome.target_ref
+    verb = reference.verb if reference else ""
+    about = f" about {target}" if target else ""
+    # What is accepted is done when the object is gone.
+    done = f"asked to {verb}" if outcome.accepted else _past(verb)
+    words = {
+        kinds.ACTED: f"{done} {target}" if verb and target else "",
+        kinds.WOULD: f"would have {_past(verb)} {target} (dry run)" if verb and target else "",
+        kinds.FAILED: f"failed{about}: {outcome.reason}",
+        kinds.HELD: f"holds an alert{about}: {outcome.reason}",
+        kinds.WAITS: f"waits with alerts{about}: {outcome.reason}",
+        kinds.TRIPPED: f"has used up its budget in {_place(outcome)} and holds alerts there",
+        kinds.UNDONE: f"released {target}" if target else "",
+        kinds.VERIFIED: f"{_past(verb)} {target}, and it is so" if verb and target else "",
+        kinds.NOT_VERIFIED: f"{verb} of {target} is not verified" if verb and target else "",
+    }
+    return f"{playbook}: {words.get(kind) or outcome.message}"
+
+
+def _past(verb: str) -> str:
+    """Of a regular verb, as those of the actions are."""
+    return f"{verb}d" if verb.endswith("e") else f"{verb}ed"
+
+
+def _place(outcome: Outcome) -> str:
+    tripped = str(outcome.details.get("tripped") or "")
+    return "all namespaces" if tripped in ("", "*") else f"namespace {tripped}"

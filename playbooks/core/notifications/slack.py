@@ -1,4 +1,4 @@
-"""Slack messages: about what a playbook did, would have done, or failed to do, and their parts.
+"""Slack messages: about an alert, and about what a playbook did, would have done, or failed to do.
 
 Text of an alert stands in objects of the type ``plain_text``, in which Slack makes nothing bold, no
 emoji, no link and no mention. Source: https://docs.slack.dev/reference/block-kit/composition-objects
@@ -7,14 +7,15 @@ and https://docs.slack.dev/messaging/formatting-message-text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
-from playbooks.core.notifications import facts, kinds, links
+from playbooks.core.notifications import facts, kinds
+from playbooks.core.notifications.options import MessageOptions
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
+from playbooks.core.subjects import Priority
 
 _COLOURS = {
     kinds.ACTED: "#2f9e44",
@@ -30,6 +31,18 @@ _COLOURS = {
     kinds.UNCONFIRMED: "#f2b705",
 }
 
+# Of an alert, by its priority.
+_OF_ALERT = {
+    Priority.EMERGENCY: "#7b001c",
+    Priority.ALERT: "#b3001b",
+    Priority.CRITICAL: "#d40e0d",
+    Priority.ERROR: "#e8590c",
+    Priority.WARNING: "#f2b705",
+    Priority.NOTICE: "#2f80ed",
+    Priority.INFORMATIONAL: "#56a3a6",
+    Priority.DEBUG: "#9aa0a6",
+}
+
 # Characters that Slack takes, and fields of a section.
 LONGEST_TEXT = 3000
 
@@ -40,77 +53,34 @@ MOST_FIELDS = 10
 Object = Dict[str, Any]
 
 
-@dataclass(frozen=True)
-class MessageOptions:
-    """``cluster_field``: the alert's output field that names its cluster. ``runbook``, ``link``:
-    templates of links, empty for none. ``namespace``: of the function, empty where not known."""
-
-    cluster_field: str = "cluster"
-    runbook: str = ""
-    link: str = ""
-    namespace: str = ""
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any], namespace: str = "") -> MessageOptions:
-        return cls(
-            settings["CLUSTER_FIELD"], settings["RUNBOOK_URL"], settings["LINK_URL"], namespace
-        )
-
-    def cluster(self, alert: Alert) -> str:
-        found = alert.fields.get(self.cluster_field)
-        return found if isinstance(found, str) else ""
-
-
 _DEFAULT = MessageOptions()
 
 
-def message(
+def of_outcome(
     playbook: str, alert: Alert, outcome: Outcome, options: MessageOptions = _DEFAULT
 ) -> Object:
     """Never the alert's own text. ``why`` is a section of its own, a check a line."""
     kind = kinds.kind(outcome)
-    title = sentence(playbook, kind, outcome)
-    cluster = options.cluster(alert)
+    title = facts.sentence(playbook, kind, outcome)
     blocks = [section(outcome.message or title)]
-    blocks += fields_of(facts.of_outcome(alert, outcome, cluster))
+    blocks += fields_of(facts.of_outcome(alert, outcome, options.cluster(alert)))
     blocks += commands(*facts.commands(playbook, outcome, options.namespace))
-    fields = links.of_outcome(playbook, alert, outcome, cluster)
-    blocks += linked(options, fields)
+    blocks += linked(*options.links(playbook, alert, outcome))
     checks = [f"{number}. {check}" for number, check in enumerate(outcome.why, 1)]
     if checks:
         blocks.append(section("Why", *checks))
     return made(title, _COLOURS[kind], blocks)
 
 
-def sentence(playbook: str, kind: str, outcome: Outcome) -> str:
-    """Such as ``isolate: isolated pod shop/web-1``."""
-    target, reference = outcome.target, outcome.target_ref
-    verb = reference.verb if reference else ""
-    about = f" about {target}" if target else ""
-    # What is accepted is done when the object is gone.
-    done = f"asked to {verb}" if outcome.accepted else _past(verb)
-    words = {
-        kinds.ACTED: f"{done} {target}" if verb and target else "",
-        kinds.WOULD: f"would have {_past(verb)} {target} (dry run)" if verb and target else "",
-        kinds.FAILED: f"failed{about}: {outcome.reason}",
-        kinds.HELD: f"holds an alert{about}: {outcome.reason}",
-        kinds.WAITS: f"waits with alerts{about}: {outcome.reason}",
-        kinds.TRIPPED: f"has used up its budget in {_place(outcome)} and holds alerts there",
-        kinds.UNDONE: f"released {target}" if target else "",
-        kinds.VERIFIED: f"{_past(verb)} {target}, and it is so" if verb and target else "",
-        kinds.NOT_VERIFIED: f"{verb} of {target} is not verified" if verb and target else "",
-    }
-    return f"{playbook}: {words.get(kind) or outcome.message}"
-
-
-def _past(verb: str) -> str:
-    """Of a regular verb, as those of the actions are."""
-    return f"{verb}d" if verb.endswith("e") else f"{verb}ed"
-
-
-def _place(outcome: Outcome) -> str:
-    tripped = str(outcome.details.get("tripped") or "")
-    return "all namespaces" if tripped in ("", "*") else f"namespace {tripped}"
+def of_alert(playbook: str, alert: Alert, options: MessageOptions) -> Object:
+    """The alert's output, a colour for its priority, and what it points at. Of an alert that is
+    redacted."""
+    blocks = [
+        section(alert.message or alert.rule),
+        *fields_of(facts.of_alert(alert, options.cluster(alert))),
+        *linked(*options.links(playbook, alert)),
+    ]
+    return made(f"{alert.priority}: {alert.rule}", _OF_ALERT[alert.priority], blocks)
 
 
 # The parts of a message
@@ -146,13 +116,9 @@ def commands(*named: Tuple[str, str]) -> List[Object]:
     return [_section("\n".join(lines))] if lines else []
 
 
-def linked(options: MessageOptions, fields: Mapping[str, str]) -> List[Object]:
-    named = (("Runbook", options.runbook), ("More", options.link))
-    found = [
-        f"<{escaped(links.filled(template, fields), LONGEST_FIELD)}|{name}>"
-        for name, template in named
-        if template
-    ]
+def linked(*named: Tuple[str, str]) -> List[Object]:
+    """A section with links: the name and the URL of each."""
+    found = [f"<{escaped(url, LONGEST_FIELD)}|{name}>" for name, url in named]
     return [_section(" \u00b7 ".join(found))] if found else []
 
 

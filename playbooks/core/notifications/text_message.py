@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Iterable, Tuple
+from typing import Iterable
 
 from playbooks.core.alert import Alert
-from playbooks.core.notifications import facts, kinds, links, slack
+from playbooks.core.notifications import facts, kinds
+from playbooks.core.notifications.options import MessageOptions
 from playbooks.core.notifications.plain_text import plain
-from playbooks.core.notifications.slack import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.subjects import Priority
 
@@ -44,11 +44,10 @@ _URGENCY = {
 
 def of_alert(playbook: str, alert: Alert, options: MessageOptions) -> TextMessage:
     """Of an alert that is redacted."""
-    cluster = options.cluster(alert)
     body = _body(
         [alert.message or alert.rule],
-        facts.of_alert(alert, cluster),
-        _links(options, links.of_outcome(playbook, alert, None, cluster)),
+        facts.of_alert(alert, options.cluster(alert)),
+        [f"{name}: {url}" for name, url in options.links(playbook, alert)],
     )
     urgent = alert.priority >= Priority.ERROR
     urgency = "failure" if urgent else "warning" if alert.priority >= Priority.WARNING else "info"
@@ -60,15 +59,13 @@ def of_outcome(
 ) -> TextMessage:
     """Never the alert's own text. Of an alert and an outcome that are redacted."""
     kind = kinds.kind(outcome)
-    cluster = options.cluster(alert)
-    title = slack.sentence(playbook, kind, outcome)
+    title = facts.sentence(playbook, kind, outcome)
+    commands = facts.commands(playbook, outcome, options.namespace)
+    links = options.links(playbook, alert, outcome)
     body = _body(
         [outcome.message or title],
-        facts.of_outcome(alert, outcome, cluster),
-        [
-            *(f"{name}: {c}" for name, c in facts.commands(playbook, outcome, options.namespace)),
-            *_links(options, links.of_outcome(playbook, alert, outcome, cluster)),
-        ],
+        facts.of_outcome(alert, outcome, options.cluster(alert)),
+        [f"{name}: {text}" for name, text in (*commands, *links)],
         [f"{n}. {_shown(check)}" for n, check in enumerate(outcome.why[:MOST_CHECKS], 1)],
     )
     return TextMessage(_shown(title), body, _URGENCY.get(kind, "info"))
@@ -85,11 +82,6 @@ def _body(
         why,
     ]
     return "\n\n".join(filter(None, ("\n".join(lines) for lines in paragraphs)))
-
-
-def _links(options: MessageOptions, fields: links.Fields) -> Tuple[str, ...]:
-    named = (("Runbook", options.runbook), ("More", options.link))
-    return tuple(f"{name}: {links.filled(url, fields)}" for name, url in named if url)
 
 
 def _shown(text: str) -> str:

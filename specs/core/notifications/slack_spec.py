@@ -6,7 +6,8 @@ from mamba import description, it
 
 from playbooks.core.errors import NotPermitted
 from playbooks.core.notifications.kinds import undone
-from playbooks.core.notifications.slack import MessageOptions, message
+from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.slack import of_outcome
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.testing import an_alert
 
@@ -23,7 +24,7 @@ TRIPPED = Outcome.skipped(
 
 
 def sent(outcome=DONE, alert=None, **options):
-    return message("isolate", alert or an_alert(), outcome, MessageOptions(**options))
+    return of_outcome("isolate", alert or an_alert(), outcome, MessageOptions(**options))
 
 
 def blocks(outcome=DONE, alert=None, **options):
