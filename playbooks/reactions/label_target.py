@@ -10,9 +10,9 @@ from playbooks.core import proof
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import PREFIX, Manifest
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.permissions import PREFIX, Permission
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import labeling, lifetime
 from playbooks.core.containment.containment import NODE, OWN_KEYS, POD, Target
 from playbooks.core.containment.labeling import Labeling, LabelNote, Written

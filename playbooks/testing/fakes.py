@@ -7,10 +7,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import Refused
+from playbooks.core.evidence.container_log import Log
 from playbooks.core.evidence.kept import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.notifications.text_message import TextMessage

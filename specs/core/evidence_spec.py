@@ -3,9 +3,9 @@ import json
 from expects import be_empty, be_false, be_true, contain, equal, expect, raise_error
 from mamba import description, it
 
-from playbooks.core.cluster.container_log import MOST_LINES, Log
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import documents, settings
+from playbooks.core.evidence.container_log import MOST_LINES, Log
 from playbooks.core.evidence.kept import Kept, Manifest, directory, missing_of
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.testing import NOW, UID, a_pod, an_alert

@@ -25,7 +25,6 @@ from expects import (
 
 from playbooks.core.cluster.api_object import ApiObject, kind_of
 from playbooks.core.cluster.conflicts import until_written
-from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node, Taint
 from playbooks.core.cluster.pod import Owner, Pod, Workload
@@ -40,6 +39,7 @@ from playbooks.core.errors import (
     PlaybookError,
     Refused,
 )
+from playbooks.core.evidence.container_log import Log
 from playbooks.core.ports import Cluster
 from playbooks.testing import a_new_policy
 

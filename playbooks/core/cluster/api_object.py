@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Tuple
 
-from playbooks.core.cluster.manifest import ReadObject
+from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.instant import Instant
 
 _RBAC = "rbac.authorization.k8s.io"

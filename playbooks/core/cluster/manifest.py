@@ -7,6 +7,9 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 Manifest = Dict[str, Any]
 Identity = Tuple[str, str, str]
 
+# Labels, annotations and taints of ours begin with this.
+PREFIX = "falco/"
+
 CREATED_BY = "created-by"
 FUNCTION = "function"
 
@@ -28,77 +31,21 @@ APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 KUBELESS_API = "kubeless.io/v1beta1"
 
 # What the names of our functions begin with.
-_PREFIX = "falco-"
-
-
-class ReadObject:
-    """What an object of the API, as it was read, says of itself. What it lacks is empty, but for
-    the name.
-
-    ``api_kind``: the API's name of its kind (``Pod``); ``typed``: as people type that (``pod``).
-    ``api``: the one that has the kind, empty where the kind tells.
-    """
-
-    manifest: Mapping[str, Any]
-
-    @property
-    def api_kind(self) -> str:
-        raise NotImplementedError
-
-    @property
-    def api(self) -> str:
-        return ""
-
-    @property
-    def typed(self) -> str:
-        return self.api_kind.lower()
-
-    @property
-    def name(self) -> str:
-        return str(self._metadata["name"])
-
-    @property
-    def namespace(self) -> str:
-        """Empty for what belongs to none."""
-        return str(self._metadata.get("namespace") or "")
-
-    @property
-    def uid(self) -> str:
-        return str(self._metadata.get("uid", ""))
-
-    @property
-    def resource_version(self) -> str:
-        return str(self._metadata.get("resourceVersion", ""))
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self._metadata.get("labels") or {}
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        return self._metadata.get("annotations") or {}
-
-    def __str__(self) -> str:
-        namespace = self.namespace
-        return f"{self.typed} {namespace}/{self.name}" if namespace else f"{self.typed} {self.name}"
-
-    @property
-    def _metadata(self) -> Mapping[str, Any]:
-        return self.manifest["metadata"]  # type: ignore[no-any-return]
+_FUNCTION_PREFIX = "falco-"
 
 
 def function_name(name: str) -> str:
     """The function that ``-N NAME`` deploys."""
-    return f"{_PREFIX}{name}"
+    return f"{_FUNCTION_PREFIX}{name}"
 
 
 def is_function_name(text: str) -> bool:
-    return text.startswith(_PREFIX)
+    return text.startswith(_FUNCTION_PREFIX)
 
 
 def name_of(function: str) -> str:
     """What ``-N`` takes for a function."""
-    return function[len(_PREFIX) :]
+    return function[len(_FUNCTION_PREFIX) :]
 
 
 def labels(function: str) -> Dict[str, str]:

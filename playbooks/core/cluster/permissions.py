@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence, Tuple
 
-# Labels, annotations and taints of ours begin with this.
-PREFIX = "falco/"
-
 # Stands for the namespace in which the function itself is.
 OWN = "its own"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, List, Mapping, Optional, Tuple
 
-from playbooks.core.cluster.manifest import ReadObject
+from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Mapping
 
-from playbooks.core.cluster.manifest import ReadObject
+from playbooks.core.cluster.read_object import ReadObject
 
 # Kinds of the API group apps that have the subresource scale, with their resources.
 SCALABLE = {

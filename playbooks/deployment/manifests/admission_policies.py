@@ -25,12 +25,13 @@ from playbooks.core.cluster.manifest import (
     FUNCTION_NAMESPACE,
     MANAGED_BY,
     MANAGER,
+    PREFIX,
     Manifest,
     label,
     labels,
     reference,
 )
-from playbooks.core.cluster.permissions import ACCOUNTS, PREFIX, listed
+from playbooks.core.cluster.permissions import ACCOUNTS, listed
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.manifests.changes import changes as changes_of
 from playbooks.deployment.manifests.definitions import LABELS

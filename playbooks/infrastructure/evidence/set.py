@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any, Callable, Mapping, Optional, Tuple, TypeVar
 
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.container_log import Log, last_lines
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import AlreadyExists, PlaybookError
 from playbooks.core.evidence import documents, steps
+from playbooks.core.evidence.container_log import Log, last_lines
 from playbooks.core.evidence.kept import MANIFEST, Manifest
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster

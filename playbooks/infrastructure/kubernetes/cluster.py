@@ -21,8 +21,6 @@ from typing import (
 )
 
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
-from playbooks.core.cluster.container_log import MOST_LINES, Log
-from playbooks.core.cluster.manifest import ReadObject
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import (
     FUNCTION,
@@ -40,6 +38,7 @@ from playbooks.core.cluster.policies.kinds import (
     PolicyKind,
     kind_of,
 )
+from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.scalable import SCALABLE, Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
@@ -50,6 +49,7 @@ from playbooks.core.errors import (
     NotTheSameObject,
     PlaybookError,
 )
+from playbooks.core.evidence.container_log import MOST_LINES, Log
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.exec import output

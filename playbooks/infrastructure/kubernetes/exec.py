@@ -13,9 +13,9 @@ from http.client import HTTPConnection
 from typing import Any, Dict, Generator, Iterator, Mapping, Sequence, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import ClusterUnavailable, NoCluster, Refused
+from playbooks.core.evidence.container_log import Log
 from playbooks.infrastructure.kubernetes.api import (
     AGENT,
     KubernetesApi,

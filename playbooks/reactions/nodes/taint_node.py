@@ -7,9 +7,9 @@ from typing import Any, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.cluster.changes import Changes, Rule, Texts
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import PREFIX, Manifest
 from playbooks.core.cluster.node import REPELLING, Node, Taint, shown
-from playbooks.core.cluster.permissions import PREFIX, Permission
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import lifetime, tainting
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.note import Note

@@ -11,10 +11,10 @@ from expects import be_empty, be_false, be_true, contain, equal, expect, raise_e
 from mamba import after, before, description, it
 
 from playbooks.core import catalogue
-from playbooks.core.cluster.container_log import Log
 from playbooks.core.cluster.permissions import OWN
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
+from playbooks.core.evidence.container_log import Log
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import access, ledger

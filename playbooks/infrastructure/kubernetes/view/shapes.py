@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from playbooks.core.cluster.permissions import PREFIX
+from playbooks.core.cluster.manifest import PREFIX
 from playbooks.core.cluster.pod import HASH_ANNOTATION, MIRROR_ANNOTATION
 
 OURS = "ours"
