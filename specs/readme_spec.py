@@ -18,6 +18,11 @@ with description("The README") as self:
 
         expect(rows).to(equal([(name, name) for name in catalogue.names()]))
 
+    with it("has a changelog that names every playbook"):
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+        expect([name for name in catalogue.names() if f"`{name}`" not in changelog]).to(equal([]))
+
     with it("leads to every page"):
         linked = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", README))
 

@@ -16,7 +16,7 @@ def page(name):
 
 
 with description("The page of settings") as self:
-    with it("is as `python -m playbooks.deployment.tables --write docs/settings.md` makes it"):
+    with it("is as `python -m playbooks.deployment.generate` makes it"):
         expect(page("settings.md")).to(equal(filled(page("settings.md"))))
         expect(page("settings.md")).to(contain(all_settings()))
 
@@ -36,6 +36,6 @@ with description("The page of settings") as self:
                 expect(shown).to(contain(f"\n| `{setting.name}` |"))
 
 with description("The page of guards") as self:
-    with it("is as `python -m playbooks.deployment.tables --write docs/guards.md` makes it"):
+    with it("is as `python -m playbooks.deployment.generate` makes it"):
         expect(page("guards.md")).to(equal(filled(page("guards.md"))))
         expect(page("guards.md")).to(contain(guards_table()))

@@ -27,7 +27,7 @@ def declared_reasons():
     declared = [each for each in below(PlaybookError) if each.__module__ == errors.__name__]
     of_errors = {each.reason for each in declared} - {PlaybookError.reason}
     package = DOCS.parent / "playbooks"
-    files = [package / "core" / "proof.py", *(package / "reactions").glob("*.py")]
+    files = [package / "core" / "proof.py", *(package / "reactions").rglob("*.py")]
     return of_guards | of_errors | {code for path in files for code in skipped_with(path)}
 
 
