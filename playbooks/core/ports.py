@@ -308,6 +308,21 @@ class Cluster(ABC):
         NamespaceTerminating."""
 
     @abstractmethod
+    def patch_object(
+        self,
+        found: ApiObject,
+        *,
+        spec: Mapping[str, Any] = MappingProxyType({}),
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+    ) -> None:
+        """Set fields of the spec, annotations and labels of exactly this object as it was read;
+        None takes one off. A list is replaced whole.
+
+        Raises NotFound, or Conflict when it was written, or replaced by another, since.
+        """
+
+    @abstractmethod
     def node(self, name: str) -> Node:
         """Raises NotFound."""
 

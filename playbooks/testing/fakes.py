@@ -251,7 +251,7 @@ class InMemoryCluster(MemoryCluster):
 _WRITES = (
     *("delete_pod", "evict_pod", "patch_pod", "patch_node", "create_network_policy"),
     *("scale", "replace_network_policy", "delete_network_policy", "delete_object"),
-    "create_object",
+    *("create_object", "patch_object"),
 )
 
 

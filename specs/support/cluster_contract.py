@@ -631,6 +631,47 @@ def deletes_an_object_by_its_uid_and_creates_it_again(world: World) -> None:
     expect(world.cluster.create_object(wanted).uid).not_to(equal(made.uid))
 
 
+def patches_an_object_as_it_was_read(world: World) -> None:
+    kind, name = kind_of("deployment"), world.name()
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "a", "image": "a"}]},
+    }
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": name, "namespace": world.namespace, "annotations": {"theirs": "1"}}
+    manifest = {"apiVersion": kind.api, "kind": kind.kind, "metadata": metadata, "spec": spec}
+    made = world.cluster.create_object(ApiObject(kind, manifest))
+
+    def patch(**changes: Any) -> Any:
+        def write() -> None:
+            read = world.cluster.object(kind, name, namespace=world.namespace)
+            world.cluster.patch_object(read, **changes)
+
+        until_written(write)
+        found = world.cluster.object(kind, name, namespace=world.namespace)
+        return found.manifest["spec"].get("paused"), _theirs_and_ours(found), dict(found.labels)
+
+    ours = {"falco-spec/a": "1"}
+    patched = patch(spec={"paused": True}, annotations=ours, labels=ours)
+    expect(patched).to(equal((True, {"theirs": "1", **ours}, ours)))
+    off = {"falco-spec/a": None}
+    expect(patch(annotations=off)).to(equal((True, {"theirs": "1"}, ours)))
+    expect(patch(spec={"paused": None}, labels=off)).to(equal((None, {"theirs": "1"}, {})))
+    _raises(Conflict, lambda: world.cluster.patch_object(made, spec={"paused": True}))
+    other = ApiObject(
+        kind, {**made.manifest, "metadata": {**made.manifest["metadata"], "uid": NOBODY}}
+    )
+    _raises(Conflict, lambda: world.cluster.patch_object(other, spec={"paused": True}))
+    world.cluster.delete_object(made)
+    _raises(NotFound, lambda: world.cluster.patch_object(made, spec={"paused": True}))
+
+
+def _theirs_and_ours(found: ApiObject) -> Dict[str, str]:
+    """Without the annotation of the cluster's own controller."""
+    return {k: v for k, v in found.annotations.items() if "kubernetes.io/" not in k}
+
+
 def lists_the_selectors_of_services(world: World) -> None:
     world.service({"app": "web"})
     world.service(None)

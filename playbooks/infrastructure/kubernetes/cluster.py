@@ -202,6 +202,17 @@ class KubernetesCluster(Cluster):
         path = _collection(found.kind, found.namespace)
         return ApiObject(found.kind, self._api.post(*path, body=found.manifest))
 
+    def patch_object(
+        self,
+        found: ApiObject,
+        *,
+        spec: Mapping[str, Any] = MappingProxyType({}),
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+    ) -> None:
+        body = _patch(_as_read(found), spec, annotations, labels)
+        self._api.patch(*_collection(found.kind, found.namespace), found.name, body=body)
+
     def node(self, name: str) -> Node:
         return Node(self._api.get(*_CORE, "nodes", name))
 
@@ -230,12 +241,8 @@ class KubernetesCluster(Cluster):
         annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
         labels: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
-        metadata: Dict[str, Any] = {"resourceVersion": node.resource_version}
-        if annotations:
-            metadata["annotations"] = dict(annotations)
-        if labels:
-            metadata["labels"] = dict(labels)
-        body = {"metadata": metadata, **({"spec": dict(spec)} if spec else {})}
+        as_read = {"resourceVersion": node.resource_version}
+        body = _patch(as_read, spec, annotations, labels)
         self._api.patch(*_CORE, "nodes", node.name, body=body)
 
     def scale(self, workload: Scalable, replicas: int) -> None:
@@ -434,6 +441,18 @@ def _collection(kind: ObjectKind, namespace: str) -> Tuple[str, ...]:
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:
     return (*_CORE, "namespaces", pod.namespace, "pods", pod.name)
+
+
+def _patch(
+    as_read: Mapping[str, str],
+    spec: Mapping[str, Any],
+    annotations: Mapping[str, Optional[str]],
+    labels: Mapping[str, Optional[str]],
+) -> Dict[str, Any]:
+    """A merge patch that names no part of which it changes nothing."""
+    given = {"annotations": annotations, "labels": labels}
+    metadata = {**as_read, **{part: dict(each) for part, each in given.items() if each}}
+    return {"metadata": metadata, **({"spec": dict(spec)} if spec else {})}
 
 
 def _as_read(target: ReadObject) -> Dict[str, str]:

@@ -177,6 +177,16 @@ class MemoryCluster(Cluster):
             self._write(kind, found.manifest, uid=str(uuid.uuid4()), creationTimestamp=created)
             return self.object(found.kind, found.name, namespace=found.namespace)
 
+    def patch_object(
+        self,
+        found: ApiObject,
+        *,
+        spec: Mapping[str, Any] = MappingProxyType({}),
+        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
+        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+    ) -> None:
+        self._patch(found.kind.kind, found.manifest, spec, annotations, labels)
+
     def node(self, name: str) -> Node:
         return Node(self._found("Node", name))
 
@@ -211,11 +221,7 @@ class MemoryCluster(Cluster):
         annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
         labels: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
-        given = {"annotations": annotations, "labels": labels}
-        with self._lock:
-            stored = self._unchanged("Node", node.manifest)
-            changed = {**stored, "spec": _merged(stored.get("spec") or {}, spec)}
-            self._write("Node", changed, **{part: each for part, each in given.items() if each})
+        self._patch("Node", node.manifest, spec, annotations, labels)
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return self._found("Namespace", name)["metadata"].get("labels") or {}
@@ -330,6 +336,21 @@ class MemoryCluster(Cluster):
             where = f"{namespace}/{name}" if namespace else name
             raise NotFound(f"no {kind.lower()} {where}")
         return found
+
+    def _patch(
+        self,
+        kind: str,
+        read: Manifest,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]],
+        labels: Mapping[str, Optional[str]],
+    ) -> None:
+        given = {"annotations": annotations, "labels": labels}
+        with self._lock:
+            stored = self._unchanged(kind, read)
+            changed = {"spec": _merged(stored.get("spec") or {}, spec)} if spec else {}
+            parts = {part: each for part, each in given.items() if each}
+            self._write(kind, {**stored, **changed}, **parts)
 
     def _unchanged(self, kind: str, read: Manifest) -> Manifest:
         """What is stored, where it is what was read. Raises NotFound or Conflict."""
