@@ -37,7 +37,8 @@ def found(module, name):
 
 def has(thing, member):
     fields = getattr(thing, "__dataclass_fields__", {})
-    return hasattr(thing, member) or member in fields
+    declared = (vars(each).get("__annotations__", {}) for each in getattr(thing, "__mro__", ()))
+    return hasattr(thing, member) or member in fields or any(member in each for each in declared)
 
 
 def takes(thing, parameters):
