@@ -692,6 +692,27 @@ with description("falco-playbook check, of the admission policy") as self:
             equal({"node-1", "falco-taint-ledger"})
         )
 
+    with it("tries it on what other namespaces have, where those it looks in have none"):
+
+        def tried_on(cluster):
+            statuses(cluster, playbook="scale")
+            return {name for _, _, name, _ in cluster.tried} & {"db", "near"}
+
+        elsewhere, near = (
+            {"kind": "StatefulSet", "metadata": {"name": name, "namespace": place}, "spec": {}}
+            for name, place in (("db", "shop"), ("near", "default"))
+        )
+
+        def cluster_with(*there, typed=()):
+            made = ready(*typed, playbook="scale")
+            made.create([{"apiVersion": "apps/v1", **each} for each in there])
+            return made
+
+        expect(tried_on(cluster_with(elsewhere))).to(equal({"db"}))
+        expect(tried_on(cluster_with(elsewhere, near))).to(equal({"near"}))
+        limited = cluster_with(elsewhere, typed=("-e", "NAMESPACES=bank"))
+        expect(tried_on(limited)).to(be_empty)
+
     with it("warns where nothing holds the account to its settings, and tries the rest"):
         cluster = ready(playbook="taint")
         cluster.delete(cluster.the("ConfigMap", "falco-taint-admission"))

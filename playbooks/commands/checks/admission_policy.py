@@ -3,6 +3,7 @@ tried in dry runs, as the account: with a request that it refuses, and with one 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -53,7 +54,8 @@ def look(
         return [found]
     settings, unbound = _settings(cluster, policies, namespace, account)
     texts = {**settings, ACCOUNT: user_of(namespace, account)}
-    tried = _Tried(cluster, account, texts, [p or namespace for p in places], ledger)
+    near = [place or namespace for place in places]
+    tried = _Tried(cluster, account, texts, near, ledger, everywhere="" in places)
     served = [each for each in policies if _is_served(cluster, each)]
     for policy in served:
         tried.policy(policy)
@@ -119,21 +121,28 @@ def _missing(cluster: ClusterObjects, wanted: Sequence[Manifest]) -> List[str]:
 
 @dataclass
 class _Tried:
-    """What became of the dry runs. ``untried``: rules that there is no object to try with."""
+    """What became of the dry runs. ``everywhere``: where ``namespaces`` have no object to try with,
+    one of any other is taken. ``untried``: rules that there is no object to try with."""
 
     cluster: ClusterObjects
     account: str
     texts: Mapping[str, str]
     namespaces: Sequence[str]
     ledger: Tuple[str, str]
+    everywhere: bool = False
     rules: int = 0
     failed: List[str] = field(default_factory=list)
     unclear: List[str] = field(default_factory=list)
     untried: List[str] = field(default_factory=list)
 
     def policy(self, policy: AdmissionPolicy) -> None:
-        targets = self._targets(policy)
-        reached = [each for each in targets if not self._forbidden(policy, each)]
+        targets = self._targets(policy, [*self.namespaces, _PROTECTED])
+        reached = self._reached(policy, targets)
+        if not reached and self.everywhere:
+            # Who checks may be allowed to list those of some namespaces only.
+            with suppress(NotPermitted):
+                targets = self._targets(policy, [""])
+                reached = self._reached(policy, targets)
         for rule in policy.rules:
             self._rule(policy, rule, targets, reached)
         self._allowed(policy, reached)
@@ -213,13 +222,15 @@ class _Tried:
         known = [r for r in policy.rules if r.forbids and set(r.settings) <= set(self.texts)]
         return any(r.forbids and r.forbids(_namespace(target), self.texts) for r in known)
 
-    def _targets(self, policy: AdmissionPolicy) -> List[Manifest]:
+    def _reached(self, policy: AdmissionPolicy, targets: Sequence[Manifest]) -> List[Manifest]:
+        return [each for each in targets if not self._forbidden(policy, each)]
+
+    def _targets(self, policy: AdmissionPolicy, places: Sequence[str]) -> List[Manifest]:
         """Objects that the account may change, for dry runs."""
         if policy.changes is OF_THE_LEDGER:
             namespace, name = self.ledger
             return self.cluster.get([reference("v1", "ConfigMap", name, namespace)])
         resource = policy.changes.asked_of or policy.changes.resource
-        places = [*self.namespaces, _PROTECTED]
         if resource == "nodes":
             # They belong to no namespace.
             places = [""]
