@@ -115,6 +115,20 @@ with description("The guard of a playbook's own pods") as self:
         expect(acted_on(a_pod_of_ours(), *theirs, a_function("web"))).to(equal(""))
         expect(acted_on(a_pod_of_ours(), *a_chain())).to(equal(""))
 
+    with it("passes one of a Job, whichever CronJob that names: nothing vouches for either"):
+        name = "falco-delete-sweep-29456400"
+        reference = {"kind": "Job", "name": name, "controller": True, "uid": OWNER_UID}
+        pod = a_pod(namespace="playbooks", metadata={"ownerReferences": [reference]})
+        job = a_replica_controller(
+            name,
+            kind="Job",
+            labels={"app": "web"},
+            owner="CronJob/falco-delete-sweep",
+            namespace="playbooks",
+        )
+
+        expect(acted_on(pod, job, *a_chain(), a_function())).to(equal(""))
+
     with it("looks up no pod elsewhere"):
         cluster = InMemoryCluster()
         guard = OwnPods(FakeOwnPod(), cluster)
