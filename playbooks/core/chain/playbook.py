@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple, Type
 
 from playbooks.core import catalogue, guards
-from playbooks.core.chain.ledger import LedgerOfStep
 from playbooks.core.chain.responder import ChainResponder, WiredStep
 from playbooks.core.chain.steps import STEPS, Step
 from playbooks.core.cluster.changes import Changes
@@ -124,10 +123,7 @@ class Chain(Playbook):
     ) -> Tuple[Reaction, Responder]:
         """``proven``: a step before acts, and so had the condition judged with the pod."""
         if playbook.acts:
-            of_step = replace(
-                collaborators, ledger=LedgerOfStep(collaborators.ledger, playbook.name)
-            )
-            return playbook.wired(settings, of_step, spans, remembers=False, chain=self.name)
+            return playbook.wired(settings, collaborators, spans, remembers=False, chain=self.name)
         clock, own_pod = collaborators.clock, collaborators.own_pod
         beside = WithoutCluster(clock, own_pod, collaborators.conditions)
         text = settings[WHEN.name]

@@ -22,7 +22,8 @@ class BlastRadius(Guard):
     namespace, in all, of the pods of a workload, so many nodes at a time, and for one rule so often
     about pods of one workload.
 
-    ``spares_a_node``: one that takes the pods of the changed node has to be left.
+    ``spares_a_node``: one that takes the pods of the changed node has to be left. ``step``: of a
+    chain, whose ledger counts each step by itself.
     """
 
     REASONS = (
@@ -46,6 +47,7 @@ class BlastRadius(Guard):
             Limits.of(settings),
             reaction,
             spares_a_node=reaction.keeps_pods_away and not settings["ALLOW_LAST_NODE"],
+            step=context.playbook if context.chain else "",
         )
 
     def __init__(
@@ -56,12 +58,14 @@ class BlastRadius(Guard):
         reaction: Reaction,
         *,
         spares_a_node: bool = True,
+        step: str = "",
     ) -> None:
         self._ledger = ledger
         self._cluster = cluster
         self._limits = limits
         self._reaction = reaction
         self._spares_a_node = spares_a_node
+        self._step = step
 
     def check(self) -> None:
         self._ledger.check()
@@ -87,6 +91,7 @@ class BlastRadius(Guard):
             released=bool(case.released_by),
             urgent=case.alert.priority >= Priority.CRITICAL,
             rule=case.alert.rule,
+            step=self._step,
             maker=_maker(pod, workload) if pod and workload else "",
         )
 
