@@ -64,7 +64,7 @@ def sweep(
     for place in places:
         stored = ledgers.StoredLedger(reach.ledger(place))
         among = (namespaces, protected)
-        outcomes += Expiry(containment, reach.cluster, reach.clock, stored, *among).once()
+        outcomes += Expiry([containment], reach.cluster, reach.clock, stored, *among).once()
     if output == "json":
         print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2), flush=True)
     else:

@@ -14,25 +14,27 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Collaborators, Ledger
 from playbooks.core.settings import matches_any, matching, read
 
+Kind = Type[Containment]
+
 
 class Expiry:
     """Several may run at the same time, and at any time anew: what is over is over for all.
 
-    Ends nothing that ``ledger`` does not know, whatever stands on an object. ``namespaces``: names
-    or globs of those that are looked at; none means all. ``protected``: of those in which nothing
-    is ended.
+    Ends nothing that ``ledger`` does not know, whatever stands on an object, and of that what is of
+    one of the ``containments``. ``namespaces``: names or globs of those that are looked at; none
+    means all. ``protected``: of those in which nothing is ended.
     """
 
     def __init__(
         self,
-        containment: Type[Containment],
+        containments: Sequence[Kind],
         cluster: Cluster,
         clock: Clock,
         ledger: Ledger,
         namespaces: Tuple[str, ...] = (),
         protected: Tuple[str, ...] = (),
     ) -> None:
-        self._containment = containment
+        self._containments = containments
         self._cluster = cluster
         self._clock = clock
         self._ledger = ledger
@@ -45,32 +47,35 @@ class Expiry:
 
         One read of the ledger where nothing is due. Raises a PlaybookError where it cannot look.
         """
-        due = [each for each in self._ledger.contained().values() if self._is_due(each)]
+        known = self._ledger.contained().values()
+        due = [
+            (kind, each) for kind in self._containments for each in known if self._due(kind, each)
+        ]
         paused = self._ledger.paused() if due else ""
         if paused:
             ended = [Outcome.skipped("paused", f"nothing is ended: {paused}")]
         else:
-            ended = [outcome for each in due for outcome in self._ended(each)]
-        return [outcome for outcome in ended if not self._known(outcome)]
+            ended = [outcome for kind, each in due for outcome in self._ended(kind, each)]
+        return [outcome for outcome in ended if not self._was_said(outcome)]
 
-    def _is_due(self, known: Contained) -> bool:
-        kind, namespace = self._containment, known.namespace
+    def _due(self, kind: Kind, known: Contained) -> bool:
+        namespace = known.namespace
         within = not namespace or matches_any(namespace, self._namespaces)
         if known.kind not in kind.KINDS or not within:
             return False
         try:
-            return kind.is_due(known.notes, self._clock.now(), lambda: self._read(known))
+            return kind.is_due(known.notes, self._clock.now(), lambda: self._read(kind, known))
         except NotFound:
             return True
 
-    def _ended(self, known: Contained) -> List[Outcome]:
+    def _ended(self, kind: Kind, known: Contained) -> List[Outcome]:
         place = f"{known.namespace}/" if known.namespace else ""
         target = f"{known.kind} {place}{known.name}"
         if matching(known.namespace, self._protected):
             said = f"{target} is due and left alone: its namespace is protected"
             return [Outcome.skipped("protected-namespace", said, target)]
         try:
-            outcome = self._end(known)
+            outcome = self._end(kind, known)
         except Conflict:
             # Somebody else wrote it meanwhile: the next look sees what is left.
             return []
@@ -78,15 +83,14 @@ class Expiry:
             outcome = replace(Outcome.failed(error), target=target)
         return [outcome] if outcome else []
 
-    def _end(self, known: Contained) -> Optional[Outcome]:
+    def _end(self, kind: Kind, known: Contained) -> Optional[Outcome]:
         """None: it is gone, or somebody else was faster.
 
         The object is read before the ledger: whoever extends it then writes both after, and one of
         the two writers has a conflict.
         """
-        kind = self._containment
         try:
-            target = self._read(known)
+            target = self._read(kind, known)
         except NotFound:
             return self._ledger.release(known.uid, kind.KEYS)
         again, now = self._ledger.contained().get(known.uid), self._clock.now()
@@ -107,14 +111,14 @@ class Expiry:
                 self._ledger.contain(replace(again, notes=found.left))
         return outcome
 
-    def _read(self, known: Contained) -> Target:
+    def _read(self, kind: Kind, known: Contained) -> Target:
         """Raises NotFound where it is gone, also where another one has its name."""
-        target = self._containment.read(self._cluster, known.kind, known.name, known.namespace)
+        target = kind.read(self._cluster, known.kind, known.name, known.namespace)
         if target.uid != known.uid:
             raise NotFound(f"{target} of uid {known.uid} is gone, another has its name")
         return target
 
-    def _known(self, outcome: Outcome) -> bool:
+    def _was_said(self, outcome: Outcome) -> bool:
         if outcome.status is not Status.SKIPPED:
             return False
         known = outcome.message in self._said
@@ -122,20 +126,9 @@ class Expiry:
         return known
 
 
-class Ends:
-    """All that a playbook may end."""
-
-    def __init__(self, expiries: Sequence[Expiry]) -> None:
-        self._expiries = expiries
-
-    def once(self) -> List[Outcome]:
-        """As ``Expiry.once`` of each."""
-        return [outcome for each in self._expiries for outcome in each.once()]
-
-
 def expiry(
     playbook: Playbook, environ: Mapping[str, str], collaborators: Optional[Collaborators] = None
-) -> Optional[Ends]:
+) -> Optional[Expiry]:
     """None where nothing that the playbook contains ends by itself, and in a dry run.
 
     Raises InvalidSetting.
@@ -148,4 +141,4 @@ def expiry(
     assert isinstance(collaborators, ClusterCollaborators)
     beside = (collaborators.cluster, collaborators.clock, collaborators.ledger)
     within = (settings["NAMESPACES"], settings["PROTECTED_NAMESPACES"])
-    return Ends([Expiry(kind, *beside, *within) for kind in ending])
+    return Expiry(ending, *beside, *within)

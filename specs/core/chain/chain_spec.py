@@ -29,6 +29,7 @@ from playbooks.testing import (
     FakeEvidence,
     FixedClock,
     InMemoryCluster,
+    InMemoryLedger,
     a_namespace,
     a_pod,
     a_ready_node,
@@ -373,6 +374,14 @@ with description("What a chain takes") as self:
             equal(["node node-1", "pod shop/web-0"])
         )
         expect(expiry(CHAIN, {"STEPS": "label"}, later)).to(be_none)
+
+    with it("looks once into the ledger for what all of its steps may have left"):
+        environ = {"STEPS": "label,cordon", "LABEL_TTL": "10s", "CORDON_TTL": "10s"}
+        store = InMemoryLedger()
+        with patch.object(store, "read", wraps=store.read) as reads:
+            expiry(CHAIN, environ, some_collaborators(ledger=store)).once()
+
+        expect(reads.call_count).to(equal(1))
 
 
 not_run_unless(CEL, globals(), title="with a condition")

@@ -328,7 +328,7 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
         """What ends by itself, in two hours."""
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
         ledger, cluster = StoredLedger(self.store), KubernetesCluster(self.api)
-        ending = Expiry(Isolation, cluster, later, ledger, (self.namespace,))
+        ending = Expiry([Isolation], cluster, later, ledger, (self.namespace,))
         return [outcome.reason for outcome in ending.once()]
 
     with it("releases a pod when its time is over"):
@@ -619,7 +619,7 @@ with description("The account of taint with TAINT_TTL, on a cluster that was set
         outcome = answer("taint", alert_about(pod), cluster, store, **settings)
         expect(outcome.reason).to(equal("tainted"))
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
-        ended = Expiry(Tainting, cluster, later, StoredLedger(store)).once()
+        ended = Expiry([Tainting], cluster, later, StoredLedger(store)).once()
 
         expect([o.reason for o in ended if self.node in o.target]).to(equal(["untainted"]))
         keys = [t["key"] for t in stored("node", self.node)["spec"].get("taints") or ()]

@@ -127,7 +127,7 @@ class Seen:
     def end(self):
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
         ledger = StoredLedger(self.ledger)
-        return list(Expiry(Isolation, self.cluster, later, ledger).once())
+        return list(Expiry([Isolation], self.cluster, later, ledger).once())
 
 
 with description("Isolating by the policies of network plugins, on a real API server,") as self:

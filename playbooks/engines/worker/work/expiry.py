@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from playbooks.core.containment.expiry import Ends
+from playbooks.core.containment.expiry import Expiry
 from playbooks.core.errors import PlaybookError
 from playbooks.engines.outcome_log import record
 from playbooks.engines.worker import log
@@ -14,7 +14,7 @@ from playbooks.engines.worker import log
 EVERY, FIRST = 30.0, 5.0
 
 
-async def keep_ending(playbook: str, expiry: Ends) -> None:
+async def keep_ending(playbook: str, expiry: Expiry) -> None:
     """For ever. What one look fails to do, the next one tries again."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(random.uniform(0, FIRST))
@@ -23,7 +23,7 @@ async def keep_ending(playbook: str, expiry: Ends) -> None:
         await asyncio.sleep(EVERY * random.uniform(0.7, 1.3))
 
 
-def look(playbook: str, expiry: Ends) -> None:
+def look(playbook: str, expiry: Expiry) -> None:
     try:
         for outcome in expiry.once():
             record(playbook, None, outcome)
