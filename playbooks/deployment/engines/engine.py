@@ -61,7 +61,7 @@ from playbooks.deployment.apply.rights import explained
 from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
-from playbooks.deployment.engines.existing import HASH_KEY, Existing
+from playbooks.deployment.engines.worker.existing import HASH_KEY, Existing
 from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
 from playbooks.deployment.manifests import access, ledger, rights
 from playbooks.deployment.removal import contained

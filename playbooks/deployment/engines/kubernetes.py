@@ -13,10 +13,16 @@ from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
-from playbooks.deployment.engines import existing as existing_objects
-from playbooks.deployment.engines import kubeless, pod_patch
+from playbooks.deployment.engines import kubeless
 from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered
-from playbooks.deployment.engines.existing import HASH_KEY, RELEASE_KEY, Existing, ports_of_urls
+from playbooks.deployment.engines.worker import existing as existing_objects
+from playbooks.deployment.engines.worker import pod_patch
+from playbooks.deployment.engines.worker.existing import (
+    HASH_KEY,
+    RELEASE_KEY,
+    Existing,
+    ports_of_urls,
+)
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import access, admission_policies, ledger, worker
 from playbooks.deployment.manifests.environment import secrets

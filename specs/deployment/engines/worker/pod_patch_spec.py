@@ -4,7 +4,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.deployment.engines.pod_patch import patched, read
+from playbooks.deployment.engines.worker.pod_patch import patched, read
 from playbooks.deployment.errors import UsageError
 
 TEMPLATE = {

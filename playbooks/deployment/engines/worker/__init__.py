@@ -1,0 +1,1 @@
+"""What the objects of a worker depend on beside what was typed."""
