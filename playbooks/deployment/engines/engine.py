@@ -2,8 +2,9 @@
 
 An engine is one module of this folder. It defines a subclass of ``Engine``, or of
 ``ClusterEngine`` where Kubeless' Function is the record of what is deployed, and names one instance
-``ENGINE``. Nothing else is to be done: ``-E NAME`` takes it, ``-E``'s help shows its summary, and
-the command line has its options. For example, an engine whose own tool deploys a directory::
+``ENGINE``. No list names it: ``-E NAME`` takes it, ``-E``'s help shows its summary, and the command
+line has its options. docs/extending.md says what else an engine comes with. For example, one whose
+own tool deploys a directory::
 
     class Example(Engine):
         name = "example"
