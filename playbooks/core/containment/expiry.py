@@ -14,8 +14,6 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Collaborators, Ledger
 from playbooks.core.settings import matches_any, matching, read
 
-Kind = Type[Containment]
-
 
 class Expiry:
     """Several may run at the same time, and at any time anew: what is over is over for all.
@@ -27,7 +25,7 @@ class Expiry:
 
     def __init__(
         self,
-        containments: Sequence[Kind],
+        containments: Sequence[Type[Containment]],
         cluster: Cluster,
         clock: Clock,
         ledger: Ledger,
@@ -58,7 +56,7 @@ class Expiry:
             ended = [outcome for kind, each in due for outcome in self._ended(kind, each)]
         return [outcome for outcome in ended if not self._was_said(outcome)]
 
-    def _due(self, kind: Kind, known: Contained) -> bool:
+    def _due(self, kind: Type[Containment], known: Contained) -> bool:
         namespace = known.namespace
         within = not namespace or matches_any(namespace, self._namespaces)
         if known.kind not in kind.KINDS or not within:
@@ -68,7 +66,7 @@ class Expiry:
         except NotFound:
             return True
 
-    def _ended(self, kind: Kind, known: Contained) -> List[Outcome]:
+    def _ended(self, kind: Type[Containment], known: Contained) -> List[Outcome]:
         place = f"{known.namespace}/" if known.namespace else ""
         target = f"{known.kind} {place}{known.name}"
         if matching(known.namespace, self._protected):
@@ -83,7 +81,7 @@ class Expiry:
             outcome = replace(Outcome.failed(error), target=target)
         return [outcome] if outcome else []
 
-    def _end(self, kind: Kind, known: Contained) -> Optional[Outcome]:
+    def _end(self, kind: Type[Containment], known: Contained) -> Optional[Outcome]:
         """None: it is gone, or somebody else was faster.
 
         The object is read before the ledger: whoever extends it then writes both after, and one of
@@ -111,7 +109,7 @@ class Expiry:
                 self._ledger.contain(replace(again, notes=found.left))
         return outcome
 
-    def _read(self, kind: Kind, known: Contained) -> Target:
+    def _read(self, kind: Type[Containment], known: Contained) -> Target:
         """Raises NotFound where it is gone, also where another one has its name."""
         target = kind.read(self._cluster, known.kind, known.name, known.namespace)
         if target.uid != known.uid:

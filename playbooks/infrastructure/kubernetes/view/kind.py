@@ -18,7 +18,7 @@ class Part(NamedTuple):
     follower: Follower
 
 
-class Kind:
+class WatchedKind:
     """``resource``: where the API has them, in all namespaces. ``shape``: the name of that which
     is kept. ``heard``: as KeptObjects has it.
 

@@ -16,7 +16,7 @@ from playbooks.core.ports import Remembered, WatchingCluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import WORKLOADS, KubernetesCluster
 from playbooks.infrastructure.kubernetes.view.decoding import Seen
-from playbooks.infrastructure.kubernetes.view.kind import Kind
+from playbooks.infrastructure.kubernetes.view.kind import WatchedKind
 
 PODS, NAMESPACES = ("api", "v1", "pods"), ("api", "v1", "namespaces")
 
@@ -38,13 +38,13 @@ class WatchedCluster(KubernetesCluster, WatchingCluster):
     ) -> None:
         api = api or KubernetesApi()
         super().__init__(api)
-        self.pods = Kind(api, PODS, "POD", namespaces, self._heard)
+        self.pods = WatchedKind(api, PODS, "POD", namespaces, self._heard)
         self._workloads = {
-            kind: Kind(api, resource, "WORKLOAD", namespaces)
+            kind: WatchedKind(api, resource, "WORKLOAD", namespaces)
             for kind, resource in WORKLOADS.items()
         }
         # Which belong to no namespace, and so can be watched with rights in all of them only.
-        self._namespaces = None if namespaces else Kind(api, NAMESPACES, "NAMESPACE")
+        self._namespaces = None if namespaces else WatchedKind(api, NAMESPACES, "NAMESPACE")
         self._local = threading.local()
         self._lock = threading.Lock()
         self._answers: Counter[str] = Counter({VIEW: 0, READ: 0, CHANGED: 0})
@@ -142,12 +142,14 @@ class WatchedCluster(KubernetesCluster, WatchingCluster):
     def _memory(self) -> Optional[Remembered]:
         return getattr(self._local, "memory", None)
 
-    def _kinds(self) -> List[Kind]:
+    def _kinds(self) -> List[WatchedKind]:
         others = [self._namespaces] if self._namespaces else []
         return [self.pods, *others, *self._workloads.values()]
 
     @staticmethod
-    def _asked(kind: Optional[Kind], namespace: str, name: str) -> Optional[Mapping[str, Any]]:
+    def _asked(
+        kind: Optional[WatchedKind], namespace: str, name: str
+    ) -> Optional[Mapping[str, Any]]:
         if kind is None:
             return None
         kind.start()
