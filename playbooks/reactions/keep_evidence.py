@@ -12,7 +12,7 @@ from playbooks.core.cluster.changes import CONNECT, CREATE, Changes, Rule
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import PlaybookError
 from playbooks.core.evidence import settings as evidence_settings
-from playbooks.core.evidence.steps import PROCESSES, SNAPSHOT_API, SNAPSHOT_NAME
+from playbooks.core.evidence.steps import LISTING, READING, SNAPSHOT_API, SNAPSHOT_NAME
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Evidence, Ledger
 from playbooks.core.proof import Proof, Proven
@@ -24,7 +24,7 @@ _SNAPSHOTS = evidence_settings.SNAPSHOTS.name
 
 # CEL: the command that is run in a container.
 _COMMAND = "object.?command.orValue([])"
-_LISTS = f"{_COMMAND} == {list(PROCESSES)}"
+_LISTS = f"{_COMMAND} == {list(LISTING)}"
 _READS = " || ".join(
     " && ".join(
         (
@@ -32,7 +32,7 @@ _READS = " || ".join(
             *(f"{_COMMAND}[{n}] == '{word}'" for n, word in enumerate(words)),
         )
     )
-    for words in evidence_settings.READING
+    for words in READING
 )
 
 

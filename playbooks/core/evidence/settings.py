@@ -16,9 +16,6 @@ from playbooks.core.settings import (
     yes_or_no,
 )
 
-# Commands that write a file to standard output, and a directory: their last word is the path.
-READING = (("cat", "--"), ("tar", "-cf", "-", "--"))
-
 # Files that are read of a container.
 MOST_PATHS = 20
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Dict, Tuple
 
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.evidence.settings import READING
 from playbooks.core.instant import Instant
 
-# Lists processes, with full command lines.
-PROCESSES = ("ps", "-ef")
+# The commands that are run in a container, and no others: that which lists processes, with full
+# command lines; those that write a file to standard output, and a directory, whose last word is the
+# path.
+LISTING = ("ps", "-ef")
+READING = (("cat", "--"), ("tar", "-cf", "-", "--"))
 
 # Source: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
 SNAPSHOT_API = "snapshot.storage.k8s.io"

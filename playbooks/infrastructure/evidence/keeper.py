@@ -83,7 +83,7 @@ class EvidenceKeeper(Evidence):
         if self._settings.get(evidence.PROCESSES.name):
             most = self._settings[evidence.LOG_BYTES.name]
             said = f"the processes of {container}"
-            yield EvidenceStep("processes.txt", said, steps.PROCESSES, most, is_text=True)
+            yield EvidenceStep("processes.txt", said, steps.LISTING, most, is_text=True)
         for number, path in enumerate(self._settings.get(evidence.FILES.name, ()), 1):
             name = f"files/{number}{'.tar' if path.endswith('/') else ''}"
             most = self._settings[evidence.FILE_BYTES.name]
