@@ -287,11 +287,7 @@ class Responder:
     def refusal(self, alert: Alert, received: Optional[Instant] = None) -> Optional[Outcome]:
         """What the guards say of the alert alone, which makes no call; None where it passes."""
         case = Case(alert, self._clock.now(), dry_run=self._dry_run, received=received)
-        for guard in self._of_alert:
-            answer = guard.of_alert(case)
-            if answer.reason:
-                return answer.outcome()
-        return None
+        return self._refused(case, [])
 
     def seen(self, alert: Alert) -> Hashable:
         """What of the alert, beside its target, the guards look at once that is proven."""
