@@ -41,10 +41,12 @@ def kubernetes(
     )
     events = KubernetesEvents(api, playbook, own_pod, clock)
     ledger = StoredLedger(stored)
-    recorders = (events, *telling(playbook, settings, ledger, clock, own_pod.namespace))
+    told = recorders(playbook, settings, ledger, clock, own_pod.namespace)
     cluster = KubernetesCluster(api)
     kept = evidence_of(settings, cluster, clock)
-    return ClusterCollaborators(clock, own_pod, cluster, ledger, recorders, kept, cel.condition)
+    return ClusterCollaborators(
+        clock, own_pod, cluster, ledger, (events, *told), kept, cel.condition
+    )
 
 
 def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
@@ -54,7 +56,7 @@ def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
     return replace(playbook, collaborators=partial(kubernetes, api=api))
 
 
-def telling(
+def recorders(
     playbook: str, settings: Settings, ledger: Ledger, clock: Clock, namespace: str = ""
 ) -> Tuple[Recorder, ...]:
     """What tells others of outcomes, where the settings ask for it. ``namespace``: of the

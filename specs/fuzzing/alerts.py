@@ -28,9 +28,9 @@ from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.reaction import OBJECTS, Reaction
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.reactions.telling.call_webhook import CallWebhook
-from playbooks.reactions.telling.notify_services import NotifyServices
-from playbooks.reactions.telling.notify_slack import NotifySlack
+from playbooks.reactions.notifications.call_webhook import CallWebhook
+from playbooks.reactions.notifications.notify_services import NotifyServices
+from playbooks.reactions.notifications.notify_slack import NotifySlack
 from playbooks.testing import (
     CONTAINER,
     OTHER_CONTAINER,

@@ -20,7 +20,7 @@ def in_memory(cluster: MemoryCluster, playbook: str, settings: Settings) -> Clus
         ThisPod(),
         cluster,
         ledger,
-        wiring.telling(playbook, settings, ledger, clock),
+        wiring.recorders(playbook, settings, ledger, clock),
         wiring.evidence_of(settings, cluster, clock),
         cel.condition,
     )

@@ -6,7 +6,7 @@ from playbooks.core.notifications.options import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.notify import playbook
-from playbooks.reactions.telling.notify_services import NotifyServices
+from playbooks.reactions.notifications.notify_services import NotifyServices
 from playbooks.testing import RecordingNotifier, an_alert
 from specs.support.receiver import Receiver
 
