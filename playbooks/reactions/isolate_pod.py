@@ -228,11 +228,10 @@ class IsolatePod(ContainTarget):
         self, proven: Proven, plan: IsolationPlan, before: IsolationNote
     ) -> Optional[Action]:
         """A later end, where the isolation has one."""
-        pod, until = plan.pod, self._lifetime.longer(before.until)
-        if until is None:
+        pod, note = plan.pod, self._lifetime.extended(before)
+        if note is None:
             return None
-        what = f"{pod} isolated until {until} instead of {before.until}"
-        note = replace(before, until=until)
+        what = f"{pod} isolated{note.ending} instead of {before.until}"
 
         def carry_out() -> Outcome:
             try:

@@ -261,16 +261,15 @@ class LabelTarget(ContainTarget):
         if not any(written):
             return self._extended(proven, target, before)
         earlier = before or LabelNote()
-        note = LabelNote(
-            str(self._lifetime.begins()),
+        note = self._lifetime.note(
+            LabelNote,
             alert.rule,
             "labeled",
-            self._lifetime.ends(earlier.until),
-            _noted(earlier.labels, target.labels, wanted[0]),
-            _noted(earlier.annotations, target.annotations, wanted[1]),
+            before,
+            labels=_noted(earlier.labels, target.labels, wanted[0]),
+            annotations=_noted(earlier.annotations, target.annotations, wanted[1]),
         )
-        until = f" until {note.until}" if note.until else ""
-        what = f"{target} with {labeling.shown({**written[0], **written[1]})}{until}"
+        what = f"{target} with {labeling.shown({**written[0], **written[1]})}{note.ending}"
         lost = [k for part in (note.labels, note.annotations) for k, w in part.items() if w.lost]
         kept = f"; the value of {', '.join(lost)} before is too long to be kept" * bool(lost)
         return self._noted(
@@ -281,12 +280,11 @@ class LabelTarget(ContainTarget):
         self, proven: Proven, target: Target, before: Optional[LabelNote]
     ) -> Union[_Change, Outcome]:
         """A later end, where the playbook wrote them."""
-        until = self._lifetime.longer(before.until) if before else None
-        if before is None or until is None:
+        note = self._lifetime.extended(before)
+        if before is None or note is None:
             said = f"{target} has these labels and annotations already"
             return proven.skipped("already-labeled", said, str(target))
-        what = f"{target} labeled until {until} instead of {before.until}"
-        note = replace(before, until=until)
+        what = f"{target} labeled{note.ending} instead of {before.until}"
         return self._noted(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Dict, List, Optional, Union
 
@@ -152,15 +152,17 @@ class ScaleWorkload(ContainTarget):
         before = Scaling.noted(self._notes_of(workload))
         if workload.replicas <= self._to:
             return self._extended(proven, workload, before)
-        until = self._lifetime.ends(before.until if before else None)
         number = f"from {workload.replicas} to {self._to}"
-        what = f"{workload} {number}{f' until {until}' if until else ''}{self._remarks(workload)}"
         ours = before is not None and before.now == workload.replicas
-        note = ScaleNote(
-            *(str(self._lifetime.begins()), alert.rule, "scaled", until),
+        note = self._lifetime.note(
+            ScaleNote,
+            alert.rule,
+            "scaled",
+            before,
             before=before.before if before and ours else workload.replicas,
             now=self._to,
         )
+        what = f"{workload} {number}{note.ending}{self._remarks(workload)}"
         notes = Scaling.to_notes(note)
         return _Change(workload, note, notes, True, "scaled", f"scale {what}", f"scaled {what}")
 
@@ -168,12 +170,11 @@ class ScaleWorkload(ContainTarget):
         self, proven: Proven, workload: Scalable, before: Optional[ScaleNote]
     ) -> Union[_Change, Outcome]:
         """A later end, where the playbook scaled it."""
-        until = self._lifetime.longer(before.until) if before else None
-        if before is None or until is None or before.now != workload.replicas:
+        note = self._lifetime.extended(before)
+        if before is None or note is None or before.now != workload.replicas:
             said = f"{workload} wants {workload.replicas} pods already"
             return proven.skipped("already-scaled", said, str(workload))
-        what = f"{workload} at {before.now} until {until} instead of {before.until}"
-        note = replace(before, until=until)
+        what = f"{workload} at {before.now}{note.ending} instead of {before.until}"
         notes = Scaling.to_notes(note)
         return _Change(workload, note, notes, False, "extended", f"leave {what}", f"left {what}")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, replace
+from typing import Any, Optional, Type
 
+from playbooks.core.containment.note import N, Note
 from playbooks.core.instant import Instant, after, duration_or_off
 from playbooks.core.ports import Clock
 from playbooks.core.settings import Setting
@@ -37,12 +38,19 @@ class Lifetime:
         end = after(self.clock.now(), self.seconds)
         return max(end, before) if before else end
 
-    def longer(self, before: Optional[Instant]) -> Optional[Instant]:
-        """The new end of something contained until ``before``, where it is worth writing.
+    def note(
+        self, kind: Type[N], rule: str, reason: str, earlier: Optional[Note] = None, **more: Any
+    ) -> N:
+        """The note of what is contained now, which ends no sooner than the ``earlier`` one."""
+        until = self.ends(earlier.until if earlier else None)
+        return kind(str(self.begins()), rule, reason, until, **more)
 
-        None: there is none, or what is contained has no end, which none is later than.
+    def extended(self, before: Optional[N]) -> Optional[N]:
+        """The same note with a later end, where that is worth writing.
+
+        None: there is no note, or what is contained has no end, which none is later than.
         """
-        end = self.ends(before)
-        if before is None or end is None or end.seconds_since(before) < STEP:
+        end = self.ends(before.until) if before else None
+        if before is None or before.until is None or end is None:
             return None
-        return end
+        return replace(before, until=end) if end.seconds_since(before.until) >= STEP else None

@@ -39,5 +39,10 @@ class Note:
         }
         return {key: value for key, value in written.items() if value}
 
+    @property
+    def ending(self) -> str:
+        """In words behind those for what was done, or empty."""
+        return f" until {self.until}" if self.until else ""
+
     def is_over(self, now: Instant) -> bool:
         return self.until is not None and self.until <= now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Mapping, Optional, Union
 
 from playbooks.core import proof
@@ -52,20 +51,18 @@ class CordonNode(ContainNode):
             return self._extended(node, notes) or Outcome.skipped(
                 "already-cordoned", f"{node} is cordoned already", str(node), **facts
             )
-        until = self._lifetime.ends()
-        note = Note(str(self._lifetime.begins()), rule, "cordoned", until)
-        what = f"{node}{f' until {until}' if until else ''}"
+        note = self._lifetime.note(Note, rule, "cordoned")
+        what = f"{node}{note.ending}"
         return self._noted(node, note, "cordoned", f"cordon {what}", f"cordoned {what}")
 
     def _extended(self, node: Node, notes: Notes) -> Optional[Change]:
         """A later end, where the node was cordoned by the playbook."""
         note = Cordoning.noted(notes)
-        until = self._lifetime.longer(note.until) if note else None
-        if note is None or until is None:
+        later = self._lifetime.extended(note)
+        if note is None or later is None:
             return None
-        what = f"{node} cordoned until {until} instead of {note.until}"
-        note = replace(note, until=until)
-        return self._noted(node, note, "extended", f"leave {what}", f"left {what}")
+        what = f"{node} cordoned{later.ending} instead of {note.until}"
+        return self._noted(node, later, "extended", f"leave {what}", f"left {what}")
 
     def _noted(self, node: Node, note: Note, reason: str, planned: str, done: str) -> Change:
         spec = {"unschedulable": True}

@@ -177,23 +177,20 @@ class DrainNode(ContainNode):
         """A cordon of ours that stands is left, or extended."""
         note = Draining.noted(notes)
         if note is None or not node.unschedulable:
-            until = self._lifetime.ends(note.until if note else None)
             reason = FOUND_CORDONED if node.unschedulable else "cordoned"
-            note = Note(str(self._lifetime.begins()), rule, reason, until)
+            note = self._lifetime.note(Note, rule, reason, note)
             found = {**Draining.to_notes(note), EVICTED: "0"}
             spec: Dict[str, Any] = {} if node.unschedulable else {"unschedulable": True}
             return self._of(node, spec, found, note, reason)
-        later = self._lifetime.longer(note.until)
+        later = self._lifetime.extended(note)
         if later is None:
             return self._of(node, {}, {}, note, "drained")
-        note = replace(note, until=later)
-        return self._of(node, {}, Draining.to_notes(note), note, "extended")
+        return self._of(node, {}, Draining.to_notes(later), later, "extended")
 
     @staticmethod
     def _of(
         node: Node, spec: Mapping[str, Any], notes: Dict[str, str], note: Note, reason: str
     ) -> Change:
-        until = f" until {note.until}" if note.until else ""
         return Change(
             node,
             spec,
@@ -201,8 +198,8 @@ class DrainNode(ContainNode):
             notes,
             note,
             reason,
-            f"drain {node}{until}",
-            f"drained {node}{until}",
+            f"drain {node}{note.ending}",
+            f"drained {node}{note.ending}",
         )
 
     def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
@@ -139,22 +138,20 @@ class TaintNode(ContainNode):
                     str(node),
                     **facts,
                 )
-        until = self._lifetime.ends()
-        note = Note(str(self._lifetime.begins()), rule, "tainted", until)
-        what = f"taint {shown(self._taint)} to {node}{f' until {until}' if until else ''}"
+        note = self._lifetime.note(Note, rule, "tainted")
+        what = f"taint {shown(self._taint)} to {node}{note.ending}"
         taints = (*node.taints, self._taint)
         return self._noted(node, notes, taints, note, "tainted", f"add {what}", f"added {what}")
 
     def _extended(self, node: Node, notes: Notes, taint: Taint) -> Optional[Change]:
         """A later end of a taint of ours."""
         note = tainting.by_taint(notes).get(shown(taint))
-        until = self._lifetime.longer(note.until) if note else None
-        if note is None or until is None or shown(taint) != shown(self._taint):
+        later = self._lifetime.extended(note)
+        if note is None or later is None or shown(taint) != shown(self._taint):
             return None
-        what = f"taint {shown(taint)} on {node} until {until} instead of {note.until}"
-        note = replace(note, until=until)
+        what = f"taint {shown(taint)} on {node}{later.ending} instead of {note.until}"
         return self._noted(
-            node, notes, node.taints, note, "extended", f"leave {what}", f"left {what}"
+            node, notes, node.taints, later, "extended", f"leave {what}", f"left {what}"
         )
 
     def _noted(
