@@ -100,6 +100,22 @@ with description("Every engine") as self:
         for page in rows.values():
             expect(README).to(contain(f"(docs/{page.partition('#')[0] or 'engines.md'})"))
 
+    with it("is one of which pages speak together, unless they name it as the exception"):
+        operating, conditions = (
+            " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
+            for name in ("operating.md", "conditions.md")
+        )
+        engines = registry.known().items()
+        stored = {name for name, engine in engines if isinstance(engine, ClusterEngine)}
+        chosen = {name for name, engine in engines if engine.runtimes}
+
+        but = re.search(r"of any engine but (.*?), the commands", operating)[1]
+        expect({*re.findall(r"`(\w+)`", but)}).to(equal(stored))
+        but = re.search(
+            r"needs Python 3\.10 or later. Every engine has that but (.*?):", conditions
+        )[1]
+        expect({*re.findall(r"`(\w+)`", but)}).to(equal(chosen))
+
     with it("is in the list of what changed"):
         changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
