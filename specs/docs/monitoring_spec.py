@@ -38,5 +38,4 @@ with description("The page about monitoring") as self:
 
         expect(list(told)).to(equal(list(logged)))
         expect(set(told["alert"])).to(equal(set(logged["alert"])))
-        # Those of failures are the error's class, and whether it is worth retrying.
-        expect(set(told["details"])).to(equal(set(logged["details"]) - {"error", "retryable"}))
+        expect(set(told["details"])).to(equal(set(logged["details"])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Set
+from typing import Any, Dict, Mapping, Sequence, Set, Tuple
 
 from playbooks.core.errors import SlackUnavailable, Unexpected
 from playbooks.core.instant import Instant
@@ -16,8 +16,9 @@ from playbooks.core.proof import Proven
 from playbooks.core.settings import read
 from playbooks.engines import outcome_log
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.work.queue.waiting import WaitingAlerts
 from playbooks.engines.worker.work.settlement import shown
-from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict
+from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict, Wait
 from playbooks.testing import NOW, a_pod
 
 BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'
@@ -34,6 +35,7 @@ def line() -> Dict[str, Any]:
     book.ask(Request("one", "shop", NOW), limits, NOW)
     used_up = book.ask(request, limits, NOW).outcome()
     looked = {"follows": "done", "holds": True}
+    waiting, waited = _waits()
     lines = [
         _logged(acted, Done()),
         _logged(failed, Again(1.0)),
@@ -41,10 +43,24 @@ def line() -> Dict[str, Any]:
         _logged(used_up, Dead("r", "m", held=True)),
         _logged(Outcome.acted("t", "done", "done", again=1), Done()),
         _logged(Outcome(Status.LOOKED, "verified", "so", "t", looked), Done()),
+        _logged(waiting, Wait(1.0, instead=Dead("r", "m"))),
+        _logged(waited, Done()),
+        _logged(acted, Done(), rest=[_delivery(2)]),
     ]
     details = {key: value for each in lines for key, value in each["details"].items()}
     bug = _logged(Outcome.failed(Unexpected("a bug")), Dead("r", "m"))
     return {**lines[0], "details": details, "traceback": bug["traceback"]}
+
+
+def _waits() -> Tuple[Outcome, Outcome]:
+    """One that waits for the window of a limit, and what it ends with."""
+    book, limits = Book(), Limits.of(read(SETTINGS, {}))
+    request = Request("one", "shop", NOW, workload="Deployment web", replicas=1)
+    book.ask(request, limits, NOW)
+    over = book.ask(replace(request, uid="another"), limits, NOW).outcome()
+    place = WaitingAlerts().place(_delivery(1))
+    place.take(over)
+    return over, place.noted(Outcome.skipped("pod-gone", "gone"))
 
 
 def fields() -> Set[str]:
@@ -60,12 +76,15 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> Set[str]:
     return found
 
 
-def _logged(outcome: Outcome, decided: Verdict) -> Dict[str, Any]:
-    origin = Origin("FALCO", 1, Instant(0), 1)
+def _delivery(sequence: int) -> Delivery:
     channel: Any = None
-    delivery = Delivery("falco.>", "falco.error.r", BODY, origin, channel)
-    stream = io.StringIO()
-    said = shown(delivery, outcome, decided)
-    outcome_log.record("delete", BODY, said, event_id=str(origin), stream=stream)
+    origin = Origin("FALCO", sequence, Instant(0), 1)
+    return Delivery("falco.>", "falco.error.r", BODY, origin, channel)
+
+
+def _logged(outcome: Outcome, decided: Verdict, rest: Sequence[Delivery] = ()) -> Dict[str, Any]:
+    delivery, stream = _delivery(1), io.StringIO()
+    said = shown(delivery, outcome, decided, rest)
+    outcome_log.record("delete", BODY, said, event_id=str(delivery.origin), stream=stream)
     logged: Dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
     return logged

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Callable, Optional
 
@@ -65,7 +66,7 @@ class Answering:
         finally:
             place.leave()
         group.waits = False
-        return decided
+        return decided._replace(outcome=place.noted(decided.outcome))
 
     async def answer_now(
         self,
@@ -156,11 +157,13 @@ class Answering:
         group.waits = True
         self._claims.answering(group.owner, False)
         self._claims.free(group.owner)
+        # It needs no person, and is with no dead letters.
+        waits = replace(outcome, held=False)
         if not told:
-            self._runtime.log(Event(lead.alert, str(lead.origin)), shown(lead, outcome, decided))
+            self._runtime.log(Event(lead.alert, str(lead.origin)), shown(lead, waits, decided))
         if outcome.details.get("first"):
             name, unique = str(lead.origin), unique_of(lead, "waits")
-            await self._writer.write(lead.alert, outcome, event_id=name, unique=unique)
+            await self._writer.write(lead.alert, waits, event_id=name, unique=unique)
         if self._claims.stopping:
             raise asyncio.CancelledError
         await place.wait(outcome, decided.delay)

@@ -9,7 +9,7 @@ from contextlib import redirect_stderr
 from dataclasses import replace
 from unittest.mock import patch
 
-from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len
+from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len, match
 from mamba import before, description, it
 from nats.js.api import PubAck, RawStreamMsg
 
@@ -530,6 +530,11 @@ with description("What is over a limit that slides") as self:
         expect([(line["reason"], line["details"].get("again_in")) for line in lines]).to(
             equal([("owner-limit", 0.0), ("done", None)])
         )
+        expect([line["held"] for line in lines]).to(equal([False, False]))
+        ended = lines[1]
+        expect(ended["details"]["waited_for"]).to(equal("owner-limit"))
+        expect(ended["details"]["waited"]).to(be_below_or_equal(20))
+        expect(ended["why"][0]).to(match(r"waited \d.* in this worker: owner-limit"))
         expect(bench.writer.seen).to(
             equal(
                 [
@@ -544,6 +549,10 @@ with description("What is over a limit that slides") as self:
 
         expect(bench.take(a_delivery())).to(equal([["ack"]]))
         expect(bench.letters.written).to(be_empty)
+        ended = json.loads(bench.log.getvalue().splitlines()[-1])
+        expect((ended["reason"], ended["details"]["waited_for"])).to(
+            equal(("pod-gone", "owner-limit"))
+        )
 
     with it("keeps no place of those that are taken, so that others are answered meanwhile"):
         bench, freed = Bench(self.over(seconds=60.0)), []
@@ -579,6 +588,11 @@ with description("What is over a limit that slides") as self:
         expect(said.count(["ack"])).to(equal(waiting.MOST // 2 + 1))
         expect(said.count([("back", 5.0)])).to(equal(waiting.MOST // 2))
         expect({reason for _, reason in bench.letters.written}).to(equal({"owner-limit"}))
+        lines = [json.loads(line) for line in bench.log.getvalue().splitlines()]
+        outcomes = [line for line in lines if "status" in line]
+        expect({(o["held"], "dead_letter" in o["details"]) for o in outcomes}).to(
+            equal({(True, True), (False, False)})
+        )
 
 with description("A container that the API server does not know yet") as self:
     with before.each:

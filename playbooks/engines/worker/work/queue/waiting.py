@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from playbooks.core.instant import shown
 from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.nats.delivery import Delivery
 
@@ -112,6 +113,7 @@ class Place:
         self._size = size
         self._namespace: Optional[str] = None
         self._key: Optional[Tuple[Any, ...]] = None
+        self._began: Optional[Tuple[str, float]] = None
 
     @property
     def taken(self) -> bool:
@@ -125,7 +127,21 @@ class Place:
         if not self._waiting.enter(namespace, self._size):
             return False
         self._namespace = namespace
+        self._began = outcome.reason, self._waiting.now()
         return True
+
+    def noted(self, outcome: Outcome) -> Outcome:
+        """The outcome that ends the wait, which says so: for what it waited first, and how long."""
+        if self._began is None:
+            return outcome
+        reason, since = self._began
+        seconds = self._waiting.now() - since
+        facts = {"waited": round(seconds, 1), "waited_for": reason}
+        return replace(
+            outcome,
+            details={**outcome.details, **facts},
+            why=(f"waited {shown(seconds)} in this worker: {reason}", *outcome.why),
+        )
 
     async def wait(self, outcome: Outcome, delay: float) -> None:
         """Returns when it is to be asked again."""

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 from expects import equal, expect
 from mamba import description, it
@@ -46,6 +47,27 @@ with description("Alerts that wait for the window of a limit") as self:
         place.leave()
         expect(len(waiting)).to(equal(0))
         expect(taken(waiting, "a")[0]).to(equal([True]))
+
+    with it("say at the end for what they waited first, and how long"):
+        now = [100.0]
+        place = WaitingAlerts(clock=lambda: now[0]).place(a_delivery())
+        place.take(over())
+        now[0] += 60
+        place.take(over(waits_for="shop/a"))
+        now[0] += 44.44
+        place.leave()
+        gone = Outcome.skipped("pod-gone", "gone", node="n1")
+        noted = place.noted(replace(gone, why=("gone",)))
+
+        expect(noted.details).to(
+            equal({"node": "n1", "waited": 104.4, "waited_for": "budget-used-up"})
+        )
+        expect(noted.why).to(equal(("waited 1m 44s in this worker: budget-used-up", "gone")))
+
+    with it("say nothing of it where they did not wait"):
+        gone = Outcome.skipped("pod-gone", "gone")
+
+        expect(WaitingAlerts().place(a_delivery()).noted(gone)).to(equal(gone))
 
     with it("take so many bytes at most"):
         waiting = WaitingAlerts(most_bytes=25)
