@@ -16,6 +16,9 @@ from playbooks.core.notifications.plain_text import plain_lines
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
 
+# What is said of the object that an alert points at.
+CLAIMED = ("namespace", "pod", "uid", "container_id", "node")
+
 # Characters of a field of what is no alert.
 LONGEST = 200
 
@@ -66,9 +69,11 @@ def line(
     redaction: Redaction = _ALL,
 ) -> Dict[str, Any]:
     """The outcome's own keys, behind ``playbook``, ``event_id`` (the engine's, new for each
-    delivery) and ``alert``, as ``named`` has it."""
-    about = redaction.document(named(body))
-    return {"playbook": playbook, "event_id": event_id, "alert": about, **outcome.to_dict()}
+    delivery), ``alert``, as ``named`` has it, and ``claimed``, where no target is proven."""
+    about: Dict[str, Any] = {"alert": redaction.document(named(body))}
+    if outcome.target_ref is None:
+        about.update(claimed(body, redaction))
+    return {"playbook": playbook, "event_id": event_id, **about, **outcome.to_dict()}
 
 
 def write(document: Mapping[str, Any], stream: TextIO) -> None:
@@ -91,6 +96,24 @@ def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
     except InvalidAlert:
         return _readable(body) or None
     return {key: str(getattr(alert, key)) for key in ABOUT}
+
+
+def claimed(
+    body: Union[Alert, Mapping[str, Any], str, bytes, None], redaction: Redaction
+) -> Dict[str, Dict[str, str]]:
+    """``claimed``: what the alert points at, as far as it says: namespace, pod, uid, container_id
+    and node. Nothing of it is proven. Each is a name or an id as Claim reads it, and so neither
+    longer than 253 characters nor of other characters than names have. Empty where it is nothing.
+    """
+    try:
+        claim = Alert.parse(body).claim
+    except InvalidAlert:
+        return {}
+    if not (claim.points_at_pod or claim.host):
+        return {}
+    given = (claim.namespace, claim.pod, claim.uid, claim.container_id, claim.node)
+    found = {key: redaction.text(text) for key, text in zip(CLAIMED, given) if text}
+    return {"claimed": found} if found else {}
 
 
 def _readable(body: Any) -> Dict[str, str]:

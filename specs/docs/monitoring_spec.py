@@ -38,4 +38,5 @@ with description("The page about monitoring") as self:
 
         expect(list(told)).to(equal(list(logged)))
         expect(set(told["alert"])).to(equal(set(logged["alert"])))
+        expect(set(told["claimed"])).to(equal(set(logged["claimed"])))
         expect(set(told["details"])).to(equal(set(logged["details"])))

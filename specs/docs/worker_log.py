@@ -19,9 +19,15 @@ from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.work.queue.waiting import WaitingAlerts
 from playbooks.engines.worker.work.settlement import shown
 from playbooks.engines.worker.work.verdict import Again, Dead, Done, Verdict, Wait
-from playbooks.testing import NOW, a_pod
+from playbooks.testing import NOW, a_document, a_pod
 
-BODY = b'{"rule": "R", "priority": "Error", "time": "2026-01-02T03:04:05Z", "output": "o"}'
+FIELDS = {
+    "k8s.ns.name": "shop",
+    "k8s.pod.name": "web-0",
+    "k8s.pod.uid": "uid-1",
+    "container.id": "1376fe875695",
+}
+BODY = json.dumps(a_document(output_fields=FIELDS)).encode()
 
 
 def line() -> Dict[str, Any]:

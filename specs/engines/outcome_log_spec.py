@@ -1,6 +1,7 @@
 import io
 import json
 import time
+from dataclasses import replace
 from unittest import mock
 
 from expects import be_below, be_within, contain, equal, expect, have_len
@@ -8,10 +9,12 @@ from mamba import description, it
 
 from playbooks.core.errors import ClusterUnavailable, GuardUnanswered, NotPermitted, Unexpected
 from playbooks.core.instant import Instant
-from playbooks.core.outcome import Outcome
+from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.outcome_log import LONGEST_HALF, record, traceback_of
 from playbooks.engines.worker import log
 from playbooks.testing import a_document
+
+STALE = Outcome.skipped("stale-alert", "25m old", held=True)
 
 
 class Stream(io.StringIO):
@@ -81,6 +84,48 @@ with description("A line of the log") as self:
 
         expect(len(said)).to(be_below(2 * LONGEST_HALF + 20))
         expect(said).to(contain("Traceback", "in raised", "the end"))
+
+    with it("has what the alert claims where no target is proven, as stale alerts"):
+        stream = Stream()
+        fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-1", "container.id": "1376fe875695"}
+        record("delete", a_document(output_fields=fields), STALE, stream=stream)
+        line = json.loads(stream.getvalue())
+
+        expect(line["target"]).to(equal(""))
+        expect(line["claimed"]).to(
+            equal(
+                {
+                    "namespace": "shop",
+                    "pod": "web-1",
+                    "container_id": "1376fe875695",
+                    "node": "node-1",
+                }
+            )
+        )
+
+    with it("has nothing claimed where the target is proven, or nothing is pointed at"):
+        proven = replace(STALE, target_ref=TargetRef("delete", "Pod", "a", "b", "uid"))
+        for outcome, body in ((proven, a_document()), (STALE, a_document(output_fields={}))):
+            stream = Stream()
+            record("delete", body, outcome, stream=stream)
+
+            expect("claimed" in json.loads(stream.getvalue())).to(equal(False))
+
+    with it("shows of a claim names alone, whoever wrote it: no escape, no flood, no secret"):
+        for pod in ("web\x1b[2J", "a" * 254, "a/b", '{"x": 1}', "web\u202e", 7, ["web"]):
+            stream = Stream()
+            fields = {"k8s.ns.name": "shop", "k8s.pod.name": pod, "container.id": "1376fe875695"}
+            record("delete", a_document(output_fields=fields), STALE, stream=stream)
+
+            expect((pod, json.loads(stream.getvalue())["claimed"].get("pod"))).to(
+                equal((pod, None))
+            )
+        stream = Stream()
+        token = "AKIAIOSFODNN7EXAMPLE"
+        fields = {"k8s.ns.name": "shop", "k8s.pod.name": token, "container.id": "1376fe875695"}
+        record("delete", a_document(output_fields=fields), STALE, stream=stream)
+
+        expect(stream.getvalue()).not_to(contain(token))
 
     with it("is written in one piece when it is anything else"):
         stream = Stream()

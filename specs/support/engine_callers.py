@@ -42,7 +42,7 @@ from playbooks.engines.worker.http.server import HttpServer
 from specs.engines import kubeless_process
 
 # The keys of a line in the log that are not the outcome's.
-_ABOUT = ("time", "playbook", "event_id", "alert")
+_ABOUT = ("time", "playbook", "event_id", "alert", "claimed")
 
 
 @dataclass(frozen=True)

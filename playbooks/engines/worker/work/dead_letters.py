@@ -11,7 +11,7 @@ from nats.js.api import PubAck, RawStreamMsg
 
 from playbooks.core.instant import Instant, instant_or_none
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.engines.outcome_log import named
+from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker import log
 from playbooks.engines.worker.function import DEAD_LETTER_STREAM, DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
@@ -121,6 +121,7 @@ class DeadLetters:
             playbook=self._playbook,
             event_id=str(delivery.origin),
             alert=self._redaction.document(named(delivery.alert)),
+            **({} if dead.uid else claimed(delivery.alert, self._redaction)),
             reason=dead.reason,
             **({"dead_letter_id": number} if number else {}),
         )

@@ -21,6 +21,12 @@ FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
 
 class FakeJetStream:
+    async def stream(self, name, subjects):
+        return "FALCO_DEAD"
+
+    async def last_message(self, stream, subject):
+        return None
+
     async def store(self, subject, body, headers, *, after=None):
         self.stored = (subject, body, headers)
         return PubAck(stream="FALCO_DEAD", seq=4)
@@ -64,7 +70,9 @@ with description("A dead letter") as self:
         )
 
     with it("has a line in the log that names the alert, and the ID by which it is redelivered"):
-        body = json.dumps(a_document(uuid="u1", rule="R --password hunter2")).encode()
+        fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0"}
+        alert = a_document(uuid="u1", rule="R --password hunter2", output_fields=fields)
+        body = json.dumps(alert).encode()
         line = write(FakeJetStream(), body, Dead("stale-alert", "25m old", held=True))
 
         expect(line["message"]).to(
@@ -85,6 +93,7 @@ with description("A dead letter") as self:
             )
         )
         expect(line["alert"]["uuid"]).to(equal("u1"))
+        expect(line["claimed"]["pod"]).to(equal("web-0"))
         expect(line["alert"]["rule"]).to(equal("R --password ***"))
 
     with it("has a line that tells what failed from what is held"):
