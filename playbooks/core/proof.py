@@ -165,7 +165,8 @@ class Proof:
         try:
             pod = self._cluster.pod(claim.pod, namespace=claim.namespace)
         except NotFound:
-            return Outcome.skipped("pod-gone", f"{target} is gone", target)
+            said = f"{target} is gone: it was not there when it was looked up"
+            return Outcome.skipped("pod-gone", said, target)
         if not claim.has_id:
             return self._by_its_name(alert, pod)
         return self._judge(alert, claim, pod)

@@ -411,9 +411,8 @@ with description("The proof of a target") as self:
     with it("says that a pod is gone"):
         outcome = the_proof(an_alert())
 
-        expect(outcome).to(
-            equal(Outcome.skipped("pod-gone", "pod shop/web-0 is gone", "pod shop/web-0"))
-        )
+        said = "pod shop/web-0 is gone: it was not there when it was looked up"
+        expect(outcome).to(equal(Outcome.skipped("pod-gone", said, "pod shop/web-0")))
 
     with it("finds no pod in a host alert"):
         expect(the_proof(a_host_alert()).reason).to(equal("no-pod"))

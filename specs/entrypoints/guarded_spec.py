@@ -211,7 +211,8 @@ with description("A playbook that acts on the cluster") as self:
             equal(
                 (
                     "nothing exempts it",
-                    "1 of 10 actions in 10m in namespace shop; 0 of 30 that all namespaces share",
+                    "1 of 10 actions in 10m in namespace shop; 0 of 20 that all namespaces share,"
+                    " beside the first of each",
                     "deletion accepted of pod shop/web-0",
                 )
             )

@@ -93,7 +93,7 @@ with description("Who wants to disarm a playbook by its limits") as self:
         document = self.document
 
         expect((first.reason, second.reason)).to(equal(("deletion-accepted", "owner-limit")))
-        expect(second.message).to(contain("its replacement has the same hole"))
+        expect(second.message).to(contain("its replacement may have the same hole"))
         self.clock.seconds += second.waits + 5
         expect(self.again(document).reason).to(equal("deletion-accepted"))
 

@@ -313,8 +313,8 @@ class Book:
             return None
         said = (
             f"acted upon {self._counts.sums.number(*owner)} of the pods of {_workload(request)} in"
-            f" {shown(limits.window)}, MAX_PER_OWNER allows at most {most}: its replacement has the"
-            " same hole"
+            f" {shown(limits.window)}, MAX_PER_OWNER allows at most {most}: its replacement may"
+            " have the same hole"
         )
         wait = self._counts.until(fits, limits.window, now)
         facts = self._waits("/".join(owner), now)
@@ -394,12 +394,14 @@ class Book:
         if limits.in_namespace is not None:
             here = self._counts.number(place)
             yield f"{here} of {limits.in_namespace} actions in {within} in {_words(place)}"
-        if limits.in_all is not None:
-            yield f"{self._counts.sums.shared} of {limits.in_all} that all namespaces share"
+        shared = limits.shared(urgent=request.urgent)
+        if shared is not None:
+            number = self._counts.sums.shared
+            yield f"{number} of {shared} that all namespaces share, beside the first of each"
         most = _most(request, limits)
         if most is not None:
             owned = self._counts.number(place, request.workload)
-            yield f"{owned} of {most} pods of {_workload(request)}"
+            yield f"{owned} of at most {most} of the pods of {_workload(request)}"
         if not limits.counting:
             yield "not paused, and no budget is set"
 

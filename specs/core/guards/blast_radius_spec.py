@@ -94,7 +94,10 @@ with description("The guard of the blast radius") as self:
         answer = self.asked(an_action(a_pod()))
 
         expect(answer.words).to(
-            equal("1 of 10 actions in 10m in namespace shop; 0 of 30 that all namespaces share")
+            equal(
+                "1 of 10 actions in 10m in namespace shop; 0 of 20 that all namespaces share,"
+                " beside the first of each"
+            )
         )
         expect(self.store.calls).to(equal(["read", "write"]))
 
@@ -119,7 +122,8 @@ with description("The guard of the blast radius") as self:
         answers = [self.asked(an_action(p)) for p in (a_web_pod(1), other, a_web_pod(2))]
 
         expect([a.reason for a in answers]).to(equal(["", "", "owner-limit"]))
-        expect(answers[1].words).to(contain("2 of 2 pods of Deployment web (replicas 4)"))
+        said = "2 of at most 2 of the pods of Deployment web (replicas 4)"
+        expect(answers[1].words).to(contain(said))
 
     with it("lets one pod of a workload pass where nothing says how many it has"):
         answers = [self.asked(an_action(a_web_pod(n))).reason for n in range(2)]

@@ -139,7 +139,7 @@ with description("Guards on a cluster") as self:
             outcomes.append(self.answer(delete_playbook.playbook, alert_about(pod)))
 
         expect([o.reason for o in outcomes]).to(equal(["deletion-accepted", "owner-limit"]))
-        expect(outcomes[1].message).to(contain("its replacement has the same hole"))
+        expect(outcomes[1].message).to(contain("its replacement may have the same hole"))
         expect(590 < outcomes[1].waits <= 610).to(be_true)
 
     with it("taint no second node, and none of the control plane"):

@@ -50,7 +50,7 @@ with description("A worker whose alerts are over a limit") as self:
         done = self.outcome("web-1", "deletion-accepted")
 
         expect(first["details"]["delivery"]).to(equal(1))
-        expect(waits["message"]).to(contain("its replacement has the same hole"))
+        expect(waits["message"]).to(contain("its replacement may have the same hole"))
         expect(waits["details"]["again_in"]).to(be_above(2))
         expect(done["details"]["delivery"]).to(equal(1))
         eventually(lambda: not self.nats.consumers()[0]["num_ack_pending"])
