@@ -49,10 +49,14 @@ def asked(*, acts: bool) -> Tuple[Type[Guard], ...]:
     return tuple(guard for guard in ORDER if acts or not guard.ACTING)
 
 
+def decisive(*, acts: bool) -> Tuple[Setting, ...]:
+    """Those that decide whether a playbook acts. ``acts``: it acts on the cluster."""
+    return (*(setting for guard in asked(acts=acts) for setting in guard.SETTINGS), DRY_RUN)
+
+
 def settings(*, acts: bool) -> Tuple[Setting, ...]:
     """Those of every playbook, whatever its reaction. ``acts``: it acts on the cluster."""
-    of_guards = (setting for guard in asked(acts=acts) for setting in guard.SETTINGS)
-    return (*of_guards, DRY_RUN, *redaction.SETTINGS, *(notifications.SETTINGS if acts else ()))
+    return (*decisive(acts=acts), *redaction.SETTINGS, *(notifications.SETTINGS if acts else ()))
 
 
 def guards(context: Context) -> Tuple[Guard, ...]:

@@ -7,6 +7,7 @@ import contextlib
 from functools import partial
 from typing import Any, Callable, Mapping, Optional, Sequence
 
+from playbooks.core import VERSION
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.errors import ClusterUnavailable
 from playbooks.core.playbook import Playbook
@@ -35,6 +36,7 @@ from playbooks.engines.worker.settings import (
     HTTP_TOKEN,
     RELEASE_KEY,
     VERIFY_AFTER,
+    in_force,
     worker_settings,
 )
 from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
@@ -239,6 +241,12 @@ def bootstrap(
         spans=spans or NoSpans(),
         beside=all_beside if beside else None,
         watch=watch,
+        begins={
+            "version": VERSION,
+            "playbook": playbook.name,
+            **here,
+            "settings": in_force(playbook, environ, responder.redaction),
+        },
     )
     return worker
 

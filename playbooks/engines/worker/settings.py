@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Dict, Mapping, Tuple
 from urllib.parse import unquote
 
+from playbooks.core import guards
 from playbooks.core.instant import duration_or_off
 from playbooks.core.notifications.settings import optional_url
+from playbooks.core.playbook import Playbook
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import (
     DNS_LABEL,
     DNS_NAME,
@@ -239,6 +242,25 @@ SETTINGS = (*IDENTITY, RELEASE_KEY, *NATS, *WORK, *HTTP, *SOURCES, *TRACES)
 
 #: The settings that make sense on deploying with ``-e``.
 FOR_USERS = NATS + WORK + HTTP[:2] + SOURCES + TRACES
+
+
+# Characters of a value that the log shows.
+LONGEST = 200
+
+
+def in_force(
+    playbook: Playbook, environ: Mapping[str, str], redaction: Redaction
+) -> Dict[str, str]:
+    """What decides about alerts, as it is written: the settings of the guards, DRY_RUN and those of
+    the work, whatever they are, and what else of the playbook is set. Nothing that is secret, or
+    that a name tells to be."""
+    always = (*guards.decisive(acts=playbook.acts), *WORK)
+    more = [each for each in playbook.settings if each.name in environ and not each.secret]
+    values = {
+        **redaction.named({each.name: environ[each.name] for each in more}),
+        **{each.name: environ.get(each.name, each.default or "") for each in always},
+    }
+    return {name: redaction.text(value)[:LONGEST] for name, value in values.items()}
 
 
 def packages(values: Mapping[str, str]) -> Tuple[str, ...]:

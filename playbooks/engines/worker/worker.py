@@ -9,8 +9,9 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, Coroutine, List, Optional, Sequence, Tuple
+from typing import Any, Awaitable, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple
 
+from playbooks.core import VERSION
 from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import Settings
 from playbooks.core.tracing.spans import NoSpans, Spans
@@ -56,7 +57,7 @@ class Serving:
 class Worker:
     """Wired by ``bootstrap``. ``aside``: the ports of probes and metrics. ``changed`` is set when
     other topics are wanted, ``serve`` makes what answers alerts, ``beside`` runs from the
-    beginning, also while NATS is away."""
+    beginning, also while NATS is away. ``begins``: facts of the first line of the log."""
 
     name: str
     settings: Settings
@@ -71,6 +72,7 @@ class Worker:
     serve: Callable[[Any, Function], Awaitable[Serving]]
     beside: Optional[Callable[[], Coroutine[Any, Any, None]]] = None
     watch: Optional[WatchingCluster] = None
+    begins: Mapping[str, Any] = field(default_factory=dict)
     serving: Optional[Serving] = None
     spans: Spans = field(default_factory=NoSpans)
 
@@ -88,6 +90,7 @@ class Worker:
             loop.add_signal_handler(number, self._stop.set)
         for each in self.aside:
             await each.start()
+        log.info(f"falco-playbooks {VERSION} begins with {self.name}", **self.begins)
         await self.server.start()
         log.info(f"HTTP on port {self.server.port}", http=self.settings["HTTP"])
         self.feed.start()
@@ -114,7 +117,7 @@ class Worker:
             self.settings, name=self.name, back=self._back, closed=self._gone
         )
         shown = nats_connection.shown(self.settings)
-        log.info(f"connected to NATS ({shown})", over=log.NATS_UNAUTHORIZED)
+        log.info(f"connected to NATS ({shown})", **self._connection.let_in())
         self.serving = await self.serve(self._connection, await self.wanted.function())
         self.readiness.begin(self._connection, self.serving.intake.missing)
         self.serving.intake.pause(self.outage.ongoing)

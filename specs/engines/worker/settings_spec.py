@@ -4,15 +4,17 @@ from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from expects import contain, equal, expect, raise_error
+from expects import be_above, contain, equal, expect, have_key, have_keys, have_len, raise_error
 from mamba import description, it
 from nats.aio.client import Srv
 
+from playbooks import delete
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.manifests import function, worker_pod
 from playbooks.engines.worker.nats import connection
 from playbooks.engines.worker.nats.connection import client, lets_anybody_in, options, shown
-from playbooks.engines.worker.settings import SETTINGS, worker_settings
+from playbooks.engines.worker.settings import SETTINGS, in_force, worker_settings
 
 IDENTITY = {"PLAYBOOK": "delete", "FUNCTION_NAME": "falco-delete", "FUNCTION_NAMESPACE": "shop"}
 TOKEN = {"HTTP_TOKEN": "0123456789abcdef"}
@@ -42,6 +44,53 @@ def sent(wanted, host):
     made._current_server = Srv(urlsplit(f"nats://{host}:4222"))
     said = json.loads(made._connect_command().partition(b" ")[2])
     return said.get("user"), said.get("pass"), said.get("auth_token")
+
+
+with description("The settings that the log of a worker begins with") as self:
+    with it("are those that decide, with their defaults, and what else is set"):
+        found = in_force(
+            delete.playbook, {"WINDOW": "2m", "GRACE_PERIOD_SECONDS": "7"}, Redaction()
+        )
+
+        expect(found).to(
+            have_keys(
+                {
+                    "WINDOW": "2m",
+                    "MAX_ACTIONS": "10",
+                    "MAX_ALERT_AGE": "10m",
+                    "DRY_RUN": "false",
+                    "MAX_DELIVERIES": "5",
+                    "VERIFY_AFTER": "10s",
+                    "GRACE_PERIOD_SECONDS": "7",
+                }
+            )
+        )
+        expect(found).not_to(have_key("EVIDENCE_URL"))
+        expect(found).not_to(have_key("NATS_USER"))
+
+    with it("are no secret, neither a declared one nor one in what is none"):
+        declared = {each.name: "hunter2hunter2" for each in delete.playbook.settings if each.secret}
+        more = {"EVIDENCE_URL": "s3://me:hunter2hunter2@store/x", "NATS_PASSWORD": "hunter2hunter2"}
+        found = in_force(delete.playbook, {**declared, **more}, Redaction())
+
+        expect(len(declared)).to(be_above(3))
+        expect(json.dumps(found)).not_to(contain("hunter2"))
+        expect(found["EVIDENCE_URL"]).to(equal("s3://me:***@store/x"))
+
+    with it("are not longer than anybody reads"):
+        found = in_force(delete.playbook, {"RULES": "x" * 10_000}, Redaction())
+
+        expect(found["RULES"]).to(have_len(200))
+
+
+with description("A connection to NATS") as self:
+    with it("ends the warning that its user is refused, where there was one, once"):
+        made = client(settings(NATS_URL="nats://nats:4222"))
+        before = made.let_in()
+        warned = made.refused()
+
+        expect((before, warned)).to(equal(({}, {"reason": "nats-unauthorized"})))
+        expect([made.let_in(), made.let_in()]).to(equal([{"over": "nats-unauthorized"}, {}]))
 
 
 with description("The settings of the worker") as self:

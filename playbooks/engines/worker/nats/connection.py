@@ -39,11 +39,22 @@ class CarefulClient(Client):
 
     def __init__(self, servers: Sequence[Server] = (), *, encrypted: bool = False) -> None:
         super().__init__()
+        self._refused = False
         self._encrypted = encrypted
         given = {server for server in servers if any(server.credentials)}
         self._own = {(server.host, server.port): server.credentials for server in given}
         common = {server.credentials for server in given}
         self._common = common.pop() if len(common) == 1 else ("", "", "")
+
+    def refused(self) -> Dict[str, str]:
+        """From now on its user is refused; what the line that warns of it says beside."""
+        self._refused = True
+        return {"reason": log.NATS_UNAUTHORIZED}
+
+    def let_in(self) -> Dict[str, str]:
+        """From now on it is not; what the line that says so ends, where its user was refused."""
+        refused, self._refused = self._refused, False
+        return {"over": log.NATS_UNAUTHORIZED} if refused else {}
 
     def _connect_command(self) -> bytes:
         if self._encrypted and not self._server_info.get("tls_required"):
@@ -90,7 +101,7 @@ def options(settings: Settings) -> Dict[str, Any]:
     return chosen
 
 
-def client(settings: Settings) -> Client:
+def client(settings: Settings) -> CarefulClient:
     """Not connected yet."""
     apart = settings["NATS_USER"] or settings["NATS_TOKEN"] or settings["NATS_CREDS"]
     servers = () if apart else settings["NATS_URL"]
@@ -103,7 +114,7 @@ async def connect(
     name: str,
     back: Optional[Callable[[], Awaitable[None]]] = None,
     closed: Optional[Callable[[], Awaitable[None]]] = None,
-) -> Client:
+) -> CarefulClient:
     """Tries until it is there, and says what is in the way; connects again for ever.
 
     ``name`` shows in NATS' own monitoring. ``back`` is called when it is there again, ``closed``
@@ -118,12 +129,12 @@ async def connect(
         # Once a cause, not once a try.
         if said[-1:] != [words]:
             said[:] = [words]
-            reason = {"reason": log.NATS_UNAUTHORIZED} if _is_hopeless(words, chosen) else {}
+            reason = connection.refused() if _is_hopeless(words, chosen) else {}
             log.warn(f"NATS ({shown(settings)}): {words}", **reason)
 
     async def found() -> None:
         said.clear()
-        log.info(f"connected to NATS ({shown(settings)}) again", over=log.NATS_UNAUTHORIZED)
+        log.info(f"connected to NATS ({shown(settings)}) again", **connection.let_in())
         if back is not None:
             await back()
 
