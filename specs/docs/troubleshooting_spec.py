@@ -1,5 +1,7 @@
 import ast
+import json
 import re
+import subprocess
 from pathlib import Path
 
 from expects import be_above, be_false, be_true, equal, expect
@@ -8,6 +10,8 @@ from mamba import description, it
 from playbooks.core import errors, guards
 from playbooks.core.errors import PlaybookError
 from specs.docs.messages import MARK, is_printed, templates
+from specs.docs.worker_log import logged
+from specs.support.conditions import not_run_unless, program
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
@@ -70,6 +74,22 @@ with description("The page about troubleshooting") as self:
         expect([code for code in told if code not in texts]).to(equal([]))
         expect(sorted(set(told))).to(equal(sorted(told)))
 
+with description("The query for what needs a person") as self:
+    with it("finds what is held, failed or not so, and neither what acted nor what waits"):
+        (query,) = re.findall(r"^jq -c '(select.*)' log$", PAGE, re.MULTILINE)
+        done = subprocess.run(
+            ["jq", "-c", query],
+            input="\n".join(map(json.dumps, logged())),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+
+        expect([line["reason"] for line in found]).to(
+            equal(["slack-unavailable", "budget-used-up", "not-verified"])
+        )
+
 with description("A message of the documentation") as self:
     with it("is held to the text around what differs"):
         texts = {f"topic {MARK} is not served: {MARK}"}
@@ -85,3 +105,6 @@ with description("A message of the documentation") as self:
         expect(is_printed("stream <s> covers <t> with retention <r>: …", texts)).to(be_true)
         expect(is_printed("stream <s> covers <t> with retention <r>:", texts)).to(be_false)
         expect(is_printed("stream <s> … with retention <r>: …", texts)).to(be_true)
+
+
+not_run_unless(program("jq"), globals(), title="The query")

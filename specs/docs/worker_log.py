@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 from playbooks.core.errors import SlackUnavailable, Unexpected
 from playbooks.core.instant import Instant
@@ -31,7 +31,15 @@ BODY = json.dumps(a_document(output_fields=FIELDS)).encode()
 
 
 def line() -> Dict[str, Any]:
-    """One with everything that a line can have, of those of all that may become of an alert."""
+    """One with everything that a line can have."""
+    lines = logged()
+    details = {key: value for each in lines for key, value in each["details"].items()}
+    bug = _logged(Outcome.failed(Unexpected("a bug")), Dead("r", "m"))
+    return {**lines[0], "details": details, "traceback": bug["traceback"]}
+
+
+def logged() -> List[Dict[str, Any]]:
+    """The lines of all that may become of an alert."""
     proven = Proven(a_pod(), "its uid")
     done = Outcome.acted(str(proven.pod), "deletion-accepted", "done", **proven.facts)
     acted = replace(done, trace_id="0af7651916cd43dd8448eb211c80319c")
@@ -40,22 +48,20 @@ def line() -> Dict[str, Any]:
     book, limits = Book(), Limits.of(read(SETTINGS, {"MAX_ACTIONS": "1"}))
     book.ask(Request("one", "shop", NOW), limits, NOW)
     used_up = book.ask(request, limits, NOW).outcome()
-    looked = {"follows": "done", "holds": True}
+    looked, not_so = ({"follows": "done", "holds": holds} for holds in (True, False))
     waiting, waited = _waits()
-    lines = [
+    return [
         _logged(acted, Done()),
         _logged(failed, Again(1.0)),
         _logged(failed, Dead("r", "m")),
         _logged(used_up, Dead("r", "m", held=True)),
         _logged(Outcome.acted("t", "done", "done", again=1), Done()),
         _logged(Outcome(Status.LOOKED, "verified", "so", "t", looked), Done()),
+        _logged(Outcome(Status.LOOKED, "not-verified", "not so", "t", not_so), Done()),
         _logged(waiting, Wait(1.0, instead=Dead("r", "m"))),
         _logged(waited, Done()),
         _logged(acted, Done(), rest=[_delivery(2)]),
     ]
-    details = {key: value for each in lines for key, value in each["details"].items()}
-    bug = _logged(Outcome.failed(Unexpected("a bug")), Dead("r", "m"))
-    return {**lines[0], "details": details, "traceback": bug["traceback"]}
 
 
 def _waits() -> Tuple[Outcome, Outcome]:
