@@ -62,8 +62,9 @@ def dead(
 ) -> int:
     """List dead letters, redeliver them or drop them.
 
-    A dead letter is an alert that was not answered, such as one that was held while its playbook
-    was paused. The column ID has the numbers that --redeliver and --drop take.
+    A dead letter is an alert that a guard holds for a person, such as while its playbook was
+    paused, or that the playbook tried to answer and could not. The column ID has the numbers that
+    --redeliver and --drop take, and so has the worker's log, as dead_letter_id.
     """
     which.check(*_problems(redeliver, drop, everything, ids))
     deployed = session.find(which)

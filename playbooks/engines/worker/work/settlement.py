@@ -95,7 +95,9 @@ class Settlement:
         said = f"delivery {number} of {most}: the ones before ended without an outcome"
         trace_id = delivery.trace.trace_id if delivery.trace else ""
         dead = Dead("deliveries-exhausted", said, trace_id=trace_id)
-        outcome = Outcome(Status.FAILED, dead.reason, said, trace_id=trace_id)
+        outcome = Outcome(Status.FAILED, dead.reason, said, why=(said,), trace_id=trace_id)
+        event = Event(delivery.alert, str(delivery.origin))
+        self._runtime.log(event, shown(delivery, outcome, dead))
         await self._record(delivery, outcome)
         await self._give_up([delivery], dead)
 

@@ -406,6 +406,11 @@ with description("The work on a message") as self:
         expect(bench.take(a_delivery(number=6))).to(equal([["ack"]]))
         expect(bench.answered).to(equal(0))
         expect(bench.letters.written).to(equal([("FALCO:1", "deliveries-exhausted")]))
+        outcome, letter = (json.loads(line) for line in bench.log.getvalue().splitlines())
+        expect((outcome["status"], outcome["reason"], outcome["details"]["dead_letter"])).to(
+            equal(("failed", "deliveries-exhausted", True))
+        )
+        expect({line["event_id"] for line in (outcome, letter)}).to(equal({"FALCO:1"}))
 
     with it("is done once, also when the message comes again"):
         bench = Bench()
