@@ -245,7 +245,7 @@ FOR_USERS = NATS + WORK + HTTP[:2] + SOURCES + TRACES
 
 
 # Characters of a value that the log shows.
-LONGEST = 200
+LONGEST = 500
 
 
 def in_force(
@@ -260,7 +260,11 @@ def in_force(
         **redaction.named({each.name: environ[each.name] for each in more}),
         **{each.name: environ.get(each.name, each.default or "") for each in always},
     }
-    return {name: redaction.text(value)[:LONGEST] for name, value in values.items()}
+    return {name: _shown(redaction.text(value)) for name, value in values.items()}
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
 
 
 def packages(values: Mapping[str, str]) -> Tuple[str, ...]:
