@@ -35,7 +35,7 @@ from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Verified
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, ending
-from playbooks.reactions.isolation import changes, neighbours
+from playbooks.reactions.isolation import changes, other_policies
 from playbooks.reactions.isolation.changes_of_policies import CIDRS, DIRECTION, DNS, NAMESPACES, TTL
 from playbooks.reactions.isolation.confirmation import confirmation
 from playbooks.reactions.isolation.plan import IsolationPlan
@@ -250,7 +250,7 @@ class IsolatePod(ContainTarget):
     def _plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
         kind, instead = self._kind(pod.namespace)
         policy = denying.isolating(kind, pod, self._types, self._reachable)
-        name, stored, squatter = policy["metadata"]["name"], None, ""
+        name, stored, namesake = policy["metadata"]["name"], None, ""
         listed = self._cluster.network_policies(pod.namespace)
         of_kind = listed
         if kind != NETWORK_POLICY:
@@ -259,17 +259,17 @@ class IsolatePod(ContainTarget):
             if network_policy.isolates(found, pod):
                 stored = found
             elif network_policy.own_name(found) == name:
-                squatter = name
+                namesake = name
         others = [each for each in listed if each is not stored]
         if stored is not None:
             metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
             policy = {**policy, "metadata": metadata}
-        elif squatter:
+        elif namesake:
             policy = network_policy.renamed(policy, self._now())
-        theirs = neighbours.of_kubernetes(others)
-        around = neighbours.read(self._cluster, pod, kind, theirs)
+        theirs = other_policies.of_kubernetes(others)
+        around = other_policies.read(self._cluster, pod, kind, theirs)
         plan = IsolationPlan(pod, policy, stored, around, self._types, self._reachable)
-        plan = replace(plan, squatter=squatter, kind=kind, instead=instead)
+        plan = replace(plan, namesake=namesake, kind=kind, instead=instead)
         was_detached = pod.owner is None and before.detached
         if not self._detach or was_detached:
             return plan
@@ -316,8 +316,8 @@ class IsolatePod(ContainTarget):
         for selector in self._selectors(pod):
             if selector.selects(pod.labels):
                 keys |= selector.keys_in(pod.labels)
-        target = plan.neighbours.target(pod, pod.labels)
-        for policy in plan.neighbours.policies:
+        target = plan.others.target(pod, pod.labels)
+        for policy in plan.others.policies:
             keys |= policy.keys(target)
         return keys - {LABEL}
 

@@ -11,7 +11,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.policies.others import OtherPolicy
 from playbooks.core.cluster.policies.reading import Answer
-from playbooks.reactions.isolation.neighbours import Neighbours
+from playbooks.reactions.isolation.other_policies import OtherPolicies
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class IsolationPlan:
     """What will be done to a pod, and what it comes to.
 
     ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
-    saying. ``neighbours``: policies of others. ``squatter``: the policy of somebody else that has
+    saying. ``others``: policies of others. ``namesake``: the policy of somebody else that has
     the name which ours would have. ``kind``: that of our policy; ``instead``: why it is not the one
     that was asked for.
     """
@@ -27,12 +27,12 @@ class IsolationPlan:
     pod: Pod
     policy: Dict[str, Any]
     stored: Optional[Mapping[str, Any]]
-    neighbours: Neighbours
+    others: OtherPolicies
     types: Tuple[str, ...]
     reachable: Reachable = NOTHING
     detached: Mapping[str, str] = field(default_factory=dict)
     attached_because: str = ""
-    squatter: str = ""
+    namesake: str = ""
     kind: PolicyKind = NETWORK_POLICY
     instead: str = ""
 
@@ -50,15 +50,13 @@ class IsolationPlan:
     @property
     def may_allow(self) -> List[str]:
         """Those of which that is not known, and the kinds of which none could be read."""
-        unread = [f"{kind} (not read: {why})" for kind, why in self.neighbours.unread.items()]
+        unread = [f"{kind} (not read: {why})" for kind, why in self.others.unread.items()]
         return [*(str(policy) for policy, answer in self._answers if answer is None), *unread]
 
     @property
     def _answers(self) -> List[Tuple[OtherPolicy, Answer]]:
-        target = self.neighbours.target(self.pod, self.labels)
-        return [
-            (each, each.allows(self.types, target, self.kind)) for each in self.neighbours.policies
-        ]
+        target = self.others.target(self.pod, self.labels)
+        return [(each, each.allows(self.types, target, self.kind)) for each in self.others.policies]
 
     @property
     def policy_applies(self) -> bool:
@@ -94,8 +92,8 @@ class IsolationPlan:
             )
         if self.attached_because:
             words.append(f"not detached: {self.attached_because}")
-        if self.squatter:
-            words.append(f"{self.kind} {self.squatter} was there, and is not ours")
+        if self.namesake:
+            words.append(f"{self.kind} {self.namesake} was there, and is not ours")
         if self.instead:
             words.append(self.instead)
         if self.allowing:

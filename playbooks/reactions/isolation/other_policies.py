@@ -24,7 +24,7 @@ from playbooks.core.ports import Cluster
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class OtherPolicies:
     """``unread``: kinds of which none could be read, and why. ``namespace_labels`` None: they could
     not be read, or nobody asks for them."""
 
@@ -39,7 +39,7 @@ class Neighbours:
 
 def read(
     cluster: Cluster, pod: Pod, ours: PolicyKind, known: Tuple[OtherPolicy, ...]
-) -> Neighbours:
+) -> OtherPolicies:
     """``ours``: the kind of the policy that isolates. ``known``: the NetworkPolicies. What else
     there is keeps no pod from being isolated: what cannot be read is named. Raises a PlaybookError
     where the cluster does not say what it serves."""
@@ -61,7 +61,7 @@ def read(
         theirs = [each for each in listed if not (own and network_policy.isolates(each, pod))]
         found += [OtherPolicy(kind, each) for each in theirs]
     labels = _labels(cluster, namespace) if found else None
-    return Neighbours((*known, *found), unread, labels)
+    return OtherPolicies((*known, *found), unread, labels)
 
 
 def of_kubernetes(policies: List[Mapping[str, object]]) -> Tuple[OtherPolicy, ...]:
