@@ -23,7 +23,7 @@ from playbooks.commands.targets.ledgers import (
 )
 from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.cluster.pod import kind_of
+from playbooks.core.cluster.workload import kind_of
 from playbooks.core.containment.containment import NODE, POD, Containment, Target
 from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import NotFound, PlaybookError

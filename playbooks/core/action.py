@@ -9,7 +9,7 @@ from playbooks.core.cluster.api_object import ApiObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.read_object import ReadObject
-from playbooks.core.cluster.scalable import Scalable
+from playbooks.core.cluster.workload import Scalable
 from playbooks.core.outcome import Outcome, TargetRef
 
 

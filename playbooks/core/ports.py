@@ -27,11 +27,11 @@ from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.pod import Owner, Pod, ReplicaController, Workload
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.read_object import ReadObject
-from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.workload import Owner, ReplicaController, Scalable, Workload
 from playbooks.core.errors import NotTheSameObject
 from playbooks.core.evidence.container_log import Log
 from playbooks.core.evidence.kept import Kept

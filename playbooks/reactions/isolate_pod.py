@@ -13,7 +13,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL, Reachable
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.cluster.pod import Pod, ReplicaController
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies import denying
 from playbooks.core.cluster.policies.kinds import (
     CALICO,
@@ -23,6 +23,7 @@ from playbooks.core.cluster.policies.kinds import (
     PolicyKind,
 )
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.workload import ReplicaController
 from playbooks.core.containment import isolation, lifetime
 from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.isolation import Isolation, IsolationNote

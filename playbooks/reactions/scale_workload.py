@@ -12,8 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule, Texts
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.cluster.pod import controller
-from playbooks.core.cluster.scalable import SCALABLE, Scalable
+from playbooks.core.cluster.workload import SCALABLE, Scalable, controller
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.scaling import ScaleNote, Scaling

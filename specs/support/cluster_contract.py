@@ -27,10 +27,10 @@ from playbooks.core.cluster.api_object import ApiObject, kind_of
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node, Taint
-from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
-from playbooks.core.cluster.scalable import Scalable
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.workload import Owner, Scalable, Workload
 from playbooks.core.errors import (
     AlreadyExists,
     Conflict,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping
 
-from playbooks.core.cluster.pod import Owner
-from playbooks.core.cluster.scalable import SCALABLE, Scalable
+from playbooks.core.cluster.workload import SCALABLE, Owner, Scalable
 from playbooks.core.containment.containment import NotedContainment
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotFound

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from playbooks.core.action import Action, Answer
-from playbooks.core.cluster.pod import Pod, Workload
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import Workload
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.makers import made
 from playbooks.core.guards.nodes import others_that_take_pods

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, Tuple
 
-from playbooks.core.cluster.pod import Owner, Pod, controller
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.workload import Owner, controller
 from playbooks.core.errors import NotFound
 from playbooks.core.ports import Cluster
 

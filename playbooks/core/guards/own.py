@@ -9,7 +9,8 @@ from typing import Optional
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.permissions import account
-from playbooks.core.cluster.pod import FUNCTION, Pod, owners
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import FUNCTION, owners
 from playbooks.core.errors import InvalidSetting, NotFound
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.guards.makers import makers

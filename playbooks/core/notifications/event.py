@@ -9,7 +9,7 @@ import re
 from typing import Any, Dict, Optional
 
 from playbooks.core.cluster.permissions import account
-from playbooks.core.cluster.pod import api_of
+from playbooks.core.cluster.workload import api_of
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain

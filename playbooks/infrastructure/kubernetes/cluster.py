@@ -22,15 +22,7 @@ from typing import (
 
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.node import Node, endpoint_addresses
-from playbooks.core.cluster.pod import (
-    FUNCTION,
-    Owner,
-    Pod,
-    ReplicaController,
-    Workload,
-    controller,
-    the_same,
-)
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import (
     CILIUM,
     NETWORK_POLICY,
@@ -39,9 +31,18 @@ from playbooks.core.cluster.policies.kinds import (
     kind_of,
 )
 from playbooks.core.cluster.read_object import ReadObject
-from playbooks.core.cluster.scalable import SCALABLE, Scalable
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
+from playbooks.core.cluster.workload import (
+    FUNCTION,
+    SCALABLE,
+    Owner,
+    ReplicaController,
+    Scalable,
+    Workload,
+    controller,
+    the_same,
+)
 from playbooks.core.errors import (
     ClusterUnavailable,
     Conflict,

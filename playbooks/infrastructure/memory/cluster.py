@@ -21,21 +21,21 @@ from typing import (
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.api_object import ApiObject, ObjectKind
 from playbooks.core.cluster.node import Node, endpoint_addresses
-from playbooks.core.cluster.pod import (
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
+from playbooks.core.cluster.read_object import ReadObject
+from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.serving import SERVING, serving
+from playbooks.core.cluster.workload import (
     COUNTED,
     FUNCTION,
     Owner,
-    Pod,
     ReplicaController,
+    Scalable,
     Workload,
     controller,
     the_same,
 )
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
-from playbooks.core.cluster.read_object import ReadObject
-from playbooks.core.cluster.scalable import Scalable
-from playbooks.core.cluster.selectors import Selector
-from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
 from playbooks.core.evidence.container_log import Log
 from playbooks.core.ports import Clock, Cluster

@@ -18,7 +18,8 @@ from playbooks.core.claim import Claim
 from playbooks.core.cluster import creation
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.node import Taint
-from playbooks.core.cluster.pod import Owner, Pod
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import Owner
 from playbooks.core.instant import Instant, after
 from playbooks.infrastructure.memory.cluster import KINDS, MemoryCluster
 

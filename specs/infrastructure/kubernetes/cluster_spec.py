@@ -11,7 +11,8 @@ from expects import contain, equal, expect, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import Owner, Workload
 from playbooks.core.errors import CredentialsRefused, NamespaceTerminating, NotPermitted, Refused
 from playbooks.core.outcome import Status
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster

@@ -5,7 +5,8 @@ from itertools import count
 from expects import be_empty, equal, expect, raise_error
 from mamba import before, description, it
 
-from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import Owner, Workload
 from playbooks.core.errors import Conflict
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.testing import (

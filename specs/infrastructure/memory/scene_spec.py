@@ -7,7 +7,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.pod import Owner, Pod, controller
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import Owner, controller
 from playbooks.core.errors import InvalidAlert, NotFound
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.memory.scene import Scene, owner_of, scene

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.claim import Claim
-from playbooks.core.cluster.pod import Owner, Pod, Workload
+from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.workload import Owner, Workload
 from playbooks.core.errors import Conflict, NotFound, NotTheSameObject
 from playbooks.core.ports import Remembered, WatchingCluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi

@@ -1,7 +1,7 @@
 from expects import be_none, equal, expect
 from mamba import description, it
 
-from playbooks.core.cluster.pod import Owner, controller
+from playbooks.core.cluster.workload import Owner, controller
 
 
 def owned(kind, api, *, is_controller=True):

@@ -1,0 +1,197 @@
+"""What makes pods and owns them: a Deployment, a StatefulSet, a Job, or one of another API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterable, List, Mapping, Optional
+
+from playbooks.core.cluster.read_object import ReadObject
+from playbooks.core.cluster.selectors import Labels, Selector
+from playbooks.core.errors import NotFound
+
+# The kinds whose owning the cluster itself sees to: their controllers let go of pods that are not
+# theirs, and the garbage collector deletes those whose owner is not there. Of the same kind in an
+# API that is unknown, whoever makes a pod can say that it owns it.
+_APIS = {
+    "ReplicationController": "v1",
+    "Node": "v1",
+    "ReplicaSet": "apps/v1",
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+}
+
+
+def api_of(kind: str) -> str:
+    """The API of a kind of Kubernetes' own."""
+    return _APIS.get(kind, "v1")
+
+
+def kind_of(word: str) -> str:
+    """The kind that a person types in lower case: ``StatefulSet``."""
+    return next((kind for kind in _APIS if kind.lower() == word), word.capitalize())
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The controller of a pod, as the pod names it: whoever may write the pod can name any.
+
+    ``kind``: of an API other than Kubernetes' own with its group, as ``CloneSet.apps.kruise.io``.
+    ``uid``: the one that is named, where it is known.
+    """
+
+    kind: str
+    name: str
+    uid: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+# The kind of a Function as an owner.
+FUNCTION = "Function.kubeless.io"
+
+# Owners that say themselves how many pods they want, and where.
+COUNTED = {
+    "ReplicaSet": ("spec", "replicas"),
+    "StatefulSet": ("spec", "replicas"),
+    "DaemonSet": ("status", "desiredNumberScheduled"),
+    "ReplicationController": ("spec", "replicas"),
+    "Job": ("spec", "parallelism"),
+}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What owns pods in the end (a Deployment, not its ReplicaSets), and how many it wants.
+
+    ``replicas`` None: nothing says how many. ``controller``: the manifest of the pods' controller,
+    where it was read.
+    """
+
+    kind: str
+    name: str
+    replicas: Optional[int]
+    controller: Optional[Mapping[str, Any]] = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, owner: Owner, manifest: Mapping[str, Any]) -> Workload:
+        """``manifest``: of an owner of one of the kinds in ``COUNTED``."""
+        above = controller(manifest["metadata"]) or owner
+        part, number = COUNTED[owner.kind]
+        return cls(above.kind, above.name, (manifest.get(part) or {}).get(number), manifest)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class ReplicaController:
+    """What starts another pod for one that it no longer selects, and kills one that is too many.
+
+    ``wanted`` and ``present``: how many pods it shall have, and has.
+    """
+
+    owner: Owner
+    selector: Selector
+    wanted: int
+    present: int
+
+    @classmethod
+    def of(cls, kind: str, manifest: Mapping[str, Any]) -> ReplicaController:
+        """Of a ReplicaSet or ReplicationController. What its status does not know of yet counts as
+        complete."""
+        metadata, spec = manifest["metadata"], manifest["spec"]
+        selector = Selector.of_controller(kind, spec)
+        wanted, status = spec.get("replicas", 1), manifest.get("status") or {}
+        known = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+        present = status.get("replicas", 0) if known else wanted
+        return cls(Owner(kind, metadata["name"]), selector, wanted, present)
+
+    def would_kill_for(self, labels: Labels) -> bool:
+        """Whether one more pod of these labels would be one too many."""
+        return self.selector.selects(labels) and self.present >= self.wanted
+
+
+# Kinds of the API group apps that have the subresource scale, with their resources.
+SCALABLE = {
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "ReplicaSet": "replicasets",
+}
+
+# Labels and annotations by which a controller outside the cluster's own knows what it applies.
+# Sources: https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/,
+# https://fluxcd.io/flux/components/kustomize/kustomizations/ and .../helm/helmreleases/
+_GITOPS = {
+    "argocd.argoproj.io/instance": "Argo CD",
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+}
+
+
+@dataclass(frozen=True)
+class Scalable(ReadObject):
+    """One whose number of pods can be set, as the API has it. ``kind``: one of ``SCALABLE``."""
+
+    kind: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def api_kind(self) -> str:
+        return self.kind
+
+    @property
+    def replicas(self) -> int:
+        """How many pods it wants."""
+        wanted = (self.manifest.get("spec") or {}).get("replicas")
+        return 1 if wanted is None else int(wanted)
+
+    @property
+    def applied_by(self) -> List[str]:
+        """Who may set the number back, because what he applies has another."""
+        found = {**self.annotations, **self.labels}
+        return [f"{who} ({key}={found[key]:.100})" for key, who in _GITOPS.items() if key in found]
+
+    def scaled_by(self, autoscalers: Iterable[Mapping[str, Any]]) -> List[str]:
+        """The HorizontalPodAutoscalers, of its namespace, that set its number."""
+        found = []
+        for each in autoscalers:
+            reference = each["spec"].get("scaleTargetRef") or {}
+            if (reference.get("kind"), reference.get("name")) == (self.kind, self.name):
+                found.append(str(each["metadata"]["name"]))
+        return found
+
+
+def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:
+    """The controller of any object, or None."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return _owner(reference)
+    return None
+
+
+def owners(metadata: Mapping[str, Any]) -> List[Owner]:
+    """All owners of any object, those too that do not control it."""
+    return [_owner(reference) for reference in metadata.get("ownerReferences") or ()]
+
+
+def the_same(owner: Owner, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that was found by the name of an owner. Raises NotFound where it is another."""
+    if owner.uid and found["metadata"].get("uid") != owner.uid:
+        raise NotFound(f"{owner} of uid {owner.uid} is gone, another has its name")
+    return found
+
+
+def _owner(reference: Mapping[str, Any]) -> Owner:
+    return Owner(_kind(reference), reference["name"], str(reference.get("uid") or ""))
+
+
+def _kind(reference: Mapping[str, Any]) -> str:
+    kind, api = str(reference["kind"]), reference.get("apiVersion")
+    if api in (None, _APIS.get(kind)):
+        return kind
+    return f"{kind}.{str(api).rpartition('/')[0] or api}"
