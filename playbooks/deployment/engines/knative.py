@@ -189,13 +189,8 @@ def _pruned(request: Request, invocation: Invocation) -> List[str]:
 
 
 def _warnings(request: Request) -> List[str]:
-    if TOKEN.name in request.names_given:
-        return []
-    return [
-        f"{TOKEN.name} is not given: whoever reaches the broker or the Service can have the"
-        f" playbook act. -s {TOKEN.name}=SECRET/KEY, and cloudevents.extensions"
-        f" {TOKEN_ATTRIBUTE}:TOKEN in Falcosidekick"
-    ]
+    sent = f"cloudevents.extensions {TOKEN_ATTRIBUTE}:TOKEN in Falcosidekick"
+    return pushed.open_to(request, TOKEN, "the broker or the Service", sent)
 
 
 def _metadata(request: Request, namespace: str, name: str = "") -> Dict[str, Any]:

@@ -23,6 +23,7 @@ from playbooks.deployment.packaging.dependencies import too_old
 from playbooks.deployment.request.names import runtime_minor
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.deployment.request.settings import set_by
 from playbooks.deployment.terminal import print_messages
 
 # The variables that Kubeless sets after those of the user.
@@ -65,11 +66,7 @@ class Kubeless(ClusterEngine):
     runtimes = True
 
     def problems(self, request: Request, options: Options) -> List[str]:
-        found = [
-            f"{name} is a variable that Kubeless sets itself"
-            for name in request.names_given
-            if name in _ITS_OWN
-        ]
+        found = set_by("Kubeless", request.names_given, _ITS_OWN.__contains__)
         minor = runtime_minor(request.runtime)
         older = too_old(request.playbook.installs(request.values), minor) if minor else []
         found += [f"runtime {request.runtime}: {each}" for each in older]

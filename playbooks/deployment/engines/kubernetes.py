@@ -39,6 +39,7 @@ from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.deployment.request.settings import by_value_only, set_by
 from playbooks.deployment.terminal import print_done, print_step
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
@@ -119,22 +120,14 @@ class Kubernetes(ClusterEngine):
 
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
-        found = [
-            f"{name} is a variable that deploy_playbook sets itself"
-            for name in request.names_given
-            if name in worker_settings.ITS_OWN
-        ]
+        found = set_by("deploy_playbook", request.names_given, worker_settings.ITS_OWN.__contains__)
         if not 1 <= own.get(REPLICAS.name, 1) <= MOST_REPLICAS:
             given = own[REPLICAS.name]
             found.append(f"-R is {given}, expected a number from 1 to {MOST_REPLICAS}")
         image = own.get(IMAGE.name)
         if image is not None and (not image or image.split() != [image]):
             found.append(f"-i is {image!r}, expected the name of an image")
-        found += [
-            f"{name} decides {what}: it can come by -e only"
-            for name, what in _DECIDING.items()
-            if any(reference.name == name for reference in request.references)
-        ]
+        found += by_value_only(_DECIDING, request.references)
         if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:
             found.append("HTTP_TOKEN is given, and HTTP=off turns the HTTP endpoint off")
         if own.get(NO_WAIT.name) and (TIMEOUT.name in own or own.get(KEEP_FAILED.name)):

@@ -290,12 +290,8 @@ def _yaml(document: Dict[str, Any]) -> str:
 
 
 def _warnings(request: Request) -> List[str]:
-    if TOKEN.name in request.names_given:
-        return []
-    return [
-        f"{TOKEN.name} is not given: whoever reaches the gateway can have the playbook act."
-        f" -s {TOKEN.name}=SECRET/KEY, and Falcosidekick's webhook output with the token"
-    ]
+    sent = "Falcosidekick's webhook output with the token"
+    return pushed.open_to(request, TOKEN, "the gateway", sent)
 
 
 def _hints(request: Request, options: Options) -> List[str]:

@@ -11,6 +11,7 @@ from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.deployment.request.settings import set_by
 from playbooks.engines.pushed import TOPICS
 from playbooks.infrastructure import this_pod
 
@@ -27,11 +28,7 @@ def problems(request: Request) -> List[str]:
 
 def reserved(request: Request, names: Pattern[str], whose: str) -> List[str]:
     """Given variables of these names. ``whose``: who sets them, such as OpenFaaS."""
-    return [
-        f"{name} is a variable that {whose} sets itself"
-        for name in request.names_given
-        if names.fullmatch(name)
-    ]
+    return set_by(whose, request.names_given, names.fullmatch)
 
 
 def not_kept(request: Request, keep: str, reference: str, *, also: Sequence[str] = ()) -> List[str]:
@@ -65,6 +62,17 @@ def needed_to_act(setting: Setting) -> Setting:
     kind: Kind = setting.kind
     said = f"{setting.help}; required where the playbook acts on the cluster"
     return replace(setting, kind=lambda value: value and kind(value), default="", help=said)
+
+
+def open_to(request: Request, token: Setting, where: str, sent: str) -> List[str]:
+    """A warning, unless the token is given by which alerts are taken. ``where``: whoever reaches
+    that can post alerts. ``sent``: how Falcosidekick sends the token."""
+    if token.name in request.names_given:
+        return []
+    return [
+        f"{token.name} is not given: whoever reaches {where} can have the playbook act."
+        f" -s {token.name}=SECRET/KEY, and {sent}"
+    ]
 
 
 def namespace_of(options: Options) -> str:

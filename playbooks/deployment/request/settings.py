@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any, Collection, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Sequence
 
 from playbooks.core.chain.steps import STEPS
 from playbooks.core.errors import InvalidSetting
@@ -119,15 +119,27 @@ def setting_problems(
                 f"{setting.name} {_NOT_SET} {setting.help}"
                 f" (-e {setting.name}=..., or -s {setting.name}=SECRET/KEY)"
             )
-    found += [
-        f"{name} decides {what}: it can come by -e only"
-        for name, what in _DECIDING.items()
-        if any(reference.name == name for reference in references)
-        and (name != STEPS.name or STEPS in settings)
-    ]
+    deciding = {n: w for n, w in _DECIDING.items() if n != STEPS.name or STEPS in settings}
+    found += by_value_only(deciding, references)
     if notifications.TOGETHER & set(unread):
         return found
     return found + _notification_problems(settings, texts, names_given)
+
+
+def set_by(who: str, given: Iterable[str], is_set: Callable[[str], object]) -> List[str]:
+    """``given``: names of variables. ``is_set``: whether ``who`` sets one of this name."""
+    return [f"{name} is a variable that {who} sets itself" for name in given if is_set(name)]
+
+
+def by_value_only(deciding: Mapping[str, str], references: Sequence[Reference]) -> List[str]:
+    """``deciding``: settings whose value has to be known when something is deployed, and what each
+    decides."""
+    referred = {reference.name for reference in references}
+    return [
+        f"{name} decides {what}: it can come by -e only"
+        for name, what in deciding.items()
+        if name in referred
+    ]
 
 
 def _notification_problems(
@@ -152,7 +164,7 @@ def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:
     if name in known:
         return []
     if name in this_pod.VARIABLES:
-        return [f"{name} is a variable that deploy_playbook sets itself"]
+        return set_by("deploy_playbook", [name], bool)
     for setting in settings:
         if setting.secret and name == setting.file_variable:
             return [
