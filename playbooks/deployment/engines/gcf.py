@@ -31,7 +31,7 @@ CONCURRENCY, INSTANCES, MEMORY = 1, 5, "512Mi"
 # Where secrets are mounted: each in a directory of its own, which the mount hides.
 SECRETS = "/falco-secrets"
 
-INSTALL = "https://cloud.google.com/sdk/docs/install"
+GCLOUD = tool.Program("gcloud", "https://cloud.google.com/sdk/docs/install")
 
 # A variable by which functions-framework starts a server for development.
 DEBUG = "DEBUG"
@@ -127,7 +127,7 @@ class CloudFunctions(CloudEngine):
             variables = Path(directory, "env.yaml")
             variables.write_text(_yaml(self.variables(request, invocation.options)), "utf-8")
             words = self._command(request, invocation.options, str(source), str(variables))
-            tool.run(words, install=INSTALL)
+            GCLOUD.run(words)
         print_step("deployed", request.function)
         print("\n".join(self._hints(request, own)))
         return 0
@@ -136,7 +136,7 @@ class CloudFunctions(CloudEngine):
         options = invocation.options
         self.check_removal(options)
         words = ["gcloud", "functions", "delete", function, *_place(options.own), "--quiet"]
-        tool.run(words, install=INSTALL)
+        GCLOUD.run(words)
         print_step("removed", function)
         self.print_rights_left(function, options)
 

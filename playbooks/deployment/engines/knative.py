@@ -109,9 +109,7 @@ class Knative(Engine):
         text = documents(
             [rights.ours(each, request.function, invocation.namespace) for each in made]
         )
-        tool.run(
-            tool.kubectl(invocation.options, "apply", "-f", "-"), install=tool.KUBECTL, text=text
-        )
+        tool.apply(invocation.options, text)
 
     def diff(self, request: Request, invocation: Invocation) -> int:
         text = self._text(request, invocation)
@@ -122,8 +120,7 @@ class Knative(Engine):
         print_messages("warning", _warnings(request))
         text = self._text(request, invocation)
         pruned = _pruned(request, invocation)
-        words = tool.kubectl(invocation.options, "apply", *pruned, "-f", "-")
-        tool.run(words, install=tool.KUBECTL, text=text)
+        tool.apply(invocation.options, text, *pruned)
         name, namespace = request.function, invocation.namespace
         print_step("deployed", f"{namespace}/{name}")
         broker = invocation.options.own.get(BROKER.name, "default")
@@ -139,14 +136,11 @@ class Knative(Engine):
 
     def remove(self, function: str, invocation: Invocation) -> None:
         # Nothing is released where nothing can be removed.
-        tool.find("kubectl", install=tool.KUBECTL)
+        tool.KUBECTL.find()
         self._settle(function, invocation, "nothing was removed")
         which = rights.selector(function, invocation.namespace)
         kinds = f"{_KINDS},secrets,serviceaccounts"
-        tool.run(
-            tool.kubectl(invocation.options, "delete", kinds, "-A", "-l", which),
-            install=tool.KUBECTL,
-        )
+        tool.delete(invocation.options, kinds, which)
         print_step("removed", f"{invocation.namespace}/{function}")
 
     def objects(

@@ -40,7 +40,7 @@ SECRETS = "/var/openfaas/secrets"
 # holds for all of them.
 LEAST, MOST = 1, 3
 
-INSTALL = "https://docs.openfaas.com/cli/install"
+FAAS_CLI = tool.Program("faas-cli", "https://docs.openfaas.com/cli/install")
 
 # Seconds beyond those of an alert in which an answer is written.
 _SPARE = 5
@@ -134,24 +134,23 @@ class OpenFaas(Engine):
             self.write(request, options, directory)
             words = ["faas-cli", "diff", "--yaml", "stack.yaml", "--envsubst=false"]
             words += ["-n", _namespace(options), *_gateway(options)]
-            code, said = tool.heard(words, install=INSTALL, directory=directory)
+            code, said = FAAS_CLI.heard(words, directory=directory)
         # It ends alike where it cannot tell.
         if code and "differences found" not in said.lower():
-            raise DeploymentError(f"faas-cli failed with exit code {code}")
+            raise FAAS_CLI.failed(code)
         return int(differs or bool(code))
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         options = invocation.options
         print_messages("warning", _warnings(request))
-        tool.find("faas-cli", install=INSTALL)
+        FAAS_CLI.find()
         if request.playbook.permissions:
             text = documents(self.rights(request, invocation))
-            words = tool.kubectl(options, "apply", "-f", "-")
-            tool.run(words, install=tool.KUBECTL, text=text)
+            tool.apply(options, text)
         with tempfile.TemporaryDirectory() as directory:
             self.write(request, options, directory)
             for words in _commands(options):
-                tool.run(words, install=INSTALL, directory=directory)
+                FAAS_CLI.run(words, directory=directory)
         print_step("deployed", self.named(request, invocation))
         print("\n".join(_hints(request, options)))
         return 0
@@ -160,19 +159,18 @@ class OpenFaas(Engine):
         options = invocation.options
         namespace = _namespace(options)
         # Nothing is released where nothing can be removed.
-        tool.find("faas-cli", install=INSTALL)
-        tool.find("kubectl", install=tool.KUBECTL)
+        FAAS_CLI.find()
+        tool.KUBECTL.find()
         self._settle(function, invocation, "nothing was removed", namespace)
         which = rights.selector(function, namespace)
         kinds = f"{rights.KINDS},serviceaccounts"
         words = ["faas-cli", "remove", function, "-n", namespace, *_gateway(options)]
         try:
-            tool.run(words, install=INSTALL)
+            FAAS_CLI.run(words)
         except DeploymentError as error:
             left = f"its rights stay: kubectl delete {kinds} -A -l {which}"
             raise DeploymentError(f"{error}\n{left}") from None
-        words = tool.kubectl(options, "delete", kinds, "-A", "-l", which)
-        tool.run(words, install=tool.KUBECTL)
+        tool.delete(options, kinds, which)
         print_step("removed", f"{namespace}/{function}")
 
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:

@@ -5,79 +5,93 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request.options import Options
 
-KUBECTL = "https://kubernetes.io/docs/tasks/tools"
 
+@dataclass(frozen=True)
+class Program:
+    """``install``: where it comes from. Where it is not there, everything that runs it raises
+    DeploymentError."""
 
-def kubectl(options: Options, *words: str) -> List[str]:
-    """The command line, for the cluster that is meant."""
-    where = ["--context", options.context] if options.context else []
-    where += ["--kubeconfig", options.kubeconfig] if options.kubeconfig else []
-    return ["kubectl", *where, *words]
+    name: str
+    install: str
 
+    def find(self) -> None:
+        if not shutil.which(self.name):
+            raise DeploymentError(
+                f"{self.name} is not on the PATH ({self.install}); -d prints what it would be given"
+            )
 
-def find(program: str, *, install: str) -> None:
-    """``install``: where it comes from. Raises DeploymentError where it is not there."""
-    if not shutil.which(program):
-        raise DeploymentError(
-            f"{program} is not on the PATH ({install}); -d prints what it would be given"
+    def run(
+        self, words: Sequence[str], *, text: Optional[str] = None, directory: Optional[str] = None
+    ) -> None:
+        """What it says goes to the terminal. ``text``: for its standard input. ``directory``: where
+        it runs. Raises DeploymentError."""
+        self.find()
+        done = subprocess.run(list(words), input=text, text=True, cwd=directory, check=False)
+        if done.returncode:
+            raise self.failed(done.returncode)
+
+    def heard(self, words: Sequence[str], *, directory: str) -> Tuple[int, str]:
+        """Its exit code, and what it says, which is printed, too."""
+        self.find()
+        done = subprocess.run(
+            list(words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=directory,
+            check=False,
         )
+        print(done.stdout, end="", flush=True)
+        return done.returncode, done.stdout
+
+    def asked(self, words: Sequence[str], *, but: str = "") -> str:
+        """What it prints, without the line end at its end. ``but``: of its errors, the one that is
+        none. Raises DeploymentError with what it says."""
+        self.find()
+        done = subprocess.run(list(words), text=True, capture_output=True, check=False)
+        if done.returncode and not (but and but in done.stderr):
+            raise self.failed(done.returncode, f": {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def failed(self, code: int, why: str = "") -> DeploymentError:
+        return DeploymentError(f"{self.name} failed with exit code {code}{why}")
 
 
-def run(
-    words: Sequence[str],
-    *,
-    install: str,
-    text: Optional[str] = None,
-    directory: Optional[str] = None,
-) -> None:
-    """What it says goes to the terminal. ``install``: where it comes from. ``text``: for its
-    standard input. ``directory``: where it runs. Raises DeploymentError."""
-    find(words[0], install=install)
-    done = subprocess.run(list(words), input=text, text=True, cwd=directory, check=False)
-    if done.returncode:
-        raise DeploymentError(f"{words[0]} failed with exit code {done.returncode}")
+KUBECTL = Program("kubectl", "https://kubernetes.io/docs/tasks/tools")
+
+
+def apply(options: Options, text: str, *words: str) -> None:
+    """Objects, by kubectl. ``words``: further options. Raises DeploymentError."""
+    KUBECTL.run(_kubectl(options, "apply", *words, "-f", "-"), text=text)
+
+
+def delete(options: Options, kinds: str, selector: str) -> None:
+    """The same of all namespaces."""
+    KUBECTL.run(_kubectl(options, "delete", kinds, "-A", "-l", selector))
 
 
 def differs(options: Options, text: str, *words: str) -> bool:
     """Whether the cluster has these objects otherwise; kubectl prints how. Raises
     DeploymentError."""
-    command = kubectl(options, "diff", *words, "-f", "-")
-    find(command[0], install=KUBECTL)
+    KUBECTL.find()
+    command = _kubectl(options, "diff", *words, "-f", "-")
     done = subprocess.run(command, input=text, text=True, check=False)
     if done.returncode not in (0, 1):
-        raise DeploymentError(f"kubectl failed with exit code {done.returncode}")
+        raise KUBECTL.failed(done.returncode)
     return done.returncode == 1
 
 
-def heard(words: Sequence[str], *, install: str, directory: str) -> Tuple[int, str]:
-    """Its exit code, and what it says, which is printed, too. Raises DeploymentError."""
-    find(words[0], install=install)
-    done = subprocess.run(
-        list(words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=directory,
-        check=False,
-    )
-    print(done.stdout, end="", flush=True)
-    return done.returncode, done.stdout
-
-
-def asked(words: Sequence[str], *, install: str, but: str = "") -> str:
-    """What it prints, without the line end at its end. ``but``: of its errors, the one that is
-    none. Raises DeploymentError with what it says."""
-    find(words[0], install=install)
-    done = subprocess.run(list(words), text=True, capture_output=True, check=False)
-    if done.returncode and not (but and but in done.stderr):
-        said = f"{words[0]} failed with exit code {done.returncode}: {done.stderr.strip()}"
-        raise DeploymentError(said)
-    return done.stdout.strip()
+def _kubectl(options: Options, *words: str) -> List[str]:
+    """The command line, for the cluster that is meant."""
+    where = ["--context", options.context] if options.context else []
+    where += ["--kubeconfig", options.kubeconfig] if options.kubeconfig else []
+    return ["kubectl", *where, *words]
 
 
 def shown(words: Sequence[str]) -> str:

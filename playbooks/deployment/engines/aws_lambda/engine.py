@@ -32,7 +32,7 @@ from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_messages, print_step
 from playbooks.infrastructure.amazon import settings as eks
 
-INSTALL = "https://aws.amazon.com/cli"
+AWS = tool.Program("aws", "https://aws.amazon.com/cli")
 
 # Bytes of all variables. Source:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -88,25 +88,25 @@ class Lambda(CloudEngine):
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         given = invocation.options
-        tool.find("aws", install=INSTALL)
+        AWS.find()
         with tempfile.TemporaryDirectory() as directory:
             code, environment = Path(directory, "function.zip"), Path(directory, "environment.json")
             code.write_bytes(package(request))
             environment.write_text(_environment(request, given), "utf-8")
             files = (str(code), str(environment))
-            there = _aws(commands.found(request.function, given))
+            there = AWS.asked(commands.found(request.function, given))
             if there:
                 for words in commands.update(request, given, *files):
-                    _aws(words)
+                    AWS.asked(words)
             else:
-                _aws(commands.create(request, given, *files))
+                AWS.asked(commands.create(request, given, *files))
         try:
             self._settle_around(request, given, new=not there)
         except DeploymentError as error:
             if there:
                 again = "the function is changed; deploying again does the rest"
                 raise DeploymentError(f"{error}\n{again}") from error
-            _remove(request.function, _aws(commands.found(request.function, given)), given)
+            _remove(request.function, AWS.asked(commands.found(request.function, given)), given)
             raise DeploymentError(f"{error}\nnothing was deployed") from error
         print("\n".join(_hints(request, given)))
         return 0
@@ -114,24 +114,26 @@ class Lambda(CloudEngine):
     def _settle_around(self, request: Request, given: Options, *, new: bool) -> None:
         """What makes the code a function to which alerts come."""
         if new:
-            _aws(commands.wait("active", request, given))
+            AWS.asked(commands.wait("active", request, given))
         kept, reserved = commands.kept(request, given)
-        _aws(kept)
+        AWS.asked(kept)
         try:
-            _aws(reserved)
+            AWS.asked(reserved)
         except DeploymentError as error:
             print_messages("warning", [f"no instances are reserved for it: {error}"])
         print_step("deployed", request.function)
         _settle_mappings(request, given)
         if TOPIC.name in given.own:
-            for words in _subscribed(request, given, _aws(commands.found(request.function, given))):
-                _aws(words, but="ResourceConflictException")
+            for words in _subscribed(
+                request, given, AWS.asked(commands.found(request.function, given))
+            ):
+                AWS.asked(words, but="ResourceConflictException")
             print_step("subscribed", given.own[TOPIC.name])
 
     def remove(self, function: str, invocation: Invocation) -> None:
         given = invocation.options
         self.check_removal(given)
-        there = _aws(commands.found(function, given))
+        there = AWS.asked(commands.found(function, given))
         _remove(function, there, given)
         if not there:
             print(f"no function {function} was in {given.own[REGION.name]}")
@@ -183,10 +185,6 @@ def _print(*words: Sequence[str]) -> None:
     print("".join(f"{tool.shown(each)}\n" for each in words))
 
 
-def _aws(words: Sequence[str], but: str = "") -> str:
-    return tool.asked(words, install=INSTALL, but=but)
-
-
 def _subscribed(request: Request, given: Options, function: str) -> List[List[str]]:
     return commands.subscribed(request, given, function) if TOPIC.name in given.own else []
 
@@ -194,36 +192,36 @@ def _subscribed(request: Request, given: Options, function: str) -> List[List[st
 def _settle_mappings(request: Request, given: Options) -> None:
     """The queue that is asked for, and no other."""
     queue, known = given.own.get(QUEUE.name), ""
-    for name, source in _rows(_aws(commands.listed_mappings(request.function, given))):
+    for name, source in _rows(AWS.asked(commands.listed_mappings(request.function, given))):
         if source == queue:
             known = name
         elif is_queue(source):
             _remove_mapping(name, source, given)
     if queue:
-        _aws(commands.mapped(request, given, known))
+        AWS.asked(commands.mapped(request, given, known))
         print_step("mapped", queue)
 
 
 def _remove(function: str, there: str, given: Options) -> None:
     """``there``: its ARN, or empty. What brings alerts to it goes first."""
-    for name, source in _rows(_aws(commands.listed_mappings(function, given))):
+    for name, source in _rows(AWS.asked(commands.listed_mappings(function, given))):
         _remove_mapping(name, source, given)
     if there:
         _unsubscribe(there, given)
-        _aws(commands.delete(function, given))
+        AWS.asked(commands.delete(function, given))
         print_step("removed", function)
 
 
 def _remove_mapping(name: str, source: str, given: Options) -> None:
-    _aws(commands.removed_mapping(name, given))
+    AWS.asked(commands.removed_mapping(name, given))
     print_step("removed", f"the mapping of {source}")
 
 
 def _unsubscribe(function: str, given: Options) -> None:
     """Whatever topics the function has; without it, nothing of them is delivered anyhow."""
     try:
-        for name, topic in _rows(_aws(commands.listed_subscriptions(function, given))):
-            _aws(commands.unsubscribe(name, given))
+        for name, topic in _rows(AWS.asked(commands.listed_subscriptions(function, given))):
+            AWS.asked(commands.unsubscribe(name, given))
             print_step("removed", f"the subscription of {topic}")
     except DeploymentError as error:
         print_messages("warning", [f"its subscriptions of SNS stay: {error}"])
