@@ -13,13 +13,13 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import rights
+from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import FUNCTIONS
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """As ``listed``; None where there is no such function."""
-    found = cluster.get([rights.record_of(function, namespace)])
+    found = cluster.get([record.binding_of(function, namespace)])
     return next((read for read in map(_read, found) if read), None)
 
 
@@ -27,7 +27,7 @@ def listed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
     """In the form of Functions, so that what is read of these is read of them, in a namespace or,
     where it is empty, in all. What keeps them from being listed is a warning."""
     try:
-        found = cluster.list((rights.RECORDS,), namespace=namespace, selector=rights.SELECTOR)
+        found = cluster.list((record.RECORDS,), namespace=namespace, selector=record.SELECTOR)
     except PlaybookError as error:
         said = f"functions to which alerts are pushed are left out: {error}"
         tell("warning", [" ".join(said.split())])
@@ -50,7 +50,7 @@ def with_functions(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
 
 def engine_of(function: Mapping[str, Any]) -> str:
     """The name of its engine; empty for a Function."""
-    return str((function["metadata"].get("annotations") or {}).get(rights.ENGINE, ""))
+    return str((function["metadata"].get("annotations") or {}).get(record.ENGINE, ""))
 
 
 def subjects_of(function: Mapping[str, Any]) -> Sequence[Manifest]:
@@ -73,5 +73,5 @@ def without_worker(cluster: ClusterObjects, namespace: str, function: str) -> st
 
 
 def _read(binding: Manifest) -> Optional[Manifest]:
-    found = rights.recorded(binding)
+    found = record.of_binding(binding)
     return found if found and engine_of(found) in registry.known() else None

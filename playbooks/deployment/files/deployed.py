@@ -12,7 +12,7 @@ from playbooks.core.settings import Setting
 from playbooks.deployment.apply.comparison import without_password
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
-from playbooks.deployment.manifests import record, rights
+from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import FUNCTIONS
 from playbooks.deployment.request import catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
@@ -47,13 +47,13 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
 def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterator[str]:
     """Functions to which alerts are pushed: their engine has their topics and secrets."""
     try:
-        bindings = cluster.list((rights.RECORDS,), namespace=namespace, selector=rights.SELECTOR)
+        bindings = cluster.list((record.RECORDS,), namespace=namespace, selector=record.SELECTOR)
     except PlaybookError as error:
         yield f"functions to which alerts are pushed cannot be listed: {error}"
         return
-    for each in filter(None, map(rights.recorded, bindings)):
+    for each in filter(None, map(record.of_binding, bindings)):
         _, place, name = identity(each)
-        engine = each["metadata"]["annotations"][rights.ENGINE]
+        engine = each["metadata"]["annotations"][record.ENGINE]
         if function in ("", name):
             yield f"{place}/{name} is left out: its engine, {engine}, has what is deployed"
 

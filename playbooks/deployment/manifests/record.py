@@ -1,20 +1,44 @@
-"""What a Function that is deployed says of itself: it is the record of what is deployed."""
+"""What a Function that is deployed says of itself: it is the record of what is deployed.
+
+Functions to which alerts are pushed are no objects of the cluster that they act on. Their record is
+the binding of their ledger, on which they have no rights themselves.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePosixPath
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from playbooks.core.cluster.manifest import (
+    FUNCTION,
+    KUBELESS_API,
+    LEDGER,
+    MANAGED_BY,
+    MANAGER,
+    Manifest,
+    label,
+    reference,
+)
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Setting
-from playbooks.deployment.manifests import ledger
+from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.manifests.environment import (
     FIELDS,
     REFERENCED,
+    plain,
     plain_values,
     unescaped,
 )
+from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.request import Request
+
+# On such a binding: what the function is. The settings are JSON, of those that are no secrets.
+PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
+
+# The resource and the selector of these bindings.
+RECORDS, SELECTOR = f"rolebindings.{access.GROUP}", f"{MANAGED_BY}={MANAGER},{LEDGER}"
 
 
 def playbook_of(function: Mapping[str, Any]) -> str:
@@ -79,3 +103,56 @@ def _given(
     if str(path.parent.parent) == REFERENCED:
         return Reference(of_setting, path.parent.name, path.name)
     return Value(name, text)
+
+
+def of_binding(binding: Manifest) -> Optional[Manifest]:
+    """What such a binding of a ledger says of its function, in the form of a Function, so that what
+    is read of these can be read of it; None for another binding, or of a playbook that is not known
+    here. It has the name of its engine as an annotation."""
+    metadata = binding["metadata"]
+    noted = metadata.get("annotations") or {}
+    playbook, function = noted.get(PLAYBOOK), label(binding, FUNCTION)
+    ours = label(binding, MANAGED_BY) == MANAGER and ENGINE in noted and function
+    if not ours or metadata["name"] != ledger_name(str(function)):
+        return None
+    if playbook not in catalogue.names():
+        return None
+    containers = [{"name": function, "env": plain(_settings(noted.get(SETTINGS)))}]
+    return {
+        "apiVersion": KUBELESS_API,
+        "kind": "Function",
+        "metadata": {
+            "name": function,
+            "namespace": metadata["namespace"],
+            "annotations": {ENGINE: noted[ENGINE]},
+        },
+        "spec": {
+            "handler": f"{playbook}.handler",
+            "deployment": {"spec": {"template": {"spec": {"containers": containers}}}},
+        },
+        "subjects": binding.get("subjects") or [],
+    }
+
+
+def binding_of(function: str, namespace: str) -> Manifest:
+    """Enough of that binding to ask for it."""
+    return reference(access.API, "RoleBinding", ledger_name(function), namespace)
+
+
+def _settings(text: Optional[str]) -> Dict[str, str]:
+    try:
+        found: Dict[str, Any] = json.loads(text or "{}")
+        return {str(name): str(value) for name, value in found.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def notes(request: Request, engine: str) -> Dict[str, str]:
+    """The annotations of that binding. ``engine``: by name."""
+    given = {s.name: request.values[s.name] for s in request.settings if s.name in request.values}
+    texts = {name: text for name, text in given.items() if name not in request.secrets}
+    return {
+        PLAYBOOK: request.playbook.name,
+        ENGINE: engine,
+        SETTINGS: json.dumps(texts, sort_keys=True, ensure_ascii=False),
+    }

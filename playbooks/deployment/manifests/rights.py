@@ -3,32 +3,18 @@ rights that it declares, for whoever the function is, and its ledger. For ``kube
 
 from __future__ import annotations
 
-import json
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Sequence
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
     FUNCTION_NAMESPACE,
-    KUBELESS_API,
     LEDGER,
     MANAGED_BY,
     MANAGER,
     Manifest,
-    label,
-    reference,
 )
-from playbooks.core.ledger.limits import ledger_name
-from playbooks.deployment.manifests import access, admission_policies, ledger
-from playbooks.deployment.manifests.environment import plain
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.manifests import access, admission_policies, ledger, record
 from playbooks.deployment.request.request import Request
-
-# On the binding of its ledger, on which it has no rights: what the function is. The settings are
-# JSON, of those that are no secrets.
-PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
-
-# The resource and the selector of these bindings.
-RECORDS, SELECTOR = f"rolebindings.{access.GROUP}", f"{MANAGED_BY}={MANAGER},{LEDGER}"
 
 # What ``rights`` makes, as kubectl names it.
 KINDS = "clusterrolebindings,rolebindings,clusterroles,roles,configmaps"
@@ -65,60 +51,8 @@ def _granted(
     if "subjects" in found:
         found["subjects"] = list(subjects)
         if LEDGER in found["metadata"]["labels"]:
-            found["metadata"]["annotations"] = _record(request, engine)
+            found["metadata"]["annotations"] = record.notes(request, engine)
     return found
-
-
-def recorded(binding: Manifest) -> Optional[Manifest]:
-    """What such a binding of a ledger says of its function, in the form of a Function, so that what
-    is read of these can be read of it; None for another binding, or of a playbook that is not known
-    here. It has the name of its engine as an annotation."""
-    metadata = binding["metadata"]
-    notes = metadata.get("annotations") or {}
-    playbook, function = notes.get(PLAYBOOK), label(binding, FUNCTION)
-    ours = label(binding, MANAGED_BY) == MANAGER and ENGINE in notes and function
-    if not ours or metadata["name"] != ledger_name(str(function)):
-        return None
-    if playbook not in catalogue.names():
-        return None
-    containers = [{"name": function, "env": plain(_settings(notes.get(SETTINGS)))}]
-    return {
-        "apiVersion": KUBELESS_API,
-        "kind": "Function",
-        "metadata": {
-            "name": function,
-            "namespace": metadata["namespace"],
-            "annotations": {ENGINE: notes[ENGINE]},
-        },
-        "spec": {
-            "handler": f"{playbook}.handler",
-            "deployment": {"spec": {"template": {"spec": {"containers": containers}}}},
-        },
-        "subjects": binding.get("subjects") or [],
-    }
-
-
-def record_of(function: str, namespace: str) -> Manifest:
-    """Enough of that binding to ask for it."""
-    return reference(access.API, "RoleBinding", ledger_name(function), namespace)
-
-
-def _settings(text: Optional[str]) -> Dict[str, str]:
-    try:
-        found: Dict[str, Any] = json.loads(text or "{}")
-        return {str(name): str(value) for name, value in found.items()}
-    except (ValueError, AttributeError, RecursionError):
-        return {}
-
-
-def _record(request: Request, engine: str) -> Dict[str, str]:
-    given = {s.name: request.values[s.name] for s in request.settings if s.name in request.values}
-    plain = {name: text for name, text in given.items() if name not in request.secrets}
-    return {
-        PLAYBOOK: request.playbook.name,
-        ENGINE: engine,
-        SETTINGS: json.dumps(plain, sort_keys=True, ensure_ascii=False),
-    }
 
 
 def with_account(request: Request, namespace: str, engine: str) -> List[Manifest]:

@@ -14,7 +14,7 @@ from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import record, rights
+from playbooks.deployment.manifests import record
 from playbooks.deployment.removal.reach import Place, Reach
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import print_messages, print_step
@@ -88,7 +88,7 @@ def of_function(
     contains nothing."""
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
     if not found:
-        pushed = map(rights.recorded, cluster.get([rights.record_of(function, namespace)]))
+        pushed = map(record.of_binding, cluster.get([record.binding_of(function, namespace)]))
         found = [each for each in pushed if each]
     playbook = record.playbook_of(found[0]) if found else ""
     if playbook not in catalogue.names():
