@@ -53,12 +53,11 @@ from playbooks.core.cluster.manifest import Identity, Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply import comparison, preflight
+from playbooks.deployment.apply import missing_rights, not_asked_for, preflight
 from playbooks.deployment.apply.deploy import deploy, look, planned
 from playbooks.deployment.apply.difference import difference
 from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
-from playbooks.deployment.apply.rights import explained
 from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
@@ -318,7 +317,7 @@ class ClusterEngine(Engine):
                     keep_failed=self.keeps_failed(invocation),
                 )
         except (NotPermitted, MissingRights) as error:
-            raise explained(invocation.cluster, objects, error) from error
+            raise missing_rights.explained(invocation.cluster, objects, error) from error
         remove_orphans_unless(warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))
@@ -350,13 +349,13 @@ class ClusterEngine(Engine):
         except NotFound:
             return []  # No cluster that lacks the kind of a Function has one.
         options = invocation.options
-        changes = comparison.not_asked_for(found, objects, request.settings)
+        changes = not_asked_for.changes(found, objects, request.settings)
         was = found.get(identity(objects.function), objects.function)["spec"].get("runtime")
         if self.runtimes and was != request.runtime and not options.runtime:
-            changes.append(comparison.was_now("runtime", was, DEFAULT_RUNTIME))
+            changes.append(not_asked_for.was_now("runtime", was, DEFAULT_RUNTIME))
         lost = self.deployed_options(found)
         return changes + [
-            comparison.was_now(option.name, lost[option.name], option.default)
+            not_asked_for.was_now(option.name, lost[option.name], option.default)
             for option in self.options
             if option.name in lost and option.name not in options.own
         ]

@@ -9,7 +9,7 @@ from playbooks.core.cluster.manifest import Manifest, identity, is_function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply.comparison import without_password
+from playbooks.deployment.apply.not_asked_for import without_password
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
 from playbooks.deployment.manifests import record

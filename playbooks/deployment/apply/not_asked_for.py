@@ -20,7 +20,7 @@ _NONE = "not set"
 _PASSWORD = re.compile(r"(://)[^/@\s]+@")
 
 
-def not_asked_for(
+def changes(
     found: Mapping[Identity, Manifest], objects: Objects, settings: Sequence[Setting]
 ) -> List[str]:
     """Lines such as ``NAMESPACES: was shop, now not set``; none for a first deployment.
