@@ -17,7 +17,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.terminal import show_table
+from playbooks.deployment.terminal import show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
 COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
@@ -94,10 +94,8 @@ def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str])
 
 
 def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool, raw: bool) -> int:
-    answer = in_pod.run(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
-    if answer.why:
-        raise DeploymentError(answer.why)
-    letters = [dead_letter(line, raw=raw) for line in answer.lines]
+    lines = in_pod.lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
+    letters = [dead_letter(line, raw=raw) for line in lines]
     if as_json:
         _print(letters)
     elif letters:
@@ -236,8 +234,3 @@ def _notes(letter: Mapping[str, Any]) -> List[str]:
             " ID"
         )
     return notes
-
-
-def without_fraction(time: str) -> str:
-    """An RFC 3339 time in UTC, to the second; empty stays empty."""
-    return time.partition(".")[0].rstrip("Z") + "Z" if time else ""

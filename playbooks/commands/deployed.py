@@ -40,6 +40,19 @@ class DeployedFunction:
         return plain_values(self.container)
 
 
+def container_of(deployment: Mapping[str, Any], function: str) -> Mapping[str, Any]:
+    """The function's own container; empty where there is none."""
+    template = (deployment.get("spec") or {}).get("template") or {}
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return next((c for c in containers if c["name"] == function), {})
+
+
+def readiness(deployment: Mapping[str, Any]) -> Tuple[int, int]:
+    """How many of its pods are ready, and how many there are to be."""
+    ready = (deployment.get("status") or {}).get("readyReplicas") or 0
+    return ready, (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0)
+
+
 def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
     """Raises DeploymentError where no worker of ours is deployed under this name."""
     try:

@@ -9,7 +9,6 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 import click
 
 from playbooks.commands import in_pod, tell
-from playbooks.commands.dead import without_fraction
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
 from playbooks.commands.targets import pushed
@@ -19,7 +18,7 @@ from playbooks.core.errors import PlaybookError, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
-from playbooks.deployment.terminal import Row, show_table
+from playbooks.deployment.terminal import Row, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import HISTORY
 
 COLUMNS = ("TIME", "WHAT", "TARGET", "REASON", "RULE", "UNDONE")

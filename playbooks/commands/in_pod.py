@@ -35,6 +35,16 @@ def run(
     return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
 
 
+def lines(
+    cluster: ClusterObjects, deployed: DeployedFunction, verb: str, *arguments: str
+) -> Tuple[Dict[str, Any], ...]:
+    """The same, where only the whole of them is of use. Raises DeploymentError."""
+    answer = run(cluster, deployed, verb, *arguments)
+    if answer.why:
+        raise DeploymentError(answer.why)
+    return answer.lines
+
+
 def read(done: Executed, pod: str) -> WorkerReply:
     """Raises DeploymentError where the program is of another version, or was never run."""
     lines = [_object(line) for line in done.out.splitlines()]

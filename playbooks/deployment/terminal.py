@@ -47,6 +47,16 @@ def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_pl
         print(f"{prefix}{plain(line)}", file=sys.stderr, flush=True)
 
 
+def one_line(text: object) -> str:
+    """Without line ends, as a row of a table or a list has it."""
+    return " ".join(str(text).split())
+
+
+def without_fraction(time: str) -> str:
+    """An RFC 3339 time in UTC, to the second; empty stays empty."""
+    return time.partition(".")[0].rstrip("Z") + "Z" if time else ""
+
+
 def confirmed(changes: Sequence[str]) -> bool:
     """Print the changes, such as ``NAMESPACES: was shop, now not set``, and ask."""
     print_messages("change", changes)

@@ -19,6 +19,7 @@ from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
 from playbooks.deployment.manifests.changes import OF_THE_LEDGER
 from playbooks.deployment.request import catalogue
+from playbooks.deployment.terminal import one_line
 
 POLICY = "admission policy"
 
@@ -249,10 +250,10 @@ class _Tried:
         try:
             self.cluster.try_as(self.texts[ACCOUNT], operation, target, body, subresource=part)
         except NotPermitted as error:
-            return " ".join(str(error).split())
+            return one_line(error)
         except PlaybookError as error:
             # It exists already, or changed meanwhile: no policy refused it, and nothing allowed it.
-            return f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return f"{type(error).__name__}: {one_line(error)}"
         return None
 
 

@@ -11,7 +11,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import Interrupted
-from playbooks.deployment.terminal import styled
+from playbooks.deployment.terminal import one_line, styled
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
@@ -66,13 +66,9 @@ def evaluated(check: str, look: Callable[[], List[Finding]]) -> List[Finding]:
     except Interrupted:
         raise
     except NotPermitted as error:
-        return [Finding(check, UNKNOWN, f"not permitted: {_line(error)}", _ASK)]
+        return [Finding(check, UNKNOWN, f"not permitted: {one_line(error)}", _ASK)]
     except PlaybookError as error:
-        return [Finding(check, UNKNOWN, f"could not be checked: {_line(error)}")]
+        return [Finding(check, UNKNOWN, f"could not be checked: {one_line(error)}")]
 
 
 _ASK = "ask an administrator for this right"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

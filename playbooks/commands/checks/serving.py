@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.deployed import (
     DeployedFunction,
     a_worker,
+    container_of,
     find,
+    readiness,
     topics,
 )
 from playbooks.commands.targets import pushed
@@ -22,6 +24,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.environment import plain_values
 from playbooks.deployment.manifests.record import environment_of, playbook_of
 from playbooks.deployment.manifests.worker import is_worker
+from playbooks.deployment.terminal import one_line
 
 FUNCTION = "function"
 TOPICS = "topics"
@@ -62,7 +65,7 @@ def look(
     deployment = stored[0] if stored else {}
     subscribed = topics(cluster, namespace, function)
     deployed = find(cluster, namespace, function) if is_worker(deployment) else None
-    container = _container(deployment, function)
+    container = container_of(deployment, function)
     served = Served(
         playbook=playbook_of(found[0]),
         function=found[0],
@@ -90,7 +93,7 @@ def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
 
 
 def _worker(cluster: ClusterObjects, deployed: DeployedFunction, deployment: Manifest) -> Finding:
-    ready, wanted = _ready(deployment)
+    ready, wanted = readiness(deployment)
     said = f"{ready} of {wanted} workers of {deployed} are ready"
     if ready >= wanted > 0:
         return Finding(FUNCTION, OK, said)
@@ -104,7 +107,7 @@ def _worker(cluster: ClusterObjects, deployed: DeployedFunction, deployment: Man
 
 
 def _kubeless(cluster: ClusterObjects, deployment: Manifest) -> Finding:
-    ready, wanted = _ready(deployment)
+    ready, wanted = readiness(deployment)
     controller = kubeless.ready_controller(cluster, kubeless.NAMESPACE)
     if not controller:
         said = "it has no worker, and no controller of Kubeless is ready"
@@ -120,22 +123,10 @@ def _answered(subscribed: Tuple[str, ...]) -> Finding:
     return Finding(TOPICS, WARNING, said, "deploy it with -t TOPIC")
 
 
-def _ready(deployment: Manifest) -> Tuple[int, int]:
-    ready = (deployment.get("status") or {}).get("readyReplicas") or 0
-    return ready, (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0)
-
-
-def _container(deployment: Manifest, function: str) -> Mapping[str, Any]:
-    if not deployment:
-        return {}
-    containers = deployment["spec"]["template"]["spec"]["containers"]
-    return next((c for c in containers if c["name"] == function), containers[0])
-
-
 def _logs(deployed: DeployedFunction) -> str:
     return f"kubectl logs -n {deployed.namespace} deployment/{deployed.function} --all-pods"
 
 
 def _parted(error: PlaybookError) -> Tuple[str, str]:
     first, _, rest = str(error).partition("\n")
-    return first, " ".join(rest.split())
+    return first, one_line(rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from playbooks.commands.checks.rights import namespaces
-from playbooks.commands.deployed import topics
+from playbooks.commands.deployed import container_of, readiness, topics
 from playbooks.commands.options import Session
 from playbooks.commands.targets import pushed
 from playbooks.commands.targets.ledgers import ledger_of_ours
@@ -40,16 +40,15 @@ def described(session: Session, function: Manifest) -> Document:
     deployment = found[0] if found else {}
     playbook, engine = playbook_of(function), pushed.engine_of(function)
     unknown = engine and not deployment
+    ready, replicas = (None, None) if unknown else readiness(deployment)
     document: Document = {
         "namespace": namespace,
         "name": name,
         "playbook": record.playbook_of(function),
         "engine": engine or ("kubernetes" if is_worker(deployment) else "kubeless"),
-        "ready": None if unknown else _status(deployment).get("readyReplicas") or 0,
-        "replicas": None
-        if unknown
-        else (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0),
-        "image": _image(deployment, name),
+        "ready": ready,
+        "replicas": replicas,
+        "image": str(container_of(deployment, name).get("image", "")),
         "topics": None if engine else list(topics(session.cluster, namespace, name)),
         "settings": changed(playbook, environment_of(function), name) if playbook else {},
         "paused": None,
@@ -108,16 +107,6 @@ def _in_ledger(session: Session, function: Manifest, reach: Reach) -> List[Held]
     metadata = function["metadata"]
     containing = of_function(session.cluster, metadata["name"], metadata["namespace"], reach)
     return containing.held() if containing else []
-
-
-def _status(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
-    return deployment.get("status") or {}
-
-
-def _image(deployment: Mapping[str, Any], name: str) -> str:
-    template = (deployment.get("spec") or {}).get("template") or {}
-    containers = (template.get("spec") or {}).get("containers") or ()
-    return next((str(c.get("image", "")) for c in containers if c.get("name") == name), "")
 
 
 def changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:

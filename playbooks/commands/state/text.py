@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from playbooks.commands.dead import without_fraction
 from playbooks.commands.pause import paused_since
 from playbooks.commands.state.worker import HOURS
 from playbooks.core.notifications.plain_text import plain
-from playbooks.deployment.terminal import Row
+from playbooks.deployment.terminal import Row, one_line, without_fraction
 
 COLUMNS = ("NAMESPACE", "NAME", "PLAYBOOK", "READY", "TOPICS", "PAUSED", "BUDGET USED UP")
 WIDE = (
@@ -54,7 +53,7 @@ def wide_row(document: Mapping[str, Any]) -> Row:
         _settings(document),
     )
     wrong = (document["worker_error"], document["contained_error"], (nats or {}).get("error"))
-    return (*cells, *also), [*notes, *(_line(each) for each in wrong if each)]
+    return (*cells, *also), [*notes, *(one_line(each) for each in wrong if each)]
 
 
 def paragraph(document: Mapping[str, Any]) -> str:
@@ -73,7 +72,7 @@ def _fields(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     yield "settings", _settings(document) or "defaults"
     yield from _of_ledger(document)
     if document["contained_error"]:
-        yield "contained", f"unknown: {_line(document['contained_error'])}"
+        yield "contained", f"unknown: {one_line(document['contained_error'])}"
     for each in document["contained"] or ():
         until = each["until"]
         yield "contained", each["object"] + (f" until {until}" if until else ", no end")
@@ -82,7 +81,7 @@ def _fields(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
 
 def _of_ledger(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     if document["ledger_error"]:
-        yield "ledger", _line(document["ledger_error"])
+        yield "ledger", one_line(document["ledger_error"])
         return
     yield "paused", paused_since(document["paused"]) if document["paused"] else "no"
     used = shown_budgets(document["budgets"])
@@ -96,11 +95,11 @@ def _of_ledger(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
 def _of_worker(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     nats = document["nats"]
     if nats:
-        yield "nats", nats["servers"] + (f": {_line(nats['error'])}" if nats["error"] else "")
+        yield "nats", nats["servers"] + (f": {one_line(nats['error'])}" if nats["error"] else "")
         if nats["stream"]:
             yield "stream", f"{nats['stream']}, {nats['messages']} messages"
     if document["worker_error"]:
-        yield "worker", _line(document["worker_error"])
+        yield "worker", one_line(document["worker_error"])
         return
     yield "held alerts", _by_reason(document["held"])
     yield "dead letters", _by_reason(document["dead_letters"])
@@ -139,10 +138,6 @@ def _by_reason(counted: Optional[Mapping[str, int]]) -> str:
 
 def _sum(counted: Optional[Mapping[str, int]]) -> str:
     return _UNKNOWN if counted is None else str(sum(counted.values()))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def rows(documents: Sequence[Mapping[str, Any]], *, wide: bool) -> List[Row]:

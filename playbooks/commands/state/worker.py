@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, Dict, Mapping, Sequence
 
 from playbooks.commands import in_pod
-from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.commands.deployed import find
 from playbooks.commands.state.document import Document
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
@@ -14,7 +14,6 @@ from playbooks.core.errors import PlaybookError
 from playbooks.core.guards import ORDER
 from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
-from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, HISTORY, STATE
 
 # Hours of which the last action is looked for.
@@ -34,16 +33,16 @@ def asked(cluster: ClusterObjects, function: Manifest) -> Document:
     }
     try:
         deployed = find(cluster, function["metadata"]["namespace"], function["metadata"]["name"])
-        said: Document = dict(*_lines(cluster, deployed, STATE)[-1:])
+        said: Document = dict(*in_pod.lines(cluster, deployed, STATE)[-1:])
         document["version"] = said.get("version")
         document["nats"] = _nats(said)
-        letters = _lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
+        letters = in_pod.lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
         document["held"] = _reasons([each for each in letters if _held(each)])
         document["dead_letters"] = _reasons([each for each in letters if not _held(each)])
         since = ("--uid", deployed.uid, "--since", str(HOURS * 3600))
         actions = [
             each
-            for each in _lines(cluster, deployed, HISTORY, *since)
+            for each in in_pod.lines(cluster, deployed, HISTORY, *since)
             if kinds.kind(Outcome.of_dict(each)) == kinds.ACTED
         ]
         document["last_action"] = actions[-1] if actions else None
@@ -75,12 +74,3 @@ def _held(letter: Mapping[str, Any]) -> bool:
 def _reasons(letters: Sequence[Mapping[str, Any]]) -> Dict[str, int]:
     reasons = (str((each.get("headers") or {}).get("Falco-Reason", "")) for each in letters)
     return dict(Counter(reasons).most_common())
-
-
-def _lines(
-    cluster: ClusterObjects, deployed: DeployedFunction, verb: str, *words: str
-) -> Sequence[Document]:
-    answer = in_pod.run(cluster, deployed, verb, *words)
-    if answer.why:
-        raise DeploymentError(answer.why)
-    return answer.lines

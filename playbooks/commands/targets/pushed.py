@@ -15,6 +15,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import FUNCTIONS
+from playbooks.deployment.terminal import one_line
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
@@ -30,7 +31,7 @@ def listed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
         found = cluster.list((record.RECORDS,), namespace=namespace, selector=record.SELECTOR)
     except PlaybookError as error:
         said = f"functions to which alerts are pushed are left out: {error}"
-        tell("warning", [" ".join(said.split())])
+        tell("warning", [one_line(said)])
         return []
     return [read for read in map(_read, found) if read]
 

@@ -14,6 +14,7 @@ from playbooks.deployment.apply.symptoms import Symptom, is_rolled_out, of_deplo
 from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
+from playbooks.deployment.terminal import without_fraction
 from playbooks.engines.worker import log
 
 # Seconds between two looks.
@@ -209,8 +210,8 @@ def _plain(line: str) -> str:
 
 def _since(line: Manifest) -> str:
     """When it was said: a worker that was there before may have said it long ago."""
-    when = str(line.get("time", ""))
-    return f" ({when.partition('.')[0].rstrip('Z')}Z)" if when else ""
+    when = without_fraction(str(line.get("time", "")))
+    return f" ({when})" if when else ""
 
 
 def _parsed(line: str) -> Manifest:
