@@ -40,7 +40,8 @@ class Scope:
             found.append("-A is allowed with --all only")
         if self.all_namespaces and which.namespace is not None:
             found.append("-A is not allowed with -n")
-        if which.playbook in catalogue.names() and not catalogue.load(which.playbook).acts:
+        playbook = catalogue.find(which.playbook)
+        if playbook and not playbook.acts:
             found.append(
                 f"{which.playbook} changes nothing in a cluster and has no ledger, so that it"
                 f" cannot be paused: 'deploy_playbook -x -p {which.playbook}' removes it"

@@ -245,9 +245,10 @@ def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
 
 
 def _in_plain(file: Optional[PlaybookFile], options: Options, engine: Engine) -> List[str]:
-    if file is None or options.playbook not in catalogue.names():
+    playbook = catalogue.find(options.playbook or "")
+    if file is None or playbook is None:
         return []
-    return file.secrets_in_plain(catalogue.load(options.playbook).settings + engine.settings)
+    return file.secrets_in_plain(playbook.settings + engine.settings)
 
 
 @contextmanager

@@ -69,8 +69,7 @@ def described(session: Session, function: Manifest) -> Document:
 
 def playbook_of(function: Manifest) -> Optional[Playbook]:
     """None where it is none of this version's."""
-    name = record.playbook_of(function)
-    return catalogue.load(name) if name in catalogue.names() else None
+    return catalogue.find(record.playbook_of(function))
 
 
 def contained(session: Session, function: Manifest) -> Document:

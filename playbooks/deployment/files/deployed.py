@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Union
 from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
+from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.not_asked_for import without_password
 from playbooks.deployment.engines import registry, reuse
@@ -35,8 +36,8 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
         _, place, name = identity(each)
         if (function and name != function) or not is_function_name(name):
             continue
-        playbook = record.playbook_of(each)
-        if playbook not in catalogue.names():
+        playbook = catalogue.find(record.playbook_of(each))
+        if playbook is None:
             found.notes.append(f"Function {place}/{name} is of no playbook here and left out")
             continue
         found.documents.append(_document(cluster, each, playbook, found.notes))
@@ -59,7 +60,7 @@ def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterat
 
 
 def _document(
-    cluster: ClusterObjects, function: Manifest, playbook: str, notes: List[str]
+    cluster: ClusterObjects, function: Manifest, playbook: Playbook, notes: List[str]
 ) -> Manifest:
     _, namespace, name = identity(function)
     beside = {
@@ -69,14 +70,14 @@ def _document(
     engine = registry.made(beside)
     runtime = function["spec"].get("runtime") if engine.runtimes else None
     written: Dict[str, Any] = {
-        "playbook": playbook,
+        "playbook": record.playbook_of(function),
         "name": name_of(name),
         "namespace": namespace,
         "engine": engine.name,
         **({"runtime": runtime} if runtime not in (None, DEFAULT_RUNTIME) else {}),
         "topics": reuse.topics(cluster, name, namespace),
     }
-    settings = catalogue.load(playbook).settings + engine.settings
+    settings = playbook.settings + engine.settings
     given = record.given(function, settings)
     secret = {setting.name: setting for setting in settings if setting.secret}
     texts = {each.name: _written(each, secret) for each in given}

@@ -277,11 +277,11 @@ def earlier(function: str, namespace: str) -> Manifest:
 def of_parameters(found: Manifest) -> List[Manifest]:
     """The bindings for a ConfigMap of settings that is there, with its labels, by which they are
     removed; none for one of no playbook."""
-    function, playbook = label(found, FUNCTION), label(found, PARAMETERS)
-    if playbook not in catalogue.names() or not function:
+    function, playbook = label(found, FUNCTION), catalogue.find(label(found, PARAMETERS) or "")
+    if playbook is None or not function:
         return []
     namespace = found["metadata"]["namespace"]
-    made = bindings(catalogue.load(playbook), function, namespace)
+    made = bindings(playbook, function, namespace)
     if label(found, MANAGED_BY) != MANAGER:
         return made
     ours = {MANAGED_BY: MANAGER, FUNCTION: function, FUNCTION_NAMESPACE: namespace}

@@ -90,10 +90,10 @@ def of_function(
     if not found:
         pushed = map(record.of_binding, cluster.get([record.binding_of(function, namespace)]))
         found = [each for each in pushed if each]
-    playbook = record.playbook_of(found[0]) if found else ""
-    if playbook not in catalogue.names():
+    playbook = catalogue.find(record.playbook_of(found[0])) if found else None
+    if playbook is None:
         return None
-    containments = [kind for kind, _ in catalogue.load(playbook).containments]
+    containments = [kind for kind, _ in playbook.containments]
     try:
         place = record.ledger_of(found[0])
     except InvalidSetting:

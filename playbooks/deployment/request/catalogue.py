@@ -23,6 +23,7 @@ from playbooks.deployment.errors import UsageError
 __all__ = [
     "PACKAGE",
     "containing",
+    "find",
     "load",
     "named",
     "names",
@@ -41,6 +42,11 @@ def load(name: str) -> Playbook:
         alike = get_close_matches(name.lower(), names(), n=1)
         meant = f", did you mean {alike[0]}?" if alike and name not in names() else ""
         raise UsageError([f"{error}{meant}"]) from error
+
+
+def find(name: str) -> Optional[Playbook]:
+    """The same; None where it is none that is known here, as what is deployed may have."""
+    return load(name) if name in names() else None
 
 
 def named(given: str, beside: Optional[Path] = None) -> str:
