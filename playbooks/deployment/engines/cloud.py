@@ -36,10 +36,12 @@ class CloudEngine(Engine):
         """It is in no namespace."""
         return request.function
 
+    def namespace(self, invocation: Invocation) -> str:
+        return pushed.namespace_of(invocation.options)
+
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        options = invocation.options
-        who = self.subjects(request, options)
-        return rights.rights(request, pushed.namespace_of(options), who, engine=self.name)
+        who = self.subjects(request, invocation.options)
+        return rights.rights(request, self.namespace(invocation), who, engine=self.name)
 
     def misplaced(self, options: Options) -> List[str]:
         """What is about a cluster, of which deploying asks none."""
@@ -54,6 +56,6 @@ class CloudEngine(Engine):
         if problems:
             raise UsageError(problems)
 
-    def print_rights_left(self, function: str, options: Options) -> None:
-        which = rights.selector(function, pushed.namespace_of(options))
+    def print_rights_left(self, function: str, invocation: Invocation) -> None:
+        which = rights.selector(function, self.namespace(invocation))
         print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")

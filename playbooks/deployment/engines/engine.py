@@ -139,9 +139,13 @@ class Engine(ABC):
     identity: Tuple[Option, ...] = ()
     places: Tuple[Option, ...] = ()
 
+    def namespace(self, invocation: Invocation) -> str:
+        """Where its ledger is, and the function where that is in a cluster."""
+        return invocation.namespace
+
     def named(self, request: Request, invocation: Invocation) -> str:
         """The function, as messages name it."""
-        return f"{invocation.namespace}/{request.function}"
+        return f"{self.namespace(invocation)}/{request.function}"
 
     def seen_by(self, function: str, namespace: str) -> str:
         """The command that shows whether a function runs; empty where ``falco-playbook`` does."""
@@ -153,7 +157,7 @@ class Engine(ABC):
         one that runs there, as the account of its name. Where it is somebody else,
         ``rights.rights`` binds the same to who it is. Raises UsageError where ``identity`` is
         missing."""
-        return rights.with_account(request, invocation.namespace, self.name)
+        return rights.with_account(request, self.namespace(invocation), self.name)
 
     def problems(self, request: Request, options: Options) -> List[str]:
         """What this engine cannot do of a request, found without a cluster; ``too_large`` of
@@ -182,13 +186,11 @@ class Engine(ABC):
     def remove(self, function: str, invocation: Invocation) -> None:
         """Remove what is left of ``function``, falco-<name>. Raises DeploymentError."""
 
-    def _settle(
-        self, function: str, invocation: Invocation, nothing: str, namespace: str = ""
-    ) -> None:
+    def _settle(self, function: str, invocation: Invocation, nothing: str) -> None:
         """Release what it contains, or leave it, as it was asked for. ``nothing``: as for
         ``contained.settle``. Raises DeploymentError."""
         options, reach = invocation.options, invocation.reach()
-        place = namespace or invocation.namespace
+        place = self.namespace(invocation)
         found = contained.of_function(invocation.cluster, function, place, reach)
         contained.settle(
             found,

@@ -138,7 +138,7 @@ class CloudFunctions(CloudEngine):
         words = ["gcloud", "functions", "delete", function, *_place(options.own), "--quiet"]
         GCLOUD.run(words)
         print_step("removed", function)
-        self.print_rights_left(function, options)
+        self.print_rights_left(function, invocation)
 
     def subjects(self, request: Request, options: Options) -> List[Manifest]:
         account = options.own.get(ACCOUNT.name, "")

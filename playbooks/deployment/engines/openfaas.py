@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List
 
-from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.settings import http_url
 from playbooks.deployment.engines import tool
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
@@ -89,8 +88,8 @@ class OpenFaas(Engine):
     options = (IMAGE, GATEWAY)
     places = (GATEWAY,)
 
-    def named(self, request: Request, invocation: Invocation) -> str:
-        return f"{_namespace(invocation.options)}/{request.function}"
+    def namespace(self, invocation: Invocation) -> str:
+        return _namespace(invocation.options)
 
     def seen_by(self, function: str, namespace: str) -> str:
         return f"faas-cli describe {function} -n {namespace}"
@@ -156,12 +155,11 @@ class OpenFaas(Engine):
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
-        options = invocation.options
-        namespace = _namespace(options)
+        options, namespace = invocation.options, self.namespace(invocation)
         # Nothing is released where nothing can be removed.
         FAAS_CLI.find()
         tool.KUBECTL.find()
-        self._settle(function, invocation, "nothing was removed", namespace)
+        self._settle(function, invocation, "nothing was removed")
         which = rights.selector(function, namespace)
         kinds = f"{rights.KINDS},serviceaccounts"
         words = ["faas-cli", "remove", function, "-n", namespace, *_gateway(options)]
@@ -172,9 +170,6 @@ class OpenFaas(Engine):
             raise DeploymentError(f"{error}\n{left}") from None
         tool.delete(options, kinds, which)
         print_step("removed", f"{namespace}/{function}")
-
-    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        return rights.with_account(request, _namespace(invocation.options), self.name)
 
     def write(self, request: Request, options: Options, directory: str) -> None:
         """What faas-cli takes: a stack.yaml, and the directory that it names."""

@@ -138,7 +138,7 @@ class Lambda(CloudEngine):
         if not there:
             print(f"no function {function} was in {given.own[REGION.name]}")
         print(f"its log stays: aws logs delete-log-group --log-group-name /aws/lambda/{function}")
-        self.print_rights_left(function, given)
+        self.print_rights_left(function, invocation)
 
     def subjects(self, request: Request, given: Options) -> List[Manifest]:
         """The group that the access entry of its role names."""
