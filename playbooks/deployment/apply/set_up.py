@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Mapping, Tuple
+from typing import List, Mapping, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
@@ -19,7 +19,8 @@ from playbooks.core.cluster.manifest import (
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import AlreadyExists, NotPermitted
 from playbooks.deployment.apply import preflight
-from playbooks.deployment.apply.steps import Create, Keep, Replace, Step, step, without_idle
+from playbooks.deployment.apply.steps import Create, Keep, Step, step, without_idle
+from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies
@@ -65,7 +66,7 @@ def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[
 def apply(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Tuple[str, str]]:
     """Create what is missing and change what deploy_playbook made; objects of others are left
     alone. Returns what was done to which object. Raises a PlaybookError."""
-    return [_do(cluster, each) for each in _steps(cluster, wanted)]
+    return _done(cluster, _steps(cluster, wanted))
 
 
 def serves_policies(cluster: ClusterObjects) -> bool:
@@ -127,7 +128,7 @@ def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tupl
         needed.append(worker_role())
     try:
         steps = [s for s in _steps(cluster, needed) if isinstance(s, Create)] if needed else []
-        report = [_do(cluster, each) for each in steps]
+        report = _done(cluster, steps)
     except NotPermitted as error:
         missing = ", ".join(shown(m) for m in needed)
         raise DeploymentError(
@@ -150,19 +151,19 @@ def _steps(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Step]:
     return without_idle(cluster, steps)
 
 
-def _do(cluster: ClusterObjects, one: Step) -> Tuple[str, str]:
-    if isinstance(one, Create):
+def _done(cluster: ClusterObjects, steps: Sequence[Step]) -> List[Tuple[str, str]]:
+    report: List[Tuple[str, str]] = []
+    transaction = Transaction(cluster, progress=lambda *done: report.append(done))
+    for each in steps:
+        if isinstance(each, Keep) and not is_ours(each.previous):
+            report.append(("unchanged", f"{shown(each.previous)}, which others made"))
+            continue
         try:
-            cluster.create([one.wanted])
+            transaction.do(each)
         except AlreadyExists:
-            return "unchanged", shown(one.wanted)  # Somebody else was faster.
-        return "created", shown(one.wanted)
-    if isinstance(one, Replace):
-        metadata = {**one.previous["metadata"], **one.wanted["metadata"]}
-        cluster.replace([{**one.wanted, "metadata": metadata}])
-        return "changed", shown(one.wanted)
-    ours = is_ours(one.previous)
-    return "unchanged", shown(one.previous) + ("" if ours else ", which others made")
+            assert isinstance(each, Create)
+            report.append(("unchanged", shown(each.wanted)))  # Somebody else was faster.
+    return report
 
 
 def is_ours(manifest: Manifest) -> bool:

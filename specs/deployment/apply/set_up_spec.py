@@ -4,7 +4,7 @@ from expects import be_empty, contain, equal, expect, have_keys
 from mamba import before, description, it
 
 from playbooks.core import catalogue
-from playbooks.core.errors import NotPermitted
+from playbooks.core.errors import Conflict, NotPermitted
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import of
 from playbooks.deployment.manifests.definitions import definitions
@@ -74,6 +74,24 @@ with description("Setting a cluster up") as self:
         run("-S", cluster=self.cluster)
 
         expect(self.cluster.the("ClusterRole", "falco-playbook-worker")["rules"]).to(equal(rules))
+
+    with it("keeps what others noted on it, and tries again where somebody wrote it meanwhile"):
+        run("-S", cluster=self.cluster)
+        role = self.cluster.the("ClusterRole", "falco-playbook-worker")
+        rules, role["rules"] = role["rules"], []
+        role["metadata"]["labels"]["team"] = "security"
+        conflicts = [Conflict("written since")]
+
+        def conflict(verb, manifest):
+            if verb == "replace" and conflicts:
+                raise conflicts.pop()
+
+        self.cluster.before_call = conflict
+        answer = run("-S", cluster=self.cluster)
+
+        role = self.cluster.the("ClusterRole", "falco-playbook-worker")
+        expect((answer.code, role["rules"], conflicts)).to(equal((0, rules, [])))
+        expect(role["metadata"]["labels"]["team"]).to(equal("security"))
 
     with it("leaves policies out where the API server knows none, and says why"):
         self.cluster.version = "v1.29.3"
