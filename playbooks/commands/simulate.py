@@ -184,10 +184,11 @@ def _replica_problems(replicas: Optional[int]) -> List[str]:
 
 
 def _environ(values: Sequence[str]) -> Dict[str, str]:
-    try:
-        return {v.name: v.text for v in map(assignments.value, values)}
-    except ValueError as error:
-        raise UsageError([str(error)]) from error
+    problems: List[str] = []
+    given = assignments.readable(assignments.value, values, problems)
+    if problems:
+        raise UsageError(problems)
+    return {each.name: each.text for each in given}
 
 
 @dataclass(frozen=True)

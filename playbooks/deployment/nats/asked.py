@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List
+from typing import Callable
 
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.install import IMAGE, Installation, WorkerUser
@@ -19,7 +19,7 @@ def installation(options: Options, current_namespace: Callable[[], str]) -> Inst
     name = options.deployed_name
     namespace = options.namespace or (current_namespace() if name else "")
     problems = name_problems(name) + (namespace_problems(namespace) if namespace else [])
-    variables = _variables(options, problems)
+    given = assignments.readable(assignments.value, options.values, problems)
     if options.playbook:
         catalogue.load(options.playbook)
     if problems:
@@ -28,16 +28,5 @@ def installation(options: Options, current_namespace: Callable[[], str]) -> Inst
         worker=WorkerUser(options.function, namespace) if name else None,
         image=options.nats_image or IMAGE,
         worker_image=options.own.get(_WORKER_IMAGE, ""),
-        variables=variables,
+        variables={each.name: each.text for each in given},
     )
-
-
-def _variables(options: Options, problems: List[str]) -> Dict[str, str]:
-    found = {}
-    for argument in options.values:
-        try:
-            given = assignments.value(argument)
-            found[given.name] = given.text
-        except ValueError as error:
-            problems.append(str(error))
-    return found

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable, Iterable, List, TypeVar
 
 from playbooks.core.settings import DNS_NAME
 
 # What every version of Kubernetes takes as the name of a variable.
 _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,17 @@ class Reference:
     name: str
     secret: str
     key: str
+
+
+def readable(read: Callable[[str], T], arguments: Iterable[str], problems: List[str]) -> List[T]:
+    """What ``read`` makes of the arguments; what is wrong with the others goes to ``problems``."""
+    found = []
+    for argument in arguments:
+        try:
+            found.append(read(argument))
+        except ValueError as error:
+            problems.append(str(error))
+    return found
 
 
 def value(argument: str) -> Value:

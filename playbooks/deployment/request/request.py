@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.cluster.manifest import name_of
 from playbooks.core.playbook import Playbook
@@ -28,8 +28,6 @@ _VARIABLES = (
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CERT"),
     *("PIP_DEFAULT_TIMEOUT", "PIP_RETRIES"),
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ def read(
     ``engine_settings``: what the engine takes beside the playbook's own settings.
     """
     problems: List[str] = []
-    given = _read(assignments.value, options.values, problems)
-    references = _read(assignments.reference, options.references, problems)
+    given = assignments.readable(assignments.value, options.values, problems)
+    references = assignments.readable(assignments.reference, options.references, problems)
     named = {value.name for value in given} | {reference.name for reference in references}
     kept = [each for each in options.kept if each.name not in named]
     given += [each for each in kept if isinstance(each, Value)]
@@ -120,16 +118,6 @@ def read(
         settings=settings,
     )
     return wanted, problems
-
-
-def _read(read: Callable[[str], T], arguments: Iterable[str], problems: List[str]) -> List[T]:
-    found = []
-    for argument in arguments:
-        try:
-            found.append(read(argument))
-        except ValueError as error:
-            problems.append(str(error))
-    return found
 
 
 def _playbook(name: Optional[str], problems: List[str]) -> Optional[Playbook]:
