@@ -30,6 +30,7 @@ from playbooks.core.cluster.policies import denying
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests import ledger as manifests
+from playbooks.deployment.manifests.access import WORKER
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import catalogue
 from playbooks.engines.worker import watched
@@ -81,7 +82,8 @@ def _findings(
     playbook = _playbook(which, served)
     if playbook is None:
         return
-    places = rights.namespaces(served.environment if served else {})
+    environment = served.environment if served else {}
+    places = rights.namespaces(environment)
     who = _who(served)
     if served:
         yield from evaluated(
@@ -92,7 +94,7 @@ def _findings(
                 which.function,
                 _rights(playbook, served),
                 places=places,
-                own=rights.WORKERS if served.deployed else (),
+                own=WORKER if served.deployed else (),
                 who=who,
             ),
         )
@@ -110,17 +112,16 @@ def _findings(
             which.function,
             playbook,
             places=places,
-            ledger=manifests.place(served.environment if served else {}, namespace, which.function),
+            ledger=manifests.place(environment, namespace, which.function),
             who=who,
         ),
     )
     if playbook.reaction.TARGETS == nodes.NODES:
-        environment = served.environment if served else {}
         own = served.deployed if served else None
         yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment, own))
-    if NETWORK_POLICIES in playbook.relies_on(served.environment if served else {}):
+    if NETWORK_POLICIES in playbook.relies_on(environment):
         chosen = image or _image(served)
-        kind = (served.environment if served else {}).get(denying.SETTING, "kubernetes")
+        kind = environment.get(denying.SETTING, "kubernetes")
         yield from evaluated(
             enforcement.ENFORCED,
             lambda: enforcement.look(cluster, chosen, sleep=session.sleep, policy=kind),

@@ -1,7 +1,6 @@
 from expects import be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
-from playbooks.commands.checks.rights import WORKERS
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted, PlaybookError
@@ -9,6 +8,7 @@ from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests.access import WORKER
 from playbooks.deployment.request import catalogue
 from playbooks.engines.worker import watched
 from playbooks.infrastructure.this_pod import SystemClock
@@ -450,7 +450,7 @@ with description("falco-playbook check, of rights") as self:
         cluster = ready()
         playbook = catalogue.load("isolate")
         of_view = watched.permissions(playbook, {})
-        number = sum(len(p.verbs) for p in (*playbook.rights({}, looks=True), *of_view, *WORKERS))
+        number = sum(len(p.verbs) for p in (*playbook.rights({}, looks=True), *of_view, *WORKER))
 
         expect(the_finding(cluster, "rights")[:2]).to(
             equal(("ok", f"all {number} rights that it needs, in all namespaces"))

@@ -10,17 +10,10 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.settings import all_names, names
-from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 
 RIGHTS = "rights"
 
 _APPLY = "kubectl apply what falco-playbook permissions prints: that restores its roles"
-
-# What every worker reads in its own namespace.
-WORKERS = (
-    Permission("functions", ("get",), group=KUBELESS),
-    Permission("natstriggers", ("get", "list", "watch"), group=KUBELESS),
-)
 
 
 def namespaces(environment: Mapping[str, str]) -> Sequence[str]:

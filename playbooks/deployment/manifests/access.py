@@ -22,6 +22,12 @@ OFF = "off"
 # the namespace of that Function alone.
 WORKER_ROLE = "falco-playbook-worker"
 
+# What it grants.
+WORKER = (
+    Permission("functions", ("get",), group=KUBELESS),
+    Permission("natstriggers", ("get", "list", "watch"), group=KUBELESS),
+)
+
 # What who deploys into a namespace needs there beside the role admin. Nobody can grant a right that
 # he lacks, and deploying grants a playbook its rights.
 DEPLOYER_ROLE = "falco-playbook-deployer"
@@ -120,14 +126,7 @@ def worker_role() -> Manifest:
         "apiVersion": API,
         "kind": "ClusterRole",
         "metadata": {"name": WORKER_ROLE, "labels": LABELS},
-        "rules": [
-            {"apiGroups": [KUBELESS], "resources": ["functions"], "verbs": ["get"]},
-            {
-                "apiGroups": [KUBELESS],
-                "resources": ["natstriggers"],
-                "verbs": ["get", "list", "watch"],
-            },
-        ],
+        "rules": [_rule(permission) for permission in WORKER],
     }
 
 
