@@ -27,6 +27,10 @@ A_NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "s
 DONE = ({"status": "acted", "reason": "isolated"}, {"status": "skipped", "reason": "gone"})
 
 
+# Each cluster makes a copy of what it stores.
+POLICIES = (*admission_policies.policies(),)
+
+
 class Checked(FakeCluster):
     """``outcomes``: of the last day."""
 
@@ -46,7 +50,7 @@ def inspected(**changes):
 
 def ready(*typed, playbook="isolate", **options):
     """A cluster on which nothing is wrong."""
-    also = (*admission_policies.policies(), A_NODE)
+    also = (*POLICIES, A_NODE)
     pods = (f"falco-{playbook}-1",)
     options = {"kind": Checked, **options}
     made = a_cluster(*typed, playbook=playbook, pods=pods, also=also, **options)

@@ -12,6 +12,7 @@ from playbooks.core.errors import PlaybookError
 from specs.docs.messages import MARK, is_printed, templates
 from specs.docs.worker_log import logged
 from specs.support.conditions import not_run_unless, program
+from specs.support.sources import nodes_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
@@ -40,10 +41,15 @@ def below(kind):
     return [*found, *(each for one in found for each in below(one))]
 
 
+def _name(called):
+    """The last part of it."""
+    return getattr(called, "attr", None) or getattr(called, "id", "")
+
+
 def skipped_with(path):
     """The codes in calls such as ``Outcome.skipped("pod-gone", ...)``."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("skipped"):
+    for node in nodes_of(path):
+        if isinstance(node, ast.Call) and _name(node.func).endswith("skipped"):
             for given in node.args:
                 if re.fullmatch(r"'[a-z]+(-[a-z]+)*'", ast.unparse(given)):
                     yield given.value

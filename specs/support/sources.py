@@ -13,9 +13,15 @@ PACKAGE = Path(__file__).parents[2] / "playbooks"
 
 @lru_cache(maxsize=None)
 def nodes_of(path: Path) -> Tuple[ast.AST, ...]:
-    """All of the module's syntax tree, level by level, in a third of the time of ast.walk."""
+    """All of the module's syntax tree, level by level."""
+    return nodes_in(path.read_bytes())
+
+
+@lru_cache(maxsize=None)
+def nodes_in(source: bytes) -> Tuple[ast.AST, ...]:
+    """The same of a source, in a third of the time of ast.walk."""
     found: List[ast.AST] = []
-    waiting: Deque[ast.AST] = deque([ast.parse(path.read_text(encoding="utf-8"))])
+    waiting: Deque[ast.AST] = deque([ast.parse(source)])
     while waiting:
         node = waiting.popleft()
         found.append(node)

@@ -1,13 +1,13 @@
 import io
 from contextlib import redirect_stderr, redirect_stdout
 
-import yaml
 from expects import contain, equal, expect, have_len
 from mamba import description, it
 
 from playbooks.commands.__main__ import main
 from playbooks.core import catalogue
 from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.mothers import documents_of
 
 EMAIL = "falco@p.iam.gserviceaccount.com"
 
@@ -28,7 +28,7 @@ def said(*words):
 def printed(*words):
     code, out, err = said(*words)
     expect((code, err)).to(equal((0, "")))
-    return [*yaml.safe_load_all(out)]
+    return [*documents_of(out)]
 
 
 def subjects(objects):

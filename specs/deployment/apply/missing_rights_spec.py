@@ -1,11 +1,10 @@
-import yaml
 from expects import be_empty, contain, equal, expect, have_key
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.manifests.access import deployer_role
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import run
+from specs.deployment.mothers import documents_of, run
 
 DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.>", "-n", "team", "-i", "image:1")
 TAINT = ("-E", "kubernetes", "-p", "taint", "-t", "falco.>", "-n", "team", "-i", "image:1")
@@ -42,7 +41,7 @@ class Namespaced(FakeObjects):
 def manifest_of(done):
     """What the administrator is to apply."""
     lead = "kubectl apply -f - <<'EOF'\n"
-    return list(yaml.safe_load_all(done.err.partition(lead)[2].partition("EOF\n")[0]))
+    return list(documents_of(done.err.partition(lead)[2].partition("EOF\n")[0]))
 
 
 def shown(manifests):

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 from unittest.mock import patch
 
-import yaml
 from expects import be_below, be_empty, contain, equal, expect, have_keys
 from mamba import after, before, description, it
 
@@ -17,7 +16,7 @@ from playbooks.deployment.engines.aws_lambda import ENGINE, package
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.packaging import wheels
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import run
+from specs.deployment.mothers import documents_of, run
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/falco-delete"
@@ -234,7 +233,7 @@ with description("-E lambda") as self:
             *("aws lambda create-event-source-mapping", "aws eks create-access-entry"),
         ):
             expect(done.out).to(contain(text))
-        objects = [*yaml.safe_load_all(done.out.partition("kubectl apply -f -\n")[2])]
+        objects = [*documents_of(done.out.partition("kubectl apply -f -\n")[2])]
         subjects = [each["subjects"] for each in objects if "subjects" in each]
         group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "falco-delete"}
         expect(subjects).to(equal([[group]] * 3))

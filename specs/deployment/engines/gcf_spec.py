@@ -6,12 +6,11 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-import yaml
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import run
+from specs.deployment.mothers import documents_of, run
 from specs.support.ahead import ahead
 from specs.support.conditions import not_run_unless, program
 
@@ -165,7 +164,7 @@ with description("-E gcf") as self:
         expect((done.code, done.err)).to(equal((0, "")))
         for text in ("# main.py", "# requirements.txt", "gcloud functions deploy falco-delete"):
             expect(done.out).to(contain(text))
-        objects = [*yaml.safe_load_all(done.out.partition("kubectl apply -f -\n")[2])]
+        objects = [*documents_of(done.out.partition("kubectl apply -f -\n")[2])]
         subjects = [each["subjects"] for each in objects if "subjects" in each]
         user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": ACCOUNT}
         expect(subjects).to(equal([[user]] * 3))

@@ -7,7 +7,7 @@ from mamba import after, before, description, it
 
 from playbooks.deployment.engines import registry
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import WEBHOOK, a_secret, run
+from specs.deployment.mothers import WEBHOOK, a_secret, documents_of, run
 
 DELETE = """\
 playbook: delete
@@ -253,7 +253,7 @@ patch: {foo: 1}
         after = run("diff", *file, cluster=self.cluster)
         removed = run("remove", *file, cluster=self.cluster)
 
-        functions = [d for d in yaml.safe_load_all(printed.out) if d["kind"] == "Function"]
+        functions = [d for d in documents_of(printed.out) if d["kind"] == "Function"]
         expect([f["metadata"]["name"] for f in functions]).to(equal(["falco-shop", "falco-slack"]))
         expect([before.code, after.code, removed.code]).to(equal([1, 0, 0]))
         expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker", "Secret slack"]))
@@ -283,7 +283,7 @@ with description("The file of what is deployed") as self:
         written[1]["name"] = "slack"
         written[0]["settings"] = {k: str(v) for k, v in written[0]["settings"].items()}
         written[0]["settings"].update(DRY_RUN="true", GRACE_PERIOD_SECONDS="010")
-        expect(sorted(yaml.safe_load_all(got.out), key=str)).to(equal(sorted(written, key=str)))
+        expect(sorted(documents_of(got.out), key=str)).to(equal(sorted(written, key=str)))
 
     with it("holds no secret, and deploys the same all the same"):
         slack = ("-E", "kubernetes", "-p", "slack", "-t", "falco.error.*")
@@ -308,8 +308,8 @@ with description("The file of what is deployed") as self:
         run("-p", "delete", "-t", "falco.>", "-n", "ops", cluster=self.cluster)
         run("-p", "delete", "-t", "falco.>", "-N", "quick", "-n", "ops", cluster=self.cluster)
 
-        expect(list(yaml.safe_load_all(self.get("-n", "ops").out))).to(have_len(2))
-        expect(list(yaml.safe_load_all(self.get("-n", "ops", "-N", "quick").out))).to(have_len(1))
+        expect(list(documents_of(self.get("-n", "ops").out))).to(have_len(2))
+        expect(list(documents_of(self.get("-n", "ops", "-N", "quick").out))).to(have_len(1))
         expect(self.get().code).to(equal(1))
         expect(self.get().err).to(contain("there is no playbook in namespace default"))
 
@@ -321,7 +321,7 @@ with description("The file of what is deployed") as self:
 
     with it("names functions to which alerts are pushed, which only their engine can tell"):
         words = ("-E", "knative", "-p", "isolate", "-n", "default", "-t", "falco.>", "-d")
-        self.cluster.create([*yaml.safe_load_all(run(*words, cluster=self.cluster).out)])
+        self.cluster.create([*documents_of(run(*words, cluster=self.cluster).out)])
         said = "default/falco-isolate is left out: its engine, knative, has what is deployed"
 
         expect(self.get().err).to(contain(said))

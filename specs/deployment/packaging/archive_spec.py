@@ -20,6 +20,7 @@ from playbooks.deployment.packaging.archive import (
     worker_archive,
 )
 from specs.support.own_playbooks import a_directory, declared, install
+from specs.support.sources import nodes_in
 
 made = lru_cache(maxsize=None)(archive)
 
@@ -33,7 +34,7 @@ def ours_in(source):
     """The modules of ours that it imports from."""
     return {
         node.module
-        for node in ast.walk(ast.parse(source))
+        for node in nodes_in(source)
         if isinstance(node, ast.ImportFrom) and node.module.startswith("playbooks")
     }
 
