@@ -18,7 +18,7 @@ from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
-from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.deployment.request.names import place_problems
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,9 +97,7 @@ class Selection:
         found: List[str] = []
         if required and not self.function:
             found.append("no playbook is given: expected -p PLAYBOOK, or -N NAME as deployed")
-        found += name_problems(self.name or self.playbook)
-        if self.namespace is not None:
-            found += namespace_problems(self.namespace)
+        found += place_problems(self.name or self.playbook, self.namespace)
         if found or problems:
             raise UsageError([*found, *problems])
 

@@ -22,7 +22,7 @@ from playbooks.deployment.nats.asked import installation
 from playbooks.deployment.nats.install import install, printed
 from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.deployment.request import catalogue
-from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_done, print_messages
@@ -141,9 +141,7 @@ def remove(options: Options, tools: Tools) -> int:
         if not each.deployed_name:
             problems.append("what is to be removed? -p PLAYBOOK, or -N NAME as it was deployed")
             continue
-        problems += name_problems(each.deployed_name)
-        if each.namespace is not None:
-            problems += namespace_problems(each.namespace)
+        problems += place_problems(each.deployed_name, each.namespace)
     if problems:
         raise UsageError(problems)
     for each in reversed(wanted):
@@ -154,7 +152,7 @@ def remove(options: Options, tools: Tools) -> int:
 def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
     """Print the file of what is deployed."""
     invocation = tools.invocation(options)
-    problems = name_problems(options.deployed_name)
+    problems = place_problems(options.deployed_name, options.namespace)
     if problems:
         raise UsageError(problems)
     function = options.function if options.deployed_name else ""

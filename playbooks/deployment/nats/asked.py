@@ -7,7 +7,7 @@ from typing import Callable
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.install import IMAGE, Installation, WorkerUser
 from playbooks.deployment.request import assignments, catalogue
-from playbooks.deployment.request.names import name_problems, namespace_problems
+from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
 
 # The option of ``-E kubernetes`` that names an image with our code.
@@ -18,7 +18,7 @@ def installation(options: Options, current_namespace: Callable[[], str]) -> Inst
     """Raises UsageError. ``current_namespace``: for a worker without ``-n``."""
     name = options.deployed_name
     namespace = options.namespace or (current_namespace() if name else "")
-    problems = name_problems(name) + (namespace_problems(namespace) if namespace else [])
+    problems = place_problems(name, namespace or None)
     given = assignments.readable(assignments.value, options.values, problems)
     if options.playbook:
         catalogue.load(options.playbook)

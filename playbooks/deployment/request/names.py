@@ -33,6 +33,12 @@ def namespace_problems(namespace: str) -> List[str]:
     ]
 
 
+def place_problems(name: str, namespace: Optional[str], topics: int = 1) -> List[str]:
+    """The same of both. ``namespace`` None: the kubeconfig's, which is one."""
+    where = [] if namespace is None else namespace_problems(namespace)
+    return name_problems(name, topics) + where
+
+
 def runtime_minor(runtime: str) -> Optional[int]:
     """10 of python3.10; None of what is no runtime."""
     match = _RUNTIME.fullmatch(runtime)

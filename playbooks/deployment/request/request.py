@@ -11,7 +11,7 @@ from playbooks.core.settings import Setting, all_names, names
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import assignments, catalogue, topics, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
-from playbooks.deployment.request.names import name_problems, namespace_problems, runtime_problems
+from playbooks.deployment.request.names import place_problems, runtime_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.settings import (
     NAMESPACES,
@@ -88,10 +88,8 @@ def read(
     runtime = options.runtime or DEFAULT_RUNTIME
     problems += topics.problems(options.topics, forced=options.force)
     playbook = _playbook(options.playbook, problems)
-    problems += name_problems(options.deployed_name, len(options.topics))
+    problems += place_problems(options.deployed_name, options.namespace, len(options.topics))
     problems += runtime_problems(runtime)
-    if options.namespace is not None:
-        problems += namespace_problems(options.namespace)
     if not playbook:
         return None, problems
     settings = playbook.settings + engine_settings
