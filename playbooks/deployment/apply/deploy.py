@@ -22,7 +22,6 @@ from playbooks.core.errors import (
     NotPermitted,
     PlaybookError,
 )
-from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.steps import (
     Keep,
@@ -48,6 +47,22 @@ _KEPT = (
 )
 
 Found = Dict[Identity, Manifest]
+
+
+class Observer:
+    """What an engine does while its function is deployed, and how it has all of it undone.
+
+    Every method may raise a DeploymentError: then nothing is changed, or all of it is undone.
+    """
+
+    def found(self, function: Optional[Manifest]) -> None:
+        """The function as it exists in the cluster, before anything is changed."""
+
+    def created(self, function: Manifest) -> None:
+        """The function did not exist and does now, without the objects beside it."""
+
+    def stored(self) -> None:
+        """Everything is stored."""
 
 
 def deploy(

@@ -54,9 +54,8 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply import missing_rights, not_asked_for, preflight
-from playbooks.deployment.apply.deploy import deploy, look, planned
+from playbooks.deployment.apply.deploy import Observer, deploy, look, planned
 from playbooks.deployment.apply.difference import difference
-from playbooks.deployment.apply.observer import Observer
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction

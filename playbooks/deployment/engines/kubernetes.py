@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Set, Union
 from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, name_of, reference
 from playbooks.core.instant import duration
 from playbooks.deployment.apply import preflight, rollout, set_up
-from playbooks.deployment.apply.observer import Observer
+from playbooks.deployment.apply.deploy import Observer
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
 from playbooks.deployment.engines import kubeless
