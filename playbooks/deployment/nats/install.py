@@ -172,7 +172,7 @@ def _all(
     wanted: Installation,
 ) -> List[Manifest]:
     image = wanted.worker_image
-    archive = b"" if image else program_archive(manifests.PROGRAM.replace(".", "/")[10:])
+    archive = b"" if image else program_archive(manifests.PROGRAM)
     needs = "" if image else requirements(_PACKAGES)
     places = [manifests.NAMESPACE, falco_namespace]
     url = f"nats://{users.FALCOSIDEKICK}:{quote(passwords[users.FALCOSIDEKICK])}@{manifests.HOST}"

@@ -61,9 +61,9 @@ def worker_archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] =
 
 
 def program_archive(module: str, package: Path = PACKAGE) -> bytes:
-    """The same of the package as a program imports it that runs no playbook:
-    ``engines/worker/operator/create_streams``."""
-    files = _Modules(package, None).packaged([module])
+    """The same of the package as a program imports it that runs no playbook, such as
+    ``playbooks.engines.worker.operator.create_streams``."""
+    files = _Modules(package, None).packaged([module.partition(".")[2].replace(".", "/")])
     return zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
