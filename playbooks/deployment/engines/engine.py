@@ -49,7 +49,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity, shown
+from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
@@ -382,6 +382,17 @@ class ClusterEngine(Engine):
 
 def _secrets(manifests: Sequence[Manifest]) -> List[Manifest]:
     return [each for each in manifests if each["kind"] == "Secret"]
+
+
+def managed(function: str, namespace: str) -> List[str]:
+    """How to see one that is a Function of Kubeless, whatever serves it."""
+    here = f"{function} -n {namespace}"
+    return [
+        f"see it:     falco-playbook status -N {name_of(function)} -n {namespace}",
+        f"            or kubeless function list {here}",
+        f"its log:    kubectl logs deployment/{here}",
+        f"            or kubeless function logs {here}",
+    ]
 
 
 def answered(triggers: List[Manifest]) -> List[str]:

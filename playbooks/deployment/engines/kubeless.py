@@ -11,7 +11,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
-from playbooks.deployment.engines.engine import ClusterEngine, Invocation, answered
+from playbooks.deployment.engines.engine import ClusterEngine, Invocation, answered, managed
 from playbooks.deployment.engines.worker.existing import Existing
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import access, admission_policies, ledger
@@ -108,14 +108,10 @@ class Kubeless(ClusterEngine):
 
     def hints(self, objects: Objects) -> List[str]:
         _, namespace, function = identity(objects.function)
-        here = f"-N {name_of(function)} -n {namespace}"
         return [
             *answered(objects.triggers),
-            f"see it:     falco-playbook status {here}",
-            f"            or kubeless function list {function} -n {namespace}",
-            f"its log:    kubectl logs deployment/{function} -n {namespace}",
-            f"            or kubeless function logs {function} -n {namespace}",
-            f"remove it:  deploy_playbook -x {here}",
+            *managed(function, namespace),
+            f"remove it:  deploy_playbook -x -N {name_of(function)} -n {namespace}",
         ]
 
 

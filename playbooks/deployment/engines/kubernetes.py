@@ -14,7 +14,7 @@ from playbooks.deployment.apply.deploy import Observer
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
 from playbooks.deployment.engines import kubeless
-from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered
+from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered, managed
 from playbooks.deployment.engines.worker import existing as existing_objects
 from playbooks.deployment.engines.worker import pod_patch
 from playbooks.deployment.engines.worker.existing import (
@@ -246,10 +246,7 @@ class Kubernetes(ClusterEngine):
             *answered(objects.triggers),
             *([code] if image else []),
             *(by_http if _TOKEN in secret["data"] else []),
-            f"see it:     falco-playbook status {here}",
-            f"            or kubeless function list {function} -n {namespace}",
-            f"its log:    kubectl logs deployment/{function} -n {namespace}",
-            f"            or kubeless function logs {function} -n {namespace}",
+            *managed(function, namespace),
             f"dead:       falco-playbook dead {here}",
             f"remove it:  deploy_playbook -x {here}",
         ]
