@@ -36,7 +36,7 @@ from specs.support.cloud_function import CloudFunction  # noqa: E402
 from specs.support.engine_callers import posted  # noqa: E402
 from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
-from specs.support.https_server import Answer, ApiServer  # noqa: E402
+from specs.support.https_server import Answer, ApiServer, nothing_there  # noqa: E402
 from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
 from specs.support.lambda_function import CLUSTER, LambdaFunction  # noqa: E402
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
@@ -62,11 +62,8 @@ class Ground:
     """The API server, and the kubeconfig that leads to it."""
 
     def __init__(self) -> None:
-        missing = {"kind": "Status", "reason": "NotFound", "message": "no", "code": 404}
         authority = an_authority()
-        self.server = ApiServer(
-            a_certificate(authority, "127.0.0.1"), answer=lambda _: Answer(404, missing)
-        )
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         described = {"endpoint": self.server.url}
         described["certificateAuthority"] = {"data": base64.b64encode(authority.pem).decode()}
         self.eks = ApiServer(answer=lambda _: Answer(200, {"cluster": described}))

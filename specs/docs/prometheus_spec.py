@@ -5,9 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -19,6 +17,7 @@ from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
 from specs.engines.worker.rig import eventually, free_port
 from specs.support.conditions import not_run_unless, program
+from specs.support.https_server import Answer, ApiServer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PANELS = json.loads((DOCS / "grafana-dashboard.json").read_text(encoding="utf-8"))["panels"]
@@ -31,20 +30,8 @@ def rules_of(document):
 
 def served(metrics):
     """A server of /metrics."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(metrics.page())
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
-    return server
+    kind = {"Content-Type": "text/plain; version=0.0.4"}
+    return ApiServer(answer=lambda asked: Answer(200, metrics.page(), kind))
 
 
 def a_worker():
@@ -64,7 +51,7 @@ class Prometheus:
         self.port = free_port()
         shutil.copy(DOCS / "prometheus-rules.yaml", self.directory)
         # The label as the discovery of pods gives it.
-        target = {"targets": [f"127.0.0.1:{page.server_port}"], "labels": {"namespace": HOME}}
+        target = {"targets": [f"127.0.0.1:{page.port}"], "labels": {"namespace": HOME}}
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": ["prometheus-rules.yaml"],
@@ -104,7 +91,7 @@ with description("A Prometheus that scrapes a worker as a pod of its namespace")
 
     with after.all:
         self.prometheus.remove()
-        self.page.shutdown()
+        self.page.stop()
 
     def shown(self, title, **chosen):
         """The values of a panel whose variables are chosen so."""

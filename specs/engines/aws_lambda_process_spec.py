@@ -14,7 +14,7 @@ from specs.support.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
 from specs.support.eks_verifier import Role, Verifier
-from specs.support.https_server import Answer, ApiServer
+from specs.support.https_server import Answer, ApiServer, nothing_there
 from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaFunction
 
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
@@ -29,12 +29,6 @@ def an_alert(**changes):
     return a_document(time=now, output_fields=ABOUT, **changes)
 
 
-def missing(asked):
-    """Answers that there is no such object."""
-    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
-    return Answer(404, status)
-
-
 def of_sqs(*bodies):
     return {
         "Records": [
@@ -47,7 +41,7 @@ def of_sqs(*bodies):
 with description("The zip file of a function, run by Lambda's own runtime,") as self:
     with before.all:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         trusted = base64.b64encode(authority.pem).decode()
         self.cloud = AwsCloud()
         self.cloud.make_cluster("prod", self.server.url, trusted)
@@ -58,7 +52,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         self.cloud.stop()
 
     with before.each:
-        self.server.answer = missing
+        self.server.answer = nothing_there
         self.server.asked.clear()
 
     with it("answers an alert on the cluster that EKS describes, as its role"):

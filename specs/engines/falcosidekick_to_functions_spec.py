@@ -21,7 +21,7 @@ from specs.support.conditions import not_run_unless
 from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.google_cloud import NAME, GoogleCloud
-from specs.support.https_server import Answer, ApiServer
+from specs.support.https_server import ApiServer, nothing_there
 from specs.support.kubeconfigs import Kubeconfigs
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
 
@@ -30,16 +30,11 @@ ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe
 RULE = "Zugriff auf Schlüssel"
 
 
-def missing(asked):
-    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
-    return Answer(404, status)
-
-
 with description("Falcosidekick, to functions of this machine,") as self:
     with before.each:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.cloud = GoogleCloud()
         self.kubeconfig = Kubeconfigs(self.server, authority).text()
         self.cloud.secrets[NAME] = self.kubeconfig
@@ -116,7 +111,7 @@ with description("Falcosidekick, to a function of OpenFaaS of this machine,") as
     with before.each:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(Kubeconfigs(self.server, authority).text())
         self.environ = {"KUBECONFIG": str(path)}

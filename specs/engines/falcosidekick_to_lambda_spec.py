@@ -14,23 +14,18 @@ from specs.support.aws_cloud import KEYS, REGION
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.https_server import Answer, ApiServer
+from specs.support.https_server import Answer, ApiServer, nothing_there
 from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaApi, LambdaFunction
 
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 RULE = "Zugriff auf Schlüssel"
 
 
-def missing(asked):
-    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
-    return Answer(404, status)
-
-
 with description("Falcosidekick, to a function of AWS Lambda,") as self:
     with before.each:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.environ = {
             **KEYS,
             "AWS_REGION": REGION,

@@ -13,7 +13,7 @@ from specs.support.certificates import a_certificate, an_authority
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.conditions import not_run_unless
 from specs.support.google_cloud import NAME, GoogleCloud
-from specs.support.https_server import Answer, ApiServer
+from specs.support.https_server import ApiServer, nothing_there
 
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
@@ -24,16 +24,10 @@ def an_alert(**changes):
     return json.dumps(a_document(time=now, output_fields=ABOUT, **changes)).encode()
 
 
-def missing(asked):
-    """Answers that there is no such object."""
-    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
-    return Answer(404, status)
-
-
 with description("The directory of a Cloud Function, served by functions-framework,") as self:
     with before.all:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.cloud = GoogleCloud()
         trusted = base64.b64encode(authority.pem).decode()
         cluster = {"server": self.server.url, "certificate-authority-data": trusted}

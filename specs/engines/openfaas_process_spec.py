@@ -13,7 +13,7 @@ from playbooks.core.instant import Instant
 from playbooks.testing import a_document
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
-from specs.support.https_server import Answer, ApiServer
+from specs.support.https_server import ApiServer, nothing_there
 from specs.support.kubeconfigs import Kubeconfigs
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
 
@@ -26,16 +26,11 @@ def an_alert():
     return json.dumps(a_document(time=now, output_fields=ABOUT)).encode()
 
 
-def missing(asked):
-    status = {"kind": "Status", "reason": "NotFound", "message": "it is not there", "code": 404}
-    return Answer(404, status)
-
-
 with description("The function that faas-cli builds, served by OpenFaaS' template,") as self:
     with before.all:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=missing)
+        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(Kubeconfigs(self.server, authority).text())
         self.environ = {"KUBECONFIG": str(path), "HTTP_TOKEN": TOKEN}

@@ -16,23 +16,22 @@ from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.notifier import AppriseNotifier, NotifyRecorder
 from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.testing import FixedClock, RecordingNotifier, RecordingSlack, an_alert
+from specs.support.https_server import Answer
 from specs.support.receiver import Receiver
 
 MESSAGE = TextMessage("Notice: A rule", "A shell\n\nPod: web-0 & <b>", "warning")
-DOWN = (503, "down for s3cret-path", {})
+DOWN = Answer(503, b"down for s3cret-path")
 
 with description("The services of apprise") as self:
     with before.each:
         self.one, self.other = Receiver(), Receiver()
-        self.one.__enter__()
-        self.other.__enter__()
         self.log = logging.StreamHandler(io.StringIO())
         logging.getLogger("apprise").addHandler(self.log)
 
     with after.each:
         logging.getLogger("apprise").removeHandler(self.log)
-        self.one.__exit__()
-        self.other.__exit__()
+        self.one.stop()
+        self.other.stop()
 
     def notifier(self):
         """One in JSON, one as a form with a password."""
@@ -48,12 +47,12 @@ with description("The services of apprise") as self:
 
     with it("are all told, in text that is as it is"):
         self.notifier().send(MESSAGE)
-        (posted,) = self.one.posted
+        (posted,) = self.one.asked
 
-        expect(posted.document["title"]).to(equal(MESSAGE.title))
-        expect(posted.document["message"]).to(equal(MESSAGE.body))
-        expect(posted.document["type"]).to(equal("warning"))
-        expect(self.other.posted).to(have_len(1))
+        expect(posted.body["title"]).to(equal(MESSAGE.title))
+        expect(posted.body["message"]).to(equal(MESSAGE.body))
+        expect(posted.body["type"]).to(equal("warning"))
+        expect(self.other.asked).to(have_len(1))
 
     with it("are told again where one was not, and no other"):
         self.other.refusals += [DOWN, DOWN]
@@ -64,14 +63,14 @@ with description("The services of apprise") as self:
         )
         self.the_error_of(notifier)
         expect(self.the_error_of(notifier)).to(equal(None))
-        expect([len(self.one.posted), len(self.other.posted)]).to(equal([1, 3]))
+        expect([len(self.one.asked), len(self.other.asked)]).to(equal([1, 3]))
 
     with it("are told the same message again, once all were told"):
         notifier = self.notifier()
         notifier.send(MESSAGE)
         notifier.send(MESSAGE)
 
-        expect(self.one.posted).to(have_len(2))
+        expect(self.one.asked).to(have_len(2))
 
     with it("have their URLs in no error and no line of apprise's log"):
         self.one.refusals.append(DOWN)

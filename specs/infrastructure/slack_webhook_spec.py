@@ -10,8 +10,7 @@ from requests import Response
 from playbooks.core.errors import SlackRejected, SlackUnavailable, Throttled
 from playbooks.infrastructure import posting, slack
 from playbooks.infrastructure.slack import SlackWebhook
-from specs.support import slack_server
-from specs.support.slack_server import SlackServer
+from specs.support.slack_server import OK, SlackServer, rate_limited, said
 
 MESSAGE = {"text": "hello"}
 NOBODY_LISTENS = "http://127.0.0.1:9/services/T0/B0/secret"
@@ -28,10 +27,9 @@ def the_error_of(url):
 with description("Slack's webhook") as self:
     with before.each:
         self.slack = SlackServer()
-        self.slack.__enter__()
 
     with after.each:
-        self.slack.__exit__()
+        self.slack.stop()
 
     with it("takes a message"):
         SlackWebhook(self.slack.url).post(MESSAGE)
@@ -39,20 +37,20 @@ with description("Slack's webhook") as self:
         expect(self.slack.messages).to(equal([MESSAGE]))
 
     with it("rejects in its own words"):
-        self.slack.refusals.append((404, "channel_not_found", {}))
+        self.slack.refusals.append(said(404, "channel_not_found"))
         error = the_error_of(self.slack.url)
 
         expect(error).to(be_a(SlackRejected))
         expect(str(error)).to(equal("Slack answered 404: channel_not_found"))
 
     with it("rejects with anything but ok where it is Slack's own"):
-        self.slack.refusals.append((200, "<html>a proxy's page</html>", {}))
+        self.slack.refusals.append(said(200, "<html>a proxy's page</html>"))
 
         with patch.object(slack, "HOSTS", ("127.0.0.1",)):
             expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
 
     with it("takes any 2xx of others that speak its language, and nothing else"):
-        self.slack.refusals += [(200, '{"success":true}', {}), (204, "", {}), (302, "ok", {})]
+        self.slack.refusals += [said(200, '{"success":true}'), said(204, ""), said(302, "ok")]
 
         expect([the_error_of(self.slack.url) for _ in range(2)]).to(equal([None, None]))
         expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
@@ -70,19 +68,19 @@ with description("Slack's webhook") as self:
                 SlackWebhook(f"https://{host}/services/x").post(MESSAGE)
 
     with it("is not followed to where it redirects"):
-        self.slack.refusals.append((302, "moved", {"Location": "http://127.0.0.1:9/"}))
+        self.slack.refusals.append(said(302, "moved", Location="http://127.0.0.1:9/"))
 
         expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
 
     with it("says how long to wait"):
-        self.slack.refusals.append(slack_server.rate_limited(30))
+        self.slack.refusals.append(rate_limited(30))
         error = the_error_of(self.slack.url)
 
         expect(error).to(be_a(Throttled))
         expect(error.retry_after).to(equal(30.0))
 
     with it("may be back later when it is broken"):
-        self.slack.refusals.append((503, "down", {}))
+        self.slack.refusals.append(said(503, "down"))
 
         expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
 
@@ -90,13 +88,13 @@ with description("Slack's webhook") as self:
         expect(the_error_of(NOBODY_LISTENS)).to(be_a(SlackUnavailable))
 
     with it("is given up after a deadline"):
+        self.slack.answer = lambda asked: time.sleep(0.3) or OK
         with patch.object(posting, "TIMEOUT", (0.1, 0.1)):
-            with patch.object(SlackServer, "answer", lambda *_: time.sleep(0.3) or slack_server.OK):
-                expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
+            expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
 
     with description("its URL"):
         with it("is in no error, nor in what caused it"):
-            self.slack.refusals.append((404, f"no {self.slack.url}", {}))
+            self.slack.refusals.append(said(404, f"no {self.slack.url}"))
             for error in (the_error_of(self.slack.url), the_error_of(NOBODY_LISTENS)):
                 told = "".join(traceback.format_exception(None, error, error.__traceback__))
 

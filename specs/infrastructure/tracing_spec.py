@@ -135,8 +135,8 @@ with description("The spans that a collector gets by OTLP over HTTP") as self:
         with OtlpReceiver() as receiver:
             self.sent(receiver, OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20hunter2")
 
-        expect(receiver.requests[0]["path"]).to(equal("/v1/traces"))
-        expect(receiver.requests[0]["headers"]["authorization"]).to(equal("Bearer hunter2"))
+        expect(receiver.asked[0].path).to(equal("/v1/traces"))
+        expect(receiver.asked[0].headers["authorization"]).to(equal("Bearer hunter2"))
         expect({span["name"] for span in receiver.spans}).to(equal({"alert", *STEPS}))
         expect({span["trace_id"] for span in receiver.spans}).to(equal({TRACE.trace_id}))
         expect(receiver.spans[0]["resource"]["service.name"]).to(equal("falco-delete"))
@@ -146,7 +146,7 @@ with description("The spans that a collector gets by OTLP over HTTP") as self:
             outcome = self.sent(receiver)
 
         expect(str(outcome.status)).to(equal("acted"))
-        expect(len(receiver.requests)).to(equal(1))
+        expect(len(receiver.asked)).to(equal(1))
 
 
 with description("Without OTEL_EXPORTER_OTLP_ENDPOINT") as self:

@@ -13,6 +13,7 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.infrastructure.this_pod import SystemClock
 from playbooks.infrastructure.webhook import SignedWebhook, WebhookRecorder
 from playbooks.testing import NOW, FixedClock, an_alert
+from specs.support.https_server import Answer
 from specs.support.receiver import Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -36,35 +37,34 @@ def the_error_of(url):
 with description("A signed webhook") as self:
     with before.each:
         self.receiver = Receiver()
-        self.receiver.__enter__()
 
     with after.each:
-        self.receiver.__exit__()
+        self.receiver.stop()
 
     with it("is verified by who has the secret, with the package of Standard Webhooks"):
         a_webhook(self.receiver.url).send(EVENT)
-        (posted,) = self.receiver.posted
+        (posted,) = self.receiver.asked
 
-        expect(Webhook(SECRET).verify(posted.body, posted.headers)).to(equal(EVENT))
+        expect(Webhook(SECRET).verify(posted.content, posted.headers)).to(equal(EVENT))
         expect(posted.headers["content-type"]).to(equal(cloud_event.CONTENT_TYPE))
         expect(posted.headers["webhook-id"]).to(equal(EVENT["id"]))
 
     with it("is verified with either of two secrets while one replaces the other"):
         a_webhook(self.receiver.url, f"{SECRET} {OLD_SECRET}").send(EVENT)
-        (posted,) = self.receiver.posted
+        (posted,) = self.receiver.asked
 
         for secret in (SECRET, OLD_SECRET):
-            expect(Webhook(secret).verify(posted.body, posted.headers)).to(equal(EVENT))
+            expect(Webhook(secret).verify(posted.content, posted.headers)).to(equal(EVENT))
 
     with it("is refused where another body, another secret, or a time of long ago is signed"):
         a_webhook(self.receiver.url).send(EVENT)
         a_webhook(self.receiver.url, clock=FixedClock(NOW)).send(EVENT)
-        now, long_ago = self.receiver.posted
+        now, long_ago = self.receiver.asked
 
         for secret, body, headers in (
-            (SECRET, now.body + b" ", now.headers),
-            (OLD_SECRET, now.body, now.headers),
-            (SECRET, long_ago.body, long_ago.headers),
+            (SECRET, now.content + b" ", now.headers),
+            (OLD_SECRET, now.content, now.headers),
+            (SECRET, long_ago.content, long_ago.headers),
         ):
             expect(
                 lambda secret=secret, body=body, headers=headers: Webhook(secret).verify(
@@ -73,22 +73,22 @@ with description("A signed webhook") as self:
             ).to(raise_error(WebhookVerificationError))
 
     with it("has the same id where it is tried again, and a signature of its own time"):
-        self.receiver.refusals.append((503, "", {}))
+        self.receiver.refusals.append(Answer(503, b""))
         expect(lambda: a_webhook(self.receiver.url).send(EVENT)).to(raise_error(WebhookUnavailable))
         a_webhook(self.receiver.url, clock=FixedClock(NOW)).send(EVENT)
-        first, second = (posted.headers for posted in self.receiver.posted)
+        first, second = (posted.headers for posted in self.receiver.asked)
 
         expect(first["webhook-id"]).to(equal(second["webhook-id"]))
         expect(first["webhook-signature"]).not_to(equal(second["webhook-signature"]))
 
     with it("may be taken later where nobody listens, or the other side is broken"):
-        self.receiver.refusals.append((500, "broken", {}))
+        self.receiver.refusals.append(Answer(500, b"broken"))
 
         for url in (self.receiver.url, NOBODY_LISTENS):
             expect(the_error_of(url)).to(be_a(WebhookUnavailable))
 
     with it("waits as long as it is asked to"):
-        self.receiver.refusals.append((429, "", {"Retry-After": "7"}))
+        self.receiver.refusals.append(Answer(429, b"", {"Retry-After": "7"}))
         error = the_error_of(self.receiver.url)
 
         expect(error).to(be_a(Throttled))
@@ -96,16 +96,16 @@ with description("A signed webhook") as self:
 
     with it("is given up where it is refused, and not followed to where it is sent"):
         elsewhere = {"Location": f"http://{self.receiver.address}/elsewhere"}
-        self.receiver.refusals += [(401, "bad signature", {}), (307, "", elsewhere)]
+        self.receiver.refusals += [Answer(401, b"bad signature"), Answer(307, b"", elsewhere)]
 
         error = the_error_of(self.receiver.url)
         expect(error).to(be_a(WebhookRejected))
         expect(str(error)).to(equal("the webhook answered 401: bad signature"))
         expect(the_error_of(self.receiver.url)).to(be_a(WebhookRejected))
-        expect(self.receiver.posted).to(have_len(2))
+        expect(self.receiver.asked).to(have_len(2))
 
     with it("has its URL in no error, nor in what caused it"):
-        self.receiver.refusals.append((404, f"no {self.receiver.url}", {}))
+        self.receiver.refusals.append(Answer(404, f"no {self.receiver.url}".encode()))
         for error in (the_error_of(self.receiver.url), the_error_of(NOBODY_LISTENS)):
             told = "".join(traceback.format_exception(None, error, error.__traceback__))
 
@@ -121,10 +121,10 @@ with description("The recorder that tells a program") as self:
             recorder = WebhookRecorder(a_webhook(receiver.url), "delete", MessageOptions())
             recorder.record(alert, skipped)
             recorder.record(alert, skipped)
-        first, second = receiver.posted
+        first, second = receiver.asked
 
         expect(WebhookRecorder.EVERY).to(equal(True))
-        expect(first.document["data"]).to(
+        expect(first.body["data"]).to(
             equal(
                 {
                     "playbook": "delete",

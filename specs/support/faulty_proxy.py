@@ -5,13 +5,10 @@ Plain HTTP on a loopback port; what it passes on has the rights of the kubeconfi
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping, Optional
 
 import urllib3
@@ -19,25 +16,27 @@ import urllib3
 from playbooks.infrastructure.kubernetes.api import TIMEOUT, KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.connect import Connection, Route, as_kubectl
+from specs.support.https_server import Answer, ApiServer, Asked, a_status
+
+# One connection a request, so that none outlives the proxy.
+_CLOSE = {"Connection": "close"}
 
 
 @dataclass
 class Fault:
     """What happens to the next ``times`` requests that it is for.
 
-    ``method`` and ``path`` are regular expressions. ``status`` and ``body`` are answered instead of
-    what the API server would have said; with neither, the connection is cut. ``passed_on``: the API
-    server does what it was asked to, and only its answer is lost. ``hangs``: seconds of silence.
-    ``then`` is called before the answer. ``first``: called before the request is passed on, and
-    that is all that is wrong with it.
+    ``method`` and ``path`` are regular expressions. ``answer`` is given instead of what the API
+    server would have said; without one, the connection is cut. ``passed_on``: the API server does
+    what it was asked to, and only its answer is lost. ``hangs``: seconds of silence. ``then`` is
+    called before the answer. ``first``: called before the request is passed on, and that is all
+    that is wrong with it.
     """
 
     method: str = ".*"
     path: str = ".*"
     times: int = 1
-    status: Optional[int] = None
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    answer: Answer = field(default_factory=lambda: Answer(cut=True))
     passed_on: bool = False
     hangs: float = 0.0
     then: Callable[[], Any] = lambda: None
@@ -48,10 +47,16 @@ class Fault:
         return self.times > 0 and wanted is not None
 
 
-def says(status: int, reason: str, message: str, **more: Any) -> Fault:
+def says(
+    status: int,
+    reason: str,
+    message: str,
+    *,
+    headers: Optional[Mapping[str, str]] = None,
+    **more: Any,
+) -> Fault:
     """A Status object of the API, as it answers with."""
-    body = {"kind": "Status", "status": "Failure", "reason": reason, "message": message}
-    return Fault(status=status, body=json.dumps({**body, "code": status}).encode(), **more)
+    return Fault(answer=replace(a_status(status, reason, message), headers=headers or {}), **more)
 
 
 class FaultyProxy:
@@ -59,28 +64,21 @@ class FaultyProxy:
         self.faults, self.seen = list(faults), []  # type: List[Fault], List[str]
         self._upstream = as_kubectl().connect()
         self._lock = threading.Lock()
-        self._port = 0
-        self._server: Optional[ThreadingHTTPServer] = None
-        self.start()
+        self._server = ApiServer(answer=self._answer)
 
     def start(self) -> None:
-        """Listen, after ``stop`` at the same port."""
-        self._server = _Server(("127.0.0.1", self._port), _handler(self))
-        self._port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
+        """Listen, after ``stop``, at the same port."""
+        self._server = ApiServer(port=self._server.port, answer=self._answer)
 
     def stop(self) -> None:
         """Refuse connections."""
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-        self._server = None
+        self._server.stop()
 
     def cluster(self, timeout: urllib3.Timeout = TIMEOUT) -> KubernetesCluster:
         """The cluster behind it."""
 
         def connect() -> Connection:
-            return Connection(Route(f"http://127.0.0.1:{self._port}"))
+            return Connection(Route(self._server.url))
 
         return KubernetesCluster(KubernetesApi(connect=connect, timeout=timeout))
 
@@ -88,67 +86,35 @@ class FaultyProxy:
         """How many requests of a method it got."""
         return sum(call.startswith(f"{method} ") for call in self.seen)
 
-    def fault_for(self, method: str, path: str) -> Optional[Fault]:
+    def _answer(self, asked: Asked) -> Answer:
+        fault = self._fault_for(asked)
+        if fault and fault.first:
+            fault.first()
+            fault = None
+        if fault is None or fault.passed_on:
+            passed = self._passed_on(asked)
+        if fault is None:
+            return Answer(passed.status, bytes(passed.data), _CLOSE)
+        time.sleep(fault.hangs)
+        fault.then()
+        return replace(fault.answer, headers={**fault.answer.headers, **_CLOSE})
+
+    def _fault_for(self, asked: Asked) -> Optional[Fault]:
         with self._lock:
-            self.seen.append(f"{method} {path}")
-            found = next((fault for fault in self.faults if fault.is_for(method, path)), None)
+            self.seen.append(f"{asked.method} {asked.path}")
+            found = next((f for f in self.faults if f.is_for(asked.method, asked.path)), None)
             if found:
                 found.times -= 1
             return found
 
-    def pass_on(self, method: str, path: str, body: bytes, content_type: str) -> Any:
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
+    def _passed_on(self, asked: Asked) -> Any:
+        kind = asked.headers.get("content-type", "")
+        headers = {"Content-Type": kind, "Accept": "application/json"}
         return self._upstream.pool.request(
-            method,
-            self._upstream.server + path,
-            body=body or None,
+            asked.method,
+            self._upstream.server + asked.path,
+            body=asked.content or None,
             headers={**headers, **dict(self._upstream.headers())},
             timeout=10,
             retries=False,
         )
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that went away is what some specs are about."""
-
-
-def _handler(proxy: FaultyProxy) -> Any:
-    class Handler(BaseHTTPRequestHandler):
-        def handle_one_request(self) -> None:
-            self.raw_requestline = self.rfile.readline(65537)
-            if not self.raw_requestline or not self.parse_request():
-                self.close_connection = True
-                return
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = proxy.fault_for(self.command, self.path)
-            if fault and fault.first:
-                fault.first()
-                fault = None
-            if fault is None or fault.passed_on:
-                kind = self.headers.get("Content-Type", "")
-                answer = proxy.pass_on(self.command, self.path, body, kind)
-            if fault is None:
-                self._answer(answer.status, answer.data, {})
-                return
-            time.sleep(fault.hangs)
-            fault.then()
-            if fault.status:
-                self._answer(fault.status, fault.body, fault.headers)
-            self.close_connection = True
-
-        def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-            with suppress(ConnectionError):
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler

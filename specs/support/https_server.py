@@ -1,4 +1,4 @@
-"""A small API server on loopback, of HTTPS or HTTP, and a proxy before it. Both note what they are
+"""A small server on loopback, of HTTPS or HTTP, and a proxy before it. Both note what they are
 asked, and with which credentials."""
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
 from specs.support.certificates import Certificate
+
+_Self = TypeVar("_Self", bound="ApiServer")
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,41 @@ class Asked:
     headers: Dict[str, str]
     certificate: str = ""
     name: Optional[str] = None
-    body: Any = None
+    content: bytes = b""
+
+    @property
+    def body(self) -> Any:
+        """Its JSON, None where it has none."""
+        return json.loads(self.content) if self.content else None
 
 
 @dataclass
 class Answer:
-    """``then`` gets the connection afterwards, which is closed when it returns."""
+    """``body``: bytes as they are, anything else as JSON. ``then`` gets the connection afterwards,
+    which is closed when it returns. ``cut``: it is closed without an answer."""
 
     status: int = 200
     body: Any = field(default_factory=lambda: {"kind": "Answer"})
-    headers: Dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     then: Optional[Callable[[Any], None]] = None
+    cut: bool = False
+
+
+def a_status(code: int, reason: str, message: str = "why", **more: Any) -> Answer:
+    """A Status object, as an API server answers with."""
+    status = {"kind": "Status", "status": "Failure", "reason": reason, "message": message}
+    return Answer(code, {**status, "code": code, **more})
+
+
+def nothing_there(_: Asked) -> Answer:
+    """What an API server answers that has no object."""
+    return a_status(404, "NotFound", "it is not there")
 
 
 class ApiServer:
-    """``answer`` gives what is answered to a request. ``clients``: whose clients' certificates it
-    knows."""
+    """Listens until it is stopped, or while it is entered. ``answer`` gives what is answered to a
+    request; ``refusals`` are given before, one a request. ``clients``: whose clients' certificates
+    it knows."""
 
     def __init__(
         self,
@@ -49,11 +70,13 @@ class ApiServer:
         *,
         clients: Optional[Certificate] = None,
         host: str = "127.0.0.1",
+        port: int = 0,
         answer: Callable[[Asked], Answer] = lambda asked: Answer(),
     ) -> None:
         self.asked: List[Asked] = []
+        self.refusals: List[Answer] = []
         self.answer = answer
-        self._server = _Server((host, 0), _handler(self))
+        self._server = _Server((host, port), _handler(self))
         self.port = self._server.server_address[1]
         self.scheme = "https" if certificate else "http"
         shown = f"[{host}]" if ":" in host else host
@@ -61,6 +84,12 @@ class ApiServer:
         if certificate:
             self._server.context = _context(certificate, clients)
         threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -113,20 +142,31 @@ def _handler(server: ApiServer) -> Any:
             if not self.raw_requestline or not self.parse_request():
                 self.close_connection = True
                 return
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length)
             asked = Asked(
                 self.command,
                 self.path,
                 {key.lower(): "|".join(self.headers.get_all(key)) for key in self.headers},
                 _common_name(self.connection),
                 getattr(self.connection, "asked_for", None),
-                json.loads(body) if body else None,
+                self._content(),
             )
             server.asked.append(asked)
-            self._say(server.answer(asked))
+            self._say(server.refusals.pop(0) if server.refusals else server.answer(asked))
+
+        def _content(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            content, size = b"", 1
+            while size:
+                size = int(self.rfile.readline().partition(b";")[0], 16)
+                content += self.rfile.read(size)
+                self.rfile.readline()
+            return content
 
         def _say(self, answer: Answer) -> None:
+            if answer.cut:
+                self.close_connection = True
+                return
             body = answer.body
             if not isinstance(body, bytes):
                 body = json.dumps(body).encode()

@@ -11,11 +11,9 @@ import queue
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -37,6 +35,7 @@ AWSLAMBDARIC = Condition(find_spec("awslambdaric") is not None, "awslambdaric is
 CLUSTER = ("-e", "EKS_CLUSTER=prod")
 
 _API = "/2018-06-01/runtime"
+_JSON = {"Content-Type": "application/json"}
 
 
 def asked(*words: str) -> Tuple[Request, Options]:
@@ -183,13 +182,11 @@ class _RuntimeApi:
         self._events: queue.Queue[Tuple[str, bytes, float]] = queue.Queue()
         self._answers: Dict[str, queue.Queue[Invoked]] = {}
         self._names = count(1)
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self._server = ApiServer(answer=self._answer)
+        self.address = f"127.0.0.1:{self._server.port}"
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def invoke(self, body: bytes, left: float) -> Optional[Invoked]:
         name = f"request-{next(self._names)}"
@@ -200,63 +197,23 @@ class _RuntimeApi:
         except queue.Empty:
             return None
 
-    def next(self) -> Tuple[str, bytes, float]:
-        return self._events.get()
+    def _answer(self, asked: Asked) -> Answer:
+        return self._next() if asked.method == "GET" else self._taken(asked)
 
-    def take(self, path: str, body: bytes) -> None:
-        if path == f"{_API}/init/error":
-            self.refused = body.decode()
-            return
-        name, kind = path.split("/")[-2:]
-        self._answers[name].put(Invoked(kind == "error", body.decode()))
+    def _next(self) -> Answer:
+        name, body, left = self._events.get()
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": name,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + left) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-west-1:1:function:f",
+            "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+        }
+        return Answer(200, body, {**headers, **_JSON})
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """The runtime is killed while it waits."""
-
-
-def _handler(api: _RuntimeApi) -> Any:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            name, body, left = api.next()
-            self._say(
-                200,
-                body,
-                {
-                    "Lambda-Runtime-Aws-Request-Id": name,
-                    "Lambda-Runtime-Deadline-Ms": str(int((time.time() + left) * 1000)),
-                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-west-1:1:function:f",
-                    "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
-                    "Content-Type": "application/json",
-                },
-            )
-
-        def do_POST(self) -> None:
-            chunked = self.headers.get("Transfer-Encoding") == "chunked"
-            body = b"" if chunked else self.rfile.read(int(self.headers["Content-Length"] or 0))
-            while chunked:
-                size = int(self.rfile.readline().split(b";")[0], 16)
-                body += self.rfile.read(size)
-                self.rfile.readline()
-                chunked = size > 0
-            api.take(self.path, body)
-            self._say(202, b"{}", {"Content-Type": "application/json"})
-
-        def _say(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-            with suppress(OSError):
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler
+    def _taken(self, asked: Asked) -> Answer:
+        if asked.path == f"{_API}/init/error":
+            self.refused = asked.content.decode()
+        else:
+            name, kind = asked.path.split("/")[-2:]
+            self._answers[name].put(Invoked(kind == "error", asked.content.decode()))
+        return Answer(202, {}, _JSON)

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, List
 
+from specs.support.https_server import Answer, ApiServer, Asked
 
-class OtlpReceiver:
-    """Listens while it is entered. ``spans``: names, ids, attributes and the resource of each;
-    ``requests``: path and headers of each request. ``status``: what it answers."""
+
+class OtlpReceiver(ApiServer):
+    """``spans``: names, ids, attributes and the resource of each. ``status``: what it answers."""
 
     def __init__(self, status: int = 200) -> None:
+        super().__init__(answer=self._answer)
         self.spans: List[Dict[str, Any]] = []
-        self.requests: List[Dict[str, Any]] = []
-        receiver = self
+        self._status = status
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                receiver.requests.append({"path": self.path, "headers": dict(self.headers)})
-                if status == 200:
-                    receiver.take(body, self.headers.get("Content-Encoding", ""))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+    def _answer(self, asked: Asked) -> Answer:
+        if self._status == 200:
+            self._take(asked.content, asked.headers.get("content-encoding", ""))
+        return Answer(self._status, b"")
 
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> OtlpReceiver:
-        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def take(self, body: bytes, encoding: str) -> None:
+    def _take(self, body: bytes, encoding: str) -> None:
         import gzip
 
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (

@@ -7,7 +7,7 @@ from playbooks.infrastructure.slack import SlackWebhook
 from specs.support.slack_server import INVALID_TOKEN, NO_SERVICE, SlackServer, rate_limited
 
 
-def said(call):
+def error_of(call):
     try:
         call()
     except (SlackRejected, Throttled) as error:
@@ -17,10 +17,10 @@ def said(call):
 
 with description("Slack on the loopback") as self:
     with before.each:
-        self.slack = SlackServer().__enter__()
+        self.slack = SlackServer()
 
     with after.each:
-        self.slack.__exit__(None, None, None)
+        self.slack.stop()
 
     def post(self, body, path=""):
         return requests.post(self.slack.url + path, data=body, timeout=5)
@@ -49,10 +49,10 @@ with description("Slack on the loopback") as self:
         ):
             self.slack.refusals.append(refusal)
 
-            expect(str(said(lambda: webhook.post({"text": "hello"})))).to(equal(words))
+            expect(str(error_of(lambda: webhook.post({"text": "hello"})))).to(equal(words))
 
     with it("asks for patience"):
         self.slack.refusals.append(rate_limited(7))
-        error = said(lambda: SlackWebhook(self.slack.url).post({"text": "hello"}))
+        error = error_of(lambda: SlackWebhook(self.slack.url).post({"text": "hello"}))
 
         expect(error.retry_after).to(equal(7.0))

@@ -1,11 +1,8 @@
-import json
 import os
 import stat
 import subprocess
 import tempfile
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from unittest.mock import patch
 
 import yaml
@@ -15,6 +12,7 @@ from mamba import after, before, description, it
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless, program
+from specs.support.https_server import Answer, ApiServer
 from specs.support.openfaas import asked, openfaas
 
 IMAGE = ("-i", "registry.example/falco-delete:1")
@@ -249,31 +247,10 @@ with description("-E openfaas") as self:
             expect(done.err).to(contain(text))
 
 
-class Gateway(BaseHTTPRequestHandler):
-    """Of an OpenFaaS that has these functions."""
-
-    functions = ()
-
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(self.functions).encode())
-
-    def log_message(self, *_):
-        pass
-
-
 with description("faas-cli itself") as self:
     with it("has -E openfaas say whether something differs"):
-        with HTTPServer(("127.0.0.1", 0), Gateway) as gateway:
-            url = f"http://127.0.0.1:{gateway.server_port}"
-            thread = Thread(target=gateway.serve_forever, args=(0.005,))
-            thread.start()
-            try:
-                done = run("diff", *SLACK, *LOADED, "--gateway", url, cluster=NoCluster())
-            finally:
-                gateway.shutdown()
-                thread.join(10)
+        with ApiServer(answer=lambda asked: Answer(200, [])) as gateway:
+            done = run("diff", *SLACK, *LOADED, "--gateway", gateway.url, cluster=NoCluster())
 
         expect((done.code, done.err)).to(equal((1, "")))
         expect(done.out).to(contain("not deployed"))

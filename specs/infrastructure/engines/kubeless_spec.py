@@ -206,12 +206,11 @@ with description("On real Kubeless") as self:
             self.namespace = a_namespace()
             self.pods = start_deployment(self.namespace)
             self.slack = SlackServer(address=node_address())
-            self.slack.__enter__()
             deploy(self.namespace, "slack", "-e", f"SLACK_WEBHOOK_URL={self.slack.url}")
             publish_until(lambda: self.slack.messages != [], alert_about(self.pods[0]))
 
         with after.all:
-            self.slack.__exit__()
+            self.slack.stop()
             remove(self.namespace, "slack")
             delete_namespace(self.namespace)
 

@@ -120,15 +120,15 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         )
 
     with it("tells Slack, also where Slack asks for patience first"):
-        with_slack = SlackServer(rate_limited(1)).__enter__()
+        with_slack = SlackServer(rate_limited(1))
         try:
             engine = self.start("slack", SLACK_WEBHOOK_URL=with_slack.url)
             self.publish(recorded(self.pod))
             engine.said("told Slack about Terminal shell in container")
         finally:
-            with_slack.__exit__(None, None, None)
+            with_slack.stop()
 
-        expect(with_slack.requests).to(equal(2))
+        expect(with_slack.asked).to(have_len(2))
         expect(json.dumps(with_slack.messages)).to(contain(self.pod["metadata"]["name"]))
         expect(engine.output).not_to(contain(with_slack.url))
 

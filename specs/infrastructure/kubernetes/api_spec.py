@@ -1,11 +1,9 @@
 """Which error an answer of the API server becomes. Runs without a cluster: the answers are ones
 that Kubernetes 1.34 gave, said again by a server on loopback."""
 
-import json
 import ssl
-import threading
+from dataclasses import replace
 from http.client import BadStatusLine, InvalidURL
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import urllib3
 from expects import be_none, contain, equal, expect
@@ -14,69 +12,35 @@ from mamba import after, before, description, it
 from playbooks.core import errors
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
+from specs.support.https_server import Answer, ApiServer, a_status
 
 UID, OTHER_UID = "2df9b2f3-8c60-4018-b5bd-b09e1d5f0ce5", "bdfe9e39-67f6-447e-9c8e-8b477d02514a"
 
 
-class Server:
-    """Gives one answer to whatever it is asked."""
-
-    def __init__(self):
-        self.status, self.body, self.headers = 200, b"{}", {}
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(server.status)
-                for name, value in server.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(server.body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
-
-    def api(self):
-        server = f"http://127.0.0.1:{self._server.server_port}"
-        return KubernetesApi(connect=lambda: Connection(Route(server)))
-
-    def answers(self, status, body, **headers):
-        self.status, self.body = status, body
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def a_status(code, reason, message, **details):
-    status = {"kind": "Status", "status": "Failure", "code": code, "reason": reason}
-    return code, json.dumps({**status, "message": message, "details": details}).encode()
-
-
-def error_of(server, *answer, **headers):
-    server.answers(*answer, **headers)
+def error_of(server, answer):
+    server.answer = lambda asked: answer
     try:
-        server.api().get("api", "v1", "nodes", "node-1")
+        api_of(server).get("api", "v1", "nodes", "node-1")
     except errors.PlaybookError as error:
         return error
     return None
 
 
+def api_of(server):
+    return KubernetesApi(connect=lambda: Connection(Route(server.url)))
+
+
 with description("The client of the API") as self:
     with before.all:
-        self.server = Server()
+        self.server = ApiServer()
 
     with after.all:
         self.server.stop()
 
     with it("gives the object that the API server answers with"):
-        self.server.answers(200, b'{"kind": "Node"}')
+        self.server.answer = lambda asked: Answer(200, {"kind": "Node"})
 
-        expect(self.server.api().get("api", "v1", "nodes", "node-1")).to(equal({"kind": "Node"}))
+        expect(api_of(self.server).get("api", "v1", "nodes", "node-1")).to(equal({"kind": "Node"}))
 
     with it("takes another uid than the precondition's for another object"):
         said = (
@@ -84,7 +48,7 @@ with description("The client of the API") as self:
             f" does not match the UID in record ({OTHER_UID}). The object might have been deleted"
             " and then recreated"
         )
-        error = error_of(self.server, *a_status(409, "Conflict", said))
+        error = error_of(self.server, a_status(409, "Conflict", said))
 
         expect(type(error)).to(equal(errors.NotTheSameObject))
 
@@ -94,50 +58,53 @@ with description("The client of the API") as self:
             " Key: /registry/pods/shop/web-0, ResourceVersion: 0, AdditionalErrorMsg:"
             f" Precondition failed: UID in precondition: {UID}, UID in object meta: {OTHER_UID}"
         )
-        error = error_of(self.server, *a_status(409, "Conflict", said))
+        error = error_of(self.server, a_status(409, "Conflict", said))
 
         expect(type(error)).to(equal(errors.NotTheSameObject))
 
     with it("takes another resourceVersion for a conflict"):
         said = 'Operation cannot be fulfilled on nodes "node-1": the object has been modified'
-        error = error_of(self.server, *a_status(409, "Conflict", said))
+        error = error_of(self.server, a_status(409, "Conflict", said))
 
         expect(type(error)).to(equal(errors.Conflict))
 
     with it("takes a name that is taken for no conflict"):
-        error = error_of(self.server, *a_status(409, "AlreadyExists", 'pods "a" already exists'))
+        error = error_of(self.server, a_status(409, "AlreadyExists", 'pods "a" already exists'))
 
         expect(type(error)).to(equal(errors.AlreadyExists))
 
     with it("takes a namespace that is being deleted for no lack of rights"):
         cause = {"reason": "NamespaceTerminating", "field": "metadata.namespace"}
-        status = a_status(403, "Forbidden", "it is being terminated", causes=[cause])
+        status = a_status(403, "Forbidden", "it is being terminated", details={"causes": [cause]})
 
-        expect(type(error_of(self.server, *status))).to(equal(errors.NamespaceTerminating))
+        expect(type(error_of(self.server, status))).to(equal(errors.NamespaceTerminating))
 
     with it("says whose rights are lacking"):
         said = 'nodes "node-1" is forbidden: User "system:anonymous" cannot get resource "nodes"'
-        error = error_of(self.server, *a_status(403, "Forbidden", said))
+        error = error_of(self.server, a_status(403, "Forbidden", said))
 
         expect(type(error)).to(equal(errors.NotPermitted))
         expect(str(error)).to(equal(f"GET /api/v1/nodes/node-1: {said} (403)"))
 
     with it("says how long to wait, where the API server does"):
-        asked = error_of(self.server, *a_status(429, "TooManyRequests", "slow"), Retry_After="7")
-        not_asked = error_of(self.server, *a_status(429, "TooManyRequests", "slow"))
+        slow = a_status(429, "TooManyRequests", "slow")
+        asked = error_of(self.server, replace(slow, headers={"Retry-After": "7"}))
+        not_asked = error_of(self.server, slow)
 
         expect([type(asked), asked.retry_after]).to(equal([errors.Throttled, 7.0]))
         expect(not_asked.retry_after).to(be_none)
 
     with it("says that a request is refused"):
-        error = error_of(self.server, *a_status(422, "Invalid", "a valid label must be"))
+        error = error_of(self.server, a_status(422, "Invalid", "a valid label must be"))
 
         expect(type(error)).to(equal(errors.Refused))
 
     with it("takes what is no answer of an API server for none, whatever its status"):
-        page = error_of(self.server, 200, b"<html>Log in</html>")
-        array = error_of(self.server, 200, b"[]")
-        redirect = error_of(self.server, 302, b"", Location="https://elsewhere.example/")
+        page = error_of(self.server, Answer(200, b"<html>Log in</html>"))
+        array = error_of(self.server, Answer(200, b"[]"))
+        redirect = error_of(
+            self.server, Answer(302, b"", {"Location": "https://elsewhere.example/"})
+        )
 
         for error in (page, array, redirect):
             expect(type(error)).to(equal(errors.ClusterUnavailable))
@@ -172,6 +139,6 @@ with description("The client of the API") as self:
             expect([error, kind_of(error)]).to(equal([error, errors.ClusterUnavailable]))
 
     with it("takes an answer of too many brackets for none"):
-        error = error_of(self.server, 200, b"[" * 100000)
+        error = error_of(self.server, Answer(200, b"[" * 100000))
 
         expect(type(error)).to(equal(errors.ClusterUnavailable))

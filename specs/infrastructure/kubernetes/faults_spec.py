@@ -16,6 +16,7 @@ from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes.api import TIMEOUT
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.faulty_proxy import Fault, FaultyProxy, says
+from specs.support.https_server import Answer
 from specs.support.real_cluster import (
     a_fake_node,
     a_name,
@@ -120,7 +121,7 @@ with description("An alert that the API server answers badly") as self:
         expect(is_stored(self.pod)).to(equal(False))
 
     with it("is retried after the 503 of a load balancer, which is no JSON"):
-        away = Fault(status=503, body=b"upstream connect error", headers={"Retry-After": "0"})
+        away = Fault(answer=Answer(503, b"upstream connect error", {"Retry-After": "0"}))
         answered = deleted(self.pod, away)
 
         expect(answered.outcome.status).to(equal(Status.ACTED))

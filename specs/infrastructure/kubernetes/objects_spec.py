@@ -17,7 +17,7 @@ from playbooks.core.errors import (
     Throttled,
 )
 from playbooks.infrastructure.kubernetes.objects import KubernetesObjects
-from specs.support.https_server import Answer, ApiServer
+from specs.support.https_server import Answer, ApiServer, a_status
 from specs.support.kubeconfigs import Kubeconfigs
 
 POD = reference("v1", "Pod", "web", "shop")
@@ -33,10 +33,6 @@ SERVED = {
         {"name": "clusterroles", "kind": "ClusterRole", "namespaced": False}
     ],
 }
-
-
-def a_status(code, reason, message="why"):
-    return Answer(code, {"kind": "Status", "code": code, "reason": reason, "message": message})
 
 
 class Api:

@@ -190,7 +190,6 @@ with description("What a worker did, on record in the cluster") as self:
 with description("A budget that trips") as self:
     with before.all:
         self.slack = SlackServer()
-        self.slack.__enter__()
         self.served = Served(TOPIC)
         self.served.begin()
         told = {"SLACK_OUTCOMES": "true", "SLACK_WEBHOOK_URL": self.slack.url}
@@ -198,7 +197,7 @@ with description("A budget that trips") as self:
 
     with after.all:
         self.served.end()
-        self.slack.__exit__()
+        self.slack.stop()
 
     with it("is told to Slack once, and is one Event, however many alerts it stops"):
         namespace = self.served.namespace

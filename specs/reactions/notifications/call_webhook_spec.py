@@ -9,6 +9,7 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.reactions.notifications.call_webhook import CallWebhook
 from playbooks.testing import RecordingWebhook, an_alert
 from playbooks.webhook import playbook
+from specs.support.https_server import Answer
 from specs.support.receiver import Receiver
 
 GIVEN = {"WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
@@ -43,7 +44,7 @@ with description("Calling a webhook") as self:
 
 with description("The playbook that calls a webhook") as self:
     with it("posts to the URL of its settings, and says a refusal in the words of the other side"):
-        with Receiver((400, "unknown type", {})) as receiver:
+        with Receiver(Answer(400, b"unknown type")) as receiver:
             responder = playbook.responder({**GIVEN, "WEBHOOK_URL": receiver.url})
             refused, sent = responder.answer(an_alert()), responder.answer(an_alert())
 
@@ -56,7 +57,7 @@ with description("The playbook that calls a webhook") as self:
             outcome = playbook.responder(settings).answer(an_alert())
 
         expect(outcome.status).to(equal(Status.WOULD_ACT))
-        expect(receiver.posted).to(be_empty)
+        expect(receiver.asked).to(be_empty)
 
     with it("takes no URL that anybody on the way could read, and shows none"):
         for url in ("http://receiver.example/s3cret", "ftp://x.example/s3cret", "s3cret"):

@@ -41,7 +41,7 @@ with description("The playbook that tells services") as self:
             outcome = playbook.responder({"NOTIFY_URLS": urls}).answer(an_alert())
 
         expect(outcome.reason).to(equal("notified"))
-        expect(sorted(posted.path for posted in receiver.posted)).to(equal(["/a", "/b"]))
+        expect(sorted(posted.path for posted in receiver.asked)).to(equal(["/a", "/b"]))
 
     with it("tells nobody in a dry run"):
         with Receiver() as receiver:
@@ -49,7 +49,7 @@ with description("The playbook that tells services") as self:
             outcome = playbook.responder(settings).answer(an_alert())
 
         expect(outcome.status).to(equal(Status.WOULD_ACT))
-        expect(receiver.posted).to(be_empty)
+        expect(receiver.asked).to(be_empty)
 
     with it("takes nothing that is no URL, and shows none"):
         for urls in ("", "s3cret", "tgram://a/b s3cret", "http://s3cret.example/"):
