@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
@@ -29,12 +29,12 @@ sys.path.insert(0, str(ROOT))
 
 from playbooks.core.instant import Instant  # noqa: E402
 from playbooks.testing import a_document  # noqa: E402
-from specs.engines.worker.rig import free_port  # noqa: E402
 from specs.support.aws_cloud import KEYS, REGION  # noqa: E402
 from specs.support.certificates import a_certificate, an_authority  # noqa: E402
 from specs.support.cloud_function import CloudFunction  # noqa: E402
-from specs.support.engine_callers import posted  # noqa: E402
+from specs.support.engine_callers import EVENT, posted  # noqa: E402
 from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
+from specs.support.function_process import KnativeFunction  # noqa: E402
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
 from specs.support.https_server import Answer, ApiServer, nothing_there  # noqa: E402
 from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
@@ -42,14 +42,6 @@ from specs.support.lambda_function import CLUSTER, LambdaFunction  # noqa: E402
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
 
 FURTHER = 50
-
-EVENT = {
-    "Content_Type": "application/json",
-    "Ce_Specversion": "1.0",
-    "Ce_Id": "1",
-    "Ce_Type": "falco.rule.output.v1",
-    "Ce_Source": "https://falco.org",
-}
 
 
 def an_alert() -> bytes:
@@ -129,28 +121,9 @@ def cloud_function(ground: Ground, _package: Package) -> Iterator[Ask]:
 
 
 @contextmanager
-def knative(ground: Ground, package: Package) -> Iterator[Ask]:
-    port = free_port()
-    own = {"PLAYBOOK": "delete", "HTTP_HOST": "127.0.0.1", "PORT": str(port)}
-    with tempfile.TemporaryDirectory() as directory:
-        package.written(directory)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "playbooks.engines.knative"],
-            cwd=directory,
-            env={"PATH": os.environ["PATH"], **ground.environ, **own},
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            url = f"http://127.0.0.1:{port}/"
-            while True:
-                with suppress(OSError):
-                    posted(url, b"")
-                    break
-                time.sleep(0.005)
-            yield lambda body: posted(url, body, **EVENT)
-        finally:
-            process.terminate()
-            process.wait(30)
+def knative(ground: Ground, _package: Package) -> Iterator[Ask]:
+    with KnativeFunction(ground.environ) as function:
+        yield lambda body: posted(function.url, body, **EVENT)
 
 
 @contextmanager

@@ -1,10 +1,6 @@
 """Falcosidekick itself, to functions of this machine, with an API server on loopback that knows no
 pod: which alert arrives, and what becomes of it."""
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,18 +10,17 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.testing import a_document
-from specs.engines.worker.rig import eventually, free_port
+from specs.engines.worker.rig import eventually
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.conditions import not_run_unless
-from specs.support.engine_callers import posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.function_process import KnativeFunction
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.https_server import ApiServer, nothing_there
 from specs.support.kubeconfigs import Kubeconfigs
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
 
-ROOT = Path(__file__).parents[2]
 ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 RULE = "Zugriff auf Schlüssel"
 
@@ -64,44 +59,21 @@ with description("Falcosidekick, to functions of this machine,") as self:
         expect(log).to(contain("(200)"))
 
     with it("reaches a playbook on Knative by its CloudEvents output, with the token"):
-        port, log = free_port(), Path(self.directory.name, "log")
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(self.kubeconfig)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "playbooks.engines.knative"],
-            cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "PLAYBOOK": "delete",
-                "HTTP_HOST": "127.0.0.1",
-                "PORT": str(port),
-                "EVENT_TOKEN": "a-token",
-                "KUBERNETES_LOAD_KUBE_CONFIG": "1",
-                "KUBECONFIG": str(path),
-            },
-            stderr=log.open("wb"),
-        )
-        url = f"http://127.0.0.1:{port}/"
-
-        def answers():
-            try:
-                return posted(url, b"")[0] == 400
-            except OSError:
-                return False
+        environ = {
+            "EVENT_TOKEN": "a-token",
+            "KUBERNETES_LOAD_KUBE_CONFIG": "1",
+            "KUBECONFIG": str(path),
+        }
 
         def outcomes():
-            lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
-            found = [json.loads(line) for line in lines]
-            return [each for each in found if each["reason"] != "invalid-alert"]
+            return [each for each in served.outcomes if each["reason"] != "invalid-alert"]
 
-        try:
-            eventually(answers, 60)
+        with KnativeFunction(environ) as served:
             extensions = "falcotoken:a-token"
-            self.take(CLOUDEVENTS_ADDRESS=url, CLOUDEVENTS_EXTENSIONS=extensions)
+            self.take(CLOUDEVENTS_ADDRESS=served.url, CLOUDEVENTS_EXTENSIONS=extensions)
             eventually(outcomes)
-        finally:
-            process.terminate()
-            process.wait(30)
 
         expect([each["reason"] for each in outcomes()]).to(equal(["pod-gone"]))
         expect(outcomes()[0]["alert"]["rule"]).to(equal(RULE))

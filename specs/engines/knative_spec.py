@@ -3,7 +3,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 from contextlib import redirect_stderr
 
@@ -22,20 +21,17 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
-from specs.engines.worker.rig import eventually, free_port
-from specs.support.ahead import ROOT, process
-from specs.support.engine_callers import posted
+from specs.support.ahead import process
+from specs.support.engine_callers import EVENT, posted
+from specs.support.function_process import KnativeFunction
 
 ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")
 BODY = json.dumps(ALERT).encode()
 
 # As Falcosidekick sends it: the rule is UTF-8, which a server takes for Latin-1.
-EVENT = {
-    "content-type": "application/json",
-    "ce-specversion": "1.0",
+HEADERS = {
+    **{name.lower().replace("_", "-"): value for name, value in EVENT.items()},
     "ce-id": "c-1",
-    "ce-type": "falco.rule.output.v1",
-    "ce-source": "https://falco.org",
     "ce-rule": "Zugriff auf Schlüssel".encode().decode("latin-1"),
     "ce-priority": "Notice",
     "ce-eventsource": "syscall",
@@ -53,7 +49,7 @@ with description("On Knative, a playbook") as self:
             return body
 
         api = CloudEventApi(playbook, settings, self.collaborators, patience=0.0)
-        request = HttpRequest(method, path, {**EVENT, **(headers or {})}, read)
+        request = HttpRequest(method, path, {**HEADERS, **(headers or {})}, read)
         with redirect_stderr(self.log):
             return asyncio.run(api.answer(request))
 
@@ -138,12 +134,6 @@ with description("On Knative, a playbook") as self:
 PROGRAM = (sys.executable, "-m", "playbooks.engines.knative")
 ENVIRON = {"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1"}
 
-
-def started(**environ):
-    quiet = {"stderr": subprocess.DEVNULL}
-    return subprocess.Popen(PROGRAM, cwd=ROOT, env={**ENVIRON, **environ}, **quiet)
-
-
 # What is wrong, and what it says about that.
 WRONG = (
     ({"PLAYBOOK": "nonsense"}, "nonsense"),
@@ -155,24 +145,10 @@ REFUSED = [process(*PROGRAM, env={**ENVIRON, **environ}) for environ, _ in WRONG
 
 with description("The program of a container on Knative") as self:
     with it("serves its playbook on PORT, and ends with SIGTERM"):
-        port = free_port()
-        program = started(PLAYBOOK="delete", PORT=str(port))
-
-        def answers():
-            try:
-                return posted(f"http://127.0.0.1:{port}/", b"{}")[0] == 400
-            except OSError:
-                return False
-
-        try:
-            eventually(answers, 60)
-            headers = {name.replace("-", "_"): value for name, value in EVENT.items()}
-            headers.pop("ce_rule")
-            status, _ = posted(f"http://127.0.0.1:{port}/", b"{}", **headers)
-            program.send_signal(signal.SIGTERM)
-            code = program.wait(30)
-        finally:
-            program.kill()
+        with KnativeFunction({}) as function:
+            status, _ = posted(function.url, b"{}", **EVENT)
+            function.process.send_signal(signal.SIGTERM)
+            code = function.process.wait(30)
 
         expect((status, code)).to(equal((422, 0)))
 

@@ -246,6 +246,16 @@ class GcfEvent(Caller):
         return status, json.loads(text)
 
 
+#: The headers of a CloudEvent of Falcosidekick's, in binary mode.
+EVENT = {
+    "Content_Type": "application/json",
+    "Ce_Specversion": "1.0",
+    "Ce_Id": "1",
+    "Ce_Type": "falco.rule.output.v1",
+    "Ce_Source": "https://falco.org",
+}
+
+
 class Knative(Caller):
     """A CloudEvent in binary mode, as Falcosidekick sends one and a broker passes it on."""
 
@@ -257,15 +267,7 @@ class Knative(Caller):
         self._api = CloudEventApi(playbook, environ, patience=0.0)
 
     def deliver(self, body: bytes) -> Tuple[Any, Optional[Dict[str, Any]]]:
-        attributes = {
-            "Content_Type": "application/json",
-            "Ce_Specversion": "1.0",
-            "Ce_Id": "1",
-            "Ce_Type": "falco.rule.output.v1",
-            "Ce_Source": "https://falco.org",
-            "Prefer": "reply",
-        }
-        status, said = served(self._api.answer, body, **attributes)
+        status, said = served(self._api.answer, body, **EVENT, Prefer="reply")
         if status != self.TOO_LARGE and said:
             raise AssertionError("a broker delivers again what is answered with a body")
         return status, None

@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import json
 import queue
-import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import count
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from playbooks.deployment.command_line import parse
-from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.aws_lambda import ENGINE
 from playbooks.deployment.engines.aws_lambda.package import own_files, variables
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.engines.aws_lambda import TIMEOUT
 from specs.support.aws_cloud import KEYS, REGION, ROLE
 from specs.support.conditions import Condition
+from specs.support.function_process import FunctionProcess, asked_for
 from specs.support.https_server import Answer, ApiServer, Asked
 
 AWSLAMBDARIC = Condition(find_spec("awslambdaric") is not None, "awslambdaric is not installed")
@@ -39,10 +33,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def asked(*words: str) -> Tuple[Request, Options]:
-    """Of ``deploy_playbook -E lambda`` with the playbook delete."""
-    place = ("--region", REGION, "--role", ROLE)
-    options = parse(["-E", "lambda", "-p", "delete", "-t", "falco.>", *place, *words])
-    return registry.checked(options, ENGINE), options
+    return asked_for("lambda", "--region", REGION, "--role", ROLE, *words)
 
 
 @dataclass(frozen=True)
@@ -57,27 +48,21 @@ class Invoked:
         return json.loads(self.text)
 
 
-class LambdaFunction:
+class LambdaFunction(FunctionProcess):
     """``words``: of deploy_playbook. Its variables are those that would be deployed, and
-    ``environ``, what Lambda gives to it. Runs while it is entered.
+    ``environ``, what Lambda gives to it."""
 
-    ``failed``: what it said instead of starting.
-    """
+    command = (sys.executable, "-m", "awslambdaric", "main.handler")
 
     def __init__(self, *words: str, environ: Mapping[str, str]) -> None:
+        super().__init__()
         request, options = asked(*words)
-        self._directory = tempfile.TemporaryDirectory()
-        code = Path(self._directory.name, "task")
-        for name, content in own_files(request).items():
-            path = code / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        self._code, self._log = code, Path(self._directory.name, "log")
+        self.write(own_files(request))
         self._api = _RuntimeApi()
-        self._environ = {
+        self.environ = {
             # No aws of this machine, and nothing of its user.
             "PATH": "",
-            "HOME": self._directory.name,
+            "HOME": str(self.root),
             "AWS_EC2_METADATA_DISABLED": "true",
             "PYTHONDONTWRITEBYTECODE": "1",
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.12",
@@ -85,41 +70,18 @@ class LambdaFunction:
             "AWS_LAMBDA_FUNCTION_NAME": request.function,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-            "LAMBDA_TASK_ROOT": str(code),
+            "LAMBDA_TASK_ROOT": str(self.root),
             **variables(request, options),
             **environ,
         }
 
-    def __enter__(self) -> LambdaFunction:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", "main.handler"],
-                cwd=self._code,
-                env=self._environ,
-                stdout=log,
-                stderr=log,
-            )
-        return self
-
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait(10)
+        super().__exit__()
         self._api.stop()
-        self._directory.cleanup()
 
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def outcomes(self) -> List[Dict[str, Any]]:
-        found = []
-        for line in self.log.splitlines():
-            with suppress(ValueError):
-                document = json.loads(line)
-                if isinstance(document, dict) and "reason" in document:
-                    found.append(document)
-        return found
+    def answers(self) -> bool:
+        """It asks for events, and those of before wait for it."""
+        return True
 
     def invoke(self, event: Any, *, left: float = TIMEOUT) -> Invoked:
         """``event``: bytes are sent as they are. ``left``: seconds that it is told it has."""
@@ -131,7 +93,7 @@ class LambdaFunction:
 
     def refusal(self, seconds: float = 30.0) -> str:
         """What it says instead of taking an event."""
-        self._process.wait(seconds)
+        self.process.wait(seconds)
         return str(self._api.refused)
 
 

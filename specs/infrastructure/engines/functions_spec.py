@@ -2,13 +2,10 @@
 account that may do what its playbook declares and nothing else."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 from expects import be_empty, contain, equal, expect, have_key
 from mamba import after, before, description, it
@@ -17,15 +14,12 @@ from playbooks.core import catalogue
 from playbooks.core.cluster.permissions import OWN
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.knative import PROGRAM
-from playbooks.deployment.packaging.archive import package_files
 from playbooks.deployment.request import request
 from playbooks.deployment.request.settings import is_missing
-from specs.engines.worker.rig import eventually, free_port
 from specs.support import real_cluster as cluster
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, asked
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.engine_callers import posted
+from specs.support.engine_callers import EVENT, posted
 from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.function_account import (
     allowed,
@@ -35,6 +29,7 @@ from specs.support.function_account import (
     revoked,
     token_with,
 )
+from specs.support.function_process import KnativeFunction
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
 from specs.support.programs import falco_playbook
@@ -46,15 +41,6 @@ PLUGIN = {
         "command": "gke-gcloud-auth-plugin",
     }
 }
-EVENT = {
-    "Content_Type": "application/json",
-    "Ce_Specversion": "1.0",
-    "Ce_Id": "1",
-    "Ce_Type": "falco.rule.output.v1",
-    "Ce_Source": "https://falco.org",
-}
-
-
 # The settings on which a playbook's rights depend and that have no default.
 DECIDING = {"chain": ("-e", "STEPS=label,isolate")}
 
@@ -66,50 +52,6 @@ def a_request(playbook, name, namespace, engine="kubernetes"):
     given, wrong = request.read(parse(typed), registry.named(engine).settings)
     assert not [each for each in wrong if not is_missing(each)], wrong
     return given
-
-
-@contextmanager
-def knative(environ):
-    """The program of a container, out of the package that is mounted in it."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as directory:
-        for name, content in package_files("delete", PROGRAM).items():
-            path = Path(directory, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        log = Path(directory, "log")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "playbooks.engines.knative"],
-            cwd=directory,
-            env={
-                "PATH": os.environ["PATH"],
-                "HTTP_HOST": "127.0.0.1",
-                "PORT": str(port),
-                "PLAYBOOK": "delete",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                **environ,
-            },
-            stderr=log.open("wb"),
-        )
-
-        url = f"http://127.0.0.1:{port}/"
-
-        def ready():
-            assert process.poll() is None, "it ended"
-            try:
-                with urlopen(f"{url}readyz", timeout=5) as answer:
-                    return answer.status == 200
-            except OSError:
-                return False
-
-        try:
-            eventually(ready, 60)
-            yield url
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{log.read_text()}") from error
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 class Place:
@@ -151,7 +93,7 @@ class Place:
         user = {"token": token_with(wanted, self.namespace)}
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(kubeconfig(user, namespace=self.namespace))
-        return knative(
+        return KnativeFunction(
             {
                 "KUBERNETES_LOAD_KUBE_CONFIG": "1",
                 "KUBECONFIG": str(path),
@@ -226,10 +168,10 @@ with description("A playbook on Knative on a real cluster") as self:
 
     with it("deletes the pod of an event that has the token, and answers without a body"):
         body = json.dumps(self.place.alert).encode()
-        served = self.place.knative()
-        with served as url:
-            refused, _ = posted(url, body, **EVENT)
-            answer = posted(url, body, **EVENT, Ce_Falcotoken="a-token", Prefer="reply")
+        function = self.place.knative()
+        with function:
+            refused, _ = posted(function.url, body, **EVENT)
+            answer = posted(function.url, body, **EVENT, Ce_Falcotoken="a-token", Prefer="reply")
 
         expect(refused).to(equal(401))
         expect(answer).to(equal((200, b"")))
@@ -292,9 +234,10 @@ with description("Falcosidekick, to functions on a real cluster,") as self:
         expect([each["reason"] for each in function.outcomes]).to(equal(["deletion-accepted"]))
 
     with it("has a playbook on Knative delete it, by its CloudEvents output"):
-        served = self.place.knative()
-        with served as url:
-            self.send(CLOUDEVENTS_ADDRESS=url, CLOUDEVENTS_EXTENSIONS="falcotoken:a-token")
+        function = self.place.knative()
+        with function:
+            token = "falcotoken:a-token"
+            self.send(CLOUDEVENTS_ADDRESS=function.url, CLOUDEVENTS_EXTENSIONS=token)
 
 
 with description("The rights that are printed for the account of a function") as self:

@@ -1,0 +1,129 @@
+"""A function as a process of its own, as its engine starts it, and what it logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from playbooks.deployment.command_line import parse
+from playbooks.deployment.engines import registry
+from playbooks.deployment.engines.knative import PROGRAM
+from playbooks.deployment.packaging.archive import package_files
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from specs.engines.worker.rig import eventually, free_port
+from specs.support.engine_callers import posted
+
+
+def asked_for(engine: str, *words: str) -> Tuple[Request, Options]:
+    """Of ``deploy_playbook -E ENGINE`` with the playbook delete."""
+    options = parse(["-E", engine, "-p", "delete", "-t", "falco.>", *words])
+    return registry.checked(options, registry.named(engine)), options
+
+
+class FunctionProcess(ABC):
+    """Runs while it is entered. ``root``: the directory of its code, which goes with this object.
+    ``environ``: all that it has of one."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+
+    def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory()
+        self.root = Path(self._directory.name)
+        self._log = self.root / "log"
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def __enter__(self) -> Any:
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                list(self.command), cwd=self.root, env=self.environ, stdout=log, stderr=log
+            )
+        try:
+            eventually(self._is_ready, 60)
+        except AssertionError:
+            self.__exit__()
+            raise AssertionError(f"it does not answer:\n{self.log}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def outcomes(self) -> List[Dict[str, Any]]:
+        found = []
+        for line in self.log.splitlines():
+            with suppress(ValueError):
+                document = json.loads(line)
+                if isinstance(document, dict) and "reason" in document:
+                    found.append(document)
+        return found
+
+    def _is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"it ended:\n{self.log}")
+        try:
+            return self.answers()
+        except OSError:
+            return False
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Whether it takes alerts. May raise OSError."""
+
+
+class ServedFunction(FunctionProcess):
+    """One to which alerts are posted, on a free port."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+    def post(self, body: bytes, **headers: str) -> Tuple[int, Any]:
+        """The status, and the document that it answers."""
+        status, said = posted(self.url, body, **headers)
+        return status, json.loads(said) if said else None
+
+
+class KnativeFunction(ServedFunction):
+    """The program of a container on Knative, out of the package that is mounted in it."""
+
+    command = (sys.executable, "-m", "playbooks.engines.knative")
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self.write(package_files("delete", PROGRAM))
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HTTP_HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "PLAYBOOK": "delete",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environ,
+        }
+
+    def answers(self) -> bool:
+        """It says 400 to what is no event."""
+        return posted(self.url, b"")[0] == 400
