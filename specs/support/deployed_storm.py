@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from specs.support import real_cluster as cluster
-from specs.support.deployed import IMAGE, deploy_playbook
+from specs.support.deployed import IMAGE
+from specs.support.programs import deploy_playbook
 from specs.support.storm import TOPIC, Storm
 from specs.support.worker_on_cluster import FUNCTION, NO_CAPS, outcomes_in
 

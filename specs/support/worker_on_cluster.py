@@ -22,8 +22,9 @@ import yaml
 from playbooks.core import catalogue
 from playbooks.deployment.manifests import access, ledger
 from playbooks.engines.worker import watched
-from specs.engines.worker.rig import ROOT, TOKEN, Nats, WorkerProcess, free_port
+from specs.engines.worker.rig import ROOT, TOKEN, WorkerProcess, free_port
 from specs.support import real_cluster as cluster
+from specs.support.nats_server import Nats
 
 FUNCTION = "falco-delete"
 

@@ -1,13 +1,11 @@
-"""What the worker's specs run it with: NATS servers of their own, and workers as processes."""
+"""What the worker's specs run it with: a fake cluster, and workers as processes."""
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,17 +16,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import nats
-
 ROOT = Path(__file__).parents[3]
 UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
 RELEASE_KEY = "a-key-of-releases"
 TOKEN = "a-token-of-the-specs"
 
 
-def free_port() -> int:
+def free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind((address, 0))
         return int(listening.getsockname()[1])
 
 
@@ -84,129 +80,6 @@ def a_trigger(topic: str, name: str = "", *, created: str = "", **metadata: Any)
             "functionSelector": {"matchLabels": {"function": "falco-fake"}},
         },
     }
-
-
-class Nats:
-    """A server with file storage, which can be killed and started again on the same port."""
-
-    def __init__(
-        self,
-        *,
-        jetstream: bool = True,
-        config: str = "",
-        user: str = "",
-        port: int = 0,
-        address: str = "127.0.0.1",
-        program: str = "nats-server",
-    ) -> None:
-        self.program = program
-        self.address = address
-        self.port = port or free_port()
-        self.directory = tempfile.mkdtemp(prefix="worker-nats-")
-        self.url = f"nats://{user + '@' if user else ''}{address}:{self.port}"
-        self.jetstream = jetstream
-        self.config = config
-        self.process: Optional[subprocess.Popen[bytes]] = None
-
-    def start(self) -> Nats:
-        words = [self.program, "-a", self.address, "-p", str(self.port)]
-        if self.jetstream:
-            words += ["-js", "-sd", self.directory]
-        if self.config:
-            path = Path(self.directory) / "nats.conf"
-            path.write_text(self.config)
-            words += ["-c", str(path)]
-        log = (Path(self.directory) / "log").open("ab")
-        self.process = subprocess.Popen(words, stdout=log, stderr=log)
-
-        def there() -> bool:
-            try:
-                socket.create_connection((self.address, self.port), timeout=1).close()
-            except OSError:
-                return False
-            return True
-
-        eventually(there, 10)
-        return self
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(10)
-            self.process = None
-
-    def remove(self) -> None:
-        self.stop(signal.SIGKILL)
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def run(self, use: Any, **options: Any) -> Any:
-        """Await ``use(connection)`` on a connection of its own."""
-
-        async def go() -> Any:
-            connection = await nats.connect(
-                self.url, connect_timeout=5, allow_reconnect=False, **options
-            )
-            try:
-                return await use(connection)
-            finally:
-                await connection.flush()
-                await connection.close()
-
-        return asyncio.run(go())
-
-    def publish(self, *messages: Any, **options: Any) -> None:
-        """Subjects and bodies, as plain publishers do."""
-
-        async def use(connection: Any) -> None:
-            for subject, body in messages:
-                await connection.publish(subject, body)
-
-        self.run(use, **options)
-
-    def alert(self, name: str, rule: str = "ok", subject: str = "falco.error.x") -> None:
-        self.publish((subject, an_alert(name, rule)))
-
-    def call(self, what: str, body: Any = None) -> Dict[str, Any]:
-        """Ask JetStream's API."""
-
-        async def use(connection: Any) -> Any:
-            asked = json.dumps(body or {}).encode()
-            answer = await connection.request(f"$JS.API.{what}", asked, timeout=5)
-            return json.loads(answer.data)
-
-        return dict(self.run(use))
-
-    def stream(self, name: str, *subjects: str, **config: Any) -> Dict[str, Any]:
-        wanted = {"name": name, "subjects": list(subjects), "storage": "file", **config}
-        return self.call(f"STREAM.CREATE.{name}", {"retention": "limits", **wanted})
-
-    def messages(self, stream: str) -> List[Dict[str, Any]]:
-        """Everything in a stream: subject, headers, body."""
-
-        async def use(connection: Any) -> List[Dict[str, Any]]:
-            jetstream = connection.jetstream()
-            try:
-                state = (await jetstream.stream_info(stream)).state
-            except nats.js.errors.NotFoundError:
-                return []
-            found = []
-            if not state.messages:
-                return found
-            for sequence in range(state.first_seq, state.last_seq + 1):
-                message = await jetstream.get_msg(stream, sequence)
-                headers = dict(message.headers or {})
-                found.append({"subject": message.subject, "headers": headers, "body": message.data})
-            return found
-
-        return list(self.run(use))
-
-    def consumers(self, stream: str = "FALCO") -> List[Dict[str, Any]]:
-        return list(self.call(f"CONSUMER.LIST.{stream}").get("consumers") or [])
-
-    def settled(self, stream: str = "FALCO") -> bool:
-        """Whether the stream has consumers, and none of them owes anything any more."""
-        found = self.consumers(stream)
-        return bool(found) and not any(c["num_pending"] or c["num_ack_pending"] for c in found)
 
 
 class Rig:

@@ -15,13 +15,14 @@ from mamba import after, before, description, it
 
 from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
 from playbooks.testing import a_document
-from specs.engines.worker.rig import ROOT, Nats
+from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
 from specs.support.admission import policies_are_there
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
-from specs.support.programs import Reachable, program_of
+from specs.support.nats_server import Nats
+from specs.support.programs import deploy_playbook, program_of
 from specs.support.signals import let_ctrl_c_arrive
 
 DOCUMENTED = (ROOT / "docs" / "nats.md").read_text(encoding="utf-8")
@@ -172,23 +173,23 @@ def probe_namespaces():
 with description("falco-playbook check, of a playbook that was deployed,") as self:
     with before.all:
         policies_are_there()
-        self.server = Reachable(USERS, "worker:w").__enter__()
+        address = cluster.node_address()
+        self.server = Nats(address=address, config=USERS, user="worker:w").start()
         self.namespace = cluster.a_namespace()
-        script = str(ROOT / "deploy_playbook")
         engine = ("-E", "kubernetes", "-i", IMAGE, "-e", f"NATS_URL={self.server.url}")
         place = ("-n", self.namespace, "-p", "isolate")
-        done = program_of(script, *place, "-t", "falco.error.*", *engine)
-        assert done.returncode == 0, done.stderr
+        code, said = deploy_playbook(*place, "-t", "falco.error.*", *engine)
+        assert code == 0, said
         (worker,) = cluster.running_pods(self.namespace)
         node = worker["spec"]["nodeName"]
         # About a pod that is gone.
         about = {"k8s.ns.name": self.namespace, "k8s.pod.name": "x", "k8s.pod.uid": "u"}
-        self.server.publish("falco.error.x", an_alert(hostname=node, output_fields=about))
+        self.server.publish(("falco.error.x", an_alert(hostname=node, output_fields=about)))
 
     with after.all:
-        program_of(str(ROOT / "deploy_playbook"), "-n", self.namespace, "-p", "isolate", "-x")
+        deploy_playbook("-n", self.namespace, "-p", "isolate", "-x")
         cluster.delete_namespace(self.namespace)
-        self.server.__exit__()
+        self.server.remove()
 
     def command(self, *words, playbook="isolate"):
         place = ("-p", playbook, "-n", self.namespace)

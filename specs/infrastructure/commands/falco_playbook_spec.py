@@ -22,21 +22,13 @@ from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.testing import a_document
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
-from specs.engines.worker.rig import (
-    RELEASE_KEY,
-    ROOT,
-    Nats,
-    Rig,
-    a_trigger,
-    an_alert,
-    eventually,
-    moment,
-)
+from specs.engines.worker.rig import RELEASE_KEY, ROOT, Rig, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import controller_at_work
-from specs.support.programs import Reachable, program_of
+from specs.support.nats_server import Nats
+from specs.support.programs import deploy_playbook, program_of
 
 DEAD = ("dead", "-N", "fake", "-n", "specs")
 FUNCTION, NAMESPACE = "falco-fake", "specs"
@@ -378,18 +370,17 @@ with description("A command in a pod of a real cluster") as self:
 
 with description("falco-playbook, through the API server to a worker that was deployed,") as self:
     with before.all:
-        self.server = Reachable().__enter__()
+        self.server = Nats(address=cluster.node_address()).start()
         self.namespace = cluster.a_namespace()
-        script = str(ROOT / "deploy_playbook")
         engine = ("-E", "kubernetes", "-i", IMAGE, "-R", "2", "-e", f"NATS_URL={self.server.url}")
         topic = ("-t", "falco.error.*")
-        done = program_of(script, "-n", self.namespace, "-p", "delete", *topic, *engine)
-        assert done.returncode == 0, done.stderr
+        code, said = deploy_playbook("-n", self.namespace, "-p", "delete", *topic, *engine)
+        assert code == 0, said
 
     with after.all:
-        program_of(str(ROOT / "deploy_playbook"), "-n", self.namespace, "-p", "delete", "-x")
+        deploy_playbook("-n", self.namespace, "-p", "delete", "-x")
         cluster.delete_namespace(self.namespace)
-        self.server.__exit__()
+        self.server.remove()
 
     def falco_playbook(self, command, *words):
         place = ("-p", "delete", "-n", self.namespace)
@@ -418,7 +409,7 @@ with description("falco-playbook, through the API server to a worker that was de
         }
 
     with it("lists the dead letters, and puts them back"):
-        self.server.publish("falco.error.x", b"nonsense")
+        self.server.publish(("falco.error.x", b"nonsense"))
         eventually(lambda: len(self.letters()) == 1, 60)
         (before_it,) = self.letters()
         done = self.falco_playbook("dead", "--redeliver", "--all")

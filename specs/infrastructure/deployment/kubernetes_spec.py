@@ -17,10 +17,12 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.manifests.definitions import definitions
+from specs.engines.worker.rig import ROOT
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
-from specs.support.deployed import IMAGE, ROOT, WORKER_IMAGE, deploy_playbook
+from specs.support.deployed import IMAGE, WORKER_IMAGE
 from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
-from specs.support.nats_server import JetStreamServer
+from specs.support.nats_server import Nats
+from specs.support.programs import deploy_playbook
 from specs.support.real_cluster import (
     a_name,
     a_namespace,
@@ -115,14 +117,14 @@ def kubeless(*words):
 
 with description("Deploying with an image, on a cluster without Kubeless,") as self:
     with before.all:
-        self.server = JetStreamServer().__enter__()
+        self.server = Nats(address=node_address()).start()
         self.namespace = a_restricted_namespace()
         self.said = deploy(self.namespace, self.server, "-E", "auto", "-i", IMAGE, "-R", "2")
 
     with after.all:
         delete_namespace(self.namespace)
         deploy_playbook("-n", self.namespace, "-p", "delete", "-x")
-        self.server.__exit__()
+        self.server.remove()
 
     with it("chooses its own engine, and says why"):
         expect(self.said).to(
@@ -155,7 +157,7 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
     with it("answers an alert: the pod it names is gone"):
         namespace = a_namespace()
         (pod,) = start_deployment(namespace)
-        self.server.publish(SUBJECT, alert_about(pod))
+        self.server.publish((SUBJECT, alert_about(pod)))
 
         expect(gone(pod)).to(equal(True))
         delete_namespace(namespace)
@@ -224,14 +226,16 @@ with description("Deploying with an image, on a cluster without Kubeless,") as s
         expect(self.server.consumers("FALCO")).not_to(be_empty)
         remove(self.namespace)
 
-        expect(self.server.consumers("FALCO") + self.server.consumers("FALCO_INBOX")).to(be_empty)
+        streams = ("FALCO", "FALCO_INBOX")
+        left = [self.server.call(f"CONSUMER.NAMES.{stream}")["total"] for stream in streams]
+        expect(left).to(equal([0, 0]))
         expect(eventually(lambda: ours(self.namespace) == {}, 30)).to(equal(True))
         expect(roles_of(self.namespace)).to(be_empty)
 
 
 with description("A worker, for the kubeless CLI,") as self:
     with before.all:
-        self.server = JetStreamServer().__enter__()
+        self.server = Nats(address=node_address()).start()
         self.namespace = a_restricted_namespace()
         self.senders, self.others = a_namespace(), a_namespace()
         deploy(self.namespace, self.server, "-i", IMAGE, "-e", f"HTTP_FROM={self.senders}")
@@ -240,7 +244,7 @@ with description("A worker, for the kubeless CLI,") as self:
         remove(self.namespace)
         for namespace in (self.namespace, self.senders, self.others):
             delete_namespace(namespace)
-        self.server.__exit__()
+        self.server.remove()
 
     def call(self, *words):
         return kubeless("function", "call", NAME, "-n", self.namespace, *words)
@@ -317,13 +321,13 @@ with description("A worker, for the kubeless CLI,") as self:
 
 with description("Deploying without an image") as self:
     with before.all:
-        self.server = JetStreamServer().__enter__()
+        self.server = Nats(address=node_address()).start()
         self.namespace = a_restricted_namespace()
 
     with after.all:
         remove(self.namespace)
         delete_namespace(self.namespace)
-        self.server.__exit__()
+        self.server.remove()
 
     with it("installs what the worker needs when its pod starts"):
         host = INDEX.split("/")[2].partition(":")[0]
@@ -345,12 +349,12 @@ with description("Deploying without an image") as self:
 
 with description("Where a controller of Kubeless is at work, -E kubernetes") as self:
     with before.all:
-        self.server = JetStreamServer().__enter__()
+        self.server = Nats(address=node_address()).start()
         self.namespace = a_namespace()
 
     with after.all:
         delete_namespace(self.namespace)
-        self.server.__exit__()
+        self.server.remove()
 
     with it("is refused with the reason, and leaves nothing"):
         code, said = failing_deploy(self.namespace, self.server, "-i", IMAGE)

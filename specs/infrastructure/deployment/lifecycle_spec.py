@@ -5,8 +5,9 @@ from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.deployed import IMAGE, WORKER_IMAGE, deploy_playbook
-from specs.support.nats_server import JetStreamServer
+from specs.support.deployed import IMAGE, WORKER_IMAGE
+from specs.support.nats_server import Nats
+from specs.support.programs import deploy_playbook
 from specs.support.real_cluster import (
     a_namespace,
     a_pod_manifest,
@@ -16,12 +17,14 @@ from specs.support.real_cluster import (
     eventually,
     kubectl,
     kubectl_json,
+    node_address,
     running_pod,
     stored,
 )
 
 TOPIC = "falco.critical.*"
 SUBJECT = "falco.critical.terminal_shell_in_container"
+USER = "authorization { user: worker, password: right }"
 
 
 def printed(*words):
@@ -39,19 +42,18 @@ def succeed(*words):
 
 with description("A playbook") as self:
     with before.all:
-        self.server = JetStreamServer("--user", "worker", "--pass", "right")
-        self.server.__enter__()
+        self.server = Nats(address=node_address(), config=USER, user="worker:right").start()
         self.namespace = a_namespace()
         succeed("-S")
 
     with after.all:
-        self.server.__exit__()
+        self.server.remove()
         delete_namespace(self.namespace)
 
     def words(self, playbook, *more, password="right"):
         credentials = ("-e", "NATS_USER=worker", "-e", f"NATS_PASSWORD={password}")
         where = ("-E", "kubernetes", "-n", self.namespace, "-i", IMAGE, "-t", TOPIC)
-        return ("-p", playbook, *where, "-e", f"NATS_URL={self.server.url}", *credentials, *more)
+        return ("-p", playbook, *where, "-e", f"NATS_URL={self.server.server}", *credentials, *more)
 
     with it("ends soon with the reason where its NATS credentials are wrong"):
         code, said = deploy_playbook(*self.words("delete", password="wrong"))
@@ -86,7 +88,7 @@ with description("A playbook") as self:
         name = "web"
         create(a_pod_manifest(name, self.namespace))
         pod = running_pod(name, self.namespace)
-        self.server.publish(SUBJECT, alert_about(pod))
+        self.server.publish((SUBJECT, alert_about(pod)))
 
         def isolated():
             found = stored("pod", name, self.namespace)
@@ -103,7 +105,9 @@ with description("A playbook") as self:
         expect(said).to(contain(f"released  pod {self.namespace}/{name} is released"))
         expect(isolated()).to(equal(False))
         expect(kubectl_json("get", "networkpolicies", "-n", self.namespace)["items"]).to(be_empty)
-        expect(self.server.consumers("FALCO") + self.server.consumers("FALCO_INBOX")).to(be_empty)
+        streams = ("FALCO", "FALCO_INBOX")
+        left = [self.server.call(f"CONSUMER.NAMES.{stream}")["total"] for stream in streams]
+        expect(left).to(equal([0, 0]))
 
 
 not_run_unless(CLUSTER, globals())

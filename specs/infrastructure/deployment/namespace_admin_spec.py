@@ -8,8 +8,9 @@ from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.deployed import IMAGE, WORKER_IMAGE, deploy_playbook
-from specs.support.nats_server import JetStreamServer
+from specs.support.deployed import IMAGE, WORKER_IMAGE
+from specs.support.nats_server import Nats
+from specs.support.programs import deploy_playbook
 from specs.support.real_cluster import (
     a_namespace,
     cleaned_up,
@@ -17,6 +18,7 @@ from specs.support.real_cluster import (
     eventually,
     kubectl,
     kubectl_json,
+    node_address,
     stored,
 )
 
@@ -41,8 +43,7 @@ with description("deploy_playbook for the admin of a namespace") as self:
     with before.all:
         self.directory = tempfile.TemporaryDirectory()
         self.namespace = a_namespace()
-        self.server = JetStreamServer()
-        self.server.__enter__()
+        self.server = Nats(address=node_address()).start()
         code, said = deploy_playbook("-S")
         assert code == 0, said
         kubectl("create", "serviceaccount", "team", "-n", self.namespace)
@@ -56,7 +57,7 @@ with description("deploy_playbook for the admin of a namespace") as self:
         eventually(lambda: may_deploy(self.namespace, "team"))
 
     with after.all:
-        self.server.__exit__(None, None, None)
+        self.server.remove()
         delete_namespace(self.namespace)
         self.directory.cleanup()
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
+from specs.engines.worker.rig import ROOT
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
-from specs.support.deployed import IMAGE, ROOT, WORKER_IMAGE, on_the_node
+from specs.support.deployed import IMAGE, WORKER_IMAGE, on_the_node
 from specs.support.real_cluster import cleaned_up, create, kubectl, stored
 
 PAGE = (ROOT / "docs" / "try-it.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from playbooks.core.cluster.network_policy import LABEL
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import LocalEngine
-from specs.support.nats_server import NATS_SERVER, NatsServer
+from specs.support.nats_server import NATS_SERVER, Nats
 from specs.support.real_cluster import (
     a_fake_node,
     a_namespace,
@@ -42,7 +42,7 @@ def recorded(pod):
 
 with description("./deploy_playbook -E local, on a NATS server and the real cluster,") as self:
     with before.each:
-        self.nats = NatsServer().__enter__()
+        self.nats = Nats(jetstream=False).start()
         self.namespace = a_namespace()
         (self.pod,) = start_deployment(self.namespace)
         self.name = f"{self.namespace}/{self.pod['metadata']['name']}"
@@ -51,7 +51,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
     with after.each:
         if self.engine:
             self.engine.__exit__(None, None, None)
-        self.nats.__exit__(None, None, None)
+        self.nats.remove()
         delete_namespace(self.namespace)
 
     def start(self, playbook, **settings):

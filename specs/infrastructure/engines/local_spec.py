@@ -7,7 +7,7 @@ from mamba import after, before, description, it
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.local_engine import NO_CLUSTER, LocalEngine
-from specs.support.nats_server import NATS_SERVER, NatsServer
+from specs.support.nats_server import NATS_SERVER, Nats
 
 RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 SUBJECT = "falco.warning.read_sensitive_file_untrusted"
@@ -21,13 +21,13 @@ def recorded(number):
 
 with description("The local engine, on a NATS server and a stand-in,") as self:
     with before.each:
-        self.nats = NatsServer().__enter__()
+        self.nats = Nats(jetstream=False).start()
         self.engine = None
 
     with after.each:
         if self.engine:
             self.engine.__exit__(None, None, None)
-        self.nats.__exit__(None, None, None)
+        self.nats.remove()
 
     def start(self, playbook, *topics, **settings):
         given = [word for topic in topics for word in ("-t", topic)]
@@ -66,9 +66,9 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
 
     with it("connects again after the server was away"):
         engine = self.start("delete", "falco.>")
-        self.nats.__exit__(None, None, None)
+        self.nats.stop()
         engine.said("is lost, reconnecting")
-        self.nats.__enter__()
+        self.nats.start()
         engine.said("again")
         engine.said("connected to")
         self.nats.publish((SUBJECT, recorded(26)))
@@ -83,7 +83,7 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
         expect(engine.output).not_to(contain("secret"))
 
     with it("does not start where no server answers"):
-        self.nats.__exit__(None, None, None)
+        self.nats.stop()
         self.engine = LocalEngine(
             "-p", "delete", "-t", "falco.>", "-e", f"NATS_URL={self.nats.url}", environ=NO_CLUSTER
         )

@@ -3,8 +3,9 @@
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import Nats, Rig, about, eventually
+from specs.engines.worker.rig import Rig, about, eventually
 from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.nats_server import Nats
 
 with description("A worker that is refused what it asks") as self:
     with before.each:

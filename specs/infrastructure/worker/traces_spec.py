@@ -3,8 +3,9 @@ import json
 from expects import contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import Nats, Rig, an_alert, eventually
+from specs.engines.worker.rig import Rig, an_alert, eventually
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.nats_server import Nats
 from specs.support.otlp_receiver import OtlpReceiver
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
