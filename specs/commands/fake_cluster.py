@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 from functools import lru_cache
 
 from playbooks.commands import __main__ as program
@@ -23,7 +21,8 @@ from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import FixedClock, InMemoryCluster, a_document
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import BOUND, Run, a_worker_request, worker_objects
+from specs.deployment.mothers import BOUND, a_worker_request, worker_objects
+from specs.support.programs import run_here
 
 NAME = "falco-delete"
 
@@ -241,7 +240,7 @@ def a_line(number=17, body=None, *, own=True, **headers):
 
 def run(*arguments, cluster=None, **wired):
     """falco-playbook in this process, without waiting. ``wired``: as main takes it."""
-    out, err, given = io.StringIO(), io.StringIO(), cluster or a_cluster()
+    given = cluster or a_cluster()
 
     def reach(_context):
         return Reach(FixedClock(), InMemoryCluster(), lambda place: StoredLedger(given, *place))
@@ -252,6 +251,4 @@ def run(*arguments, cluster=None, **wired):
         "connect": lambda context: given,
         **wired,
     }
-    with redirect_stdout(out), redirect_stderr(err):
-        code = program.main(arguments, **wired)
-    return Run(code, out.getvalue(), err.getvalue())
+    return run_here(lambda: program.main(arguments, **wired))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import yaml
@@ -23,6 +21,7 @@ from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request.options import Options
 from playbooks.testing import FixedClock, InMemoryCluster, InMemoryLedger
 from specs.deployment.fake_objects import FakeObjects
+from specs.support.programs import run_here
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/hunter2"
 
@@ -41,28 +40,20 @@ function.archive = lru_cache(maxsize=None)(function.archive)
 kubernetes.worker_archive = lru_cache(maxsize=None)(kubernetes.worker_archive)
 
 
-@dataclass
-class Run:
-    code: int
-    out: str
-    err: str
-
-
 def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, reach=None):
     """deploy_playbook in this process, on a cluster in memory, without waiting. ``reach``: what
     releases contained objects; by default none are there."""
     reach = reach or Reach(FixedClock(), InMemoryCluster(), lambda place: InMemoryLedger())
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        cluster = cluster or FakeObjects()
-        code = program.main(
+    cluster = cluster or FakeObjects()
+    return run_here(
+        lambda: program.main(
             arguments,
             environ or {},
             lambda *where: cluster,
             sleep=sleep,
             reach=lambda *where: reach,
         )
-    return Run(code, out.getvalue(), err.getvalue())
+    )
 
 
 def documents_of(text):

@@ -1,38 +1,60 @@
-"""deploy_playbook and falco-playbook as processes of their own."""
+"""deploy_playbook and falco-playbook, in this process or in one of their own, and what they say."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple
+from typing import Callable, Tuple
 
 from specs.engines.worker.rig import ROOT
 
 
-def program_of(*words: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Run:
+    """An exit code, and what was written to standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_here(program: Callable[[], int]) -> Run:
+    """In this process. ``program`` returns the exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = program()
+    return Run(code, out.getvalue(), err.getvalue())
+
+
+def program_of(*words: str, **environ: str) -> Run:
+    """In a process of its own, with these variables beside those of this one."""
     # A Python that has what is needed, which may lie in a virtual environment.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
+    done = subprocess.run(
         words,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **environ},
         capture_output=True,
         text=True,
         timeout=400,
         check=False,
     )
+    return Run(done.returncode, done.stdout, done.stderr)
 
 
 def falco_playbook(*words: str) -> Tuple[int, str]:
-    """Its exit code and what it said."""
+    """Its exit code and what it said, in a process of its own."""
     return _said(program_of(sys.executable, "-m", "playbooks.commands", *words))
 
 
 def deploy_playbook(*words: str) -> Tuple[int, str]:
-    """Its exit code and what it said."""
+    """The same."""
     return _said(program_of(str(ROOT / "deploy_playbook"), *words))
 
 
-def _said(done: subprocess.CompletedProcess[str]) -> Tuple[int, str]:
-    return done.returncode, done.stdout + done.stderr
+def _said(done: Run) -> Tuple[int, str]:
+    return done.code, done.out + done.err

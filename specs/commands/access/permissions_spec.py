@@ -1,6 +1,3 @@
-import io
-from contextlib import redirect_stderr, redirect_stdout
-
 from expects import contain, equal, expect, have_len
 from mamba import description, it
 
@@ -8,6 +5,7 @@ from playbooks.commands.__main__ import main
 from playbooks.core import catalogue
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of
+from specs.support.programs import run_here
 
 EMAIL = "falco@p.iam.gserviceaccount.com"
 
@@ -18,17 +16,13 @@ class NoCluster(FakeObjects):
 
 
 def said(*words):
-    """The exit code, standard output, standard error."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(["permissions", *words], lambda context: NoCluster())
-    return code, out.getvalue(), err.getvalue()
+    return run_here(lambda: main(["permissions", *words], lambda context: NoCluster()))
 
 
 def printed(*words):
-    code, out, err = said(*words)
-    expect((code, err)).to(equal((0, "")))
-    return [*documents_of(out)]
+    done = said(*words)
+    expect((done.code, done.err)).to(equal((0, "")))
+    return [*documents_of(done.out)]
 
 
 def subjects(objects):
@@ -74,10 +68,10 @@ with description("falco-playbook permissions") as self:
         expect(found).to(have_len(3))
 
     with it("has none to bind where whoever the kubeconfig says acts"):
-        code, out, err = said("-p", "delete", "-E", "local")
+        done = said("-p", "delete", "-E", "local")
 
-        expect((code, out)).to(equal((2, "")))
-        expect(err).to(contain("it has no account"))
+        expect((done.code, done.out)).to(equal((2, "")))
+        expect(done.err).to(contain("it has no account"))
 
     with it("binds them to the e-mail of the service account of Google Cloud with -E gcf"):
         found = subjects(printed("-p", "delete", "-E", "gcf", "--account", EMAIL))
@@ -96,10 +90,10 @@ with description("falco-playbook permissions") as self:
         expect(places).to(equal({"shop", "mail", "responders"}))
 
     with it("says so for a playbook that needs none"):
-        code, out, err = said("-p", "slack", "-E", "gcf")
+        done = said("-p", "slack", "-E", "gcf")
 
-        expect((code, out)).to(equal((0, "")))
-        expect(err).to(contain("slack needs no rights in a cluster"))
+        expect((done.code, done.out)).to(equal((0, "")))
+        expect(done.err).to(contain("slack needs no rights in a cluster"))
 
     with it("refuses what it would ignore, or cannot know"):
         for words, why in (
@@ -108,7 +102,7 @@ with description("falco-playbook permissions") as self:
             (("-p", "nonsense"), "nonsense"),
             (("-p", "delete", "-e", "NAMESPACES=a_b"), "a_b"),
         ):
-            code, out, err = said(*words)
+            done = said(*words)
 
-            expect((code, out)).to(equal((2, "")))
-            expect(err).to(contain(why))
+            expect((done.code, done.out)).to(equal((2, "")))
+            expect(done.err).to(contain(why))

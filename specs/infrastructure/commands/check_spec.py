@@ -38,23 +38,15 @@ no_auth_user: nobody
 
 def inspected(url, *words, **settings):
     """What the program in a worker's pod prints, by what it is about, and its last line."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
+    environ = {
         "PLAYBOOK": "isolate",
         "FUNCTION_NAME": "falco-isolate",
         "FUNCTION_NAMESPACE": "specs",
         "NATS_URL": url,
         **settings,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", PROGRAM, INSPECT, *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    _, *lines, last = [json.loads(line) for line in done.stdout.splitlines()]
+    done = program_of(sys.executable, "-m", PROGRAM, INSPECT, *words, **environ)
+    _, *lines, last = [json.loads(line) for line in done.out.splitlines()]
     return {line.pop("about"): line for line in lines}, last
 
 
@@ -198,13 +190,13 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
     def checked(self, *words, **options):
         """The exit code, and each check's status and words."""
         done = program_of(*self.command("-o", "json", *words, **options))
-        found = json.loads(done.stdout)["checks"]
-        return done.returncode, {f["check"]: (f["status"], f["says"]) for f in found}
+        found = json.loads(done.out)["checks"]
+        return done.code, {f["check"]: (f["status"], f["says"]) for f in found}
 
     def recorded(self):
         """What became of the alerts, in the stream."""
         place = ("history", "-p", "isolate", "-n", self.namespace, "--skipped", "-o", "json")
-        return json.loads(program_of(sys.executable, "-m", "playbooks.commands", *place).stdout)
+        return json.loads(program_of(sys.executable, "-m", "playbooks.commands", *place).out)
 
     with it("finds everything in order, also that this cluster enforces policies"):
         cluster.eventually(self.recorded, 60)

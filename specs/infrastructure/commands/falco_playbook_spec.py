@@ -4,8 +4,6 @@ Kubeless is at work, the whole way through a real API server.
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,7 @@ from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.testing import a_document
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
-from specs.engines.worker.rig import RELEASE_KEY, ROOT, Rig, a_trigger, an_alert, eventually, moment
+from specs.engines.worker.rig import RELEASE_KEY, Rig, a_trigger, an_alert, eventually, moment
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.deployed import IMAGE, WORKER_IMAGE
@@ -40,9 +38,7 @@ class PodsHere(FakeCluster):
     url = log = ""
 
     def execute(self, namespace, pod, container, command):
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
+        environ = {
             "PLAYBOOK": "fake",
             "FUNCTION_NAME": FUNCTION,
             "FUNCTION_NAMESPACE": NAMESPACE,
@@ -50,14 +46,8 @@ class PodsHere(FakeCluster):
             "RELEASE_KEY": RELEASE_KEY,
         }
         log = ("--log", self.log) if "drop" in command else ()
-        done = subprocess.run(
-            [sys.executable, *command[1:], *log],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        return Executed(done.returncode, done.stdout, done.stderr)
+        done = program_of(sys.executable, *command[1:], *log, **environ)
+        return Executed(done.code, done.out, done.err)
 
 
 def start(self, *topics, config="", user="", **settings):
@@ -388,8 +378,8 @@ with description("falco-playbook, through the API server to a worker that was de
 
     def letters(self):
         done = self.falco_playbook("dead", "-o", "json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        assert done.code == 0, done.err
+        return json.loads(done.out)
 
     def answer_with(self, token):
         """The status of an alert that is none, posted from inside of a worker."""
@@ -415,10 +405,10 @@ with description("falco-playbook, through the API server to a worker that was de
         done = self.falco_playbook("dead", "--redeliver", "--all")
 
         expect(before_it["reason"]).to(equal("invalid-alert"))
-        expect(done.stdout).to(contain(f"redelivered  {before_it['id']} as FALCO_INBOX:1"))
+        expect(done.out).to(contain(f"redelivered  {before_it['id']} as FALCO_INBOX:1"))
         # Nonsense still, it dies again.
         eventually(lambda: [n["id"] for n in self.letters()] == [before_it["id"] + 1], 30)
-        expect(self.falco_playbook("dead").stdout).to(contain("invalid-alert"))
+        expect(self.falco_playbook("dead").out).to(contain("invalid-alert"))
 
     with it("drops them, and the log of a worker says who did"):
         done = self.falco_playbook("dead", "--drop", "--all")
@@ -427,17 +417,17 @@ with description("falco-playbook, through the API server to a worker that was de
         )
         (line,) = [json.loads(n) for n in logs.splitlines() if "is dropped" in n]
 
-        expect(done.stdout).to(contain("dropped ", ": it was invalid-alert"))
+        expect(done.out).to(contain("dropped ", ": it was invalid-alert"))
         expect(self.letters()).to(equal([]))
         expect(line["by"]).to(start_with(of_context().whoami()))
         expect(line["by"]).not_to(be_empty)
 
     with it("shows the state of what is deployed, and the same in one row of a table"):
         done = self.falco_playbook("status", "-o", "json")
-        (found,) = json.loads(done.stdout)
-        wide = self.falco_playbook("list", "-o", "wide").stdout.splitlines()
+        (found,) = json.loads(done.out)
+        wide = self.falco_playbook("list", "-o", "wide").out.splitlines()
 
-        expect(done.stderr).to(equal(""))
+        expect(done.err).to(equal(""))
         expect([found["ready"], found["replicas"], found["topics"]]).to(
             equal([2, 2, ["falco.error.*"]])
         )
@@ -451,19 +441,19 @@ with description("falco-playbook, through the API server to a worker that was de
         expect(wide[1]).to(contain("ok", "FALCO", VERSION))
 
     with it("prints the token that the workers take"):
-        token = self.falco_playbook("token").stdout.strip()
+        token = self.falco_playbook("token").out.strip()
 
         expect(self.answer_with(token)).to(equal({"400"}))
         expect(self.answer_with("not-the-token-at-all")).to(equal({"401"}))
 
     with it("rotates it: afterwards every worker takes the new one, and not the one before"):
-        old = self.falco_playbook("token").stdout.strip()
+        old = self.falco_playbook("token").out.strip()
         was = cluster.stored("deployment", "falco-delete", self.namespace)
         done = self.falco_playbook("token", "--rotate")
-        new = done.stdout.strip()
+        new = done.out.strip()
         now = cluster.stored("deployment", "falco-delete", self.namespace)
 
-        expect(done.returncode).to(equal(0))
+        expect(done.code).to(equal(0))
         expect((self.answer_with(new), self.answer_with(old))).to(equal(({"400"}, {"401"})))
         expect(now["metadata"]["generation"]).to(equal(was["metadata"]["generation"]))
 

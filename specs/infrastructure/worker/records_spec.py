@@ -1,10 +1,6 @@
-import io
 import json
-import os
-import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 
 from expects import be_above, be_empty, contain, equal, expect, have_len
@@ -20,10 +16,10 @@ from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.testing import an_alert
-from specs.engines.worker.rig import ROOT
 from specs.support import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
+from specs.support.programs import program_of, run_here
 from specs.support.slack_server import SlackServer
 from specs.support.worker_on_cluster import FUNCTION, IN_A_POD, Served
 
@@ -61,10 +57,7 @@ def publish(served, pod, **changes):
 
 def run(*arguments):
     """falco-playbook, with the kubectl and the cluster there are."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = program.main(arguments, of_context)
-    return code, out.getvalue(), err.getvalue()
+    return run_here(lambda: program.main(arguments, of_context))
 
 
 with description("What a worker did, on record in the cluster") as self:
@@ -121,16 +114,9 @@ with description("What a worker did, on record in the cluster") as self:
         }
 
         def ask(*words):
-            done = subprocess.run(
-                [sys.executable, "-m", PROGRAM, words[0], "--uid", "uid", *words[1:]],
-                cwd=ROOT,
-                env={**os.environ, **settings},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            return [json.loads(line) for line in done.stdout.splitlines()]
+            words = (words[0], "--uid", "uid", *words[1:])
+            done = program_of(sys.executable, "-m", PROGRAM, *words, **settings)
+            return [json.loads(line) for line in done.out.splitlines()]
 
         pod = a_gated_pod(namespace, "past")
         publish(self.served, pod)
@@ -161,11 +147,11 @@ with description("What a worker did, on record in the cluster") as self:
             by="ann",
         )
         expect(problems).to(be_empty)
-        code, out, err = run("history", "-p", "delete", "-n", namespace, "-o", "json")
-        about = [each for each in json.loads(out) if each["target"].endswith("/told")]
+        done = run("history", "-p", "delete", "-n", namespace, "-o", "json")
+        about = [each for each in json.loads(done.out) if each["target"].endswith("/told")]
 
-        expect(code).to(equal(0))
-        expect(err).to(contain("has no worker", "keeps them for an hour"))
+        expect(done.code).to(equal(0))
+        expect(done.err).to(contain("has no worker", "keeps them for an hour"))
         expect([each["what"] for each in about]).to(equal(["acted", "undone"]))
         expect(about[0]["undone"]["by"]).to(equal("ann"))
 
