@@ -4,7 +4,6 @@ from expects import be_empty, contain, end_with, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks import isolate
-from playbooks.core import settings
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book, Request
@@ -22,11 +21,10 @@ from playbooks.testing import (
     InMemoryLedger,
     a_document,
     a_pod,
-    an_alert,
-    some_collaborators,
 )
 from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run
 from specs.deployment.mothers import a_worker_request, worker_objects
+from specs.support.unguarded import reacted
 
 LEDGER = "falco-delete-ledger"
 DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion of pod shop/web-0 accepted")
@@ -198,8 +196,7 @@ with description("falco-playbook status") as self:
         self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
         at = reach(a_pod())
         cluster = at("").cluster
-        chosen = settings.read(isolate.playbook.settings, {"ISOLATE_TTL": "1h"})
-        isolate.playbook.build(chosen, some_collaborators(cluster)).run(an_alert())
+        reacted(isolate.playbook, cluster, ISOLATE_TTL="1h")
 
         expect(self.status(reach=at)).to(contain("contained:      pod shop/web-0 until 20"))
 

@@ -5,7 +5,7 @@ from mamba import before, description, it
 
 from playbooks import cordon, isolate, taint
 from playbooks.commands.in_pod import who
-from playbooks.core import catalogue, settings
+from playbooks.core import catalogue
 from playbooks.core.errors import (
     Conflict,
     NotPermitted,
@@ -22,11 +22,11 @@ from playbooks.testing import (
     InMemoryLedger,
     a_node,
     a_pod,
-    an_alert,
     some_collaborators,
 )
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects
+from specs.support.unguarded import reacted
 
 POD = ("undo", "pod/web-0", "-n", "shop", "-A")
 NODE = ("undo", "node/node-1", "-A")
@@ -67,10 +67,9 @@ with description("falco-playbook undo") as self:
         self.deployed = functions(("isolate", "isolate", "ops"), ("taint", "taint", "ops"))
 
     def contain(self, playbook, place=None):
-        chosen = settings.read(playbook.playbook.settings, {})
         ledger = self.ledgers[place or ("ops", f"falco-{playbook.playbook.name}-ledger")]
-        collaborators = some_collaborators(self.cluster, ledger=ledger)
-        playbook.build(chosen, collaborators).run(an_alert())
+        wired = some_collaborators(self.cluster, ledger=ledger)
+        reacted(playbook.playbook, self.cluster, wired=wired)
         self.cluster.calls.clear()
 
     def run(self, *typed, **how):
@@ -312,9 +311,8 @@ with description("falco-playbook sweep") as self:
         self.cluster = InMemoryCluster(a_pod(), a_node())
         self.ledger = InMemoryLedger()
         for playbook, ttl in ((isolate, "ISOLATE_TTL"), (taint, "TAINT_TTL")):
-            chosen = settings.read(playbook.playbook.settings, {ttl: "1h"})
-            collaborators = some_collaborators(self.cluster, ledger=self.ledger)
-            playbook.build(chosen, collaborators).run(an_alert())
+            wired = some_collaborators(self.cluster, ledger=self.ledger)
+            reacted(playbook.playbook, self.cluster, wired=wired, **{ttl: "1h"})
 
     def run(self, *typed, seconds=3600, **how):
         clock = FixedClock(after(NOW, seconds))

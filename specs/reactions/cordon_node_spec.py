@@ -22,6 +22,7 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
+from specs.support.unguarded import reacted
 
 THEIRS = {"unschedulable": True}
 
@@ -31,9 +32,8 @@ def cluster_of(*nodes):
 
 
 def run(cluster, alert=None, *, now=NOW, **given):
-    settings = {s.name: s.check(given.get(s.name, s.default)) for s in cordon.playbook.settings}
-    collaborators = some_collaborators(cluster, clock=FixedClock(now))
-    return cordon.build(settings, collaborators).run(alert or an_alert())
+    wired = some_collaborators(cluster, clock=FixedClock(now))
+    return reacted(cordon.playbook, cluster, alert, wired=wired, **given)
 
 
 def answer(cluster, **given):

@@ -27,9 +27,9 @@ from playbooks.testing import (
     a_node,
     a_pod,
     a_replica_controller,
-    an_alert,
     some_collaborators,
 )
+from specs.support.unguarded import reacted
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "team": "blue"}
@@ -43,9 +43,7 @@ def isolated(*, detach=False, ttl="1h"):
     cluster = InMemoryCluster(a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS}))
     cluster.put(a_replica_controller(labels={"app": "web"}))
     chosen = {"ISOLATE_TTL": ttl, "ISOLATE_DETACH": str(detach)}
-    outcome = isolate.build(read(isolate.playbook, chosen), some_collaborators(cluster)).run(
-        an_alert()
-    )
+    outcome = reacted(isolate.playbook, cluster, **chosen)
     expect(outcome.reason).to(equal("isolated"))
     cluster.calls.clear()
     return cluster
@@ -53,16 +51,9 @@ def isolated(*, detach=False, ttl="1h"):
 
 def tainted(**chosen):
     cluster = InMemoryCluster(a_pod(), a_node())
-    taint.build(read(taint.playbook, chosen), some_collaborators(cluster)).run(an_alert())
+    reacted(taint.playbook, cluster, **chosen)
     cluster.calls.clear()
     return cluster
-
-
-def read(playbook, given):
-    return {
-        setting.name: setting.check(given.get(setting.name, setting.default))
-        for setting in playbook.settings
-    }
 
 
 def expiry_of(playbook, cluster, *, now=DUE, ledger=None, **chosen):
@@ -274,8 +265,7 @@ with description("A taint for a time") as self:
 
     with it("comes off once that is over, with its note, and no other taint"):
         cluster = tainted(TAINT_TTL="1h")
-        chosen = read(taint.playbook, {"TAINT_EFFECT": "NoExecute"})
-        taint.build(chosen, some_collaborators(cluster)).run(an_alert())
+        reacted(taint.playbook, cluster, TAINT_EFFECT="NoExecute")
         (outcome,) = nodes(cluster)
         node = cluster.known_nodes["node-1"]
 
@@ -302,8 +292,8 @@ with description("A taint for a time") as self:
     with it("is left alone where it was extended since the ledger was read"):
         cluster = tainted(TAINT_TTL="1h")
         listed = cluster.ledger.contained()
-        collaborators = some_collaborators(cluster, clock=FixedClock(DUE))
-        taint.build(read(taint.playbook, {"TAINT_TTL": "1h"}), collaborators).run(an_alert())
+        later = some_collaborators(cluster, clock=FixedClock(DUE))
+        reacted(taint.playbook, cluster, wired=later, TAINT_TTL="1h")
         answers, known = [listed], cluster.ledger.contained
         cluster.ledger.contained = lambda: answers.pop() if answers else known()
 

@@ -3,7 +3,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import PlaybookError
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import WEBHOOK, run
+from specs.deployment.mothers import WEBHOOK, deployed, run
 
 DELETE = ("-E", "kubernetes", "-p", "delete", "-t", "falco.error.*")
 SLACK = ("-E", "kubeless", "-p", "slack", "-t", "falco.error.*")
@@ -14,9 +14,7 @@ with description("deploy_playbook diff") as self:
         self.cluster = FakeObjects()
 
     def deployed(self, *words):
-        answer = run(*words, cluster=self.cluster)
-        assert answer.code == 0, answer.err
-        self.cluster.calls.clear()
+        deployed(*words, cluster=self.cluster)
 
     def diff(self, *words):
         return run("diff", *words, cluster=self.cluster)

@@ -7,7 +7,7 @@ from mamba import before, description, it
 
 from playbooks.core.cluster.manifest import identity
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import WEBHOOK, a_secret, run
+from specs.deployment.mothers import WEBHOOK, a_secret, deployed, run
 
 DELETE = ("-E", "kubernetes", "-p", "delete")
 TOPIC = ("-t", "falco.error.*")
@@ -19,10 +19,7 @@ with description("--reuse-settings") as self:
         self.cluster = FakeObjects()
 
     def deployed(self, *words):
-        answer = run(*words, cluster=self.cluster)
-        assert answer.code == 0, answer.err
-        self.cluster.calls.clear()
-        return answer
+        return deployed(*words, cluster=self.cluster)
 
     def written(self):
         return {

@@ -6,7 +6,7 @@ from unittest.mock import patch
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.core import catalogue, settings
+from playbooks.core import catalogue
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
 from playbooks.core.outcome import Status
@@ -19,11 +19,11 @@ from playbooks.testing import (
     a_node,
     a_pod,
     a_replica_controller,
-    an_alert,
     some_collaborators,
 )
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import documents_of, run
+from specs.deployment.mothers import deployed, documents_of, run
+from specs.support.unguarded import reacted
 
 # By a kind of target: a cluster in which a playbook that contains such targets finds one.
 WORLDS = {
@@ -53,15 +53,11 @@ with description("Removing a playbook that contains something") as self:
 
     def deploy(self, playbook, *typed):
         given = ("-E", "kubernetes", "-p", playbook, "-t", "falco.>", *typed)
-        run(*given, cluster=self.cluster)
-        # What is deployed is looked at alone: calls before that are no part of it.
-        self.cluster.calls.clear()
+        deployed(*given, cluster=self.cluster)
 
     def contain_it(self, name, **chosen):
-        playbook = catalogue.load(name)
         wired = some_collaborators(self.target, ledger=self.store)
-        reaction = playbook.build(settings.read(playbook.settings, chosen), wired)
-        return reaction.run(an_alert())
+        return reacted(catalogue.load(name), self.target, wired=wired, **chosen)
 
     def remove(self, name, *typed):
         def ledger(place):
