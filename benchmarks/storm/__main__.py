@@ -45,6 +45,7 @@ from typing import Dict, Iterable, List, Optional, Sequence
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
 from benchmarks.storm import bare_api, naive
+from benchmarks.storm.arguments import parser_of_storms
 from benchmarks.storm.contender import (
     SPACING,
     Contender,
@@ -195,17 +196,10 @@ def figures(contender: Contender, ground: Ground, chosen: argparse.Namespace) ->
 
 
 def arguments(words: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.storm",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--pods", type=int, default=1000, help="alerts of a storm, a pod each")
+    parser = parser_of_storms("benchmarks.storm", __doc__ or "", rounds="storms of the worker")
     parser.add_argument("--many", type=int, default=5000, help="pods for the naive way")
     parser.add_argument("--idle", type=int, default=100, help="alerts one at a time")
     parser.add_argument("--starts", type=int, default=5, help="starts of a process")
-    parser.add_argument("--connections", type=int, default=8, help="the worker's CONCURRENCY")
-    parser.add_argument("--rounds", type=int, default=3, help="storms of the worker")
     parser.add_argument("--talon-seconds", type=float, default=30.0, help="of its storm")
     return parser.parse_args(words)
 

@@ -18,14 +18,14 @@ import argparse
 import os
 import statistics
 import sys
-import threading
 import time
 from collections import Counter
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Callable, Dict, List, Mapping
 
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
 from benchmarks.storm import bare_api
+from benchmarks.storm.arguments import parser_of_storms
 from benchmarks.storm.contender import Storm, storm
 from benchmarks.storm.ground import Ground, Manifest, alert, until
 from benchmarks.storm.ours import Ours
@@ -42,6 +42,7 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
+from specs.support.counting_api import CountingApi
 from specs.support.worker_on_cluster import FUNCTION, NO_CAPS
 
 PATIENCE = 60.0
@@ -72,20 +73,6 @@ RULED_OUT = {
     "rule not listed": {"RULES": "Another rule"},
     "namespace not listed": {"NAMESPACES": "another"},
 }
-
-
-class CountingApi(KubernetesApi):
-    """``calls``: the methods of those made."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: List[str] = []
-
-    def _request(self, method: str, *given: Any, **named: Any) -> Any:
-        # Of the watches, which have threads of their own, nothing is counted.
-        if threading.current_thread() is threading.main_thread():
-            self.calls.append(method)
-        return super()._request(method, *given, **named)
 
 
 def main() -> int:
@@ -241,14 +228,9 @@ def row(words: str, calls: Mapping[str, float]) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.storm.guards",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_of_storms(
+        "benchmarks.storm.guards", __doc__ or "", rounds="storms with guards, and without"
     )
-    parser.add_argument("--pods", type=int, default=1000, help="alerts of a storm, a pod each")
-    parser.add_argument("--rounds", type=int, default=3, help="storms with guards, and without")
-    parser.add_argument("--connections", type=int, default=8, help="the worker's CONCURRENCY")
     return parser.parse_args()
 
 

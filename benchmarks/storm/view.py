@@ -27,6 +27,7 @@ from typing import List, Optional
 
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
+from benchmarks.storm.arguments import parser
 from benchmarks.storm.contender import idle
 from benchmarks.storm.ground import MAKERS, Ground, Manifest
 from benchmarks.storm.measures import cpu_seconds, memory, percentile
@@ -187,17 +188,12 @@ def say(what: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.storm.view",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--pods", type=int, nargs="+", default=[0, 5000, 20000])
-    parser.add_argument("--idle", type=int, default=100, help="alerts one at a time, at each")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of changes")
-    parser.add_argument("--changes", type=int, default=50, help="a second")
-    parser.add_argument("--connections", type=int, default=8, help="the worker's CONCURRENCY")
-    return parser.parse_args()
+    found = parser("benchmarks.storm.view", __doc__ or "")
+    found.add_argument("--pods", type=int, nargs="+", default=[0, 5000, 20000])
+    found.add_argument("--idle", type=int, default=100, help="alerts one at a time, at each")
+    found.add_argument("--seconds", type=float, default=20.0, help="of changes")
+    found.add_argument("--changes", type=int, default=50, help="a second")
+    return found.parse_args()
 
 
 if __name__ == "__main__":

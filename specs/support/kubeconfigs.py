@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import NoCluster, PlaybookError
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import TargetCluster, as_kubectl
 from specs.support.certificates import Certificate
@@ -23,7 +23,8 @@ class Kubeconfigs:
         self._directory = tempfile.TemporaryDirectory()
         self.path = Path(self._directory.name)
         self.environ: Dict[str, str] = {"HOME": self._directory.name, "PATH": "/usr/bin:/bin"}
-        self._server = server.url if server else "https://198.18.7.7:6443"
+        self._server = server
+        self._url = server.url if server else "https://198.18.7.7:6443"
         self._authority = base64.b64encode(by.pem).decode() if by else ""
 
     def clean(self) -> None:
@@ -33,7 +34,7 @@ class Kubeconfigs:
         """That of the server. Keys with ``_`` for ``-``; None takes one away."""
         trusted = {"certificate-authority-data": self._authority} if self._authority else {}
         given = {key.replace("_", "-"): value for key, value in values.items()}
-        return {k: v for k, v in {"server": self._server, **trusted, **given}.items() if v}
+        return {k: v for k, v in {"server": self._url, **trusted, **given}.items() if v}
 
     def file(self, name: str, text: str) -> Path:
         path = self.path / name
@@ -77,6 +78,15 @@ class Kubeconfigs:
 
     def api(self) -> KubernetesApi:
         return KubernetesApi(connect=self.target().connect)
+
+    def refusal(self) -> str:
+        """What is said of the kubeconfig, without asking the server."""
+        assert self._server
+        self._server.asked.clear()
+        error = self.call()
+        assert isinstance(error, NoCluster), error
+        assert not self._server.asked, self._server.asked
+        return str(error)
 
     def call(self, *path: str) -> Any:
         """What a call of the API gives, or the error that it raises."""

@@ -71,6 +71,17 @@ def the_outcome(self):
     return self.worker.outcomes[0]
 
 
+def expect_one_of_two_deleted(self):
+    """The outcome of an alert about a pod, of which another one has the name."""
+    pod, decoy = a_running_pair(self, "web")
+    self.sidekick.take(recorded_alert(pod))
+    expect_only_the_first_gone(pod, decoy)
+    outcome = the_outcome(self)
+    expect((outcome["status"], outcome["reason"])).to(equal(("acted", "deletion-accepted")))
+    expect(outcome["details"]["uid"]).to(equal(pod["metadata"]["uid"]))
+    return outcome
+
+
 with description("Falcosidekick's NATS output") as self:
     with before.each:
         begin(self)
@@ -80,14 +91,7 @@ with description("Falcosidekick's NATS output") as self:
 
     with it("has the worker delete the pod of a real alert, and no other of its name"):
         send_to(self, NATS_HOSTPORT=self.served.nats.url)
-        pod, decoy = a_running_pair(self, "web")
-        self.sidekick.take(recorded_alert(pod))
-        expect_only_the_first_gone(pod, decoy)
-
-        outcome = the_outcome(self)
-        expect(outcome["status"]).to(equal("acted"))
-        expect(outcome["reason"]).to(equal("deletion-accepted"))
-        expect(outcome["details"]["uid"]).to(equal(pod["metadata"]["uid"]))
+        outcome = expect_one_of_two_deleted(self)
         expect(outcome["details"]["subject"]).to(equal(SUBJECT))
         # Falco gave none: it is Falcosidekick's.
         expect(outcome["alert"]["uuid"]).not_to(be_empty)
@@ -152,14 +156,7 @@ with description("Falcosidekick's webhook output") as self:
             WEBHOOK_ADDRESS=f"http://127.0.0.1:{self.worker.port}/",
             WEBHOOK_CUSTOMHEADERS=f"Authorization:Bearer {TOKEN}",
         )
-        pod, decoy = a_running_pair(self, "web")
-        self.sidekick.take(recorded_alert(pod))
-        expect_only_the_first_gone(pod, decoy)
-
-        outcome = the_outcome(self)
-        expect(outcome["status"]).to(equal("acted"))
-        expect(outcome["reason"]).to(equal("deletion-accepted"))
-        expect(outcome["details"]["uid"]).to(equal(pod["metadata"]["uid"]))
+        outcome = expect_one_of_two_deleted(self)
         expect(outcome["details"]["subject"]).to(contain("falco-inbox."))
         self.sidekick.says("Webhook - POST OK (200)")
 

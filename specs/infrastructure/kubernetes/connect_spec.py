@@ -56,12 +56,8 @@ with description("The cluster of a kubeconfig") as self:
 
     def refusal(self, **config):
         """What is said where nothing must be asked."""
-        self.server.asked.clear()
         self.kube.config(**config)
-        error = self.kube.call()
-        expect(error).to(be_a(NoCluster))
-        expect(self.server.asked).to(be_empty)
-        return str(error)
+        return self.kube.refusal()
 
     def authorization(self):
         return self.server.asked[-1].headers.get("authorization")

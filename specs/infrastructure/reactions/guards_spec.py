@@ -11,13 +11,13 @@ from playbooks.core.alert import Alert
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.testing import a_document
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.counting_api import CountingApi
 from specs.support.nodes import OurNodes, a_ready_node
 from specs.support.real_cluster import (
     a_controller,
@@ -32,18 +32,6 @@ from specs.support.real_cluster import (
     kubectl_json,
     stored,
 )
-
-
-class CountingApi(KubernetesApi):
-    """``calls``: the method of each."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = []
-
-    def _request(self, method, *given, **named):
-        self.calls.append(method)
-        return super()._request(method, *given, **named)
 
 
 def host_alert(node):
