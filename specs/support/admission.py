@@ -2,15 +2,25 @@
 
 import time
 
+from playbooks.commands.checks import admission_policy as check
 from playbooks.core.cluster.manifest import identity
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import set_up
 from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.request import catalogue
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.deployment.mothers import a_worker_request, run
-from specs.support.real_cluster import api_of, cleaned_up, create, delete, eventually, token_of
+from specs.support.real_cluster import (
+    a_namespace,
+    api_of,
+    cleaned_up,
+    create,
+    delete,
+    delete_namespace,
+    eventually,
+    token_of,
+)
 
 
 def policies_are_there():
@@ -31,30 +41,49 @@ def policies_are_there():
     assert done.code == 0, done.err
 
 
-def an_account(playbook, namespace, *typed):
-    """The playbook's account with all that deploying gives it, and its cluster."""
-    request = a_worker_request(playbook, *typed)
-    made = [
-        access.service_account(request, namespace),
-        *access.roles(request, namespace),
-        *ledger.ledger(request, namespace),
-        *admission_policies.beside(request, namespace, Bound(allowed=True)),
-    ]
-    for manifest in made:
-        kind, place, name = identity(manifest)
-        if not place:
-            cleaned_up(name, kind)
-    create(*made)
-    return api_of(token_of(f"falco-{playbook}", namespace))
+class HeldAccount:
+    """The account of a playbook with all that deploying gives it, on a cluster that was set up.
 
+    ``api``, ``cluster``: what it sees of the cluster. ``namespace``: where it is, a new one unless
+    given. ``settings``: with which the playbook is deployed.
+    """
 
-def without_roles(playbook, namespace):
-    function = f"falco-{playbook}"
-    for kind in ("ClusterRoleBinding", "ClusterRole"):
-        delete(kind, f"{function}.{namespace}")
-    of_playbook = catalogue.load(playbook)
-    for each in admission_policies.bindings(of_playbook, function, namespace):
-        delete(each["kind"], each["metadata"]["name"])
+    def __init__(self, playbook, namespace="", **settings):
+        policies_are_there()
+        self.namespace = namespace or a_namespace()
+        typed = [word for item in settings.items() for word in ("-e", "=".join(item))]
+        request = a_worker_request(playbook, *typed)
+        self.playbook, self.function = request.playbook, request.function
+        made = [
+            access.service_account(request, self.namespace),
+            *access.roles(request, self.namespace),
+            *ledger.ledger(request, self.namespace),
+            *admission_policies.beside(request, self.namespace, Bound(allowed=True)),
+        ]
+        for manifest in made:
+            kind, place, name = identity(manifest)
+            if not place:
+                cleaned_up(name, kind)
+        create(*made)
+        self.api = api_of(token_of(self.function, self.namespace))
+        self.cluster = KubernetesCluster(self.api)
+
+    def found_held(self):
+        """What ``falco-playbook check`` says of it, where it is held to its job."""
+        place = (self.namespace, self.function)
+        ledger_of_it = (self.namespace, f"{self.function}-ledger")
+        (found,) = check.look(
+            of_context(), *place, self.playbook, places=[self.namespace], ledger=ledger_of_it
+        )
+        assert found.status == "ok", found.says
+        return found.says
+
+    def end(self):
+        for kind in ("ClusterRoleBinding", "ClusterRole"):
+            delete(kind, f"{self.function}.{self.namespace}")
+        for each in admission_policies.bindings(self.playbook, self.function, self.namespace):
+            delete(each["kind"], each["metadata"]["name"])
+        delete_namespace(self.namespace)
 
 
 def refusal_of(change):

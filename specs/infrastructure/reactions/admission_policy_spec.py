@@ -24,7 +24,6 @@ from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.deployment.manifests import admission_policies, ledger
-from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.objects import of_context
@@ -33,12 +32,11 @@ from playbooks.infrastructure.this_pod import SystemClock
 from playbooks.testing import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.deployment.mothers import run
 from specs.support.admission import (
-    an_account,
+    HeldAccount,
     in_force,
     passes,
     policies_are_there,
     refusal_of,
-    without_roles,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
@@ -130,20 +128,16 @@ def a_network_policy(name, namespace, selector):
 
 with description("The account of isolate, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = ns = a_namespace()
-        create(a_pod_manifest("web", ns, labels={"app": "web"}))
-        self.api = an_account(
-            "isolate", ns, *(w for s in SETTINGS.items() for w in ("-e", "=".join(s)))
-        )
-        self.pod = running_pod("web", ns)
+        self.account = HeldAccount("isolate", **SETTINGS)
+        self.api, self.namespace = self.account.api, self.account.namespace
+        create(a_pod_manifest("web", self.namespace, labels={"app": "web"}))
+        self.pod = running_pod("web", self.namespace)
         opening = [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]
         opened = partial(stored_policy, self.api, self.pod, ingress=opening)
         in_force(opened, "the networks of ISOLATE_ALLOW_CIDRS only")
 
     with after.all:
-        without_roles("isolate", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     def patch(self, body):
         return self.api.patch(*POD, self.namespace, "pods", "web", body=body)
@@ -281,7 +275,7 @@ with description("The account of isolate, on a cluster that was set up,") as sel
     with it("isolates and detaches a pod"):
         create(a_controller("Deployment", "shop", self.namespace))
         (pod,) = running_pods(self.namespace, app="shop")
-        outcome = answer("isolate", alert_about(pod), KubernetesCluster(self.api))
+        outcome = answer("isolate", alert_about(pod), self.account.cluster)
 
         expect((outcome.reason, outcome.error)).to(equal(("isolated", None)))
         name = pod["metadata"]["name"]
@@ -293,7 +287,7 @@ with description("The account of isolate, on a cluster that was set up,") as sel
         create(a_pod_manifest("again", self.namespace, labels={"app": "again"}))
         pod = running_pod("again", self.namespace)
         for allowed in ({}, SETTINGS):
-            outcome = answer("isolate", alert_about(pod), KubernetesCluster(self.api), **allowed)
+            outcome = answer("isolate", alert_about(pod), self.account.cluster, **allowed)
             expect(outcome.reason).to(equal("isolated"))
             expect(outcome.details["still_allowing"]).to(be_empty)
 
@@ -306,9 +300,8 @@ with description("The account of isolate, on a cluster that was set up,") as sel
 
 with description("The account of isolate with ISOLATE_TTL, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
-        self.api = an_account("isolate", self.namespace, "-e", "ISOLATE_TTL=1h")
+        self.account = HeldAccount("isolate", ISOLATE_TTL="1h")
+        self.api, self.namespace = self.account.api, self.account.namespace
         (self.other,) = create(a_pod_manifest("other", self.namespace, gated=True))
         path = (*POD, self.namespace, "pods", "other")
         body = a_deletion(self.other, gracePeriodSeconds=30)
@@ -316,18 +309,17 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
         self.store = InMemoryLedger()
 
     with after.all:
-        without_roles("isolate", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     def isolated(self, pod):
-        cluster = KubernetesCluster(self.api)
+        cluster = self.account.cluster
         outcome = answer("isolate", alert_about(pod), cluster, self.store, ISOLATE_TTL="1h")
         expect(outcome.reason).to(equal("isolated"))
 
     def expired(self):
         """What ends by itself, in two hours."""
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
-        ledger, cluster = StoredLedger(self.store), KubernetesCluster(self.api)
+        ledger, cluster = StoredLedger(self.store), self.account.cluster
         ending = Expiry([Isolation], cluster, later, ledger, (self.namespace,))
         return [outcome.reason for outcome in ending.once()]
 
@@ -365,13 +357,14 @@ def _only_pod(namespace, app):
 
 with description("The account of delete, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
         self.namespace, self.protected = a_namespace(), a_namespace()
         # Globs are those of the guard.
-        typed = ("-e", f"PROTECTED_NAMESPACES=kube-*,{self.protected[:-1]}?")
+        given = {"PROTECTED_NAMESPACES": f"kube-*,{self.protected[:-1]}?"}
         if self.namespace[:-1] == self.protected[:-1]:
             raise AssertionError("two namespaces of random names are alike")
-        self.api = an_account("delete", self.namespace, *typed, "-e", "GRACE_PERIOD_SECONDS=7")
+        given["GRACE_PERIOD_SECONDS"] = "7"
+        self.account = HeldAccount("delete", self.namespace, **given)
+        self.api = self.account.api
         # On a node: only then the API server takes a grace period as it is given.
         self.node = a_fake_node()
         self.pods = {
@@ -383,8 +376,7 @@ with description("The account of delete, on a cluster that was set up,") as self
         in_force(other, "with GRACE_PERIOD_SECONDS")
 
     with after.all:
-        without_roles("delete", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
         delete_namespace(self.protected)
         delete("node", self.node)
 
@@ -496,7 +488,7 @@ with description("The account of delete, on a cluster that was set up,") as self
 
     with it("does what its playbook does: deletes, keeps its ledger, and tells of it"):
         (pod,) = create(a_pod_manifest("gone", self.namespace, gated=True))
-        cluster = KubernetesCluster(self.api)
+        cluster = self.account.cluster
         name = ("falco-delete-ledger", self.namespace)
         kept = ConfigMapLedger(self.api, name=name[0], namespace=name[1])
         alert = alert_about(pod)
@@ -515,19 +507,17 @@ with description("The account of delete, on a cluster that was set up,") as self
 
 with description("The account of taint, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
+        self.account = HeldAccount("taint", TAINT_KEY="example.com/breach")
+        self.api, self.namespace = self.account.api, self.account.namespace
         self.node = a_fake_node()
         kubectl("taint", "node", self.node, "theirs=1:NoSchedule", "falco/old=1:NoSchedule")
         settled(self.node)
-        self.api = an_account("taint", self.namespace, "-e", "TAINT_KEY=example.com/breach")
         other = partial(tainted, self.api, self.node, "falco/alert", "NoSchedule")
         in_force(other, "TAINT_KEY and TAINT_EFFECT")
 
     with after.all:
-        without_roles("taint", self.namespace)
         delete("node", self.node)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     def patch(self, body):
         return self.api.patch(*NODE, self.node, body=body)
@@ -585,7 +575,7 @@ with description("The account of taint, on a cluster that was set up,") as self:
     with it("taints the node of a pod"):
         create(a_pod_manifest("web", self.namespace, nodeName=self.node))
         pod = stored("pod", "web", self.namespace)
-        cluster = KubernetesCluster(self.api)
+        cluster = self.account.cluster
         outcome = answer("taint", alert_about(pod), cluster, TAINT_KEY="example.com/breach")
 
         expect((outcome.reason, outcome.error)).to(equal(("tainted", None)))
@@ -598,25 +588,22 @@ with description("The account of taint, on a cluster that was set up,") as self:
 
 with description("The account of taint with TAINT_TTL, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
+        self.settings = {"TAINT_KEY": "example.com/breach", "TAINT_TTL": "1h"}
+        self.account = HeldAccount("taint", **self.settings)
+        self.api, self.namespace = self.account.api, self.account.namespace
         self.node = a_fake_node()
         settled(self.node)
-        typed = ("-e", "TAINT_KEY=example.com/breach", "-e", "TAINT_TTL=1h")
-        self.api = an_account("taint", self.namespace, *typed)
         in_force(partial(tainted, self.api, self.node, "x", "NoExecute"), "TAINT_EFFECT")
 
     with after.all:
-        without_roles("taint", self.namespace)
         delete("node", self.node)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("takes its taint off when its time is over, whatever its key"):
         create(a_pod_manifest("web", self.namespace, nodeName=self.node))
-        settings = {"TAINT_KEY": "example.com/breach", "TAINT_TTL": "1h"}
-        pod, cluster = stored("pod", "web", self.namespace), KubernetesCluster(self.api)
+        pod, cluster = stored("pod", "web", self.namespace), self.account.cluster
         store = InMemoryLedger()
-        outcome = answer("taint", alert_about(pod), cluster, store, **settings)
+        outcome = answer("taint", alert_about(pod), cluster, store, **self.settings)
         expect(outcome.reason).to(equal("tainted"))
         later = FixedClock(Instant(time.time_ns() + 2 * 3600 * NANOSECONDS))
         ended = Expiry([Tainting], cluster, later, StoredLedger(store)).once()
@@ -628,17 +615,15 @@ with description("The account of taint with TAINT_TTL, on a cluster that was set
 
 with description("Settings that are bound to the policies") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
+        self.account = HeldAccount("delete")
+        self.api, self.namespace = self.account.api, self.account.namespace
         self.node = a_fake_node()
         (self.pod,) = create(a_pod_manifest("web", self.namespace, nodeName=self.node))
-        self.api = an_account("delete", self.namespace)
         other = partial(deleted, self.api, self.pod, gracePeriodSeconds=9)
         in_force(other, "with GRACE_PERIOD_SECONDS")
 
     with after.all:
-        without_roles("delete", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
         delete("node", self.node)
 
     def deleted(self, grace):

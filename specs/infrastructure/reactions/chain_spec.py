@@ -4,27 +4,14 @@ up: what its steps do to a running pod, and what the API server holds it to."""
 from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
-from playbooks.commands.checks import admission_policy
-from playbooks.core import catalogue
-from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.objects import of_context
-from specs.support.admission import (
-    an_account,
-    in_force,
-    passes,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, passes, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
-    a_namespace,
     a_pod_manifest,
     alert_about,
     answer,
     create,
-    delete_namespace,
     gone,
     kubectl_json,
     running_pod,
@@ -48,19 +35,16 @@ def patched(api, namespace, name, metadata):
 
 with description("The account of a chain") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = ns = a_namespace()
+        self.account = HeldAccount("chain", **SETTINGS)
+        self.api, self.namespace = self.account.api, self.account.namespace
+        ns = self.namespace
         create(*(a_pod_manifest(name, ns, labels={"app": name}) for name in ("web", "db")))
-        typed = [word for item in SETTINGS.items() for word in ("-e", "=".join(item))]
-        self.api = an_account("chain", ns, *typed)
-        self.cluster = KubernetesCluster(self.api)
         self.web, self.db = (running_pod(name, ns) for name in ("web", "db"))
         strange = {"labels": {"another": "x"}}
         in_force(lambda: patched(self.api, ns, "db", strange), "as one of its steps does")
 
     with after.all:
-        without_roles("chain", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     def patch(self, name, **metadata):
         return patched(self.api, self.namespace, name, metadata)
@@ -72,7 +56,7 @@ with description("The account of a chain") as self:
 
     def run(self, pod, **settings):
         given = {**SETTINGS, "LEDGER": f"{self.namespace}/falco-chain-ledger", **settings}
-        return answer("chain", alert_about(pod), self.cluster, **given)
+        return answer("chain", alert_about(pod), self.account.cluster, **given)
 
     with it("labels a running pod, isolates it and then deletes it, for one alert"):
         outcome = self.run(self.web)
@@ -126,16 +110,7 @@ with description("The account of a chain") as self:
         expect(passes(lambda: self.deleted(self.db, gracePeriodSeconds=2, **uid))).to(equal(True))
 
     with it("is found by falco-playbook check to be held to its steps"):
-        place = (self.namespace, "falco-chain")
-        (found,) = admission_policy.look(
-            of_context(),
-            *place,
-            catalogue.load("chain"),
-            places=[self.namespace],
-            ledger=(self.namespace, "falco-chain-ledger"),
-        )
-
-        expect((found.status, found.says)).to(equal(("ok", found.says)))
+        expect(self.account.found_held()).to(contain("rules tried"))
 
     with it("may do nothing that only a step does which is not listed"):
         name = self.web["spec"]["nodeName"]

@@ -8,13 +8,7 @@ from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.support.admission import (
-    an_account,
-    in_force,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.nodes import OurNodes, a_ready_node, made_ready
 from specs.support.programs import falco_playbook
@@ -116,18 +110,16 @@ with description("Cordoning a node") as self:
 
 with description("The account of cordon, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
+        self.account = HeldAccount("cordon")
+        self.api, self.namespace = self.account.api, self.account.namespace
         self.nodes = [a_ready_node() for _ in range(2)]
         self.node = self.nodes[0]
-        self.api = an_account("cordon", self.namespace)
         in_force(partial(written, self.api, self.node, {"podCIDR": "10.9.0.0/24"}), "cordon-nodes")
 
     with after.all:
-        without_roles("cordon", self.namespace)
         for node in self.nodes:
             delete("node", node)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("changes nothing of a node's spec but spec.unschedulable, and no labels"):
         for spec in ({"taints": [{"key": "x", "effect": "NoExecute"}]}, {"podCIDR": "10.9.0.0/24"}):

@@ -7,18 +7,9 @@ from functools import partial
 from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
-from playbooks.commands.checks import admission_policy
-from playbooks.core import catalogue
 from playbooks.core.errors import NotFound
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.kubernetes.objects import of_context
-from specs.support.admission import (
-    an_account,
-    in_force,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.nodes import OurNodes, a_ready_node, made_ready
 from specs.support.programs import falco_playbook
@@ -115,18 +106,16 @@ with description("Draining a node") as self:
 
 with description("The account of drain, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
+        self.account = HeldAccount("drain")
+        self.api, self.namespace = self.account.api, self.account.namespace
         self.nodes = [a_ready_node() for _ in range(2)]
-        self.api = an_account("drain", self.namespace)
         self.pod = a_running_pod("web-0", self.namespace, self.nodes[0])
         in_force(partial(evict, self.api, self.pod), "drain-pods-eviction")
 
     with after.all:
-        without_roles("drain", self.namespace)
         for node in self.nodes:
             delete("node", node)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("evicts by uid only, and nothing in a protected namespace"):
         said = refusal_of(partial(evict, self.api, self.pod))
@@ -150,16 +139,7 @@ with description("The account of drain, on a cluster that was set up,") as self:
         expect(stored("pod", "web-0", self.namespace)["metadata"]).to(have_key("deletionTimestamp"))
 
     with it("is found to be held to that by the check"):
-        (found,) = admission_policy.look(
-            of_context(),
-            self.namespace,
-            "falco-drain",
-            catalogue.load("drain"),
-            places=[self.namespace],
-            ledger=(self.namespace, "falco-drain-ledger"),
-        )
-
-        expect((found.status, found.says)).to(equal(("ok", found.says)))
+        expect(self.account.found_held()).to(contain("rules tried"))
 
 
 not_run_unless(CLUSTER, globals())

@@ -19,16 +19,14 @@ from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.testing import FixedClock, InMemoryLedger
-from specs.support.admission import an_account, policies_are_there, refusal_of, without_roles
+from specs.support.admission import HeldAccount, refusal_of
 from specs.support.conditions import not_run_unless
 from specs.support.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
 from specs.support.real_cluster import (
-    a_namespace,
     a_pod_manifest,
     alert_about,
     answer,
     create,
-    delete_namespace,
     eventually,
     stored,
 )
@@ -132,26 +130,21 @@ class Seen:
 
 with description("Isolating by the policies of network plugins, on a real API server,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = ns = a_namespace()
-        given = {**SETTINGS, "ISOLATE_POLICY": "auto"}.items()
-        api = an_account("isolate", ns, *(w for s in given for w in ("-e", "=".join(s))))
+        self.account = HeldAccount("isolate", **SETTINGS, ISOLATE_POLICY="auto")
+        ns = self.account.namespace
         names = (*KINDS, "auto")
         pods = create(*(a_pod_manifest(n, ns, labels={"app": n}, gated=True) for n in names))
         self.pods = dict(zip(names, pods))
         self.seen = {}
         with PolicyDefinitions("ciliumnetworkpolicies", "projectcalico.org_networkpolicies"):
             for name in KINDS:
-                self.seen[name] = Seen(self.pods[name], name, api)
+                self.seen[name] = Seen(self.pods[name], name, self.account.api)
             # Nothing tells which one of both is enforced.
-            cluster = KubernetesCluster(api)
-            self.auto = answer(
-                "isolate", alert_about(self.pods["auto"]), cluster, ISOLATE_POLICY="auto"
-            )
+            alert = alert_about(self.pods["auto"])
+            self.auto = answer("isolate", alert, self.account.cluster, ISOLATE_POLICY="auto")
 
     with after.all:
-        without_roles("isolate", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("stores one of the plugin's kind that the pod owns, and is done when asked again"):
         for seen in self.seen.values():

@@ -12,13 +12,7 @@ from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.exec import output
-from specs.support.admission import (
-    an_account,
-    in_force,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_name,
@@ -90,19 +84,16 @@ with description("Evidence of a pod that goes on running") as self:
 
 with description("The account of evidence, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
-        self.pod = a_running_pod(self.namespace)["metadata"]["name"]
-        typed = ("-e", "EVIDENCE_URL=s3://evidence", "-e", "EVIDENCE_FILES=/etc/hostname")
-        self.api = an_account("evidence", self.namespace, *typed)
-        self.place = (self.api, self.namespace, self.pod, "main")
+        given = {"EVIDENCE_URL": "s3://evidence", "EVIDENCE_FILES": "/etc/hostname"}
+        self.account = HeldAccount("evidence", **given)
+        self.pod = a_running_pod(self.account.namespace)["metadata"]["name"]
+        self.place = (self.account.api, self.account.namespace, self.pod, "main")
         run = partial(output, *self.place, most=9, seconds=5.0)
         in_force(partial(run, ["id"]), "runs nothing in a container but")
         in_force(partial(run, ["cat", "--", "/etc/passwd"]), "reads no files but those of")
 
     with after.all:
-        without_roles("evidence", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("reads the files of its settings, and runs nothing else"):
         found = output(*self.place, ["cat", "--", "/etc/hostname"], most=1000, seconds=5.0)

@@ -7,18 +7,9 @@ from functools import partial
 from expects import contain, equal, expect, have_key, have_keys
 from mamba import after, before, description, it
 
-from playbooks.commands.checks import admission_policy
-from playbooks.core import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.objects import of_context
-from specs.support.admission import (
-    an_account,
-    in_force,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.nodes import a_ready_node
 from specs.support.programs import falco_playbook
@@ -101,19 +92,17 @@ with description("Labeling") as self:
 
 with description("The account of label, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
-        self.api = an_account("label", self.namespace)
+        self.account = HeldAccount("label")
+        self.api, self.namespace = self.account.api, self.account.namespace
         (self.pod,) = create(a_pod_manifest("web-0", self.namespace))
         self.written = partial(written, self.api, self.namespace)
         in_force(partial(self.written, labels={"falco/isolated": "x"}), "label-pods")
 
     with after.all:
-        without_roles("label", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("writes the keys of its settings, and none by which playbooks know what they contain"):
-        outcome = answer("label", alert_about(self.pod), KubernetesCluster(self.api))
+        outcome = answer("label", alert_about(self.pod), self.account.cluster)
 
         expect((outcome.reason, outcome.error)).to(equal(("labeled", None)))
         in_force(partial(self.written, labels={"falco/other": "x"}), "but those of LABELS")
@@ -133,16 +122,7 @@ with description("The account of label, on a cluster that was set up,") as self:
         expect(said).to(contain("cannot patch"))
 
     with it("is found to be held to that by the check"):
-        (found,) = admission_policy.look(
-            of_context(),
-            self.namespace,
-            "falco-label",
-            catalogue.load("label"),
-            places=[self.namespace],
-            ledger=(self.namespace, "falco-label-ledger"),
-        )
-
-        expect((found.status, found.says)).to(equal(("ok", found.says)))
+        expect(self.account.found_held()).to(contain("rules tried"))
 
 
 not_run_unless(CLUSTER, globals())

@@ -9,13 +9,7 @@ from mamba import after, before, description, it
 from playbooks.core.cluster.api_object import kind_of
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.testing import an_alert
-from specs.support.admission import (
-    an_account,
-    in_force,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
@@ -135,9 +129,8 @@ with description("Revoking an object") as self:
 
 with description("The account of revoke, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
-        self.namespace = a_namespace()
-        self.api = an_account("revoke", self.namespace)
+        self.account = HeldAccount("revoke")
+        self.api, self.namespace = self.account.api, self.account.namespace
         metadata = {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}
         create(a_binding("bootstrapped", self.namespace, **metadata))
         (self.made,) = create(a_binding("mine", self.namespace))
@@ -145,8 +138,7 @@ with description("The account of revoke, on a cluster that was set up,") as self
         in_force(partial(deleted, *self.place, "bootstrapped"), "revoke-objects-delete")
 
     with after.all:
-        without_roles("revoke", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("deletes an object by its uid alone, and nothing that the cluster makes of itself"):
         uid = self.made["metadata"]["uid"]

@@ -6,18 +6,9 @@ from functools import partial
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.commands.checks import admission_policy
-from playbooks.core import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.objects import of_context
-from specs.support.admission import (
-    an_account,
-    in_force,
-    policies_are_there,
-    refusal_of,
-    without_roles,
-)
+from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
@@ -101,16 +92,14 @@ with description("Scaling a workload") as self:
 
 with description("The account of scale, on a cluster that was set up,") as self:
     with before.all:
-        policies_are_there()
         self.namespace = a_namespace()
         self.pod = a_pod_of_a_deployment(self.namespace)
-        typed = ("-e", f"NAMESPACES={self.namespace}")
-        self.api = an_account("scale", self.namespace, *typed)
+        self.account = HeldAccount("scale", self.namespace, NAMESPACES=self.namespace)
+        self.api = self.account.api
         in_force(partial(scaled, self.api, self.namespace, 2), "scales to SCALE_TO")
 
     with after.all:
-        without_roles("scale", self.namespace)
-        delete_namespace(self.namespace)
+        self.account.end()
 
     with it("may not write the workload itself, nor scale to another number"):
         path = ("apis", "apps", "v1", "namespaces", self.namespace, "deployments", "web")
@@ -120,19 +109,10 @@ with description("The account of scale, on a cluster that was set up,") as self:
         expect(said).to(contain("'falco-playbook-scale-deployments-scale'"))
 
     with it("is found to be held to that by the check"):
-        (found,) = admission_policy.look(
-            of_context(),
-            self.namespace,
-            "falco-scale",
-            catalogue.load("scale"),
-            places=[self.namespace],
-            ledger=(self.namespace, "falco-scale-ledger"),
-        )
-
-        expect((found.status, found.says)).to(equal(("ok", found.says)))
+        expect(self.account.found_held()).to(contain("rules tried"))
 
     with it("scales the Deployment of a pod"):
-        cluster = KubernetesCluster(self.api)
+        cluster = self.account.cluster
         outcome = answer("scale", alert_about(self.pod), cluster, NAMESPACES=self.namespace)
 
         expect((outcome.reason, outcome.error)).to(equal(("scaled", None)))
