@@ -204,41 +204,6 @@ def any_control_plane() -> bool:
     return any(node.control_plane and node.schedulable for node in nodes)
 
 
-class ReadyNode:
-    """A Node object that no machine stands behind, ready and open to all pods while it is entered,
-    so that another one is not the last. No pod comes to it, because it has room for none.
-    """
-
-    def __enter__(self) -> ReadyNode:
-        self._name = a_name()
-        self._over = threading.Event()
-        cleaned_up(self._name, "node")
-        create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._name}})
-        self._beat()
-        # Else the control plane takes it for dead after 40 seconds.
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self._thread.start()
-        eventually(lambda: Node(stored("node", self._name)).schedulable)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        delete("node", self._name)
-
-    def _keep(self) -> None:
-        while not self._over.wait(10):
-            self._beat()
-
-    def _beat(self) -> None:
-        now = f"{str(Instant(time.time_ns())).partition('.')[0]}Z"
-        ready = {"type": "Ready", "status": "True", "reason": "Spec", "message": ""}
-        ready.update(lastHeartbeatTime=now, lastTransitionTime=now)
-        patch = json.dumps({"status": {"conditions": [ready]}})
-        how = ("--subresource=status", "--type=strategic")
-        kubectl("patch", "node", self._name, *how, "-p", patch)
-
-
 def settled(node: str) -> Manifest:
     """The node, once the control plane has put its own taints on it."""
     seen = []
@@ -327,6 +292,12 @@ def a_pod_manifest(
             **spec,
         },
     }
+
+
+def a_gated_pod(name: str, namespace: str, **more: Any) -> Manifest:
+    """One that is stored and never scheduled. ``more``: as ``a_pod_manifest`` takes it."""
+    (made,) = create(a_pod_manifest(name, namespace, gated=True, **more))
+    return made
 
 
 def a_controller(

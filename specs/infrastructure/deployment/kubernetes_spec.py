@@ -24,9 +24,9 @@ from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_
 from specs.support.nats_server import Nats
 from specs.support.programs import deploy_playbook
 from specs.support.real_cluster import (
+    a_gated_pod,
     a_name,
     a_namespace,
-    a_pod_manifest,
     alert_about,
     cleaned_up,
     create,
@@ -282,7 +282,7 @@ with description("A worker, for the kubeless CLI,") as self:
 
     with it("answers a call that has data with a dry run, and why it is one"):
         namespace = a_namespace()
-        (pod,) = create(a_pod_manifest("web", namespace, gated=True))
+        pod = a_gated_pod("web", namespace)
         called = self.call("--data", json.dumps(alert_about(pod)))
 
         expect(called).to(contain('"dry_run": true', '"status": "would act"', '"explanation"'))

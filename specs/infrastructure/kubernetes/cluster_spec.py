@@ -23,6 +23,7 @@ from specs.support.contracts import examples_of
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
+    a_gated_pod,
     a_name,
     a_namespace,
     a_pod_manifest,
@@ -196,7 +197,7 @@ with description("Without a cluster to act on, a call") as self:
 with description("With a token that has no rights, a call") as self:
     with before.all:
         self.namespace = a_namespace()
-        self.pod = Pod(create(a_pod_manifest("web", self.namespace, gated=True))[0])
+        self.pod = Pod(a_gated_pod("web", self.namespace))
         self.cluster = KubernetesCluster(api_of(token_of("default", self.namespace)))
 
     with after.all:

@@ -19,6 +19,7 @@ from specs.support.faulty_proxy import Fault, FaultyProxy, says
 from specs.support.https_server import Answer
 from specs.support.real_cluster import (
     a_fake_node,
+    a_gated_pod,
     a_name,
     a_namespace,
     a_pod_manifest,
@@ -44,8 +45,8 @@ A_NAMESPACE = "/namespaces/[^/]+$"
 IMPATIENT = urllib3.Timeout(connect=0.5, read=0.5)
 
 
-def a_gated_pod(namespace):
-    return create(a_pod_manifest(a_name(), namespace, gated=True, labels={"app": "web"}))[0]
+def a_web_pod(namespace):
+    return a_gated_pod(a_name(), namespace, labels={"app": "web"})
 
 
 def is_stored(pod):
@@ -91,7 +92,7 @@ with description("An alert that the API server answers badly") as self:
         delete_namespace(self.namespace)
 
     with before.each:
-        self.pod = a_gated_pod(self.namespace)
+        self.pod = a_web_pod(self.namespace)
 
     with it("is acted upon at once where nothing is wrong"):
         answered = deleted(self.pod)
@@ -218,7 +219,7 @@ with description("A deletion that was accepted but whose answer was lost") as se
         delete("node", self.node)
 
     with it("is found done where the pod is gone by then"):
-        pod = a_gated_pod(self.namespace)
+        pod = a_web_pod(self.namespace)
         answered = deleted(pod, Fault(method="DELETE", passed_on=True))
 
         expect(answered.outcome.reason).to(equal("pod-gone"))
@@ -232,7 +233,7 @@ with description("A deletion that was accepted but whose answer was lost") as se
         expect(answered.proxy.calls("DELETE")).to(equal(1))
 
     with it("does not hit the pod that has the name by then"):
-        pod = a_gated_pod(self.namespace)
+        pod = a_web_pod(self.namespace)
         name = pod["metadata"]["name"]
         others = []
         replaced = Fault(
@@ -296,7 +297,7 @@ with description("An isolation, while the API server answers badly,") as self:
         delete_namespace(self.namespace)
 
     with before.each:
-        self.pod = a_gated_pod(self.namespace)
+        self.pod = a_web_pod(self.namespace)
 
     with it("is finished after a conflict on the pod, with the policy that is there"):
         conflict = says(409, "Conflict", MODIFIED, method="PATCH")

@@ -10,10 +10,9 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, VIEW, WatchedCluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
+    a_gated_pod,
     a_namespace,
-    a_pod_manifest,
     alert_about,
-    create,
     delete_namespace,
     eventually,
     kubectl,
@@ -68,7 +67,7 @@ with description("A view of pods on a real API server") as self:
         self.cluster.stop()
 
     def a_pod(self, name):
-        (pod,) = create(a_pod_manifest(name, self.namespace, gated=True))
+        pod = a_gated_pod(name, self.namespace)
         eventually(lambda: known(self.cluster, pod))
         return pod
 
@@ -97,7 +96,7 @@ with description("A view of pods on a real API server") as self:
         pod = self.a_pod("web-0")
         with Held(self.cluster):
             kubectl("delete", "pod", "web-0", "-n", self.namespace, "--now")
-            (another,) = create(a_pod_manifest("web-0", self.namespace, gated=True))
+            another = a_gated_pod("web-0", self.namespace)
             outcome = self.answer(pod)
 
         expect(outcome.reason).to(equal("not-the-same-pod"))

@@ -42,6 +42,7 @@ from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
+    a_gated_pod,
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -302,7 +303,7 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
     with before.all:
         self.account = HeldAccount("isolate", ISOLATE_TTL="1h")
         self.api, self.namespace = self.account.api, self.account.namespace
-        (self.other,) = create(a_pod_manifest("other", self.namespace, gated=True))
+        self.other = a_gated_pod("other", self.namespace)
         path = (*POD, self.namespace, "pods", "other")
         body = a_deletion(self.other, gracePeriodSeconds=30)
         in_force(lambda: self.api.delete(*path, body=body), "deletes no pod but isolated ones")
@@ -324,7 +325,7 @@ with description("The account of isolate with ISOLATE_TTL, on a cluster that was
         return [outcome.reason for outcome in ending.once()]
 
     with it("releases a pod when its time is over"):
-        (pod,) = create(a_pod_manifest("bare", self.namespace, gated=True, labels={"app": "bare"}))
+        pod = a_gated_pod("bare", self.namespace, labels={"app": "bare"})
         self.isolated(pod)
 
         expect(self.expired()).to(equal(["released"]))
@@ -487,7 +488,7 @@ with description("The account of delete, on a cluster that was set up,") as self
         )
 
     with it("does what its playbook does: deletes, keeps its ledger, and tells of it"):
-        (pod,) = create(a_pod_manifest("gone", self.namespace, gated=True))
+        pod = a_gated_pod("gone", self.namespace)
         cluster = self.account.cluster
         name = ("falco-delete-ledger", self.namespace)
         kept = ConfigMapLedger(self.api, name=name[0], namespace=name[1])

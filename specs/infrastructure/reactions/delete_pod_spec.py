@@ -16,6 +16,7 @@ from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     IMAGE,
     a_controller,
+    a_gated_pod,
     a_name,
     a_namespace,
     a_pod_manifest,
@@ -242,7 +243,7 @@ with description("Deleting a running pod") as self:
         expect(still_there(pod)).to(equal(True))
 
     with it("says of one that is gone that it is"):
-        pod = create(a_pod_manifest("brief", self.namespace, gated=True))[0]
+        pod = a_gated_pod("brief", self.namespace)
         answer("delete", alert_about(pod))
 
         expect(stored("pod", "brief", self.namespace)).to(be_none)

@@ -21,6 +21,7 @@ from specs.support.counting_api import CountingApi
 from specs.support.nodes import OurNodes, a_ready_node
 from specs.support.real_cluster import (
     a_controller,
+    a_gated_pod,
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -61,8 +62,7 @@ with description("Guards on a cluster") as self:
         return playbook.responder(settings, self.collaborators(cluster)).answer(alert)
 
     def pod(self):
-        (pod,) = create(a_pod_manifest("web", self.namespace, gated=True))
-        return pod
+        return a_gated_pod("web", self.namespace)
 
     def nodes(self, number):
         self.made = [a_ready_node() for _ in range(number)]

@@ -24,6 +24,7 @@ from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
+    a_gated_pod,
     a_name,
     a_namespace,
     a_pod_manifest,
@@ -229,7 +230,7 @@ with description("A playbook with a service account of its own") as self:
             expect(heard).to(equal({name} & set(jobs)))
 
     with it("deletes a pod with delete's"):
-        pod = create(a_pod_manifest("deleted", self.namespace, gated=True))[0]
+        pod = a_gated_pod("deleted", self.namespace)
         outcome = by("delete", alert_about(pod), self.accounts["delete"])
 
         expect(outcome.status).to(equal(Status.ACTED))
@@ -244,7 +245,7 @@ with description("A playbook with a service account of its own") as self:
 
     with it("reads logs and Events with delete's where evidence is kept, and only there"):
         keeping = Account("delete", self.namespace, EVIDENCE_URL="s3://evidence")
-        pod = Pod(create(a_pod_manifest("seen", self.namespace, gated=True))[0])
+        pod = Pod(a_gated_pod("seen", self.namespace))
         limits = {"previous": False, "most_bytes": 1000, "seconds": 5}
 
         expect(keeping.cluster.log(pod, "main", **limits)).to(equal(Log(b"")))
@@ -287,7 +288,7 @@ with description("A playbook with a service account of its own") as self:
         expect(outcome.message).to(contain("detached from ReplicationController"))
 
     with it("widens its own policy with isolate's"):
-        pod = create(a_pod_manifest("widened", self.namespace, gated=True))[0]
+        pod = a_gated_pod("widened", self.namespace)
         cluster = self.accounts["isolate"].cluster
         first = answer("isolate", alert_about(pod), cluster, ISOLATE_DIRECTION="egress")
         second = answer("isolate", alert_about(pod), cluster)
@@ -332,7 +333,7 @@ with description("A playbook whose NAMESPACES are names") as self:
         self.taint = Account("taint", self.elsewhere, **limit)
         self.settings = {"NAMESPACES": self.namespace}
         self.pod = on_a_node("inside", self.namespace, self.node)
-        self.outside = create(a_pod_manifest("outside", self.elsewhere, gated=True))[0]
+        self.outside = a_gated_pod("outside", self.elsewhere)
 
     with after.all:
         for account in (self.delete, self.taint):
@@ -344,7 +345,7 @@ with description("A playbook whose NAMESPACES are names") as self:
     with it("does its job in these, and finds pods there by listing"):
         settings = {**self.settings, "DRY_RUN": "true"}
         found = answer("delete", without_names(self.pod), self.delete.cluster, **settings)
-        pod = create(a_pod_manifest("deleted", self.namespace, gated=True))[0]
+        pod = a_gated_pod("deleted", self.namespace)
         outcome = by("delete", alert_about(pod), self.delete, **self.settings)
 
         expect(found.status).to(equal(Status.WOULD_ACT))

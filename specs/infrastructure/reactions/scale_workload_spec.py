@@ -12,8 +12,8 @@ from specs.support.admission import HeldAccount, in_force, refusal_of
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
+    a_controller,
     a_namespace,
-    a_pod_manifest,
     alert_about,
     answer,
     create,
@@ -24,21 +24,10 @@ from specs.support.real_cluster import (
     stored,
 )
 
-LABELS = {"app": "web"}
-
 
 def a_pod_of_a_deployment(namespace):
     """Never scheduled: its number is all that matters."""
-    pod = a_pod_manifest("web", namespace, gated=True)
-    template = {"metadata": {"labels": LABELS}, "spec": pod["spec"]}
-    create(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "web", "namespace": namespace},
-            "spec": {"selector": {"matchLabels": LABELS}, "template": template},
-        }
-    )
+    create(a_controller("Deployment", "web", namespace, gated=True))
 
     def made():
         found = kubectl_json("get", "pods", "-n", namespace, "-l", "app=web")["items"]

@@ -12,8 +12,8 @@ from playbooks.core.outcome import Status
 from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from specs.support.conditions import CLUSTER, Condition, not_run_unless
+from specs.support.nodes import a_ready_node
 from specs.support.real_cluster import (
-    ReadyNode,
     a_fake_node,
     a_namespace,
     a_pod_manifest,
@@ -164,7 +164,6 @@ with description("Tainting a node with NoExecute") as self:
 with description("Tainting the real node of a running pod") as self:
     with before.all:
         self.namespace = a_namespace()
-        self.another = ReadyNode().__enter__()
         self.key = f"falco-spec/{self.namespace}"
         create(a_pod_manifest("web", self.namespace))
         self.pod = running_pod("web", self.namespace)
@@ -172,6 +171,8 @@ with description("Tainting the real node of a running pod") as self:
         untainted_at_the_end(self.node, self.key)
         try:
             self.others = taints_of(self.node, "")
+            # So that the real one is not the last.
+            self.another = a_ready_node()
             # The API server of the specs' cluster may run on its only node.
             allowed = {"ALLOW_CONTROL_PLANE": "true", "TAINT_KEY": self.key}
             self.outcome = answer("taint", alert_about(self.pod), **allowed)
@@ -182,7 +183,7 @@ with description("Tainting the real node of a running pod") as self:
 
     with after.all:
         untainted(self.node, self.key)
-        self.another.__exit__()
+        delete("node", self.another)
         delete_namespace(self.namespace)
 
     with it("adds the taint to those that are there"):

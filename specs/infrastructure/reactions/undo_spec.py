@@ -36,10 +36,6 @@ from specs.support.worker_on_cluster import FUNCTION, Served
 TTL = 10
 
 
-def a_gated_pod(name, namespace, **more):
-    return create(a_pod_manifest(name, namespace, gated=True, labels={"app": name}, **more))[0]
-
-
 def pods_of(namespace):
     return kubectl_json("get", "pods", "-n", namespace)["items"]
 
@@ -96,7 +92,7 @@ with description("Undoing an isolation without detaching") as self:
         kubeless_definitions()
         self.namespace = ns = a_namespace()
         self.name = a_name()
-        self.pod = a_gated_pod("web", ns)
+        self.pod = a_gated_pod("web", ns, labels={"app": "web"})
         self.policies = policies_of(ns)
         self.ledger = {"LEDGER": f"{ns}/falco-{self.name}-ledger"}
         create(a_function(self.name, ns))
@@ -180,7 +176,7 @@ with description("Undoing an isolation after a ReplicaSet has replaced the pod")
 with description("Undoing what somebody changed since") as self:
     with before.all:
         self.namespace = ns = a_namespace()
-        self.pod = a_gated_pod("web", ns)
+        self.pod = a_gated_pod("web", ns, labels={"app": "web"})
         self.ledger = f"{ns}/falco-isolate-ledger"
         self.outcome = answer("isolate", alert_about(self.pod), LEDGER=self.ledger)
         edit_policy(self.outcome, ns)
@@ -266,7 +262,9 @@ with description("Isolations for a time, after the worker was killed and started
         self.namespace = ns = self.served.namespace
         gates = [{"name": "falco-spec/never"}]
         create(a_controller("Deployment", "web", ns, replicas=1, schedulingGates=gates))
-        self.attached, self.edited = a_gated_pod("attached", ns), a_gated_pod("edited", ns)
+        self.attached, self.edited = (
+            a_gated_pod(name, ns, labels={"app": name}) for name in ("attached", "edited")
+        )
         self.detached = eventually(lambda: a_replica(ns))
         all_of_them = (self.attached, self.edited, self.detached)
         worker = self.served.isolating()

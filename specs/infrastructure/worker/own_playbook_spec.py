@@ -53,7 +53,7 @@ with description("A playbook of another repository, on a cluster") as self:
 
     with it("acts with the rights that it declares, and is seen to have worked"):
         namespace = self.served.namespace
-        (pod,) = cluster.create(cluster.a_pod_manifest("suspect", namespace, gated=True))
+        pod = cluster.a_gated_pod("suspect", namespace)
         alert = cluster.alert_about(pod, priority="Error", rule="Shell in pod")
         self.served.nats.publish(("falco.error.x", json.dumps(alert).encode()))
 

@@ -26,11 +26,6 @@ from specs.support.worker_on_cluster import FUNCTION, IN_A_POD, Served
 TOPIC = "falco.error.*"
 
 
-def a_gated_pod(namespace, name):
-    (made,) = cluster.create(cluster.a_pod_manifest(name, namespace, gated=True))
-    return made
-
-
 def events(namespace, name):
     found = cluster.kubectl_json("get", "events.events.k8s.io", "-n", namespace)["items"]
     return [
@@ -71,7 +66,7 @@ with description("What a worker did, on record in the cluster") as self:
 
     with it("is an Event on the pod, as kubectl shows it"):
         namespace = self.served.namespace
-        pod = a_gated_pod(namespace, "seen")
+        pod = cluster.a_gated_pod("seen", namespace)
         publish(self.served, pod, output="03:00:00.0: Error mysql -pS3cret")
         found = the_event(namespace, "seen")
 
@@ -88,7 +83,7 @@ with description("What a worker did, on record in the cluster") as self:
         )
 
     with it("is a message in a stream, and what was skipped is one, too"):
-        pod = a_gated_pod(self.served.namespace, "kept")
+        pod = cluster.a_gated_pod("kept", self.served.namespace)
         publish(self.served, pod)
         publish(self.served, pod, fields={"k8s.pod.uid": "another"})
 
@@ -118,7 +113,7 @@ with description("What a worker did, on record in the cluster") as self:
             done = program_of(sys.executable, "-m", PROGRAM, *words, **settings)
             return [json.loads(line) for line in done.out.splitlines()]
 
-        pod = a_gated_pod(namespace, "past")
+        pod = cluster.a_gated_pod("past", namespace)
         publish(self.served, pod)
         the_event(namespace, "past")
         noted = {"playbook": "delete", "reason": "undone", "target": f"pod {namespace}/past"}
@@ -133,7 +128,7 @@ with description("What a worker did, on record in the cluster") as self:
 
     with it("has its history in the Events where no worker is deployed"):
         namespace = self.served.namespace
-        pod = a_gated_pod(namespace, "told")
+        pod = cluster.a_gated_pod("told", namespace)
         publish(self.served, pod)
         the_event(namespace, "told")
         uid = pod["metadata"]["uid"]
@@ -160,7 +155,7 @@ with description("What a worker did, on record in the cluster") as self:
         dry = self.served.start(DRY_RUN="true", HTTP_PORT="0", **IN_A_POD)
         self.worker.end()
         dry.says(f"subscribed to {TOPIC}")
-        pod = a_gated_pod(namespace, "spared")
+        pod = cluster.a_gated_pod("spared", namespace)
         publish(self.served, pod)
         found = the_event(namespace, "spared")
         dry.end()
@@ -187,7 +182,7 @@ with description("A budget that trips") as self:
 
     with it("is told to Slack once, and is one Event, however many alerts it stops"):
         namespace = self.served.namespace
-        pods = [a_gated_pod(namespace, name) for name in ("first", "second", "third")]
+        pods = [cluster.a_gated_pod(name, namespace) for name in ("first", "second", "third")]
         for number, pod in enumerate(pods, 1):
             publish(self.served, pod)
             cluster.eventually(lambda number=number: len(self.worker.outcomes) == number)
@@ -220,7 +215,7 @@ with description("A worker that may write no Events") as self:
     with it("acts once all the same, says so, and counts it"):
         namespace = self.served.namespace
         worker = self.served.start_serving(**IN_A_POD)
-        pod = a_gated_pod(namespace, "gone")
+        pod = cluster.a_gated_pod("gone", namespace)
         publish(self.served, pod)
         cluster.gone(pod)
         worker.says("no record of an outcome by KubernetesEvents")
