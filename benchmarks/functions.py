@@ -27,14 +27,12 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from playbooks.core.instant import Instant  # noqa: E402
-from playbooks.testing import a_document  # noqa: E402
 from specs.support.aws_cloud import KEYS, REGION  # noqa: E402
 from specs.support.certificates import a_certificate, an_authority  # noqa: E402
 from specs.support.cloud_function import CloudFunction  # noqa: E402
 from specs.support.engine_callers import EVENT, posted  # noqa: E402
 from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
-from specs.support.function_process import KnativeFunction  # noqa: E402
+from specs.support.function_process import KnativeFunction, a_fresh_alert  # noqa: E402
 from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
 from specs.support.https_server import Answer, ApiServer, nothing_there  # noqa: E402
 from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
@@ -42,12 +40,6 @@ from specs.support.lambda_function import CLUSTER, LambdaFunction  # noqa: E402
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
 
 FURTHER = 50
-
-
-def an_alert() -> bytes:
-    fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
-    now = str(Instant(time.time_ns()))
-    return json.dumps(a_document(time=now, output_fields=fields)).encode()
 
 
 class Ground:
@@ -155,12 +147,12 @@ def answers(ground: Ground, package: Package) -> Tuple[float, List[float]]:
     """Seconds to the first outcome, and of each further one."""
     begun = time.perf_counter()
     with SERVED[package.engine](ground, package) as ask:
-        ask(an_alert())
+        ask(json.dumps(a_fresh_alert()).encode())
         first = time.perf_counter() - begun
         further = []
         for _ in range(FURTHER):
             begun = time.perf_counter()
-            ask(an_alert())
+            ask(json.dumps(a_fresh_alert()).encode())
             further.append(time.perf_counter() - begun)
     return first, further
 

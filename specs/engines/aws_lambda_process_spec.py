@@ -3,30 +3,22 @@ loopback."""
 
 import base64
 import json
-import time
 
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.core.instant import Instant
-from playbooks.testing import a_document
 from specs.support.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
 from specs.support.eks_verifier import Role, Verifier
+from specs.support.function_process import a_fresh_alert
 from specs.support.https_server import Answer, ApiServer, nothing_there
 from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaFunction
 
-ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 POD = "/api/v1/namespaces/shop/pods/web-0"
 ROLES = {
     KEYS["AWS_ACCESS_KEY_ID"]: Role(ROLE, KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_SESSION_TOKEN"])
 }
-
-
-def an_alert(**changes):
-    now = str(Instant(time.time_ns()))
-    return a_document(time=now, output_fields=ABOUT, **changes)
 
 
 def of_sqs(*bodies):
@@ -57,7 +49,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
 
     with it("answers an alert on the cluster that EKS describes, as its role"):
         with LambdaFunction(*CLUSTER, environ=self.cloud.environ) as function:
-            outcomes = [function.invoke(an_alert()) for _ in range(2)]
+            outcomes = [function.invoke(a_fresh_alert()) for _ in range(2)]
             invalid = function.invoke({})
             logged = [(each["event_id"], each["reason"]) for each in function.outcomes]
 
@@ -82,7 +74,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
     with it("has Lambda try again what may succeed later, and SQS only that"):
         forbidden = Answer(403, {"kind": "Status", "message": "no", "code": 403})
         away = Answer(503, {"kind": "Status", "message": "not ready", "code": 503})
-        text = json.dumps(an_alert())
+        text = json.dumps(a_fresh_alert())
         message = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}
         with LambdaFunction(*CLUSTER, environ=self.cloud.environ) as function:
             self.server.answer = lambda asked: forbidden
@@ -104,7 +96,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         with LambdaFunction(
             *CLUSTER, "-s", "RULES=settings/rules", environ=self.cloud.environ
         ) as function:
-            outcome = function.invoke(an_alert()).document
+            outcome = function.invoke(a_fresh_alert()).document
 
         expect(outcome["reason"]).to(equal("rule-not-listed"))
 

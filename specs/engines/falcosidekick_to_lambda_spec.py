@@ -2,28 +2,23 @@
 becomes of it."""
 
 import base64
-import tempfile
-import time
 
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.core.instant import Instant
-from playbooks.testing import a_document
 from specs.support.aws_cloud import KEYS, REGION
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
-from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.falcosidekick import FALCOSIDEKICK, forwarded
+from specs.support.function_process import a_fresh_alert
 from specs.support.https_server import Answer, ApiServer, nothing_there
 from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaApi, LambdaFunction
 
-ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 RULE = "Zugriff auf Schlüssel"
 
 
 with description("Falcosidekick, to a function of AWS Lambda,") as self:
     with before.each:
-        self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
         self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.environ = {
@@ -35,18 +30,12 @@ with description("Falcosidekick, to a function of AWS Lambda,") as self:
 
     with after.each:
         self.server.stop()
-        self.directory.cleanup()
 
     def send(self, api, says):
         """Falcosidekick's log, once it has sent an alert."""
-        sidekick = Falcosidekick(self.directory.name, **api.settings)
         try:
-            now = str(Instant(time.time_ns()))
-            sidekick.take(a_document(rule=RULE, time=now, output_fields=ABOUT))
-            sidekick.says(says)
-            return sidekick.log
+            return forwarded(a_fresh_alert(rule=RULE), says, **api.settings)
         finally:
-            sidekick.end()
             api.stop()
 
     with it("invokes it by its Lambda output"):

@@ -2,26 +2,18 @@
 
 import base64
 import json
-import time
 
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.core.instant import Instant
-from playbooks.testing import a_document
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.conditions import not_run_unless
+from specs.support.function_process import a_fresh_alert
 from specs.support.google_cloud import NAME, GoogleCloud
 from specs.support.https_server import ApiServer, nothing_there
 
-ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
-
-
-def an_alert(**changes):
-    now = str(Instant(time.time_ns()))
-    return json.dumps(a_document(time=now, output_fields=ABOUT, **changes)).encode()
 
 
 with description("The directory of a Cloud Function, served by functions-framework,") as self:
@@ -51,9 +43,9 @@ with description("The directory of a Cloud Function, served by functions-framewo
     with it("answers what is posted, on the cluster of the secret, as its own account"):
         with CloudFunction(*SECRET, environ=self.cloud.environ) as function:
             kind = {"Content_Type": "application/json; charset=utf-8"}
-            status, outcome = function.post(an_alert(), **kind)
+            status, outcome = function.post(json.dumps(a_fresh_alert()).encode(), **kind)
             invalid, _ = function.post(b"{}", **kind)
-            function.post(an_alert(), **kind)
+            function.post(json.dumps(a_fresh_alert()).encode(), **kind)
 
         expect((status, outcome["reason"])).to(equal((200, "pod-gone")))
         expect(invalid).to(equal(400))
@@ -68,7 +60,7 @@ with description("The directory of a Cloud Function, served by functions-framewo
 
     with it("answers a message of Pub/Sub, also where it is started for CloudEvents"):
         words = (*SECRET, "--trigger-topic", "falco")
-        data = base64.b64encode(an_alert()).decode()
+        data = base64.b64encode(json.dumps(a_fresh_alert()).encode()).decode()
         body = json.dumps({"message": {"data": data}, "subscription": "s"}).encode()
         event = {
             "Content_Type": "application/json",

@@ -3,27 +3,19 @@ loopback that knows no pod."""
 
 import json
 import tempfile
-import time
 from pathlib import Path
 
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.core.instant import Instant
-from playbooks.testing import a_document
 from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
+from specs.support.function_process import a_fresh_alert
 from specs.support.https_server import ApiServer, nothing_there
 from specs.support.kubeconfigs import Kubeconfigs
 from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
 
-ABOUT = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
 TOKEN = "a-token-of-some-length"
-
-
-def an_alert():
-    now = str(Instant(time.time_ns()))
-    return json.dumps(a_document(time=now, output_fields=ABOUT)).encode()
 
 
 with description("The function that faas-cli builds, served by OpenFaaS' template,") as self:
@@ -42,9 +34,9 @@ with description("The function that faas-cli builds, served by OpenFaaS' templat
     with it("answers what has the token, with the status and the outcome, also what is no alert"):
         kind = {"Content_Type": "application/json; charset=utf-8"}
         with OpenFaasFunction("-s", "KUBECONFIG=k/k", environ=self.environ) as function:
-            refused, _ = function.post(an_alert(), **kind)
+            refused, _ = function.post(json.dumps(a_fresh_alert()).encode(), **kind)
             token = {"Authorization": f"Bearer {TOKEN}"}
-            answer = function.post(an_alert(), **kind, **token)
+            answer = function.post(json.dumps(a_fresh_alert()).encode(), **kind, **token)
             invalid, outcome = function.post(b"{}", **kind, **token)
 
         expect((refused, answer[0], invalid)).to(equal((401, 200, 400)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import urllib.request
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -13,6 +14,15 @@ from specs.engines.worker.rig import eventually, free_port
 from specs.support.conditions import program
 
 FALCOSIDEKICK = program("falcosidekick")
+
+
+def forwarded(alert: Mapping[str, Any], says: str, **settings: str) -> str:
+    """Its log, once it says that it has forwarded the alert."""
+    with tempfile.TemporaryDirectory() as directory:
+        with Falcosidekick(directory, **settings) as sidekick:
+            sidekick.take(alert)
+            sidekick.says(says)
+            return sidekick.log
 
 
 class Falcosidekick:
@@ -53,6 +63,12 @@ class Falcosidekick:
         except AssertionError:
             said = f"Falcosidekick never said {words!r}, but:\n{self.log}"
             raise AssertionError(said) from None
+
+    def __enter__(self) -> Falcosidekick:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def end(self) -> None:
         self._process.kill()

@@ -7,17 +7,20 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from playbooks.core.instant import Instant
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.knative import PROGRAM
 from playbooks.deployment.packaging.archive import package_files
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.testing import a_document
 from specs.engines.worker.rig import eventually, free_port
 from specs.support.engine_callers import posted
 
@@ -26,6 +29,12 @@ def asked_for(engine: str, *words: str) -> Tuple[Request, Options]:
     """Of ``deploy_playbook -E ENGINE`` with the playbook delete."""
     options = parse(["-E", engine, "-p", "delete", "-t", "falco.>", *words])
     return registry.checked(options, registry.named(engine)), options
+
+
+def a_fresh_alert(**changes: Any) -> Dict[str, Any]:
+    """The document of an alert that has just come, about the pod web-0 in the namespace shop."""
+    about = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1376fe875695"}
+    return a_document(time=str(Instant(time.time_ns())), output_fields=about, **changes)
 
 
 class FunctionProcess(ABC):
