@@ -15,6 +15,7 @@ from specs.support.programs import falco_playbook
 from specs.support.real_cluster import (
     a_controller,
     a_fake_node,
+    a_gated_pod,
     a_name,
     a_namespace,
     a_pod_manifest,
