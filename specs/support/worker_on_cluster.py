@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Tuple
 
 import yaml
@@ -22,6 +23,7 @@ import yaml
 from playbooks.core import catalogue
 from playbooks.deployment.manifests import access, ledger
 from playbooks.engines.worker import watched
+from specs.deployment.mothers import a_worker_request
 from specs.engines.worker.rig import ROOT, TOKEN, WorkerProcess, free_port
 from specs.support import real_cluster as cluster
 from specs.support.nats_server import Nats
@@ -187,12 +189,12 @@ class Served:
 
     def _account(self) -> List[Dict[str, Any]]:
         """A service account with what deploy_playbook grants a worker, and the ledger."""
-        request: Any = SimpleNamespace(
+        request = replace(
+            a_worker_request(),
             playbook=catalogue.load(self.playbook),
             function=FUNCTION,
             namespaces=tuple(self.namespaces),
             values={**self.settings, "NAMESPACES": ",".join(self.namespaces)},
-            references=(),
         )
         worker = access.worker_role()
         binding = access.worker_binding(FUNCTION, self.namespace)

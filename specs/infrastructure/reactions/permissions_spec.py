@@ -5,7 +5,7 @@ what the API server permits.
 """
 
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 
 from expects import be_empty, be_false, be_true, contain, equal, expect, raise_error
 from mamba import after, before, description, it
@@ -20,6 +20,7 @@ from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import access, ledger
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from specs.deployment.mothers import a_worker_request
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.real_cluster import (
     a_controller,
@@ -70,8 +71,12 @@ class Account:
 
     def __init__(self, playbook, namespace, *, only_in=(), **values):
         declared = catalogue.load(playbook)
-        request = SimpleNamespace(
-            playbook=declared, function=a_name(), namespaces=only_in, values=values, references=()
+        request = replace(
+            a_worker_request(),
+            playbook=declared,
+            function=a_name(),
+            namespaces=only_in,
+            values=values,
         )
         self.permissions, self._namespace = declared.rights(values), namespace
         kept = ledger.ledger(request, namespace)
