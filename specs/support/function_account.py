@@ -23,7 +23,7 @@ from specs.support.real_cluster import (
 def granted(request: Request, namespace: str, *users: str) -> None:
     """Make the roles, bound to these users, and the ledger, until the spec ends. They are in force
     a moment later."""
-    made = rights.rights(request, namespace, rights.users(*users))
+    made = rights.rights(request, namespace, rights.users(*users), engine="gcf")
     for each in made:
         if "namespace" not in each["metadata"]:
             cleaned_up(each["metadata"]["name"], each["kind"])
@@ -40,7 +40,7 @@ def applied(printed: str) -> None:
 
 
 def revoked(request: Request, namespace: str) -> None:
-    for each in rights.rights(request, namespace, rights.users("nobody")):
+    for each in rights.rights(request, namespace, rights.users("nobody"), engine="gcf"):
         if "namespace" not in each["metadata"]:
             delete(each["kind"], each["metadata"]["name"])
 
