@@ -30,11 +30,11 @@ from benchmarks.storm.contender import Storm, storm
 from benchmarks.storm.ground import Ground, Manifest, alert, until
 from benchmarks.storm.ours import Ours
 from playbooks.core.alert import Alert
+from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
-from playbooks.deployment.manifests import ledger
 from playbooks.deployment.request import catalogue
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
@@ -115,7 +115,8 @@ def storms_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namesp
 def one_storm(
     ground: Ground, chosen: argparse.Namespace, settings: Mapping[str, str], jobs: List[Manifest]
 ) -> Storm:
-    store = ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=ledger.name(FUNCTION))
+    name = ledger_name(FUNCTION)
+    store = ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=name)
     store.write("", version=store.read()[1])
     worker = Ours(ground, chosen.connections, settings)
     try:
