@@ -42,10 +42,9 @@ def an_audit(found, **changes):
     kind = kind_of(found["kind"])
     metadata = found["metadata"]
     namespace = metadata.get("namespace", "")
-    place = f"namespaces/{namespace}/" if namespace else ""
     fields = {
         "ka.verb": "create",
-        "ka.uri": f"/{'/'.join(kind.path)}/{place}{kind.resource}",
+        "ka.uri": f"/{'/'.join(kind.path(namespace))}",
         "ka.response.code": "201",
         "ka.user.name": "mallory",
         "ka.target.resource": kind.resource,

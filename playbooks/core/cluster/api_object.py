@@ -14,20 +14,24 @@ _ADMISSION = "admissionregistration.k8s.io"
 
 @dataclass(frozen=True)
 class ObjectKind:
-    """As the API has it: ``RoleBinding``, ``rolebindings``, and the group that serves it."""
+    """As the API has it: ``RoleBinding``, ``rolebindings``, and what group and version serve it.
+    ``cluster_wide``: its objects belong to no namespace."""
 
     kind: str
     resource: str
     group: str = ""
     cluster_wide: bool = False
+    version: str = "v1"
 
     @property
     def api(self) -> str:
-        return f"{self.group}/v1" if self.group else "v1"
+        return f"{self.group}/{self.version}" if self.group else self.version
 
-    @property
-    def path(self) -> Tuple[str, ...]:
-        return ("apis", self.group, "v1") if self.group else ("api", "v1")
+    def path(self, namespace: str = "") -> Tuple[str, ...]:
+        """Where its objects are: those of a namespace, or all."""
+        api = ("apis", self.group, self.version) if self.group else ("api", self.version)
+        place = ("namespaces", namespace) if namespace and not self.cluster_wide else ()
+        return (*api, *place, self.resource)
 
     @property
     def typed(self) -> str:

@@ -93,7 +93,7 @@ RECENT, RECENT_NODES = 10.0, 2.0
 RECENT_SERVING, RECENT_PROVIDERS = 60.0, 3600.0
 
 # Where Cilium's agents say what they know of each pod.
-_CILIUM, _ENDPOINTS = ("apis", CILIUM.group, CILIUM.version), "ciliumendpoints"
+_ENDPOINT = ObjectKind("CiliumEndpoint", "ciliumendpoints", CILIUM.group, version=CILIUM.version)
 
 T = TypeVar("T")
 
@@ -187,7 +187,7 @@ class KubernetesCluster(Cluster):
         self._api.patch(*_pod_path(pod), body={"metadata": metadata})
 
     def object(self, kind: ObjectKind, name: str, *, namespace: str) -> ApiObject:
-        return ApiObject(kind, self._api.get(*_collection(kind, namespace), name))
+        return ApiObject(kind, self._api.get(*kind.path(namespace), name))
 
     def delete_object(self, found: ApiObject) -> None:
         body = {
@@ -197,10 +197,10 @@ class KubernetesCluster(Cluster):
             "propagationPolicy": "Background",
             "preconditions": {"uid": found.uid},
         }
-        self._api.delete(*_collection(found.kind, found.namespace), found.name, body=body)
+        self._api.delete(*found.kind.path(found.namespace), found.name, body=body)
 
     def create_object(self, found: ApiObject) -> ApiObject:
-        path = _collection(found.kind, found.namespace)
+        path = found.kind.path(found.namespace)
         return ApiObject(found.kind, self._api.post(*path, body=found.manifest))
 
     def patch_object(
@@ -212,7 +212,7 @@ class KubernetesCluster(Cluster):
         labels: Mapping[str, Optional[str]] = MappingProxyType({}),
     ) -> None:
         body = _patch(_as_read(found), spec, annotations, labels)
-        self._api.patch(*_collection(found.kind, found.namespace), found.name, body=body)
+        self._api.patch(*found.kind.path(found.namespace), found.name, body=body)
 
     def node(self, name: str) -> Node:
         return Node(self._api.get(*_CORE, "nodes", name))
@@ -258,15 +258,15 @@ class KubernetesCluster(Cluster):
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
     ) -> List[Mapping[str, Any]]:
-        place = () if kind.cluster_wide else ("namespaces", namespace)
-        found = self._api.get(*_api_of(kind), *place, kind.resource)["items"]
+        found = self._api.get(*kind.path(namespace))["items"]
         if kind == NETWORK_POLICY:
             return list(found)
         # Items of a list do not say of which kind they are.
         return [{**each, "apiVersion": kind.api, "kind": kind.kind} for each in found]
 
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:
-        return self._recent.get("policy kinds", RECENT, self._policy_kinds)
+        served = self._recent.get("policy kinds", RECENT, lambda: self._served(*OTHERS))
+        return tuple(kind for kind in OTHERS if kind in served)
 
     def may_store(self, kind: PolicyKind, namespace: str) -> bool:
         return self._recent.get(
@@ -295,11 +295,10 @@ class KubernetesCluster(Cluster):
             raise Conflict(str(error)) from error
 
     def identity_labels(self, pod: Pod) -> Optional[Tuple[str, ...]]:
-        if not self._recent.get("endpoints", RECENT, self._has_endpoints):
+        if not self._recent.get("endpoints", RECENT, lambda: self._served(_ENDPOINT)):
             return None
-        path = (*_CILIUM, "namespaces", pod.namespace, _ENDPOINTS, pod.name)
         try:
-            found = self._api.get(*path)
+            found = self._api.get(*_ENDPOINT.path(pod.namespace), pod.name)
         except NotFound:
             return ()
         identity = (found.get("status") or {}).get("identity") or {}
@@ -359,30 +358,26 @@ class KubernetesCluster(Cluster):
 
         return self._recent.get(("namespace", name), RECENT, read)
 
-    def _policy_kinds(self) -> Tuple[PolicyKind, ...]:
-        listed = self._api.get("apis").get("groups") or ()
-        served = {each["groupVersion"] for group in listed for each in group["versions"]}
-        apis = {kind.api: _api_of(kind) for kind in OTHERS if kind.api in served}
-        resources = {api: self._resources(path) for api, path in apis.items()}
+    def _served(self, *kinds: ObjectKind) -> Tuple[ObjectKind, ...]:
+        """Those that the cluster serves, or may serve: of an API that does not say it all. Every
+        account may ask for that."""
+        groups = self._api.get("apis").get("groups") or ()
+        apis = {each["groupVersion"] for group in groups for each in group["versions"]}
+        wanted = dict.fromkeys(kind.api for kind in kinds if kind.api in apis)
+        resources = {api: self._resources(api) for api in wanted}
         return tuple(
             kind
-            for kind in OTHERS
+            for kind in kinds
             if kind.api in resources and kind.resource in (resources[kind.api] or (kind.resource,))
         )
 
-    def _has_endpoints(self) -> bool:
-        served = self._api.get("apis").get("groups") or ()
-        if not any(group["name"] == CILIUM.group for group in served):
-            return False
-        resources = self._resources(_CILIUM)
-        return not resources or _ENDPOINTS in resources
-
-    def _resources(self, api: Tuple[str, ...]) -> Tuple[str, ...]:
-        """Empty where the API does not say it. Every account may ask for that."""
+    def _resources(self, api: str) -> Tuple[str, ...]:
+        """Empty where the API does not say it."""
         try:
-            return tuple(each["name"] for each in self._api.get(*api)["resources"])
+            found = self._api.get("apis", *api.split("/"))["resources"]
         except PlaybookError:
             return ()
+        return tuple(each["name"] for each in found)
 
     def _api_servers(self) -> Tuple[str, ...]:
         # Each API server keeps its address there itself; EndpointSlices are not served everywhere.
@@ -425,19 +420,9 @@ class KubernetesCluster(Cluster):
         return sum(controller(pod["metadata"]) == owner for pod in pods)
 
 
-def _api_of(kind: PolicyKind) -> Tuple[str, ...]:
-    return ("apis", kind.group, kind.version)
-
-
 def _policies_beside(manifest: Mapping[str, Any]) -> Tuple[str, ...]:
     """Where policies of its kind and namespace are."""
-    kind = kind_of(manifest) or NETWORK_POLICY
-    return (*_api_of(kind), "namespaces", manifest["metadata"]["namespace"], kind.resource)
-
-
-def _collection(kind: ObjectKind, namespace: str) -> Tuple[str, ...]:
-    place = ("namespaces", namespace) if namespace else ()
-    return (*kind.path, *place, kind.resource)
+    return (kind_of(manifest) or NETWORK_POLICY).path(manifest["metadata"]["namespace"])
 
 
 def _pod_path(pod: Pod) -> Tuple[str, ...]:

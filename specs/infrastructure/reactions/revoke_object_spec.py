@@ -41,10 +41,10 @@ def a_binding(name, namespace="", kind="RoleBinding", **metadata):
 def an_audit(made, **changes):
     """As Falco reports that it was created, in the second in which it was."""
     kind, metadata = kind_of(made["kind"]), made["metadata"]
-    place = f"namespaces/{metadata['namespace']}/" if "namespace" in metadata else ""
+    path = "/".join(kind.path(metadata.get("namespace", "")))
     fields = {
         "ka.verb": "create",
-        "ka.uri": f"/{'/'.join(kind.path)}/{place}{kind.resource}?fieldManager=kubectl-create",
+        "ka.uri": f"/{path}?fieldManager=kubectl-create",
         "ka.response.code": "201",
         "ka.target.resource": kind.resource,
         "ka.target.namespace": metadata.get("namespace"),

@@ -11,19 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Collection, Mapping, Optional, Tuple
 
+from playbooks.core.cluster.api_object import ObjectKind
 from playbooks.core.cluster.permissions import Permission
 
 
 @dataclass(frozen=True)
-class PolicyKind:
-    """``cluster_wide``: its objects belong to no namespace. ``of``: what stands before its name
-    where people read it, as two APIs may give a kind the same name."""
+class PolicyKind(ObjectKind):
+    """``of``: what stands before its name where people read it, as two APIs may give a kind the
+    same name."""
 
-    kind: str
-    resource: str
-    group: str
-    version: str
-    cluster_wide: bool = False
     of: str = ""
 
     def __str__(self) -> str:
@@ -32,10 +28,6 @@ class PolicyKind:
     @property
     def several(self) -> str:
         return f"{str(self)[:-1]}ies"
-
-    @property
-    def api(self) -> str:
-        return f"{self.group}/{self.version}"
 
     @property
     def listing(self) -> Permission:
@@ -67,21 +59,23 @@ class PolicyKind:
         )
 
 
-NETWORK_POLICY = PolicyKind("NetworkPolicy", "networkpolicies", "networking.k8s.io", "v1")
+NETWORK_POLICY = PolicyKind("NetworkPolicy", "networkpolicies", "networking.k8s.io")
 
-CILIUM = PolicyKind("CiliumNetworkPolicy", "ciliumnetworkpolicies", "cilium.io", "v2")
+CILIUM = PolicyKind("CiliumNetworkPolicy", "ciliumnetworkpolicies", "cilium.io", version="v2")
 CILIUM_CLUSTERWIDE = PolicyKind(
-    *("CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies", "cilium.io", "v2"),
+    *("CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies", "cilium.io"),
     cluster_wide=True,
+    version="v2",
 )
 
 
 def _of_calico(group: str, version: str) -> Tuple[PolicyKind, PolicyKind]:
     return (
-        PolicyKind("NetworkPolicy", "networkpolicies", group, version, of="Calico"),
+        PolicyKind("NetworkPolicy", "networkpolicies", group, version=version, of="Calico"),
         PolicyKind(
-            *("GlobalNetworkPolicy", "globalnetworkpolicies", group, version),
+            *("GlobalNetworkPolicy", "globalnetworkpolicies", group),
             cluster_wide=True,
+            version=version,
             of="Calico",
         ),
     )
@@ -96,10 +90,10 @@ CALICO, CALICO_GLOBAL = _of_calico("projectcalico.org", "v3")
 # Source: https://network-policy-api.sigs.k8s.io/api-overview/
 _ADMIN = "policy.networking.k8s.io"
 ADMIN = PolicyKind(
-    "AdminNetworkPolicy", "adminnetworkpolicies", _ADMIN, "v1alpha1", cluster_wide=True
+    "AdminNetworkPolicy", "adminnetworkpolicies", _ADMIN, cluster_wide=True, version="v1alpha1"
 )
 CLUSTER = PolicyKind(
-    "ClusterNetworkPolicy", "clusternetworkpolicies", _ADMIN, "v1alpha2", cluster_wide=True
+    "ClusterNetworkPolicy", "clusternetworkpolicies", _ADMIN, cluster_wide=True, version="v1alpha2"
 )
 
 # All beside NetworkPolicy that can let through what that denies.
