@@ -27,17 +27,17 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from specs.support.aws_cloud import KEYS, REGION  # noqa: E402
-from specs.support.certificates import a_certificate, an_authority  # noqa: E402
-from specs.support.cloud_function import CloudFunction  # noqa: E402
-from specs.support.engine_callers import EVENT, posted  # noqa: E402
-from specs.support.function_packages import PACKAGES, Package, imported  # noqa: E402
-from specs.support.function_process import KnativeFunction, a_fresh_alert  # noqa: E402
-from specs.support.google_cloud import NAME, GoogleCloud  # noqa: E402
-from specs.support.https_server import Answer, ApiServer, nothing_there  # noqa: E402
-from specs.support.kubeconfigs import Kubeconfigs  # noqa: E402
-from specs.support.lambda_function import CLUSTER, LambdaFunction  # noqa: E402
-from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
+from specs.support.engines.callers import EVENT, posted  # noqa: E402
+from specs.support.engines.cloud_function import CloudFunction  # noqa: E402
+from specs.support.engines.lambda_function import CLUSTER, LambdaFunction  # noqa: E402
+from specs.support.engines.openfaas_function import OPENFAAS_TEMPLATE, OpenFaasFunction  # noqa: E402
+from specs.support.engines.packages import PACKAGES, Package, imported  # noqa: E402
+from specs.support.engines.process import KnativeFunction, a_fresh_alert  # noqa: E402
+from specs.support.loopback.aws_cloud import KEYS, REGION  # noqa: E402
+from specs.support.loopback.certificates import a_certificate, an_authority  # noqa: E402
+from specs.support.loopback.google_cloud import NAME, GoogleCloud  # noqa: E402
+from specs.support.loopback.kubeconfigs import Kubeconfigs  # noqa: E402
+from specs.support.loopback.server import Answer, LoopbackServer, nothing_there  # noqa: E402
 
 FURTHER = 50
 
@@ -47,10 +47,10 @@ class Ground:
 
     def __init__(self) -> None:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         described = {"endpoint": self.server.url}
         described["certificateAuthority"] = {"data": base64.b64encode(authority.pem).decode()}
-        self.eks = ApiServer(answer=lambda _: Answer(200, {"cluster": described}))
+        self.eks = LoopbackServer(answer=lambda _: Answer(200, {"cluster": described}))
         self.kubeconfig = Kubeconfigs(self.server, authority).text()
         self.directory = tempfile.TemporaryDirectory()
         path = Path(self.directory.name, "config")

@@ -16,8 +16,8 @@ import yaml
 from benchmarks.storm.gone import Gone
 from benchmarks.storm.tap import Tap
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.support import real_cluster as cluster
-from specs.support.worker_on_cluster import FUNCTION, Served
+from specs.support.cluster import real_cluster as cluster
+from specs.support.worker.worker_on_cluster import FUNCTION, Served
 
 Manifest = Dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from benchmarks.storm.ground import SUBJECT, TOPIC, Ground, until
 from benchmarks.storm.nats_publisher import Publisher
 from playbooks.testing import a_document
-from specs.support.worker_on_cluster import NO_CAPS, OnCluster
+from specs.support.worker.worker_on_cluster import NO_CAPS, OnCluster
 
 # Seconds within which it must be ready.
 READY = 30.0

@@ -33,7 +33,7 @@ from benchmarks.storm.ground import MAKERS, Ground, Manifest
 from benchmarks.storm.measures import cpu_seconds, memory, percentile
 from benchmarks.storm.ours import Ours
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 
 REST, PATIENCE = 3.0, 300.0
 

@@ -16,7 +16,7 @@ from playbooks.engines.local.errors import CannotStart
 from playbooks.engines.local.target import Target
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.testing import a_document, a_pod, an_alert
-from specs.support.https_server import Answer, ApiServer
+from specs.support.loopback.server import Answer, LoopbackServer
 
 POLICY = """
 kind: NetworkPolicy
@@ -120,7 +120,7 @@ with description("A run on a real cluster") as self:
         expect(responder.answer(body).message).to(contain("not here"))
 
     with it("of two that KUBECONFIG names acts on the first, which it shows"):
-        prod, staging = ApiServer(answer=as_prod), ApiServer(answer=as_prod)
+        prod, staging = LoopbackServer(answer=as_prod), LoopbackServer(answer=as_prod)
         with tempfile.TemporaryDirectory() as directory:
             files = [
                 a_kubeconfig(directory, "prod", prod),

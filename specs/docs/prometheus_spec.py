@@ -17,7 +17,7 @@ from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
 from specs.engines.worker.rig import eventually, free_port
 from specs.support.conditions import not_run_unless, program
-from specs.support.https_server import Answer, ApiServer
+from specs.support.loopback.server import Answer, LoopbackServer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PANELS = json.loads((DOCS / "grafana-dashboard.json").read_text(encoding="utf-8"))["panels"]
@@ -31,7 +31,7 @@ def rules_of(document):
 def served(metrics):
     """A server of /metrics."""
     kind = {"Content-Type": "text/plain; version=0.0.4"}
-    return ApiServer(answer=lambda asked: Answer(200, metrics.page(), kind))
+    return LoopbackServer(answer=lambda asked: Answer(200, metrics.page(), kind))
 
 
 def a_worker():

@@ -15,8 +15,8 @@ from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import read
 from specs.deployment.fake_objects import FakeObjects
-from specs.support.engine_callers import ENGINES
-from specs.support.function_packages import PACKAGES
+from specs.support.engines.callers import ENGINES
+from specs.support.engines.packages import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")

@@ -7,13 +7,13 @@ import json
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.support.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
-from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
-from specs.support.eks_verifier import Role, Verifier
-from specs.support.function_process import a_fresh_alert
-from specs.support.https_server import Answer, ApiServer, nothing_there
-from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaFunction
+from specs.support.engines.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaFunction
+from specs.support.engines.process import a_fresh_alert
+from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.eks_verifier import Role, Verifier
+from specs.support.loopback.server import Answer, LoopbackServer, nothing_there
 
 POD = "/api/v1/namespaces/shop/pods/web-0"
 ROLES = {
@@ -33,7 +33,7 @@ def of_sqs(*bodies):
 with description("The zip file of a function, run by Lambda's own runtime,") as self:
     with before.all:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         trusted = base64.b64encode(authority.pem).decode()
         self.cloud = AwsCloud()
         self.cloud.make_cluster("prod", self.server.url, trusted)

@@ -1,13 +1,13 @@
-"""The same 40 inputs to every engine: specs/support/engine_inputs.py has the inputs,
+"""The same 40 inputs to every engine: specs/support/engines/inputs.py has the inputs,
 engine_contract.py what is expected, and ENGINES of engine_callers.py a row for each engine."""
 
 from expects import equal, expect, have_len
 from mamba import description, it
 
-from specs.support import engine_contract
-from specs.support.contracts import examples_of
-from specs.support.engine_callers import ENGINES
-from specs.support.engine_inputs import inputs
+from specs.support.contracts.examples import examples_of
+from specs.support.engines import contract as engine_contract
+from specs.support.engines.callers import ENGINES
+from specs.support.engines.inputs import inputs
 
 
 def row(engine):

@@ -8,15 +8,15 @@ from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from specs.engines.worker.rig import eventually
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.conditions import not_run_unless
-from specs.support.falcosidekick import FALCOSIDEKICK, forwarded
-from specs.support.function_process import KnativeFunction, a_fresh_alert
-from specs.support.google_cloud import NAME, GoogleCloud
-from specs.support.https_server import ApiServer, nothing_there
-from specs.support.kubeconfigs import Kubeconfigs
-from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.engines.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
+from specs.support.engines.falcosidekick import FALCOSIDEKICK, forwarded
+from specs.support.engines.openfaas_function import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.engines.process import KnativeFunction, a_fresh_alert
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.google_cloud import NAME, GoogleCloud
+from specs.support.loopback.kubeconfigs import Kubeconfigs
+from specs.support.loopback.server import LoopbackServer, nothing_there
 
 RULE = "Zugriff auf Schlüssel"
 
@@ -30,7 +30,7 @@ with description("Falcosidekick, to functions of this machine,") as self:
     with before.each:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.cloud = GoogleCloud()
         self.kubeconfig = Kubeconfigs(self.server, authority).text()
         self.cloud.secrets[NAME] = self.kubeconfig
@@ -73,7 +73,7 @@ with description("Falcosidekick, to a function of OpenFaaS of this machine,") as
     with before.each:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(Kubeconfigs(self.server, authority).text())
         self.environ = {"KUBECONFIG": str(path)}

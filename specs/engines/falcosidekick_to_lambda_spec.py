@@ -6,13 +6,13 @@ import base64
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.support.aws_cloud import KEYS, REGION
-from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
-from specs.support.falcosidekick import FALCOSIDEKICK, forwarded
-from specs.support.function_process import a_fresh_alert
-from specs.support.https_server import Answer, ApiServer, nothing_there
-from specs.support.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaApi, LambdaFunction
+from specs.support.engines.falcosidekick import FALCOSIDEKICK, forwarded
+from specs.support.engines.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaApi, LambdaFunction
+from specs.support.engines.process import a_fresh_alert
+from specs.support.loopback.aws_cloud import KEYS, REGION
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.server import Answer, LoopbackServer, nothing_there
 
 RULE = "Zugriff auf Schlüssel"
 
@@ -20,7 +20,7 @@ RULE = "Zugriff auf Schlüssel"
 with description("Falcosidekick, to a function of AWS Lambda,") as self:
     with before.each:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.environ = {
             **KEYS,
             "AWS_REGION": REGION,

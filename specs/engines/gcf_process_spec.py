@@ -6,12 +6,12 @@ import json
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.conditions import not_run_unless
-from specs.support.function_process import a_fresh_alert
-from specs.support.google_cloud import NAME, GoogleCloud
-from specs.support.https_server import ApiServer, nothing_there
+from specs.support.engines.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
+from specs.support.engines.process import a_fresh_alert
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.google_cloud import NAME, GoogleCloud
+from specs.support.loopback.server import LoopbackServer, nothing_there
 
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
 
@@ -19,7 +19,7 @@ SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
 with description("The directory of a Cloud Function, served by functions-framework,") as self:
     with before.all:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         self.cloud = GoogleCloud()
         trusted = base64.b64encode(authority.pem).decode()
         cluster = {"server": self.server.url, "certificate-authority-data": trusted}

@@ -11,7 +11,7 @@ from playbooks.core.errors import ClusterUnavailable, InvalidSetting, Throttled
 from playbooks.delete import playbook
 from playbooks.engines import gcf
 from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
-from specs.support.engine_callers import flask_request
+from specs.support.engines.callers import flask_request
 
 ALERT = json.dumps(a_document(output_fields=dict(an_alert().fields))).encode()
 

@@ -22,8 +22,8 @@ from playbooks.testing import (
     some_collaborators,
 )
 from specs.support.ahead import process
-from specs.support.engine_callers import EVENT, posted
-from specs.support.function_process import KnativeFunction
+from specs.support.engines.callers import EVENT, posted
+from specs.support.engines.process import KnativeFunction
 
 ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")
 BODY = json.dumps(ALERT).encode()

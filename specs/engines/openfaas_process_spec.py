@@ -8,12 +8,12 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
-from specs.support.function_process import a_fresh_alert
-from specs.support.https_server import ApiServer, nothing_there
-from specs.support.kubeconfigs import Kubeconfigs
-from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.engines.openfaas_function import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.engines.process import a_fresh_alert
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.kubeconfigs import Kubeconfigs
+from specs.support.loopback.server import LoopbackServer, nothing_there
 
 TOKEN = "a-token-of-some-length"
 
@@ -22,7 +22,7 @@ with description("The function that faas-cli builds, served by OpenFaaS' templat
     with before.all:
         self.directory = tempfile.TemporaryDirectory()
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
         path = Path(self.directory.name, "kubeconfig")
         path.write_text(Kubeconfigs(self.server, authority).text())
         self.environ = {"KUBECONFIG": str(path), "HTTP_TOKEN": TOKEN}

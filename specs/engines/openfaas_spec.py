@@ -12,7 +12,7 @@ from playbooks.core.errors import InvalidSetting, Throttled
 from playbooks.delete import playbook
 from playbooks.engines import openfaas
 from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
-from specs.support.engine_callers import OPENFAAS_CONTEXT, openfaas_event
+from specs.support.engines.callers import OPENFAAS_CONTEXT, openfaas_event
 
 ALERT = json.dumps(a_document(output_fields=dict(an_alert().fields))).encode()
 TOKEN = "a-token-of-some-length"

@@ -16,8 +16,8 @@ from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.notifier import AppriseNotifier, NotifyRecorder
 from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.testing import FixedClock, RecordingNotifier, RecordingSlack, an_alert
-from specs.support.https_server import Answer
-from specs.support.receiver import Receiver
+from specs.support.loopback.receiver import Receiver
+from specs.support.loopback.server import Answer
 
 MESSAGE = TextMessage("Notice: A rule", "A shell\n\nPod: web-0 & <b>", "warning")
 DOWN = Answer(503, b"down for s3cret-path")

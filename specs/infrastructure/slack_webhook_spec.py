@@ -10,7 +10,7 @@ from requests import Response
 from playbooks.core.errors import SlackRejected, SlackUnavailable, Throttled
 from playbooks.infrastructure import posting, slack
 from playbooks.infrastructure.slack import SlackWebhook
-from specs.support.slack_server import OK, SlackServer, rate_limited, said
+from specs.support.loopback.slack_server import OK, SlackServer, rate_limited, said
 
 MESSAGE = {"text": "hello"}
 NOBODY_LISTENS = "http://127.0.0.1:9/services/T0/B0/secret"

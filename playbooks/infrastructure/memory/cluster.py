@@ -63,7 +63,7 @@ _CLUSTER_SCOPED = (
 
 
 class MemoryCluster(Cluster):
-    """Does what KubernetesCluster does: both are held to specs/support/cluster_contract.py.
+    """Does what KubernetesCluster does: both are held to specs/support/contracts/cluster.py.
 
     Every write gives an object a new ``resourceVersion``. No controller and no kubelet runs: a
     deleted pod is gone at once, unless it has finalizers, nothing replaces it, and its log is

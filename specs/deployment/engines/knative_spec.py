@@ -11,7 +11,7 @@ from playbooks.deployment.engines.knative import filters
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless
-from specs.support.knative_schemas import KNATIVE_CRDS, problems
+from specs.support.engines.knative_schemas import KNATIVE_CRDS, problems
 
 DELETE = ("-E", "knative", "-p", "delete", "-n", "responders", "-t", "falco.error.*")
 TOKEN = ("-s", "EVENT_TOKEN=events/token")

@@ -12,8 +12,8 @@ from mamba import after, before, description, it
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless, program
-from specs.support.https_server import Answer, ApiServer
-from specs.support.openfaas import asked, openfaas
+from specs.support.engines.openfaas_function import asked, openfaas
+from specs.support.loopback.server import Answer, LoopbackServer
 
 IMAGE = ("-i", "registry.example/falco-delete:1")
 DELETE = ("-E", "openfaas", "-p", "delete", "-t", "falco.error.*", *IMAGE)
@@ -249,7 +249,7 @@ with description("-E openfaas") as self:
 
 with description("faas-cli itself") as self:
     with it("has -E openfaas say whether something differs"):
-        with ApiServer(answer=lambda asked: Answer(200, [])) as gateway:
+        with LoopbackServer(answer=lambda asked: Answer(200, [])) as gateway:
             done = run("diff", *SLACK, *LOADED, "--gateway", gateway.url, cluster=NoCluster())
 
         expect((done.code, done.err)).to(equal((1, "")))

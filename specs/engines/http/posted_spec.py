@@ -11,7 +11,7 @@ from playbooks.engines.http import bearer
 from playbooks.engines.http.content_encoding import LARGEST, CannotDecode
 from playbooks.engines.http.posted import Post, body_of
 from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
-from specs.support.engine_callers import flask_request
+from specs.support.engines.callers import flask_request
 
 ALERT = json.dumps(a_document(output_fields=dict(an_alert().fields))).encode()
 TOKEN = "a-token-of-some-length"

@@ -8,7 +8,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support.local_engine import NO_CLUSTER, LocalEngine
+from specs.support.engines.local_engine import NO_CLUSTER, LocalEngine
 
 RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 ALERT = RECORDED.read_bytes().splitlines()[25]

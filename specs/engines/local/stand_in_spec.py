@@ -12,7 +12,7 @@ from mamba import after, before, description, it
 from playbooks.deployment import local_target
 from playbooks.engines.local.engine import main
 from playbooks.testing import a_document
-from specs.support.local_engine import NO_CLUSTER
+from specs.support.engines.local_engine import NO_CLUSTER
 
 ALERTS = Path(__file__).parents[2] / "support" / "alerts"
 RECORDED = ALERTS / "falco_alerts.jsonl"

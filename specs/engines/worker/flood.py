@@ -4,7 +4,7 @@ import json
 import uuid
 
 from specs.engines.worker.rig import Rig, moment
-from specs.support.nats_server import Nats
+from specs.support.loopback.nats_server import Nats
 
 PODS = {("shop", "loud"): str(uuid.uuid4()), ("bank", "quiet"): str(uuid.uuid4())}
 

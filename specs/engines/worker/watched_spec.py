@@ -5,7 +5,7 @@ from playbooks.core import catalogue
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.testing import a_pod
-from specs.support.pods_api import PodsApi, while_watching
+from specs.support.loopback.pods_api import PodsApi, while_watching
 
 SPACES = [f"team-{number}" for number in range(watched.MOST + 1)]
 

@@ -19,11 +19,11 @@ from playbooks.infrastructure.amazon.eks_token import EksToken
 from playbooks.infrastructure.amazon.settings import EKS
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.slack import playbook as slack
-from specs.support.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
-from specs.support.certificates import a_certificate, an_authority
 from specs.support.conditions import not_run_unless
-from specs.support.eks_verifier import Role, Verifier
-from specs.support.https_server import Answer, ApiServer
+from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.eks_verifier import Role, Verifier
+from specs.support.loopback.server import Answer, LoopbackServer
 
 ROLES = {
     KEYS["AWS_ACCESS_KEY_ID"]: Role(ROLE, KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_SESSION_TOKEN"])
@@ -47,7 +47,7 @@ def error_of(environ):
 with description("The cluster that EKS describes") as self:
     with before.all:
         authority = an_authority()
-        self.server = ApiServer(a_certificate(authority, "127.0.0.1"))
+        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"))
         self.trusted = base64.b64encode(authority.pem).decode()
         self.cloud = AwsCloud()
         self.cloud.make_cluster("prod", self.server.url, self.trusted)
@@ -109,7 +109,7 @@ not_run_unless(MOTO, globals(), title="The cluster that EKS describes")
 
 with description("EKS") as self:
     with before.each:
-        self.server = ApiServer()
+        self.server = LoopbackServer()
         self.environ = {
             **KEYS,
             "AWS_REGION": "eu-west-1",

@@ -6,7 +6,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import NoCluster
 from playbooks.infrastructure.amazon.eks_token import EksToken
-from specs.support.eks_verifier import NotVerified, Role, Verifier
+from specs.support.loopback.eks_verifier import NotVerified, Role, Verifier
 
 ARN = "arn:aws:iam::123456789012:role/falco-delete"
 ENVIRON = {

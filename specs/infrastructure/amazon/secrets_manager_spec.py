@@ -6,9 +6,9 @@ from mamba import after, before, description, it
 from playbooks.core.errors import ClusterUnavailable, NoCluster, NotPermitted, PlaybookError
 from playbooks.infrastructure.amazon.api import AwsApi
 from playbooks.infrastructure.amazon.secrets_manager import with_secrets
-from specs.support.aws_cloud import KEYS, MOTO, AwsCloud
 from specs.support.conditions import not_run_unless
-from specs.support.https_server import Answer, ApiServer
+from specs.support.loopback.aws_cloud import KEYS, MOTO, AwsCloud
+from specs.support.loopback.server import Answer, LoopbackServer
 
 WANTED = {"SLACK_WEBHOOK_URL": ("slack", "webhook"), "OTHER": ("slack", "other")}
 
@@ -59,7 +59,7 @@ not_run_unless(MOTO, globals(), title="Settings of Secrets Manager")
 
 with description("Secrets Manager") as self:
     with before.each:
-        self.server = ApiServer()
+        self.server = LoopbackServer()
         self.environ = {
             **KEYS,
             "AWS_REGION": "eu-west-1",

@@ -9,9 +9,7 @@ from expects import be_above, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.conditions.cel import condition
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.conditions_page import ALERT, FIELDS, POD, rows
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_name,
     a_namespace,
     cleaned_up,
@@ -20,6 +18,8 @@ from specs.support.real_cluster import (
     delete_namespace,
     eventually,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.conditions_page import ALERT, FIELDS, POD, rows
 
 # Beside those of the page: what implementations of CEL do differently.
 MORE = (

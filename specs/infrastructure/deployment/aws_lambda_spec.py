@@ -12,9 +12,9 @@ from mamba import after, before, description, it
 
 from playbooks.deployment.engines.aws_lambda.package import package
 from specs.deployment.mothers import run
-from specs.support.aws_cloud import ACCOUNT, MOTO, REGION, AwsCloud
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.lambda_function import asked
+from specs.support.engines.lambda_function import asked
+from specs.support.loopback.aws_cloud import ACCOUNT, MOTO, REGION, AwsCloud
 
 TRUSTED = {
     "Version": "2012-10-17",

@@ -18,12 +18,9 @@ from mamba import after, before, description, it
 
 from playbooks.deployment.manifests.definitions import definitions
 from specs.engines.worker.rig import ROOT
-from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
-from specs.support.deployed import IMAGE, WORKER_IMAGE
-from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
-from specs.support.nats_server import Nats
-from specs.support.programs import deploy_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
+from specs.support.cluster.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
+from specs.support.cluster.real_cluster import (
     a_gated_pod,
     a_name,
     a_namespace,
@@ -42,6 +39,9 @@ from specs.support.real_cluster import (
     start_deployment,
     stored,
 )
+from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.loopback.nats_server import Nats
+from specs.support.programs import deploy_playbook
 
 GOLDEN = ROOT / "specs" / "deployment" / "golden"
 INDEX = os.environ.get("SPEC_PIP_INDEX_URL", "")

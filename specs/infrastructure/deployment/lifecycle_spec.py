@@ -4,11 +4,8 @@ import yaml
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.deployed import IMAGE, WORKER_IMAGE
-from specs.support.nats_server import Nats
-from specs.support.programs import deploy_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
+from specs.support.cluster.real_cluster import (
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -21,6 +18,9 @@ from specs.support.real_cluster import (
     running_pod,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.loopback.nats_server import Nats
+from specs.support.programs import deploy_playbook
 
 TOPIC = "falco.critical.*"
 SUBJECT = "falco.critical.terminal_shell_in_container"

@@ -12,14 +12,14 @@ from playbooks.infrastructure.amazon import cluster as eks
 from playbooks.infrastructure.amazon.api import AwsApi
 from playbooks.infrastructure.amazon.eks_token import EksToken
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.support import real_cluster as cluster
-from specs.support.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
+from specs.support.cluster import real_cluster as cluster
+from specs.support.cluster.eks_proxy import EksProxy
+from specs.support.cluster.function_account import applied
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.eks_proxy import EksProxy
-from specs.support.eks_verifier import Role, Verifier
-from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.function_account import applied
-from specs.support.lambda_function import AWSLAMBDARIC, LambdaApi, LambdaFunction
+from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.engines.lambda_function import AWSLAMBDARIC, LambdaApi, LambdaFunction
+from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
+from specs.support.loopback.eks_verifier import Role, Verifier
 from specs.support.programs import falco_playbook
 
 ROLES = {

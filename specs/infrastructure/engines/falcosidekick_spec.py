@@ -8,10 +8,10 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
 from specs.engines.worker.rig import TOKEN, eventually
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.worker_on_cluster import Served
+from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.worker.worker_on_cluster import Served
 
 RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 

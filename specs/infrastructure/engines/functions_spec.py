@@ -16,12 +16,8 @@ from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.request import request
 from playbooks.deployment.request.settings import is_missing
-from specs.support import real_cluster as cluster
-from specs.support.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, asked
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.engine_callers import EVENT, posted
-from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.function_account import (
+from specs.support.cluster import real_cluster as cluster
+from specs.support.cluster.function_account import (
     allowed,
     applied,
     granted,
@@ -29,9 +25,13 @@ from specs.support.function_account import (
     revoked,
     token_with,
 )
-from specs.support.function_process import KnativeFunction
-from specs.support.google_cloud import NAME, GoogleCloud
-from specs.support.openfaas import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.engines.callers import EVENT, posted
+from specs.support.engines.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction, asked
+from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.engines.openfaas_function import OPENFAAS_TEMPLATE, OpenFaasFunction
+from specs.support.engines.process import KnativeFunction
+from specs.support.loopback.google_cloud import NAME, GoogleCloud
 from specs.support.programs import falco_playbook
 
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")

@@ -16,10 +16,8 @@ from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.support.conditions import Condition, not_run_unless
-from specs.support.falcosidekick import FALCOSIDEKICK, Falcosidekick
-from specs.support.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
-from specs.support.real_cluster import (
+from specs.support.cluster.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
+from specs.support.cluster.real_cluster import (
     a_fake_node,
     a_namespace,
     a_pod_manifest,
@@ -36,7 +34,9 @@ from specs.support.real_cluster import (
     start_deployment,
     stored,
 )
-from specs.support.slack_server import SlackServer
+from specs.support.conditions import Condition, not_run_unless
+from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.loopback.slack_server import SlackServer
 
 RECORDED = Path(__file__).resolve().parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 DEPLOY = str(Path(__file__).resolve().parents[3] / "deploy_playbook")

@@ -6,10 +6,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.local_engine import LocalEngine
-from specs.support.nats_server import NATS_SERVER, Nats
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_fake_node,
     a_namespace,
     a_pod_manifest,
@@ -24,7 +21,10 @@ from specs.support.real_cluster import (
     start_deployment,
     stored,
 )
-from specs.support.slack_server import SlackServer, rate_limited
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.engines.local_engine import LocalEngine
+from specs.support.loopback.nats_server import NATS_SERVER, Nats
+from specs.support.loopback.slack_server import SlackServer, rate_limited
 
 RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 

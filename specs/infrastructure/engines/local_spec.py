@@ -6,8 +6,8 @@ from mamba import after, before, description, it
 
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.local_engine import NO_CLUSTER, LocalEngine
-from specs.support.nats_server import NATS_SERVER, Nats
+from specs.support.engines.local_engine import NO_CLUSTER, LocalEngine
+from specs.support.loopback.nats_server import NATS_SERVER, Nats
 
 RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 SUBJECT = "falco.warning.read_sensitive_file_untrusted"

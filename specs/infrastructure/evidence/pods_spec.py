@@ -12,8 +12,7 @@ from mamba import after, before, description, it
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.outcome import Status
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     IMAGE,
     a_name,
     a_namespace,
@@ -27,7 +26,8 @@ from specs.support.real_cluster import (
     running_pod,
     stored,
 )
-from specs.support.s3_server import S3_SERVER, S3Server
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.loopback.s3_server import S3_SERVER, S3Server
 
 # Says something, ends once, and says something else when it is started again.
 CRASHES = """\

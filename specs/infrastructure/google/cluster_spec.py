@@ -11,10 +11,10 @@ from playbooks.infrastructure.google.account import ServiceAccount
 from playbooks.infrastructure.google.secret_manager import SecretManager
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.slack import playbook as slack
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.google_cloud import NAME, GoogleCloud
-from specs.support.google_credentials import FakeCredentials
-from specs.support.https_server import Answer, ApiServer
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.google_cloud import NAME, GoogleCloud
+from specs.support.loopback.google_credentials import FakeCredentials
+from specs.support.loopback.server import Answer, LoopbackServer
 
 PLUGIN = {
     "exec": {
@@ -27,7 +27,7 @@ PLUGIN = {
 with description("The cluster of a kubeconfig in Secret Manager") as self:
     with before.all:
         self.authority = an_authority()
-        self.server = ApiServer(a_certificate(self.authority, "127.0.0.1"))
+        self.server = LoopbackServer(a_certificate(self.authority, "127.0.0.1"))
 
     with after.all:
         self.server.stop()

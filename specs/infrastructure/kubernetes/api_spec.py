@@ -12,7 +12,7 @@ from mamba import after, before, description, it
 from playbooks.core import errors
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
-from specs.support.https_server import Answer, ApiServer, a_status
+from specs.support.loopback.server import Answer, LoopbackServer, a_status
 
 UID, OTHER_UID = "2df9b2f3-8c60-4018-b5bd-b09e1d5f0ce5", "bdfe9e39-67f6-447e-9c8e-8b477d02514a"
 
@@ -32,7 +32,7 @@ def api_of(server):
 
 with description("The client of the API") as self:
     with before.all:
-        self.server = ApiServer()
+        self.server = LoopbackServer()
 
     with after.all:
         self.server.stop()

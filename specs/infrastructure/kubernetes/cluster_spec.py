@@ -17,10 +17,7 @@ from playbooks.core.errors import CredentialsRefused, NamespaceTerminating, NotP
 from playbooks.core.outcome import Status
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.testing import a_new_policy
-from specs.support import cluster_contract as contract
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.contracts import examples_of
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_fake_node,
     a_gated_pod,
@@ -40,6 +37,9 @@ from specs.support.real_cluster import (
     stored,
     token_of,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.contracts import cluster as contract
+from specs.support.contracts.examples import examples_of
 
 
 def long_name():

@@ -22,9 +22,9 @@ from mamba import after, before, description, it
 from playbooks.core import tls
 from playbooks.core.errors import ClusterUnavailable, NoCluster
 from playbooks.infrastructure.kubernetes.connect import if_any
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.https_server import Answer, ApiServer, Proxy
-from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.kubeconfigs import Kubeconfigs
+from specs.support.loopback.server import Answer, LoopbackServer, Proxy
 
 ANSWER = {"kind": "Answer"}
 
@@ -38,7 +38,7 @@ def base64_of(data):
 with description("The cluster of a kubeconfig") as self:
     with before.all:
         self.authority = an_authority()
-        self.server = ApiServer(
+        self.server = LoopbackServer(
             a_certificate(self.authority, "127.0.0.1", "localhost", "api.example"),
             clients=self.authority,
         )
@@ -173,7 +173,7 @@ with description("The cluster of a kubeconfig") as self:
         expect(self.kube.call()).to(be_a(ClusterUnavailable))
 
         with_name = a_certificate(self.authority, common_name="127.0.0.1")
-        nameless = ApiServer(with_name)
+        nameless = LoopbackServer(with_name)
         self.kube.config(cluster=self.kube.cluster(server=nameless.url))
         expect(self.kube.call()).to(be_a(ClusterUnavailable))
         nameless.stop()
@@ -219,7 +219,7 @@ with description("The cluster of a kubeconfig") as self:
         expect(self.server.asked[-1].path).to(equal("/k8s/clusters/c-1/api/v1/nodes"))
 
     with it("may have an address of IPv6"):
-        server = ApiServer(a_certificate(self.authority, "::1"), host="::1")
+        server = LoopbackServer(a_certificate(self.authority, "::1"), host="::1")
         self.kube.config(cluster=self.kube.cluster(server=server.url))
 
         expect(self.kube.call()).to(equal(ANSWER))
@@ -227,7 +227,7 @@ with description("The cluster of a kubeconfig") as self:
         server.stop()
 
     with it("is asked over plain HTTP without credentials"):
-        server = ApiServer()
+        server = LoopbackServer()
         self.kube.config(cluster={"server": server.url}, user={"token": "t"})
 
         expect(self.kube.call()).to(equal(ANSWER))
@@ -290,8 +290,8 @@ with description("The cluster of a kubeconfig") as self:
 with description("Through a proxy, the cluster of a kubeconfig") as self:
     with before.all:
         self.authority = an_authority()
-        self.server = ApiServer(a_certificate(self.authority, "127.0.0.1", "api.example"))
-        self.plain = ApiServer()
+        self.server = LoopbackServer(a_certificate(self.authority, "127.0.0.1", "api.example"))
+        self.plain = LoopbackServer()
 
     with after.all:
         self.server.stop()
@@ -361,7 +361,7 @@ with description("Through a proxy, the cluster of a kubeconfig") as self:
 with description("The TLS of Go's programs") as self:
 
     def answer_of(self, authority, leaf=None, trusted=None):
-        server = ApiServer(leaf or a_certificate(authority, "127.0.0.1"))
+        server = LoopbackServer(leaf or a_certificate(authority, "127.0.0.1"))
         kube = Kubeconfigs(server, trusted or authority)
         kube.config()
         found = kube.call()

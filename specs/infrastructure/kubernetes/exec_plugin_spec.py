@@ -9,9 +9,9 @@ from expects import contain, end_with, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.errors import CredentialsRefused
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.https_server import Answer, ApiServer
-from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.kubeconfigs import Kubeconfigs
+from specs.support.loopback.server import Answer, LoopbackServer
 
 V1, V1BETA1 = (f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1"))
 
@@ -30,7 +30,8 @@ def says(text, *before):
 with description("An exec plugin") as self:
     with before.all:
         self.authority = an_authority()
-        self.server = ApiServer(a_certificate(self.authority, "127.0.0.1"), clients=self.authority)
+        certificate = a_certificate(self.authority, "127.0.0.1")
+        self.server = LoopbackServer(certificate, clients=self.authority)
 
     with after.all:
         self.server.stop()

@@ -19,9 +19,9 @@ from playbooks.core.errors import (
     Refused,
 )
 from playbooks.infrastructure.kubernetes import exec as module
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.https_server import Answer, ApiServer, Proxy
-from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.kubeconfigs import Kubeconfigs
+from specs.support.loopback.server import Answer, LoopbackServer, Proxy
 
 OUT, ERR, STATUS = 1, 2, 3
 
@@ -78,7 +78,7 @@ def upgraded(*frames):
 with description("A command in a container") as self:
     with before.all:
         self.authority = an_authority()
-        self.server = ApiServer(a_certificate(self.authority, "127.0.0.1", "api.example"))
+        self.server = LoopbackServer(a_certificate(self.authority, "127.0.0.1", "api.example"))
 
     with after.all:
         self.server.stop()
@@ -227,7 +227,7 @@ with description("A command in a container") as self:
         expect(self.server.asked).to(equal([]))
 
     with it("is run along the path of the server, and by plain HTTP"):
-        plain = ApiServer(answer=upgraded(a_frame(OUT, b"out"), a_status(SUCCESS), CLOSE))
+        plain = LoopbackServer(answer=upgraded(a_frame(OUT, b"out"), a_status(SUCCESS), CLOSE))
         self.kube.config(cluster={"server": f"{plain.url}/k8s"})
 
         expect(self.execute().out).to(equal("out"))

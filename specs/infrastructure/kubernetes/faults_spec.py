@@ -14,10 +14,8 @@ from mamba import after, before, description, it
 from playbooks.core.outcome import Status
 from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes.api import TIMEOUT
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.faulty_proxy import Fault, FaultyProxy, says
-from specs.support.https_server import Answer
-from specs.support.real_cluster import (
+from specs.support.cluster.faulty_proxy import Fault, FaultyProxy, says
+from specs.support.cluster.real_cluster import (
     a_fake_node,
     a_gated_pod,
     a_name,
@@ -34,6 +32,8 @@ from specs.support.real_cluster import (
     responder,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.loopback.server import Answer
 
 MODIFIED = (
     "Operation cannot be fulfilled: the object has been modified; please apply your changes to the"

@@ -6,7 +6,7 @@ from expects import be_a, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
 from playbooks.core.errors import NoCluster
-from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.loopback.kubeconfigs import Kubeconfigs
 
 with description("kubeconfig files") as self:
     with before.each:

@@ -17,8 +17,8 @@ from playbooks.core.errors import (
     Throttled,
 )
 from playbooks.infrastructure.kubernetes.objects import KubernetesObjects
-from specs.support.https_server import Answer, ApiServer, a_status
-from specs.support.kubeconfigs import Kubeconfigs
+from specs.support.loopback.kubeconfigs import Kubeconfigs
+from specs.support.loopback.server import Answer, LoopbackServer, a_status
 
 POD = reference("v1", "Pod", "web", "shop")
 ROLE = reference("rbac.authorization.k8s.io/v1", "ClusterRole", "reader")
@@ -40,7 +40,7 @@ class Api:
 
     def __init__(self):
         self.stored, self.refusals = {}, {}
-        self.server = ApiServer(answer=self._answer)
+        self.server = LoopbackServer(answer=self._answer)
 
     def _answer(self, asked):
         path = urlsplit(asked.path).path

@@ -10,9 +10,9 @@ from mamba import after, before, description, it
 from playbooks.core.errors import NoCluster
 from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.credentials import FRESH, TokenFile
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.https_server import ApiServer
 from specs.support.imports import imported
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.server import LoopbackServer
 
 POD = {"KUBERNETES_SERVICE_HOST": "198.19.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
@@ -54,8 +54,8 @@ with description("In a pod, the way to the API server") as self:
         expect(moved.namespace).to(equal("shop"))
 
     with it("trusts its service account's authorities, and no others"):
-        known = ApiServer(a_certificate(self.authority, "127.0.0.1"))
-        other = ApiServer(a_certificate(an_authority(), "127.0.0.1"))
+        known = LoopbackServer(a_certificate(self.authority, "127.0.0.1"))
+        other = LoopbackServer(a_certificate(an_authority(), "127.0.0.1"))
         asked = []
         for server in (known, other):
             here = {

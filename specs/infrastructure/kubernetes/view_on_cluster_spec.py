@@ -8,8 +8,7 @@ from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, VIEW, WatchedCluster
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_gated_pod,
     a_namespace,
     alert_about,
@@ -19,6 +18,7 @@ from specs.support.real_cluster import (
     responder,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 
 class Held:

@@ -22,7 +22,7 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
-from specs.support.pods_api import PodsApi, event, while_watching
+from specs.support.loopback.pods_api import PodsApi, event, while_watching
 
 # The latter where msgspec is installed.
 DECODERS = (PlainDecoder, TypedDecoder)[: 1 + (decoding.msgspec is not None)]

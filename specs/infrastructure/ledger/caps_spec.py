@@ -20,7 +20,7 @@ from playbooks.core.ledger.limits import Limits
 from playbooks.infrastructure.ledger import FRESH, change
 from playbooks.testing import NOW, InMemoryLedger
 from specs.infrastructure.ledger.limited import Limited
-from specs.support.stepped_writers import Fate, SteppedStore, Writer
+from specs.support.contracts.stepped_writers import Fate, SteppedStore, Writer
 
 WRITERS = 8
 WINDOW = 60.0

@@ -10,10 +10,7 @@ from playbooks.core.errors import NotFound, NotPermitted, Refused
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.kubernetes.ledger import KEY, ConfigMapLedger
-from specs.support import ledger_contract as contract
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.contracts import examples_of
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_name,
     a_namespace,
     api_of,
@@ -25,6 +22,9 @@ from specs.support.real_cluster import (
     stored,
     token_of,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.contracts import ledger as contract
+from specs.support.contracts.examples import examples_of
 
 GROUP = "rbac.authorization.k8s.io"
 

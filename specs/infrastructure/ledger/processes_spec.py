@@ -18,8 +18,7 @@ from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.ledger import change, read
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -27,6 +26,7 @@ from specs.support.real_cluster import (
     delete_namespace,
     kubectl_json,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 ROOT = Path(__file__).parents[3]
 PODS = 60
@@ -55,7 +55,7 @@ with description("Caps on a cluster") as self:
     def run(self, lines, *words, **settings):
         """The outcomes that a process of its own has for the alerts."""
         done = subprocess.run(
-            [sys.executable, "-m", "specs.support.answering", "delete", *words],
+            [sys.executable, "-m", "specs.support.cluster.answering", "delete", *words],
             input="\n".join(lines),
             env={**os.environ, "LEDGER": f"{self.namespace}/budget", **settings},
             cwd=ROOT,
@@ -125,7 +125,7 @@ with description("Caps on a cluster") as self:
     with it("leave a pause to be obeyed within five seconds under load"):
         (line,) = self.alerts(1)
         process = subprocess.Popen(
-            [sys.executable, "-m", "specs.support.answering", "delete", "4"],
+            [sys.executable, "-m", "specs.support.cluster.answering", "delete", "4"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""The cluster in memory does what the real one does: see specs/support/cluster_contract.py."""
+"""The cluster in memory does what the real one does: see specs/support/contracts/cluster.py."""
 
 from itertools import count
 
@@ -20,8 +20,8 @@ from playbooks.testing import (
     a_service,
     an_event,
 )
-from specs.support import cluster_contract as contract
-from specs.support.contracts import examples_of
+from specs.support.contracts import cluster as contract
+from specs.support.contracts.examples import examples_of
 
 
 class InMemoryWorld(contract.World):

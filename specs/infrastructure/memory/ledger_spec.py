@@ -1,10 +1,10 @@
-"""The ledger in memory does what the real one does: see specs/support/ledger_contract.py."""
+"""The ledger in memory does what the real one does: see specs/support/contracts/ledger.py."""
 
 from mamba import before, description
 
 from playbooks.infrastructure.memory.ledger import MemoryLedger
-from specs.support import ledger_contract as contract
-from specs.support.contracts import examples_of
+from specs.support.contracts import ledger as contract
+from specs.support.contracts.examples import examples_of
 
 with description("A ledger in memory") as self:
     with before.each:

@@ -31,15 +31,14 @@ from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock
 from playbooks.testing import FakeOwnPod, FixedClock, InMemoryLedger
 from specs.deployment.mothers import run
-from specs.support.admission import (
+from specs.support.cluster.admission import (
     HeldAccount,
     in_force,
     passes,
     policies_are_there,
     refusal_of,
 )
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_fake_node,
     a_gated_pod,
@@ -58,6 +57,7 @@ from specs.support.real_cluster import (
     settled,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 # What the account is set to leave reachable.
 REACHABLE = Reachable(("10.1.0.0/16",), ("monitoring",), dns=True)

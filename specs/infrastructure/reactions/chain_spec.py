@@ -4,10 +4,8 @@ up: what its steps do to a running pod, and what the API server holds it to."""
 from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
-from specs.support.admission import HeldAccount, in_force, passes, refusal_of
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.programs import falco_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, in_force, passes, refusal_of
+from specs.support.cluster.real_cluster import (
     a_pod_manifest,
     alert_about,
     answer,
@@ -17,6 +15,8 @@ from specs.support.real_cluster import (
     running_pod,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
 
 STEPS = "label,isolate,delete"
 SETTINGS = {"STEPS": STEPS, "ISOLATE_DETACH": "false", "GRACE_PERIOD_SECONDS": "2"}

@@ -8,11 +8,9 @@ from expects import contain, equal, expect, have_key
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.support.admission import HeldAccount, in_force, refusal_of
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.nodes import OurNodes, a_ready_node, made_ready
-from specs.support.programs import falco_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, in_force, refusal_of
+from specs.support.cluster.nodes import OurNodes, a_ready_node, made_ready
+from specs.support.cluster.real_cluster import (
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -23,6 +21,8 @@ from specs.support.real_cluster import (
     kubectl,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
 
 # Seconds.
 TTL = 10

@@ -12,8 +12,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.outcome import Status
 from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     IMAGE,
     a_controller,
     a_gated_pod,
@@ -33,6 +32,7 @@ from specs.support.real_cluster import (
     running_pods,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 # Ends at first, and runs on when its container is started again.
 ENDS_ONCE = "test -e /memory/started && exec sleep 3600; touch /memory/started; exit 1"

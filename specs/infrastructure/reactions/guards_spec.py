@@ -16,10 +16,9 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.testing import a_document
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.counting_api import CountingApi
-from specs.support.nodes import OurNodes, a_ready_node
-from specs.support.real_cluster import (
+from specs.support.cluster.counting_api import CountingApi
+from specs.support.cluster.nodes import OurNodes, a_ready_node
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_gated_pod,
     a_namespace,
@@ -33,6 +32,7 @@ from specs.support.real_cluster import (
     kubectl_json,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 
 def host_alert(node):

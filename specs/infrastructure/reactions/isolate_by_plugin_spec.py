@@ -19,10 +19,9 @@ from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.testing import FixedClock, InMemoryLedger
-from specs.support.admission import HeldAccount, refusal_of
-from specs.support.conditions import not_run_unless
-from specs.support.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, refusal_of
+from specs.support.cluster.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
+from specs.support.cluster.real_cluster import (
     a_pod_manifest,
     alert_about,
     answer,
@@ -30,6 +29,7 @@ from specs.support.real_cluster import (
     eventually,
     stored,
 )
+from specs.support.conditions import not_run_unless
 
 SETTINGS = {
     "ISOLATE_ALLOW_CIDRS": "10.1.0.0/16,fd00::/8",

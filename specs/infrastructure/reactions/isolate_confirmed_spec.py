@@ -16,9 +16,8 @@ from mamba import after, before, description, it
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.work.follow_ups import FollowUps
-from specs.support.conditions import not_run_unless
-from specs.support.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
-from specs.support.real_cluster import (
+from specs.support.cluster.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
+from specs.support.cluster.real_cluster import (
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -27,6 +26,7 @@ from specs.support.real_cluster import (
     kubectl,
     responder,
 )
+from specs.support.conditions import not_run_unless
 
 # Seconds until the agent takes a label into an identity, and for which the worker looks.
 AGENT, CONFIRM = 3.0, 7.0

@@ -13,8 +13,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.containment.isolation import DETACHED_LABELS
 from playbooks.core.outcome import Status
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_namespace,
     a_pod_manifest,
@@ -32,6 +31,7 @@ from specs.support.real_cluster import (
     shell,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 # A web server that says which pod it is, and one that echoes what it hears.
 SERVES = (

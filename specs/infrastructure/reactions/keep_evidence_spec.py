@@ -12,9 +12,8 @@ from expects import contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.exec import output
-from specs.support.admission import HeldAccount, in_force, refusal_of
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, in_force, refusal_of
+from specs.support.cluster.real_cluster import (
     a_name,
     a_namespace,
     a_pod_manifest,
@@ -25,6 +24,7 @@ from specs.support.real_cluster import (
     running_pod,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 PREPARED = """\
 mkdir /tmp/kept; printf 'found\\0it' > /tmp/kept/file; ln -s /dev/zero /tmp/endless

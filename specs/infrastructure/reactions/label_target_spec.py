@@ -9,11 +9,9 @@ from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.admission import HeldAccount, in_force, refusal_of
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.nodes import a_ready_node
-from specs.support.programs import falco_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, in_force, refusal_of
+from specs.support.cluster.nodes import a_ready_node
+from specs.support.cluster.real_cluster import (
     a_namespace,
     a_pod_manifest,
     alert_about,
@@ -24,6 +22,8 @@ from specs.support.real_cluster import (
     kubectl,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
 
 RULE = "terminal_shell_in_container"
 

@@ -21,8 +21,7 @@ from playbooks.deployment.manifests import access, ledger
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from specs.deployment.mothers import a_worker_request
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_fake_node,
     a_gated_pod,
@@ -42,6 +41,7 @@ from specs.support.real_cluster import (
     stored,
     token_of,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
 
 CONTAINER = "1376fe875695"
 

@@ -10,9 +10,8 @@ from expects import contain, contain_only, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.conditions import not_run_unless
-from specs.support.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
-from specs.support.real_cluster import (
+from specs.support.cluster.policy_definitions import POLICY_DEFINITIONS, PolicyDefinitions
+from specs.support.cluster.real_cluster import (
     a_name,
     a_namespace,
     a_pod_manifest,
@@ -23,6 +22,7 @@ from specs.support.real_cluster import (
     delete_namespace,
     token_of,
 )
+from specs.support.conditions import not_run_unless
 
 ALLOW = [{"action": "Allow"}]
 

@@ -9,10 +9,8 @@ from mamba import after, before, description, it
 from playbooks.core.cluster.api_object import kind_of
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.testing import an_alert
-from specs.support.admission import HeldAccount, in_force, refusal_of
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.programs import falco_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, in_force, refusal_of
+from specs.support.cluster.real_cluster import (
     a_name,
     a_namespace,
     answer,
@@ -21,6 +19,8 @@ from specs.support.real_cluster import (
     delete_namespace,
     kubectl_json,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
 
 LATER = "2037-01-01T00:00:00Z"
 

@@ -8,10 +8,8 @@ from mamba import after, before, description, it
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.admission import HeldAccount, in_force, refusal_of
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.programs import falco_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.admission import HeldAccount, in_force, refusal_of
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_namespace,
     alert_about,
@@ -23,6 +21,8 @@ from specs.support.real_cluster import (
     kubectl_json,
     stored,
 )
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
 
 
 def a_pod_of_a_deployment(namespace):

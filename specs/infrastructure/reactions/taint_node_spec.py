@@ -11,9 +11,8 @@ from playbooks.core.errors import Conflict
 from playbooks.core.outcome import Status
 from playbooks.engines import retrying
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.conditions import CLUSTER, Condition, not_run_unless
-from specs.support.nodes import a_ready_node
-from specs.support.real_cluster import (
+from specs.support.cluster.nodes import a_ready_node
+from specs.support.cluster.real_cluster import (
     a_fake_node,
     a_namespace,
     a_pod_manifest,
@@ -31,6 +30,7 @@ from specs.support.real_cluster import (
     untainted,
     untainted_at_the_end,
 )
+from specs.support.conditions import CLUSTER, Condition, not_run_unless
 
 WRITERS = 3
 ROUNDS = 12

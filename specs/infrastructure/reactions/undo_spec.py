@@ -10,9 +10,7 @@ from expects import be_empty, be_none, contain, equal, expect, have_key, have_le
 from mamba import after, before, description, it
 
 from playbooks.core.outcome import Status
-from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.programs import falco_playbook
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_controller,
     a_fake_node,
     a_gated_pod,
@@ -31,7 +29,9 @@ from specs.support.real_cluster import (
     settled,
     stored,
 )
-from specs.support.worker_on_cluster import FUNCTION, Served
+from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.programs import falco_playbook
+from specs.support.worker.worker_on_cluster import FUNCTION, Served
 
 # Seconds.
 TTL = 10

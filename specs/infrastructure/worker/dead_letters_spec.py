@@ -19,7 +19,7 @@ from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.verdict import Dead
 from specs.engines.worker.rig import RELEASE_KEY, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.nats_server import Nats
+from specs.support.loopback.nats_server import Nats
 
 FUNCTION = Function("specs", "falco-fake", "uid-1", Instant(0), {})
 HELD = Dead("budget-used-up", "the budget is used up", held=True, uid="pod-1")

@@ -5,10 +5,10 @@ import json
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
-from specs.support.worker_on_cluster import IN_A_POD, Served
+from specs.support.worker.worker_on_cluster import IN_A_POD, Served
 
 TOPIC = "falco.error.*"
 

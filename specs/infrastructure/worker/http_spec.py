@@ -9,9 +9,9 @@ from expects import be_below, contain, equal, expect
 from mamba import after, before, description, it
 
 from specs.engines.worker.rig import TOKEN, eventually
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.worker_on_cluster import FUNCTION, Served
+from specs.support.worker.worker_on_cluster import FUNCTION, Served
 
 AT_ONCE = 64
 

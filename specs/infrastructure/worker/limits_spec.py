@@ -5,7 +5,7 @@ from mamba import after, before, description, it
 
 from specs.engines.worker.rig import Rig, about, eventually
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.nats_server import Nats
+from specs.support.loopback.nats_server import Nats
 
 TOPIC = "falco.error.x"
 

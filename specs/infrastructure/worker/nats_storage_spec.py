@@ -12,7 +12,7 @@ from mamba import after, description, it
 
 from specs.engines.worker.rig import Rig, an_alert, eventually
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
-from specs.support.nats_server import Nats
+from specs.support.loopback.nats_server import Nats
 
 SERVER = os.environ.get("SPEC_NATS_SERVER", "nats-server")
 REFUSE = 'playbook_streams_refuse{playbook="fake"}'

@@ -5,9 +5,9 @@ import time
 from expects import be_below, equal, expect
 from mamba import after, before, description, it
 
-from specs.support import api_server
+from specs.support.cluster import api_server
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.storm import API_AWAY, PODS, Storm, expect_all_well
+from specs.support.worker.storm import API_AWAY, PODS, Storm, expect_all_well
 
 
 def expect_weathered(storm, worker, away, back):

@@ -13,11 +13,11 @@ from mamba import after, before, description, it
 
 from playbooks.core import catalogue
 from playbooks.deployment.packaging.archive import worker_archive
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
 from specs.support.own_playbooks import SHOWN, a_directory
-from specs.support.worker_on_cluster import FUNCTION, IN_A_POD, Served
+from specs.support.worker.worker_on_cluster import FUNCTION, IN_A_POD, Served
 
 TOPIC = "falco.error.*"
 LABEL = "acme.example/quarantine"

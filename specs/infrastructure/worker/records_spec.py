@@ -16,12 +16,12 @@ from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.testing import an_alert
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
+from specs.support.loopback.slack_server import SlackServer
 from specs.support.programs import program_of, run_here
-from specs.support.slack_server import SlackServer
-from specs.support.worker_on_cluster import FUNCTION, IN_A_POD, Served
+from specs.support.worker.worker_on_cluster import FUNCTION, IN_A_POD, Served
 
 TOPIC = "falco.error.*"
 

@@ -4,10 +4,10 @@ import time
 from expects import be_above, be_empty, equal, expect, have_len
 from mamba import after, before, description, it
 
+from specs.support.cluster.deployed import WORKER_IMAGE
 from specs.support.conditions import CLUSTER, not_run_unless, program
-from specs.support.deployed import WORKER_IMAGE
-from specs.support.deployed_storm import DeployedStorm
-from specs.support.storm import API_AWAY, PODS, Storm, expect_all_well
+from specs.support.worker.deployed_storm import DeployedStorm
+from specs.support.worker.storm import API_AWAY, PODS, Storm, expect_all_well
 
 with description("A storm of alerts, a pod each, among decoys") as self:
     with before.each:

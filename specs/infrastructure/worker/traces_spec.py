@@ -5,8 +5,8 @@ from mamba import after, before, description, it
 
 from specs.engines.worker.rig import Rig, an_alert, eventually
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.nats_server import Nats
-from specs.support.otlp_receiver import OtlpReceiver
+from specs.support.loopback.nats_server import Nats
+from specs.support.loopback.otlp_receiver import OtlpReceiver
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADER = f"00-{TRACE}-{PARENT}-00"

@@ -9,8 +9,8 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.reactions.notifications.call_webhook import CallWebhook
 from playbooks.testing import RecordingWebhook, an_alert
 from playbooks.webhook import playbook
-from specs.support.https_server import Answer
-from specs.support.receiver import Receiver
+from specs.support.loopback.receiver import Receiver
+from specs.support.loopback.server import Answer
 
 GIVEN = {"WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 

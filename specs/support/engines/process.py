@@ -22,7 +22,7 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.testing import a_document
 from specs.engines.worker.rig import eventually, free_port
-from specs.support.engine_callers import posted
+from specs.support.engines.callers import posted
 
 
 def asked_for(engine: str, *words: str) -> Tuple[Request, Options]:

@@ -19,10 +19,10 @@ from playbooks.deployment.engines.aws_lambda.package import own_files, variables
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.engines.aws_lambda import TIMEOUT
-from specs.support.aws_cloud import KEYS, REGION, ROLE
 from specs.support.conditions import Condition
-from specs.support.function_process import FunctionProcess, asked_for
-from specs.support.https_server import Answer, ApiServer, Asked
+from specs.support.engines.process import FunctionProcess, asked_for
+from specs.support.loopback.aws_cloud import KEYS, REGION, ROLE
+from specs.support.loopback.server import Answer, Asked, LoopbackServer
 
 AWSLAMBDARIC = Condition(find_spec("awslambdaric") is not None, "awslambdaric is not installed")
 
@@ -109,7 +109,7 @@ class LambdaApi:
         self, function: LambdaFunction, *, failures: int = 0, left: float = TIMEOUT
     ) -> None:
         self._function, self._failures, self._left = function, failures, left
-        self._server = ApiServer(answer=self._answer)
+        self._server = LoopbackServer(answer=self._answer)
         self.settings = {
             "AWS_LAMBDA_FUNCTIONNAME": "falco-delete",
             "AWS_CHECKIDENTITY": "false",
@@ -144,7 +144,7 @@ class _RuntimeApi:
         self._events: queue.Queue[Tuple[str, bytes, float]] = queue.Queue()
         self._answers: Dict[str, queue.Queue[Invoked]] = {}
         self._names = count(1)
-        self._server = ApiServer(answer=self._answer)
+        self._server = LoopbackServer(answer=self._answer)
         self.address = f"127.0.0.1:{self._server.port}"
 
     def stop(self) -> None:

@@ -16,9 +16,9 @@ from playbooks.delete import playbook
 from playbooks.engines.runtime import Intent
 from playbooks.infrastructure.ledger import change
 from playbooks.testing import FixedClock, InMemoryCluster, some_collaborators
-from specs.support import engine_inputs
-from specs.support.engine_callers import Answer, Caller
-from specs.support.engine_inputs import NOW, TOO_LARGE, Input, a_cluster, an_alert_about
+from specs.support.engines import inputs as engine_inputs
+from specs.support.engines.callers import Answer, Caller
+from specs.support.engines.inputs import NOW, TOO_LARGE, Input, a_cluster, an_alert_about
 
 Engine = Type[Caller]
 

@@ -12,14 +12,14 @@ from typing import Any, Dict, Optional
 from playbooks.core.errors import NoCluster, PlaybookError
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import TargetCluster, as_kubectl
-from specs.support.certificates import Certificate
-from specs.support.https_server import ApiServer
+from specs.support.loopback.certificates import Certificate
+from specs.support.loopback.server import LoopbackServer
 
 
 class Kubeconfigs:
     """``environ``: what a program sees of the environment."""
 
-    def __init__(self, server: Optional[ApiServer] = None, by: Optional[Certificate] = None):
+    def __init__(self, server: Optional[LoopbackServer] = None, by: Optional[Certificate] = None):
         self._directory = tempfile.TemporaryDirectory()
         self.path = Path(self._directory.name)
         self.environ: Dict[str, str] = {"HOME": self._directory.name, "PATH": "/usr/bin:/bin"}

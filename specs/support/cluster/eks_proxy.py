@@ -10,9 +10,9 @@ from typing import List, Mapping, Sequence, Tuple
 import urllib3
 
 from playbooks.infrastructure.kubernetes.connect import as_kubectl
-from specs.support.certificates import a_certificate, an_authority
-from specs.support.eks_verifier import NotVerified, Verifier
-from specs.support.https_server import Answer, ApiServer, Asked
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.eks_verifier import NotVerified, Verifier
+from specs.support.loopback.server import Answer, Asked, LoopbackServer
 
 _UNAUTHORIZED = {"kind": "Status", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}
 
@@ -28,7 +28,7 @@ class EksProxy:
         self.passed: List[Tuple[str, str]] = []
         self._verifier, self._entries = verifier, entries
         self._cluster = as_kubectl().connect()
-        self._server = ApiServer(a_certificate(authority, "127.0.0.1"), answer=self._answer)
+        self._server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=self._answer)
         self.url = self._server.url
 
     def stop(self) -> None:

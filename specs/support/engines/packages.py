@@ -16,11 +16,11 @@ from playbooks.deployment.engines import gcf, openfaas
 from playbooks.deployment.engines.knative import PROGRAM
 from playbooks.deployment.packaging.archive import archive, package_files
 from specs.support.archives import files_of
-from specs.support.cloud_function import asked
-from specs.support.google_cloud import NAME
-from specs.support.lambda_function import CLUSTER, own_files
-from specs.support.lambda_function import asked as asked_of_lambda
-from specs.support.openfaas import asked as asked_of_openfaas
+from specs.support.engines.cloud_function import asked
+from specs.support.engines.lambda_function import CLUSTER, own_files
+from specs.support.engines.lambda_function import asked as asked_of_lambda
+from specs.support.engines.openfaas_function import asked as asked_of_openfaas
+from specs.support.loopback.google_cloud import NAME
 
 Files = Mapping[str, bytes]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from specs.support.https_server import Answer, ApiServer
+from specs.support.loopback.server import Answer, LoopbackServer
 
 
-class Receiver(ApiServer):
+class Receiver(LoopbackServer):
     """Answers 204. ``url``: its hook, whose path is a secret; ``address``: host and port."""
 
     def __init__(self, *refusals: Answer) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Optional, Tuple
 
-from specs.support.https_server import Answer, ApiServer, Asked
+from specs.support.loopback.server import Answer, Asked, LoopbackServer
 
 PATH = "/services/T00000000/B00000000/spec-webhook"
 
@@ -27,7 +27,7 @@ def rate_limited(seconds: int) -> Answer:
     return said(429, "rate_limited", **{"Retry-After": str(seconds)})
 
 
-class SlackServer(ApiServer):
+class SlackServer(LoopbackServer):
     """``url``: the webhook, which is a secret of Slack's too. ``messages``: that it took."""
 
     def __init__(self, *refusals: Answer, address: str = "127.0.0.1") -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
-from specs.support.certificates import Certificate
+from specs.support.loopback.certificates import Certificate
 
-_Self = TypeVar("_Self", bound="ApiServer")
+_Self = TypeVar("_Self", bound="LoopbackServer")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def nothing_there(_: Asked) -> Answer:
     return a_status(404, "NotFound", "it is not there")
 
 
-class ApiServer:
+class LoopbackServer:
     """Listens until it is stopped, or while it is entered. ``answer`` gives what is answered to a
     request; ``refusals`` are given before, one a request. ``clients``: whose clients' certificates
     it knows."""
@@ -132,7 +132,7 @@ def _context(certificate: Certificate, clients: Optional[Certificate]) -> ssl.SS
     return context
 
 
-def _handler(server: ApiServer) -> Any:
+def _handler(server: LoopbackServer) -> Any:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -199,7 +199,7 @@ class Proxy:
     ``asked``: first lines of requests. ``credentials``: the header of the last one.
     """
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: LoopbackServer) -> None:
         self.asked: List[str] = []
         self.credentials = ""
         self._to = ("127.0.0.1", server.port)

@@ -1,5 +1,5 @@
 """A process that answers alerts of standard input, one JSON object a line, as an entrypoint wires
-its playbook: ``python -m specs.support.answering PLAYBOOK [THREADS [DEATH]]``.
+its playbook: ``python -m specs.support.cluster.answering PLAYBOOK [THREADS [DEATH]]``.
 
 Prints each outcome as a line. ``DEATH``: it is killed (SIGKILL) right after ``slot``, the write of
 the ledger, or ``action``, the deletion.

@@ -10,7 +10,7 @@ import yaml
 
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.request.request import Request
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     cleaned_up,
     create,
     delete,

@@ -4,7 +4,7 @@ from mamba import after, before, description, it
 
 from playbooks.core.errors import SlackRejected, Throttled
 from playbooks.infrastructure.slack import SlackWebhook
-from specs.support.slack_server import INVALID_TOKEN, NO_SERVICE, SlackServer, rate_limited
+from specs.support.loopback.slack_server import INVALID_TOKEN, NO_SERVICE, SlackServer, rate_limited
 
 
 def error_of(call):

@@ -16,7 +16,7 @@ from playbooks.deployment.engines import openfaas
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from specs.support.conditions import Condition
-from specs.support.function_process import ServedFunction, asked_for
+from specs.support.engines.process import ServedFunction, asked_for
 
 TEMPLATE = Path(os.environ.get("OPENFAAS_TEMPLATES", ""), "template", openfaas.TEMPLATE)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from specs.support.cluster.real_cluster import kubectl_json
 from specs.support.conditions import CLUSTER, Condition
-from specs.support.real_cluster import kubectl_json
 
 IMAGE = os.environ.get("SPEC_WORKER_IMAGE", "local/falco-playbooks:dev")
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from specs.support import real_cluster as cluster
+from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition
 
 _DIRECTORY = os.environ.get("SPEC_POLICY_CRDS", "")
@@ -23,7 +23,7 @@ _DIRECTORY = os.environ.get("SPEC_POLICY_CRDS", "")
 POLICY_DEFINITIONS = Condition(
     CLUSTER.holds and bool(_DIRECTORY) and Path(_DIRECTORY).is_dir(),
     "wants the definitions of Cilium's, Calico's and administrators' policies in the folder"
-    " SPEC_POLICY_CRDS, and a cluster (specs/support/policy_definitions.py)",
+    " SPEC_POLICY_CRDS, and a cluster (specs/support/cluster/policy_definitions.py)",
 )
 
 

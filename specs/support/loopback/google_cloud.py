@@ -13,7 +13,7 @@ from typing import Dict, List, Tuple
 from urllib.parse import urlsplit
 
 from playbooks.infrastructure.google.secret_manager import OVERRIDE
-from specs.support.https_server import Answer, ApiServer, Asked
+from specs.support.loopback.server import Answer, Asked, LoopbackServer
 
 ACCOUNT = "falco@project-1.iam.gserviceaccount.com"
 NAME = "projects/project-1/secrets/kubeconfig/versions/latest"
@@ -28,7 +28,7 @@ class GoogleCloud:
         self.failures: List[int] = []
         self.tokens: List[str] = []
         self._given, self._numbers = list(tokens), count(1)
-        self.server = ApiServer(answer=self._answer)
+        self.server = LoopbackServer(answer=self._answer)
         host = self.server.url.partition("//")[2]
         self.environ = {
             "GCE_METADATA_HOST": host,

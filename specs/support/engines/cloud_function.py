@@ -14,8 +14,8 @@ from playbooks.deployment.engines import gcf
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from specs.support.conditions import Condition
-from specs.support.engine_callers import posted
-from specs.support.function_process import ServedFunction, asked_for
+from specs.support.engines.callers import posted
+from specs.support.engines.process import ServedFunction, asked_for
 
 PROGRAM = Path(sys.executable).with_name("functions-framework")
 FUNCTIONS_FRAMEWORK = Condition(PROGRAM.exists(), "functions-framework is not installed")

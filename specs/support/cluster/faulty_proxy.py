@@ -16,7 +16,7 @@ import urllib3
 from playbooks.infrastructure.kubernetes.api import TIMEOUT, KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.connect import Connection, Route, as_kubectl
-from specs.support.https_server import Answer, ApiServer, Asked, a_status
+from specs.support.loopback.server import Answer, Asked, LoopbackServer, a_status
 
 # One connection a request, so that none outlives the proxy.
 _CLOSE = {"Connection": "close"}
@@ -64,11 +64,11 @@ class FaultyProxy:
         self.faults, self.seen = list(faults), []  # type: List[Fault], List[str]
         self._upstream = as_kubectl().connect()
         self._lock = threading.Lock()
-        self._server = ApiServer(answer=self._answer)
+        self._server = LoopbackServer(answer=self._answer)
 
     def start(self) -> None:
         """Listen, after ``stop``, at the same port."""
-        self._server = ApiServer(port=self._server.port, answer=self._answer)
+        self._server = LoopbackServer(port=self._server.port, answer=self._answer)
 
     def stop(self) -> None:
         """Refuse connections."""

@@ -11,7 +11,7 @@ from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.objects import of_context
 from specs.deployment.mothers import a_worker_request, run
-from specs.support.real_cluster import (
+from specs.support.cluster.real_cluster import (
     a_namespace,
     api_of,
     cleaned_up,

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.auth import credentials, exceptions
 
-from specs.support.google_cloud import GoogleCloud
+from specs.support.loopback.google_cloud import GoogleCloud
 
 
 class FakeCredentials(credentials.Credentials):

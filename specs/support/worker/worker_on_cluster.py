@@ -25,8 +25,8 @@ from playbooks.deployment.manifests import access, ledger
 from playbooks.engines.worker import watched
 from specs.deployment.mothers import a_worker_request
 from specs.engines.worker.rig import ROOT, TOKEN, WorkerProcess, free_port
-from specs.support import real_cluster as cluster
-from specs.support.nats_server import Nats
+from specs.support.cluster import real_cluster as cluster
+from specs.support.loopback.nats_server import Nats
 
 FUNCTION = "falco-delete"
 

@@ -15,8 +15,8 @@ from expects import be_above, be_empty, expect
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.engines.worker.rig import eventually
-from specs.support import real_cluster as cluster
-from specs.support.worker_on_cluster import NO_CAPS, OnCluster, Served
+from specs.support.cluster import real_cluster as cluster
+from specs.support.worker.worker_on_cluster import NO_CAPS, OnCluster, Served
 
 Manifest = Dict[str, Any]
 

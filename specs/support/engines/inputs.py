@@ -21,7 +21,7 @@ from playbooks.infrastructure.memory.cluster import KINDS
 from playbooks.infrastructure.memory.scene import Scene
 from playbooks.testing import InMemoryCluster
 
-ALERTS = Path(__file__).with_name("alerts")
+ALERTS = Path(__file__).parents[1] / "alerts"
 
 #: Later than every alert. MAX_ALERT_AGE is off.
 NOW = Instant.parse("2027-01-01T00:00:00.000000000Z")

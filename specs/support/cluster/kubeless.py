@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Dict
 
+from specs.support.cluster.real_cluster import a_name, create, eventually, kubectl, stored
 from specs.support.conditions import CLUSTER, program
-from specs.support.real_cluster import a_name, create, eventually, kubectl, stored
 
 KUBELESS = program("kubeless")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from specs.support.https_server import Answer, ApiServer, Asked
+from specs.support.loopback.server import Answer, Asked, LoopbackServer
 
 
-class OtlpReceiver(ApiServer):
+class OtlpReceiver(LoopbackServer):
     """``spans``: names, ids, attributes and the resource of each. ``status``: what it answers."""
 
     def __init__(self, status: int = 200) -> None:

@@ -7,7 +7,14 @@ from typing import Any, List
 from playbooks.core.cluster.node import Node
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from specs.support.real_cluster import a_name, cleaned_up, create, eventually, kubectl, stored
+from specs.support.cluster.real_cluster import (
+    a_name,
+    cleaned_up,
+    create,
+    eventually,
+    kubectl,
+    stored,
+)
 
 READY = '{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}'
 
