@@ -57,11 +57,15 @@ class Instant:
         return f"{str(self).partition('.')[0]}Z"
 
     def __str__(self) -> str:
-        moment = datetime(1970, 1, 1) + timedelta(seconds=self.seconds)
-        return f"{moment.isoformat()}.{self.nanoseconds % NANOSECONDS:09d}Z"
+        return f"{_to_the_second(self.seconds)}.{self.nanoseconds % NANOSECONDS:09d}Z"
 
 
 # In a flood most alerts are of the same second.
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat()
+
+
 @lru_cache(maxsize=256)
 def _seconds(day: str, clock: str, sign: str, hours: str, minutes: str) -> int:
     moment = datetime.fromisoformat(f"{day}T{clock}")
@@ -104,6 +108,7 @@ def duration_or_off(least: int, most: int) -> Callable[[str], Optional[float]]:
     return or_off(duration(least, most))
 
 
+@lru_cache(maxsize=256)
 def shown(seconds: float) -> str:
     """In the two largest units: ``2d 3h``, ``10m``, ``1m 30s``, ``0.2s``."""
     if seconds < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Callable, Dict, Optional, Sequence, Set, Union
 
 from playbooks.core.alert import Alert
@@ -18,6 +18,7 @@ from playbooks.engines.outcome_log import line
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
+from playbooks.engines.worker.threads import Threads
 
 # Seconds for which a recorder is tried again.
 PATIENCE = 60.0
@@ -58,7 +59,7 @@ class OutcomeWriter:
         self._metrics = metrics
         self._most = most
         self._stream: Optional[OutcomeStream] = None
-        self._pools = {recorder: ThreadPoolExecutor(1, "record") for recorder in recording}
+        self._threads = {recorder: Threads(1, "record") for recorder in recording}
         self._waiting: Dict[Recorder, int] = dict.fromkeys(recording, 0)
         self._pending: Set[asyncio.Future[Optional[Exception]]] = set()
 
@@ -81,7 +82,7 @@ class OutcomeWriter:
             except Exception as error:
                 self._failed(STREAM, error)
         told = bool(kinds.kind(outcome))
-        for recorder in self._pools:
+        for recorder in self._threads:
             if told or recorder.EVERY:
                 self._hand_over(recorder, body, outcome)
 
@@ -91,18 +92,17 @@ class OutcomeWriter:
             _, late = await asyncio.wait(self._pending, timeout=seconds)
             if late:
                 log.warn(f"{len(late)} records of outcomes were not written: the worker ends")
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+        for threads in self._threads.values():
+            threads.stop()
 
     def _hand_over(self, recorder: Recorder, body: Body, outcome: Outcome) -> None:
         where = recorders.name(recorder)
         if self._waiting[recorder] >= self._most:
             self._failed(where, RuntimeError(f"{self._most} are waiting for it"))
             return
+        put = partial(self._put, recorder, body, outcome, time.monotonic())
         try:
-            future = asyncio.get_running_loop().run_in_executor(
-                self._pools[recorder], self._put, recorder, body, outcome, time.monotonic()
-            )
+            future = self._threads[recorder].call(put)
         except RuntimeError as error:
             self._failed(where, error)
             return

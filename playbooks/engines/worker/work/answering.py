@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import Callable, Optional
@@ -18,6 +18,7 @@ from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.threads import Threads
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.queue.groups import Group
 from playbooks.engines.worker.work.queue.outage import Outage
@@ -56,7 +57,7 @@ class Answering:
         self._most = most
         self._learned = learned
         self._waiting = WaitingAlerts(metrics.waits)
-        self._pool = ThreadPoolExecutor(turns.places, thread_name_prefix="answer")
+        self._threads = Threads(turns.places, "answer")
 
     async def answer(self, group: Group) -> Decided:
         """However long an outage lasts, or a limit lets it wait."""
@@ -79,17 +80,16 @@ class Answering:
         turn = self._turns.ask("", Priority.DEBUG)
         try:
             await turn.come
-            loop = asyncio.get_running_loop()
             started = time.monotonic()
             answer = partial(runtime.answer, body, seconds=seconds, trace=trace)
-            outcome = await loop.run_in_executor(self._pool, answer)
+            outcome = await self._threads.call(answer)
         finally:
             self._turns.end(turn)
         self._metrics.answered(INBOX_METHOD, time.monotonic() - started, body, outcome)
         return outcome
 
     def stop(self) -> None:
-        self._pool.shutdown(wait=False)
+        self._threads.stop()
 
     async def _decide(self, group: Group, place: Place) -> Decided:
         loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class Answering:
                 self._claims.answering(group.owner, True)
                 lead = group.lead
                 started = time.monotonic()
-                outcome = await loop.run_in_executor(self._pool, self._answer, lead)
+                outcome = await self._threads.call(partial(self._answer, lead))
                 took = time.monotonic() - started
             finally:
                 group.turn = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Callable, Optional, Set
 
 from playbooks.core.errors import PlaybookError, RetryableError
@@ -14,6 +14,7 @@ from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.records.writer import LOOK, YIELDS, Body, OutcomeWriter
+from playbooks.engines.worker.threads import Threads
 
 # Actions that may wait to be looked at, and looks at the same time.
 MOST, AT_ONCE = 10_000, 2
@@ -42,7 +43,7 @@ class FollowUps:
         self._writer = writer
         self._metrics = metrics
         self._wait = wait
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="look")
+        self._threads = Threads(AT_ONCE, "look")
         self._tasks: Set[asyncio.Task[None]] = set()
 
     def begin(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
@@ -66,7 +67,7 @@ class FollowUps:
             log.info(f"ends before it looked at what became of {len(self._tasks)} actions")
         for task in self._tasks:
             task.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
     async def _follow(
         self, follow_up: FollowUp, body: Body, after: Outcome, event_id: str, unique: str
@@ -92,7 +93,7 @@ class FollowUps:
         while True:
             last = every is None or loop.time() >= until
             try:
-                found = await loop.run_in_executor(self._pool, self._look, follow_up, last)
+                found = await self._threads.call(partial(self._look, follow_up, last))
             except PlaybookError as error:
                 if not isinstance(error, RetryableError) or loop.time() > until + PATIENCE:
                     return _not_known(after, str(error))
