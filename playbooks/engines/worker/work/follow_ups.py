@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Callable, Optional, Set
+from typing import Any, Callable, Coroutine, Dict, Optional, Set
 
 from playbooks.core.errors import PlaybookError, RetryableError
 from playbooks.core.outcome import FOLLOWS, NOT_KNOWN, FollowUp, Outcome, Status
@@ -44,30 +45,46 @@ class FollowUps:
         self._metrics = metrics
         self._wait = wait
         self._threads = Threads(AT_ONCE, "look")
+        self._places = itertools.count()
+        self._due: Dict[int, asyncio.TimerHandle] = {}
         self._tasks: Set[asyncio.Task[None]] = set()
 
     def begin(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
         """Those of an outcome that was recorded. ``event_id``, ``unique``: as of that record."""
+        loop = asyncio.get_running_loop()
         for number, each in enumerate(outcome.follow_ups):
             if each.every is None and self._wait is None:
                 continue
-            if len(self._tasks) >= MOST:
+            if self.left >= MOST:
                 self._metrics.looked(NOT_KNOWN)
                 log.warn(f"{outcome.target} is not looked at: {MOST} others are to be")
                 continue
             name = f"{unique}-follow-{number}" if unique else ""
-            task = asyncio.get_running_loop().create_task(
-                self._follow(each, body, outcome, event_id, name)
-            )
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            after = each.after + (self._wait or 0.0 if each.every is None else 0.0)
+            look = partial(self._follow, each, body, outcome, event_id, name)
+            # A task only when it is due: in a storm, thousands are to come.
+            place = next(self._places)
+            self._due[place] = loop.call_later(after, self._start, place, look)
 
     def stop(self) -> None:
-        if self._tasks:
-            log.info(f"ends before it looked at what became of {len(self._tasks)} actions")
+        if self.left:
+            log.info(f"ends before it looked at what became of {self.left} actions")
+        for due in self._due.values():
+            due.cancel()
         for task in self._tasks:
             task.cancel()
         self._threads.stop()
+
+    @property
+    def left(self) -> int:
+        """How many looks are to come, or under way."""
+        return len(self._due) + len(self._tasks)
+
+    def _start(self, place: int, look: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        del self._due[place]
+        task = asyncio.get_running_loop().create_task(look())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _follow(
         self, follow_up: FollowUp, body: Body, after: Outcome, event_id: str, unique: str
@@ -84,12 +101,8 @@ class FollowUps:
 
     async def _found(self, follow_up: FollowUp, after: Outcome) -> Optional[Outcome]:
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        every, first = follow_up.every, follow_up.after
-        if every is None:
-            first += self._wait or 0.0
-        until = began + max(first, follow_up.until)
-        await asyncio.sleep(first)
+        every = follow_up.every
+        until = loop.time() + max(0.0, follow_up.until - follow_up.after)
         while True:
             last = every is None or loop.time() >= until
             try:

@@ -1,6 +1,7 @@
 import asyncio
 import io
 import json
+import time
 from contextlib import redirect_stderr
 from dataclasses import replace
 from unittest.mock import patch
@@ -60,8 +61,9 @@ with description("Looking at what became of an action") as self:
             looking = FollowUps(runtime, self.writer, self.metrics, wait, busy=busy)
             outcome = replace(done, follow_ups=follow_ups)
             looking.begin(BODY, outcome, event_id="FALCO:7", unique="FALCO-7-7")
-            if looking._tasks:
-                await asyncio.wait(looking._tasks, timeout=seconds)
+            until = time.monotonic() + seconds
+            while looking.left and time.monotonic() < until:
+                await asyncio.sleep(0.001)
             looking.stop()
 
         with redirect_stderr(self.log):
