@@ -157,8 +157,7 @@ class Worker:
         seconds = self.settings["SHUTDOWN_SECONDS"]
         until = time.monotonic() + seconds
         log.info(f"ending: what is under way has {seconds} s")
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await _cancelled(working)
         if self.serving is not None:
             await self.serving.intake.stop()
             keeping = asyncio.get_running_loop().create_task(self.serving.keeping[0]())
@@ -199,3 +198,11 @@ class Worker:
         """nats-py closed the connection for good."""
         self._closed = True
         self.changed.set()
+
+
+async def _cancelled(task: asyncio.Task[None], every: float = 1.0) -> None:
+    """Returns once it has ended. Before Python 3.12 asyncio.wait_for loses a cancellation that
+    comes together with what it waits for. Source: https://github.com/python/cpython/issues/86296"""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=every)
