@@ -11,6 +11,7 @@ from playbooks.core.action import Action, Answer
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.permissions import OWN, Permission
+from playbooks.core.cluster.workload import COUNTED, OWNING
 from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import (
     ClusterUnavailable,
@@ -60,12 +61,8 @@ from playbooks.core.tracing.traceparent import TraceParent
 
 # What the guards read, beside what each reaction declares.
 _NAMESPACES = (Permission("namespaces", ("get",)),)
-_WORKLOADS = (
-    Permission("replicationcontrollers", ("get",)),
-    Permission("replicasets", ("get",), group="apps"),
-    Permission("statefulsets", ("get",), group="apps"),
-    Permission("daemonsets", ("get",), group="apps"),
-    Permission("jobs", ("get",), group="batch"),
+_WORKLOADS = tuple(
+    Permission(kind.resource, ("get",), kind.group) for kind in (OWNING[each] for each in COUNTED)
 )
 
 # Where the API servers are, which may be nodes of the cluster.

@@ -12,7 +12,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule, Texts
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.cluster.workload import SCALABLE, Scalable, controller
+from playbooks.core.cluster.workload import OWNING, SCALABLE, Scalable, controller
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.scaling import ScaleNote, Scaling
@@ -103,10 +103,13 @@ class ScaleWorkload(ContainTarget):
     PERMISSIONS = (
         Permission("pods", ("get", "list")),
         Permission("deployments", ("get",), group="apps"),
-        *(Permission(f"{each}/scale", ("patch",), group="apps") for each in SCALABLE.values()),
+        *(
+            Permission(f"{OWNING[each].resource}/scale", ("patch",), OWNING[each].group)
+            for each in SCALABLE
+        ),
         Permission("horizontalpodautoscalers", ("list",), group="autoscaling"),
     )
-    CHANGES = tuple(_changes(resource) for resource in SCALABLE.values())
+    CHANGES = tuple(_changes(OWNING[each].resource) for each in SCALABLE)
 
     def __init__(
         self, cluster: Cluster, ledger: Ledger, proof: Proof, lifetime: Lifetime, *, to: int = 0

@@ -5,33 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterable, List, Mapping, Optional
 
+from playbooks.core.cluster.api_object import ObjectKind
 from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.errors import NotFound
 
-# The kinds whose owning the cluster itself sees to: their controllers let go of pods that are not
-# theirs, and the garbage collector deletes those whose owner is not there. Of the same kind in an
-# API that is unknown, whoever makes a pod can say that it owns it.
-_APIS = {
-    "ReplicationController": "v1",
-    "Node": "v1",
-    "ReplicaSet": "apps/v1",
-    "Deployment": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-    "CronJob": "batch/v1",
+# By name, the kinds whose owning the cluster itself sees to: their controllers let go of pods that
+# are not theirs, and the garbage collector deletes those whose owner is not there. Of the same kind
+# in an API that is unknown, whoever makes a pod can say that it owns it.
+OWNING = {
+    kind.kind: kind
+    for kind in (
+        ObjectKind("ReplicationController", "replicationcontrollers"),
+        ObjectKind("Node", "nodes", cluster_wide=True),
+        ObjectKind("ReplicaSet", "replicasets", "apps"),
+        ObjectKind("Deployment", "deployments", "apps"),
+        ObjectKind("StatefulSet", "statefulsets", "apps"),
+        ObjectKind("DaemonSet", "daemonsets", "apps"),
+        ObjectKind("Job", "jobs", "batch"),
+        ObjectKind("CronJob", "cronjobs", "batch"),
+    )
 }
 
 
 def api_of(kind: str) -> str:
     """The API of a kind of Kubernetes' own."""
-    return _APIS.get(kind, "v1")
+    return OWNING[kind].api if kind in OWNING else "v1"
 
 
 def kind_of(word: str) -> str:
     """The kind that a person types in lower case: ``StatefulSet``."""
-    return next((kind for kind in _APIS if kind.lower() == word), word.capitalize())
+    return next((kind for kind in OWNING if kind.lower() == word), word.capitalize())
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,10 @@ FUNCTION = "Function.kubeless.io"
 
 # Owners that say themselves how many pods they want, and where.
 COUNTED = {
+    "ReplicationController": ("spec", "replicas"),
     "ReplicaSet": ("spec", "replicas"),
     "StatefulSet": ("spec", "replicas"),
     "DaemonSet": ("status", "desiredNumberScheduled"),
-    "ReplicationController": ("spec", "replicas"),
     "Job": ("spec", "parallelism"),
 }
 
@@ -115,12 +119,8 @@ class ReplicaController:
         return self.selector.selects(labels) and self.present >= self.wanted
 
 
-# Kinds of the API group apps that have the subresource scale, with their resources.
-SCALABLE = {
-    "Deployment": "deployments",
-    "StatefulSet": "statefulsets",
-    "ReplicaSet": "replicasets",
-}
+# Kinds that have the subresource scale.
+SCALABLE = ("Deployment", "StatefulSet", "ReplicaSet")
 
 # Labels and annotations by which a controller outside the cluster's own knows what it applies.
 # Sources: https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/,
@@ -192,6 +192,6 @@ def _owner(reference: Mapping[str, Any]) -> Owner:
 
 def _kind(reference: Mapping[str, Any]) -> str:
     kind, api = str(reference["kind"]), reference.get("apiVersion")
-    if api in (None, _APIS.get(kind)):
+    if api is None or (kind in OWNING and api == OWNING[kind].api):
         return kind
     return f"{kind}.{str(api).rpartition('/')[0] or api}"

@@ -34,8 +34,9 @@ from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.cluster.workload import (
+    COUNTED,
     FUNCTION,
-    SCALABLE,
+    OWNING,
     Owner,
     ReplicaController,
     Scalable,
@@ -56,22 +57,11 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.exec import output
 
 _CORE = ("api", "v1")
-_APPS = ("apis", "apps", "v1")
-
-# Where an owner of pods is found that says how many it wants.
-WORKLOADS = {
-    "ReplicaSet": (*_APPS, "replicasets"),
-    "StatefulSet": (*_APPS, "statefulsets"),
-    "DaemonSet": (*_APPS, "daemonsets"),
-    "ReplicationController": (*_CORE, "replicationcontrollers"),
-    "Job": ("apis", "batch", "v1", "jobs"),
-}
 
 # Where any owner in the chain above a pod is found.
 _OWNERS = {
-    **WORKLOADS,
-    "Deployment": (*_APPS, "deployments"),
-    FUNCTION: ("apis", "kubeless.io", "v1beta1", "functions"),
+    **{kind: OWNING[kind] for kind in (*COUNTED, "Deployment")},
+    FUNCTION: ObjectKind("Function", "functions", "kubeless.io", version="v1beta1"),
 }
 
 _ADMISSION = ("apis", "admissionregistration.k8s.io", "v1")
@@ -247,9 +237,9 @@ class KubernetesCluster(Cluster):
         self._api.patch(*_CORE, "nodes", node.name, body=body)
 
     def scale(self, workload: Scalable, replicas: int) -> None:
-        place = ("namespaces", workload.namespace, SCALABLE[workload.kind], workload.name)
+        path = OWNING[workload.kind].path(workload.namespace)
         body = {"metadata": _as_read(workload), "spec": {"replicas": replicas}}
-        self._api.patch(*_APPS, *place, "scale", body=body)
+        self._api.patch(*path, workload.name, "scale", body=body)
 
     def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
         path = ("apis", "autoscaling", "v1", "namespaces", namespace, "horizontalpodautoscalers")
@@ -305,12 +295,10 @@ class KubernetesCluster(Cluster):
         return tuple(map(str, identity.get("labels") or ()))
 
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
-        sets = self._api.get(*_APPS, "namespaces", namespace, "replicasets")["items"]
-        path = (*_CORE, "namespaces", namespace, "replicationcontrollers")
-        older = self._api.get(*path)["items"]
         return [
-            *(ReplicaController.of("ReplicaSet", item) for item in sets),
-            *(ReplicaController.of("ReplicationController", item) for item in older),
+            ReplicaController.of(kind, item)
+            for kind in ("ReplicaSet", "ReplicationController")
+            for item in self._api.get(*OWNING[kind].path(namespace))["items"]
         ]
 
     def service_selectors(self, namespace: str) -> List[Selector]:
@@ -321,8 +309,7 @@ class KubernetesCluster(Cluster):
     def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
         if owner.kind not in _OWNERS:
             raise NotFound(f"{owner} is of a kind that is unknown")
-        *api, resource = _OWNERS[owner.kind]
-        found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
+        found = self._api.get(*_OWNERS[owner.kind].path(namespace), owner.name)
         return the_same(owner, found)
 
     def providers(self) -> FrozenSet[str]:
@@ -388,13 +375,12 @@ class KubernetesCluster(Cluster):
             return ()
 
     def _workload(self, owner: Owner, namespace: str) -> Optional[Workload]:
-        if owner.kind not in WORKLOADS:
+        if owner.kind not in COUNTED:
             if not self._recent.get(("kind", owner.kind), RECENT, lambda: self._has(owner.kind)):
                 return None
             return Workload(owner.kind, owner.name, self._pods_of(owner, namespace))
-        *api, resource = WORKLOADS[owner.kind]
         try:
-            found = self._api.get(*api, "namespaces", namespace, resource, owner.name)
+            found = self._api.get(*OWNING[owner.kind].path(namespace), owner.name)
         except NotFound:
             return Workload(owner.kind, owner.name, None)
         return Workload.of(owner, found)

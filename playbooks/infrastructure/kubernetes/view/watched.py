@@ -11,11 +11,11 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.workload import Owner, Workload
+from playbooks.core.cluster.workload import COUNTED, OWNING, Owner, Workload
 from playbooks.core.errors import Conflict, NotFound, NotTheSameObject
 from playbooks.core.ports import Remembered, WatchingCluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.kubernetes.cluster import WORKLOADS, KubernetesCluster
+from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.view.decoding import Seen
 from playbooks.infrastructure.kubernetes.view.kind import WatchedKind
 
@@ -41,8 +41,7 @@ class WatchedCluster(KubernetesCluster, WatchingCluster):
         super().__init__(api)
         self.pods = WatchedKind(api, PODS, "POD", namespaces, self._heard)
         self._workloads = {
-            kind: WatchedKind(api, resource, "WORKLOAD", namespaces)
-            for kind, resource in WORKLOADS.items()
+            kind: WatchedKind(api, OWNING[kind].path(), "WORKLOAD", namespaces) for kind in COUNTED
         }
         # Which belong to no namespace, and so can be watched with rights in all of them only.
         self._namespaces = None if namespaces else WatchedKind(api, NAMESPACES, "NAMESPACE")
