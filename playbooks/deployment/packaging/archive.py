@@ -169,16 +169,23 @@ class _Modules:
 def zipped(files: Mapping[str, bytes], what: str, where: str, largest: int) -> bytes:
     """The same bytes for the same files. Raises TooLarge where they are more than ``largest`` KiB,
     with ``what`` they are and ``where`` they go."""
+    packed = _packed(tuple(sorted(files.items())))
+    size = len(packed) / 1024
+    if size > largest:
+        raise TooLarge(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
+    return packed
+
+
+# Looked at before anything is touched, and deployed then: compressing takes most of the time.
+@lru_cache(maxsize=32)
+def _packed(files: Tuple[Tuple[str, bytes], ...]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name in sorted(files):
+        for name, content in files:
             entry = zipfile.ZipInfo(name, _TIMESTAMP)
             entry.external_attr = _PERMISSIONS << 16
             entry.create_system = _UNIX
-            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
-    size = buffer.tell() / 1024
-    if size > largest:
-        raise TooLarge(f"{what} has {size:.0f} KiB, and {where} can hold {largest}")
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
     return buffer.getvalue()
 
 
