@@ -127,7 +127,7 @@ def simulate(
     given = _environ(values)
     if since is None:
         bodies = [line for file in files for line in _lines(file)]
-        taken = Taken(playbook, given, tuple(topics) or ANY)
+        taken = Taken(given, tuple(topics) or ANY)
     else:
         bodies, taken = _deployed(session, which, since, playbook, given, topics)
     environ = taken.environ
@@ -197,7 +197,6 @@ class Taken:
     ``source``: where they come from, empty for what was typed. ``left_out``: deployed settings
     that it goes without."""
 
-    playbook: Playbook
     environ: Mapping[str, str]
     topics: Sequence[str]
     source: str = ""
@@ -221,7 +220,6 @@ def _deployed(
     left_out = [f"{name}={found.pop(name)}" for name in sorted(WITHOUT & set(found))]
     subscribed = topics_of(session.cluster, deployed.namespace, deployed.function)
     taken = Taken(
-        playbook,
         {**found, **given},
         tuple(topics) or subscribed or ANY,
         f"deployed as {deployed}",

@@ -33,8 +33,6 @@ from playbooks.deployment.manifests.secret import encoded, text_of
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
 
-# Times that the Secret is written when somebody else writes it at the same time.
-
 # Seconds between two looks at the workers, and for all of them: the kubelet looks at a Secret
 # again within 60 to 90 seconds, and at once when its pod changes.
 PAUSE, WITHIN = 1.0, 180.0

@@ -58,9 +58,7 @@ def _nats(line: Mapping[str, Any]) -> Finding:
     if "why" not in line:
         return Finding(NATS, OK, f"the worker reaches {line['servers']}")
     said = f"the worker does not reach {line['servers']}: {line['why']}"
-    return Finding(
-        NATS, FAILED, said, "check NATS_URL, its credentials, and the network policies on the way"
-    )
+    return Finding(NATS, FAILED, said, _REACH)
 
 
 def _strangers(line: Mapping[str, Any]) -> Finding:

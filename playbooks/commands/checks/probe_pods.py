@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping
 
 from playbooks.core.cluster import network_policy
-from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.manifest import MANAGED_BY, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies import denying
@@ -32,7 +32,7 @@ PAUSE, WITHIN = 1.0, 120.0
 
 _LABEL = "falco/probe"
 _LABELS = {
-    "app.kubernetes.io/managed-by": "falco-playbook",
+    MANAGED_BY: "falco-playbook",
     "pod-security.kubernetes.io/enforce": "restricted",
 }
 

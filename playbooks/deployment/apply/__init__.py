@@ -1,1 +1,1 @@
-"""Applies the rendered objects to the cluster, removes them, and waits for the result."""
+"""Applies the rendered objects to the cluster, and waits for the result."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import MANAGED_BY, Manifest
 
 GROUP = "kubeless.io"
 VERSION = "v1beta1"
@@ -18,7 +18,7 @@ RESOURCES = ("functions", "natstriggers")
 FUNCTIONS, TRIGGERS = ((f"{resource}.{GROUP}",) for resource in RESOURCES)
 
 #: On what is there once for all playbooks.
-LABELS = {"app.kubernetes.io/managed-by": "deploy_playbook"}
+LABELS = {MANAGED_BY: "deploy_playbook"}
 
 # Tokens of a NATS subject: "*" and ">" are tokens of their own, ">" only the last one.
 _TOPIC = r"^((\*|[^\s.*>]+)\.)*(\*|>|[^\s.*>]+)$"
