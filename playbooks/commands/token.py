@@ -27,7 +27,7 @@ from playbooks.core.errors import (
     NotPermitted,
     PlaybookError,
 )
-from playbooks.deployment.apply.waiting import Sleep, looks
+from playbooks.deployment.apply.waiting import Sleep, looks, when_changed
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.secret import encoded, text_of
 from playbooks.deployment.manifests.worker_pod import COMMAND
@@ -172,14 +172,11 @@ def _wait(
     """Until every worker has the new token, and so rejects the previous one."""
     wanted = hashlib.sha256(token.encode("ascii")).hexdigest()
     _hurry(cluster, deployed)
-    told = ""
+    say = when_changed(lambda line: tell("", [line]))
     for _ in looks(WITHIN, sleep=sleep, pause=PAUSE):
         pods = workers(cluster, deployed)
         late = [pod for pod in pods if not _has(cluster, deployed, place, pod, wanted)]
-        progress = f"{len(pods) - len(late)} of {len(pods)} workers accept the new token"
-        if progress != told:
-            tell("", [progress])
-            told = progress
+        say(f"{len(pods) - len(late)} of {len(pods)} workers accept the new token")
         if not late:
             return
     raise DeploymentError(

@@ -11,7 +11,7 @@ from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply.symptoms import Symptom, is_rolled_out, of_deployment, of_pod
-from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
+from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing, when_changed
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.terminal import without_fraction
@@ -66,7 +66,8 @@ def wait(
 
     Raises RolloutFailed with the reason as Kubernetes gives it, or as the worker says it.
     """
-    last, unready, final, hopeless = "", 0.0, 0, 0.0
+    tell = when_changed(progress)
+    unready, final, hopeless = 0.0, 0, 0.0
     symptom: Optional[Symptom] = None
     for _ in looks(patience.within, check=check, sleep=sleep, pause=PAUSE):
         done, line, symptom = _look(cluster, deployment)
@@ -75,9 +76,7 @@ def wait(
         said = _said(cluster, deployment, symptom)
         line += f"; the worker says: {said.words}" if said.words else ""
         hopeless = hopeless + PAUSE if said.reason else 0.0
-        if line != last:
-            progress(line)
-            last = line
+        tell(line)
         stalled = symptom and symptom.container and not symptom.busy
         unready = unready + PAUSE if stalled else 0.0
         final = final + 1 if symptom and symptom.final else 0

@@ -38,6 +38,19 @@ def looks(
     yield
 
 
+def when_changed(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, but for a line that is the one that was told last."""
+    last = ""
+
+    def told(line: str) -> None:
+        nonlocal last
+        if line != last:
+            tell(line)
+            last = line
+
+    return told
+
+
 def until_gone(
     cluster: ClusterObjects,
     manifests: Sequence[Manifest],

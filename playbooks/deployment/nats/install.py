@@ -15,7 +15,7 @@ from playbooks.core.instant import Instant
 from playbooks.deployment.apply import rollout, symptoms
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.symptoms import Symptom
-from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
+from playbooks.deployment.apply.waiting import Sleep, looks, stuck, until_gone, when_changed
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.definitions import LABELS, TRIGGERS
 from playbooks.deployment.manifests.record import topics_of
@@ -280,18 +280,15 @@ def _wait(
     """Until the server is ready and its streams are there. Raises DeploymentError with the reason
     as Kubernetes gives it."""
     waited = [m for m in objects if m["kind"] in ("StatefulSet", "Job")]
-    last = ""
-    for _ in range(int(WITHIN / PAUSE)):
+    tell, line = when_changed(progress), ""
+    for _ in looks(WITHIN, sleep=sleep, pause=PAUSE):
         waits = [m for m in cluster.get(waited) if not _is_done(m)]
         if not waits:
             return
         line = _state(cluster, waits[0])
-        if line != last:
-            progress(line)
-            last = line
+        tell(line)
         _refuse_failed(cluster, waits)
-        sleep(PAUSE)
-    raise DeploymentError(f"NATS is not ready after {WITHIN:.0f} s: {last}")
+    raise DeploymentError(f"NATS is not ready after {WITHIN:.0f} s: {line}")
 
 
 def _is_done(manifest: Manifest) -> bool:
