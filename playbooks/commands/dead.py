@@ -17,6 +17,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.removal.reach import who
 from playbooks.deployment.terminal import show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
@@ -113,7 +114,7 @@ def _settle(
     as_json: bool,
 ) -> int:
     """1 where one of them is kept."""
-    words = [*asked, "--uid", deployed.uid, "--by", in_pod.who(cluster)]
+    words = [*asked, "--uid", deployed.uid, "--by", who(cluster)]
     words += ["--ids", *map(str, ids)] if ids else []
     answer = in_pod.run(cluster, deployed, *words)
     if as_json:

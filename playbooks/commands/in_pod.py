@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
@@ -77,17 +75,3 @@ def _object(line: str) -> Dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def who(cluster: ClusterObjects) -> str:
-    """Who runs this command, for the record: the cluster's user, and the user of this machine.
-
-    Both, because several people may share one account of a cluster.
-    """
-    try:
-        local = getpass.getuser()
-    except (KeyError, OSError):
-        local = "unknown"
-    here = f"{local}@{socket.gethostname()}"
-    known = cluster.whoami()
-    return f"{known} ({here})" if known else here

@@ -9,7 +9,6 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, ca
 import click
 
 from playbooks.commands import tell
-from playbooks.commands.in_pod import who
 from playbooks.commands.options import Selection, Session, command, selects
 from playbooks.commands.targets import ledgers
 from playbooks.core.errors import PlaybookError
@@ -17,6 +16,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.removal.reach import who
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure.ledger import change

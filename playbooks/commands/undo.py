@@ -35,7 +35,7 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
-from playbooks.deployment.removal.reach import Place, Reach
+from playbooks.deployment.removal.reach import Place, Reach, who
 from playbooks.deployment.request import catalogue
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import NOTE
@@ -88,7 +88,7 @@ def undo(
         "" if _is_cluster_wide(kind) else which.namespace or session.cluster.current_namespace()
     )
     target_ref = _target_ref(kind, name, namespace)
-    by = by or in_pod.who(session.cluster)
+    by = by or who(session.cluster)
     reach = session.reach()
 
     def places(playbook: Playbook) -> List[Place]:

@@ -4,7 +4,6 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks import cordon, isolate, taint
-from playbooks.commands.in_pod import who
 from playbooks.core import catalogue
 from playbooks.core.errors import (
     Conflict,
@@ -12,7 +11,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.instant import after
 from playbooks.core.ledger.book import Book
-from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.removal.reach import Reach, who
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import (
     NOW,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import List, Optional, Sequence, Type
 
@@ -15,7 +16,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.removal.reach import Place, Reach
+from playbooks.deployment.removal.reach import Place, Reach, who
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.infrastructure.ledger import StoredLedger
@@ -38,15 +39,19 @@ class Held:
 
 
 class Containing:
-    """The containment of one Function. ``by``: who releases it, for the record."""
+    """The containment of one Function, whose ledger is in ``place``."""
 
     def __init__(
-        self, containments: Sequence[Type[Containment]], reach: Reach, place: Place, by: str
+        self,
+        cluster: ClusterObjects,
+        containments: Sequence[Type[Containment]],
+        reach: Reach,
+        place: Place,
     ) -> None:
+        self._cluster = cluster
         self._containments = containments
         self._reach = reach
         self._place = place
-        self._by = by
 
     def held(self) -> List[Held]:
         """Those that are contained now. Raises a PlaybookError where that cannot be read."""
@@ -80,6 +85,11 @@ class Containing:
             raise DeploymentError(f"{held.target} stays contained: {outcome.message}")
         return outcome.message
 
+    @cached_property
+    def _by(self) -> str:
+        """Asked for only where something is released."""
+        return who(self._cluster)
+
 
 def of_function(
     cluster: ClusterObjects, function: str, namespace: str, reach: Reach
@@ -100,8 +110,7 @@ def of_function(
         return None  # With such a setting it never acts.
     if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
         return None
-    by = cluster.whoami() or "deploy_playbook"
-    return Containing(containments, reach, place, by)
+    return Containing(cluster, containments, reach, place)
 
 
 def settle(

@@ -3,9 +3,12 @@ no words for."""
 
 from __future__ import annotations
 
+import getpass
+import socket
 from dataclasses import dataclass
 from typing import Callable, Sequence, Tuple, Type
 
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
 from playbooks.core.instant import Instant, after
@@ -67,3 +70,17 @@ def reach(context: str, kubeconfig: str = "") -> Reach:
         return ConfigMapLedger(api, namespace=namespace, name=name, function=function_of(name))
 
     return Reach(SystemClock(), KubernetesCluster(api), ledger)
+
+
+def who(cluster: ClusterObjects) -> str:
+    """Who runs this command, for the record: the cluster's user, and the user of this machine.
+
+    Both, because several people may share one account of a cluster.
+    """
+    try:
+        local = getpass.getuser()
+    except (KeyError, OSError):
+        local = "unknown"
+    here = f"{local}@{socket.gethostname()}"
+    known = cluster.whoami()
+    return f"{known} ({here})" if known else here

@@ -10,7 +10,7 @@ from playbooks.core import catalogue
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
 from playbooks.core.outcome import Status
-from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.removal.reach import Reach, who
 from playbooks.testing import (
     UID,
     FixedClock,
@@ -148,7 +148,7 @@ with description("Removing a playbook that contains something") as self:
         expect((done.code, done.err)).to(equal((0, "")))
         expect(done.out).to(contain("released  pod shop/web-0 is released"))
         expect(self.target.policies).to(be_empty)
-        expect(Book(self.store.text).undone[UID]["by"]).to(equal("alice"))
+        expect(Book(self.store.text).undone[UID]["by"]).to(equal(who(self.cluster)))
         expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
     with it("removes nothing where something cannot be released"):

@@ -12,10 +12,10 @@ from pathlib import Path
 from expects import be_empty, contain, equal, expect, have_len, raise_error, start_with
 from mamba import after, before, description, it
 
-from playbooks.commands.in_pod import who
 from playbooks.core import VERSION
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotFound, Refused
+from playbooks.deployment.removal.reach import who
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.testing import a_document
