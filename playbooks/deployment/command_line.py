@@ -11,7 +11,7 @@ from playbooks.deployment import VERSION, verbs
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.nats.install import IMAGE as NATS_IMAGE
+from playbooks.deployment.nats.manifests import IMAGE as NATS_IMAGE
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.tables import listing

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Callable
 
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.nats.install import IMAGE, Installation, WorkerUser
+from playbooks.deployment.nats.install import Installation, WorkerUser
+from playbooks.deployment.nats.manifests import IMAGE
 from playbooks.deployment.request import assignments, catalogue
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options

@@ -5,29 +5,26 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.instant import Instant
-from playbooks.deployment.apply import rollout, symptoms
 from playbooks.deployment.apply.set_up import apply, is_ours
-from playbooks.deployment.apply.symptoms import Symptom
-from playbooks.deployment.apply.waiting import Sleep, looks, stuck, until_gone, when_changed
+from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.definitions import LABELS, TRIGGERS
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.secret import secret, texts_of
 from playbooks.deployment.nats import manifests, users
 from playbooks.deployment.nats.manifests import IMAGE
+from playbooks.deployment.nats.readiness import failure_of, wait
 from playbooks.deployment.nats.users import Permissions, User
 from playbooks.deployment.packaging.archive import program_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.engines.worker.function import Function
-
-__all__ = ["IMAGE", "Installation", "WorkerUser", "install", "printed"]
 
 #: The Secret that Falcosidekick's chart takes its configuration from, and the key of its URL.
 FALCOSIDEKICK_SECRET, FALCOSIDEKICK_KEY = "falcosidekick-nats", "NATS_HOSTPORT"
@@ -37,9 +34,6 @@ FALCO_NAMESPACE = "falco"
 
 # The keys of a worker's Secret.
 USER, PASSWORD = "NATS_USER", "NATS_PASSWORD"
-
-# Seconds that the server and its streams may take, and between two looks.
-WITHIN, PAUSE = 600.0, 2.0
 
 _PACKAGES = ("nats-py",)
 
@@ -106,7 +100,7 @@ def install(
     objects = _objects(cluster, passwords, wanted)
     progress(_without_failed(cluster, objects, sleep))
     progress(apply(cluster, _not_there_once(cluster, objects)))
-    _wait(cluster, objects, progress=lambda line: progress([("waiting", line)]), sleep=sleep)
+    wait(cluster, objects, progress=lambda line: progress([("waiting", line)]), sleep=sleep)
     return _next_steps(_falco_namespace(cluster), passwords)
 
 
@@ -145,7 +139,7 @@ def _without_failed(
 ) -> List[Tuple[str, str]]:
     """Remove the Jobs that failed earlier, so that they are made again."""
     found = cluster.get([each for each in objects if each["kind"] == "Job"])
-    failed = [each for each in found if _failure(each)]
+    failed = [each for each in found if failure_of(each)]
     for each in failed:
         cluster.delete(each)
     for left in until_gone(cluster, failed, sleep=sleep):
@@ -268,83 +262,6 @@ def _found(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
         return cluster.get([manifest])
     except NotFound:
         return []
-
-
-def _wait(
-    cluster: ClusterObjects,
-    objects: List[Manifest],
-    *,
-    progress: Callable[[str], None],
-    sleep: Sleep,
-) -> None:
-    """Until the server is ready and its streams are there. Raises DeploymentError with the reason
-    as Kubernetes gives it."""
-    waited = [m for m in objects if m["kind"] in ("StatefulSet", "Job")]
-    tell, line = when_changed(progress), ""
-    for _ in looks(WITHIN, sleep=sleep, pause=PAUSE):
-        waits = [m for m in cluster.get(waited) if not _is_done(m)]
-        if not waits:
-            return
-        line = _state(cluster, waits[0])
-        tell(line)
-        _refuse_failed(cluster, waits)
-    raise DeploymentError(f"NATS is not ready after {WITHIN:.0f} s: {line}")
-
-
-def _is_done(manifest: Manifest) -> bool:
-    status: Mapping[str, Any] = manifest.get("status") or {}
-    if manifest["kind"] == "Job":
-        return bool(status.get("succeeded"))
-    observed = status.get("observedGeneration", 0) >= manifest["metadata"].get("generation", 0)
-    same = status.get("updateRevision") == status.get("currentRevision")
-    return bool(observed and same and status.get("readyReplicas") == manifest["spec"]["replicas"])
-
-
-def _state(cluster: ClusterObjects, manifest: Manifest) -> str:
-    pods = _pods(cluster, manifest)
-    found = next((symptom for symptom in map(symptoms.of_pod, pods) if symptom), None)
-    return f"{shown(manifest)}" + (f": {found.says}" if found else "")
-
-
-def _refuse_failed(cluster: ClusterObjects, waits: List[Manifest]) -> None:
-    for manifest in waits:
-        failure = _failure(manifest)
-        found = [s for s in map(symptoms.of_pod, _pods(cluster, manifest)) if s]
-        final = [s for s in found if s.final]
-        if not failure and not final:
-            continue
-        says = final[0].says if final else failure
-        where = f"-n {manifest['metadata']['namespace']}"
-        again = "run this command again"
-        if manifest["kind"] == "StatefulSet":
-            name = manifest["metadata"]["name"]
-            again = f"kubectl delete statefulset {name} {where}, and {again}"
-        log = _log(cluster, manifest, [*final, *found])
-        raise DeploymentError(f"{shown(manifest)} failed: {says}{log}\ntry again: {again}")
-
-
-def _failure(job: Manifest) -> str:
-    """Why a Job failed, or "": it did not, or is no Job."""
-    for condition in (job.get("status") or {}).get("conditions") or ():
-        if (condition["type"], condition["status"]) == ("Failed", "True"):
-            return f"{condition.get('reason')}: {condition.get('message')}"
-    return ""
-
-
-def _log(cluster: ClusterObjects, manifest: Manifest, found: List[Symptom]) -> str:
-    """The end of the log of what failed, in lines."""
-    logged = next((symptom for symptom in found if symptom.container), None)
-    if logged is None:
-        return ""
-    return "\n" + rollout.end_of_log(cluster, manifest["metadata"]["namespace"], logged)
-
-
-def _pods(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
-    key = "app.kubernetes.io/name"
-    selector = f"{key}={manifest['spec']['template']['metadata']['labels'][key]}"
-    if manifest["kind"] == "Job":  # Not those of another one, which may have failed.
-        selector = f"job-name={manifest['metadata']['name']}"
-    return cluster.list(("pods",), namespace=manifest["metadata"]["namespace"], selector=selector)
 
 
 def _next_steps(falco_namespace: str, passwords: Mapping[str, str]) -> List[str]:
