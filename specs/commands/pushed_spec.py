@@ -12,7 +12,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import ClusterEngine
+from playbooks.deployment.engines.cluster_engine import ClusterEngine
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import NOW
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run

@@ -10,7 +10,8 @@ from expects import be_above, contain, equal, expect
 from mamba import description, it
 
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import ClusterEngine, Invocation
+from playbooks.deployment.engines.cluster_engine import ClusterEngine
+from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import read

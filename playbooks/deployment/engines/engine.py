@@ -42,44 +42,23 @@ The module imports what only its engine needs inside these methods: the others w
 
 from __future__ import annotations
 
-import sys
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Tuple
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of, shown
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply import missing_rights, not_asked_for, preflight
-from playbooks.deployment.apply.deploy import Observer, deploy, look, planned
-from playbooks.deployment.apply.difference import difference
-from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
-from playbooks.deployment.apply.steps import Objects, step
-from playbooks.deployment.apply.transaction import Transaction
-from playbooks.deployment.apply.waiting import Check, Interruptions, Sleep
-from playbooks.deployment.engines.worker.existing import HASH_KEY, Existing
-from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
-from playbooks.deployment.manifests import access, ledger, rights
+from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.manifests import rights
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.removal.reach import reach as reach_of
-from playbooks.deployment.removal.remove import remove
-from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
+from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import (
-    confirmed,
-    documents,
-    print_done,
-    print_messages,
-    print_step,
-)
-
-_NOT_ASKED_FOR = "deploying would change what was not asked for:"
-_MAKES_SECRETS = "deploy_playbook secrets makes it once, --show-secrets prints it"
-_KEEP, _AGREE = "--reuse-settings keeps what is deployed, ", "--yes agrees to these changes"
 
 
 @dataclass(frozen=True)
@@ -198,203 +177,3 @@ class Engine(ABC):
             leave=options.leave_contained,
             nothing=nothing,
         )
-
-
-class ClusterEngine(Engine):
-    """An engine whose functions are Functions of Kubeless, whatever serves them.
-
-    The Function is the record of what is deployed. It owns the accessories, whatever their
-    kind: removing it removes them. Roles whose Function does not exist are removed as orphans. An
-    engine with objects of its own, such as a Knative Service, is an ``Engine``.
-    Deploying calls, in this order: look, objects, deployed_options, prepare, the observer,
-    warnings, hints.
-    """
-
-    @abstractmethod
-    def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
-        """What is to exist in the cluster."""
-
-    def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
-        """Labelled as those of a Function, by which it is found."""
-        namespace = invocation.namespace
-        return [
-            access.service_account(request, namespace),
-            *access.roles(request, namespace),
-            *ledger.ledger(request, namespace),
-        ]
-
-    def look(self, request: Request, invocation: Invocation) -> Existing:
-        """What exists already. Changes nothing; raises DeploymentError for what is in the way."""
-        return Existing()
-
-    def deployed_options(self, deployed: Mapping[Identity, Manifest]) -> Dict[str, Any]:
-        """The values of ``options`` with which objects were deployed, without defaults."""
-        return {}
-
-    def serves(self, deployed: Mapping[Identity, Manifest]) -> bool:
-        """Whether objects beside a Function show that this engine made them."""
-        return False
-
-    def prepare(self, invocation: Invocation) -> None:
-        """Create what all functions of this engine need and the cluster lacks."""
-
-    def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
-        """``check`` raises where somebody pressed Ctrl-C; long waits call it."""
-        return Observer()
-
-    def keeps_failed(self, invocation: Invocation) -> bool:
-        """Whether what does not become ready is not rolled back."""
-        return False
-
-    def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
-        """What is wrong with the function although it is deployed."""
-        return []
-
-    def hints(self, objects: Objects) -> List[str]:
-        """How to see, call and remove the function."""
-        return []
-
-    def unknown_without_cluster(self, request: Request, options: Options) -> List[str]:
-        """How printed objects differ from those that deploying makes."""
-        return []
-
-    def show(self, request: Request, invocation: Invocation) -> None:
-        options = invocation.options
-        print_messages("warning", self.unknown_without_cluster(request, options))
-        existing = Existing() if options.show_secrets else Existing.to_print()
-        made = self._objects(request, invocation, existing).in_order
-        for secret in _secrets(made):
-            keys = ", ".join(key for key in secret["data"] if key != HASH_KEY)
-            if keys and options.show_secrets:
-                print_messages("warning", [f"this output contains {keys}, in the Secret"])
-            elif keys:
-                said = f"{shown(secret)} ({keys}) is left out: {_MAKES_SECRETS}"
-                print_messages("warning", [said])
-        hidden = [] if options.show_secrets else _secrets(made)
-        print(documents([each for each in made if each not in hidden]), end="")
-
-    def make_secrets(self, request: Request, invocation: Invocation) -> None:
-        existing = self.look(request, invocation)
-        wanted = _secrets(self._objects(request, invocation, existing).in_order)
-        found = {identity(each): each for each in invocation.cluster.get(wanted)}
-        transaction = Transaction(
-            invocation.cluster,
-            sleep=invocation.sleep,
-            progress=print_step,
-        )
-        for each in wanted:
-            transaction.do(step(each, found.get(identity(each))))
-        if not wanted:
-            print(f"{request.function} needs no Secret")
-
-    def diff(self, request: Request, invocation: Invocation) -> int:
-        existing = self.look(request, invocation)
-        steps = planned(invocation.cluster, self._objects(request, invocation, existing))
-        changes = difference(invocation.cluster, steps)
-        print(changes, end="")
-        return 1 if changes else 0
-
-    def deploy(self, request: Request, invocation: Invocation) -> int:
-        try:
-            existing = self.look(request, invocation)
-        except NotPermitted as error:
-            raise MissingRights(
-                f"{error}\nnothing was deployed. Deploying takes the rights of an admin of"
-                f" {invocation.namespace} (kubectl create rolebinding NAME --clusterrole=admin"
-                f" --user=USER -n {invocation.namespace})"
-            ) from error
-        objects = self._objects(request, invocation, existing)
-        try:
-            self._ask(request, objects, invocation)
-            self.prepare(invocation)
-            with Interruptions() as interruptions:
-                warnings = deploy(
-                    invocation.cluster,
-                    objects,
-                    check=interruptions.check,
-                    sleep=invocation.sleep,
-                    observer=self.observer(objects, invocation, interruptions.check),
-                    progress=print_step,
-                    keep_failed=self.keeps_failed(invocation),
-                )
-        except (NotPermitted, MissingRights) as error:
-            raise missing_rights.explained(invocation.cluster, objects, error) from error
-        remove_orphans_unless(warnings, invocation.cluster)
-        print_messages("warning", self.warnings(objects, invocation))
-        print("\n".join(self.hints(objects)))
-        return 0
-
-    def _objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
-        made = self.objects(request, invocation, existing)
-        return made.here() if invocation.options.granted else made
-
-    def _ask(self, request: Request, objects: Objects, invocation: Invocation) -> None:
-        """Raises DeploymentError unless somebody agrees to what was not asked for."""
-        changes = self._not_asked_for(request, objects, invocation)
-        if not changes:
-            return
-        if invocation.options.yes:
-            print_messages("warning", changes)
-        elif not sys.stdin.isatty():
-            keep = "" if invocation.options.reuse else _KEEP
-            advice = f"nothing was changed; {keep}{_AGREE}"
-            raise DeploymentError("\n".join([_NOT_ASKED_FOR, *changes, advice]))
-        elif not confirmed(changes):
-            raise DeploymentError("nothing was changed")
-
-    def _not_asked_for(
-        self, request: Request, objects: Objects, invocation: Invocation
-    ) -> List[str]:
-        try:
-            found, _ = look(invocation.cluster, objects)
-        except NotFound:
-            return []  # No cluster that lacks the kind of a Function has one.
-        options = invocation.options
-        changes = not_asked_for.changes(found, objects, request.settings)
-        was = found.get(identity(objects.function), objects.function)["spec"].get("runtime")
-        if self.runtimes and was != request.runtime and not options.runtime:
-            changes.append(not_asked_for.was_now("runtime", was, DEFAULT_RUNTIME))
-        lost = self.deployed_options(found)
-        return changes + [
-            not_asked_for.was_now(option.name, lost[option.name], option.default)
-            for option in self.options
-            if option.name in lost and option.name not in options.own
-        ]
-
-    def remove(self, function: str, invocation: Invocation) -> None:
-        cluster, namespace = invocation.cluster, invocation.namespace
-        preflight.check_cluster(cluster)
-        self._settle(function, invocation, "nothing was removed")
-
-        def again() -> None:
-            """What was contained since, while the workers finished."""
-            if not invocation.options.leave_contained:
-                self._settle(function, invocation, "its triggers and workers are removed")
-
-        removed, warnings = remove(
-            cluster, function, namespace, sleep=invocation.sleep, ended=again
-        )
-        print_done(("removed", shown) for shown in removed)
-        if not removed:
-            print(f"nothing of {function} was in namespace {namespace}")
-        remove_orphans_unless(warnings, cluster)
-
-
-def _secrets(manifests: Sequence[Manifest]) -> List[Manifest]:
-    return [each for each in manifests if each["kind"] == "Secret"]
-
-
-def managed(function: str, namespace: str) -> List[str]:
-    """How to see one that is a Function of Kubeless, whatever serves it."""
-    here = f"{function} -n {namespace}"
-    return [
-        f"see it:     falco-playbook status -N {name_of(function)} -n {namespace}",
-        f"            or kubeless function list {here}",
-        f"its log:    kubectl logs deployment/{here}",
-        f"            or kubeless function logs {here}",
-    ]
-
-
-def answered(triggers: List[Manifest]) -> List[str]:
-    """Which trigger answers which topic, for hints."""
-    return [f"{t['metadata']['name']} answers {t['spec']['topic']}" for t in triggers]

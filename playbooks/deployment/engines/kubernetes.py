@@ -14,7 +14,8 @@ from playbooks.deployment.apply.deploy import Observer
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
 from playbooks.deployment.engines import kubeless
-from playbooks.deployment.engines.engine import ClusterEngine, Invocation, Option, answered, managed
+from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
+from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.engines.worker import existing as existing_objects
 from playbooks.deployment.engines.worker import pod_patch
 from playbooks.deployment.engines.worker.existing import (

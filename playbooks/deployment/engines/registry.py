@@ -12,7 +12,8 @@ from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment import engines
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import kubeless, kubernetes
-from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation, Option
+from playbooks.deployment.engines.cluster_engine import ClusterEngine
+from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request, read

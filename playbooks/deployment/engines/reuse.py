@@ -9,7 +9,8 @@ from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, re
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import ClusterEngine, Engine, Invocation
+from playbooks.deployment.engines.cluster_engine import ClusterEngine
+from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import TRIGGERS
