@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 import click
@@ -33,6 +32,7 @@ from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.manifests.access import WORKER
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import catalogue
+from playbooks.deployment.terminal import print_json
 from playbooks.engines.worker import watched
 
 
@@ -67,7 +67,7 @@ def check(session: Session, which: Selection, output: str, image: Optional[str])
     shown = f"{namespace}/{which.function}"
     if output == "json":
         document = {"function": shown, "ready": ready, "checks": [f.to_dict() for f in found]}
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
         print(f"{shown} {'is ready' if ready else 'is not ready'}")
     return 0 if ready else 1

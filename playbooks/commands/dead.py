@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
@@ -18,7 +17,7 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.removal.reach import who
-from playbooks.deployment.terminal import show_table, without_fraction
+from playbooks.deployment.terminal import print_json, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
 COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
@@ -98,7 +97,7 @@ def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool, ra
     lines = in_pod.lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
     letters = [dead_letter(line, raw=raw) for line in lines]
     if as_json:
-        _print(letters)
+        print_json(letters)
     elif letters:
         show_table(COLUMNS, [row(letter) for letter in letters])
     else:
@@ -118,7 +117,7 @@ def _settle(
     words += ["--ids", *map(str, ids)] if ids else []
     answer = in_pod.run(cluster, deployed, *words)
     if as_json:
-        _print([dict(line) for line in answer.lines])
+        print_json([dict(line) for line in answer.lines])
     else:
         for line in answer.lines:
             print(_said(line))
@@ -133,10 +132,6 @@ def _said(line: Mapping[str, Any]) -> str:
     """Such as ``redelivered  17 as FALCO_INBOX:4``."""
     more = f" as {line['as']}" if "as" in line else f": {line['why']}"
     return plain(f"{line['status']:<13}{line['id']}{more}")
-
-
-def _print(document: List[Dict[str, Any]]) -> None:
-    print(json.dumps(document, indent=2))
 
 
 def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]:

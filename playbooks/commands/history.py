@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
@@ -18,7 +17,7 @@ from playbooks.core.errors import PlaybookError, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
-from playbooks.deployment.terminal import Row, show_table, without_fraction
+from playbooks.deployment.terminal import Row, print_json, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import HISTORY
 
 COLUMNS = ("TIME", "WHAT", "TARGET", "REASON", "RULE", "UNDONE")
@@ -88,7 +87,7 @@ def history(
     entries = _seen(session.cluster, marked(found))
     shown = [entry for entry in entries if skipped or entry["what"] != SKIPPED]
     if output == "json":
-        print(json.dumps(shown, indent=2))
+        print_json(shown)
     elif shown:
         show_table(COLUMNS, [_row(entry, why=why) for entry in reversed(shown)])
     else:

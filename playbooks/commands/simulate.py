@@ -29,6 +29,7 @@ from playbooks.deployment import terminal
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.request import assignments, catalogue
 from playbooks.deployment.request.topics import problems as topic_problems
+from playbooks.deployment.terminal import print_json
 from playbooks.engines.worker.operator.protocol import ALERTS
 from playbooks.simulation.replay import replay
 from playbooks.simulation.report import page, show
@@ -251,7 +252,7 @@ def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
 
 def _print(summary: Summary, output: str) -> None:
     if output == "json":
-        print(json.dumps(asdict(summary), indent=2))
+        print_json(asdict(summary))
     elif output == "html":
         print(page(summary), end="")
     else:

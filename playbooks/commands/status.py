@@ -16,7 +16,7 @@ from playbooks.commands.state.watch import watch
 from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.terminal import show_table, table
+from playbooks.deployment.terminal import print_json, show_table, table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,7 +98,7 @@ def _shown(
         return watch(lambda: _text(look(), output, paragraphs), sleep=session.sleep)
     found = look()
     if output == JSON:
-        print(json.dumps(found, indent=2))
+        print_json(found)
     elif found and output == TEXT and paragraphs:
         print("\n\n".join(map(paragraph, found)))
     elif found:

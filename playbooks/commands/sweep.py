@@ -6,7 +6,6 @@ CronJob runs this.
 
 from __future__ import annotations
 
-import json
 from typing import List
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
@@ -23,6 +22,7 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
 from playbooks.core.settings import names
 from playbooks.deployment.request import catalogue
+from playbooks.deployment.terminal import print_json
 from playbooks.infrastructure import ledger as ledgers
 
 
@@ -66,7 +66,7 @@ def sweep(
         among = (namespaces, protected)
         outcomes += Expiry([containment], reach.cluster, reach.clock, stored, *among).once()
     if output == "json":
-        print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2), flush=True)
+        print_json([outcome.to_dict() for outcome in outcomes])
     else:
         for outcome in outcomes:
             print(plain(outcome.message), flush=True)

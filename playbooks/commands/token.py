@@ -7,7 +7,6 @@ nothing.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.secret import encoded, text_of
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
+from playbooks.deployment.terminal import print_json
 
 # Seconds between two looks at the workers, and for all of them: the kubelet looks at a Secret
 # again within 60 to 90 seconds, and at once when its pod changes.
@@ -64,7 +64,7 @@ def token(session: Session, which: Selection, output: str, rotate: bool) -> int:
     found = stored(session.cluster, deployed, place)
     if output == "json":
         said = {"secret": f"{deployed.namespace}/{place.secret}", "key": place.key, "token": found}
-        print(json.dumps({"function": str(deployed), **said}, indent=2), flush=True)
+        print_json({"function": str(deployed), **said})
     else:
         print(found, flush=True)
     if rotate:

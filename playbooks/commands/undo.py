@@ -37,6 +37,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
 from playbooks.deployment.removal.reach import Place, Reach, who
 from playbooks.deployment.request import catalogue
+from playbooks.deployment.terminal import print_json
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import NOTE
 
@@ -199,10 +200,10 @@ class _Undoing:
         outcome = asked.undo(
             self.target.name, namespace=self.target.namespace, kind=self.target.kind.lower()
         )
-        print(
-            json.dumps(outcome.to_dict(), indent=2) if as_json else plain(outcome.message),
-            flush=True,
-        )
+        if as_json:
+            print_json(outcome.to_dict())
+        else:
+            print(plain(outcome.message), flush=True)
         if outcome.reason == "undone":
             self._put_on_record(cluster, outcome)
         if outcome.reason == "undone" and self.places:

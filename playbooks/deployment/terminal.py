@@ -6,6 +6,7 @@ terminal; elsewhere, or with NO_COLOR set, they are plain text of whatever width
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import Any, Iterable, List, Sequence, Tuple
@@ -61,6 +62,11 @@ def confirmed(changes: Sequence[str]) -> bool:
     """Print the changes, such as ``NAMESPACES: was shop, now not set``, and ask."""
     print_messages("change", changes)
     return click.confirm("Continue?", default=False, err=True)
+
+
+def print_json(document: object) -> None:
+    """What ``-o json`` prints."""
+    print(json.dumps(document, indent=2), flush=True)
 
 
 def styled() -> bool:

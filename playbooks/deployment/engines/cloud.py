@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from typing import List
 
@@ -22,6 +23,11 @@ TOPIC = Option(
     " its ARN; without it they are posted, or the function is invoked",
     "TOPIC",
 )
+
+
+def json_text(document: object) -> str:
+    """As the clouds' programs take a file of it."""
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 class CloudEngine(Engine):

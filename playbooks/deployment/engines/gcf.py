@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.engines import tool
-from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine
+from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine, json_text
 from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import pushed, rights
@@ -228,7 +227,7 @@ def _place(own: Mapping[str, Any]) -> List[str]:
 def _yaml(variables: Mapping[str, str]) -> str:
     """For a file of gcloud's: a list of them on the command line could hold no comma. JSON is YAML,
     and leaves no doubt of what is text."""
-    return json.dumps(variables, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json_text(variables)
 
 
 def _mounted(request: Request) -> List[str]:

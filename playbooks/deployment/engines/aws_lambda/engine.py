@@ -3,11 +3,10 @@ they come from a queue of SQS or a topic of SNS."""
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.errors import InvalidSetting
@@ -22,7 +21,7 @@ from playbooks.deployment.engines.aws_lambda.package import (
     written,
 )
 from playbooks.deployment.engines.aws_lambda.policy import arn, policy
-from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine
+from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine, json_text
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import pushed, rights
@@ -79,7 +78,7 @@ class Lambda(CloudEngine):
         )
         print("# where the function is there already, in place of the first two")
         _print(*commands.update(request, given, *files))
-        print(f"# what its role may do\n{_json(policy(request, given))}")
+        print(f"# what its role may do\n{json_text(policy(request, given))}")
         if request.playbook.permissions:
             print("# in EKS, which then knows the role as a group")
             _print(commands.entry(request, given))
@@ -174,11 +173,7 @@ def _wrong(request: Request, given: Options) -> List[str]:
 
 
 def _environment(request: Request, given: Options) -> str:
-    return _json({"Variables": variables(request, given)})
-
-
-def _json(document: Any) -> str:
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json_text({"Variables": variables(request, given)})
 
 
 def _print(*words: Sequence[str]) -> None:
