@@ -101,12 +101,12 @@ class FollowUps:
 
     async def _found(self, follow_up: FollowUp, after: Outcome) -> Optional[Outcome]:
         loop = asyncio.get_running_loop()
-        every = follow_up.every
+        every, due = follow_up.every, time.monotonic()
         until = loop.time() + max(0.0, follow_up.until - follow_up.after)
         while True:
             last = every is None or loop.time() >= until
             try:
-                found = await self._threads.call(partial(self._look, follow_up, last))
+                found = await self._threads.call(partial(self._look, follow_up, last, due))
             except PlaybookError as error:
                 if not isinstance(error, RetryableError) or loop.time() > until + PATIENCE:
                     return _not_known(after, str(error))
@@ -117,9 +117,9 @@ class FollowUps:
             # The last one is when the time is over.
             await asyncio.sleep(max(0.0, min(every or 0.0, until - loop.time())))
 
-    def _look(self, follow_up: FollowUp, last: bool) -> Optional[Outcome]:
-        since = time.monotonic()
-        while follow_up.every is None and self._busy() and time.monotonic() - since < YIELDS:
+    def _look(self, follow_up: FollowUp, last: bool, due: float) -> Optional[Outcome]:
+        # Where there is no end of alerts, each look is that late, and none holds up the next.
+        while follow_up.every is None and self._busy() and time.monotonic() - due < YIELDS:
             time.sleep(LOOK)
         return follow_up.look(last)
 

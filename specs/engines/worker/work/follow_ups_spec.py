@@ -6,7 +6,7 @@ from contextlib import redirect_stderr
 from dataclasses import replace
 from unittest.mock import patch
 
-from expects import be_empty, contain, equal, expect, have_len
+from expects import be_below, be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, NotPermitted
@@ -128,6 +128,16 @@ with description("Looking at what became of an action") as self:
             self.follow(FollowUp(often, every=0.001, until=0.01), busy=lambda: 1 / 0)
 
         expect((busy, look.told, often.told)).to(equal(([], [True], [False])))
+
+    with it("is late by no more than that where there is no end of alerts, however many they are"):
+        looks = [Looks(SO) for _ in range(20)]
+        began = time.monotonic()
+        with patch.object(follow_ups, "LOOK", 0.001), patch.object(follow_ups, "YIELDS", 0.1):
+            self.follow(*map(FollowUp, looks), seconds=5, busy=lambda: True)
+
+        expect([look.told for look in looks]).to(equal([[True]] * 20))
+        # One after the other, two at a time, they would take ten times as long.
+        expect(time.monotonic() - began).to(be_below(0.8))
 
     with it("waits for none of them, and names how many it leaves where the worker ends"):
         self.follow(FollowUp(Looks(SO), after=600.0), seconds=0.01)
