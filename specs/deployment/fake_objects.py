@@ -200,3 +200,17 @@ class FakeObjects(ClusterObjects):
         labels = manifest["metadata"].get("labels") or {}
         parts = [part.partition("=") for part in selector.split(",") if part]
         return all(key in labels and value in ("", labels[key]) for key, _, value in parts)
+
+
+class Unasked(FakeObjects):
+    """Nothing may be asked of it; its kubeconfig may be read."""
+
+    def raw(self, path):
+        raise AssertionError("the cluster is asked")
+
+
+class NoCluster(Unasked):
+    """Its kubeconfig may not be read either."""
+
+    def current_namespace(self):
+        raise AssertionError("the kubeconfig of this machine is read")

@@ -4,12 +4,11 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.core import catalogue
-from playbooks.core.instant import Instant, after
+from playbooks.core.instant import Instant
 from playbooks.core.outcome import Status
-from playbooks.core.ports import Clock, ClusterCollaborators
+from playbooks.core.ports import ClusterCollaborators
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.testing import (
-    NOW,
     FakeOwnPod,
     InMemoryCluster,
     InMemoryLedger,
@@ -17,20 +16,14 @@ from playbooks.testing import (
     a_pod,
     a_replica_controller,
 )
+from specs.support.moving_clock import MovingClock
 
 TENANT = ("tenant-a", "tenant-b", "tenant-c")
 
 
-class MovedClock(Clock):
-    seconds = 0.0
-
-    def now(self) -> Instant:
-        return after(NOW, self.seconds)
-
-
 with description("Who wants to disarm a playbook by its limits") as self:
     with before.each:
-        self.clock, self.cluster, self.ledger = MovedClock(), InMemoryCluster(), InMemoryLedger()
+        self.clock, self.cluster, self.ledger = MovingClock(), InMemoryCluster(), InMemoryLedger()
 
     def answer(self, namespace, name, priority="Error", owner=None, **settings):
         """What the first answer is about a pod that is there, and was told of now."""

@@ -5,9 +5,7 @@ from expects import be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, NotPermitted, SlackRejected, StillRunning
-from playbooks.core.instant import after
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock
 from playbooks.core.settings import read
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
@@ -16,16 +14,10 @@ from playbooks.infrastructure.memory.ledger import MemoryLedger
 from playbooks.infrastructure.slack import SlackRecorder
 from playbooks.infrastructure.webhook import WebhookRecorder
 from playbooks.taint import playbook
-from playbooks.testing import NOW, RecordingSlack, an_alert
+from playbooks.testing import RecordingSlack, an_alert
+from specs.support.moving_clock import MovingClock
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
-
-
-class MovedClock(Clock):
-    instant = NOW
-
-    def now(self):
-        return self.instant
 
 
 def recorders(**settings):
@@ -36,7 +28,7 @@ def recorders(**settings):
 with description("The recorder that tells Slack") as self:
     with before.each:
         self.slack = RecordingSlack()
-        self.store, self.clock = MemoryLedger(), MovedClock()
+        self.store, self.clock = MemoryLedger(), MovingClock()
         self.recorder = self.process()
 
     def process(self, slack=None):
@@ -68,7 +60,7 @@ with description("The recorder that tells Slack") as self:
         expect(self.slack.messages).to(have_len(3))
         expect(str(self.slack.messages[0])).to(contain("holds an alert about pod shop/web-0"))
 
-        self.clock.instant = after(self.clock.instant, 3601)
+        self.clock.seconds += 3601
         self.recorder.record(an_alert(), held)
 
         expect(self.slack.messages).to(have_len(4))

@@ -41,6 +41,7 @@ from playbooks.testing import (
     a_service,
     an_alert,
 )
+from specs.support.moving_clock import MovingClock
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
@@ -81,11 +82,6 @@ def an_endpoint(*labels):
         "metadata": {"name": "web-0", "namespace": "shop"},
         "status": {"identity": {"id": 1, "labels": list(labels)}},
     }
-
-
-class MovingClock(FixedClock):
-    def move(self, seconds):
-        self._now = later(self._now, seconds)
 
 
 def a_cilium_policy(selector):
@@ -559,7 +555,7 @@ with description("Isolating a pod") as self:
         with it("confirms the identity once the label is in it, and says after how long"):
             expect(self.look()).to(be_none)
             self.cluster.put(an_endpoint("k8s:app=web", f"k8s:falco/isolated={UID}"))
-            self.clock.move(21.4)
+            self.clock.seconds += 21.4
             found = self.look()
 
             expect((found.status, found.reason)).to(equal((Status.LOOKED, "identity-confirmed")))
@@ -573,7 +569,7 @@ with description("Isolating a pod") as self:
 
         with it("is unconfirmed where the label did not come in time, and says what may delay it"):
             self.look()
-            self.clock.move(30)
+            self.clock.seconds += 30
             found = self.look(last=True)
 
             expect((found.status, found.reason)).to(equal((Status.LOOKED, "unconfirmed")))

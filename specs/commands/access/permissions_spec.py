@@ -3,16 +3,11 @@ from mamba import description, it
 
 from playbooks.commands.__main__ import main
 from playbooks.core import catalogue
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of
 from specs.support.programs import run_here
 
 EMAIL = "falco@p.iam.gserviceaccount.com"
-
-
-class NoCluster(FakeObjects):
-    def raw(self, path):
-        raise AssertionError("the cluster is asked")
 
 
 def said(*words):

@@ -15,7 +15,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.aws_lambda import ENGINE, package
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.packaging import wheels
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of, run
 
 ACCOUNT = "123456789012"
@@ -51,14 +51,6 @@ if [ "$2" = create-function ]; then echo "{FUNCTION}" >"$0.says.list-functions";
 """
 
 INSTALLED = {"urllib3/__init__.py": b"", "urllib3-2.2.3.dist-info/METADATA": b"Name: urllib3\n"}
-
-
-class NoCluster(FakeObjects):
-    def raw(self, path):
-        raise AssertionError("the cluster is asked")
-
-    def current_namespace(self):
-        raise AssertionError("the kubeconfig of this machine is read")
 
 
 def request_of(*words):

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of, run
 from specs.support.ahead import ahead
 from specs.support.conditions import not_run_unless, program
@@ -33,14 +33,6 @@ while [ $# -gt 0 ]; do
     shift
 done
 """
-
-
-class NoCluster(FakeObjects):
-    def raw(self, path):
-        raise AssertionError("the cluster is asked")
-
-    def current_namespace(self):
-        raise AssertionError("the kubeconfig of this machine is read")
 
 
 def value(words, option):

@@ -8,7 +8,7 @@ from expects import be_empty, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.engines.knative import filters
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless
 from specs.support.engines.knative_schemas import KNATIVE_CRDS, problems
@@ -28,11 +28,6 @@ for word in "$@"; do echo "$word" >>"$0.words"; done
 case "$*" in *"-f -") /bin/cat >"$0.stdin" ;; esac
 case "$*" in diff*) exit "$(/bin/cat "$0.differs")" ;; esac
 """
-
-
-class NoCluster(FakeObjects):
-    def raw(self, path):
-        raise AssertionError("the cluster is asked")
 
 
 def shown(*words):

@@ -9,7 +9,7 @@ import yaml
 from expects import be_empty, contain, equal, expect, have_key
 from mamba import after, before, description, it
 
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless, program
 from specs.support.engines.openfaas_function import asked, openfaas
@@ -33,14 +33,6 @@ case "$*" in
     *"-f -") /bin/cat >"$0.stdin" ;;
 esac
 """
-
-
-class NoCluster(FakeObjects):
-    def raw(self, path):
-        raise AssertionError("the cluster is asked")
-
-    def current_namespace(self):
-        raise AssertionError("the kubeconfig of this machine is read")
 
 
 with description("-E openfaas") as self:

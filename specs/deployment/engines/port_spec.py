@@ -23,7 +23,7 @@ from playbooks.deployment.engines import knative, kubernetes, registry
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import TooLarge
 from playbooks.deployment.manifests import access, function
-from specs.deployment.fake_objects import FakeObjects
+from specs.deployment.fake_objects import FakeObjects, Unasked
 from specs.deployment.mothers import run
 
 # An engine whose own tool deploys files, such as those of the clouds.
@@ -93,11 +93,6 @@ TOOL = """\
 if [ -e "$0.fails" ]; then echo "quota exceeded" >&2; exit 3; fi
 echo "$1 $2" >>"$0.log"
 """
-
-
-class NoCluster(FakeObjects):
-    def raw(self, path):
-        raise AssertionError("the cluster is asked")
 
 
 DELETE_NORTH = ("-p", "delete", "-t", "falco.error.*", "--zone", "north")
@@ -173,7 +168,7 @@ with description("The port of an engine") as self:
         def run(self, *arguments):
             """Where there is the tool, and neither kubectl nor a cluster."""
             with patch.dict(os.environ, {"PATH": str(self.tool.parent)}):
-                return run(*arguments, cluster=NoCluster())
+                return run(*arguments, cluster=Unasked())
 
         with it("takes it by its name, with its options, and shows both in the help"):
             said = " ".join(self.run("-h").out.split())
@@ -185,7 +180,7 @@ with description("The port of an engine") as self:
             options = command_line.parse([*DEPLOY, "-n", "responders"])
             engine = registry.known()["example"]
             request = registry.checked(options, engine)
-            made = engine.rights(request, Invocation(options, {}, NoCluster()))
+            made = engine.rights(request, Invocation(options, {}, Unasked()))
             (found,) = pushed.listed(FakeObjects(*made), "responders")
 
             expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))

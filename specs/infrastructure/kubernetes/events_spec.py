@@ -4,10 +4,10 @@ from expects import be_empty, equal, expect, have_key
 from mamba import before, description, it
 
 from playbooks.core.errors import NotFound
-from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.infrastructure.kubernetes.events import SERIES, KubernetesEvents
-from playbooks.testing import NOW, FakeOwnPod, an_alert
+from playbooks.testing import FakeOwnPod, an_alert
+from specs.support.moving_clock import MovingClock
 
 POD = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
 DONE = replace(Outcome.acted("pod shop/web-0", "done", "done"), target_ref=POD)
@@ -31,14 +31,6 @@ class FakeApi:
         self.calls.append(("patch", path, body))
         if self.gone:
             raise NotFound("no such Event")
-
-
-class MovingClock:
-    def __init__(self):
-        self.seconds = 0.0
-
-    def now(self):
-        return Instant(NOW.nanoseconds + int(self.seconds * NANOSECONDS))
 
 
 with description("The recorder of Events") as self:
