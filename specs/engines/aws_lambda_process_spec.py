@@ -30,6 +30,10 @@ def of_sqs(*bodies):
     }
 
 
+def started(cloud, *words, **environ):
+    return LambdaFunction(*CLUSTER, *words, environ={**cloud.environ, **environ}).start()
+
+
 with description("The zip file of a function, run by Lambda's own runtime,") as self:
     with before.all:
         authority = an_authority()
@@ -38,8 +42,15 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         self.cloud = AwsCloud()
         self.cloud.make_cluster("prod", self.server.url, trusted)
         self.cloud.keep("settings", json.dumps({"rules": "Another rule"}))
+        # All at once: each takes a while.
+        self.first, self.second = started(self.cloud), started(self.cloud)
+        self.configured = started(self.cloud, "-s", "RULES=settings/rules")
+        self.wrong = started(self.cloud, TOPICS="falco..x")
+        self.gone = started(self.cloud, "-s", "RULES=gone/rules")
 
     with after.all:
+        for function in (self.first, self.second, self.configured, self.wrong, self.gone):
+            function.__exit__()
         self.server.stop()
         self.cloud.stop()
 
@@ -48,7 +59,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         self.server.asked.clear()
 
     with it("answers an alert on the cluster that EKS describes, as its role"):
-        with LambdaFunction(*CLUSTER, environ=self.cloud.environ) as function:
+        with self.first as function:
             outcomes = [function.invoke(a_fresh_alert()) for _ in range(2)]
             invalid = function.invoke({})
             logged = [(each["event_id"], each["reason"]) for each in function.outcomes]
@@ -76,7 +87,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         away = Answer(503, {"kind": "Status", "message": "not ready", "code": 503})
         text = json.dumps(a_fresh_alert())
         message = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}
-        with LambdaFunction(*CLUSTER, environ=self.cloud.environ) as function:
+        with self.second as function:
             self.server.answer = lambda asked: forbidden
             taken = function.invoke(of_sqs(text, "{"))
             self.server.answer = lambda asked: away
@@ -93,20 +104,14 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         expect(log).not_to(contain("k8s-aws-v1."))
 
     with it("reads settings of Secrets Manager when it starts"):
-        with LambdaFunction(
-            *CLUSTER, "-s", "RULES=settings/rules", environ=self.cloud.environ
-        ) as function:
+        with self.configured as function:
             outcome = function.invoke(a_fresh_alert()).document
 
         expect(outcome["reason"]).to(equal("rule-not-listed"))
 
     with it("does not start with a wrong setting, or without a secret, and says which"):
-        wrong = {**self.cloud.environ, "TOPICS": "falco..x"}
-        with LambdaFunction(*CLUSTER, environ=wrong) as function:
-            expect(function.refusal()).to(contain("TOPICS is 'falco..x', expected NATS topics"))
-        words = ("-s", "RULES=gone/rules")
-        with LambdaFunction(*CLUSTER, *words, environ=self.cloud.environ) as function:
-            expect(function.refusal()).to(contain("secret gone", "ResourceNotFoundException"))
+        expect(self.wrong.refusal()).to(contain("TOPICS is 'falco..x', expected NATS topics"))
+        expect(self.gone.refusal()).to(contain("secret gone", "ResourceNotFoundException"))
 
 
 not_run_unless(AWSLAMBDARIC, globals())

@@ -16,18 +16,24 @@ from specs.support.loopback.server import LoopbackServer, nothing_there
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
 
 
+def started(secret, *words, **environ):
+    """A function, and the cloud of its own, which keeps this kubeconfig."""
+    cloud = GoogleCloud()
+    cloud.secrets[NAME] = secret
+    return CloudFunction(*SECRET, *words, environ={**cloud.environ, **environ}).start(), cloud
+
+
 with description("The directory of a Cloud Function, served by functions-framework,") as self:
     with before.all:
         authority = an_authority()
         self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
-        self.cloud = GoogleCloud()
         trusted = base64.b64encode(authority.pem).decode()
         cluster = {"server": self.server.url, "certificate-authority-data": trusted}
         plugin = {
             "apiVersion": "client.authentication.k8s.io/v1",
             "command": "gke-gcloud-auth-plugin",
         }
-        self.cloud.secrets[NAME] = json.dumps(
+        secret = json.dumps(
             {
                 "current-context": "gke",
                 "clusters": [{"name": "c", "cluster": cluster}],
@@ -35,13 +41,20 @@ with description("The directory of a Cloud Function, served by functions-framewo
                 "contexts": [{"name": "gke", "context": {"cluster": "c", "user": "u"}}],
             }
         )
+        # All at once: each takes a while.
+        self.posted = started(secret)
+        self.event = started(secret, "--trigger-topic", "falco")
+        self.wrong = started(secret, TOPICS="falco..x")
 
     with after.all:
         self.server.stop()
-        self.cloud.stop()
+        for function, cloud in (self.posted, self.event, self.wrong):
+            function.__exit__()
+            cloud.stop()
 
     with it("answers what is posted, on the cluster of the secret, as its own account"):
-        with CloudFunction(*SECRET, environ=self.cloud.environ) as function:
+        function, cloud = self.posted
+        with function:
             kind = {"Content_Type": "application/json; charset=utf-8"}
             status, outcome = function.post(json.dumps(a_fresh_alert()).encode(), **kind)
             invalid, _ = function.post(b"{}", **kind)
@@ -52,14 +65,13 @@ with description("The directory of a Cloud Function, served by functions-framewo
         asked = [a for a in self.server.asked if a.path == "/api/v1/namespaces/shop/pods/web-0"]
         expect(asked).to(have_len(2))
         sent = {each.headers["authorization"] for each in asked}
-        expect(sent).to(equal({f"Bearer {self.cloud.tokens[-1]}"}))
-        expect(self.cloud.reads.count(NAME)).to(equal(1))
+        expect(sent).to(equal({f"Bearer {cloud.tokens[-1]}"}))
+        expect(cloud.reads.count(NAME)).to(equal(1))
         expect([each["reason"] for each in function.outcomes]).to(
             equal(["pod-gone", "invalid-alert", "pod-gone"])
         )
 
     with it("answers a message of Pub/Sub, also where it is started for CloudEvents"):
-        words = (*SECRET, "--trigger-topic", "falco")
         data = base64.b64encode(json.dumps(a_fresh_alert()).encode()).decode()
         body = json.dumps({"message": {"data": data}, "subscription": "s"}).encode()
         event = {
@@ -69,7 +81,8 @@ with description("The directory of a Cloud Function, served by functions-framewo
             "Ce_Source": "//pubsub.googleapis.com/projects/p/topics/falco",
             "Ce_Type": "google.cloud.pubsub.topic.v1.messagePublished",
         }
-        with CloudFunction(*words, environ=self.cloud.environ) as function:
+        function, _ = self.event
+        with function:
             status, outcome = function.post(body, **event)
             # functions-framework's own function for CloudEvents would answer 500, for ever.
             batch, refused = function.post(b"[]", Content_Type="application/cloudevents-batch+json")
@@ -78,7 +91,7 @@ with description("The directory of a Cloud Function, served by functions-framewo
         expect((batch, refused["reason"])).to(equal((200, "invalid-alert")))
 
     with it("does not start with a wrong setting, and says which"):
-        function = CloudFunction(*SECRET, environ={**self.cloud.environ, "TOPICS": "falco..x"})
+        function, _ = self.wrong
         try:
             with function:
                 said = ""

@@ -48,6 +48,7 @@ class FunctionProcess(ABC):
         self._directory = tempfile.TemporaryDirectory()
         self.root = Path(self._directory.name)
         self._log = self.root / "log"
+        self._started = False
 
     def write(self, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
@@ -55,11 +56,18 @@ class FunctionProcess(ABC):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def __enter__(self) -> Any:
+    def start(self) -> Any:
+        """Before it is entered, which then waits for it only."""
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 list(self.command), cwd=self.root, env=self.environ, stdout=log, stderr=log
             )
+        self._started = True
+        return self
+
+    def __enter__(self) -> Any:
+        if not self._started:
+            self.start()
         try:
             eventually(self._is_ready, 60)
         except AssertionError:
