@@ -8,7 +8,6 @@ import time
 from typing import Callable, List, Optional, Sequence
 
 import click
-from click.shell_completion import get_completion_class
 
 from playbooks.commands import PROGRAM, tell
 from playbooks.commands.access.permissions import permissions
@@ -27,6 +26,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.click_parts import completion_script
 from playbooks.deployment.errors import UsageError, exit_code
 from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.infrastructure.kubernetes.objects import of_context
@@ -64,9 +64,7 @@ def completion(shell: str) -> int:
 
     bash: source <(falco-playbook completion bash)
     """
-    found = get_completion_class(shell)
-    assert found is not None
-    click.echo(found(program, {}, PROGRAM, _COMPLETE).source())
+    click.echo(completion_script(program, PROGRAM, _COMPLETE, shell))
     return 0
 
 

@@ -9,7 +9,7 @@ import click
 
 from playbooks.commands import in_pod, tell
 from playbooks.commands.deployed import DeployedFunction, find
-from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
+from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
 from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import KUBELESS_API, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -42,7 +42,7 @@ MOST_SEEN = 200
 @outputs("text", "table", "json")
 @click.option(
     "--since",
-    type=Duration(),
+    type=TIME_BACK,
     metavar="TIME",
     default="24h",
     show_default=True,

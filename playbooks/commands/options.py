@@ -15,6 +15,7 @@ from playbooks.core.cluster.manifest import function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration
 from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.click_parts import Kind, playbooks
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import catalogue
@@ -22,8 +23,8 @@ from playbooks.deployment.request.names import place_problems
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The longest time to look back, in seconds.
-LONGEST = 365 * 86400
+# A time to look back, such as ``90m`` or ``7d``, in seconds.
+TIME_BACK = Kind(duration(1, 365 * 86400))
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -135,7 +136,7 @@ def selects(command: F) -> F:
         "--playbook",
         metavar="PLAYBOOK",
         default="",
-        shell_complete=_playbooks,
+        shell_complete=playbooks,
         help="The playbook, as it was deployed, or its file.",
     )
     @click.option(
@@ -184,23 +185,3 @@ def outputs(*formats: str) -> Callable[[F], F]:
         show_default=True,
         help="The output format.",
     )
-
-
-def _playbooks(*completing: Any) -> List[str]:
-    """``completing``: click's context, the parameter, and what was typed of its value."""
-    incomplete = completing[-1]
-    return [name for name in catalogue.names() if name.startswith(incomplete)]
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg]
-    """A time such as ``90m`` or ``7d``, in seconds."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
-    ) -> float:
-        try:
-            return duration(1, LONGEST)(str(value))
-        except ValueError as error:
-            return self.fail(f"{value!r}, expected {error}", param, ctx)

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from playbooks.commands import in_pod, tell
 from playbooks.commands.deployed import topics as topics_of
-from playbooks.commands.options import Duration, Selection, Session, command, outputs, selects
+from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
 from playbooks.commands.state.document import changed as changed_settings
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
@@ -83,7 +83,7 @@ _NODES = (
 )
 @click.option(
     "--since",
-    type=Duration(),
+    type=TIME_BACK,
     metavar="TIME",
     help="Instead of files: the alerts of the last TIME, such as 7d, in the stream of the deployed"
     " playbook, with its settings and topics.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem
 
 from playbooks.deployment import VERSION, verbs
+from playbooks.deployment.click_parts import SHELLS, Kind, completion_script, playbooks
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
@@ -36,8 +37,6 @@ _FOR_REMOVE = ("playbook", "name", "described", *_WHERE, "engine", *_SETTLING)
 _FOR_NATS = ("with_nats", "nats_image", "image", "playbook", "name", "values")
 _FOR_SET_UP = (*_WHERE, "show", "show_secrets", *_FOR_NATS)
 _FOR_GET = ("playbook", "name", *_WHERE)
-
-_SHELLS = ("bash", "fish", "zsh")
 
 _EXAMPLES = """\
 Examples:
@@ -143,9 +142,7 @@ def _list() -> int:
 
 
 def _completion(shell: str) -> int:
-    of_shell = get_completion_class(shell)
-    assert of_shell is not None
-    print(of_shell(program, {}, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE").source())
+    print(completion_script(program, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE", shell))
     return 0
 
 
@@ -163,34 +160,6 @@ def _options(typed: Mapping[str, Any]) -> Options:
     rest = {name: value for name, value in typed.items() if name not in own}
     given = {n: value for n, value in own.items() if value is not None and value is not False}
     return Options(**rest, own={n: value for n, value in given.items() if value != ()})
-
-
-class _Kind(click.ParamType):  # type: ignore[type-arg]
-    """A kind of ours, whose errors say what it expected."""
-
-    name = "value"
-
-    def __init__(self, convert: Callable[[str], Any]) -> None:
-        self._convert = convert
-
-    def convert(
-        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
-    ) -> Any:
-        try:
-            return self._convert(str(value))
-        except ValueError as error:
-            return self.fail(f"{value!r}, expected {error}", param, ctx)
-
-
-def _playbooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
-    """Names, and files; what others installed is not imported for it."""
-    own = catalogue.own_names()
-    found = [
-        CompletionItem(name, help=catalogue.summary(name) if name in own else None)
-        for name in catalogue.names()
-        if name.startswith(incomplete)
-    ]
-    return found if found or not incomplete else [CompletionItem(incomplete, type="file")]
 
 
 def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
@@ -217,7 +186,7 @@ def _of_engine(option: Option) -> click.Parameter:
     named = [*option.flags, option.name]
     if not option.metavar:
         return click.Option(named, is_flag=True, help=option.help)
-    kind = option.kind if option.kind in (int, str) else _Kind(option.kind)
+    kind = option.kind if option.kind in (int, str) else Kind(option.kind)
     return click.Option(named, metavar=option.metavar, type=kind, help=option.help)
 
 
@@ -229,7 +198,7 @@ def _parameters() -> List[click.Parameter]:
             metavar="PLAYBOOK",
             help="which one; -l lists them. One of yours: its file, such as ./quarantine.py, or an"
             " installed package with an entry point in the group falco_playbooks",
-            shell_complete=_playbooks,
+            shell_complete=playbooks,
         ),
         click.Option(
             ["-f", "--filename", "described"],
@@ -414,5 +383,5 @@ _add(
     "completion",
     _completion,
     f"Print the completion script of a shell: source <({PROGRAM} completion bash)",
-    params=[click.Argument(["shell"], type=click.Choice(_SHELLS))],
+    params=[click.Argument(["shell"], type=click.Choice(SHELLS))],
 )
