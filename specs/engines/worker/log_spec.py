@@ -1,13 +1,11 @@
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
-ROOT = Path(__file__).parents[3]
+from specs.support.ahead import ROOT, process
 
 # What says something on its own, as libraries and Python do.
 NOISE = """
@@ -41,28 +39,29 @@ raise RuntimeError("two\\nlines")
 """
 
 
-def said(*words, **environ):
-    """What a process writes to standard error."""
-    done = subprocess.run(
-        [sys.executable, *words],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    return done.stderr.splitlines()
+def started(*words, **environ):
+    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    return process(sys.executable, *words, env={**path, **environ})
 
 
-def objects(lines):
-    """Each line as JSON; fails where one is none."""
-    found = [json.loads(line) for line in lines]
+def objects(done):
+    """Each line of standard error as JSON; fails where one is none."""
+    found = [json.loads(line) for line in done.result().stderr.splitlines()]
     expect([line for line in found if not isinstance(line, dict)]).to(be_empty)
     return found
 
 
+NAMED = {"FUNCTION_NAME": "f", "FUNCTION_NAMESPACE": "n", "HTTP_TOKEN": "t"}
+NOISY = started("-c", NOISE)
+REFUSED = [
+    started("-m", "playbooks.engines.worker", HOME="/nonexistent", **environ)
+    for environ in ({}, {**NAMED, "PLAYBOOK": "delete", "NATS_URL": "nats://localhost:1"})
+]
+
+
 with description("The log of a worker") as self:
     with it("is one JSON object a line, also where Python or a library speaks"):
-        lines = objects(said("-c", NOISE))
+        lines = objects(NOISY)
         messages = "\n".join(line["message"] for line in lines)
 
         expect(messages).to(contain("retry %d of %d", "ours", "UserWarning: old"))
@@ -73,10 +72,8 @@ with description("The log of a worker") as self:
         expect(tracebacks).not_to(contain("hunter2"))
 
     with it("is so where it cannot begin"):
-        worker = ("-m", "playbooks.engines.worker")
-        named = {"FUNCTION_NAME": "f", "FUNCTION_NAMESPACE": "n", "HTTP_TOKEN": "t"}
-        for environ in ({}, {**named, "PLAYBOOK": "delete", "NATS_URL": "nats://localhost:1"}):
-            lines = objects(said(*worker, HOME="/nonexistent", **environ))
+        for refused in REFUSED:
+            lines = objects(refused)
 
             expect(lines).to(have_len(1))
             expect(lines[0]["level"]).to(equal("error"))
