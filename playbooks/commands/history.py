@@ -10,13 +10,13 @@ import click
 from playbooks.commands import in_pod, tell
 from playbooks.commands.deployed import DeployedFunction, find
 from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
-from playbooks.commands.targets import pushed
-from playbooks.core.cluster.manifest import KUBELESS_API, reference
+from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
+from playbooks.deployment.apply import recorded
 from playbooks.deployment.terminal import Row, print_json, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import HISTORY
 
@@ -102,14 +102,9 @@ def _worker(
     try:
         return find(cluster, namespace, function), ""
     except PlaybookError:
-        if not _is_there(cluster, namespace, function):
+        if not recorded.find(cluster, namespace, function):
             raise
         return None, f"{namespace}/{function} has no worker, and so no stream"
-
-
-def _is_there(cluster: ClusterObjects, namespace: str, function: str) -> bool:
-    there = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    return bool(there) or pushed.find(cluster, namespace, function) is not None
 
 
 def _from_stream(

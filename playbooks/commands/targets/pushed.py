@@ -10,7 +10,7 @@ from playbooks.commands import tell
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
-from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply import preflight, recorded
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
@@ -20,20 +20,20 @@ from playbooks.deployment.terminal import one_line
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """As ``listed``; None where there is no such function."""
-    found = cluster.get([record.binding_of(function, namespace)])
-    return next((read for read in map(_read, found) if read), None)
+    found = recorded.find_pushed(cluster, namespace, function)
+    return found if found and _is_known(found) else None
 
 
 def listed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
     """In the form of Functions, so that what is read of these is read of them, in a namespace or,
     where it is empty, in all. What keeps them from being listed is a warning."""
     try:
-        found = cluster.list((record.RECORDS,), namespace=namespace, selector=record.SELECTOR)
+        found = recorded.pushed(cluster, namespace)
     except PlaybookError as error:
         said = f"functions to which alerts are pushed are left out: {error}"
         tell("warning", [one_line(said)])
         return []
-    return [read for read in map(_read, found) if read]
+    return list(filter(_is_known, found))
 
 
 def with_functions(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
@@ -73,6 +73,5 @@ def without_worker(cluster: ClusterObjects, namespace: str, function: str) -> st
     )
 
 
-def _read(binding: Manifest) -> Optional[Manifest]:
-    found = record.of_binding(binding)
-    return found if found and engine_of(found) in registry.known() else None
+def _is_known(function: Manifest) -> bool:
+    return engine_of(function) in registry.known()

@@ -10,6 +10,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
+from playbooks.deployment.apply import recorded
 from playbooks.deployment.apply.not_asked_for import without_password
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
@@ -48,11 +49,11 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
 def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterator[str]:
     """Functions to which alerts are pushed: their engine has their topics and secrets."""
     try:
-        bindings = cluster.list((record.RECORDS,), namespace=namespace, selector=record.SELECTOR)
+        pushed = recorded.pushed(cluster, namespace)
     except PlaybookError as error:
         yield f"functions to which alerts are pushed cannot be listed: {error}"
         return
-    for each in filter(None, map(record.of_binding, bindings)):
+    for each in pushed:
         _, place, name = identity(each)
         engine = each["metadata"]["annotations"][record.ENGINE]
         if function in ("", name):

@@ -7,13 +7,14 @@ from functools import cached_property
 from itertools import product
 from typing import List, Optional, Sequence, Type
 
-from playbooks.core.cluster.manifest import KUBELESS_API, reference
+from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
+from playbooks.deployment.apply import recorded
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.removal.reach import Place, Reach, who
@@ -96,16 +97,13 @@ def of_function(
 ) -> Optional[Containing]:
     """None where the Function is not there, nor one to which alerts are pushed, or its playbook
     contains nothing."""
-    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    if not found:
-        pushed = map(record.of_binding, cluster.get([record.binding_of(function, namespace)]))
-        found = [each for each in pushed if each]
-    playbook = catalogue.find(record.playbook_of(found[0])) if found else None
-    if playbook is None:
+    found = recorded.find(cluster, namespace, function)
+    playbook = catalogue.find(record.playbook_of(found)) if found else None
+    if found is None or playbook is None:
         return None
     containments = [kind for kind, _ in playbook.containments]
     try:
-        place = record.ledger_of(found[0])
+        place = record.ledger_of(found)
     except InvalidSetting:
         return None  # With such a setting it never acts.
     if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
