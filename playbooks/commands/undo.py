@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-import time
 from dataclasses import dataclass, replace
 from typing import List, Sequence, Tuple, Type
 
 import click
 
-from playbooks.commands import in_pod, tell
-from playbooks.commands.deployed import find
+from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.targets.ledgers import (
     all_namespaces_option,
@@ -21,16 +17,14 @@ from playbooks.commands.targets.ledgers import (
     ledger_problems,
     looked_in,
 )
+from playbooks.commands.targets.on_record import put_on_record
 from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.workload import kind_of
 from playbooks.core.containment.containment import NODE, POD, Containment, Target
 from playbooks.core.containment.undo import RELEASED
-from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.instant import Instant
+from playbooks.core.errors import NotFound
 from playbooks.core.ledger.limits import function_of
-from playbooks.core.notifications import kinds
-from playbooks.core.notifications.event import event
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
@@ -38,8 +32,6 @@ from playbooks.core.ports import Cluster
 from playbooks.deployment.removal.reach import Place, Reach, who
 from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import print_json
-from playbooks.engines.outcome_log import line
-from playbooks.engines.worker.operator.protocol import NOTE
 
 # Names of RBAC may have any character but slash and percent.
 _OBJECT = re.compile(r"([a-z]{1,40})/([^/%]{1,1000})")
@@ -224,56 +216,3 @@ class _Undoing:
                 by=self.by,
             )
             tell("warning", [f"not recorded: {problem}" for problem in problems])
-
-
-def put_on_record(
-    cluster: ClusterObjects,
-    *,
-    namespace: str,
-    function: str,
-    playbook: str,
-    target_ref: TargetRef,
-    message: str,
-    by: str,
-) -> List[str]:
-    """An Event on the object, and a message in the stream of ``function`` (in ``namespace``; empty
-    where it is not known) where it has a worker. ``target_ref.verb`` is ``undo``, ``message`` says
-    what was undone.
-
-    Never raises: returns what could not be recorded, in words.
-    """
-    outcome = kinds.undone(target_ref, message, by)
-    problems = []
-    try:
-        _make_event(cluster, outcome, namespace, function, playbook)
-    except PlaybookError as error:
-        problems.append(f"there is no Event about it: {error}")
-    if not function:
-        return problems
-    try:
-        deployed = find(cluster, namespace, function)
-    except PlaybookError:
-        # Without a worker there is no stream.
-        return problems
-    document = json.dumps(line(playbook, None, outcome))
-    words = ("--uid", deployed.uid, "--document", document)
-    try:
-        why = in_pod.run(cluster, deployed, NOTE, *words).why
-    except PlaybookError as error:
-        why = str(error)
-    return [*problems, *([f"it is not in the stream: {why}"] if why else [])]
-
-
-def _make_event(
-    cluster: ClusterObjects, outcome: Outcome, namespace: str, function: str, playbook: str
-) -> None:
-    made = event(
-        outcome,
-        Instant(time.time_ns()),
-        playbook=playbook,
-        function=function,
-        home=namespace,
-        instance=socket.gethostname() or "unknown",
-    )
-    if made is not None:
-        cluster.create([made])

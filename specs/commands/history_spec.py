@@ -5,7 +5,7 @@ from dataclasses import replace
 from expects import be_empty, be_none, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.commands.undo import put_on_record
+from playbooks.commands.targets.on_record import put_on_record
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant

@@ -7,7 +7,7 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as program
-from playbooks.commands.undo import put_on_record
+from playbooks.commands.targets.on_record import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
