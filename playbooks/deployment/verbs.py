@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
@@ -27,10 +27,9 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_done, print_messages
 
-
-class Connect(Protocol):
-    def __call__(self, context: str = "", kubeconfig: str = "") -> ClusterObjects:
-        """The cluster of a kubeconfig's context, or of the current one where it is empty."""
+# Gives the cluster of a context of a kubeconfig: the current one, of the one that kubectl would
+# take, where these are empty.
+Connect = Callable[[str, str], ClusterObjects]
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,7 @@ class Tools:
     reach: Callable[[str, str], Reach] = reach
 
     def invocation(self, options: Options) -> Invocation:
-        cluster = (
-            self.connect(options.context, options.kubeconfig)
-            if options.kubeconfig
-            else self.connect(options.context)
-        )
+        cluster = self.connect(options.context, options.kubeconfig)
         given = {"KUBECONFIG": options.kubeconfig} if options.kubeconfig else {}
         return Invocation(options, {**self.environ, **given}, cluster, self.sleep, self.reach)
 

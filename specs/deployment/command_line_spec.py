@@ -98,7 +98,7 @@ with description("The command line of deploy_playbook") as self:
         asked = []
         cluster = FakeObjects()
 
-        def connect(context):
+        def connect(context, kubeconfig):
             asked.append(context)
             return cluster
 
@@ -189,7 +189,7 @@ with description("The command line of deploy_playbook") as self:
             @click.option("-p", "--playbook")
             @click.pass_obj
             def diff(tools, playbook):
-                print(f"{playbook} on {tools.connect('').current_namespace()}")
+                print(f"{playbook} on {tools.connect('', '').current_namespace()}")
                 return 3
 
             self.more = patch.dict(command_line.program.commands, {"diff": diff})
