@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from specs.engines.worker.flood import Flood, about
-from specs.engines.worker.rig import eventually
+from specs.support.processes import eventually
 
 SIZES = (1500, 5000, 30000)
 

@@ -8,8 +8,8 @@ from expects import contain, equal, expect, match
 from mamba import after, before, description, it
 
 from playbooks.deployment import VERSION
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 CONTAINERFILE = (ROOT / "Containerfile").read_text(encoding="utf-8")
 
 VULNERABILITY = {"id": "PYSEC-0000-1", "fix_versions": ["2.0"], "aliases": [], "description": ""}

@@ -1,12 +1,11 @@
 import re
-from pathlib import Path
 
 from expects import be_below, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core import catalogue
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 with description("The README") as self:

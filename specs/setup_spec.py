@@ -5,7 +5,8 @@ from expects import contain, equal, expect
 from mamba import description, it
 
 from playbooks.deployment import VERSION
-from specs.support.ahead import ROOT, process
+from specs.support.ahead import process
+from specs.support.processes import ROOT
 
 # Runs programs as if what a worker imports were not installed.
 WITHOUT = """\

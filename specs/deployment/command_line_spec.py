@@ -1,7 +1,6 @@
 import io
 import shlex
 from contextlib import redirect_stdout
-from pathlib import Path
 from unittest.mock import patch
 
 import click
@@ -17,8 +16,6 @@ from playbooks.deployment.request.options import Options
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
 from specs.support.completion import completed_by_bash
-
-ROOT = Path(__file__).resolve().parents[2]
 
 LONG = {
     "-p": "--playbook",

@@ -6,8 +6,8 @@ from expects import be_empty, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.deployment.generate import generate, stale
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("docs/settings.md", "docs/guards.md", "docs/chart")
 
 with description("What is generated from declarations") as self:

@@ -3,15 +3,14 @@
 import importlib
 import inspect
 import re
-from pathlib import Path
 
 from expects import be_above, equal, expect
 from mamba import description, it
 
 import playbooks
 from playbooks.core import VERSION
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 

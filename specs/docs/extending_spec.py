@@ -15,7 +15,8 @@ import yaml
 from expects import be_above, contain, equal, expect, start_with
 from mamba import description, it
 
-from specs.support.ahead import ROOT, ahead, run
+from specs.support.ahead import ahead, run
+from specs.support.processes import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 

@@ -2,7 +2,6 @@ import os
 import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import yaml
 from expects import be_above, contain, equal, expect
@@ -15,8 +14,8 @@ from playbooks.engines.worker.function import DEAD_LETTER_HOURS
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.support.ahead import ahead
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = {
     path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *DOCS.glob("*.md")]

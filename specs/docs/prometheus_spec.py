@@ -15,9 +15,9 @@ from mamba import after, before, description, it
 
 from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
-from specs.engines.worker.rig import eventually, free_port
 from specs.support.conditions import not_run_unless, program
 from specs.support.loopback.server import Answer, LoopbackServer
+from specs.support.processes import eventually, free_port
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PANELS = json.loads((DOCS / "grafana-dashboard.json").read_text(encoding="utf-8"))["panels"]

@@ -2,12 +2,11 @@
 
 import importlib
 import re
-from pathlib import Path
 
 from expects import be_above, equal, expect
 from mamba import description, it
 
-ROOT = Path(__file__).resolve().parents[2]
+from specs.support.processes import ROOT
 
 MODULE = re.compile(r"``(?:[^`\n]* )?(playbooks(?:\.[a-z_]+)+)")
 FILE = re.compile(r"(?<![\w/.-])((?:playbooks|specs|docs)/[\w/-]+\.\w+)")

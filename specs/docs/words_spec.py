@@ -1,14 +1,13 @@
 """Words that kubectl, Helm, Falco and NATS do not say: pages and messages say it as these do."""
 
 import re
-from pathlib import Path
 
 from expects import equal, expect
 from mamba import description, it
 
 from specs.docs.messages import templates
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
 
 # What was said, and what is said instead.

@@ -18,8 +18,8 @@ from playbooks.deployment.request.request import read
 from specs.deployment.fake_objects import FakeObjects
 from specs.support.engines.callers import ENGINES
 from specs.support.engines.packages import PACKAGES
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import eventually
 from specs.support.conditions import not_run_unless
 from specs.support.engines.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.engines.falcosidekick import FALCOSIDEKICK, forwarded
@@ -17,6 +16,7 @@ from specs.support.loopback.certificates import a_certificate, an_authority
 from specs.support.loopback.google_cloud import NAME, GoogleCloud
 from specs.support.loopback.kubeconfigs import Kubeconfigs
 from specs.support.loopback.server import LoopbackServer, nothing_there
+from specs.support.processes import eventually
 
 RULE = "Zugriff auf Schlüssel"
 

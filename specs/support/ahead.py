@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence, TypeVar
 
-ROOT = Path(__file__).resolve().parents[2]
+from specs.support.processes import ROOT
 
 T = TypeVar("T")
 

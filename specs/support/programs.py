@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Tuple
 
-from specs.engines.worker.rig import ROOT
+from specs.support.processes import ROOT
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@ import io
 import os
 import tempfile
 from contextlib import ExitStack, redirect_stderr
-from pathlib import Path
 from unittest.mock import patch
 
 from expects import be_false, be_true, contain, equal, expect
@@ -11,8 +10,8 @@ from mamba import description, it
 from playbooks.core.outcome import Outcome
 from playbooks.engines.local import engine, sources
 from playbooks.engines.local.engine import main
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "specs" / "support" / "alerts" / "falco_alerts.jsonl"
 
 

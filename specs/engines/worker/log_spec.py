@@ -5,7 +5,8 @@ import sys
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
-from specs.support.ahead import ROOT, process
+from specs.support.ahead import process
+from specs.support.processes import ROOT
 
 # What says something on its own, as libraries and Python do.
 NOISE = """

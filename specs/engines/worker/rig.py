@@ -6,7 +6,6 @@ import datetime
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,28 +15,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-ROOT = Path(__file__).parents[3]
+from specs.support.processes import ROOT, eventually, free_port
+
 UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
 RELEASE_KEY = "a-key-of-releases"
 TOKEN = "a-token-of-the-specs"
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as listening:
-        listening.bind((address, 0))
-        return int(listening.getsockname()[1])
-
-
-def eventually(check: Any, seconds: float = 20.0, every: float = 0.05) -> Any:
-    """What ``check`` returns, once that is true; AssertionError after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:.0f} s")
-        time.sleep(every)
 
 
 def moment(seconds_ago: float = 0.0) -> str:

@@ -15,13 +15,13 @@ from mamba import after, before, description, it
 
 from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
 from playbooks.testing import a_document
-from specs.engines.worker.rig import ROOT
 from specs.support.cluster import real_cluster as cluster
 from specs.support.cluster.admission import policies_are_there
 from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
 from specs.support.cluster.kubeless import controller_at_work
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import ROOT
 from specs.support.programs import deploy_playbook, program_of
 from specs.support.signals import let_ctrl_c_arrive
 

@@ -17,7 +17,6 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.manifests.definitions import definitions
-from specs.engines.worker.rig import ROOT
 from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
 from specs.support.cluster.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
 from specs.support.cluster.real_cluster import (
@@ -41,6 +40,7 @@ from specs.support.cluster.real_cluster import (
 )
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import ROOT
 from specs.support.programs import deploy_playbook
 
 GOLDEN = ROOT / "specs" / "deployment" / "golden"

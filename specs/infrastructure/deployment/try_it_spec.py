@@ -19,10 +19,10 @@ from pathlib import Path
 from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import ROOT
 from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE, on_the_node
 from specs.support.cluster.real_cluster import cleaned_up, create, kubectl, stored
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
+from specs.support.processes import ROOT
 
 PAGE = (ROOT / "docs" / "try-it.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")

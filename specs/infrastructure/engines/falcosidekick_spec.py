@@ -7,10 +7,11 @@ from expects import be_empty, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
-from specs.engines.worker.rig import TOKEN, eventually
+from specs.engines.worker.rig import TOKEN
 from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import Served
 
 RECORDED = Path(__file__).parents[2] / "support" / "alerts" / "falco_alerts.jsonl"

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from expects import be_above, be_below, equal, expect, have_key, have_len
 from mamba import after, before, description, it
@@ -27,8 +26,8 @@ from specs.support.cluster.real_cluster import (
     kubectl_json,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import ROOT
 
-ROOT = Path(__file__).parents[3]
 PODS = 60
 WORKERS = 4
 SECONDS = 120

@@ -5,8 +5,9 @@ from expects import be_below, contain, equal, expect, have_len
 from mamba import after, description, it
 
 from specs.engines.worker.flood import Flood, about
-from specs.engines.worker.rig import eventually, moment
+from specs.engines.worker.rig import moment
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 # The whole attack is one of 30,000.
 FLOOD = int(os.environ.get("WORKER_FLOOD", "5000"))

@@ -8,10 +8,10 @@ import time
 from expects import be_above, be_below, be_empty, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import eventually
 from specs.support.cluster import real_cluster as cluster
 from specs.support.cluster.kubeless import TRIGGERS
 from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import NO_CAPS, Served, trigger
 
 # An alert every 12 seconds for a week.

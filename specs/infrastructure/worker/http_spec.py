@@ -8,9 +8,10 @@ import time
 from expects import be_below, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import TOKEN, eventually
+from specs.engines.worker.rig import TOKEN
 from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import FUNCTION, Served
 
 AT_ONCE = 64

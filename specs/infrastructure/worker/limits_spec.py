@@ -3,9 +3,10 @@
 from expects import be_above, be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import Rig, about, eventually
+from specs.engines.worker.rig import Rig, about
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import eventually
 
 TOPIC = "falco.error.x"
 

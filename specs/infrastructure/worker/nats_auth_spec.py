@@ -17,9 +17,10 @@ from playbooks.deployment.nats.users import Permissions, block
 from playbooks.engines.worker import log, nats_permissions
 from playbooks.engines.worker.function import Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
-from specs.engines.worker.rig import ROOT, UID, Rig, an_alert, eventually, free_port
+from specs.engines.worker.rig import UID, Rig, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import ROOT, eventually, free_port
 
 # The users that the documentation has, with the passwords of this spec.
 USERS = (Path(__file__).resolve().parents[3] / "docs" / "nats-users.conf").read_text("utf-8")

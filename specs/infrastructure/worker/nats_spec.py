@@ -19,9 +19,10 @@ from expects import (
 from mamba import after, description, it
 
 from playbooks.core.cluster.manifest import REMOVING
-from specs.engines.worker.rig import UID, Rig, a_trigger, alerts, an_alert, eventually, moment
+from specs.engines.worker.rig import UID, Rig, a_trigger, alerts, an_alert, moment
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import eventually
 
 # Seconds for which connections are held; the whole attack is one of 120.
 HELD = float(os.environ.get("WORKER_HELD_SECONDS", "12"))

@@ -10,9 +10,10 @@ import subprocess
 from expects import contain, equal, expect
 from mamba import after, description, it
 
-from specs.engines.worker.rig import Rig, an_alert, eventually
+from specs.engines.worker.rig import Rig, an_alert
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import eventually
 
 SERVER = os.environ.get("SPEC_NATS_SERVER", "nats-server")
 REFUSE = 'playbook_streams_refuse{playbook="fake"}'

@@ -3,10 +3,11 @@ import json
 from expects import contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import Rig, an_alert, eventually
+from specs.engines.worker.rig import Rig, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.loopback.nats_server import Nats
 from specs.support.loopback.otlp_receiver import OtlpReceiver
+from specs.support.processes import eventually
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADER = f"00-{TRACE}-{PARENT}-00"

@@ -4,10 +4,10 @@ import time
 from expects import be_below, be_empty, be_none, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
-from specs.engines.worker.rig import eventually
 from specs.support.cluster import real_cluster as cluster
 from specs.support.cluster.kubeless import TRIGGERS
 from specs.support.conditions import CLUSTER, not_run_unless, program
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import FUNCTION, IN_A_POD, NO_CAPS, Served, trigger
 
 

@@ -10,8 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
-from specs.engines.worker.rig import eventually, free_port
 from specs.support.conditions import program
+from specs.support.processes import eventually, free_port
 
 FALCOSIDEKICK = program("falcosidekick")
 

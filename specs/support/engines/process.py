@@ -21,8 +21,8 @@ from playbooks.deployment.packaging.archive import package_files
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.testing import a_document
-from specs.engines.worker.rig import eventually, free_port
 from specs.support.engines.callers import posted
+from specs.support.processes import eventually, free_port
 
 
 def asked_for(engine: str, *words: str) -> Tuple[Request, Options]:

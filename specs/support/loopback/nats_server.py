@@ -14,8 +14,9 @@ from typing import Any, Dict, List, Optional
 
 import nats
 
-from specs.engines.worker.rig import an_alert, eventually, free_port
+from specs.engines.worker.rig import an_alert
 from specs.support.conditions import program
+from specs.support.processes import eventually, free_port
 
 NATS_SERVER = program("nats-server")
 

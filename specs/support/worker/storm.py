@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 from expects import be_above, be_empty, expect
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from specs.engines.worker.rig import eventually
 from specs.support.cluster import real_cluster as cluster
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import NO_CAPS, OnCluster, Served
 
 Manifest = Dict[str, Any]

@@ -24,9 +24,10 @@ from playbooks.core import catalogue
 from playbooks.deployment.manifests import access, ledger
 from playbooks.engines.worker import watched
 from specs.deployment.mothers import a_worker_request
-from specs.engines.worker.rig import ROOT, TOKEN, WorkerProcess, free_port
+from specs.engines.worker.rig import TOKEN, WorkerProcess
 from specs.support.cluster import real_cluster as cluster
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import ROOT, free_port
 
 FUNCTION = "falco-delete"
 
