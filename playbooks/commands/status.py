@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, List, TypeVar
+from typing import Any, Callable, List, Sequence, Tuple, TypeVar
 
 import click
 
@@ -11,12 +11,12 @@ from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.state import document, worker
 from playbooks.commands.state.document import Document
-from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, rows
+from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, row, wide_row
 from playbooks.commands.state.watch import watch
 from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.terminal import print_json, show_table, table
+from playbooks.deployment.terminal import Row, print_json, show_table, table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,10 +100,9 @@ def _shown(
     if output == JSON:
         print_json(found)
     elif found and output == TEXT and paragraphs:
-        print("\n\n".join(map(paragraph, found)))
+        print(_paragraphs(found))
     elif found:
-        wide = output == WIDE_TABLE
-        show_table(WIDE if wide else COLUMNS, rows(found, wide=wide))
+        show_table(*_table(found, output))
     return 0
 
 
@@ -114,9 +113,18 @@ def _text(found: List[Document], output: str, paragraphs: bool) -> str:
     if not found:
         return "there are no playbooks"
     if output == TEXT and paragraphs:
-        return "\n\n".join(map(paragraph, found))
+        return _paragraphs(found)
+    return table(*_table(found, output)).rstrip("\n")
+
+
+def _paragraphs(found: List[Document]) -> str:
+    return "\n\n".join(map(paragraph, found))
+
+
+def _table(found: List[Document], output: str) -> Tuple[Sequence[str], List[Row]]:
+    """Its columns and rows."""
     wide = output == WIDE_TABLE
-    return table(WIDE if wide else COLUMNS, rows(found, wide=wide)).rstrip("\n")
+    return WIDE if wide else COLUMNS, [wide_row(each) if wide else row(each) for each in found]
 
 
 def _whole(session: Session, function: Manifest) -> Document:

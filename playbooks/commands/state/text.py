@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from playbooks.commands.pause import paused_since
 from playbooks.commands.state.worker import HOURS
@@ -138,7 +138,3 @@ def _by_reason(counted: Optional[Mapping[str, int]]) -> str:
 
 def _sum(counted: Optional[Mapping[str, int]]) -> str:
     return _UNKNOWN if counted is None else str(sum(counted.values()))
-
-
-def rows(documents: Sequence[Mapping[str, Any]], *, wide: bool) -> List[Row]:
-    return [wide_row(each) if wide else row(each) for each in documents]
