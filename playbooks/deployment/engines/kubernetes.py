@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import Any, Dict, List, Mapping, Optional, Set, Union
+from functools import partial
+from typing import Any, Dict, List, Mapping, Optional
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity, labels, name_of, reference
+from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of, reference
 from playbooks.core.instant import duration
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.deploy import Observer
@@ -22,14 +21,12 @@ from playbooks.deployment.engines.worker.existing import (
     HASH_KEY,
     RELEASE_KEY,
     Existing,
-    ports_of_urls,
 )
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import access, admission_policies, ledger, worker
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import (
-    Sources,
     ingress_addresses,
     lets_all_in,
     worker_policy,
@@ -61,9 +58,6 @@ _DECIDING = {
     SHUTDOWN: "the pod's grace period",
     **dict.fromkeys((each.name for each in SOURCES), "the network policy"),
 }
-
-#: On a pod template: the patch in it, as JSON.
-PATCHED = "falco/patch"
 
 IMAGE = Option(
     "image",
@@ -134,7 +128,7 @@ class Kubernetes(ClusterEngine):
         if own.get(NO_WAIT.name) and (TIMEOUT.name in own or own.get(KEEP_FAILED.name)):
             found.append("--no-wait is given, and --timeout and --keep-failed are about waiting")
         try:
-            _patch(own.get(PATCH.name))
+            pod_patch.of_option(own.get(PATCH.name))
         except UsageError as error:
             found += error.problems
         return found if IMAGE.name in own else found + too_large(lambda: _archive(request))
@@ -143,7 +137,7 @@ class Kubernetes(ClusterEngine):
         name, namespace = place = request.function, invocation.namespace
         own = invocation.options.own
         image, replicas = own.get(IMAGE.name, ""), own.get(REPLICAS.name, 1)
-        patch = _patch(own.get(PATCH.name))
+        patch = pod_patch.of_option(own.get(PATCH.name))
         request_with_token = _with_token(request, existing.token)
         packages = {*PACKAGES, *(["nkeys"] if CREDENTIALS in request.names_given else [])}
         installed = {*packages, *request.playbook.installs(request.values)}
@@ -166,7 +160,7 @@ class Kubernetes(ClusterEngine):
             request_with_token, namespace, image=image, config_map=worker.config_map_name(name)
         )
         template = worker.template(name, made_pod, contents, existing.hash_key)
-        ports, sources = _ports(request, existing), _sources(request, existing)
+        ports, sources = existing.ports(request), existing.sources(request)
         account = access.service_account(request, namespace)
         return Objects(
             function=function(request, namespace, code=not image),
@@ -182,7 +176,7 @@ class Kubernetes(ClusterEngine):
                 worker_policy(*place, {*ports, *existing.ports_before}, sources),
                 worker.service(*place),
                 *worker.disruption_budget(*place, replicas),
-                worker.deployment(*place, _patched(template, patch, name), replicas),
+                worker.deployment(*place, pod_patch.laid_over(template, patch, name), replicas),
             ],
             triggers=triggers(*place, request.topics),
             earlier=[
@@ -297,19 +291,6 @@ class _Rollout(Observer):
         kubeless.refuse_finalizer(self._cluster.get([self._objects.function]))
 
 
-def _patch(given: Union[str, Mapping[str, Any], None]) -> Mapping[str, Any]:
-    """Of a file, or as it stands there. Raises UsageError."""
-    if isinstance(given, str):
-        return _read_patch(given)
-    return pod_patch.checked(given, "the patch") if given else {}
-
-
-@lru_cache(maxsize=1)
-def _read_patch(path: str) -> Mapping[str, Any]:
-    """Read once, since it may be a pipe. Raises UsageError."""
-    return pod_patch.read(path)
-
-
 def _archive(request: Request) -> bytes:
     return worker_archive(request.playbook.name, runs=request.playbook.runs(request.values))
 
@@ -317,7 +298,6 @@ def _archive(request: Request) -> bytes:
 def _options(deployment: Manifest) -> Dict[str, Any]:
     """With which a worker was deployed; of a Deployment of Kubeless' nothing."""
     spec, template = deployment["spec"], deployment["spec"]["template"]
-    annotations = template["metadata"].get("annotations") or {}
     if not worker.is_worker(deployment):
         return {}
     name = deployment["metadata"]["name"]
@@ -327,7 +307,7 @@ def _options(deployment: Manifest) -> Dict[str, Any]:
     found = {
         REPLICAS.name: spec.get("replicas", 1),
         IMAGE.name: "" if worker.config_map_name(name) in mapped else containers[name],
-        PATCH.name: json.loads(annotations.get(PATCHED, "{}")),
+        PATCH.name: pod_patch.deployed(template),
     }
     return {key: value for key, value in found.items() if value not in (1, "", {})}
 
@@ -362,22 +342,6 @@ def _with_secret(request: Request, name: str, text: str) -> Request:
     return replace(request, values=values, secrets=(*request.secrets, name))
 
 
-def _ports(request: Request, existing: Existing) -> Set[int]:
-    defaults = {s.name: s.default for s in request.settings if s.default}
-    texts: Dict[str, Optional[str]] = {**defaults, **request.values, **existing.referenced}
-    return {*existing.api_ports, *ports_of_urls(text for text in texts.values() if text)}
-
-
-def _sources(request: Request, existing: Existing) -> Sources:
-    """Where the settings can be read: what is wrong with one is said elsewhere."""
-    alerts, metrics = (
-        setting.check(request.values.get(setting.name, setting.default or ANY))
-        for setting in SOURCES
-    )
-    posted = None if request.values.get("HTTP") == "off" else alerts
-    return Sources(posted, metrics, existing.api_addresses)
-
-
 def _unreached(objects: Objects) -> List[str]:
     """What the NetworkPolicy keeps out, because it was not known when it was made."""
     policy = next(m for m in objects.accessories if m["kind"] == "NetworkPolicy")
@@ -387,12 +351,3 @@ def _unreached(objects: Objects) -> List[str]:
         "the API server's addresses could not be read (EndpointSlice default/kubernetes): from"
         " another node, kubeless function call and top do not reach the function"
     ]
-
-
-def _patched(template: Dict[str, Any], patch: Mapping[str, Any], function: str) -> Dict[str, Any]:
-    """What the Deployment's selector selects stays as it is, whatever a patch says."""
-    made = pod_patch.patched(template, patch)
-    if patch:
-        made["metadata"].setdefault("annotations", {})[PATCHED] = json.dumps(patch, sort_keys=True)
-    made["metadata"]["labels"] = {**(made["metadata"].get("labels") or {}), **labels(function)}
-    return made

@@ -14,9 +14,11 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.deployment.engines.worker import api_server
 from playbooks.deployment.engines.worker.api_server import HTTPS
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.manifests.network_policy import egress_ports
+from playbooks.deployment.manifests.network_policy import Sources, egress_ports
 from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request import worker_settings
+from playbooks.deployment.request.request import Request
+from playbooks.engines.worker.settings import ANY, SOURCES
 
 #: The key that hashes of settings are made with: nobody can guess a password from such a hash.
 HASH_KEY = "FALCO_HASH_KEY"
@@ -53,6 +55,21 @@ class Existing:
     hash_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     release_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     printed: bool = False
+
+    def ports(self, request: Request) -> Set[int]:
+        """Those that a worker has to reach: of the API server, and of every URL in its settings."""
+        defaults = {s.name: s.default for s in request.settings if s.default}
+        texts = {**defaults, **request.values, **self.referenced}
+        return {*self.api_ports, *ports_of_urls(text for text in texts.values() if text)}
+
+    def sources(self, request: Request) -> Sources:
+        """Where the settings can be read: what is wrong with one is said elsewhere."""
+        alerts, metrics = (
+            setting.check(request.values.get(setting.name, setting.default or ANY))
+            for setting in SOURCES
+        )
+        posted = None if request.values.get("HTTP") == "off" else alerts
+        return Sources(posted, metrics, self.api_addresses)
 
     @classmethod
     def to_print(cls) -> Existing:

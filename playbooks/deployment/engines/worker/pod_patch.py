@@ -19,11 +19,14 @@ as tolerations, is replaced. A container without a name is each of those there a
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import yaml
 
+from playbooks.core.cluster.manifest import labels
 from playbooks.deployment.errors import UsageError
 
 _KEYS = {
@@ -37,6 +40,40 @@ _KEYS = {
     "volumes": "name",
 }
 _CONTAINERS = ("containers", "initContainers")
+
+
+#: On a pod template: the patch in it, as JSON.
+PATCHED = "falco/patch"
+
+
+def of_option(given: Union[str, Mapping[str, Any], None]) -> Mapping[str, Any]:
+    """Of a file, or as it stands in a file of playbooks. Raises UsageError."""
+    if isinstance(given, str):
+        return _read_once(given)
+    return checked(given, "the patch") if given else {}
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: str) -> Mapping[str, Any]:
+    """It may be a pipe."""
+    return read(path)
+
+
+def laid_over(template: Dict[str, Any], patch: Mapping[str, Any], function: str) -> Dict[str, Any]:
+    """The template of a worker's pods, with the patch and a note of it. What the Deployment's
+    selector selects stays as it is, whatever a patch says."""
+    made = patched(template, patch)
+    if patch:
+        made["metadata"].setdefault("annotations", {})[PATCHED] = json.dumps(patch, sort_keys=True)
+    made["metadata"]["labels"] = {**(made["metadata"].get("labels") or {}), **labels(function)}
+    return made
+
+
+def deployed(template: Mapping[str, Any]) -> Dict[str, Any]:
+    """The patch in a template that is there."""
+    noted = (template["metadata"].get("annotations") or {}).get(PATCHED, "{}")
+    found: Dict[str, Any] = json.loads(noted)
+    return found
 
 
 def read(path: str) -> Mapping[str, Any]:
