@@ -21,8 +21,8 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply import set_up
-from playbooks.deployment.engines.engine import Invocation
-from playbooks.deployment.engines.kubernetes import ENGINE, IMAGE
+from playbooks.deployment.engines.engine import IMAGE, Invocation
+from playbooks.deployment.engines.kubernetes import ENGINE
 from playbooks.deployment.engines.worker.existing import Existing
 from playbooks.deployment.manifests import worker
 from playbooks.deployment.manifests.admission_policies import BINDING, PARAMETERS, Bound

@@ -102,6 +102,17 @@ class Option:
     typed: bool = False
 
 
+# Of every engine that takes an image.
+IMAGE = Option(
+    "image",
+    ("-i", "--image"),
+    "with -E kubernetes and -E knative: an image that has everything (Containerfile builds it);"
+    " without it a stock Python image installs the packages when a pod starts. With -E openfaas:"
+    " the image that faas-cli builds and pushes",
+    "IMAGE",
+)
+
+
 class Engine(ABC):
     """``name``: as ``-E`` takes it. ``summary``: for the help of ``-E``. ``settings``: those that
     it takes beside the playbook's. ``options``: those of the command line that not every engine

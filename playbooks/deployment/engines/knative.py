@@ -11,8 +11,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import tool
-from playbooks.deployment.engines.engine import Engine, Invocation, Option
-from playbooks.deployment.engines.kubernetes import IMAGE
+from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import environment, pushed, rights, worker, worker_pod
 from playbooks.deployment.manifests.worker import REVISION

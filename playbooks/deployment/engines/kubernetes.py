@@ -14,7 +14,7 @@ from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
 from playbooks.deployment.engines import kubeless
 from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
-from playbooks.deployment.engines.engine import Invocation, Option
+from playbooks.deployment.engines.engine import IMAGE, Invocation, Option
 from playbooks.deployment.engines.worker import existing as existing_objects
 from playbooks.deployment.engines.worker import pod_patch
 from playbooks.deployment.engines.worker.existing import (
@@ -59,14 +59,6 @@ _DECIDING = {
     **dict.fromkeys((each.name for each in SOURCES), "the network policy"),
 }
 
-IMAGE = Option(
-    "image",
-    ("-i", "--image"),
-    "with -E kubernetes and -E knative: an image that has everything (Containerfile builds it);"
-    " without it a stock Python image installs the packages when a pod starts. With -E openfaas:"
-    " the image that faas-cli builds and pushes",
-    "IMAGE",
-)
 REPLICAS = Option(
     "replicas",
     ("-R", "--replicas"),

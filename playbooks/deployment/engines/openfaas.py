@@ -9,8 +9,7 @@ from typing import Any, Dict, List
 
 from playbooks.core.settings import http_url
 from playbooks.deployment.engines import tool
-from playbooks.deployment.engines.engine import Engine, Invocation, Option
-from playbooks.deployment.engines.kubernetes import IMAGE
+from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import pushed, rights
 from playbooks.deployment.manifests.environment import escaped
