@@ -35,7 +35,7 @@ from playbooks.core.settings import Setting
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.files.nodes import STANDARD_INPUT, Reader
+from playbooks.deployment.files.yaml_reader import STANDARD_INPUT, Reader
 from playbooks.deployment.request import assignments, catalogue, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import Options
