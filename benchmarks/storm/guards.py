@@ -35,7 +35,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
@@ -162,7 +162,7 @@ def show(
 def calls_of_an_action(ground: Ground, jobs: List[Manifest]) -> None:
     print(f"\n{'a process an alert: API calls':52}{'reads':>12}{'writes':>12}")
     for name in ("delete", "isolate"):
-        playbook = catalogue.load(name)
+        playbook = by_name.load(name)
         bare, guarded = (
             counted(ground, playbook, ground.pods(1, jobs)[0], {}, bare=bare)
             for bare in (True, False)
@@ -172,7 +172,7 @@ def calls_of_an_action(ground: Ground, jobs: List[Manifest]) -> None:
         row(f"{name}, more", guarded[0] - bare[0])
     for words, settings in RULED_OUT.items():
         pod = ground.pods(1, jobs)[0]
-        calls, outcome = counted(ground, catalogue.load("delete"), pod, settings, bare=False)
+        calls, outcome = counted(ground, by_name.load("delete"), pod, settings, bare=False)
         row(f"{words} ({outcome.reason})", calls)
 
 
@@ -188,7 +188,7 @@ def calls_of_a_worker(ground: Ground, jobs: List[Manifest]) -> None:
             function = f"falco-{name}-worker"
             ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=function).read()
             stored = ConfigMapLedger(api, namespace=ground.namespace, name=function)
-            responder = catalogue.load(name).responder(
+            responder = by_name.load(name).responder(
                 {**ON, "NAMESPACES": ground.namespace},
                 ClusterCollaborators(SystemClock(), ThisPod(), watched, StoredLedger(stored)),
             )

@@ -31,7 +31,7 @@ from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests import ledger as manifests
 from playbooks.deployment.manifests.access import WORKER
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 from playbooks.engines.worker import watched
 
@@ -56,7 +56,7 @@ def check(session: Session, which: Selection, output: str, image: Optional[str])
     unnamed = image is not None and (not image or image.split() != [image])
     which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))
     if which.playbook:
-        catalogue.load(which.playbook)
+        by_name.load(which.playbook)
     namespace = session.namespace(which)
     found: List[Finding] = []
     for finding in _findings(session, which, namespace, image):
@@ -156,7 +156,7 @@ def _served(
 def _playbook(which: Selection, served: Optional[Served]) -> Optional[Playbook]:
     """The deployed one, and else the one that was typed. Raises UsageError."""
     name = served.playbook if served and served.playbook else which.playbook
-    return catalogue.load(name) if name else None
+    return by_name.load(name) if name else None
 
 
 def _of_ledger(cluster: ClusterObjects, served: Served, playbook: Playbook) -> Iterator[Finding]:

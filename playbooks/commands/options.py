@@ -18,7 +18,7 @@ from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.click_parts import Kind, playbooks
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.removal.reach import Reach
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -169,7 +169,7 @@ def selects(command: F) -> F:
         context: str,
         **others: Any,
     ) -> Any:
-        which = Selection(catalogue.named(playbook), name, namespace)
+        which = Selection(by_name.named(playbook), name, namespace)
         return command(replace(session, context=context), which, **others)
 
     return cast(F, selecting)

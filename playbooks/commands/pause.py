@@ -17,7 +17,7 @@ from playbooks.core.ledger.book import ALL, Book
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.removal.reach import who
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure.ledger import change
 from playbooks.infrastructure.this_pod import SystemClock
@@ -40,7 +40,7 @@ class Scope:
             found.append("-A is allowed with --all only")
         if self.all_namespaces and which.namespace is not None:
             found.append("-A is not allowed with -n")
-        playbook = catalogue.find(which.playbook)
+        playbook = by_name.find(which.playbook)
         if playbook and not playbook.acts:
             found.append(
                 f"{which.playbook} changes nothing in a cluster and has no ledger, so that it"

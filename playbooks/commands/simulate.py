@@ -27,7 +27,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment import terminal
 from playbooks.deployment.errors import DeploymentError, UsageError
-from playbooks.deployment.request import assignments, catalogue
+from playbooks.deployment.request import assignments, by_name
 from playbooks.deployment.request.topics import problems as topic_problems
 from playbooks.deployment.terminal import print_json
 from playbooks.engines.worker.operator.protocol import ALERTS
@@ -124,7 +124,7 @@ def simulate(
         *_source_problems(files, since),
         *_replica_problems(replicas),
     )
-    playbook = catalogue.load(which.playbook)
+    playbook = by_name.load(which.playbook)
     given = _environ(values)
     if since is None:
         bodies = [line for file in files for line in _lines(file)]
@@ -162,7 +162,7 @@ def _playbook_problems(name: str) -> List[str]:
     if not name:
         return []
     try:
-        playbook = catalogue.load(name)
+        playbook = by_name.load(name)
     except UsageError as error:
         return list(error.problems)
     if playbook.acts:

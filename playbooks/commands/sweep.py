@@ -16,12 +16,13 @@ from playbooks.commands.targets.ledgers import (
     ledger_problems,
     looked_in,
 )
+from playbooks.core import catalogue
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.guards.protected import ProtectedNamespaces
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
 from playbooks.core.settings import names
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 from playbooks.infrastructure import ledger as ledgers
 
@@ -51,7 +52,7 @@ def sweep(
     those that belong to none.
     """
     which.check(*_problems(which.playbook), *ledger_problems(ledger), required=False)
-    playbook = catalogue.load(which.playbook)
+    playbook = by_name.load(which.playbook)
     reach = session.reach()
     within = looked_in(session, which, all_namespaces)
     places = ledger_places(session.cluster, playbook.name, which.named, ledger, within)

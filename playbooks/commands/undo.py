@@ -18,6 +18,7 @@ from playbooks.commands.targets.ledgers import (
     looked_in,
 )
 from playbooks.commands.targets.on_record import put_on_record
+from playbooks.core import catalogue
 from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.workload import kind_of
@@ -30,7 +31,7 @@ from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
 from playbooks.deployment.removal.reach import Place, Reach, who
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 
 # Names of RBAC may have any character but slash and percent.
@@ -139,7 +140,7 @@ def _kinds(playbook: Playbook) -> Tuple[str, ...]:
 def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Playbook]:
     """The one that was typed, or all that left something on the target, or else any of them."""
     if playbook:
-        return [catalogue.load(playbook)]
+        return [by_name.load(playbook)]
     known = catalogue.containing(target.kind.lower())
     gone = [each for each in known if _removes(each)]
     known = [each for each in known if each not in gone]

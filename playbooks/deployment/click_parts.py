@@ -7,7 +7,7 @@ from typing import Any, Callable, List, Optional
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from playbooks.deployment.request import catalogue
+from playbooks.core import catalogue
 
 SHELLS = ("bash", "fish", "zsh")
 

@@ -13,7 +13,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.manifests import IMAGE as NATS_IMAGE
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.tables import listing
 from playbooks.deployment.verbs import Tools
@@ -154,7 +154,7 @@ def _tools() -> Tools:
 def _options(typed: Mapping[str, Any]) -> Options:
     typed = {**typed, "engine": typed.get("engine") or ""}
     if typed.get("playbook"):
-        typed["playbook"] = catalogue.named(typed["playbook"])
+        typed["playbook"] = by_name.named(typed["playbook"])
     known = [option.name for option in registry.own_options()]
     own = {name: typed[name] for name in known if name in typed}
     rest = {name: value for name, value in typed.items() if name not in own}

@@ -14,12 +14,12 @@ import textwrap
 from pathlib import Path
 from typing import Iterable, Iterator, Sequence, Tuple, Type
 
-from playbooks.core import guards
+from playbooks.core import catalogue, guards
 from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
 from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.engines.pushed import TOPICS
 from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
 
@@ -58,11 +58,11 @@ def all_settings() -> str:
     shared = guards.settings(acts=False)
     acting = [setting for setting in guards.settings(acts=True) if setting not in shared]
     names = catalogue.own_names()
-    acting_names = ", ".join(f"`{name}`" for name in names if catalogue.load(name).acts)
+    acting_names = ", ".join(f"`{name}`" for name in names if by_name.load(name).acts)
     sections = [
         ("All playbooks", shared),
         (f"Playbooks that act on the cluster: {acting_names}", acting),
-        *((f"`{name}`", catalogue.load(name).reaction.SETTINGS) for name in names),
+        *((f"`{name}`", by_name.load(name).reaction.SETTINGS) for name in names),
         ("The worker", FOR_USERS),
         ("Functions to which alerts are pushed (`TOPICS` comes from `-t`)", (TOPICS,)),
         *_of_engines(),
@@ -120,7 +120,7 @@ def listing() -> str:
 
 def _of(name: str) -> str:
     try:
-        playbook = catalogue.load(name)
+        playbook = by_name.load(name)
     except UsageError as error:
         return "\n".join([name, *(f"    error: {problem}" for problem in error.problems)]) + "\n"
     lines = [name, f"    {catalogue.summary(name)}"]
@@ -142,7 +142,7 @@ def tables(name: str) -> str:
         return all_settings()
     if name == "guards":
         return guards_table()
-    return settings_table(catalogue.load(name).settings)
+    return settings_table(by_name.load(name).settings)
 
 
 def filled(page: str) -> str:

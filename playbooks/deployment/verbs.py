@@ -21,7 +21,7 @@ from playbooks.deployment.files.playbook_file import PlaybookFile
 from playbooks.deployment.nats.asked import installation
 from playbooks.deployment.nats.install import install, printed
 from playbooks.deployment.removal.reach import Reach, reach
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -238,7 +238,7 @@ def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
 
 
 def _in_plain(file: Optional[PlaybookFile], options: Options, engine: Engine) -> List[str]:
-    playbook = catalogue.find(options.playbook or "")
+    playbook = by_name.find(options.playbook or "")
     if file is None or playbook is None:
         return []
     return file.secrets_in_plain(playbook.settings + engine.settings)

@@ -9,7 +9,7 @@ from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.access import WORKER
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.engines.worker import watched
 from playbooks.infrastructure.this_pod import SystemClock
 from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, run
@@ -448,7 +448,7 @@ with description("falco-playbook check, of the alerts of the last day") as self:
 with description("falco-playbook check, of rights") as self:
     with it("asks for every verb of the playbook and of its worker, as its account"):
         cluster = ready()
-        playbook = catalogue.load("isolate")
+        playbook = by_name.load("isolate")
         of_view = watched.permissions(playbook, {})
         number = sum(len(p.verbs) for p in (*playbook.rights({}, looks=True), *of_view, *WORKER))
 

@@ -16,7 +16,7 @@ from playbooks.core.ports import LedgerStore
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.removal.reach import Reach
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import FixedClock, InMemoryCluster, a_document
@@ -86,7 +86,7 @@ class FakeCluster(FakeObjects):
     def _policies_of(self, user, operation, manifest, body):
         playbook = user.rpartition(":")[2].split("-")[1]
         kind = (body if operation == "CREATE" else manifest)["kind"].lower()
-        for policy in admission_policies.of(catalogue.load(playbook)):
+        for policy in admission_policies.of(by_name.load(playbook)):
             about = policy.changes.resource
             if policy.changes.operations[0] == operation and about in (
                 kind + "s",

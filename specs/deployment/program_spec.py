@@ -6,8 +6,8 @@ from unittest.mock import patch
 from expects import be_below, be_empty, contain, equal, expect, have_len, start_with
 from mamba import before, description, it
 
+from playbooks.core import catalogue
 from playbooks.core.errors import PlaybookError
-from playbooks.deployment.request import catalogue
 from playbooks.engines.local import engine
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import WEBHOOK, a_secret, documents_of, run

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding
+from playbooks.core import catalogue
 from playbooks.core.cluster.changes import ACCOUNT, Rule
 from playbooks.core.cluster.manifest import Manifest, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
@@ -18,7 +19,6 @@ from playbooks.deployment.apply import set_up
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
 from playbooks.deployment.manifests.changes import OF_THE_LEDGER
-from playbooks.deployment.request import catalogue
 from playbooks.deployment.terminal import one_line
 
 POLICY = "admission policy"

@@ -23,7 +23,7 @@ from playbooks.deployment.manifests.record import environment_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.removal.reach import Reach
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.infrastructure.this_pod import SystemClock
 
 Document = Dict[str, Any]
@@ -69,7 +69,7 @@ def described(session: Session, function: Manifest) -> Document:
 
 def playbook_of(function: Manifest) -> Optional[Playbook]:
     """None where it is none of this version's."""
-    return catalogue.find(record.playbook_of(function))
+    return by_name.find(record.playbook_of(function))
 
 
 def contained(session: Session, function: Manifest) -> Document:

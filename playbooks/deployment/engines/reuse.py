@@ -16,7 +16,7 @@ from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.manifests.secret import text_of
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 
@@ -45,7 +45,7 @@ def reused(invocation: Invocation, engine: Engine) -> Options:
     playbook = record.playbook_of(deployed)
     if options.playbook not in (None, playbook):
         raise UsageError([f"-p is {options.playbook}, and {namespace}/{function} is of {playbook}"])
-    settings = catalogue.load(playbook).settings + engine.settings
+    settings = by_name.load(playbook).settings + engine.settings
     given = {each.name for each in options.kept}
     deployed_settings = [
         each for each in record.given(deployed, settings) if each.name not in given

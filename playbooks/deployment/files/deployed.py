@@ -16,7 +16,7 @@ from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.definitions import FUNCTIONS
-from playbooks.deployment.request import catalogue, worker_settings
+from playbooks.deployment.request import by_name, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME
 
@@ -37,7 +37,7 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
         _, place, name = identity(each)
         if (function and name != function) or not is_function_name(name):
             continue
-        playbook = catalogue.find(record.playbook_of(each))
+        playbook = by_name.find(record.playbook_of(each))
         if playbook is None:
             found.notes.append(f"Function {place}/{name} is of no playbook here and left out")
             continue

@@ -36,7 +36,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.files.yaml_reader import STANDARD_INPUT, Reader
-from playbooks.deployment.request import assignments, catalogue, worker_settings
+from playbooks.deployment.request import assignments, by_name, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import Options
 
@@ -179,7 +179,7 @@ def _playbook(reader: Reader, node: Optional[yaml.Node]) -> Optional[str]:
     if text is None or node is None:
         return None
     try:
-        return catalogue.named(text, _beside(reader.path, ""))
+        return by_name.named(text, _beside(reader.path, ""))
     except UsageError as error:
         for problem in error.problems:
             reader.problem(node, problem)

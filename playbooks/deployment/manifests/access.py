@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels, metadata
 from playbooks.core.cluster.permissions import UNKNOWN, Permission
 from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
 from playbooks.deployment.manifests.definitions import LABELS
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.request import Request
 
 GROUP = "rbac.authorization.k8s.io"
@@ -133,7 +134,7 @@ def worker_role() -> Manifest:
 def deployer_role() -> Manifest:
     """Every right that a playbook may need in a namespace, and its record there."""
     verbs: Dict[Tuple[str, str], Set[str]] = {}
-    for playbook in map(catalogue.load, catalogue.names()):
+    for playbook in map(by_name.load, catalogue.names()):
         for permission in playbook.permissions:
             if not permission.cluster_wide:
                 resource = (permission.group, permission.resource)

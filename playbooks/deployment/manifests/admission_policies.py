@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from playbooks.core import catalogue
 from playbooks.core.chain.steps import GO_ON, STEPS
 from playbooks.core.cluster.changes import DELETE, Changes, Rule, Texts
 from playbooks.core.cluster.manifest import (
@@ -35,7 +36,7 @@ from playbooks.core.cluster.permissions import ACCOUNTS, listed
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.manifests.changes import changes as changes_of
 from playbooks.deployment.manifests.definitions import LABELS
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.request import Request
 
 GROUP = "admissionregistration.k8s.io"
@@ -206,7 +207,7 @@ def of(playbook: Playbook) -> List[AdmissionPolicy]:
 
 def policies() -> List[Manifest]:
     """Those of all playbooks."""
-    known = [each for name in catalogue.names() for each in of(catalogue.load(name))]
+    known = [each for name in catalogue.names() for each in of(by_name.load(name))]
     return [manifest for each in known for manifest in each.manifests()]
 
 
@@ -277,7 +278,7 @@ def earlier(function: str, namespace: str) -> Manifest:
 def of_parameters(found: Manifest) -> List[Manifest]:
     """The bindings for a ConfigMap of settings that is there, with its labels, by which they are
     removed; none for one of no playbook."""
-    function, playbook = label(found, FUNCTION), catalogue.find(label(found, PARAMETERS) or "")
+    function, playbook = label(found, FUNCTION), by_name.find(label(found, PARAMETERS) or "")
     if playbook is None or not function:
         return []
     namespace = found["metadata"]["namespace"]

@@ -10,6 +10,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import (
     FUNCTION,
     KUBELESS_API,
@@ -30,7 +31,6 @@ from playbooks.deployment.manifests.environment import (
     plain_values,
     unescaped,
 )
-from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.request import Request
 

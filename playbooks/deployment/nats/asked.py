@@ -7,7 +7,7 @@ from typing import Callable
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.install import Installation, WorkerUser
 from playbooks.deployment.nats.manifests import IMAGE
-from playbooks.deployment.request import assignments, catalogue
+from playbooks.deployment.request import assignments, by_name
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
 
@@ -22,7 +22,7 @@ def installation(options: Options, current_namespace: Callable[[], str]) -> Inst
     problems = place_problems(name, namespace or None)
     given = assignments.readable(assignments.value, options.values, problems)
     if options.playbook:
-        catalogue.load(options.playbook)
+        by_name.load(options.playbook)
     if problems:
         raise UsageError(problems)
     return Installation(

@@ -18,7 +18,7 @@ from playbooks.deployment.apply import recorded
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.removal.reach import Place, Reach, who
-from playbooks.deployment.request import catalogue
+from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.infrastructure.ledger import StoredLedger
 
@@ -98,7 +98,7 @@ def of_function(
     """None where the Function is not there, nor one to which alerts are pushed, or its playbook
     contains nothing."""
     found = recorded.find(cluster, namespace, function)
-    playbook = catalogue.find(record.playbook_of(found)) if found else None
+    playbook = by_name.find(record.playbook_of(found)) if found else None
     if found is None or playbook is None:
         return None
     containments = [kind for kind, _ in playbook.containments]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import name_of
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, all_names, names
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.request import assignments, catalogue, topics, worker_settings
+from playbooks.deployment.request import assignments, by_name, topics, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import place_problems, runtime_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
@@ -123,7 +124,7 @@ def _playbook(name: Optional[str], problems: List[str]) -> Optional[Playbook]:
         problems.append(f"no playbook is given: -p with one of {', '.join(catalogue.names())}")
         return None
     try:
-        return catalogue.load(name)
+        return by_name.load(name)
     except UsageError as error:
         problems.extend(error.problems)
         return None

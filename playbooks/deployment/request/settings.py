@@ -6,6 +6,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Sequence
 
+from playbooks.core import catalogue
 from playbooks.core.chain.steps import STEPS
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
@@ -13,7 +14,6 @@ from playbooks.core.guards.when import WHEN, read
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
-from playbooks.deployment.request import catalogue
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure import this_pod

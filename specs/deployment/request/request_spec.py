@@ -6,7 +6,8 @@ from unittest.mock import patch
 from expects import contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
 
-from playbooks.deployment.request import catalogue
+from playbooks.core import catalogue
+from playbooks.deployment.request import by_name
 from specs.deployment.mothers import WEBHOOK, a_request, run
 
 SLACK = ("-E", "kubeless", "-p", "slack", "-e", f"SLACK_WEBHOOK_URL={WEBHOOK}")
@@ -32,9 +33,9 @@ with description("What was typed") as self:
             )
 
         with it("is refused for one that reads a setting which its reaction does not declare"):
-            declared = catalogue.load("taint")
-            without = replace(declared, reaction=catalogue.load("delete").reaction)
-            with patch.object(catalogue.catalogue, "load", return_value=without):
+            declared = by_name.load("taint")
+            without = replace(declared, reaction=by_name.load("delete").reaction)
+            with patch.object(catalogue, "load", return_value=without):
                 error = the_error_of("-E", "kubernetes", "-p", "taint", "-t", "falco.>", "-d")
 
             expect(error).to(

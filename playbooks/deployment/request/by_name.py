@@ -1,4 +1,4 @@
-"""The playbooks, for names that are typed: an unknown one is a UsageError."""
+"""Playbooks by the names that are typed, or deployed: an unknown one is a UsageError, or None."""
 
 from __future__ import annotations
 
@@ -7,31 +7,9 @@ from pathlib import Path
 from typing import Optional
 
 from playbooks.core import catalogue
-from playbooks.core.catalogue import (
-    PACKAGE,
-    containing,
-    names,
-    origin,
-    own_names,
-    summary,
-    typed,
-)
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.errors import UsageError
-
-__all__ = [
-    "PACKAGE",
-    "containing",
-    "find",
-    "load",
-    "named",
-    "names",
-    "origin",
-    "own_names",
-    "summary",
-    "typed",
-]
 
 
 def load(name: str) -> Playbook:
@@ -39,14 +17,14 @@ def load(name: str) -> Playbook:
     try:
         return catalogue.load(name)
     except InvalidSetting as error:
-        alike = get_close_matches(name.lower(), names(), n=1)
-        meant = f", did you mean {alike[0]}?" if alike and name not in names() else ""
+        alike = get_close_matches(name.lower(), catalogue.names(), n=1)
+        meant = f", did you mean {alike[0]}?" if alike and name not in catalogue.names() else ""
         raise UsageError([f"{error}{meant}"]) from error
 
 
 def find(name: str) -> Optional[Playbook]:
     """The same; None where it is none that is known here, as what is deployed may have."""
-    return load(name) if name in names() else None
+    return load(name) if name in catalogue.names() else None
 
 
 def named(given: str, beside: Optional[Path] = None) -> str:
