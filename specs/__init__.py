@@ -19,7 +19,7 @@ def _usable(directory: str, wanted: int = 1 << 30) -> bool:
 
 
 # What specs load stays until they end: looking for garbage after every 700 objects finds none.
-gc.set_threshold(100_000, 20, 20)
+gc.set_threshold(1_000_000, 20, 20)
 
 # Processes that import the package would each compile it again.
 sys.dont_write_bytecode = False
