@@ -620,7 +620,7 @@ with description("A container that the API server does not know yet") as self:
         expect((self.asked, bench.answered)).to(equal((["web-0"], 2)))
 
     with it("is asked for again by another delivery where nobody hears of it in time"):
-        with patch.object(answering, "LEARNING", 0.6):
+        with patch.object(answering, "LEARNING", 0.1):
             bench = Bench(ContainerIdPending("not yet"), learned=self.learned(known=False))
 
             expect(bench.take(a_delivery())).to(equal([[("back", 0.5)]]))
