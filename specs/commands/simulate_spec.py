@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from expects import contain, equal, expect
-from mamba import before, description, it
+from mamba import after, before, description, it
 
 from playbooks.engines.worker.operator.protocol import ALERTS
 from specs.commands.fake_cluster import a_cluster, run
@@ -13,8 +13,12 @@ from specs.simulation.mothers import a_body, bodies
 
 with description("falco-playbook simulate") as self:
     with before.all:
-        self.file = str(Path(tempfile.mkdtemp()) / "alerts.jsonl")
+        self.directory = tempfile.TemporaryDirectory()
+        self.file = str(Path(self.directory.name) / "alerts.jsonl")
         Path(self.file).write_bytes(b"\n\n".join(bodies(12)) + b"\n")
+
+    with after.all:
+        self.directory.cleanup()
 
     with it("prints tables of what would have happened"):
         answer = run("simulate", "-p", "delete", "-f", self.file)
