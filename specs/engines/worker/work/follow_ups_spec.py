@@ -52,7 +52,7 @@ with description("Looking at what became of an action") as self:
     with before.each:
         self.writer, self.metrics, self.log = FakeWriter(), Metrics("fake"), io.StringIO()
 
-    def follow(self, *follow_ups, wait=0.0, seconds=0.2, busy=lambda: False):
+    def follow(self, *follow_ups, wait=0.0, seconds=5.0, busy=lambda: False):
         """Begin, and wait for the end of it."""
         done = Outcome.acted("pod shop/web-0", "done", "done")
 

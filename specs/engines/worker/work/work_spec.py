@@ -620,11 +620,14 @@ with description("A container that the API server does not know yet") as self:
         expect((self.asked, bench.answered)).to(equal((["web-0"], 2)))
 
     with it("is asked for again by another delivery where nobody hears of it in time"):
-        with patch.object(answering, "LEARNING", 0.1):
-            bench = Bench(ContainerIdPending("not yet"), learned=self.learned(known=False))
-
-            expect(bench.take(a_delivery())).to(equal([[("back", 0.5)]]))
-        expect((self.asked, bench.answered)).to(equal((["web-0"], 1)))
+        # A busy machine may take longer than that until the alert is answered first.
+        for seconds in (0.1, 1.0, 5.0):
+            with patch.object(answering, "LEARNING", seconds):
+                bench = Bench(ContainerIdPending("not yet"), learned=self.learned(known=False))
+                told = bench.take(a_delivery())
+            if self.asked:
+                break
+        expect((told, self.asked, bench.answered)).to(equal(([[("back", 0.5)]], ["web-0"], 1)))
 
     with it("is asked for again by another delivery where nothing is watched"):
         bench = Bench(ContainerIdPending("not yet"))
