@@ -52,11 +52,14 @@ def run(*command):
 
 
 def deploy(namespace, playbook, *arguments):
-    """Deploy, and wait until Kubeless has its function ready."""
+    """Deploy, and wait until Kubeless has its function ready, and the function answers."""
     # Its controllers may run outside of the cluster, where -E auto would not see them.
     engine = ("-E", "kubeless", "-n", namespace)
     run(DEPLOY, *engine, "-p", playbook, "-t", "falco.notice.*", *arguments)
     eventually(lambda: "1/1 READY" in listed(namespace, playbook), 90)
+    # Its pods have no readiness probe: they are ready before they listen.
+    service = f"/api/v1/namespaces/{namespace}/services/falco-{playbook}:8080"
+    eventually(lambda: kubectl("get", "--raw", f"{service}/proxy/healthz"), 60)
 
 
 def remove(namespace, playbook):
