@@ -63,7 +63,8 @@ def deploy(namespace, playbook, *arguments):
 
 
 def remove(namespace, playbook):
-    run(DEPLOY, "-n", namespace, "-p", playbook, "-x")
+    # One that a controller has replaced could not be released.
+    run(DEPLOY, "-n", namespace, "-p", playbook, "-x", "--leave-contained")
 
 
 def listed(namespace, playbook):
