@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, T
 from urllib.parse import quote, urlencode
 
 import urllib3
+from urllib3._collections import HTTPHeaderDict  # 1.26, which s3fs needs, exports it nowhere
 
 from playbooks.core.errors import (
     AlreadyExists,
@@ -225,7 +226,7 @@ class KubernetesApi:
                 method,
                 url,
                 body=text,
-                headers=urllib3.HTTPHeaderDict(asked),
+                headers=HTTPHeaderDict(asked),
                 timeout=timeout,
                 retries=False,
                 redirect=False,

@@ -97,6 +97,18 @@ with description("The wire to the API server") as self:
                 expect(api.get("version")).to(equal({"kind": "Good"}))
             expect([len(said) for said in self.server.asked]).to(equal([3, 1]))
 
+        with it("leaves what is read as it comes to urllib3, also to 1.26, which has fewer names"):
+            api = self.api([GOOD])
+            exported = urllib3.HTTPHeaderDict
+            del urllib3.HTTPHeaderDict
+            try:
+                answer = b"".join(api.stream("version", seconds=5.0))
+            finally:
+                urllib3.HTTPHeaderDict = exported
+
+            expect(answer).to(equal(b'{"kind":"Good"}'))
+            expect(self.server.asked[0][0]).to(contain("X-A: 1", "X-A: 2", "Accept: "))
+
         with it("takes another connection where one was closed meanwhile, and asks once"):
             api = self.api([GOOD], [GOOD])
             api.get("version")
