@@ -142,8 +142,8 @@ def or_off(kind: Kind) -> Kind:
 
 
 def or_nothing(kind: Kind) -> Kind:
-    """The same, or empty for a text that is."""
-    return lambda value: kind(value) if value.strip() else ""
+    """The same, or empty for a text that is. Blanks are not: they were meant to be something."""
+    return lambda value: kind(value) if value else ""
 
 
 def one_of(*choices: str) -> Kind:

@@ -69,6 +69,12 @@ with description("What was typed") as self:
             told = ("-s", "WEBHOOK_URL=hook/url", "-s", "WEBHOOK_SECRET=hook/key")
             expect(run("-d", *DELETE, "-e", "OUTCOMES_TO=webhook", *told).code).to(equal(0))
 
+        with it("is refused where what a message needs is blank"):
+            blank = ("-e", "SLACK_OUTCOMES=true", "-e", "SLACK_WEBHOOK_URL= ")
+            expect(the_error_of(*DELETE, *blank)).to(contain("SLACK_WEBHOOK_URL"))
+            blank = ("-e", "OUTCOMES_TO=webhook", "-e", "WEBHOOK_URL= ", "-e", "WEBHOOK_SECRET= ")
+            expect(the_error_of(*DELETE, *blank)).to(contain("WEBHOOK_URL", "WEBHOOK_SECRET"))
+
         with it("takes the webhook from a Secret, too"):
             told = ("-e", "SLACK_OUTCOMES=true", "-s", "SLACK_WEBHOOK_URL=slack/url")
 
