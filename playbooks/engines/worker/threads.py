@@ -38,8 +38,10 @@ class Threads:
         future: asyncio.Future[T] = loop.create_future()
         if len(self._threads) < self._most:
             name = f"{self._name}_{len(self._threads)}"
-            self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            # Where the system lets no more begin, it is no thread of these.
+            thread.start()
+            self._threads.append(thread)
         self._calls.put((loop, future, what))
         return future
 

@@ -3,6 +3,7 @@ import gc
 import threading
 import time
 import weakref
+from unittest.mock import patch
 
 from expects import be_none, equal, expect
 from mamba import description, it
@@ -91,6 +92,22 @@ with description("Threads") as self:
         called, late, refused = asyncio.run(go())
         expect((called, late)).to(equal((["second"], True)))
         expect(refused).to(equal("the worker ends"))
+
+    with it("count none that the system lets not begin"):
+
+        async def go():
+            threads, answers = Threads(1, "spec-start"), []
+            refused = RuntimeError("can't start new thread")
+            with patch.object(threading.Thread, "start", side_effect=refused):
+                try:
+                    threads.call(lambda: 1)
+                except RuntimeError as error:
+                    answers.append(str(error))
+            answers.append(await asyncio.wait_for(threads.call(lambda: 2), 5))
+            threads.stop()
+            return answers
+
+        expect(asyncio.run(go())).to(equal(["can't start new thread", 2]))
 
     with it("keep nothing of a call while they wait for the next"):
 
