@@ -206,3 +206,6 @@ async def _cancelled(task: asyncio.Task[None], every: float = 1.0) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=every)
+    if not task.cancelled():
+        # Else it would be logged as one that nobody asked for.
+        task.exception()
