@@ -1,4 +1,4 @@
-"""The generated part of the chart: ``python -m playbooks.deployment.chart --write docs/chart``.
+"""The generated part of the chart, which ``playbooks.deployment.generate`` writes.
 
 Objects are those that ``-S`` and ``-E kubernetes -i`` make: what differs from one deployment to the
 next is replaced by a template expression. The chart's own templates loop over values.yaml.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Match, Optional, Sequence, cast
 
 from playbooks.core import catalogue
@@ -41,7 +39,7 @@ _NAMESPACE, _TOPIC, _IMAGE = "chartnamespace", "falco.chart.topic", "chart/image
 # A key or an element whose value is a template expression, which brings its own lines.
 _HOLE = re.compile(r"""^( *)(- |[\w./-]+: )['"]?@@(.*?)@@['"]?\n""", re.MULTILINE)
 
-_GENERATED = "{{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}\n"
+_GENERATED = "{{/* Made by: python -m playbooks.deployment.generate */}}\n"
 
 
 def files() -> Dict[str, str]:
@@ -262,19 +260,5 @@ def _hole(defaults: Mapping[str, str], found: Match[str]) -> str:
     return f"{head}{{{{- with {included} }}}}{{{{ . | nindent {below} }}}}\n{{{{- end }}}}\n"
 
 
-def main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 2 or arguments[0] != "--write":
-        print("usage: python -m playbooks.deployment.chart --write DIRECTORY", file=sys.stderr)
-        return 2
-    for path, text in files().items():
-        file = Path(arguments[1], path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return 0
-
-
 # Seconds that a pod has beyond SHUTDOWN_SECONDS stand in the chart's own templates.
 assert (SHUTDOWN, SPARE) == ("SHUTDOWN_SECONDS", 10)
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

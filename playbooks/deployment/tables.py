@@ -2,7 +2,7 @@
 
 ``python -m playbooks.deployment.tables`` prints them in Markdown: ``settings`` all settings,
 ``guards`` the guards, the name of a playbook its own settings, nothing all of it.
-``--write PAGE...`` puts them into pages: below ``<!-- tables: settings -->``, up to
+``playbooks.deployment.generate`` puts them into pages: below ``<!-- tables: settings -->``, up to
 ``<!-- end -->``.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from pathlib import Path
 from typing import Iterable, Iterator, Sequence, Tuple, Type
 
 from playbooks.core import catalogue, guards
@@ -152,11 +151,7 @@ def filled(page: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        if arguments[:1] == ["--write"]:
-            for path in map(Path, arguments[1:]):
-                path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
-        else:
-            sys.stdout.write("\n".join(map(tables, arguments or ("settings", "guards"))))
+        sys.stdout.write("\n".join(map(tables, arguments or ("settings", "guards"))))
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -1,7 +1,5 @@
 import contextlib
 import io
-import tempfile
-from pathlib import Path
 
 from expects import contain, equal, expect, have_len
 from mamba import description, it
@@ -45,16 +43,6 @@ with description("A page with tables") as self:
         expect(filled(page)).to(
             equal(f"a\n<!-- tables: delete -->\n{tables('delete')}<!-- end -->\nb\n")
         )
-
-    with it("is written in its place"):
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "page.md"
-            path.write_text("<!-- tables: guards -->\n<!-- end -->\n", encoding="utf-8")
-
-            expect(main(["--write", str(path)])).to(equal(0))
-            expect(path.read_text(encoding="utf-8")).to(
-                equal(f"<!-- tables: guards -->\n{tables('guards')}<!-- end -->\n")
-            )
 
     with it("cannot have tables of a playbook that is not there"):
         with contextlib.redirect_stderr(io.StringIO()) as said:

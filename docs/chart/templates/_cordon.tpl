@@ -1,4 +1,4 @@
-{{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}
+{{/* Made by: python -m playbooks.deployment.generate */}}
 {{- define "falco-playbooks.cordon.facts" -}}
 {"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NOTIFY_URLS", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": true, "places": ["default"]}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* Made by: python -m playbooks.deployment.chart --write docs/chart */}}
+{{/* Made by: python -m playbooks.deployment.generate */}}
 {{- define "falco-playbooks.webhook.facts" -}}
 {"acts": false, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": ["WEBHOOK_URL", "WEBHOOK_SECRET"], "secret": ["WEBHOOK_URL", "WEBHOOK_SECRET", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": false, "places": []}
 {{- end }}
