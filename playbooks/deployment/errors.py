@@ -6,7 +6,7 @@
      +-- DeploymentError   1  what a deployment needs is not there
           +-- UsageError   2  what was typed cannot be deployed
           +-- RolloutFailed 1 what was deployed does not become ready
-          +-- TooLarge      1 it is more than what it goes into can hold
+          +-- TooLarge      1 it is more than what it goes into can hold; 2 where typing shows it
           +-- MissingRights 1 an administrator has to grant something first
           +-- Interrupted 130 somebody pressed Ctrl-C, or sent SIGTERM (143) or SIGHUP (129)
 """
