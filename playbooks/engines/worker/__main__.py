@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":
+    # In its container it is process 1, which the kernel sends no signal that nobody listens to: the
+    # one that ends a pod would be lost while the rest is imported. Held back, it is there once the
+    # worker listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+
 import asyncio
 import os
 import sys

@@ -86,8 +86,11 @@ class Worker:
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        ending = (signal.SIGTERM, signal.SIGINT)
+        for number in ending:
             loop.add_signal_handler(number, self._stop.set)
+        # What came while the modules were imported comes now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
         for each in self.aside:
             await each.start()
         log.info(f"falco-playbooks {VERSION} begins with {self.name}", **self.begins)

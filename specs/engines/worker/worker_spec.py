@@ -1,11 +1,17 @@
 import asyncio
 import contextlib
 import gc
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 from expects import equal, expect
 from mamba import description, it
 
 from playbooks.engines.worker.worker import _cancelled
+from specs.support.processes import ROOT, eventually, free_port
 
 
 async def _deaf(times):
@@ -46,3 +52,41 @@ with description("The work of a worker that is told to end") as self:
 
         asyncio.run(use())
         expect(([str(error) for error in kept], told)).to(equal((["'why'"], [])))
+
+
+def blocked(pid):
+    """The signals that a process holds back."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(status.partition("SigBlk:")[2].split()[0], 16)
+    return {number for number in signal.Signals if mask >> (number - 1) & 1}
+
+
+with description("A worker that is told to end before it listens") as self:
+    with it("ends once it does: of process 1, the kernel drops what nobody listens to"):
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PLAYBOOK": "delete",
+            "FUNCTION_NAME": "falco-delete",
+            "FUNCTION_NAMESPACE": "specs",
+            "NATS_URL": f"nats://127.0.0.1:{free_port()}",
+            "HTTP": "off",
+            "HTTP_HOST": "127.0.0.1",
+            **{name: str(free_port()) for name in ("HTTP_PORT", "PROBE_PORT", "METRICS_PORT")},
+        }
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "playbooks.engines.worker"],
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            eventually(lambda: signal.SIGTERM in blocked(worker.pid), every=0.002)
+            worker.terminate()
+            _, said = worker.communicate(timeout=20)
+        finally:
+            worker.kill()
+
+        expect((worker.returncode, '"ending: ' in said, '"ended"' in said)).to(
+            equal((0, True, True))
+        )
