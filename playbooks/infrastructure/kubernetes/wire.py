@@ -94,6 +94,8 @@ class Wire:
         except BaseException:
             connection.close()
             raise
+        finally:
+            answer.end()
         if answer.keeps:
             self._keep(connection)
         else:
@@ -139,7 +141,7 @@ class _Parsed:
         self.parts: List[bytes] = []
         self.keeps = False
         self._whole = self._headed = False
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
 
     def read(self, connection: socket.socket) -> None:
         while not self._whole:
@@ -152,6 +154,11 @@ class _Parsed:
                 self._parser.feed_data(received)
             except httptools.HttpParserError as error:
                 raise HTTPException(f"no answer of HTTP: {error}") from error
+
+    def end(self) -> None:
+        """The parser holds this, and what was read with it: a page of a list would stay in memory
+        until somebody looks for cycles."""
+        self._parser = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[_name(name)] = value.decode("latin-1")

@@ -1,5 +1,6 @@
 """The client of HTTP that the worker has, against a server that says what it is told to say."""
 
+import gc
 import socket
 import threading
 import time
@@ -108,6 +109,19 @@ with description("The wire to the API server") as self:
 
             expect(answer).to(equal(b'{"kind":"Good"}'))
             expect(self.server.asked[0][0]).to(contain("X-A: 1", "X-A: 2", "Accept: "))
+
+        with it("keeps nothing of an answer, without anybody looking for cycles"):
+            api = self.api([GOOD, GOOD])
+            gc.collect()
+            gc.disable()
+            try:
+                api.read("version")
+                api.get("version")
+                left = [each for each in gc.get_objects() if type(each) is wire._Parsed]
+            finally:
+                gc.enable()
+
+            expect(left).to(equal([]))
 
         with it("takes another connection where one was closed meanwhile, and asks once"):
             api = self.api([GOOD], [GOOD])
