@@ -121,10 +121,17 @@ class OutcomeWriter:
     def _put(
         self, recorder: Recorder, body: Body, outcome: Outcome, since: float
     ) -> Optional[Exception]:
-        while self._busy() and time.monotonic() - since < YIELDS:
-            time.sleep(LOOK)
+        give_way(self._busy, since)
         return recorders.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
 
     def _failed(self, where: str, error: Exception) -> None:
         self._metrics.not_recorded(where)
         recorders.log_failure(self._playbook, where, error, reason=getattr(error, "reason", ""))
+
+
+def give_way(busy: Callable[[], bool], since: float) -> None:
+    """Wait, in a thread, for alerts that are being answered: until ``YIELDS`` seconds are over from
+    ``since`` on, where there is no end of them. What was to be done then is late by that, and does
+    not hold up what comes after it."""
+    while busy() and time.monotonic() - since < YIELDS:
+        time.sleep(LOOK)

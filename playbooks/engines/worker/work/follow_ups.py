@@ -14,7 +14,7 @@ from playbooks.core.outcome import FOLLOWS, NOT_KNOWN, FollowUp, Outcome, Status
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records.writer import LOOK, YIELDS, Body, OutcomeWriter
+from playbooks.engines.worker.records.writer import Body, OutcomeWriter, give_way
 from playbooks.engines.worker.threads import Threads
 
 # Actions that may wait to be looked at, and looks at the same time.
@@ -118,9 +118,8 @@ class FollowUps:
             await asyncio.sleep(max(0.0, min(every or 0.0, until - loop.time())))
 
     def _look(self, follow_up: FollowUp, last: bool, due: float) -> Optional[Outcome]:
-        # Where there is no end of alerts, each look is that late, and none holds up the next.
-        while follow_up.every is None and self._busy() and time.monotonic() - due < YIELDS:
-            time.sleep(LOOK)
+        if follow_up.every is None:
+            give_way(self._busy, due)
         return follow_up.look(last)
 
 
