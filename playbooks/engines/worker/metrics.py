@@ -104,7 +104,6 @@ class Metrics:
             registry=into,
         )
         self.in_flight = Gauge("playbook_in_flight", "Alerts claimed", ["playbook"], registry=into)
-        self._set_in_flight = self.in_flight.labels(playbook).set
         self.waiting = Gauge(
             "playbook_waiting",
             "Alerts that wait for the window of a limit",
@@ -241,7 +240,7 @@ class Metrics:
         self.waiting.labels(self._playbook).set(count)
 
     def claimed(self, count: int) -> None:
-        self._set_in_flight(count)
+        self._child(self.in_flight, self._playbook).set(count)
 
     def unusable(self, away: bool) -> None:
         self.unavailable.labels(self._playbook).set(1 if away else 0)
