@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
 from typing import Callable, Dict, Tuple, TypeVar
@@ -149,6 +150,7 @@ def _change(counter: Counter[Key], key: Key, number: int) -> None:
         del counter[key]
 
 
+@lru_cache(maxsize=4096)
 def mark(text: str) -> str:
     """48 bits are enough to tell a few thousand objects apart."""
     return sha256(text.encode()).hexdigest()[:12] if text else ""

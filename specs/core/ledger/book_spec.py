@@ -89,6 +89,12 @@ with description("The book") as self:
             expect(self.ask(2, **alone).reason).to(equal("owner-limit"))
             expect(self.ask(2, seconds=620, **alone).facts).to(equal({"again": 1}))
 
+        with it("counts a pod from when it was acted upon last"):
+            for number, seconds in ((1, 0), (2, 10), (1, 3000)):
+                self.ask(number, seconds=seconds, **self.same)
+
+            expect(self.ask(3, seconds=3700, **self.same).facts).to(equal({"again": 1}))
+
         with it("forgets the oldest where there is too much of it"):
             with patch.object(book, "MOST_RECURRING", 2):
                 self.ask(1, **self.same)
