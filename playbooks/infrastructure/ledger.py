@@ -10,8 +10,8 @@ import random
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from playbooks.core.action import Answer
 from playbooks.core.cluster.conflicts import until_written
@@ -40,6 +40,9 @@ PAUSE = 0.2
 # Seconds for which the book that was read may be answered from where nothing has to be written.
 FRESH = 2.0
 
+# Seconds that a write waits, at most, for as many changes as were under way at the last one.
+GATHERING = 0.02
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -55,23 +58,21 @@ class _Known:
 
 
 @dataclass
-class _Asked:
-    """``since``: the ledger's own clock, in seconds, at ``now``."""
+class _Change:
+    """``what`` is given the book, and the ledger's own clock in seconds."""
 
-    request: Request
-    limits: Limits
-    now: Instant
-    since: float
-    answer: Optional[Answer] = None
-    error: Optional[PlaybookError] = None
-
-    def at(self, clock: float) -> Instant:
-        return after(self.now, max(0.0, clock - self.since))
+    what: Callable[[Book, float], Any]
+    done: bool = False
+    result: Any = None
+    error: Optional[PlaybookError] = field(
+        default_factory=lambda: Unexpected("the one who wrote the ledger was stopped")
+    )
 
 
 class StoredLedger(Ledger):
-    """Threads may share it: requests that come while the book is being written are then written
-    together, in one go."""
+    """Threads may share it: changes that come while the book is being written are then written
+    together, in one go. In a storm a write waits a moment for those who are about to ask again: it
+    is most of what an action costs the API server, and costs the same for one and for all."""
 
     def __init__(
         self,
@@ -83,26 +84,23 @@ class StoredLedger(Ledger):
         self._store = store
         self._clock = clock
         self._sleep = sleep
-        self._waiting: List[_Asked] = []
-        self._queue, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: List[_Change] = []
+        # Whether somebody is at the book, and how many changes are to be written together.
+        self._busy, self._together = False, 1
+        lock = threading.Lock()
+        self._came, self._freed = threading.Condition(lock), threading.Condition(lock)
         self._known: Optional[_Known] = None
 
     def ask(self, request: Request, limits: Limits, now: Instant) -> Answer:
-        asked = _Asked(request, limits, now, self._clock())
-        with self._queue:
-            self._waiting.append(asked)
-        with self._writing:
-            if asked.answer is None and asked.error is None:
-                with self._queue:
-                    together, self._waiting = self._waiting, []
-                self._settle(together)
-        if asked.answer is None:
-            assert asked.error is not None
-            raise asked.error
-        return asked.answer
+        since = self._clock()
+
+        def what(book: Book, clock: float) -> Tuple[Answer, float]:
+            return book.ask(request, limits, after(now, max(0.0, clock - since))), clock
+
+        return self._in_time(*self._changed(what))
 
     def look(self, request: Request, limits: Limits, now: Instant) -> Answer:
-        with self._writing:
+        with self._alone():
             self._known = self._current()
             # In a copy: what it then says is not written.
             answer = read(self._known.text).ask(request, limits, now)
@@ -121,64 +119,100 @@ class StoredLedger(Ledger):
         return Standing(_paused(book), tuple(sorted(book.tripped)))
 
     def contained(self) -> Mapping[str, Contained]:
-        with self._writing, _asked():
+        with self._alone(), _asked():
             self._known = None
             self._known = self._current()
             return self._known.book.contained
 
     def contain(self, contained: Contained) -> None:
-        self._change(lambda book: book.contain(contained))
+        with _asked():
+            self._changed(lambda book, _: book.contain(contained))
 
     def release(self, uid: str, keys: Sequence[str]) -> None:
-        self._change(lambda book: book.release(uid, keys))
+        with _asked():
+            self._changed(lambda book, _: book.release(uid, keys))
 
     def tell(self, what: str, now: Instant) -> bool:
-        return self._change(lambda book: book.tell(what, now))
+        with _asked():
+            return self._changed(lambda book, _: book.tell(what, now))
 
     def untell(self, what: str) -> None:
-        self._change(lambda book: book.untell(what))
+        with _asked():
+            self._changed(lambda book, _: book.untell(what))
 
-    def _change(self, what: Callable[[Book], T]) -> T:
-        def attempt() -> T:
-            known, self._known = self._current(), None
-            result = what(known.book)
-            self._known = self._written(known) if known.book.changed else known
-            return result
+    def _changed(self, what: Callable[[Book, float], T]) -> T:
+        """Its result, once it is written. Raises a PlaybookError."""
+        change = _Change(what)
+        with self._came:
+            self._waiting.append(change)
+            self._came.notify()
+            self._freed.wait_for(lambda: change.done or not self._busy)
+            writes = not change.done
+            self._busy = self._busy or writes
+        if writes:
+            together: List[_Change] = []
+            try:
+                together = self._gathered()
+                self._write(together)
+            finally:
+                self._free(together)
+        if change.error is not None:
+            raise change.error
+        result: T = change.result
+        return result
 
-        with self._writing, _asked():
-            return _until_written(attempt, self._sleep)
+    def _gathered(self) -> List[_Change]:
+        """As many as were under way when the book was written last."""
+        with self._came:
+            self._came.wait_for(lambda: len(self._waiting) >= self._together, GATHERING)
+            together, self._waiting = self._waiting, []
+            return together
 
-    def _settle(self, together: List[_Asked]) -> None:
-        for asked in together:
-            asked.error = Unexpected("the one who wrote the ledger was stopped")
+    def _write(self, together: List[_Change]) -> None:
         try:
-            for asked, answer in zip(together, self._answers(together)):
-                if isinstance(answer, Answer):
-                    asked.answer = answer
-                else:
-                    asked.error = answer
+            for change, result in zip(together, self._results(together)):
+                change.result, change.error = result, None
         except Exception as error:
-            for asked in together:
-                asked.error = _of_ours(error)
+            for change in together:
+                change.error = _of_ours(error)
 
-    def _answers(self, together: List[_Asked]) -> List[Union[Answer, PlaybookError]]:
-        def attempt() -> List[Union[Answer, PlaybookError]]:
-            # Known again only once the answers stand: until then the book says what is not written.
+    def _free(self, together: Sequence[_Change] = ()) -> None:
+        with self._freed:
+            for change in together:
+                change.done = True
+            if together:
+                self._together = len(together) + len(self._waiting)
+            self._busy = False
+            self._freed.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._freed:
+            self._freed.wait_for(lambda: not self._busy)
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._free()
+
+    def _results(self, changes: List[_Change]) -> List[Any]:
+        def attempt() -> List[Any]:
+            # Known again only once the results stand: until then the book says what is not written.
             known, self._known = self._current(), None
             clock = self._clock()
-            answers = [known.book.ask(a.request, a.limits, a.at(clock)) for a in together]
+            results = [change.what(known.book, clock) for change in changes]
             self._known = self._written(known) if known.book.changed else known
-            return [self._in_time(answer, clock) for answer in answers]
+            return results
 
         return _until_written(attempt, self._sleep)
 
-    def _in_time(self, answer: Answer, asked_at: float) -> Union[Answer, PlaybookError]:
+    def _in_time(self, answer: Answer, asked_at: float) -> Answer:
         """A place is counted from when it was asked for: granted much later, its window would be
         over too soon. Asking again counts it anew."""
         took = self._clock() - asked_at
         if answer.reason or took <= GRAIN:
             return answer
-        return Conflict(f"the ledger took {took:.0f} s to be written, more than {GRAIN}")
+        raise Conflict(f"the ledger took {took:.0f} s to be written, more than {GRAIN}")
 
     def _written(self, known: _Known) -> _Known:
         text = known.book.text()

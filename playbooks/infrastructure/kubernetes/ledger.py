@@ -47,7 +47,7 @@ class ConfigMapLedger(LedgerStore):
 
     def _patched(self, text: str, version: str, **query: str) -> Mapping[str, Any]:
         body = {"metadata": {"resourceVersion": version}, "data": {KEY: text}}
-        return self._api.patch(*self._all, self._name, body=body, **query)
+        return self._api.strategic_patch(*self._all, self._name, body=body, **query)
 
     def _made(self, missing: NotFound) -> Mapping[str, Any]:
         metadata: Dict[str, Any] = {"name": self._name, "namespace": self._namespace}

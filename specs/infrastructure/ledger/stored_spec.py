@@ -1,4 +1,5 @@
 import threading
+from unittest.mock import patch
 
 from expects import be, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
@@ -8,6 +9,7 @@ from playbooks.core.instant import after
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.counts import GRAIN
 from playbooks.core.ledger.limits import Limits
+from playbooks.infrastructure import ledger as stored
 from playbooks.infrastructure.ledger import ATTEMPTS, FRESH, change, read
 from playbooks.testing import NOW, InMemoryLedger
 from specs.infrastructure.ledger.limited import Limited
@@ -192,6 +194,26 @@ with description("The ledger") as self:
 
         expect([answer.reason for answer in told]).to(equal([""] * 9))
         expect(store.calls).to(equal(["read", "write", "write"]))
+
+    with it("waits for as many as were under way when it was written last, and only a moment"):
+        store = HeldLedger()
+        ledger, asks = self.ledger(store), []
+        for number in range(4):
+            asks.append(threading.Thread(target=ledger.ask, args=(a_request(number), NOW)))
+        asks[0].start()
+        store.begun.wait(10)
+        for ask in asks[1:]:
+            ask.start()
+        while len(ledger._waiting) < 3:
+            pass
+        with patch.object(stored, "GATHERING", 60.0):
+            store.go.set()
+            asks[0].join(10)
+            answer = ledger.ask(a_request(4), NOW)
+
+        expect(answer.words).to(contain("5 of 10"))
+        expect(store.calls).to(equal(["read", "write", "write"]))
+        expect(ledger.ask(a_request(5), NOW).words).to(contain("6 of 10"))
 
     with it("has an answer for everybody, whatever goes wrong"):
         for error in (ClusterUnavailable("no answer"), KeyError("bug"), Stopped()):
