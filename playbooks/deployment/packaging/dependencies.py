@@ -2,11 +2,11 @@
 
 ``requirements/<distribution>.txt`` holds the distribution and everything it needs, pinned, as pip
 resolves it on Python 3.8, the oldest that playbooks run on, or on the oldest that it runs on itself
-(``_OLDEST``); newer ones install the same. What only
-some functions need lies in a directory beneath, and what only playbooks of one's own need in
-``own``. A line ``name<=version`` pins what others of its list take no newer: it goes before the
-pins of other lists. A playbook outside of this package may name a pinned distribution itself,
-``dnspython==2.6.1``, and then names all that it needs.
+(``_OLDEST``); newer ones install the same. Those that need nothing else are lines of
+``requirements/standalone.txt``. What only some functions need lies in a directory beneath, and what
+only playbooks of one's own need in ``own``. A line ``name<=version`` pins what others of its list
+take no newer: it goes before the pins of other lists. A playbook outside of this package may name a
+pinned distribution itself, ``dnspython==2.6.1``, and then names all that it needs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from playbooks.deployment.errors import DeploymentError
 
 # The minor version of Python 3 that a distribution needs, where that is newer.
 _OLDEST = {"cel-python": 10}
+
+# The list of those that need nothing else.
+STANDALONE = "standalone"
 
 DIRECTORY = Path(__file__).with_name("requirements")
 
@@ -43,11 +46,15 @@ def too_old(packages: Iterable[str], minor: int) -> List[str]:
 def _lines(package: str, directory: Path) -> List[str]:
     if "==" in package:
         return [package]
-    found = sorted(directory.rglob(f"{package}.txt"))
+    lists = {
+        path.stem: path.read_text(encoding="utf-8").split() for path in directory.rglob("*.txt")
+    }
+    alone = [line for line in lists.get(STANDALONE, ()) if _name(line) == package]
+    found = lists.get(package, alone)
     if not found:
         path = directory / f"{package}.txt"
         raise DeploymentError(f"nothing says what {package} needs: {path} is not there")
-    return found[0].read_text(encoding="utf-8").split()
+    return found
 
 
 def _merged(pins: Iterable[Tuple[str, str, str]]) -> Dict[str, str]:

@@ -85,11 +85,16 @@ with description("The requirements of a function") as self:
         with before.each:
             self.directory = tempfile.TemporaryDirectory()
             lists = (("a", "a==1\nc==1\n"), ("b", "b==1\nc==2\n"), ("l", "c<=1\n"), ("m", "c<=2\n"))
-            for name, text in lists:
+            for name, text in (*lists, ("standalone", "x==1\ny==2\n")):
                 Path(self.directory.name, f"{name}.txt").write_text(text)
 
         with after.each:
             self.directory.cleanup()
+
+        with it("are those lines alone of the list of what needs nothing else that are asked for"):
+            expect(requirements(["a", "y"], Path(self.directory.name))).to(
+                equal("a==1\nc==1\ny==2\n")
+            )
 
         with it("are refused when two packages want different versions"):
             expect(lambda: requirements(["a", "b"], Path(self.directory.name))).to(
