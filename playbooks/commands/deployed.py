@@ -9,7 +9,7 @@ from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, name_of, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.deployment.apply import preflight
-from playbooks.deployment.apply.symptoms import of_pod
+from playbooks.deployment.apply.readiness import of_pod
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.definitions import FUNCTIONS, TRIGGERS
 from playbooks.deployment.manifests.environment import plain_values
@@ -92,8 +92,8 @@ def a_worker(cluster: ClusterObjects, deployed: DeployedFunction) -> str:
     running = workers(cluster, deployed)
     if running:
         return running[0]
-    symptoms = [(p["metadata"]["name"], of_pod(p)) for p in _pods(cluster, deployed)]
-    said = "; ".join(f"{name}: {s.says if s else 'terminating'}" for name, s in symptoms)
+    not_ready = [(p["metadata"]["name"], of_pod(p)) for p in _pods(cluster, deployed)]
+    said = "; ".join(f"{name}: {s.says if s else 'terminating'}" for name, s in not_ready)
     raise DeploymentError(
         f"no worker of {deployed} runs, and only a worker reaches NATS"
         f" ({said or 'it has no pods: is it scaled to 0?'})"

@@ -16,7 +16,7 @@ from playbooks.core.errors import PlaybookError, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
-from playbooks.deployment.apply import recorded
+from playbooks.deployment.manifests import record
 from playbooks.deployment.terminal import Row, print_json, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import HISTORY
 
@@ -102,7 +102,7 @@ def _worker(
     try:
         return find(cluster, namespace, function), ""
     except PlaybookError:
-        if not recorded.find(cluster, namespace, function):
+        if not record.find(cluster, namespace, function):
             raise
         return None, f"{namespace}/{function} has no worker, and so no stream"
 

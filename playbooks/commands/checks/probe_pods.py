@@ -16,7 +16,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies import denying
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.errors import NotPermitted
-from playbooks.deployment.apply.symptoms import Symptom, of_pod
+from playbooks.deployment.apply.readiness import NotReady, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import CONFINED
@@ -87,9 +87,9 @@ class ProbePods:
         for _ in looks(WITHIN, check=self._check, sleep=self._sleep, pause=PAUSE):
             if self._ready():
                 return
-            if any(symptom.final for symptom in self._symptoms()):
+            if any(unready.final for unready in self._not_ready()):
                 break
-        why = next((symptom.says for symptom in self._symptoms()), "no pod was made")
+        why = next((unready.says for unready in self._not_ready()), "no pod was made")
         raise DeploymentError(
             f"its probe pods did not become ready with image {self._image}: {why}"
         )
@@ -144,8 +144,8 @@ class ProbePods:
                 self._pods[pod["metadata"]["labels"][_LABEL]] = pod
         return set(self._pods) == set(KINDS)
 
-    def _symptoms(self) -> List[Symptom]:
-        return [symptom for symptom in map(of_pod, self._listed()) if symptom]
+    def _not_ready(self) -> List[NotReady]:
+        return [unready for unready in map(of_pod, self._listed()) if unready]
 
     def _listed(self) -> List[Manifest]:
         return self._cluster.list(("pods",), namespace=self.namespace, selector=_LABEL)

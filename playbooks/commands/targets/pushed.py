@@ -10,7 +10,7 @@ from playbooks.commands import tell
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
-from playbooks.deployment.apply import preflight, recorded
+from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
@@ -20,7 +20,7 @@ from playbooks.deployment.terminal import one_line
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """As ``listed``; None where there is no such function."""
-    found = recorded.find_pushed(cluster, namespace, function)
+    found = record.find_pushed(cluster, namespace, function)
     return found if found and _is_known(found) else None
 
 
@@ -28,7 +28,7 @@ def listed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
     """In the form of Functions, so that what is read of these is read of them, in a namespace or,
     where it is empty, in all. What keeps them from being listed is a warning."""
     try:
-        found = recorded.pushed(cluster, namespace)
+        found = record.pushed(cluster, namespace)
     except PlaybookError as error:
         said = f"functions to which alerts are pushed are left out: {error}"
         tell("warning", [one_line(said)])

@@ -17,18 +17,14 @@ from playbooks.core.cluster.manifest import (
     without_zeros,
 )
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import (
-    NotFound,
-    NotPermitted,
-    PlaybookError,
-)
+from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
+from playbooks.deployment.apply.dry_run import dry_run
 from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
 from playbooks.deployment.apply.steps import (
     Keep,
     Objects,
     Remove,
     Step,
-    dry_run,
     step,
     without_idle,
 )

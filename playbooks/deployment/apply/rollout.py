@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted, PlaybookError
-from playbooks.deployment.apply.symptoms import Symptom, is_rolled_out, of_deployment, of_pod
+from playbooks.deployment.apply.readiness import NotReady, is_rolled_out, of_deployment, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing, when_changed
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
@@ -67,25 +67,25 @@ def wait(
     Raises RolloutFailed with the reason as Kubernetes gives it, or as the worker says it.
     """
     tell = when_changed(progress)
-    unready, final, hopeless = 0.0, 0, 0.0
-    symptom: Optional[Symptom] = None
+    stalled_for, final, hopeless = 0.0, 0, 0.0
+    unready: Optional[NotReady] = None
     for _ in looks(patience.within, check=check, sleep=sleep, pause=PAUSE):
-        done, line, symptom = _look(cluster, deployment)
+        done, line, unready = _look(cluster, deployment)
         if done:
             return
-        said = _said(cluster, deployment, symptom)
+        said = _said(cluster, deployment, unready)
         line += f"; the worker says: {said.words}" if said.words else ""
         hopeless = hopeless + PAUSE if said.reason else 0.0
         tell(line)
-        stalled = symptom and symptom.container and not symptom.busy
-        unready = unready + PAUSE if stalled else 0.0
-        final = final + 1 if symptom and symptom.final else 0
-        enough = 1 if symptom and symptom.pod else FINAL_LOOKS
-        if final >= enough or unready >= patience.not_ready:
+        stalled = unready and unready.container and not unready.busy
+        stalled_for = stalled_for + PAUSE if stalled else 0.0
+        final = final + 1 if unready and unready.final else 0
+        enough = 1 if unready and unready.pod else FINAL_LOOKS
+        if final >= enough or stalled_for >= patience.not_ready:
             break
         if said.reason and hopeless > HOPELESS[said.reason]:
             break
-    raise RolloutFailed(_failure(cluster, deployment, symptom))
+    raise RolloutFailed(_failure(cluster, deployment, unready))
 
 
 def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
@@ -109,13 +109,13 @@ class _Said:
     reason: str = ""
 
 
-def _said(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Symptom]) -> _Said:
+def _said(cluster: ClusterObjects, deployment: Manifest, unready: Optional[NotReady]) -> _Said:
     """Of a worker that runs and is not ready."""
     name = deployment["metadata"]["name"]
-    if symptom is None or symptom.container != name or symptom.crashed:
+    if unready is None or unready.container != name or unready.crashed:
         return _Said()
     try:
-        text = _log(cluster, deployment, symptom.pod, lines=SAID_LINES)
+        text = _log(cluster, deployment, unready.pod, lines=SAID_LINES)
     except PlaybookError:
         return _Said()
     words = ""
@@ -133,7 +133,7 @@ def _said(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Sympt
     return _Said(words)
 
 
-def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Optional[Symptom]]:
+def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Optional[NotReady]]:
     """Whether it is done, its progress in words, and what is wrong."""
     there = cluster.get([deployment])
     if not there:
@@ -142,17 +142,17 @@ def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Opt
     if is_rolled_out(stored):
         return True, "", None
     pods = _pods(cluster, stored)
-    symptoms = [s for s in map(of_pod, pods) if s]
+    not_ready = [s for s in map(of_pod, pods) if s]
     failed = of_deployment(stored)
-    symptom = next((s for s in symptoms if s.final), failed or next(iter(symptoms), None))
-    return False, _progress(stored, len(pods) - len(symptoms), symptom), symptom
+    unready = next((s for s in not_ready if s.final), failed or next(iter(not_ready), None))
+    return False, _progress(stored, len(pods) - len(not_ready), unready), unready
 
 
-def _progress(deployment: Manifest, ready: int, symptom: Optional[Symptom]) -> str:
+def _progress(deployment: Manifest, ready: int, unready: Optional[NotReady]) -> str:
     wanted = deployment["spec"].get("replicas", 1)
-    if symptom is None and ready >= wanted:
+    if unready is None and ready >= wanted:
         return f"{ready} of {wanted} ready; the ones before end"
-    return f"{ready} of {wanted} ready" + (f"; {symptom.says}" if symptom else "")
+    return f"{ready} of {wanted} ready" + (f"; {unready.says}" if unready else "")
 
 
 def _pods(cluster: ClusterObjects, deployment: Manifest) -> List[Manifest]:
@@ -169,19 +169,19 @@ def _pods(cluster: ClusterObjects, deployment: Manifest) -> List[Manifest]:
     ]
 
 
-def _failure(cluster: ClusterObjects, deployment: Manifest, symptom: Optional[Symptom]) -> str:
-    if symptom is None:
+def _failure(cluster: ClusterObjects, deployment: Manifest, unready: Optional[NotReady]) -> str:
+    if unready is None:
         return f"{shown(deployment)} made no pods, and does not say why"
-    where = f"Pod {deployment['metadata']['namespace']}/{symptom.pod}" if symptom.pod else ""
-    said = f"{where or shown(deployment)} did not become ready: {symptom.says}"
-    if not symptom.container:
+    where = f"Pod {deployment['metadata']['namespace']}/{unready.pod}" if unready.pod else ""
+    said = f"{where or shown(deployment)} did not become ready: {unready.says}"
+    if not unready.container:
         return said
-    return f"{said}\n{end_of_log(cluster, deployment['metadata']['namespace'], symptom)}"
+    return f"{said}\n{end_of_log(cluster, deployment['metadata']['namespace'], unready)}"
 
 
-def end_of_log(cluster: ClusterObjects, namespace: str, symptom: Symptom) -> str:
-    """Of the container that ``symptom`` names, in lines."""
-    pod, container, previous = symptom.pod, symptom.container, symptom.crashed
+def end_of_log(cluster: ClusterObjects, namespace: str, unready: NotReady) -> str:
+    """Of the container that ``unready`` names, in lines."""
+    pod, container, previous = unready.pod, unready.container, unready.crashed
     try:
         text = cluster.logs(namespace, pod, container, lines=LOG_LINES, previous=previous)
     except PlaybookError as error:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import List, Optional, Sequence, Union
 
-from playbooks.core.cluster.manifest import Manifest, identity, owned_by, without_zeros
+from playbooks.core.cluster.manifest import Manifest, owned_by, without_zeros
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import Conflict, NotFound, NotPermitted, PlaybookError
-from playbooks.deployment.apply import refusals
-from playbooks.deployment.errors import DeploymentError, MissingRights
+from playbooks.core.errors import PlaybookError
 
 # What changes with every write.
 _COUNTED = ("generation", "managedFields", "resourceVersion")
@@ -87,47 +85,6 @@ def merged(wanted: Manifest, previous: Manifest) -> Manifest:
         if old or new:
             metadata[part] = {**old, **new}
     return {**previous, **wanted, "metadata": metadata}
-
-
-def dry_run(cluster: ClusterObjects, steps: Sequence[Step]) -> None:
-    """Ask the API server whether it would take all of them. Raises with everything it refuses:
-    MissingRights where all of that are rights that the caller lacks."""
-    removed = {identity(s.previous): s.previous for s in steps if isinstance(s, Remove)}
-    created = [s.wanted for s in steps if isinstance(s, Create)]
-    again = [merged(w, removed[identity(w)]) for w in created if identity(w) in removed]
-    replaced = [merged(s.wanted, s.previous) for s in steps if isinstance(s, Replace)]
-    new = [w for w in created if identity(w) not in removed]
-    problems: List[PlaybookError] = []
-    try:
-        cluster.create([w for w in new if not _is_binding(w)], dry_run=True)
-    except PlaybookError as error:
-        problems.append(error)
-    try:
-        cluster.create([w for w in new if _is_binding(w)], dry_run=True)
-    except NotFound:
-        pass  # Who may not bind every role is asked which one, and a dry run has made none.
-    except PlaybookError as error:
-        problems.append(error)
-    try:
-        cluster.replace(again + replaced, dry_run=True)
-    except Conflict:
-        pass  # Written by somebody else since: it is read again when its turn comes.
-    except PlaybookError as error:
-        problems.append(error)
-    for previous in removed.values():
-        try:
-            cluster.delete(previous, dry_run=True)
-        except PlaybookError as error:
-            problems.append(error)
-    if problems:
-        lines = refusals.once([line for each in problems for line in str(each).splitlines()])
-        refused = all(isinstance(each, NotPermitted) for each in problems)
-        kind = MissingRights if refused else DeploymentError
-        raise kind("\n".join(["the cluster would refuse it:", *lines]))
-
-
-def _is_binding(manifest: Manifest) -> bool:
-    return str(manifest["kind"]).endswith("RoleBinding")
 
 
 def _without_managed(manifest: Manifest) -> Manifest:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from abc import abstractmethod
 from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of, shown
 from playbooks.core.errors import NotFound, NotPermitted
-from playbooks.deployment.apply import missing_rights, not_asked_for, preflight
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.confirmation import changes_to_confirm, confirm, was_now
 from playbooks.deployment.apply.deploy import Observer, deploy, look, planned
-from playbooks.deployment.apply.difference import difference
+from playbooks.deployment.apply.diff import difference
+from playbooks.deployment.apply.dry_run import missing_rights
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.engines.worker.existing import HASH_KEY, Existing
-from playbooks.deployment.errors import DeploymentError, MissingRights
+from playbooks.deployment.errors import MissingRights
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import (
-    confirmed,
     documents,
     print_done,
     print_messages,
     print_step,
 )
 
-_NOT_ASKED_FOR = "deploying would change what was not asked for:"
 _MAKES_SECRETS = "deploy_playbook secrets makes it once, --show-secrets prints it"
-_KEEP, _AGREE = "--reuse-settings keeps what is deployed, ", "--yes agrees to these changes"
 
 
 class ClusterEngine(Engine):
@@ -138,9 +136,10 @@ class ClusterEngine(Engine):
                 f" {invocation.namespace} (kubectl create rolebinding NAME --clusterrole=admin"
                 f" --user=USER -n {invocation.namespace})"
             ) from error
-        objects = self._objects(request, invocation, existing)
+        objects, options = self._objects(request, invocation, existing), invocation.options
         try:
-            self._ask(request, objects, invocation)
+            changes = self._to_confirm(request, objects, invocation)
+            confirm(changes, agreed=options.yes, reused=options.reuse)
             self.prepare(invocation)
             with Interruptions() as interruptions:
                 warnings = deploy(
@@ -153,7 +152,7 @@ class ClusterEngine(Engine):
                     keep_failed=self.keeps_failed(invocation),
                 )
         except (NotPermitted, MissingRights) as error:
-            raise missing_rights.explained(invocation.cluster, objects, error) from error
+            raise missing_rights(invocation.cluster, objects, error) from error
         remove_orphans_unless(warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
         print("\n".join(self.hints(objects)))
@@ -163,35 +162,19 @@ class ClusterEngine(Engine):
         made = self.objects(request, invocation, existing)
         return made.here() if invocation.options.granted else made
 
-    def _ask(self, request: Request, objects: Objects, invocation: Invocation) -> None:
-        """Raises DeploymentError unless somebody agrees to what was not asked for."""
-        changes = self._not_asked_for(request, objects, invocation)
-        if not changes:
-            return
-        if invocation.options.yes:
-            print_messages("warning", changes)
-        elif not sys.stdin.isatty():
-            keep = "" if invocation.options.reuse else _KEEP
-            advice = f"nothing was changed; {keep}{_AGREE}"
-            raise DeploymentError("\n".join([_NOT_ASKED_FOR, *changes, advice]))
-        elif not confirmed(changes):
-            raise DeploymentError("nothing was changed")
-
-    def _not_asked_for(
-        self, request: Request, objects: Objects, invocation: Invocation
-    ) -> List[str]:
+    def _to_confirm(self, request: Request, objects: Objects, invocation: Invocation) -> List[str]:
         try:
             found, _ = look(invocation.cluster, objects)
         except NotFound:
             return []  # No cluster that lacks the kind of a Function has one.
         options = invocation.options
-        changes = not_asked_for.changes(found, objects, request.settings)
+        changes = changes_to_confirm(found, objects, request.settings)
         was = found.get(identity(objects.function), objects.function)["spec"].get("runtime")
         if self.runtimes and was != request.runtime and not options.runtime:
-            changes.append(not_asked_for.was_now("runtime", was, DEFAULT_RUNTIME))
+            changes.append(was_now("runtime", was, DEFAULT_RUNTIME))
         lost = self.deployed_options(found)
         return changes + [
-            not_asked_for.was_now(option.name, lost[option.name], option.default)
+            was_now(option.name, lost[option.name], option.default)
             for option in self.options
             if option.name in lost and option.name not in options.own
         ]

@@ -10,8 +10,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
-from playbooks.deployment.apply import recorded
-from playbooks.deployment.apply.not_asked_for import without_password
+from playbooks.deployment.apply.confirmation import without_password
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
 from playbooks.deployment.manifests import record
@@ -49,7 +48,7 @@ def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
 def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterator[str]:
     """Functions to which alerts are pushed: their engine has their topics and secrets."""
     try:
-        pushed = recorded.pushed(cluster, namespace)
+        pushed = record.pushed(cluster, namespace)
     except PlaybookError as error:
         yield f"functions to which alerts are pushed cannot be listed: {error}"
         return

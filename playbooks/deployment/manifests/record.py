@@ -1,7 +1,7 @@
-"""What a Function that is deployed says of itself: it is the record of what is deployed.
+"""What a cluster has on record of the functions that are deployed.
 
-Functions to which alerts are pushed are no objects of the cluster that they act on. Their record is
-the binding of their ledger, on which they have no rights themselves.
+A Function is the record itself. Functions to which alerts are pushed are no objects of the cluster
+that they act on: their record is the binding of their ledger, on which they have no rights.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from playbooks.core.cluster.manifest import (
     label,
     reference,
 )
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Setting
 from playbooks.deployment.manifests import access, ledger
@@ -36,9 +37,6 @@ from playbooks.deployment.request.request import Request
 
 # On such a binding: what the function is. The settings are JSON, of those that are no secrets.
 PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
-
-# The resource and the selector of these bindings.
-RECORDS, SELECTOR = f"rolebindings.{access.GROUP}", f"{MANAGED_BY}={MANAGER},{LEDGER}"
 
 
 def playbook_of(function: Mapping[str, Any]) -> str:
@@ -134,11 +132,6 @@ def of_binding(binding: Manifest) -> Optional[Manifest]:
     }
 
 
-def binding_of(function: str, namespace: str) -> Manifest:
-    """Enough of that binding to ask for it."""
-    return reference(access.API, "RoleBinding", ledger_name(function), namespace)
-
-
 def _settings(text: Optional[str]) -> Dict[str, str]:
     try:
         found: Dict[str, Any] = json.loads(text or "{}")
@@ -156,3 +149,24 @@ def notes(request: Request, engine: str) -> Dict[str, str]:
         ENGINE: engine,
         SETTINGS: json.dumps(texts, sort_keys=True, ensure_ascii=False),
     }
+
+
+def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
+    """Its Function, or what is recorded of one to which alerts are pushed, in the same form."""
+    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    return found[0] if found else find_pushed(cluster, namespace, function)
+
+
+def find_pushed(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
+    """The same of those to which alerts are pushed alone."""
+    binding = reference(access.API, "RoleBinding", ledger_name(function), namespace)
+    return next(filter(None, map(of_binding, cluster.get([binding]))), None)
+
+
+def pushed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
+    """All of these, in a namespace or, where it is empty, in all. Raises a PlaybookError where they
+    may not be listed."""
+    bindings = f"rolebindings.{access.GROUP}"
+    selector = f"{MANAGED_BY}={MANAGER},{LEDGER}"
+    found = cluster.list((bindings,), namespace=namespace, selector=selector)
+    return [each for each in map(of_binding, found) if each]

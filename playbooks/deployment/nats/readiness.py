@@ -6,8 +6,8 @@ from typing import Any, Callable, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.deployment.apply import rollout, symptoms
-from playbooks.deployment.apply.symptoms import Symptom
+from playbooks.deployment.apply import readiness, rollout
+from playbooks.deployment.apply.readiness import NotReady
 from playbooks.deployment.apply.waiting import Sleep, looks, when_changed
 from playbooks.deployment.errors import DeploymentError
 
@@ -47,14 +47,14 @@ def _is_done(manifest: Manifest) -> bool:
 
 def _state(cluster: ClusterObjects, manifest: Manifest) -> str:
     pods = _pods(cluster, manifest)
-    found = next((symptom for symptom in map(symptoms.of_pod, pods) if symptom), None)
+    found = next((unready for unready in map(readiness.of_pod, pods) if unready), None)
     return f"{shown(manifest)}" + (f": {found.says}" if found else "")
 
 
 def _refuse_failed(cluster: ClusterObjects, waits: List[Manifest]) -> None:
     for manifest in waits:
         failure = failure_of(manifest)
-        found = [s for s in map(symptoms.of_pod, _pods(cluster, manifest)) if s]
+        found = [s for s in map(readiness.of_pod, _pods(cluster, manifest)) if s]
         final = [s for s in found if s.final]
         if not failure and not final:
             continue
@@ -76,9 +76,9 @@ def failure_of(job: Manifest) -> str:
     return ""
 
 
-def _log(cluster: ClusterObjects, manifest: Manifest, found: List[Symptom]) -> str:
+def _log(cluster: ClusterObjects, manifest: Manifest, found: List[NotReady]) -> str:
     """The end of the log of what failed, in lines."""
-    logged = next((symptom for symptom in found if symptom.container), None)
+    logged = next((unready for unready in found if unready.container), None)
     if logged is None:
         return ""
     return "\n" + rollout.end_of_log(cluster, manifest["metadata"]["namespace"], logged)

@@ -14,7 +14,6 @@ from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
-from playbooks.deployment.apply import recorded
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.removal.reach import Place, Reach, who
@@ -97,7 +96,7 @@ def of_function(
 ) -> Optional[Containing]:
     """None where the Function is not there, nor one to which alerts are pushed, or its playbook
     contains nothing."""
-    found = recorded.find(cluster, namespace, function)
+    found = record.find(cluster, namespace, function)
     playbook = by_name.find(record.playbook_of(found)) if found else None
     if found is None or playbook is None:
         return None

@@ -5,7 +5,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment.apply import rollout
-from playbooks.deployment.apply.symptoms import of_pod
+from playbooks.deployment.apply.readiness import of_pod
 from specs.deployment.fake_objects import FakeObjects, rolled_out
 from specs.deployment.mothers import run, worker_objects
 
@@ -289,7 +289,7 @@ with description("Waiting for the workers") as self:
         )
 
 
-with description("A symptom") as self:
+with description("What is not ready") as self:
     with it("is none of a pod that is ready"):
         expect(of_pod(a_pod(ready=True))).to(be_none)
 

@@ -11,7 +11,7 @@ from playbooks.core.cluster.manifest import Manifest, identity
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.notifications.plain_text import plain
-from playbooks.deployment.apply.not_asked_for import without_password
+from playbooks.deployment.apply.confirmation import without_password
 from playbooks.deployment.apply.steps import Create, Keep, Remove, Step, compared, merged
 from playbooks.deployment.terminal import documents
 

@@ -1,17 +1,20 @@
-"""What deploying again would change although nobody asked for it: settings that are lost, topics
-that are no longer answered, and rights that the function does not have yet."""
+"""What deploying again changes only once somebody confirms it: settings that are lost, topics that
+are no longer answered, and rights that the function does not have yet."""
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.steps import Objects
+from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.terminal import confirmed, print_messages
 
 # Place (a namespace, or empty for the whole cluster), resource, verb.
 Right = Tuple[str, str, str]
@@ -20,7 +23,23 @@ _NONE = "not set"
 _PASSWORD = re.compile(r"(://)[^/@\s]+@")
 
 
-def changes(
+def confirm(found: Sequence[str], *, agreed: bool, reused: bool) -> None:
+    """Raises DeploymentError unless somebody agrees to these changes. ``agreed``: by --yes.
+    ``reused``: --reuse-settings is given."""
+    if not found:
+        return
+    if agreed:
+        print_messages("warning", found)
+    elif not sys.stdin.isatty():
+        keep = "" if reused else "--reuse-settings keeps what is deployed, "
+        advice = f"nothing was changed; {keep}--yes agrees to these changes"
+        said = "deploying would change what was not asked for:"
+        raise DeploymentError("\n".join([said, *found, advice]))
+    elif not confirmed(found):
+        raise DeploymentError("nothing was changed")
+
+
+def changes_to_confirm(
     found: Mapping[Identity, Manifest], objects: Objects, settings: Sequence[Setting]
 ) -> List[str]:
     """Lines such as ``NAMESPACES: was shop, now not set``; none for a first deployment.

@@ -2,6 +2,7 @@ from expects import be_empty, contain, equal, expect, have_key
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted
+from playbooks.deployment.apply.dry_run import each_cause_once
 from playbooks.deployment.manifests.access import deployer_role
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
@@ -128,3 +129,42 @@ with description("The role of who deploys into a namespace") as self:
 
         expect(resources).to(contain("functions", "natstriggers", "events", "pods"))
         expect(resources & {"nodes", "apiservices", "validatingwebhookconfigurations"}).to(be_empty)
+
+
+def missing(resource):
+    return f'POST api/v1/namespaces/x/{resource}: namespaces "x" not found (404)'
+
+
+def forbidden(resource, group="", where='in the namespace "x"', verb="create"):
+    return (
+        f'POST apis/x/namespaces/x/{resource}: {resource} is forbidden: User "joe" cannot {verb}'
+        f' resource "{resource}" in API group "{group}" {where} (403)'
+    )
+
+
+with description("What the API server refuses") as self:
+    with it("is said once where the cause is the same"):
+        expect(each_cause_once([missing("secrets"), missing("services"), missing("pods")])).to(
+            equal(['namespaces "x" not found (3 objects)'])
+        )
+
+    with it("names all resources that somebody may not write"):
+        expect(
+            each_cause_once([forbidden("secrets"), forbidden("roles", "rbac"), missing("pods")])
+        ).to(
+            equal(['User "joe" cannot create secrets, roles in the namespace "x"', missing("pods")])
+        )
+
+    with it("is told apart by verb and place"):
+        lines = [
+            forbidden("secrets"),
+            forbidden("secrets", verb="update"),
+            forbidden("nodes", where="at the cluster scope"),
+        ]
+
+        expect(each_cause_once(lines)).to(equal(lines))
+
+    with it("is said as it is where there is one"):
+        expect(each_cause_once([missing("secrets"), missing("secrets")])).to(
+            equal([missing("secrets")])
+        )

@@ -24,7 +24,7 @@ _FINAL = (
 
 
 @dataclass(frozen=True)
-class Symptom:
+class NotReady:
     """``final``: waiting will not help. ``container``: the one whose log may say more; the log from
     before its restart where ``crashed``. ``busy``: it is working, as an init container does."""
 
@@ -36,7 +36,7 @@ class Symptom:
     busy: bool = False
 
 
-def of_pod(pod: Manifest) -> Optional[Symptom]:
+def of_pod(pod: Manifest) -> Optional[NotReady]:
     """None for a pod that is ready."""
     status, name = pod.get("status") or {}, pod["metadata"]["name"]
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
@@ -47,18 +47,18 @@ def of_pod(pod: Manifest) -> Optional[Symptom]:
         return found
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        return Symptom(f"{scheduled.get('reason')}: {scheduled.get('message')}", pod=name)
-    return Symptom(str(status.get("phase") or "it is starting"), pod=name)
+        return NotReady(f"{scheduled.get('reason')}: {scheduled.get('message')}", pod=name)
+    return NotReady(str(status.get("phase") or "it is starting"), pod=name)
 
 
-def of_deployment(deployment: Manifest) -> Optional[Symptom]:
+def of_deployment(deployment: Manifest) -> Optional[NotReady]:
     """Such as pods that may not be created. None while its status is about an earlier template."""
     if not _is_observed(deployment):
         return None
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         failed = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
         if failed:
-            return Symptom(f"{condition.get('reason')}: {condition.get('message')}", final=True)
+            return NotReady(f"{condition.get('reason')}: {condition.get('message')}", final=True)
     return None
 
 
@@ -76,15 +76,15 @@ def _is_observed(deployment: Manifest) -> bool:
     return observed >= int(deployment["metadata"].get("generation", 0))
 
 
-def _of_containers(pod: str, status: Mapping[str, Any]) -> Iterator[Symptom]:
+def _of_containers(pod: str, status: Mapping[str, Any]) -> Iterator[NotReady]:
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or ():
-            symptom = _of_container(pod, container, init=kind.startswith("init"))
-            if symptom:
-                yield symptom
+            unready = _of_container(pod, container, init=kind.startswith("init"))
+            if unready:
+                yield unready
 
 
-def _of_container(pod: str, container: Mapping[str, Any], *, init: bool) -> Optional[Symptom]:
+def _of_container(pod: str, container: Mapping[str, Any], *, init: bool) -> Optional[NotReady]:
     state, name = container.get("state") or {}, container["name"]
     waiting, terminated = state.get("waiting"), state.get("terminated")
     if waiting:
@@ -92,14 +92,14 @@ def _of_container(pod: str, container: Mapping[str, Any], *, init: bool) -> Opti
         says = f"container {name}: {reason}" + (f": {message}" if message else "")
         last = (container.get("lastState") or {}).get("terminated")
         final = reason in _FINAL or (not init and _is_misconfigured(last))
-        return Symptom(says, final, pod, name if last else "", bool(last))
+        return NotReady(says, final, pod, name if last else "", bool(last))
     if terminated and terminated.get("exitCode"):
         says = f"container {name}: {terminated.get('reason')}, exit code {terminated['exitCode']}"
-        return Symptom(says, not init and _is_misconfigured(terminated), pod, name)
+        return NotReady(says, not init and _is_misconfigured(terminated), pod, name)
     if "running" in state and init:
-        return Symptom(f"container {name} runs", False, pod, name, busy=True)
+        return NotReady(f"container {name} runs", False, pod, name, busy=True)
     if "running" in state and not container.get("ready"):
-        return Symptom(f"container {name} runs and is not ready", False, pod, name)
+        return NotReady(f"container {name} runs and is not ready", False, pod, name)
     return None
 
 
