@@ -20,8 +20,8 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply import set_up
 from playbooks.deployment.engines.engine import IMAGE, Invocation
+from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.engines.kubernetes import ENGINE
-from playbooks.deployment.engines.worker.existing import Existing
 from playbooks.deployment.manifests import worker
 from playbooks.deployment.manifests.admission_policies import BINDING, PARAMETERS, Bound
 from playbooks.deployment.manifests.worker import REVISION

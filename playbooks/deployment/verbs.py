@@ -18,8 +18,7 @@ from playbooks.deployment.engines.reuse import reused, with_own_secret
 from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
 from playbooks.deployment.files.playbook_file import PlaybookFile
-from playbooks.deployment.nats.asked import installation
-from playbooks.deployment.nats.install import install, printed
+from playbooks.deployment.nats.install import Installation, Printed, install, printed
 from playbooks.deployment.removal.reach import Reach, reach
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
@@ -106,15 +105,12 @@ def diff(options: Options, tools: Tools) -> int:
 def set_the_cluster_up(options: Options, tools: Tools) -> int:
     if options.nats_image and not options.with_nats:
         raise UsageError(["--nats-image is for --with-nats only"])
-    if options.show and not options.with_nats:
-        print(documents(set_up.manifests()), end="")
-        return 0
     invocation = tools.invocation(options)
     nats = None
     if options.with_nats:
-        nats = installation(options, invocation.cluster.current_namespace)
-    if options.show and nats:
-        made = printed(nats, show_secrets=options.show_secrets)
+        nats = Installation.of(options, invocation.cluster.current_namespace)
+    if options.show:
+        made = printed(nats, show_secrets=options.show_secrets) if nats else Printed([], [])
         print_messages("warning", made.warnings)
         print(documents([*set_up.manifests(), *made.manifests]), end="")
         return 0

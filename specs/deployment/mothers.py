@@ -14,7 +14,7 @@ from playbooks.deployment import __main__ as program
 from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.engines.engine import Invocation
-from playbooks.deployment.engines.worker.existing import Existing
+from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.removal.reach import Reach

@@ -8,7 +8,7 @@ from typing import List
 from playbooks.commands.checks.finding import OK, WARNING, Finding
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.deployment.engines.worker import api_server
+from playbooks.deployment.apply import api_server
 from playbooks.deployment.manifests.network_policy import (
     ingress_addresses,
     ingress_namespaces,

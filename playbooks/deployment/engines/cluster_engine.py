@@ -17,7 +17,7 @@ from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions
 from playbooks.deployment.engines.engine import Engine, Invocation
-from playbooks.deployment.engines.worker.existing import HASH_KEY, Existing
+from playbooks.deployment.engines.existing import HASH_KEY, Existing
 from playbooks.deployment.errors import MissingRights
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.removal.remove import remove

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest
-from playbooks.deployment.engines import tool
-from playbooks.deployment.engines.cloud import REGION, TOPIC, CloudEngine, json_text
+from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.engine import Invocation, Option
+from playbooks.deployment.engines.pushed import REGION, TOPIC, CloudEngine, json_text
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import pushed, rights
+from playbooks.deployment.manifests import rights
 from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options

@@ -10,10 +10,10 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.subjects import Priority, slug
-from playbooks.deployment.engines import tool
+from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import environment, pushed, rights, worker, worker_pod
+from playbooks.deployment.manifests import environment, rights, worker, worker_pod
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.packaging.archive import (
     LARGEST_WORKER_KIB,

@@ -13,7 +13,7 @@ from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
 from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
 from playbooks.deployment.engines.engine import Invocation
-from playbooks.deployment.engines.worker.existing import Existing
+from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import access, admission_policies, ledger
 from playbooks.deployment.manifests.environment import secrets

@@ -12,18 +12,17 @@ from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.deploy import Observer
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
+from playbooks.deployment.engines import existing as existing_objects
 from playbooks.deployment.engines import kubeless
 from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
 from playbooks.deployment.engines.engine import IMAGE, Invocation, Option
-from playbooks.deployment.engines.worker import existing as existing_objects
-from playbooks.deployment.engines.worker import pod_patch
-from playbooks.deployment.engines.worker.existing import (
+from playbooks.deployment.engines.existing import (
     HASH_KEY,
     RELEASE_KEY,
     Existing,
 )
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import access, admission_policies, ledger, worker
+from playbooks.deployment.manifests import access, admission_policies, ledger, pod_patch, worker
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import (

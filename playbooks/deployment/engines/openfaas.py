@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from playbooks.core.settings import http_url
-from playbooks.deployment.engines import tool
+from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import pushed, rights
+from playbooks.deployment.manifests import rights
 from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.manifests.worker_pod import resources
 from playbooks.deployment.packaging.archive import import_of, package_files

@@ -14,7 +14,7 @@ from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests.definitions import LABELS, TRIGGERS
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.secret import secret, texts_of
@@ -24,6 +24,9 @@ from playbooks.deployment.nats.readiness import failure_of, wait
 from playbooks.deployment.nats.users import Permissions, User
 from playbooks.deployment.packaging.archive import program_archive
 from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request import assignments, by_name
+from playbooks.deployment.request.names import place_problems
+from playbooks.deployment.request.options import Options
 from playbooks.engines.worker.function import Function
 
 #: The Secret that Falcosidekick's chart takes its configuration from, and the key of its URL.
@@ -31,6 +34,9 @@ FALCOSIDEKICK_SECRET, FALCOSIDEKICK_KEY = "falcosidekick-nats", "NATS_HOSTPORT"
 
 # The namespace of Falcosidekick, where it does not run yet.
 FALCO_NAMESPACE = "falco"
+
+# The option of ``-E kubernetes`` that names an image with our code.
+_WORKER_IMAGE = "image"
 
 # The keys of a worker's Secret.
 USER, PASSWORD = "NATS_USER", "NATS_PASSWORD"
@@ -76,6 +82,24 @@ class Installation:
     image: str = IMAGE
     worker_image: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, options: Options, current_namespace: Callable[[], str]) -> Installation:
+        """What was typed. ``current_namespace``: for a worker without ``-n``. Raises UsageError."""
+        name = options.deployed_name
+        namespace = options.namespace or (current_namespace() if name else "")
+        problems = place_problems(name, namespace or None)
+        given = assignments.readable(assignments.value, options.values, problems)
+        if options.playbook:
+            by_name.load(options.playbook)
+        if problems:
+            raise UsageError(problems)
+        return cls(
+            worker=WorkerUser(options.function, namespace) if name else None,
+            image=options.nats_image or IMAGE,
+            worker_image=options.own.get(_WORKER_IMAGE, ""),
+            variables={each.name: each.text for each in given},
+        )
 
 
 def install(

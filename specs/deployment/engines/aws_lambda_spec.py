@@ -14,7 +14,6 @@ from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.aws_lambda import ENGINE, package
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.packaging import wheels
 from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of, run
 
@@ -74,7 +73,7 @@ with description("-E lambda") as self:
         Path(f"{self.aws}.fails.{command}").write_text(text)
 
     def run(self, *words):
-        installed = patch.object(wheels, "installed", lambda *_: INSTALLED)
+        installed = patch.object(package, "installed", lambda *_: INSTALLED)
         with installed, patch.dict(os.environ, {"PATH": self.directory.name}):
             return run(*words, cluster=NoCluster())
 
@@ -375,8 +374,8 @@ with description("The zip file of a function of AWS Lambda") as self:
         request = request_of(*DELETE)
         taken = []
         for installed in (INSTALLED, dict(reversed(INSTALLED.items()))):
-            with patch.object(wheels, "installed", lambda *_, given=installed: given):
-                taken.append(package.package(request))
+            with patch.object(package, "installed", lambda *_, given=installed: given):
+                taken.append(package.zip_file(request))
 
         expect(taken[0]).to(equal(taken[1]))
         dates = {e.date_time for e in zipfile.ZipFile(io.BytesIO(taken[0])).infolist()}
@@ -385,11 +384,11 @@ with description("The zip file of a function of AWS Lambda") as self:
     with it("is not made where Lambda would not take it"):
         request, huge = request_of(*DELETE), {"big.so": b""}
         for limit, most in (("LARGEST_UNPACKED", 1000), ("LARGEST_KIB", 1)):
-            with patch.object(wheels, "installed", lambda *_: huge), patch.object(
+            with patch.object(package, "installed", lambda *_: huge), patch.object(
                 package, limit, most
             ):
                 try:
-                    package.package(request)
+                    package.zip_file(request)
                     said = ""
                 except DeploymentError as error:
                     said = str(error)
@@ -398,7 +397,7 @@ with description("The zip file of a function of AWS Lambda") as self:
 
     with it("leaves out what tells of the machine that made it, and its programs"):
         found = {
-            name: wheels._left_out(Path(name))
+            name: package._left_out(Path(name))
             for name in (
                 *("urllib3/__init__.py", "urllib3-2.2.3.dist-info/METADATA"),
                 *("urllib3-2.2.3.dist-info/RECORD", "urllib3-2.2.3.dist-info/INSTALLER"),

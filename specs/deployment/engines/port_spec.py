@@ -104,7 +104,7 @@ with description("The port of an engine") as self:
         expect(list(registry.known())).to(contain("kubeless", "kubernetes", "local"))
         for name, engine in registry.known().items():
             expect(isinstance(engine, Engine)).to(equal(True))
-            module = f"aws_{name}.engine" if iskeyword(name) else name
+            module = f"aws_{name}" if iskeyword(name) else name
             expect(engine.__module__).to(equal(f"playbooks.deployment.engines.{module}"))
             expect(engine.summary).not_to(be_empty)
 

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from expects import be_below, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.deployment.engines.aws_lambda.package import package
+from playbooks.deployment.engines.aws_lambda.package import zip_file
 from specs.deployment.mothers import run
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.engines.lambda_function import asked
@@ -89,7 +89,7 @@ with description("A function of AWS Lambda, deployed by aws itself,") as self:
 
     with it("is the same zip file each time, within Lambda's limits, and without kubernetes"):
         request, _ = asked("-e", "EKS_CLUSTER=prod")
-        first, second = package(request), package(request)
+        first, second = zip_file(request), zip_file(request)
         names = zipfile.ZipFile(io.BytesIO(first)).namelist()
 
         expect(first == second).to(equal(True))

@@ -1,5 +1,244 @@
-"""The engine ``-E lambda``."""
+"""``-E lambda``: aws deploys a function of AWS Lambda, which is invoked with alerts, or to which
+they come from a queue of SQS or a topic of SNS."""
 
-from playbooks.deployment.engines.aws_lambda.engine import Lambda
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.errors import InvalidSetting
+from playbooks.deployment.engines import pushed, tool
+from playbooks.deployment.engines.aws_lambda import commands, options
+from playbooks.deployment.engines.aws_lambda.options import QUEUE, is_queue
+from playbooks.deployment.engines.aws_lambda.package import pip, variables, written, zip_file
+from playbooks.deployment.engines.engine import Invocation
+from playbooks.deployment.engines.pushed import REGION, TOPIC, CloudEngine, json_text
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import rights
+from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import documents, print_messages, print_step
+from playbooks.infrastructure.amazon import settings as eks
+
+AWS = tool.Program("aws", "https://aws.amazon.com/cli")
+
+# Bytes of all variables. Source:
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST_ENVIRONMENT = 4096
+
+# Variables that Lambda sets, or by which one changes what its own programs do.
+_RESERVED = re.compile(
+    r"_.*|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_ACCESS_KEY(_ID)?"
+    r"|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AWS_CONTAINER_.*|LAMBDA_.*|LD_.*|PATH|PYTHON.*"
+)
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+", re.ASCII)
+
+
+class Lambda(CloudEngine):
+    name = "lambda"
+    summary = "AWS Lambda, by aws"
+    settings = (pushed.needed_to_act(eks.EKS_CLUSTER), eks.EKS_ENDPOINT, eks.EKS_CA)
+    options = options.ALL
+    places = (REGION,)
+
+    def seen_by(self, function: str, _namespace: str) -> str:
+        return f"aws lambda get-function --function-name {function} --region REGION"
+
+    def problems(self, request: Request, given: Options) -> List[str]:
+        return options.problems(given) + self.misplaced(given) + _wrong(request, given)
+
+    def show(self, request: Request, invocation: Invocation) -> None:
+        given = invocation.options
+        for name, content in written(request).items():
+            print(f"# {name}\n{content}")
+        print(f"# environment.json\n{_environment(request, given)}")
+        print("# beside these files and the package")
+        print(f"{tool.shown(pip('.', 'requirements.txt'))}\n")
+        print(
+            "# what is there then, but for requirements.txt and environment.json, is function.zip"
+        )
+        files = ("function.zip", "environment.json")
+        _print(
+            commands.create(request, given, *files),
+            commands.wait("active", request, given),
+            *commands.kept(request, given),
+            *([commands.mapped(request, given)] if QUEUE.name in given.own else []),
+            *_subscribed(request, given, commands.arn(request, given)),
+        )
+        print("# where the function is there already, in place of the first two")
+        _print(*commands.update(request, given, *files))
+        print(f"# what its role may do\n{json_text(commands.policy(request, given))}")
+        if request.playbook.permissions:
+            print("# in EKS, which then knows the role as a group")
+            _print(commands.entry(request, given))
+            print("# in the cluster that it acts on: kubectl apply -f -")
+            print(documents(self.rights(request, invocation)), end="")
+
+    def deploy(self, request: Request, invocation: Invocation) -> int:
+        given = invocation.options
+        AWS.find()
+        with tempfile.TemporaryDirectory() as directory:
+            code, environment = Path(directory, "function.zip"), Path(directory, "environment.json")
+            code.write_bytes(zip_file(request))
+            environment.write_text(_environment(request, given), "utf-8")
+            files = (str(code), str(environment))
+            there = AWS.asked(commands.found(request.function, given))
+            if there:
+                for words in commands.update(request, given, *files):
+                    AWS.asked(words)
+            else:
+                AWS.asked(commands.create(request, given, *files))
+        try:
+            self._settle_around(request, given, new=not there)
+        except DeploymentError as error:
+            if there:
+                again = "the function is changed; deploying again does the rest"
+                raise DeploymentError(f"{error}\n{again}") from error
+            _remove(request.function, AWS.asked(commands.found(request.function, given)), given)
+            raise DeploymentError(f"{error}\nnothing was deployed") from error
+        print("\n".join(_hints(request, given)))
+        return 0
+
+    def _settle_around(self, request: Request, given: Options, *, new: bool) -> None:
+        """What makes the code a function to which alerts come."""
+        if new:
+            AWS.asked(commands.wait("active", request, given))
+        kept, reserved = commands.kept(request, given)
+        AWS.asked(kept)
+        try:
+            AWS.asked(reserved)
+        except DeploymentError as error:
+            print_messages("warning", [f"no instances are reserved for it: {error}"])
+        print_step("deployed", request.function)
+        _settle_mappings(request, given)
+        if TOPIC.name in given.own:
+            for words in _subscribed(
+                request, given, AWS.asked(commands.found(request.function, given))
+            ):
+                AWS.asked(words, but="ResourceConflictException")
+            print_step("subscribed", given.own[TOPIC.name])
+
+    def remove(self, function: str, invocation: Invocation) -> None:
+        given = invocation.options
+        self.check_removal(given)
+        there = AWS.asked(commands.found(function, given))
+        _remove(function, there, given)
+        if not there:
+            print(f"no function {function} was in {given.own[REGION.name]}")
+        print(f"its log stays: aws logs delete-log-group --log-group-name /aws/lambda/{function}")
+        self.print_rights_left(function, invocation)
+
+    def subjects(self, request: Request, given: Options) -> List[Manifest]:
+        """The group that the access entry of its role names."""
+        return rights.groups(request.function)
+
 
 ENGINE = Lambda()
+
+
+def _wrong(request: Request, given: Options) -> List[str]:
+    """What is wrong with the settings and variables."""
+    found = pushed.reserved(request, _RESERVED, "Lambda")
+    found += [
+        f"{name} cannot be a variable of a function: Lambda does not take the name"
+        for name in request.names_given
+        if not (_NAME.fullmatch(name) or _RESERVED.fullmatch(name))
+    ]
+    found += pushed.problems(request)
+    referred = {reference.name for reference in request.references}
+    named = [setting.name for setting in eks.EKS if setting.name in referred]
+    found += [f"{name} is no secret: it comes by -e" for name in named]
+    cluster = eks.EKS_CLUSTER
+    if request.playbook.permissions and not request.values.get(cluster.name) and not named:
+        found.append(f"{cluster.name} is not set, expected: {cluster.help}")
+    try:
+        eks.check(request.values)
+    except InvalidSetting as error:
+        found.append(str(error))
+    create = """aws secretsmanager create-secret --name NAME --secret-string '{"KEY": "..."}'"""
+    found += pushed.not_kept(request, f"Secrets Manager ({create})", "NAME/KEY")
+    size = sum(len((name + text).encode()) for name, text in variables(request, given).items())
+    if size > LARGEST_ENVIRONMENT:
+        most = f"the variables of a function of Lambda at most {LARGEST_ENVIRONMENT}"
+        found.append(f"the settings have {size} bytes, and {most}")
+    return found
+
+
+def _environment(request: Request, given: Options) -> str:
+    return json_text({"Variables": variables(request, given)})
+
+
+def _print(*words: Sequence[str]) -> None:
+    print("".join(f"{tool.shown(each)}\n" for each in words))
+
+
+def _subscribed(request: Request, given: Options, function: str) -> List[List[str]]:
+    return commands.subscribed(request, given, function) if TOPIC.name in given.own else []
+
+
+def _settle_mappings(request: Request, given: Options) -> None:
+    """The queue that is asked for, and no other."""
+    queue, known = given.own.get(QUEUE.name), ""
+    for name, source in _rows(AWS.asked(commands.listed_mappings(request.function, given))):
+        if source == queue:
+            known = name
+        elif is_queue(source):
+            _remove_mapping(name, source, given)
+    if queue:
+        AWS.asked(commands.mapped(request, given, known))
+        print_step("mapped", queue)
+
+
+def _remove(function: str, there: str, given: Options) -> None:
+    """``there``: its ARN, or empty. What brings alerts to it goes first."""
+    for name, source in _rows(AWS.asked(commands.listed_mappings(function, given))):
+        _remove_mapping(name, source, given)
+    if there:
+        _unsubscribe(there, given)
+        AWS.asked(commands.delete(function, given))
+        print_step("removed", function)
+
+
+def _remove_mapping(name: str, source: str, given: Options) -> None:
+    AWS.asked(commands.removed_mapping(name, given))
+    print_step("removed", f"the mapping of {source}")
+
+
+def _unsubscribe(function: str, given: Options) -> None:
+    """Whatever topics the function has; without it, nothing of them is delivered anyhow."""
+    try:
+        for name, topic in _rows(AWS.asked(commands.listed_subscriptions(function, given))):
+            AWS.asked(commands.unsubscribe(name, given))
+            print_step("removed", f"the subscription of {topic}")
+    except DeploymentError as error:
+        print_messages("warning", [f"its subscriptions of SNS stay: {error}"])
+
+
+def _rows(text: str) -> List[Tuple[str, str]]:
+    found = [line.split("\t") for line in text.splitlines()]
+    return [(row[0], row[1]) for row in found if len(row) == 2]
+
+
+def _hints(request: Request, given: Options) -> List[str]:
+    own, name = given.own, request.name
+    place = f"--region {own[REGION.name]}"
+    found = []
+    if request.playbook.permissions:
+        typed = f" -N {name}" if name != request.playbook.name else ""
+        found = [
+            f"its rights:  falco-playbook permissions -E lambda -p {request.playbook.name}{typed}"
+            " | kubectl apply -f -",
+            f"who it is:   {' '.join(commands.entry(request, given))}",
+        ]
+    if QUEUE.name not in own and TOPIC.name not in own:
+        found.append(
+            f"who calls it: whose policy allows lambda:InvokeFunction on {request.function}"
+        )
+    return [
+        *found,
+        f"its log:     aws logs tail /aws/lambda/{request.function} {place}",
+        f"remove it:   deploy_playbook -x -E lambda -N {name} {place}",
+    ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import List
 
-from playbooks.deployment.engines.cloud import REGION, TOPIC
 from playbooks.deployment.engines.engine import Option
+from playbooks.deployment.engines.pushed import REGION, TOPIC
 from playbooks.deployment.request.options import Options
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Dict
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Dict, List
 
-from playbooks.deployment.errors import TooLarge
-from playbooks.deployment.manifests import pushed
-from playbooks.deployment.packaging import wheels
+from playbooks.deployment.engines import pushed
+from playbooks.deployment.errors import DeploymentError, TooLarge
 from playbooks.deployment.packaging.archive import import_of, package_files, zipped
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
@@ -21,6 +25,14 @@ LARGEST_KIB, LARGEST_UNPACKED = 50 * 1024, 250 * 1024 * 1024
 # What reads kubeconfigs, of which a function has none.
 _UNUSED = ("pyyaml",)
 
+# What says where and when something was installed, which is another text each time.
+_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+
+_PIP_OPTIONS = (
+    *("--quiet", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps"),
+    *("--only-binary", ":all:", "--implementation", "cp"),
+)
+
 _MAIN = '''\
 """What Lambda calls: the playbook {playbook}."""
 
@@ -31,16 +43,56 @@ handler = aws_lambda.handler({answered}, environ)
 '''
 
 
-def package(request: Request) -> bytes:
+def zip_file(request: Request) -> bytes:
     """The same bytes for the same request. Raises TooLarge where Lambda would not take it, and
     DeploymentError where pip fails."""
-    installed = wheels.installed(written(request)["requirements.txt"], PYTHON, MACHINE)
-    files = {**installed, **own_files(request)}
+    files = {**installed(written(request)["requirements.txt"]), **own_files(request)}
     unpacked = sum(map(len, files.values()))
     if unpacked > LARGEST_UNPACKED:
         size, most = unpacked // 2**20, LARGEST_UNPACKED // 2**20
         raise TooLarge(f"the function has {size} MiB, and Lambda can hold {most}")
     return zipped(files, "the zip file of the function", "Lambda", LARGEST_KIB)
+
+
+def pip(target: str, requirements: str) -> List[str]:
+    """The command that downloads for the machine that the function runs on, whatever this one is:
+    it has a glibc of 2.28 or later."""
+    platforms = [f"manylinux{name}_{MACHINE}" for name in ("2014", "_2_17", "_2_28")]
+    given = [word for platform in platforms for word in ("--platform", platform)]
+    words = ["-m", "pip", "install", *_PIP_OPTIONS, "--python-version", PYTHON, *given]
+    return ["python3", *words, "--target", target, "-r", requirements]
+
+
+def installed(requirements: str) -> Dict[str, bytes]:
+    """What the function installs, by path, the same for the same requirements. Raises
+    DeploymentError with what pip says."""
+    if not requirements:
+        return {}
+    with tempfile.TemporaryDirectory() as directory:
+        listed, target = Path(directory, "requirements.txt"), Path(directory, "packages")
+        listed.write_text(requirements, "utf-8")
+        _, *words = pip(str(target), str(listed))
+        done = subprocess.run(
+            [sys.executable, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            # Also where this machine's pip may install into environments only.
+            env={**os.environ, "PIP_REQUIRE_VIRTUALENV": "0"},
+        )
+        if done.returncode:
+            raise DeploymentError(f"pip failed with exit code {done.returncode}: {done.stderr}")
+        return {
+            path.relative_to(target).as_posix(): path.read_bytes()
+            for path in target.rglob("*")
+            if path.is_file() and not _left_out(path.relative_to(target))
+        }
+
+
+def _left_out(path: Path) -> bool:
+    """Also programs, whose first line names this machine's Python."""
+    noted = path.parent.suffix == ".dist-info" and path.name in _NOTES
+    return noted or path.parts[0] == "bin" or path.suffix == ".pyc"
 
 
 def own_files(request: Request) -> Dict[str, bytes]:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidSetting
-from playbooks.deployment.engines.worker import api_server
-from playbooks.deployment.engines.worker.api_server import HTTPS
+from playbooks.deployment.apply import api_server
+from playbooks.deployment.apply.api_server import HTTPS
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.network_policy import Sources, egress_ports
 from playbooks.deployment.manifests.secret import text_of

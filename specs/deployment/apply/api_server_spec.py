@@ -2,7 +2,7 @@ from expects import be_empty, equal, expect
 from mamba import description, it
 
 from playbooks.core.errors import NotPermitted
-from playbooks.deployment.engines.worker import api_server
+from playbooks.deployment.apply import api_server
 from specs.deployment.fake_objects import FakeObjects
 
 SLICE = {

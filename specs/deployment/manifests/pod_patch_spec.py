@@ -4,8 +4,8 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.deployment.engines.worker.pod_patch import patched, read
 from playbooks.deployment.errors import UsageError
+from playbooks.deployment.manifests.pod_patch import patched, read
 
 TEMPLATE = {
     "metadata": {"labels": {"function": "falco-delete"}},

@@ -1,1 +1,0 @@
-"""What the objects of a worker depend on beside what was typed."""
