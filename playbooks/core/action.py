@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from playbooks.core.cluster.api_object import ApiObject
+from playbooks.core.cluster.api_object import ApiObject, ReadObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.workload import Scalable
 from playbooks.core.outcome import Outcome, TargetRef
 

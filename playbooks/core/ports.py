@@ -25,11 +25,10 @@ from typing import (
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
-from playbooks.core.cluster.api_object import ApiObject, ObjectKind
+from playbooks.core.cluster.api_object import ApiObject, ObjectKind, ReadObject
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
-from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.workload import Owner, ReplicaController, Scalable, Workload
 from playbooks.core.errors import NotTheSameObject

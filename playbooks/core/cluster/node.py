@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Tuple
 
-from playbooks.core.cluster.read_object import ReadObject
+from playbooks.core.cluster.api_object import ReadObject
 
 Taint = Mapping[str, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, List, Mapping, Optional, Tuple
 
-from playbooks.core.cluster.read_object import ReadObject
+from playbooks.core.cluster.api_object import ReadObject
 from playbooks.core.cluster.workload import Owner, controller
 from playbooks.core.instant import Instant
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterable, List, Mapping, Optional
 
-from playbooks.core.cluster.api_object import ObjectKind
-from playbooks.core.cluster.read_object import ReadObject
+from playbooks.core.cluster.api_object import ObjectKind, ReadObject
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.errors import NotFound
 

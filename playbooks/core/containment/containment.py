@@ -19,10 +19,10 @@ from typing import (
     cast,
 )
 
+from playbooks.core.cluster.api_object import ReadObject
 from playbooks.core.cluster.manifest import PREFIX
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.containment.note import N, Note
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes

@@ -19,11 +19,10 @@ from typing import (
 )
 
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
-from playbooks.core.cluster.api_object import ApiObject, ObjectKind
+from playbooks.core.cluster.api_object import ApiObject, ObjectKind, ReadObject
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
-from playbooks.core.cluster.read_object import ReadObject
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.cluster.workload import (
