@@ -1,6 +1,6 @@
 """Tell services such as Teams, PagerDuty, mail or Telegram about an alert."""
 
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.reaction import Reaction

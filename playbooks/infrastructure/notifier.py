@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidSetting, NotificationFailed
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.settings import SERVICES
 from playbooks.core.notifications.text_message import TextMessage, of_outcome
 from playbooks.core.outcome import Outcome

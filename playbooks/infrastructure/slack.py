@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playbooks.core.alert import Alert
 from playbooks.core.errors import SlackRejected, SlackUnavailable
 from playbooks.core.notifications import slack as messages
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Ledger, Slack
 from playbooks.infrastructure import posting

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Tuple
 from playbooks.core.alert import Alert
 from playbooks.core.errors import WebhookRejected, WebhookUnavailable
 from playbooks.core.notifications import cloud_event, signature
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Recorder, Webhook
 from playbooks.infrastructure import posting

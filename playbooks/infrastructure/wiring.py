@@ -10,7 +10,7 @@ from playbooks.core.cluster.manifest import function_name
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.notifications import settings as notifications
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Ledger, Recorder
 from playbooks.core.redaction.redaction import Redaction

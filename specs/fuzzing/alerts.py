@@ -23,7 +23,7 @@ from playbooks.core import catalogue
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import InvalidAlert
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.reaction import OBJECTS, Reaction

@@ -8,7 +8,7 @@ from expects import contain, equal, expect, have_len, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core.errors import InvalidSetting, NotificationFailed
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome
 from playbooks.infrastructure.ledger import StoredLedger

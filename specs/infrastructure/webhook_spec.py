@@ -7,7 +7,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from playbooks.core.errors import Throttled, WebhookRejected, WebhookUnavailable
 from playbooks.core.notifications import cloud_event, signature
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.infrastructure.this_pod import SystemClock

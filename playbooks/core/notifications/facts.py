@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator, List, Tuple
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core.alert import Alert
-from playbooks.core.notifications import kinds
-from playbooks.core.notifications.mitre import mitre
+from playbooks.core.notifications import kinds, links
 from playbooks.core.outcome import Outcome
 
 # Names and values; those without a value are left out.
@@ -15,6 +15,44 @@ Facts = List[Tuple[str, object]]
 
 # A command that a person may copy: ours, with names of Kubernetes' objects.
 _COMMAND = re.compile(r"[\w ./:=-]{1,500}", re.ASCII)
+
+# What the tags of a rule name of MITRE ATT&CK, and how many of them are shown.
+# Source: https://falco.org/docs/concepts/rules/style-guide/ (``mitre_execution``, ``T1059``).
+_TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII)
+_TACTIC = re.compile(r"mitre_([a-z_]{3,40})", re.ASCII)
+_MOST = 10
+
+
+@dataclass(frozen=True)
+class MessageOptions:
+    """What the settings say of messages.
+
+    ``cluster_field``: the alert's output field that names its cluster. ``runbook``, ``link``:
+    templates of links, empty for none. ``namespace``: of the function, empty where not known.
+    """
+
+    cluster_field: str = "cluster"
+    runbook: str = ""
+    link: str = ""
+    namespace: str = ""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], namespace: str = "") -> MessageOptions:
+        return cls(
+            settings["CLUSTER_FIELD"], settings["RUNBOOK_URL"], settings["LINK_URL"], namespace
+        )
+
+    def cluster(self, alert: Alert) -> str:
+        found = alert.fields.get(self.cluster_field)
+        return found if isinstance(found, str) else ""
+
+    def links(
+        self, playbook: str, alert: Alert, outcome: Optional[Outcome] = None
+    ) -> List[Tuple[str, str]]:
+        """The name and the URL of each."""
+        fields = links.of_outcome(playbook, alert, outcome, self.cluster(alert))
+        named = (("Runbook", self.runbook), ("More", self.link))
+        return [(name, links.filled(template, fields)) for name, template in named if template]
 
 
 def of_alert(alert: Alert, cluster: str) -> Facts:
@@ -30,7 +68,7 @@ def of_alert(alert: Alert, cluster: str) -> Facts:
         ("Container", " ".join(part for part in (known, claim.container_id) if part)),
         ("Node", alert.hostname),
         ("Cluster", cluster),
-        ("MITRE", mitre(alert.tags)),
+        ("MITRE", _mitre(alert.tags)),
         ("Tags", ", ".join(alert.tags)),
     ]
 
@@ -42,7 +80,7 @@ def of_outcome(alert: Alert, outcome: Outcome, cluster: str) -> Facts:
         ("Time", alert.time),
         ("Reason", outcome.reason),
         ("Cluster", cluster),
-        ("MITRE", mitre(alert.tags)),
+        ("MITRE", _mitre(alert.tags)),
         ("Trace", outcome.trace_id),
     ]
 
@@ -102,3 +140,12 @@ def _past(verb: str) -> str:
 def _place(outcome: Outcome) -> str:
     tripped = str(outcome.details.get("tripped") or "")
     return "all namespaces" if tripped in ("", "*") else f"namespace {tripped}"
+
+
+def _mitre(tags: Iterable[str]) -> str:
+    """Tactics, then techniques: ``Execution, T1059``; empty where the tags name none."""
+    known = list(tags)
+    tactics = [found[1] for found in map(_TACTIC.fullmatch, known) if found]
+    techniques = [tag for tag in known if _TECHNIQUE.fullmatch(tag)]
+    words = [tactic.replace("_", " ").strip().capitalize() for tactic in tactics]
+    return ", ".join(list(dict.fromkeys([*words, *techniques]))[:_MOST])

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Tuple
 from playbooks.core.alert import Alert
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import facts, kinds
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome
 from playbooks.core.subjects import Priority

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.notifications import text_message
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.settings import LINKS, SERVICES
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Notifier

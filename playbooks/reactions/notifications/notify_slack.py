@@ -7,7 +7,7 @@ from typing import Optional
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.notifications import slack
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.settings import LINKS
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Slack

@@ -5,8 +5,8 @@ from expects import be_below_or_equal, contain, equal, expect, have_len
 from mamba import description, it
 
 from playbooks.core.errors import NotPermitted
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.kinds import undone
-from playbooks.core.notifications.options import MessageOptions
 from playbooks.core.notifications.slack import of_outcome
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.testing import an_alert

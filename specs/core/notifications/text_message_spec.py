@@ -5,7 +5,7 @@ from mamba import description, it
 
 from playbooks.core.errors import NotPermitted
 from playbooks.core.notifications import text_message
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.testing import CONTAINER, an_alert
 

@@ -2,7 +2,7 @@ from expects import be_empty, contain, equal, expect, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.notify import playbook

@@ -4,7 +4,7 @@ from doublex import Spy, assert_that, called
 from expects import be_below_or_equal, be_empty, contain, end_with, equal, expect, have_len
 from mamba import before, description, it
 
-from playbooks.core.notifications.options import MessageOptions
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.ports import Slack
 from playbooks.core.subjects import Priority
