@@ -4,7 +4,7 @@ from expects import be_a, be_empty, be_none, contain, equal, expect, have_key
 from mamba import before, description, it
 
 from playbooks import drain
-from playbooks.core.containment.draining import Draining
+from playbooks.core.containment.cordoning import Draining
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.containment.undo import Undo
 from playbooks.core.errors import Conflict, Refused, Throttled

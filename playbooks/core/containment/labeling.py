@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment import draining, isolation, revocation, scaling, tainting
+from playbooks.core.containment import isolation, revocation, scaling, tainting
 from playbooks.core.containment.containment import (
     NODE,
     OWN_KEYS,
@@ -19,7 +19,7 @@ from playbooks.core.containment.containment import (
     PodContainment,
     Target,
 )
-from playbooks.core.containment.cordoning import CORDONED
+from playbooks.core.containment.cordoning import Cordoning, Draining
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards import exempt, protected
@@ -38,7 +38,7 @@ MARK = "true"
 RESERVED = frozenset(
     (
         *(NOTED, LABEL, network_policy.LABEL, *isolation.KEYS),
-        *(*tainting.Tainting.KEYS, CORDONED, *draining.Draining.KEYS, *scaling.Scaling.KEYS),
+        *(*tainting.Tainting.KEYS, *Cordoning.KEYS, *Draining.KEYS, *scaling.Scaling.KEYS),
         *revocation.Revocation.KEYS,
         *(exempt.EXEMPT, exempt.UNTIL, exempt.REASON, protected.PROTECTED_OWNERS),
     )

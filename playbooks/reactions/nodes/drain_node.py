@@ -16,7 +16,7 @@ from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.containment import contained, undo_command
-from playbooks.core.containment.draining import (
+from playbooks.core.containment.cordoning import (
     BEGUN,
     DRAINED,
     EVICTED,
