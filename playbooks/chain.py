@@ -1,7 +1,6 @@
 """Answer an alert with several playbooks, one after the other: `STEPS=label,isolate,slack`."""
 
-from playbooks.core.chain.playbook import Chain
-from playbooks.core.chain.reaction import ChainOfSteps
+from playbooks.core.chain.playbook import Chain, ChainOfSteps
 from playbooks.core.ports import Collaborators
 from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings

@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Dict, List, Mapping, Optional, Tuple, Type
+from typing import Dict, List, Mapping, Optional, Tuple, Type, Union
 
 from playbooks.core import catalogue, guards
+from playbooks.core.action import Action
+from playbooks.core.alert import Alert
 from playbooks.core.chain.responder import ChainResponder, WiredStep
 from playbooks.core.chain.steps import STEPS, Step
+from playbooks.core.cluster import api_object
 from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.when import WHEN
+from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook, Responder
 from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, WithoutCluster
-from playbooks.core.reaction import Reaction
+from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Setting, Settings, or_nothing, unique
 from playbooks.core.tracing.spans import Spans
+
+
+class ChainOfSteps(Reaction):
+    """What is declared of a chain whatever its steps are: these have reactions of their own, which
+    answer."""
+
+    TARGETS = "pods"
+    # A pod that one step changed is no longer as it is remembered.
+    VIEW = False
+    KINDS = ("Pod", "Node", *(kind.kind for kind in api_object.KINDS))
+    SETTINGS = (STEPS,)
+
+    def verify(self, action: Action) -> Optional[Verified]:  # noqa: ARG002
+        """Each step looks for itself."""
+        return None
+
+    def plan(self, alert: Alert) -> Union[Action, Outcome]:
+        raise NotImplementedError("a chain is answered by its steps")
 
 
 @dataclass(frozen=True)
