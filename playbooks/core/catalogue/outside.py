@@ -1,7 +1,9 @@
-"""Where a playbook outside of this package is declared, and what it declares."""
+"""Playbooks that are no part of this package: where one is declared, in a file or in an installed
+package, and what it declares."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +12,9 @@ from pathlib import Path
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import DNS_LABEL
+
+# What a file calls its playbook.
+ATTRIBUTE = "playbook"
 
 NAMES = "lowercase letters, digits and '-' (RFC 1123 label)"
 
@@ -69,3 +74,33 @@ def path_of(module: str) -> Path:
     if found is None or not found.origin:
         raise ImportError(f"No module named {module!r}")
     return Path(found.origin)
+
+
+def is_path(typed: str) -> bool:
+    """Whether it is meant as a file's: no name of a playbook has a slash, or ends in ``.py``."""
+    return typed.endswith(".py") or len(Path(typed).parts) > 1
+
+
+def of_file(path: Path) -> Source:
+    """The playbook of a file, whose directory is where it imports its own modules from, as a
+    program's. It comes last where Python looks for modules: nothing in it takes the place of what
+    is installed. Raises InvalidSetting."""
+    if not path.is_file():
+        raise InvalidSetting(f"there is no playbook {path}: there is no such file")
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise InvalidSetting(
+            f"{path} cannot be imported: expected letters, digits and '_', and .py, as its name"
+        )
+    directory = str(path.resolve().parent)
+    if directory not in sys.path:
+        sys.path.append(directory)
+    try:
+        found = path_of(path.stem)
+    except ImportError as error:
+        raise InvalidSetting(f"{path} cannot be used: {error}") from error
+    if not found.is_file() or found.resolve() != path.resolve():
+        raise InvalidSetting(
+            f"{path} cannot be imported: {path.stem} is another module of this Python ({found}):"
+            " rename the file"
+        )
+    return Source(path.stem, ATTRIBUTE, path.resolve().parent, False, str(path))

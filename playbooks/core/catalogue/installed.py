@@ -16,8 +16,8 @@ import sys
 from functools import lru_cache
 from typing import List, NamedTuple, Optional, Tuple
 
+from playbooks.core.catalogue.outside import NAMES, Source, path_of
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.external.source import NAMES, Source, path_of
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import DNS_LABEL
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 import playbooks
+from playbooks.core.catalogue import installed, outside
+from playbooks.core.catalogue.installed import EntryPoint
+from playbooks.core.catalogue.outside import Source
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.external import file, installed
-from playbooks.core.external.installed import EntryPoint
-from playbooks.core.external.source import Source
 from playbooks.core.playbook import Playbook
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 
 # What a module at the top of the package may be called. In the archive of a function one of
 # another's package stands there by the name of its playbook, which may have a '-'.
@@ -59,7 +59,7 @@ def named(typed: str, beside: Optional[Path] = None) -> str:
     InvalidSetting for a file that cannot be used, a name that is taken, and a distribution without
     an entry point; an unknown name is given back.
     """
-    if file.is_path(typed):
+    if outside.is_path(typed):
         return _of_file((beside or Path()) / typed)
     if _is_own(typed):
         _refuse_taken(typed)
@@ -153,7 +153,7 @@ def _own(name: str) -> Playbook:
 def _of_file(path: Path) -> str:
     if path.resolve().parent in [each.resolve() for each in directories()]:
         return path.stem
-    found = file.of_file(path)
+    found = outside.of_file(path)
     name = found.playbook().name
     if _is_own(name):
         raise InvalidSetting(
