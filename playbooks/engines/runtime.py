@@ -18,7 +18,8 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidSetting, PlaybookError, RetryableError, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.playbook import Playbook
+from playbooks.core.responder import Responder
 from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines import outcome_log, recorders, retrying
 

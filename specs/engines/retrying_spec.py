@@ -11,7 +11,7 @@ from playbooks.core.errors import (
     Throttled,
 )
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.playbook import Responder
+from playbooks.core.responder import Responder
 from playbooks.engines import retrying
 from playbooks.testing import FakeReaction, FixedClock, a_document
 

@@ -7,9 +7,10 @@ from mamba import before, description, it
 
 from playbooks.core.errors import Conflict, InvalidAlert, InvalidSetting, NotPermitted, Unexpected
 from playbooks.core.outcome import Outcome
-from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.reaction import Reaction
+from playbooks.core.responder import Responder
 from playbooks.core.settings import Setting, whole_number
 from playbooks.engines.runtime import Event, Intent, Runtime, handle
 from playbooks.testing import FakeOwnPod, FakeReaction, FixedClock, a_document

@@ -25,9 +25,10 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Status
-from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import OBJECTS, Reaction
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.core.responder import Responder
 from playbooks.reactions.notifications.call_webhook import CallWebhook
 from playbooks.reactions.notifications.notify_services import NotifyServices
 from playbooks.reactions.notifications.notify_slack import NotifySlack

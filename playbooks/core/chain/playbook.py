@@ -18,10 +18,11 @@ from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.when import WHEN
 from playbooks.core.outcome import Outcome
-from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, WithoutCluster
 from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.core.responder import Responder
 from playbooks.core.settings import Setting, Settings, or_nothing, unique
 from playbooks.core.tracing.spans import Spans
 

@@ -10,11 +10,11 @@ from playbooks.core.chain.steps import Step
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.playbook import Responder
 from playbooks.core.ports import Ledger, Recorder
 from playbooks.core.proof import AlertOfSteps
 from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.core.responder import Responder
 from playbooks.core.tracing.traceparent import TraceParent
 
 # The reason codes of a chain whose steps all acted, or were all done before.

@@ -6,8 +6,8 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.guard import Case
 from playbooks.core.guards.when import LONGEST, WHEN, When
 from playbooks.core.outcome import Status
-from playbooks.core.playbook import Responder
 from playbooks.core.ports import Condition, Judgement
+from playbooks.core.responder import Responder
 from playbooks.engines.runtime import Runtime
 from playbooks.testing import (
     NOW,

@@ -13,7 +13,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import NotPermitted
 from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.outcome import Outcome
-from playbooks.core.playbook import Responder
+from playbooks.core.responder import Responder
 from playbooks.engines.local.engine import Calls, logged
 from playbooks.engines.local.errors import NoAnswer, TimedOut
 from playbooks.engines.runtime import Runtime

@@ -27,8 +27,9 @@ from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome
-from playbooks.core.playbook import Playbook, Responder
+from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster, ClusterCollaborators, LedgerStore
+from playbooks.core.responder import Responder
 from playbooks.core.settings import read
 from playbooks.deployment.manifests.definitions import definitions
 from playbooks.infrastructure.kubernetes.api import KubernetesApi

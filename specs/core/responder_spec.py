@@ -8,8 +8,8 @@ from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
 from playbooks.core.outcome import Outcome, Status, TargetRef
-from playbooks.core.playbook import Responder
 from playbooks.core.reaction import Verified
+from playbooks.core.responder import Responder
 from playbooks.core.subjects import Priority
 from playbooks.testing import NOW, UID, FakeReaction, FixedClock, a_document, a_pod, an_action
 
