@@ -9,7 +9,7 @@ from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure.notifier import AppriseNotifier
 from playbooks.infrastructure.this_pod import without_cluster
-from playbooks.reactions.notifications.notify_services import NotifyServices
+from playbooks.reactions.notify_services import NotifyServices
 
 
 def build(settings: Settings, _collaborators: Collaborators) -> Reaction:

@@ -9,7 +9,7 @@ from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure.slack import SlackWebhook
 from playbooks.infrastructure.this_pod import without_cluster
-from playbooks.reactions.notifications.notify_slack import NotifySlack
+from playbooks.reactions.notify_slack import NotifySlack
 
 
 def build(settings: Settings, _collaborators: Collaborators) -> Reaction:

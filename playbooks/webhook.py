@@ -8,7 +8,7 @@ from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure.this_pod import without_cluster
 from playbooks.infrastructure.webhook import SignedWebhook
-from playbooks.reactions.notifications.call_webhook import CallWebhook
+from playbooks.reactions.call_webhook import CallWebhook
 
 
 def build(settings: Settings, collaborators: Collaborators) -> Reaction:

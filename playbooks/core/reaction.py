@@ -12,7 +12,9 @@ from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment.containment import Containment, NodeContainment
+from playbooks.core.errors import NotFound, NotTheSameObject
 from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Cluster, Known
 from playbooks.core.settings import Setting
 
 # What a reaction can rely on: a network plugin that enforces NetworkPolicies.
@@ -28,6 +30,18 @@ class Verified:
 
     holds: bool
     words: str
+
+
+def target_now(target: Optional[Known], cluster: Cluster) -> Union[Known, Verified]:
+    """What was acted upon, as it is some time after that; Verified where it is gone: nothing of it
+    is left that could act. Raises a PlaybookError."""
+    assert target is not None
+    try:
+        return cluster.again(target)
+    except NotFound:
+        return Verified(True, f"{target} is gone")
+    except NotTheSameObject:
+        return Verified(True, f"{target} is gone, and another has its name")
 
 
 class Reaction(ABC):

@@ -17,9 +17,8 @@ from playbooks.core.instant import after
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Reaction, Verified
+from playbooks.core.reaction import Reaction, Verified, target_now
 from playbooks.core.settings import Setting, whole_number
-from playbooks.reactions.target_now import target_now
 
 # Seconds by which the clocks of nodes and API server, and the kubelet's end of a grace period, may
 # differ: what acts later than that has survived its deletion.

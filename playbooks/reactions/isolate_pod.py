@@ -33,14 +33,13 @@ from playbooks.core.instant import Instant, duration_or_off
 from playbooks.core.outcome import FollowUp, Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import NETWORK_POLICIES, Verified
+from playbooks.core.reaction import NETWORK_POLICIES, Verified, target_now
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, ending
 from playbooks.reactions.isolation import changes, other_policies
 from playbooks.reactions.isolation.changes_of_policies import CIDRS, DIRECTION, DNS, NAMESPACES, TTL
 from playbooks.reactions.isolation.confirmation import confirmation
 from playbooks.reactions.isolation.plan import IsolationPlan
-from playbooks.reactions.target_now import target_now
 
 # Controllers that start another replica for a pod they no longer select.
 _REPLACING = ("ReplicaSet", "ReplicationController")

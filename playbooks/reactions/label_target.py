@@ -22,11 +22,10 @@ from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Verified
+from playbooks.core.reaction import Verified, target_now
 from playbooks.core.settings import Setting, one_of, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, TargetChange
 from playbooks.reactions.label_values import Assignment, annotation_assignments, label_assignments
-from playbooks.reactions.target_now import target_now
 
 TARGET, LABELS, ANNOTATIONS, ANY, TTL = (
     "LABEL_TARGET",

@@ -18,9 +18,8 @@ from playbooks.core.containment.revocation import REVOKED, Revocation, note
 from playbooks.core.errors import NotFound, NotTheSameObject
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.core.ports import Cluster, Ledger
-from playbooks.core.reaction import OBJECTS, Reaction, Verified
+from playbooks.core.reaction import OBJECTS, Reaction, Verified, target_now
 from playbooks.core.settings import Setting, names
-from playbooks.reactions.target_now import target_now
 
 LISTED = "REVOKE_KINDS"
 

@@ -22,10 +22,9 @@ from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
-from playbooks.core.reaction import Verified
+from playbooks.core.reaction import Verified, target_now
 from playbooks.core.settings import Setting, whole_number
 from playbooks.reactions.contain_target import ContainTarget, TargetChange
-from playbooks.reactions.target_now import target_now
 
 TO, TTL = "SCALE_TO", "SCALE_TTL"
 

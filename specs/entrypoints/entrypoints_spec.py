@@ -12,7 +12,7 @@ from playbooks.core.settings import read
 from playbooks.reactions.delete_pod import DeletePod
 from playbooks.reactions.isolate_pod import IsolatePod
 from playbooks.reactions.nodes.taint_node import TaintNode
-from playbooks.reactions.notifications.notify_slack import NotifySlack
+from playbooks.reactions.notify_slack import NotifySlack
 
 WEBHOOK = "https://hooks.slack.com/services/T0/B0/secret"
 NAMES = [module.name for module in pkgutil.iter_modules(playbooks.__path__) if not module.ispkg]

@@ -29,9 +29,9 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import OBJECTS, Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.responder import Responder
-from playbooks.reactions.notifications.call_webhook import CallWebhook
-from playbooks.reactions.notifications.notify_services import NotifyServices
-from playbooks.reactions.notifications.notify_slack import NotifySlack
+from playbooks.reactions.call_webhook import CallWebhook
+from playbooks.reactions.notify_services import NotifyServices
+from playbooks.reactions.notify_slack import NotifySlack
 from playbooks.testing import (
     CONTAINER,
     OTHER_CONTAINER,

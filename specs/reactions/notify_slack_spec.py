@@ -8,7 +8,7 @@ from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.ports import Slack
 from playbooks.core.subjects import Priority
-from playbooks.reactions.notifications.notify_slack import NotifySlack
+from playbooks.reactions.notify_slack import NotifySlack
 from playbooks.testing import CONTAINER, RecordingSlack, a_document, a_host_alert, an_alert
 
 

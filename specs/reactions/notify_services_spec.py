@@ -6,7 +6,7 @@ from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Status
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.notify import playbook
-from playbooks.reactions.notifications.notify_services import NotifyServices
+from playbooks.reactions.notify_services import NotifyServices
 from playbooks.testing import RecordingNotifier, an_alert
 from specs.support.loopback.receiver import Receiver
 

@@ -6,7 +6,7 @@ from mamba import before, description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Status
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.reactions.notifications.call_webhook import CallWebhook
+from playbooks.reactions.call_webhook import CallWebhook
 from playbooks.testing import RecordingWebhook, an_alert
 from playbooks.webhook import playbook
 from specs.support.loopback.receiver import Receiver

@@ -1,1 +1,0 @@
-"""What tells others of an alert, and changes nothing in the cluster."""
