@@ -8,8 +8,7 @@ from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring
-from playbooks.reactions.nodes.drain_node import DrainNode
-from playbooks.reactions.nodes.spared_pods import SparedPods
+from playbooks.reactions.nodes.drain_node import DrainNode, guards_of_pods
 
 
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
@@ -22,7 +21,7 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
         host=settings["DRAIN_HOST"],
         timeout=settings["DRAIN_TIMEOUT"],
         namespaces=settings["NAMESPACES"],
-        spared=SparedPods.of("drain", settings, collaborators).why,
+        guards=guards_of_pods("drain", settings, collaborators),
     )
 
 

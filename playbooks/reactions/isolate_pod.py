@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action, target_ref
@@ -20,35 +19,29 @@ from playbooks.core.cluster.policies.kinds import (
     CILIUM,
     NETWORK_POLICY,
     OTHERS,
-    PolicyKind,
 )
-from playbooks.core.cluster.selectors import Selector
-from playbooks.core.cluster.workload import ReplicaController
 from playbooks.core.containment import isolation, lifetime
 from playbooks.core.containment.containment import contained, undo_command
 from playbooks.core.containment.isolation import Isolation, IsolationNote
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
 from playbooks.core.instant import Instant, duration_or_off
-from playbooks.core.outcome import FollowUp, Outcome
+from playbooks.core.outcome import (
+    IDENTITY_CONFIRMED,
+    NOT_KNOWN,
+    UNCONFIRMED,
+    FollowUp,
+    Outcome,
+    Status,
+)
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
 from playbooks.core.reaction import NETWORK_POLICIES, Verified, target_now
 from playbooks.core.settings import Setting, namespaces, networks, one_of, yes_or_no
 from playbooks.reactions.contain_target import ContainTarget, ending
-from playbooks.reactions.isolation import changes, other_policies
+from playbooks.reactions.isolation import changes
 from playbooks.reactions.isolation.changes_of_policies import CIDRS, DIRECTION, DNS, NAMESPACES, TTL
-from playbooks.reactions.isolation.confirmation import confirmation
-from playbooks.reactions.isolation.plan import IsolationPlan
-
-# Controllers that start another replica for a pod they no longer select.
-_REPLACING = ("ReplicaSet", "ReplicationController")
-
-# Access modes with which the next replica could not mount what the pod still holds.
-_EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
-
-# Characters of JSON that the labels taken off a pod may have: the ledger remembers them.
-LONGEST_DETACHED = 2000
+from playbooks.reactions.isolation.plan import IsolationPlan, Planner
 
 # For how long it is looked whether the network plugin knows of it, and seconds between two looks.
 CONFIRM, LOOK = "ISOLATE_CONFIRM", 2.0
@@ -157,10 +150,14 @@ class IsolatePod(ContainTarget):
         confirm: Optional[float] = None,
     ) -> None:
         super().__init__(cluster, ledger, proof, lifetime)
-        self._types = network_policy.directions(direction)
-        self._reachable = reachable
-        self._detach = detach and direction == "both"
-        self._policy = policy
+        self._planner = Planner(
+            cluster,
+            network_policy.directions(direction),
+            reachable,
+            lifetime.begins,
+            detach=detach and direction == "both",
+            policy=policy,
+        )
         self._confirm = confirm
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
@@ -178,7 +175,7 @@ class IsolatePod(ContainTarget):
             skipped = proven.skipped("host-network", said)
             return replace(skipped, held=True, target_ref=target_ref("isolate", pod))
         before = IsolationNote.of(self._notes_of(pod))
-        plan = self._plan(pod, before)
+        plan = self._planner.plan(pod, before)
         if plan.done:
             return self._extension(proven, plan, before) or _done_already(proven, plan)
         return proven.action(
@@ -221,8 +218,38 @@ class IsolatePod(ContainTarget):
     def _looks(self, pod: Pod) -> Tuple[FollowUp, ...]:
         if self._confirm is None:
             return ()
-        look = partial(confirmation, self._cluster, pod, self._lifetime.clock, self._now())
+        look = partial(self._confirmation, pod, self._now())
         return (FollowUp(look, after=LOOK, every=LOOK, until=self._confirm),)
+
+    def _confirmation(self, pod: Pod, since: Instant, last: bool) -> Optional[Outcome]:
+        """Whether a network plugin knows that the pod is isolated, as far as it tells. None: to be
+        looked at again. ``since``: when the pod was labelled.
+
+        Cilium's agents write the labels of a pod's identity into its CiliumEndpoint. That the label
+        is there does not say that traffic is denied: no agent writes enforcement there (1.18).
+        Other plugins say nothing of the kind.
+        """
+        labels = self._cluster.identity_labels(pod)
+        if labels is None:
+            said = (
+                "nothing in the cluster tells whether a network plugin knows that"
+                f" {pod} is isolated"
+            )
+            return Outcome(Status.LOOKED, NOT_KNOWN, said, str(pod))
+        seconds = round(self._now().seconds_since(since), 1)
+        if f"k8s:{LABEL}={pod.uid}" in labels:
+            said = f"Cilium has {LABEL} in the identity of {pod} after {seconds:g}s"
+            return Outcome(Status.LOOKED, IDENTITY_CONFIRMED, said, str(pod), {"seconds": seconds})
+        if not last:
+            return None
+        if not labels:
+            said = f"Cilium has no endpoint with an identity for {pod}: it may be gone"
+            return Outcome(Status.LOOKED, NOT_KNOWN, said, str(pod))
+        said = (
+            f"Cilium does not have {LABEL} in the identity of {pod} after {seconds:g}s: it may come"
+            " later (identity-max-jitter), or its list of identity labels leaves it out (labels)"
+        )
+        return Outcome(Status.LOOKED, UNCONFIRMED, said, str(pod), {"seconds": seconds})
 
     def _extension(
         self, proven: Proven, plan: IsolationPlan, before: IsolationNote
@@ -246,90 +273,6 @@ class IsolatePod(ContainTarget):
 
     def _now(self) -> Instant:
         return self._lifetime.begins()
-
-    def _plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
-        kind, instead = self._kind(pod.namespace)
-        policy = denying.isolating(kind, pod, self._types, self._reachable)
-        name, stored, namesake = policy["metadata"]["name"], None, ""
-        listed = self._cluster.network_policies(pod.namespace)
-        of_kind = listed
-        if kind != NETWORK_POLICY:
-            of_kind = self._cluster.network_policies(pod.namespace, kind)
-        for found in of_kind:
-            if network_policy.isolates(found, pod):
-                stored = found
-            elif network_policy.own_name(found) == name:
-                namesake = name
-        others = [each for each in listed if each is not stored]
-        if stored is not None:
-            metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
-            policy = {**policy, "metadata": metadata}
-        elif namesake:
-            policy = network_policy.renamed(policy, self._now())
-        theirs = other_policies.of_kubernetes(others)
-        around = other_policies.read(self._cluster, pod, kind, theirs)
-        plan = IsolationPlan(pod, policy, stored, around, self._types, self._reachable)
-        plan = replace(plan, namesake=namesake, kind=kind, instead=instead)
-        was_detached = pod.owner is None and before.detached
-        if not self._detach or was_detached:
-            return plan
-        obstacle = self._obstacle(pod)
-        if obstacle:
-            return replace(plan, attached_because=obstacle)
-        keys = self._selecting_keys(plan)
-        detached = {key: pod.labels[key] for key in sorted(keys)}
-        if len(json.dumps(detached)) > LONGEST_DETACHED:
-            return replace(plan, attached_because="its labels are too long to be remembered")
-        return replace(plan, detached=detached)
-
-    def _kind(self, namespace: str) -> Tuple[PolicyKind, str]:
-        """The kind of policy to store, and why it is not the one that was asked for."""
-        if self._policy == "kubernetes":
-            return NETWORK_POLICY, ""
-        served = [kind for kind in self._cluster.policy_kinds() if kind in denying.KINDS.values()]
-        storable = [kind for kind in served if self._cluster.may_store(kind, namespace)]
-        found = denying.wanted(self._policy, storable)
-        if found != NETWORK_POLICY or self._policy == denying.AUTO:
-            return found, ""
-        kind = denying.KINDS[self._policy]
-        why = "the account may store" if kind in served else "the cluster serves"
-        return NETWORK_POLICY, f"a NetworkPolicy, as {why} no {kind.several}"
-
-    def _obstacle(self, pod: Pod) -> str:
-        """Why the pod cannot be detached, or empty."""
-        if pod.owner is None:
-            return "it has no controller that would start another"
-        if pod.owner.kind not in _REPLACING:
-            return f"it belongs to {pod.owner}"
-        for claim in pod.volume_claims:
-            try:
-                modes = self._cluster.access_modes(claim, namespace=pod.namespace)
-            except NotFound:
-                continue
-            if set(modes) & set(_EXCLUSIVE):
-                return f"another replica could not mount its claim {claim} ({', '.join(modes)})"
-        return ""
-
-    def _selecting_keys(self, plan: IsolationPlan) -> Set[str]:
-        """The labels by which controller, Services and policies of others select the pod."""
-        pod, keys = plan.pod, set()
-        for selector in self._selectors(pod):
-            if selector.selects(pod.labels):
-                keys |= selector.keys_in(pod.labels)
-        target = plan.others.target(pod, pod.labels)
-        for policy in plan.others.policies:
-            keys |= policy.keys(target)
-        return keys - {LABEL}
-
-    def _selectors(self, pod: Pod) -> List[Selector]:
-        found = self._cluster.service_selectors(pod.namespace)
-        try:
-            if pod.owner:
-                owner = self._cluster.owner(pod.owner, namespace=pod.namespace)
-                found.append(ReplicaController.of(pod.owner.kind, owner).selector)
-        except NotFound:
-            pass
-        return found
 
     def _store(self, plan: IsolationPlan) -> None:
         """Also where it is stored, while the pod has no label yet: whoever is about to release

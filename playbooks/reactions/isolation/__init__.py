@@ -1,1 +1,1 @@
-"""What isolating a pod takes: its plan, the policies of others, what its account may change."""
+"""What isolating a pod takes: its plan, and what its account may change."""

@@ -1,17 +1,41 @@
-"""What isolating a pod will do to it, and what that comes to."""
+"""What isolating a pod will do to it, how that is found out, and what it comes to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
-from playbooks.core.cluster.policies.others import OtherPolicy
+from playbooks.core.cluster.policies import denying
+from playbooks.core.cluster.policies.kinds import (
+    CALICO,
+    CALICO_STORED,
+    CILIUM,
+    CILIUM_CLUSTERWIDE,
+    NETWORK_POLICY,
+    PolicyKind,
+    to_read,
+)
+from playbooks.core.cluster.policies.others import OtherPolicies, OtherPolicy
 from playbooks.core.cluster.policies.reading import Answer
-from playbooks.reactions.isolation.other_policies import OtherPolicies
+from playbooks.core.cluster.selectors import Labels, Selector
+from playbooks.core.cluster.workload import ReplicaController
+from playbooks.core.containment.isolation import IsolationNote
+from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.instant import Instant
+from playbooks.core.ports import Cluster
+
+# Controllers that start another replica for a pod they no longer select.
+_REPLACING = ("ReplicaSet", "ReplicationController")
+
+# Access modes with which the next replica could not mount what the pod still holds.
+_EXCLUSIVE = ("ReadWriteOnce", "ReadWriteOncePod")
+
+# Characters of JSON that the labels taken off a pod may have: the ledger remembers them.
+LONGEST_DETACHED = 2000
 
 
 @dataclass(frozen=True)
@@ -101,3 +125,138 @@ class IsolationPlan:
         if self.may_allow:
             words.append(f"{', '.join(self.may_allow)} may still allow traffic")
         return "; ".join(words)
+
+
+class Planner:
+    """As ``IsolatePod`` has it. ``types``: of the policy. ``now``: the current time. Makes reads,
+    and raises a PlaybookError."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        types: Tuple[str, ...],
+        reachable: Reachable,
+        now: Callable[[], Instant],
+        *,
+        detach: bool,
+        policy: str,
+    ) -> None:
+        self._cluster = cluster
+        self._types = types
+        self._reachable = reachable
+        self._now = now
+        self._detach = detach
+        self._policy = policy
+
+    def plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
+        kind, instead = self._kind(pod.namespace)
+        policy = denying.isolating(kind, pod, self._types, self._reachable)
+        name, stored, namesake = policy["metadata"]["name"], None, ""
+        listed = self._cluster.network_policies(pod.namespace)
+        of_kind = listed
+        if kind != NETWORK_POLICY:
+            of_kind = self._cluster.network_policies(pod.namespace, kind)
+        for found in of_kind:
+            if network_policy.isolates(found, pod):
+                stored = found
+            elif network_policy.own_name(found) == name:
+                namesake = name
+        if stored is not None:
+            metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
+            policy = {**policy, "metadata": metadata}
+        elif namesake:
+            policy = network_policy.renamed(policy, self._now())
+        others = self._others(pod, kind, [each for each in listed if each is not stored])
+        plan = IsolationPlan(pod, policy, stored, others, self._types, self._reachable)
+        plan = replace(plan, namesake=namesake, kind=kind, instead=instead)
+        was_detached = pod.owner is None and before.detached
+        return plan if was_detached or not self._detach else self._detaching(plan)
+
+    def _kind(self, namespace: str) -> Tuple[PolicyKind, str]:
+        """The kind of policy to store, and why it is not the one that was asked for."""
+        if self._policy == "kubernetes":
+            return NETWORK_POLICY, ""
+        served = [kind for kind in self._cluster.policy_kinds() if kind in denying.KINDS.values()]
+        storable = [kind for kind in served if self._cluster.may_store(kind, namespace)]
+        found = denying.wanted(self._policy, storable)
+        if found != NETWORK_POLICY or self._policy == denying.AUTO:
+            return found, ""
+        kind = denying.KINDS[self._policy]
+        why = "the account may store" if kind in served else "the cluster serves"
+        return NETWORK_POLICY, f"a NetworkPolicy, as {why} no {kind.several}"
+
+    def _others(self, pod: Pod, ours: PolicyKind, known: List[Mapping[str, Any]]) -> OtherPolicies:
+        """``ours``: the kind of the policy that isolates. ``known``: the NetworkPolicies. What else
+        there is keeps no pod from being isolated: what cannot be read is named."""
+        found = [OtherPolicy(NETWORK_POLICY, policy) for policy in known]
+        unread: Dict[str, str] = {}
+        for kind in to_read(self._cluster.policy_kinds()):
+            try:
+                listed = self._cluster.network_policies(pod.namespace, kind)
+            except NotFound:
+                # Of an API that did not say what it serves, or is gone since.
+                continue
+            except PlaybookError as error:
+                # Of Cilium, ours denies whatever another allows.
+                if not (ours == CILIUM and kind in (CILIUM, CILIUM_CLUSTERWIDE)):
+                    unread[kind.several] = error.reason
+                continue
+            own = kind == ours or (kind, ours) == (CALICO_STORED, CALICO)
+            theirs = [each for each in listed if not (own and network_policy.isolates(each, pod))]
+            found += [OtherPolicy(kind, each) for each in theirs]
+        further = len(found) > len(known)
+        labels = self._namespace_labels(pod.namespace) if further else None
+        return OtherPolicies(tuple(found), unread, labels)
+
+    def _namespace_labels(self, namespace: str) -> Optional[Labels]:
+        try:
+            return self._cluster.namespace_labels(namespace)
+        except PlaybookError:
+            return None
+
+    def _detaching(self, plan: IsolationPlan) -> IsolationPlan:
+        """The same with the labels to take off, or why there are none."""
+        obstacle = self._obstacle(plan.pod)
+        if obstacle:
+            return replace(plan, attached_because=obstacle)
+        labels = plan.pod.labels
+        detached = {key: labels[key] for key in sorted(self._selecting_keys(plan))}
+        if len(json.dumps(detached)) > LONGEST_DETACHED:
+            return replace(plan, attached_because="its labels are too long to be remembered")
+        return replace(plan, detached=detached)
+
+    def _obstacle(self, pod: Pod) -> str:
+        """Why the pod cannot be detached, or empty."""
+        if pod.owner is None:
+            return "it has no controller that would start another"
+        if pod.owner.kind not in _REPLACING:
+            return f"it belongs to {pod.owner}"
+        for claim in pod.volume_claims:
+            try:
+                modes = self._cluster.access_modes(claim, namespace=pod.namespace)
+            except NotFound:
+                continue
+            if set(modes) & set(_EXCLUSIVE):
+                return f"another replica could not mount its claim {claim} ({', '.join(modes)})"
+        return ""
+
+    def _selecting_keys(self, plan: IsolationPlan) -> Set[str]:
+        """The labels by which controller, Services and policies of others select the pod."""
+        pod, keys = plan.pod, set()
+        for selector in self._selectors(pod):
+            if selector.selects(pod.labels):
+                keys |= selector.keys_in(pod.labels)
+        target = plan.others.target(pod, pod.labels)
+        for policy in plan.others.policies:
+            keys |= policy.keys(target)
+        return keys - {LABEL}
+
+    def _selectors(self, pod: Pod) -> List[Selector]:
+        found = self._cluster.service_selectors(pod.namespace)
+        try:
+            if pod.owner:
+                owner = self._cluster.owner(pod.owner, namespace=pod.namespace)
+                found.append(ReplicaController.of(pod.owner.kind, owner).selector)
+        except NotFound:
+            pass
+        return found

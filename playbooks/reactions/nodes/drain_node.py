@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
 
 from playbooks.core import proof
 from playbooks.core.action import Action
@@ -34,13 +34,17 @@ from playbooks.core.errors import (
     NotTheSameObject,
     PlaybookError,
 )
+from playbooks.core.guards.exempt import Exemptions
+from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.guards.makers import makers
+from playbooks.core.guards.own import OwnPods
+from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.instant import after, duration, instant_or_none, shown
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.ports import Clock, Cluster, Ledger
+from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Ledger
 from playbooks.core.proof import Proof
-from playbooks.core.settings import Setting, all_names, matches_any
+from playbooks.core.settings import Setting, Settings, all_names, matches_any
 from playbooks.reactions.nodes.contain_node import Change, ContainNode, cordons, host_setting
 
 # Seconds until it is looked again at what was evicted: as kubectl drain waits after a refusal.
@@ -51,9 +55,6 @@ _NO_POD = ("pod-gone", "not-the-same-pod", "unproven")
 
 # Pods that a message names, at most.
 MOST_NAMED = 5
-
-# Says why a pod stays, in words, or nothing.
-Spared = Callable[[Alert, Pod], str]
 
 
 def _eviction(pod: Manifest, _: Texts) -> Manifest:
@@ -90,7 +91,7 @@ class DrainNode(ContainNode):
     One call of it evicts what may go now, and does not wait: while pods are left, its outcome asks
     to be asked again after some seconds. ``timeout``: seconds from the first one after which what
     is left has failed. ``namespaces``: globs, the only ones whose pods are evicted; none means
-    all. ``spared``: what protects a pod from being deleted protects it here, too.
+    all. ``guards``: those that are asked about each of the pods.
     """
 
     VERB = "drain"
@@ -147,13 +148,13 @@ class DrainNode(ContainNode):
         host: bool = False,
         timeout: float = 600.0,
         namespaces: Tuple[str, ...] = (),
-        spared: Spared = lambda _alert, _pod: "",
+        guards: Sequence[Guard] = (),
     ) -> None:
         super().__init__(cluster, ledger, proof, lifetime, host=host)
         self._clock = clock
         self._timeout = timeout
         self._namespaces = namespaces
-        self._spared = spared
+        self._guards = guards
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         """Once the alert's own pod is evicted, the ledger alone tells of which node it was."""
@@ -307,7 +308,10 @@ class DrainNode(ContainNode):
         # Its controller would start it here again at once: it tolerates a cordon.
         if pod.owner and pod.owner.kind == "DaemonSet" and any(makers(pod, self._cluster)):
             return f"it belongs to {pod.owner}"
-        return self._spared(alert, pod)
+        case = Case(alert, self._clock.now())
+        action = Action("evict", str(pod), f"evict {pod}", _not_carried_out, pod=pod)
+        answers = (guard.of_action(case, action) for guard in self._guards)
+        return next((answer.words for answer in answers if answer.reason), "")
 
     def _evict(self, pods: List[Pod]) -> Dict[str, str]:
         """Why pods are not evicted. Raises where no other pod would be either."""
@@ -325,6 +329,24 @@ class DrainNode(ContainNode):
 
     def _evict_as_it_is(self, pod: Pod) -> None:
         written(pod, self._cluster.evict_pod, lambda: self._cluster.again(pod))
+
+
+def guards_of_pods(
+    playbook: str, settings: Settings, collaborators: ClusterCollaborators
+) -> Tuple[Guard, ...]:
+    """What protects a pod from being deleted protects it from an eviction, too. The guards of the
+    playbook are asked of the alert's own pod only."""
+    cluster = collaborators.cluster
+    return (
+        OwnPods(collaborators.own_pod, cluster),
+        ProtectedNamespaces(settings["PROTECTED_NAMESPACES"], cluster),
+        ProtectedOwners(settings["ALLOW_OWNERS"], settings["PROTECTED_OWNERS_IN"], cluster),
+        Exemptions(playbook, cluster, settings["EXEMPT_PODS"]),
+    )
+
+
+def _not_carried_out() -> Outcome:
+    raise NotImplementedError("guards are asked about it, and nothing else")
 
 
 def _named(pods: List[Pod]) -> str:

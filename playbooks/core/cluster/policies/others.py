@@ -1,10 +1,11 @@
-"""A policy of somebody else: whether it still lets an isolated pod have traffic."""
+"""Policies of somebody else: whether they still let an isolated pod have traffic."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Mapping, Set, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Set, Tuple
 
+from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies import administrators, calico, cilium, denying, kubernetes
 from playbooks.core.cluster.policies.kinds import (
     ADMIN,
@@ -19,6 +20,7 @@ from playbooks.core.cluster.policies.kinds import (
     PolicyKind,
 )
 from playbooks.core.cluster.policies.reading import Answer, PolicyTarget
+from playbooks.core.cluster.selectors import Labels
 
 # What reading a manifest raises that is not as it should be: no API server checks all of it.
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -68,3 +70,17 @@ class OtherPolicy:
     def _reader(self) -> Any:
         """What reads policies of its kind."""
         return _READERS[self.kind]
+
+
+@dataclass(frozen=True)
+class OtherPolicies:
+    """Those about one pod. ``unread``: kinds of which none could be read, and why.
+    ``namespace_labels`` None: they could not be read, or nobody asks for them."""
+
+    policies: Tuple[OtherPolicy, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    namespace_labels: Optional[Labels] = None
+
+    def target(self, pod: Pod, labels: Labels) -> PolicyTarget:
+        """The pod as it is with these labels."""
+        return PolicyTarget(labels, pod.namespace, pod.service_account, self.namespace_labels)
