@@ -15,7 +15,7 @@ from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import labeling, lifetime
 from playbooks.core.containment.containment import NODE, OWN_KEYS, POD, Target
-from playbooks.core.containment.labeling import Labeling, LabelNote, Written
+from playbooks.core.containment.labeling import Labeling, LabelNote, Patch, Written
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import NotFound, NotTheSameObject
 from playbooks.core.ledger.contained import Notes
@@ -91,13 +91,22 @@ def _changes(resource: str) -> Changes:
 @dataclass(frozen=True)
 class _Change(TargetChange):
     target: Target
-    labels: Mapping[str, Optional[str]]
-    annotations: Mapping[str, Optional[str]]
+    labels: Patch
+    annotations: Patch
     note: LabelNote
     notes: Notes
     reason: str
     planned: str
     done: str
+
+    @classmethod
+    def of(
+        cls, target: Target, note: LabelNote, patches: Tuple[Patch, Patch], *words: str
+    ) -> _Change:
+        """``patches``: of labels and annotations, beside what tells of the note."""
+        notes = Labeling.to_notes(note)
+        labels = {**patches[0], labeling.LABEL: labeling.MARK}
+        return cls(target, labels, {**patches[1], **notes}, note, notes, *words)
 
 
 class LabelTarget(ContainTarget):
@@ -208,8 +217,7 @@ class LabelTarget(ContainTarget):
         pod = proven.pod
         if self._node and not pod.node:
             return proven.skipped("no-node", f"{pod} is on no node yet")
-        target = self._read(proven) if self._node else pod
-        found = target if isinstance(target, Outcome) else self._change(alert, proven, target)
+        found = self._change(alert, proven, self._read(proven) if self._node else pod)
         if isinstance(found, Outcome):
             return found
         return Action(
@@ -251,13 +259,19 @@ class LabelTarget(ContainTarget):
         except NotTheSameObject as error:
             return proven.skipped("not-the-same-pod", str(error), what)
 
-    def _change(self, alert: Alert, proven: Proven, target: Target) -> Union[_Change, Outcome]:
+    def _change(
+        self, alert: Alert, proven: Proven, target: Union[Target, Outcome]
+    ) -> Union[_Change, Outcome]:
+        """``target``: as it is now, or why there is none any more."""
+        if isinstance(target, Outcome):
+            return target
         before = Labeling.noted(self._notes_of(target))
-        wanted = [{each.key: each.value(alert) for each in part} for part in self._parts]
-        written = [
-            _patch(there, want) for there, want in zip((target.labels, target.annotations), wanted)
-        ]
-        if not any(written):
+        labels, annotations = (
+            {each.key: each.value(alert) for each in part}
+            for part in (self._labels, self._annotations)
+        )
+        patches = _patch(target.labels, labels), _patch(target.annotations, annotations)
+        if not any(patches):
             return self._extended(proven, target, before)
         earlier = before or LabelNote()
         note = self._lifetime.note(
@@ -265,14 +279,14 @@ class LabelTarget(ContainTarget):
             alert.rule,
             "labeled",
             before,
-            labels=_noted(earlier.labels, target.labels, wanted[0]),
-            annotations=_noted(earlier.annotations, target.annotations, wanted[1]),
+            labels=_noted(earlier.labels, target.labels, labels),
+            annotations=_noted(earlier.annotations, target.annotations, annotations),
         )
-        what = f"{target} with {labeling.shown({**written[0], **written[1]})}{note.ending}"
+        what = f"{target} with {labeling.shown({**patches[0], **patches[1]})}{note.ending}"
         lost = [k for part in (note.labels, note.annotations) for k, w in part.items() if w.lost]
         kept = f"; the value of {', '.join(lost)} before is too long to be kept" * bool(lost)
-        return self._noted(
-            target, note, written, "labeled", f"label {what}{kept}", f"labeled {what}{kept}"
+        return _Change.of(
+            target, note, patches, "labeled", f"label {what}{kept}", f"labeled {what}{kept}"
         )
 
     def _extended(
@@ -284,39 +298,18 @@ class LabelTarget(ContainTarget):
             said = f"{target} has these labels and annotations already"
             return proven.skipped("already-labeled", said, str(target))
         what = f"{target} labeled{note.ending} instead of {before.until}"
-        return self._noted(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")
-
-    @property
-    def _parts(self) -> Tuple[Tuple[Assignment, ...], Tuple[Assignment, ...]]:
-        return self._labels, self._annotations
-
-    def _noted(
-        self,
-        target: Target,
-        note: LabelNote,
-        written: Any,
-        reason: str,
-        planned: str,
-        done: str,
-    ) -> _Change:
-        on_target = {**written[0], labeling.LABEL: labeling.MARK}
-        notes = Labeling.to_notes(note)
-        annotated = {**written[1], **notes}
-        return _Change(target, on_target, annotated, note, notes, reason, planned, done)
+        return _Change.of(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
-        def write(found: _Change) -> None:
-            labels, annotations = dict(found.labels), dict(found.annotations)
-            labeling.write(self._cluster, found.target, labels, annotations)
-
-        def again() -> Union[_Change, Outcome]:
-            target = self._read(proven)
-            if isinstance(target, Outcome):
-                return target
-            return self._change(alert, proven, target)
-
         try:
-            return self._contain(change, write, again, partial(self._facts, proven))
+            return self._contain(
+                change,
+                lambda found: labeling.write(
+                    self._cluster, found.target, found.labels, found.annotations
+                ),
+                lambda: self._change(alert, proven, self._read(proven)),
+                partial(self._facts, proven),
+            )
         except NotFound:
             gone = self._read(proven)
             if isinstance(gone, Outcome):
@@ -333,17 +326,13 @@ class LabelTarget(ContainTarget):
         }
 
 
-def _patch(
-    there: Mapping[str, str], wanted: Mapping[str, Optional[str]]
-) -> Dict[str, Optional[str]]:
+def _patch(there: Mapping[str, str], wanted: Patch) -> Patch:
     """What of it is not so yet."""
     return {key: value for key, value in wanted.items() if there.get(key) != value}
 
 
 def _noted(
-    before: Mapping[str, Written],
-    there: Mapping[str, str],
-    wanted: Mapping[str, Optional[str]],
+    before: Mapping[str, Written], there: Mapping[str, str], wanted: Patch
 ) -> Dict[str, Written]:
     """What was there before a playbook wrote it first; what somebody wrote since counts as that.
     What is there already, as it is wanted, is none of the playbook's."""

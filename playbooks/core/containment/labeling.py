@@ -54,8 +54,7 @@ def is_reserved(key: str) -> bool:
 # one object of the cluster. No value of a label is longer.
 LONGEST_BEFORE = 150
 
-Texts = Mapping[str, str]
-Patch = Dict[str, Optional[str]]
+Patch = Mapping[str, Optional[str]]
 
 
 @dataclass(frozen=True)
@@ -204,6 +203,6 @@ def write(cluster: Cluster, target: Target, labels: Patch, annotations: Patch) -
         cluster.patch_pod(target, labels=labels, annotations=annotations)
 
 
-def shown(patch: Mapping[str, Optional[str]]) -> str:
+def shown(patch: Patch) -> str:
     """As kubectl label takes it: ``key=value``, and ``key-`` for one that is taken off."""
     return ", ".join(f"{k}-" if v is None else f"{k}={v}" for k, v in patch.items())
