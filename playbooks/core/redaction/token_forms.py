@@ -7,151 +7,73 @@ import re
 from collections import Counter
 from typing import Tuple
 
-# Whose, what a text shows in small letters that it may hold one, the form, and who says so.
-_ISSUED: Tuple[Tuple[str, str, str, str], ...] = (
+# What a text shows in small letters that it may hold one, and the form. Above it: whose it is, and
+# who says so.
+_ISSUED: Tuple[Tuple[str, str], ...] = (
+    # AWS: docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+    ("akia asia abia acca", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    # GitHub: github.blog/2021-04-05-behind-githubs-new-authentication-token-formats
+    ("ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,255}"),
+    # GitHub, fine-grained: docs.github.com/en/authentication
+    ("github_pat_", r"github_pat_[A-Za-z0-9_]{20,255}"),
+    # GitLab: docs.gitlab.com/security/tokens/#token-prefixes
     (
-        "AWS",
-        "akia asia abia acca",
-        r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
-        "docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html",
-    ),
-    (
-        "GitHub",
-        "ghp_ gho_ ghu_ ghs_ ghr_",
-        r"gh[pousr]_[A-Za-z0-9]{20,255}",
-        "github.blog/2021-04-05-behind-githubs-new-authentication-token-formats",
-    ),
-    (
-        "GitHub, fine-grained",
-        "github_pat_",
-        r"github_pat_[A-Za-z0-9_]{20,255}",
-        "docs.github.com/en/authentication",
-    ),
-    (
-        "GitLab",
         "glpat- gldt- glrt- glcbt- glptt- glft- glimt- glagent- gloas- glsoat- glffct-",
         r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat|ffct)-[A-Za-z0-9_.-]{20,255}",
-        "docs.gitlab.com/security/tokens/#token-prefixes",
     ),
+    # Slack: docs.slack.dev/authentication/tokens
+    ("xox xapp-", r"(?:xox[abceoprs]|xapp)-[A-Za-z0-9-]{10,255}"),
+    # Google, API key: cloud.google.com/docs/authentication
+    ("aiza", r"AIza[A-Za-z0-9_-]{35}"),
+    # Google, OAuth: developers.google.com/identity/protocols/oauth2
+    ("ya29. gocspx-", r"(?:ya29\.|GOCSPX-)[A-Za-z0-9_.-]{20,2000}"),
+    # HashiCorp Vault: developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes
+    ("hvs. hvb. hvr.", r"hv[sbr]\.[A-Za-z0-9_-]{20,255}"),
+    # HCP Terraform: developer.hashicorp.com/terraform/cloud-docs
+    (".atlasv1.", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{20,255}"),
+    # Stripe: docs.stripe.com/keys
     (
-        "Slack",
-        "xox xapp-",
-        r"(?:xox[abceoprs]|xapp)-[A-Za-z0-9-]{10,255}",
-        "docs.slack.dev/authentication/tokens",
-    ),
-    (
-        "Google, API key",
-        "aiza",
-        r"AIza[A-Za-z0-9_-]{35}",
-        "cloud.google.com/docs/authentication",
-    ),
-    (
-        "Google, OAuth",
-        "ya29. gocspx-",
-        r"(?:ya29\.|GOCSPX-)[A-Za-z0-9_.-]{20,2000}",
-        "developers.google.com/identity/protocols/oauth2",
-    ),
-    (
-        "HashiCorp Vault",
-        "hvs. hvb. hvr.",
-        r"hv[sbr]\.[A-Za-z0-9_-]{20,255}",
-        "developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes",
-    ),
-    (
-        "HCP Terraform",
-        ".atlasv1.",
-        r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{20,255}",
-        "developer.hashicorp.com/terraform/cloud-docs",
-    ),
-    (
-        "Stripe",
         "sk_live_ sk_test_ rk_live_ rk_test_ whsec_",
         r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{10,255}",
-        "docs.stripe.com/keys",
     ),
-    (
-        "OpenAI, Anthropic",
-        "sk-",
-        r"sk-[A-Za-z0-9_-]{20,255}",
-        "platform.openai.com/docs, docs.claude.com",
-    ),
-    (
-        "Hugging Face",
-        "hf_",
-        r"hf_[A-Za-z0-9]{20,255}",
-        "huggingface.co/docs/hub/security-tokens",
-    ),
-    (
-        "npm",
-        "npm_",
-        r"npm_[A-Za-z0-9]{20,255}",
-        "github.blog/changelog/2021-09-23-npm-has-a-new-access-token-format",
-    ),
-    ("PyPI", "pypi-", r"pypi-[A-Za-z0-9_-]{50,255}", "pypi.org/help/#apitoken"),
-    (
-        "Docker Hub",
-        "dckr_pat_ dckr_oat_",
-        r"dckr_[po]at_[A-Za-z0-9_-]{20,255}",
-        "docs.docker.com/security/access-tokens",
-    ),
-    (
-        "SendGrid",
-        "sg.",
-        r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}",
-        "docs.sendgrid.com/ui/account-and-settings/api-keys",
-    ),
-    (
-        "DigitalOcean",
-        "dop_v1_ doo_v1_ dor_v1_",
-        r"do[por]_v1_[a-f0-9]{32,128}",
-        "docs.digitalocean.com/reference/api",
-    ),
-    (
-        "Databricks",
-        "dapi",
-        r"dapi[a-f0-9]{32}(?:-\d)?",
-        "docs.databricks.com/dev-tools/auth",
-    ),
-    (
-        "Grafana",
-        "glsa_ glc_",
-        r"gl(?:sa|c)_[A-Za-z0-9_+/=]{20,500}",
-        "grafana.com/docs/grafana",
-    ),
-    (
-        "Shopify",
-        "shp",
-        r"shp(?:at|ca|pa|ss|ua)_[A-Fa-f0-9]{32}",
-        "shopify.dev/docs/api/usage",
-    ),
-    ("Atlassian", "atatt3", r"ATATT3[A-Za-z0-9_=-]{50,500}", "support.atlassian.com"),
-    ("New Relic", "nrak-", r"NRAK-[A-Z0-9]{20,64}", "docs.newrelic.com/docs/apis"),
-    ("Postman", "pmak-", r"PMAK-[A-Za-z0-9-]{20,128}", "learning.postman.com"),
-    ("Linear", "lin_api_", r"lin_api_[A-Za-z0-9]{20,128}", "linear.app/developers"),
-    (
-        "age",
-        "age-secret-key-",
-        r"AGE-SECRET-KEY-1[A-Z0-9]{40,80}",
-        "age-encryption.org/v1",
-    ),
-    (
-        "NATS, seed of an NKey",
-        "su sa so sc sn sx",
-        r"S[UAOCNX][A-Z2-7]{56}(?![A-Za-z0-9])",
-        "docs.nats.io/using-nats/developer/connecting/nkey",
-    ),
-    (
-        "JWT",
-        "eyj",
-        r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
-        "www.rfc-editor.org/rfc/rfc7519",
-    ),
+    # OpenAI, Anthropic: platform.openai.com/docs, docs.claude.com
+    ("sk-", r"sk-[A-Za-z0-9_-]{20,255}"),
+    # Hugging Face: huggingface.co/docs/hub/security-tokens
+    ("hf_", r"hf_[A-Za-z0-9]{20,255}"),
+    # npm: github.blog/changelog/2021-09-23-npm-has-a-new-access-token-format
+    ("npm_", r"npm_[A-Za-z0-9]{20,255}"),
+    # PyPI: pypi.org/help/#apitoken
+    ("pypi-", r"pypi-[A-Za-z0-9_-]{50,255}"),
+    # Docker Hub: docs.docker.com/security/access-tokens
+    ("dckr_pat_ dckr_oat_", r"dckr_[po]at_[A-Za-z0-9_-]{20,255}"),
+    # SendGrid: docs.sendgrid.com/ui/account-and-settings/api-keys
+    ("sg.", r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}"),
+    # DigitalOcean: docs.digitalocean.com/reference/api
+    ("dop_v1_ doo_v1_ dor_v1_", r"do[por]_v1_[a-f0-9]{32,128}"),
+    # Databricks: docs.databricks.com/dev-tools/auth
+    ("dapi", r"dapi[a-f0-9]{32}(?:-\d)?"),
+    # Grafana: grafana.com/docs/grafana
+    ("glsa_ glc_", r"gl(?:sa|c)_[A-Za-z0-9_+/=]{20,500}"),
+    # Shopify: shopify.dev/docs/api/usage
+    ("shp", r"shp(?:at|ca|pa|ss|ua)_[A-Fa-f0-9]{32}"),
+    # Atlassian: support.atlassian.com
+    ("atatt3", r"ATATT3[A-Za-z0-9_=-]{50,500}"),
+    # New Relic: docs.newrelic.com/docs/apis
+    ("nrak-", r"NRAK-[A-Z0-9]{20,64}"),
+    # Postman: learning.postman.com
+    ("pmak-", r"PMAK-[A-Za-z0-9-]{20,128}"),
+    # Linear: linear.app/developers
+    ("lin_api_", r"lin_api_[A-Za-z0-9]{20,128}"),
+    # age: age-encryption.org/v1
+    ("age-secret-key-", r"AGE-SECRET-KEY-1[A-Z0-9]{40,80}"),
+    # NATS, seed of an NKey: docs.nats.io/using-nats/developer/connecting/nkey
+    ("su sa so sc sn sx", r"S[UAOCNX][A-Z2-7]{56}(?![A-Za-z0-9])"),
+    # JWT: www.rfc-editor.org/rfc/rfc7519
+    ("eyj", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
 )
 
 #: Hints and patterns. None begins within a word.
-FORMS = tuple(
-    (tuple(hints.split()), rf"(?<![A-Za-z0-9_-])(?:{form})") for _, hints, form, _ in _ISSUED
-)
+FORMS = tuple((tuple(hints.split()), rf"(?<![A-Za-z0-9_-])(?:{form})") for hints, form in _ISSUED)
 
 # A word is random where it is long, has small and capital letters and digits, changes between them
 # as often as dice do, and repeats itself as little. Hexadecimal numbers (ids of containers, uids,
