@@ -90,23 +90,20 @@ def _changes(resource: str) -> Changes:
 
 @dataclass(frozen=True)
 class _Change(TargetChange):
+    """``patches``: of labels and of annotations, beside what tells of the note."""
+
     target: Target
-    labels: Patch
-    annotations: Patch
+    patches: Mapping[str, Patch]
     note: LabelNote
     notes: Notes
     reason: str
     planned: str
     done: str
 
-    @classmethod
-    def of(
-        cls, target: Target, note: LabelNote, patches: Tuple[Patch, Patch], *words: str
-    ) -> _Change:
-        """``patches``: of labels and annotations, beside what tells of the note."""
-        notes = Labeling.to_notes(note)
-        labels = {**patches[0], labeling.LABEL: labeling.MARK}
-        return cls(target, labels, {**patches[1], **notes}, note, notes, *words)
+    def write(self, cluster: Cluster) -> None:
+        labels = {**self.patches[labeling.LABELS], labeling.LABEL: labeling.MARK}
+        annotations = {**self.patches[labeling.ANNOTATIONS], **self.notes}
+        labeling.write(cluster, self.target, labels, annotations)
 
 
 class LabelTarget(ContainTarget):
@@ -174,11 +171,9 @@ class LabelTarget(ContainTarget):
         target: str = POD,
     ) -> None:
         super().__init__(cluster, ledger, proof, lifetime)
-        self._labels = labels
-        self._annotations = annotations
+        self._given = {labeling.LABELS: labels, labeling.ANNOTATIONS: annotations}
         self._node = target == NODE
-        given = (*labels, *annotations)
-        self._widely = any(not each.key.startswith(PREFIX) for each in given)
+        self._widely = any(not each.key.startswith(PREFIX) for each in (*labels, *annotations))
 
     @staticmethod
     def problems(values: Mapping[str, str]) -> List[str]:
@@ -236,11 +231,8 @@ class LabelTarget(ContainTarget):
         found = target_now(target, self._cluster)
         if isinstance(found, Verified):
             return found
-        parts = (
-            (action.facts["labels"], found.labels),
-            (action.facts["annotations"], found.annotations),
-        )
-        lost = sorted(key for wanted, there in parts for key in _patch(there, wanted))
+        parts = labeling.parts_of(found).items()
+        lost = sorted(key for part, there in parts for key in _patch(there, action.facts[part]))
         if lost:
             return Verified(False, f"{found} has {', '.join(lost)} no longer as it was written")
         return Verified(True, f"labels and annotations of {found} are as they were written")
@@ -265,29 +257,23 @@ class LabelTarget(ContainTarget):
         """``target``: as it is now, or why there is none any more."""
         if isinstance(target, Outcome):
             return target
-        before = Labeling.noted(self._notes_of(target))
-        labels, annotations = (
-            {each.key: each.value(alert) for each in part}
-            for part in (self._labels, self._annotations)
-        )
-        patches = _patch(target.labels, labels), _patch(target.annotations, annotations)
-        if not any(patches):
+        before, there = Labeling.noted(self._notes_of(target)), labeling.parts_of(target)
+        wanted: Dict[str, Patch] = {
+            part: {each.key: each.value(alert) for each in given}
+            for part, given in self._given.items()
+        }
+        patches = {part: _patch(there[part], wanted[part]) for part in wanted}
+        if not any(patches.values()):
             return self._extended(proven, target, before)
-        earlier = before or LabelNote()
-        note = self._lifetime.note(
-            LabelNote,
-            alert.rule,
-            "labeled",
-            before,
-            labels=_noted(earlier.labels, target.labels, labels),
-            annotations=_noted(earlier.annotations, target.annotations, annotations),
-        )
-        what = f"{target} with {labeling.shown({**patches[0], **patches[1]})}{note.ending}"
-        lost = [k for part in (note.labels, note.annotations) for k, w in part.items() if w.lost]
+        earlier = (before or LabelNote()).written
+        written = {part: _noted(earlier[part], there[part], wanted[part]) for part in wanted}
+        note = self._lifetime.note(LabelNote, alert.rule, "labeled", before, written=written)
+        shown = labeling.shown({**patches[labeling.LABELS], **patches[labeling.ANNOTATIONS]})
+        lost = [key for keys in written.values() for key, each in keys.items() if each.lost]
         kept = f"; the value of {', '.join(lost)} before is too long to be kept" * bool(lost)
-        return _Change.of(
-            target, note, patches, "labeled", f"label {what}{kept}", f"labeled {what}{kept}"
-        )
+        what = f"{target} with {shown}{note.ending}{kept}"
+        notes = Labeling.to_notes(note)
+        return _Change(target, patches, note, notes, "labeled", f"label {what}", f"labeled {what}")
 
     def _extended(
         self, proven: Proven, target: Target, before: Optional[LabelNote]
@@ -298,15 +284,15 @@ class LabelTarget(ContainTarget):
             said = f"{target} has these labels and annotations already"
             return proven.skipped("already-labeled", said, str(target))
         what = f"{target} labeled{note.ending} instead of {before.until}"
-        return _Change.of(target, note, ({}, {}), "extended", f"leave {what}", f"left {what}")
+        nothing: Dict[str, Patch] = {part: {} for part in labeling.PARTS}
+        notes = Labeling.to_notes(note)
+        return _Change(target, nothing, note, notes, "extended", f"leave {what}", f"left {what}")
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
         try:
             return self._contain(
                 change,
-                lambda found: labeling.write(
-                    self._cluster, found.target, found.labels, found.annotations
-                ),
+                lambda found: found.write(self._cluster),
                 lambda: self._change(alert, proven, self._read(proven)),
                 partial(self._facts, proven),
             )
@@ -318,12 +304,11 @@ class LabelTarget(ContainTarget):
 
     @staticmethod
     def _facts(proven: Proven, change: _Change) -> Dict[str, Any]:
-        note = change.note
-        return {
-            **proven.facts,
-            "labels": {key: each.now for key, each in note.labels.items()},
-            "annotations": {key: each.now for key, each in note.annotations.items()},
+        now = {
+            part: {key: each.now for key, each in keys.items()}
+            for part, keys in change.note.written.items()
         }
+        return {**proven.facts, **now}
 
 
 def _patch(there: Mapping[str, str], wanted: Patch) -> Patch:

@@ -166,8 +166,7 @@ class PodContainment(Containment):
 
     @classmethod
     def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> List[Pod]:
-        found = cluster.labelled_pods(cls.LABEL, namespaces=all_names(namespaces))
-        return [pod for pod in found if matches_any(pod.namespace, namespaces)]
+        return labelled_pods(cluster, cls.LABEL, namespaces)
 
 
 class NodeContainment(Containment):
@@ -228,6 +227,12 @@ class NotedContainment(Containment, Generic[N]):
     @property
     def until(self) -> Optional[Instant]:
         return self.note.until if self.note else None
+
+
+def labelled_pods(cluster: Cluster, label: str, namespaces: Tuple[str, ...]) -> List[Pod]:
+    """The pods with a label, in these namespaces, as ``Containment.listed`` has them."""
+    found = cluster.labelled_pods(label, namespaces=all_names(namespaces))
+    return [pod for pod in found if matches_any(pod.namespace, namespaces)]
 
 
 def contained(target: Target, notes: Notes) -> Contained:

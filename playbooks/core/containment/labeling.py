@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.node import Node
@@ -16,8 +16,8 @@ from playbooks.core.containment.containment import (
     OWN_KEYS,
     POD,
     NotedContainment,
-    PodContainment,
     Target,
+    labelled_pods,
 )
 from playbooks.core.containment.cordoning import Cordoning, Draining
 from playbooks.core.containment.note import Note
@@ -75,40 +75,38 @@ class Written:
         return [self.now, self.before, *([True] if self.lost else [])]
 
 
+ByPart = Mapping[str, Mapping[str, Written]]
+
+# The parts of an object's metadata that are written, as the note has them, too.
+PARTS = LABELS, ANNOTATIONS = "labels", "annotations"
+
+
+def parts_of(target: Target) -> Mapping[str, Mapping[str, str]]:
+    return {LABELS: target.labels, ANNOTATIONS: target.annotations}
+
+
+def _nothing() -> ByPart:
+    return {part: {} for part in PARTS}
+
+
 @dataclass(frozen=True)
 class LabelNote(Note):
-    """And of each key of both parts what was written."""
+    """``written``: of each part, by key."""
 
-    labels: Mapping[str, Written] = field(default_factory=dict)
-    annotations: Mapping[str, Written] = field(default_factory=dict)
+    written: ByPart = field(default_factory=_nothing)
 
     @classmethod
     def of_dict(cls, entry: Mapping[str, Any]) -> LabelNote:
-        labels, annotations = (_read(entry.get(part) or {}) for part in _PARTS)
-        return replace(super().of_dict(entry), labels=labels, annotations=annotations)
+        written = {part: _read(entry.get(part) or {}) for part in PARTS}
+        return replace(super().of_dict(entry), written=written)
 
     def to_dict(self) -> Dict[str, Any]:
         parts = {
-            name: {key: each.to_list() for key, each in part.items()}
-            for name, part in zip(_PARTS, (self.labels, self.annotations))
-            if part
+            part: {key: each.to_list() for key, each in keys.items()}
+            for part, keys in self.written.items()
+            if keys
         }
         return {**super().to_dict(), **parts}
-
-    def where(self, holds: Callable[[Mapping[str, str], str, Written], bool], on: Target) -> Any:
-        """The same, of those keys only of which it holds."""
-        labels, annotations = (
-            {key: each for key, each in part.items() if holds(there, key, each)}
-            for part, there in ((self.labels, on.labels), (self.annotations, on.annotations))
-        )
-        return replace(self, labels=labels, annotations=annotations)
-
-    @property
-    def empty(self) -> bool:
-        return not self.labels and not self.annotations
-
-
-_PARTS = ("labels", "annotations")
 
 
 def _read(part: Mapping[str, Any]) -> Dict[str, Written]:
@@ -120,10 +118,6 @@ def _read(part: Mapping[str, Any]) -> Dict[str, Written]:
         if not is_reserved(key):
             found[key] = Written(now, before, bool(lost))
     return found
-
-
-def _same(there: Mapping[str, str], key: str, written: Written) -> bool:
-    return there.get(key) == written.now
 
 
 @dataclass(frozen=True)
@@ -148,51 +142,45 @@ class Labeling(NotedContainment[LabelNote]):
     @classmethod
     def listed(cls, cluster: Cluster, namespaces: Tuple[str, ...]) -> List[Target]:
         """Also one call for nodes, where these may be listed."""
-        found: List[Target] = list(_LabeledPods.listed(cluster, namespaces))
+        found: List[Target] = list(labelled_pods(cluster, LABEL, namespaces))
         with suppress(NotPermitted):
             found += [node for node in cluster.nodes() if LABEL in node.labels]
         return found
 
     @property
     def changes(self) -> List[str]:
-        return list(self._changes())
+        there, written = parts_of(self.target), self.note.written if self.note else {}
+        return [
+            f"{part[:-1]} {key} was {_found(there[part], key)}"
+            for part, keys in written.items()
+            for key, each in keys.items()
+            if there[part].get(key) != each.now
+        ]
 
     def over(self, now: Instant) -> Labeling:  # noqa: ARG002
         """Without the keys that somebody changed."""
         if self.note is None:
             return self
-        return replace(
-            self, note=self.note.where(_same, self.target), theirs=tuple(self._changes())
-        )
+        there = parts_of(self.target)
+        same = {
+            part: {key: each for key, each in keys.items() if there[part].get(key) == each.now}
+            for part, keys in self.note.written.items()
+        }
+        return replace(self, note=replace(self.note, written=same), theirs=tuple(self.changes))
 
     def release(self, cluster: Cluster) -> str:
-        note = self.note or LabelNote()
-        labels = {key: each.before for key, each in note.labels.items()}
-        annotations = {key: each.before for key, each in note.annotations.items()}
+        written = (self.note or LabelNote()).written
+        labels, annotations = (
+            {key: each.before for key, each in written[part].items()} for part in PARTS
+        )
         write(cluster, self.target, {**labels, LABEL: None}, {**annotations, NOTED: None})
         done = shown({**labels, **annotations})
         left = f"; {'; '.join(self.theirs)}, which stays" if self.theirs else ""
         return f"{self.target}: {done or 'nothing of it was left'}{left}"
 
-    def _changes(self) -> Iterator[str]:
-        if self.note is None:
-            return
-        labels, annotations = self.target.labels, self.target.annotations
-        of_both = (
-            (_PARTS[0], self.note.labels, labels),
-            (_PARTS[1], self.note.annotations, annotations),
-        )
-        for what, written, there in of_both:
-            for key, each in written.items():
-                if not _same(there, key, each):
-                    now = f"set to {there[key]:.100}" if key in there else "taken off"
-                    yield f"{what[:-1]} {key} was {now}"
 
-
-class _LabeledPods(PodContainment):
-    """How they are found."""
-
-    LABEL = LABEL
+def _found(there: Mapping[str, str], key: str) -> str:
+    return f"set to {there[key]:.100}" if key in there else "taken off"
 
 
 def write(cluster: Cluster, target: Target, labels: Patch, annotations: Patch) -> None:
