@@ -26,11 +26,12 @@ def _only(what: str, *keys: str) -> str:
     return f"dyn({what}).all(k, k in [{', '.join(map(repr, keys))}])"
 
 
-def _of_both(rules: str, holds: Callable[[str, str], str]) -> str:
-    """CEL: this holds of each rule, ``r``, of both directions."""
+def _of_both(holds: Callable[[str, str], str]) -> str:
+    """CEL: this holds of each rule, ``r``, of both directions; of what the other side is called in
+    Cilium's rules, and in Calico's."""
     both = (("ingress", "from", "source"), ("egress", "to", "destination"))
     return " && ".join(
-        f"object.spec.?{direction}{rules}.orValue([]).all(r, {holds(word, side)})"
+        f"object.spec.?{direction}.orValue([]).all(r, {holds(word, side)})"
         for direction, word, side in both
     )
 
@@ -78,13 +79,12 @@ def _of_cilium() -> Tuple[Rule, ...]:
         ),
         Rule(
             "allows with its CiliumNetworkPolicy networks and namespaces only",
-            _of_both("", lambda word, _: _peers(word)),
+            _of_both(lambda word, _: _peers(word)),
             broken_by=body(CILIUM, ingress=everybody),
         ),
         Rule(
             f"allows with its CiliumNetworkPolicy the networks of {CIDRS} only",
             _of_both(
-                "",
                 lambda word, _: f"r.?{word}CIDRSet.orValue([]).all(c, c.cidr in {setting(CIDRS)})",
             ),
             settings=(CIDRS,),
@@ -94,11 +94,10 @@ def _of_cilium() -> Tuple[Rule, ...]:
             f"allows with its CiliumNetworkPolicy the namespaces of {NAMESPACES} only, and DNS"
             f" with {DNS}",
             _of_both(
-                "",
                 lambda word, _: (
                     f"r.?{word}Endpoints.orValue([]).all(e, {_CILIUM_NAME} in"
                     f" {setting(NAMESPACES)} || {_TO_DNS})"
-                ),
+                )
             ),
             settings=(NAMESPACES, DNS),
             broken_by=body(
@@ -122,7 +121,8 @@ def _of_cilium() -> Tuple[Rule, ...]:
 # Calico's
 
 
-def _let_through(side: str, other: str) -> str:
+def _let_through(side: str) -> str:
+    other = {"source": "destination", "destination": "source"}[side]
     return (
         f"r.action == 'Deny' || r.action == 'Allow' && !has(r.{other}) && has(r.{side})"
         f" && {_only('r', 'action', 'protocol', side)}"
@@ -145,8 +145,6 @@ def _named(side: str) -> str:
 
 def _of_calico() -> Tuple[Rule, ...]:
     allow, deny = {"action": "Allow"}, {"action": "Deny"}
-    unless = {"source": "!has(r.source) || ", "destination": "!has(r.destination) || "}
-    opposite = {"source": "destination", "destination": "source"}
 
     def letting(**source: Any) -> Body:
         return body(CALICO, ingress=[{**allow, "source": source}, deny])
@@ -160,16 +158,15 @@ def _of_calico() -> Tuple[Rule, ...]:
         ),
         Rule(
             "allows with its Calico policy networks and namespaces only",
-            _of_both("", lambda _, side: _let_through(side, opposite[side])),
+            _of_both(lambda _, side: _let_through(side)),
             broken_by=body(CALICO, ingress=[allow, deny]),
         ),
         Rule(
             f"allows with its Calico policy the networks of {CIDRS} only",
             _of_both(
-                "",
                 lambda _, side: (
-                    f"{unless[side]}r.{side}.?nets.orValue([]).all(n, n in {setting(CIDRS)})"
-                ),
+                    f"!has(r.{side}) || r.{side}.?nets.orValue([]).all(n, n in {setting(CIDRS)})"
+                )
             ),
             settings=(CIDRS,),
             broken_by=letting(nets=["0.0.0.0/0"]),
@@ -177,7 +174,7 @@ def _of_calico() -> Tuple[Rule, ...]:
         Rule(
             f"allows with its Calico policy the namespaces of {NAMESPACES} only, and DNS with"
             f" {DNS}",
-            _of_both("", lambda _, side: f"{unless[side]}{_named(side)}"),
+            _of_both(lambda _, side: f"!has(r.{side}) || {_named(side)}"),
             settings=(NAMESPACES, DNS),
             broken_by=letting(namespaceSelector=f"{NAME} == 'falco-check'"),
         ),
