@@ -69,12 +69,9 @@ def _changes(resource: str) -> Changes:
 
 @dataclass(frozen=True)
 class _Change(TargetChange):
-    """``writes``: whether the workload is scaled, or only noted in the ledger."""
-
     target: Scalable
     note: ScaleNote
     notes: Notes
-    writes: bool
     reason: str
     planned: str
     done: str
@@ -134,7 +131,7 @@ class ScaleWorkload(ContainTarget):
             facts=facts,
             why=(proven.evidence, f"{proven.pod} is of {workload}"),
             workload=workload,
-            pods=max(1, workload.replicas - self._to) if found.writes else 1,
+            pods=max(1, workload.replicas - self._to),
         )
 
     def verify(self, action: Action) -> Optional[Verified]:
@@ -165,7 +162,7 @@ class ScaleWorkload(ContainTarget):
         )
         what = f"{workload} {number}{note.ending}{self._remarks(workload)}"
         notes = Scaling.to_notes(note)
-        return _Change(workload, note, notes, True, "scaled", f"scale {what}", f"scaled {what}")
+        return _Change(workload, note, notes, "scaled", f"scale {what}", f"scaled {what}")
 
     def _extended(
         self, proven: Proven, workload: Scalable, before: Optional[ScaleNote]
@@ -177,7 +174,7 @@ class ScaleWorkload(ContainTarget):
             return proven.skipped("already-scaled", said, str(workload))
         what = f"{workload} at {before.now}{note.ending} instead of {before.until}"
         notes = Scaling.to_notes(note)
-        return _Change(workload, note, notes, False, "extended", f"leave {what}", f"left {what}")
+        return _Change(workload, note, notes, "extended", f"leave {what}", f"left {what}")
 
     def _workload(self, proven: Proven) -> Union[Scalable, Outcome]:
         """The last one of the chain that is there and selects the pod."""
@@ -212,7 +209,8 @@ class ScaleWorkload(ContainTarget):
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
         def write(found: _Change) -> None:
-            if found.writes:
+            # Else its number stays, and only the end of it is noted.
+            if found.target.replicas > self._to:
                 self._cluster.scale(found.target, self._to)
 
         try:
