@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from playbooks.core.errors import NoCluster
 from playbooks.core.playbook import Playbook
@@ -21,44 +21,39 @@ from playbooks.infrastructure.amazon.settings import (
 )
 from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.kubernetes.connect import Connection, TargetCluster
+from playbooks.infrastructure.kubernetes.connect import TargetCluster
 from playbooks.infrastructure.kubernetes.credentials import Who
 from playbooks.infrastructure.kubernetes.kubeconfig import Entry, Kubeconfig
 
 
-def on_cluster(
-    playbook: Playbook,
-    environ: Mapping[str, str] = os.environ,
-    *,
-    aws: Optional[AwsApi] = None,
-) -> Playbook:
-    """The playbook, acting on the cluster EKS_CLUSTER; as it is, where it acts on none.
+def on_cluster(playbook: Playbook, environ: Mapping[str, str] = os.environ) -> Playbook:
+    """The playbook, acting on the cluster EKS_CLUSTER; as it is, where it acts on none. Raises
+    InvalidSetting."""
+    return wiring.on(playbook, api_of(environ)) if playbook.permissions else playbook
 
-    Raises InvalidSetting. EKS is asked for the cluster at the first call of its API, unless the
-    settings have it, and again once the API server refused the credentials.
+
+def api_of(environ: Mapping[str, str], *, aws: Optional[AwsApi] = None) -> KubernetesApi:
+    """That of the cluster EKS_CLUSTER. Raises InvalidSetting.
+
+    EKS is asked for the cluster at the first call of its API, unless the settings have it, and
+    again once the API server refused the credentials.
     """
-    if not playbook.permissions:
-        return playbook
     settings = read(EKS, environ)
     check(settings)
-    token = EksToken(settings[EKS_CLUSTER.name], environ)
-    connecting = _connecting(settings, aws or AwsApi(environ), token, environ)
-    return wiring.on(playbook, KubernetesApi(connect=connecting))
-
-
-def of_eks(
-    settings: Mapping[str, Any], aws: AwsApi, token: EksToken, environ: Mapping[str, str]
-) -> TargetCluster:
-    """Raises NoCluster, NotPermitted or ClusterUnavailable."""
     name = settings[EKS_CLUSTER.name]
-    server, authority = settings[EKS_ENDPOINT.name], settings[EKS_CA.name]
-    if not server:
-        server, authority = described(name, aws)
-    return connect.of_config(
-        _kubeconfig(name, {"server": server, "certificate-authority-data": authority}),
-        environ,
-        who=lambda _: Who(authorization=token.header),
-    )
+    token, asked = EksToken(name, environ), aws or AwsApi(environ)
+
+    def target() -> TargetCluster:
+        server, authority = settings[EKS_ENDPOINT.name], settings[EKS_CA.name]
+        if not server:
+            server, authority = described(name, asked)
+        return connect.of_config(
+            _kubeconfig(name, {"server": server, "certificate-authority-data": authority}),
+            environ,
+            who=lambda _: Who(authorization=token.header),
+        )
+
+    return KubernetesApi(connect=connect.renewing(target, token.renew))
 
 
 def described(name: str, aws: AwsApi) -> Tuple[str, str]:
@@ -86,9 +81,3 @@ def _kubeconfig(name: str, cluster: Dict[str, str]) -> Kubeconfig:
         {},
         {name: Entry(f"context {name}", {"cluster": name}, here)},
     )
-
-
-def _connecting(
-    settings: Mapping[str, Any], aws: AwsApi, token: EksToken, environ: Mapping[str, str]
-) -> Callable[[], Connection]:
-    return connect.renewing(lambda: of_eks(settings, aws, token, environ), token.renew)

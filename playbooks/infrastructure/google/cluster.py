@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Mapping, Optional
+from typing import Mapping, Optional
 
 from playbooks.core.errors import NoCluster
 from playbooks.core.playbook import Playbook
@@ -14,7 +14,7 @@ from playbooks.infrastructure.google.secret_manager import SecretManager
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 from playbooks.infrastructure.kubernetes import connect, kubeconfig
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.kubernetes.connect import Connection, TargetCluster
+from playbooks.infrastructure.kubernetes.connect import TargetCluster
 from playbooks.infrastructure.kubernetes.credentials import Who
 from playbooks.infrastructure.kubernetes.kubeconfig import Entry
 
@@ -23,38 +23,29 @@ from playbooks.infrastructure.kubernetes.kubeconfig import Entry
 PLUGIN, PROVIDER = "gke-gcloud-auth-plugin", "gcp"
 
 
-def on_cluster(
-    playbook: Playbook,
-    environ: Mapping[str, str] = os.environ,
-    *,
-    account: Optional[ServiceAccount] = None,
-) -> Playbook:
+def on_cluster(playbook: Playbook, environ: Mapping[str, str] = os.environ) -> Playbook:
     """The playbook, acting on the cluster of KUBECONFIG_SECRET; as it is, where it acts on none.
+    Raises InvalidSetting."""
+    return wiring.on(playbook, api_of(environ)) if playbook.permissions else playbook
 
-    Raises InvalidSetting. The secret is read at the first call of the API, and again once the API
-    server refused the credentials.
+
+def api_of(
+    environ: Mapping[str, str], *, account: Optional[ServiceAccount] = None
+) -> KubernetesApi:
+    """That of the current context of the kubeconfig in KUBECONFIG_SECRET. Raises InvalidSetting.
+
+    The secret is read at the first call of the API, and again once the API server refused the
+    credentials.
     """
-    if not playbook.permissions:
-        return playbook
     name: str = read((KUBECONFIG_SECRET,), environ)[KUBECONFIG_SECRET.name]
-    account = account or ServiceAccount()
-    secrets = SecretManager(account, environ)
-    return wiring.on(playbook, KubernetesApi(connect=_connecting(name, secrets, account, environ)))
+    known = account or ServiceAccount()
+    secrets = SecretManager(known, environ)
 
+    def target() -> TargetCluster:
+        config = kubeconfig.of_text(secrets.text(name), name)
+        return connect.of_config(config, environ, who=lambda user: _who(user, known))
 
-def of_secret(
-    name: str, secrets: SecretManager, account: ServiceAccount, environ: Mapping[str, str]
-) -> TargetCluster:
-    """That of the kubeconfig's current context. Raises NoCluster, NotPermitted or
-    ClusterUnavailable."""
-    config = kubeconfig.of_text(secrets.text(name), name)
-    return connect.of_config(config, environ, who=lambda user: _who(user, account))
-
-
-def _connecting(
-    name: str, secrets: SecretManager, account: ServiceAccount, environ: Mapping[str, str]
-) -> Callable[[], Connection]:
-    return connect.renewing(lambda: of_secret(name, secrets, account, environ), account.renew)
+    return KubernetesApi(connect=connect.renewing(target, known.renew))
 
 
 def _who(user: Entry, account: ServiceAccount) -> Optional[Who]:

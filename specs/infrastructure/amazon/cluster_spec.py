@@ -11,13 +11,9 @@ from playbooks.core.errors import (
     NotPermitted,
     PlaybookError,
 )
-from playbooks.core.settings import read
 from playbooks.delete import playbook as delete
 from playbooks.infrastructure.amazon import cluster
 from playbooks.infrastructure.amazon.api import AwsApi
-from playbooks.infrastructure.amazon.eks_token import EksToken
-from playbooks.infrastructure.amazon.settings import EKS
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.slack import playbook as slack
 from specs.support.conditions import not_run_unless
 from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
@@ -31,10 +27,7 @@ ROLES = {
 
 
 def api_of(environ):
-    aws = AwsApi(environ, sleep=lambda _: None)
-    settings = read(EKS, environ)
-    token = EksToken(settings["EKS_CLUSTER"], environ)
-    return KubernetesApi(connect=cluster._connecting(settings, aws, token, environ))
+    return cluster.api_of(environ, aws=AwsApi(environ, sleep=lambda _: None))
 
 
 def error_of(environ):

@@ -10,8 +10,6 @@ from mamba import after, before, description, it
 from playbooks.core.errors import CredentialsRefused, NotPermitted
 from playbooks.infrastructure.amazon import cluster as eks
 from playbooks.infrastructure.amazon.api import AwsApi
-from playbooks.infrastructure.amazon.eks_token import EksToken
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.support.cluster import real_cluster as cluster
 from specs.support.cluster.eks_proxy import EksProxy
 from specs.support.cluster.function_account import applied
@@ -65,9 +63,9 @@ class Account:
     def api(self, name="prod"):
         """Calls as the function makes them. ``name``: of the cluster that the token is for."""
         environ = self.cloud.environ
-        settings = {"EKS_CLUSTER": "prod", "EKS_ENDPOINT": "", "EKS_CA": ""}
-        connecting = eks._connecting(settings, AwsApi(environ), EksToken(name, environ), environ)
-        return KubernetesApi(connect=connecting)
+        server, authority = eks.described("prod", AwsApi(environ))
+        found = {"EKS_CLUSTER": name, "EKS_ENDPOINT": server, "EKS_CA": authority}
+        return eks.api_of({**environ, **found})
 
     @property
     def alert(self):

@@ -8,8 +8,6 @@ from playbooks.core.errors import CredentialsRefused, InvalidSetting, NoCluster,
 from playbooks.delete import playbook as delete
 from playbooks.infrastructure.google import cluster
 from playbooks.infrastructure.google.account import ServiceAccount
-from playbooks.infrastructure.google.secret_manager import SecretManager
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.slack import playbook as slack
 from specs.support.loopback.certificates import a_certificate, an_authority
 from specs.support.loopback.google_cloud import NAME, GoogleCloud
@@ -53,9 +51,8 @@ with description("The cluster of a kubeconfig in Secret Manager") as self:
         self.cloud.secrets[NAME] = json.dumps(kubeconfig)
 
     def api(self):
-        secrets = SecretManager(self.account, self.cloud.environ, sleep=lambda _: None)
-        connecting = cluster._connecting(NAME, secrets, self.account, {})
-        return KubernetesApi(connect=connecting)
+        environ = {**self.cloud.environ, "KUBECONFIG_SECRET": NAME}
+        return cluster.api_of(environ, account=self.account)
 
     def error(self):
         try:
