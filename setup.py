@@ -52,8 +52,8 @@ setup(
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
         "knative": ["h11>=0.14"],
-        # Its function signs by itself: this runs one here.
-        "lambda": ["awslambdaric>=2.0", "urllib3>=1.26"],
+        # Lambda's runtime has both of botocore and its own interface: this runs a function here.
+        "lambda": ["awslambdaric>=2.0", "botocore>=1.34", "urllib3>=1.26"],
         "local": ["nats-py>=2.7"],
         "otel": ["opentelemetry-sdk>=1.20", "opentelemetry-exporter-otlp-proto-http>=1.20"],
         "notify": ["apprise>=1.9"],

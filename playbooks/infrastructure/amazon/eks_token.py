@@ -11,8 +11,10 @@ import threading
 import time
 from typing import Callable, Mapping
 
-from playbooks.infrastructure.amazon.api import domain, region
-from playbooks.infrastructure.amazon.signature import AwsKeys, SigningScope, presigned
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+
+from playbooks.infrastructure.amazon.api import domain, keys, region
 
 PREFIX = "k8s-aws-v1."
 
@@ -46,7 +48,7 @@ class EksToken:
         with self._lock:
             now = self._clock()
             if now >= self._until:
-                self._header, self._until = f"Bearer {self._signed(now)}", now + FRESH
+                self._header, self._until = f"Bearer {self._signed()}", now + FRESH
             return self._header
 
     def renew(self) -> None:
@@ -54,15 +56,9 @@ class EksToken:
         with self._lock:
             self._until = 0.0
 
-    def _signed(self, now: float) -> str:
+    def _signed(self) -> str:
         place = region(self._environ)
-        scope = SigningScope("sts", place, now)
-        url = presigned(
-            AwsKeys.of(self._environ),
-            scope,
-            f"https://sts.{place}.{domain(place)}/",
-            _ASKED,
-            {CLUSTER: self._cluster},
-            60,
-        )
-        return PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+        url = f"https://sts.{place}.{domain(place)}/"
+        asked = AWSRequest("GET", url, headers={CLUSTER: self._cluster}, params=_ASKED)
+        SigV4QueryAuth(keys(self._environ), "sts", place, expires=60).add_auth(asked)
+        return PREFIX + base64.urlsafe_b64encode(asked.url.encode()).decode().rstrip("=")

@@ -1,10 +1,13 @@
 import base64
 from datetime import datetime, timedelta, timezone
+from unittest.mock import patch
 
+import botocore.auth
 from expects import contain, equal, expect, raise_error
-from mamba import before, description, it
+from mamba import after, before, description, it
 
 from playbooks.core.errors import NoCluster
+from playbooks.infrastructure.amazon.api import keys
 from playbooks.infrastructure.amazon.eks_token import EksToken
 from specs.support.loopback.eks_verifier import NotVerified, Role, Verifier
 
@@ -31,6 +34,11 @@ def token_of(url):
 with description("A token of EKS") as self:
     with before.each:
         self.now = NOW
+        self.clock = patch.object(botocore.auth, "get_current_datetime", lambda *_, **__: self.now)
+        self.clock.start()
+
+    with after.each:
+        self.clock.stop()
 
     def made(self, cluster="prod", **environ):
         return EksToken(cluster, {**ENVIRON, **environ}, clock=lambda: self.now.timestamp())
@@ -110,3 +118,9 @@ with description("A token of EKS") as self:
             expect(lambda name=name: self.token(**{name: ""})).to(
                 raise_error(NoCluster, contain(name))
             )
+
+    with it("is made of keys that nothing shows"):
+        shown = repr(keys(ENVIRON))
+
+        expect(shown).not_to(contain(ENVIRON["AWS_SECRET_ACCESS_KEY"]))
+        expect(shown).not_to(contain(ENVIRON["AWS_SESSION_TOKEN"]))

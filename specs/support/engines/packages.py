@@ -92,7 +92,8 @@ PACKAGES: Tuple[Package, ...] = (
         "lambda",
         _lambda,
         "main",
-        ("urllib3",),
+        # All but urllib3 are of Lambda's runtime: botocore, and what that imports.
+        ("botocore", "certifi", "dateutil", "six", "urllib3"),
         sdk="awslambdaric",
         environ={"EKS_CLUSTER": "prod"},
     ),
