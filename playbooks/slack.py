@@ -7,8 +7,8 @@ from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
-from playbooks.infrastructure.slack import SlackWebhook
 from playbooks.infrastructure.this_pod import without_cluster
+from playbooks.infrastructure.webhooks import SlackWebhook
 from playbooks.reactions.notify_slack import NotifySlack
 
 

@@ -7,7 +7,7 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure.this_pod import without_cluster
-from playbooks.infrastructure.webhook import SignedWebhook
+from playbooks.infrastructure.webhooks import SignedWebhook
 from playbooks.reactions.call_webhook import CallWebhook
 
 

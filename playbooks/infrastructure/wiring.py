@@ -65,12 +65,12 @@ def recorders(
     found: List[Recorder] = []
     # Imported only here: nothing else of a playbook that acts wants requests.
     if settings[notifications.OUTCOMES.name]:
-        from playbooks.infrastructure.slack import SlackRecorder, SlackWebhook
+        from playbooks.infrastructure.webhooks import SlackRecorder, SlackWebhook
 
         slack = SlackWebhook(settings[notifications.WEBHOOK.name])
         found.append(SlackRecorder(slack, playbook, ledger, clock, options))
     if notifications.PROGRAM in settings[notifications.TO.name]:
-        from playbooks.infrastructure.webhook import SignedWebhook, WebhookRecorder
+        from playbooks.infrastructure.webhooks import SignedWebhook, WebhookRecorder
 
         url, keys = (settings[each.name] for each in notifications.OF_PROGRAM)
         found.append(WebhookRecorder(SignedWebhook(url, keys, clock), playbook, options))

@@ -16,8 +16,7 @@ from playbooks.core.ports import Clock, ClusterCollaborators, OwnPod
 from playbooks.core.subjects import Priority, matches, subject
 from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.infrastructure.memory.cluster import MemoryCluster
-from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.cluster import MemoryCluster, MemoryLedger
 from playbooks.infrastructure.memory.scene import owner_of, scene, uid_of
 
 # What an alert is that would have been acted upon, but for the caps.

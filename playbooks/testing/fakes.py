@@ -30,8 +30,7 @@ from playbooks.core.ports import (
 from playbooks.core.reaction import Reaction
 from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.infrastructure.memory.cluster import MemoryCluster
-from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.cluster import MemoryCluster, MemoryLedger
 from playbooks.testing.mothers import NOW, a_namespace
 
 

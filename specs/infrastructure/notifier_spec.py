@@ -12,9 +12,9 @@ from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome
 from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.cluster import MemoryLedger
 from playbooks.infrastructure.notifier import AppriseNotifier, NotifyRecorder
-from playbooks.infrastructure.slack import SlackRecorder
+from playbooks.infrastructure.webhooks import SlackRecorder
 from playbooks.testing import FixedClock, RecordingNotifier, RecordingSlack, an_alert
 from specs.support.loopback.receiver import Receiver
 from specs.support.loopback.server import Answer

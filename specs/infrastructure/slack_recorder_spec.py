@@ -10,9 +10,8 @@ from playbooks.core.settings import read
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
 from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.infrastructure.memory.ledger import MemoryLedger
-from playbooks.infrastructure.slack import SlackRecorder
-from playbooks.infrastructure.webhook import WebhookRecorder
+from playbooks.infrastructure.memory.cluster import MemoryLedger
+from playbooks.infrastructure.webhooks import SlackRecorder, WebhookRecorder
 from playbooks.taint import playbook
 from playbooks.testing import RecordingSlack, an_alert
 from specs.support.moving_clock import MovingClock

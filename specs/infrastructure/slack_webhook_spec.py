@@ -8,8 +8,8 @@ from mamba import after, before, description, it
 from requests import Response
 
 from playbooks.core.errors import SlackRejected, SlackUnavailable, Throttled
-from playbooks.infrastructure import posting, slack
-from playbooks.infrastructure.slack import SlackWebhook
+from playbooks.infrastructure import webhooks
+from playbooks.infrastructure.webhooks import SlackWebhook
 from specs.support.loopback.slack_server import OK, SlackServer, rate_limited, said
 
 MESSAGE = {"text": "hello"}
@@ -46,7 +46,7 @@ with description("Slack's webhook") as self:
     with it("rejects with anything but ok where it is Slack's own"):
         self.slack.refusals.append(said(200, "<html>a proxy's page</html>"))
 
-        with patch.object(slack, "HOSTS", ("127.0.0.1",)):
+        with patch.object(webhooks, "HOSTS", ("127.0.0.1",)):
             expect(the_error_of(self.slack.url)).to(be_a(SlackRejected))
 
     with it("takes any 2xx of others that speak its language, and nothing else"):
@@ -64,7 +64,7 @@ with description("Slack's webhook") as self:
         ):
             answer = Response()
             answer.status_code, answer._content = 200, words.encode()
-            with patch.object(posting, "post", lambda *_, answer=answer: answer):
+            with patch.object(webhooks, "asked", lambda *_, answer=answer: answer):
                 SlackWebhook(f"https://{host}/services/x").post(MESSAGE)
 
     with it("is not followed to where it redirects"):
@@ -89,7 +89,7 @@ with description("Slack's webhook") as self:
 
     with it("is given up after a deadline"):
         self.slack.answer = lambda asked: time.sleep(0.3) or OK
-        with patch.object(posting, "TIMEOUT", (0.1, 0.1)):
+        with patch.object(webhooks, "TIMEOUT", (0.1, 0.1)):
             expect(the_error_of(self.slack.url)).to(be_a(SlackUnavailable))
 
     with description("its URL"):

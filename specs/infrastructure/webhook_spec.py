@@ -11,7 +11,7 @@ from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.infrastructure.this_pod import SystemClock
-from playbooks.infrastructure.webhook import SignedWebhook, WebhookRecorder
+from playbooks.infrastructure.webhooks import SignedWebhook, WebhookRecorder
 from playbooks.testing import NOW, FixedClock, an_alert
 from specs.support.loopback.receiver import Receiver
 from specs.support.loopback.server import Answer

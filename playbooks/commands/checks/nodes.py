@@ -15,8 +15,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators
 from playbooks.core.settings import read
 from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.infrastructure.memory.cluster import MemoryCluster
-from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.cluster import MemoryCluster, MemoryLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 NODES = "nodes"

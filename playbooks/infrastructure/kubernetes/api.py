@@ -110,11 +110,8 @@ class KubernetesApi:
             response = self._request(
                 method, path, self._timeout, body=body, headers={"Accept": METADATA}
             )
-            good = 200 <= response.status <= 299 and is_json_object(response.data)
-            document = None if good else json_object(response.data)
-        if not good:
-            call = f"{method} {_shown(path)}"
-            raise error_of(response.status, document, response.headers, call)
+            if not _is_good(response) or not is_json_object(response.data):
+                raise _error(response, method, path)
 
     def _call(
         self,
@@ -130,9 +127,9 @@ class KubernetesApi:
                 method, path, self._timeout, body=body, query=query, headers=headers
             )
             document = json_object(response.data)
-        if not 200 <= response.status <= 299 or document is None:
-            raise error_of(response.status, document, response.headers, f"{method} {_shown(path)}")
-        return document
+            if not _is_good(response) or document is None:
+                raise _error(response, method, path)
+            return document
 
     def may(self, verb: str, resource: str, group: str, namespace: str) -> bool:
         """Whether this account may do that, which every account may ask. ``namespace`` empty: in
@@ -151,27 +148,19 @@ class KubernetesApi:
         with typed("GET", path):
             return int(self._request("GET", path, self._timeout).status)
 
-    def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
-        """The events of a watch, for as long as the API server is asked to keep it open."""
-        # It ends a watch by itself; one that is silent for longer is a connection that is lost.
-        timeout = urllib3.Timeout(connect=3.0, read=seconds + 5.0)
-        asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
-        for line in _lines(self._stream(path, asked, timeout)):
-            yield json_object(line) or {}
-
-    def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
-        """An answer as it comes, with at most ``seconds`` between two parts of it."""
-        timeout = urllib3.Timeout(connect=min(3.0, seconds), read=seconds)
-        yield from self._stream(path, query, timeout)
-
     def read(self, *path: str, **query: str) -> bytes:
         """The answer as it came, for who reads only some of it."""
         with typed("GET", path):
             response = self._request("GET", path, self._timeout, query=query)
-        if not 200 <= response.status <= 299:
-            call = f"GET {_shown(path)}"
-            raise error_of(response.status, json_object(response.data), response.headers, call)
-        return bytes(response.data)
+            if not _is_good(response):
+                raise _error(response, "GET", path)
+            return bytes(response.data)
+
+    def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
+        """An answer as it comes, with at most ``seconds`` between two parts of it."""
+        timeout = urllib3.Timeout(connect=min(3.0, seconds), read=seconds)
+        with self._opened(path, query, timeout) as response:
+            yield from response.stream(65536)
 
     @contextmanager
     def lines(self, *path: str, seconds: float, **query: str) -> Iterator[Iterator[bytes]]:
@@ -180,11 +169,13 @@ class KubernetesApi:
         with self._opened(path, query, timeout) as response:
             yield _lines(response.stream(65536))
 
-    def _stream(
-        self, path: Tuple[str, ...], query: Mapping[str, str], timeout: urllib3.Timeout
-    ) -> Iterator[bytes]:
-        with self._opened(path, query, timeout) as response:
-            yield from response.stream(65536)
+    def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
+        """The events of a watch, for as long as the API server is asked to keep it open."""
+        asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
+        # It ends a watch by itself; one that is silent for longer is a connection that is lost.
+        with self.lines(*path, seconds=seconds + 5.0, **asked) as lines:
+            for line in lines:
+                yield json_object(line) or {}
 
     @contextmanager
     def _opened(
@@ -193,10 +184,8 @@ class KubernetesApi:
         with typed("GET", path):
             response = self._request("GET", path, timeout, query=query, preload_content=False)
             try:
-                if not 200 <= response.status <= 299:
-                    document = json_object(response.read())
-                    call = f"GET {_shown(path)}"
-                    raise error_of(response.status, document, response.headers, call)
+                if not _is_good(response):
+                    raise _error(response, "GET", path)
                 yield response
             finally:
                 # Closed, not given back to the pool: the rest of the stream is still to come.
@@ -269,6 +258,16 @@ def typed(method: str, path: Tuple[str, ...]) -> Iterator[None]:
     except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
         said = f"the API server did not answer {method} {_shown(path)}: {error}"
         raise ClusterUnavailable(said) from error
+
+
+def _is_good(response: Any) -> bool:
+    return 200 <= int(response.status) <= 299
+
+
+def _error(response: Any, method: str, path: Tuple[str, ...]) -> PlaybookError:
+    """What an answer says that is not good, or is no JSON."""
+    document = json_object(response.data)
+    return error_of(response.status, document, response.headers, f"{method} {_shown(path)}")
 
 
 def error_of(

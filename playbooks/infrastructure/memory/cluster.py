@@ -1,4 +1,5 @@
-"""A cluster in memory: Kubernetes objects, with the rules of the API that playbooks rely on."""
+"""A cluster in memory: Kubernetes objects, with the rules of the API that playbooks rely on; and a
+ledger."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ from playbooks.core.cluster.workload import (
 )
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
 from playbooks.core.evidence.container_log import Log
-from playbooks.core.ports import Clock, Cluster
+from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.infrastructure.this_pod import SystemClock
 
 Manifest = Mapping[str, Any]
@@ -379,6 +380,26 @@ class MemoryCluster(Cluster):
     def _next(self) -> str:
         self._version += 1
         return str(self._version)
+
+
+class MemoryLedger(LedgerStore):
+    """Threads may share it."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+        self._version = 1
+        self._lock = threading.Lock()
+
+    def read(self) -> Tuple[str, str]:
+        with self._lock:
+            return self.text, str(self._version)
+
+    def write(self, text: str, *, version: str) -> str:
+        with self._lock:
+            if version != str(self._version):
+                raise Conflict("the ledger was written since it was read")
+            self.text, self._version = text, self._version + 1
+            return str(self._version)
 
 
 def stored_as(manifest: Manifest) -> str:

@@ -7,8 +7,7 @@ from playbooks.core.settings import Settings
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.conditions import cel
 from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.infrastructure.memory.cluster import MemoryCluster
-from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.cluster import MemoryCluster, MemoryLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 

@@ -12,7 +12,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.view import decoding, shapes
 from playbooks.infrastructure.kubernetes.view.decoding import PlainDecoder, TypedDecoder
-from playbooks.infrastructure.kubernetes.view.objects import LARGEST
+from playbooks.infrastructure.kubernetes.view.follower import LARGEST
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, READ, VIEW
 from playbooks.testing import (
     OTHER_CONTAINER,

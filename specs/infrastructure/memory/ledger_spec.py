@@ -2,7 +2,7 @@
 
 from mamba import before, description
 
-from playbooks.infrastructure.memory.ledger import MemoryLedger
+from playbooks.infrastructure.memory.cluster import MemoryLedger
 from specs.support.contracts import ledger as contract
 from specs.support.contracts.examples import examples_of
 

@@ -3,7 +3,7 @@ from expects import equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.core.errors import SlackRejected, Throttled
-from playbooks.infrastructure.slack import SlackWebhook
+from playbooks.infrastructure.webhooks import SlackWebhook
 from specs.support.loopback.slack_server import INVALID_TOKEN, NO_SERVICE, SlackServer, rate_limited
 
 

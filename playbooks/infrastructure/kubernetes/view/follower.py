@@ -1,4 +1,5 @@
-"""Follows the objects of one kind: listed by pages, watched from there, and listed anew on 410.
+"""Follows and remembers the objects of one kind: listed by pages, watched from there, and listed
+anew on 410.
 
 Tried on Kubernetes 1.34: a watch that is asked for bookmarks has one a minute, so that it is behind
 when nothing came for longer; a resourceVersion of the future is no error, and no event comes. List
@@ -9,14 +10,14 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import threading
 import time
-from typing import Callable, Set, Tuple
+from typing import Callable, Dict, List, Set, Tuple
 
 from playbooks.core.errors import NotPermitted, PlaybookError, RetryableError
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
-from playbooks.infrastructure.kubernetes.view.decoding import GONE, Decoder
-from playbooks.infrastructure.kubernetes.view.objects import KeptObjects, Key
+from playbooks.infrastructure.kubernetes.view.decoding import GONE, Decoder, Seen
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,81 @@ SHORTEST, LONGEST = 240, 360
 # Seconds between two tries, growing; and without the right to watch, which somebody may grant.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 NO_RIGHT = 60.0
+
+# Bytes of an object beyond which it is not remembered, but read: whoever may write one decides how
+# many labels and annotations it has.
+LARGEST = 8 * 1024
+
+# Bytes that an object takes beside its text and its name: its place in a table, and what is lost
+# between allocations. Measured with 20,000 pods.
+PLACE = 500
+
+Key = Tuple[str, str]
+
+
+class KeptObjects:
+    """By namespace and name. One thread writes, any may read.
+
+    ``heard``: called with what is kept of an object each time that it is heard of.
+    """
+
+    def __init__(self, heard: Callable[[Seen], None] = lambda _: None) -> None:
+        self._heard = heard
+        self._lock = threading.Lock()
+        self._texts: Dict[str, Dict[str, bytes]] = {}
+        self.count = 0
+        #: What they take, about.
+        self.bytes = 0
+
+    def get(self, namespace: str, name: str) -> bytes:
+        """Empty where none is remembered."""
+        found = self._texts.get(namespace)
+        return found.get(name, b"") if found else b""
+
+    def holding(self, part: bytes, namespaces: Tuple[str, ...]) -> List[bytes]:
+        """Those of these namespaces, or of all, that have a part in their text."""
+        with self._lock:
+            places = [
+                names
+                for space, names in self._texts.items()
+                if not namespaces or space in namespaces
+            ]
+            return [text for names in places for text in names.values() if part in text]
+
+    def put(self, seen: Seen) -> None:
+        with self._lock:
+            self._forget(seen.namespace, seen.name)
+            if len(seen.text) <= LARGEST:
+                self._texts.setdefault(seen.namespace, {})[seen.name] = seen.text
+                self.count += 1
+                self.bytes += _size(seen.name, seen.text)
+        self._heard(seen)
+
+    def remove(self, seen: Seen) -> None:
+        with self._lock:
+            self._forget(seen.namespace, seen.name)
+
+    def keep_only(self, there: Set[Key]) -> None:
+        """Forget what a list does not have."""
+        with self._lock:
+            known = [(space, name) for space, names in self._texts.items() for name in names]
+            for space, name in known:
+                if (space, name) not in there:
+                    self._forget(space, name)
+
+    def _forget(self, namespace: str, name: str) -> None:
+        names = self._texts.get(namespace) or {}
+        text = names.pop(name, None)
+        if text is None:
+            return
+        if not names:
+            del self._texts[namespace]
+        self.count -= 1
+        self.bytes -= _size(name, text)
+
+
+def _size(name: str, text: bytes) -> int:
+    return sys.getsizeof(text) + sys.getsizeof(name) + PLACE
 
 
 class VersionGone(PlaybookError):

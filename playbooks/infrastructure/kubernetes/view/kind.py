@@ -7,8 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.view.decoding import Seen, decoder
-from playbooks.infrastructure.kubernetes.view.follower import Follower
-from playbooks.infrastructure.kubernetes.view.objects import KeptObjects
+from playbooks.infrastructure.kubernetes.view.follower import Follower, KeptObjects
 
 
 class Part(NamedTuple):
