@@ -10,13 +10,13 @@ from typing import Callable, List, Optional, Sequence
 import click
 
 from playbooks.commands import PROGRAM, tell
-from playbooks.commands.access.permissions import permissions
 from playbooks.commands.check import check
 from playbooks.commands.dead import dead
 from playbooks.commands.history import history
 from playbooks.commands.nats_user import nats_user
 from playbooks.commands.options import HELP, Command, Session, command
 from playbooks.commands.pause import pause, reset, resume
+from playbooks.commands.permissions import permissions
 from playbooks.commands.simulate import simulate
 from playbooks.commands.status import listing, status
 from playbooks.commands.sweep import sweep

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Sequence, Tuple
+from functools import partial
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import click
 
 from playbooks.commands.checks import (
     admission_policy,
     enforcement,
-    exemptions,
-    ledger,
+    held,
     nats,
-    network,
     nodes,
-    outcomes,
     rights,
     serving,
 )
-from playbooks.commands.checks.finding import WARNING, Finding, evaluated, is_ready, show
-from playbooks.commands.checks.serving import Served
+from playbooks.commands.checks.finding import Finding, evaluated, is_ready, show
+from playbooks.commands.checks.serving import Checked, Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets import pushed
-from playbooks.core.cluster.manifest import Manifest
-from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.policies import denying
-from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import NETWORK_POLICIES
-from playbooks.deployment.manifests import ledger as manifests
-from playbooks.deployment.manifests.access import WORKER
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
-from playbooks.engines.worker import watched
+
+Checks = Sequence[Tuple[str, Callable[[Checked], List[Finding]]]]
+
+# By their names: those of a function that is there, and those of the playbook in any case. What is
+# no matter of the playbook's has no finding.
+OF_FUNCTION: Checks = (
+    (rights.RIGHTS, rights.look),
+    (held.LEDGER, held.ledger),
+    (held.EXEMPTIONS, held.exemptions),
+    (serving.NETWORK, serving.network),
+    (nats.NATS, nats.look),
+    (nats.OUTCOMES, nats.outcomes),
+)
+OF_PLAYBOOK: Checks = ((admission_policy.POLICY, admission_policy.look), (nodes.NODES, nodes.look))
 
 
 @command("check -p isolate -n responders", "check -p delete -o json")
@@ -76,111 +80,28 @@ def check(session: Session, which: Selection, output: str, image: Optional[str])
 def _findings(
     session: Session, which: Selection, namespace: str, image: Optional[str]
 ) -> Iterator[Finding]:
-    cluster = session.cluster
-    found, served = _served(cluster, namespace, which.function)
-    yield from found
-    playbook = _playbook(which, served)
-    if playbook is None:
-        return
-    environment = served.environment if served else {}
-    places = rights.namespaces(environment)
-    who = _who(served)
-    if served:
-        yield from evaluated(
-            rights.RIGHTS,
-            lambda: rights.look(
-                cluster,
-                namespace,
-                which.function,
-                _rights(playbook, served),
-                places=places,
-                own=WORKER if served.deployed else (),
-                who=who,
-            ),
-        )
-        yield from _of_ledger(cluster, served, playbook)
-        if served.deployed:
-            yield from evaluated(
-                network.NETWORK, lambda: network.look(cluster, namespace, which.function)
-            )
-        yield from _inspected(cluster, served)
-    yield from evaluated(
-        admission_policy.POLICY,
-        lambda: admission_policy.look(
-            cluster,
-            namespace,
-            which.function,
-            playbook,
-            places=places,
-            ledger=manifests.place(environment, namespace, which.function),
-            who=who,
-        ),
-    )
-    if playbook.reaction.TARGETS == nodes.NODES:
-        own = served.deployed if served else None
-        yield from evaluated(nodes.NODES, lambda: nodes.look(cluster, playbook, environment, own))
-    if NETWORK_POLICIES in playbook.relies_on(environment):
-        chosen = image or _image(served)
-        kind = environment.get(denying.SETTING, "kubernetes")
-        yield from evaluated(
-            enforcement.ENFORCED,
-            lambda: enforcement.look(cluster, chosen, sleep=session.sleep, policy=kind),
-        )
-
-
-def _who(served: Optional[Served]) -> Optional[Manifest]:
-    """Who it is here, where that is no service account of its name."""
-    subjects = pushed.subjects_of(served.function) if served else ()
-    return next((each for each in subjects if each["kind"] != "ServiceAccount"), None)
-
-
-def _rights(playbook: Playbook, served: Served) -> Sequence[Permission]:
-    if not served.deployed:
-        return playbook.rights(served.environment)
-    rights = playbook.rights(served.environment, looks=True)
-    return (*rights, *watched.permissions(playbook, served.environment))
-
-
-def _served(
-    cluster: ClusterObjects, namespace: str, function: str
-) -> Tuple[List[Finding], Optional[Served]]:
-    served: List[Optional[Served]] = [None]
+    cluster, function = session.cluster, which.function
+    there: List[Served] = []
 
     def look() -> List[Finding]:
-        found, served[0] = serving.look(cluster, namespace, function)
+        found, served = serving.look(cluster, namespace, function)
+        there.extend([served] if served else [])
         return found
 
-    return evaluated(serving.FUNCTION, look), served[0]
-
-
-def _playbook(which: Selection, served: Optional[Served]) -> Optional[Playbook]:
-    """The deployed one, and else the one that was typed. Raises UsageError."""
-    name = served.playbook if served and served.playbook else which.playbook
-    return by_name.load(name) if name else None
-
-
-def _of_ledger(cluster: ClusterObjects, served: Served, playbook: Playbook) -> Iterator[Finding]:
-    if not playbook.acts:
+    yield from evaluated(serving.FUNCTION, look)
+    served = there[0] if there else Served("", {})
+    # The deployed one, and else the one that was typed.
+    name = served.playbook or which.playbook
+    if not name:
         return
-    yield from evaluated(ledger.LEDGER, lambda: ledger.look(cluster, served.function, playbook))
-    yield from evaluated(
-        exemptions.EXEMPTIONS, lambda: exemptions.look(cluster, playbook, served.environment)
-    )
-
-
-def _inspected(cluster: ClusterObjects, served: Served) -> List[Finding]:
-    deployed = served.deployed
-    if pushed.engine_of(served.function):
-        return []
-    if deployed is None:
-        said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"
-        return [Finding(nats.NATS, WARNING, said, "alerts arrive at most once there")]
-    return [
-        *evaluated(nats.NATS, lambda: nats.look(cluster, deployed, served.topics)),
-        *evaluated(outcomes.OUTCOMES, lambda: outcomes.look(cluster, deployed, served.function)),
-    ]
-
-
-def _image(served: Optional[Served]) -> str:
-    """One that has Python and is likely to be on the nodes already."""
-    return served.image if served and served.deployed else STOCK_IMAGE
+    checked = Checked(cluster, namespace, function, by_name.load(name), served)
+    for check, look_at in (*(OF_FUNCTION if there else ()), *OF_PLAYBOOK):
+        yield from evaluated(check, partial(look_at, checked))
+    if NETWORK_POLICIES in checked.playbook.relies_on(checked.environment):
+        # One that has Python and is likely to be on the nodes already.
+        own = served.image if served.deployed else STOCK_IMAGE
+        kind = checked.environment.get(denying.SETTING, "kubernetes")
+        enforced = partial(
+            enforcement.look, cluster, image or own, sleep=session.sleep, policy=kind
+        )
+        yield from evaluated(enforcement.ENFORCED, enforced)

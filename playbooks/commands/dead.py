@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 
-from playbooks.commands import in_pod, tell
-from playbooks.commands.deployed import DeployedFunction
+from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.targets import in_pod
+from playbooks.commands.targets.deployed import DeployedFunction
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidAlert

@@ -7,9 +7,10 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import click
 
-from playbooks.commands import in_pod, tell
-from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.commands import tell
 from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
+from playbooks.commands.targets import in_pod
+from playbooks.commands.targets.deployed import DeployedFunction, find
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError, StillRunning

@@ -8,8 +8,8 @@ from typing import Tuple
 import click
 import yaml
 
-from playbooks.commands.deployed import topics as topics_of
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.targets.deployed import topics as topics_of
 from playbooks.core import subjects
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block

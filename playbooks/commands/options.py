@@ -10,7 +10,7 @@ from typing import Any, Callable, List, Optional, Sequence, TypeVar, cast
 import click
 
 from playbooks.commands import PROGRAM
-from playbooks.commands.deployed import DeployedFunction, find
+from playbooks.commands.targets.deployed import DeployedFunction, find
 from playbooks.core.cluster.manifest import function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration

@@ -14,10 +14,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from playbooks.commands import in_pod, tell
-from playbooks.commands.deployed import topics as topics_of
+from playbooks.commands import tell
 from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
 from playbooks.commands.state.document import changed as changed_settings
+from playbooks.commands.targets import in_pod
+from playbooks.commands.targets.deployed import topics as topics_of
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.guards import DRY_RUN

@@ -15,8 +15,8 @@ from typing import Any, List, Mapping, Tuple
 import click
 
 from playbooks.commands import tell
-from playbooks.commands.deployed import DeployedFunction, workers
 from playbooks.commands.options import Selection, Session, command, outputs, selects
+from playbooks.commands.targets.deployed import DeployedFunction, workers
 from playbooks.core.cluster.conflicts import ATTEMPTS, until_written
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects

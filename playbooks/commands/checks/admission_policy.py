@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding
+from playbooks.commands.checks.serving import Checked
 from playbooks.core import catalogue
 from playbooks.core.cluster.changes import ACCOUNT, Rule
 from playbooks.core.cluster.manifest import Manifest, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import account as user_of
 from playbooks.core.errors import NotPermitted, PlaybookError
-from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import set_up
 from playbooks.deployment.manifests import admission_policies
+from playbooks.deployment.manifests import ledger as ledgers
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
 from playbooks.deployment.manifests.changes import OF_THE_LEDGER
 from playbooks.deployment.terminal import one_line
@@ -32,21 +33,13 @@ _MOST = 5
 _PROTECTED = "kube-system"
 
 
-def look(
-    cluster: ClusterObjects,
-    namespace: str,
-    account: str,
-    playbook: Playbook,
-    *,
-    places: Sequence[str],
-    ledger: Tuple[str, str],
-    who: Optional[Manifest] = None,
-) -> List[Finding]:
-    """Nothing for a playbook whose roles cannot be held any closer. ``ledger``: its ConfigMap.
-    ``who``: the account as a binding has it, where it is no service account of the namespace."""
-    policies = admission_policies.of(playbook)
+def look(checked: Checked) -> List[Finding]:
+    """Nothing for a playbook whose roles cannot be held any closer."""
+    cluster, namespace, account = checked.cluster, checked.namespace, checked.function
+    policies = admission_policies.of(checked.playbook)
     if not policies:
         return []
+    who, places = checked.who, checked.places
     if who:
         said = f"they hold service accounts, and it is {who['kind']} {who['name']}: its roles alone"
         return [Finding(POLICY, WARNING, f"{said} limit it")]
@@ -55,6 +48,7 @@ def look(
         return [found]
     settings, unbound = _settings(cluster, policies, namespace, account)
     texts = {**settings, ACCOUNT: user_of(namespace, account)}
+    ledger = ledgers.place(checked.environment, namespace, account)
     near = [place or namespace for place in places]
     tried = _Tried(cluster, account, texts, near, ledger, everywhere="" in places)
     served = [each for each in policies if _is_served(cluster, each)]

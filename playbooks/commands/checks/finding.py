@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Callable, Dict, Iterable, List
+from typing import Callable, Dict, Iterable, List, Sequence
 
-from playbooks.core.errors import (
-    NotPermitted,
-    PlaybookError,
-)
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import Interrupted
 from playbooks.deployment.terminal import one_line, styled
@@ -21,6 +18,9 @@ UNKNOWN = "unknown"
 _STYLES = {OK: "green", WARNING: "yellow", FAILED: "bold red", UNKNOWN: "magenta"}
 _WIDEST = len(WARNING)
 _NAME = 21
+
+# What a line names of one kind, at most.
+MOST = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ def show(finding: Finding) -> None:
     text = Text(str(finding))
     text.stylize(_STYLES[finding.status], 0, _WIDEST)
     Console(highlight=False).print(text, soft_wrap=True)
+
+
+def listed(words: Sequence[str]) -> str:
+    """The first ones, and how many more there are."""
+    more = f"; and {len(words) - MOST} more" * (len(words) > MOST)
+    return "; ".join(words[:MOST]) + more
 
 
 def is_ready(findings: Iterable[Finding]) -> bool:

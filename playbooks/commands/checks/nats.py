@@ -1,21 +1,25 @@
-"""NATS, its stream and the alerts in it, as the worker sees them from where it is."""
+"""NATS, its stream, the alerts in it and what became of them, as the worker sees that from where it
+is."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from collections import Counter
+from typing import Any, Dict, List, Mapping
 
-from playbooks.commands import in_pod
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding, evaluated
-from playbooks.commands.deployed import DeployedFunction
+from playbooks.commands.checks.serving import Checked
+from playbooks.commands.targets import in_pod, pushed
+from playbooks.commands.targets.deployed import selecting
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
-from playbooks.engines.worker.operator.protocol import INSPECT
+from playbooks.engines.worker.operator.protocol import HISTORY, INSPECT
 from playbooks.engines.worker.topics.renamed import words
 
 NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
 SUBJECTS = "alerts, subjects"
-ANSWERED = "alerts, guards"
+ANSWERED, OUTCOMES = "alerts, guards", "outcomes"
 
 # Hours that are looked back, and alerts that are read: the newest.
 HOURS, MOST = 24, 5000
@@ -34,21 +38,25 @@ _TRIGGER = (
 _NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm chart sets it)"
 
 
-def look(
-    cluster: ClusterObjects, deployed: DeployedFunction, topics: Sequence[str]
-) -> List[Finding]:
+def look(checked: Checked) -> List[Finding]:
     """Raises DeploymentError where no worker can be asked."""
+    cluster, deployed, topics = checked.cluster, checked.served.deployed, checked.served.topics
+    if pushed.engine_of(checked.served.function):
+        return []
+    if deployed is None:
+        said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"
+        return [Finding(NATS, WARNING, said, "alerts arrive at most once there")]
     bounds = ("--hours", str(HOURS), "--most", str(MOST))
     wanted = ("--topics", *topics) if topics else ()
     answer = in_pod.run(cluster, deployed, INSPECT, *bounds, *wanted)
-    said = {str(line.get("about")): line for line in answer.lines}
-    if not said:
+    about = {str(line.get("about")): line for line in answer.lines}
+    if not about:
         raise DeploymentError(answer.why or "the worker gave no answer")
-    findings = [_nats(said["nats"])] if "nats" in said else []
-    findings += [_strangers(said["strangers"])] if "strangers" in said else []
-    findings += _streams(said["stream"]) if "stream" in said else []
-    if "alerts" in said:
-        findings += _alerts(cluster, said["alerts"])
+    findings = [_nats(about["nats"])] if "nats" in about else []
+    findings += [_strangers(about["strangers"])] if "strangers" in about else []
+    findings += _streams(about["stream"]) if "stream" in about else []
+    if "alerts" in about:
+        findings += _alerts(cluster, about["alerts"])
     if answer.why:
         findings.append(Finding(NATS, UNKNOWN, f"the rest could not be checked: {answer.why}"))
     return findings
@@ -147,6 +155,28 @@ def _hostname(cluster: ClusterObjects, line: Mapping[str, Any]) -> Finding:
         return Finding(HOSTNAME, OK, f"the hostname is a node's: {named(hosts)}")
     said = f"in {sum(strange.values())} of {sum(hosts.values())} alerts the hostname is no node's"
     return Finding(HOSTNAME, WARNING, f"{said}: {named(strange)}", _NODE_NAME)
+
+
+def outcomes(checked: Checked) -> List[Finding]:
+    """What became of the alerts of the last day, as the worker recorded it; nothing where none was
+    answered. Raises DeploymentError where no worker can be asked."""
+    deployed = checked.served.deployed
+    if deployed is None:
+        return []
+    words = ("--uid", deployed.uid, "--since", str(HOURS * 3600))
+    answer = in_pod.run(checked.cluster, deployed, HISTORY, *words)
+    if answer.why:
+        return [Finding(OUTCOMES, WARNING, f"they are not on record: {answer.why}")]
+    statuses = Counter(str(line.get("status")) for line in answer.lines)
+    if not statuses:
+        return []
+    if set(statuses) != {str(Status.SKIPPED)}:
+        said = f"of the last {HOURS} hours: {named(statuses)}"
+        return [Finding(OUTCOMES, OK, said)]
+    reasons = Counter(str(line.get("reason")) for line in answer.lines)
+    said = f"all {len(answer.lines)} alerts of the last {HOURS} hours were skipped"
+    do = f"falco-playbook history {selecting(checked.served.function)} --skipped --why"
+    return [Finding(OUTCOMES, WARNING, f"{said}: {named(reasons)}", do)]
 
 
 def named(counts: Mapping[str, int]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Sequence
 
-from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
-from playbooks.commands.deployed import DeployedFunction, worker_nodes
+from playbooks.commands.checks.finding import FAILED, MOST, OK, WARNING, Finding, listed
+from playbooks.commands.checks.serving import Checked
+from playbooks.commands.targets.deployed import worker_nodes
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.node import Node
-from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.guards.guard import Context
 from playbooks.core.guards.nodes import LastNodes
 from playbooks.core.playbook import Playbook
@@ -20,21 +20,15 @@ from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 
 NODES = "nodes"
 
-# Nodes that are named, at most.
-MOST = 5
 
-
-def look(
-    cluster: ClusterObjects,
-    playbook: Playbook,
-    environment: Mapping[str, str],
-    own: Optional[DeployedFunction] = None,
-) -> List[Finding]:
-    """``environment``: of the function; what is not set has its default. ``own``: its worker.
-    Raises PlaybookError."""
+def look(checked: Checked) -> List[Finding]:
+    """Nothing for a playbook that changes none. Raises PlaybookError."""
+    cluster, playbook, own = checked.cluster, checked.playbook, checked.served.deployed
+    if playbook.reaction.TARGETS != NODES:
+        return []
     nodes = [Node(manifest) for manifest in cluster.list((NODES,))]
     endpoints = cluster.get([reference("v1", "Endpoints", "kubernetes", "default")])
-    context = _context(playbook, environment, nodes, endpoints)
+    context = _context(playbook, checked.environment, nodes, endpoints)
     guard = LastNodes.of(context)
     answers = {node.name: guard.of_node(node) for node in nodes}
     refused = {name: answer.words for name, answer in answers.items() if answer.reason}
@@ -90,6 +84,4 @@ def _context(
 
 
 def _but(refused: Mapping[str, str]) -> str:
-    named = list(refused.values())[:MOST]
-    more = f"; and {len(refused) - MOST} more" * (len(refused) > MOST)
-    return f": {'; '.join(named)}{more}" if named else ""
+    return f": {listed(list(refused.values()))}" if refused else ""

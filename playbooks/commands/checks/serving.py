@@ -1,33 +1,42 @@
-"""Is the function there, and does something serve it?"""
+"""Is the function there, does something serve it, and who reaches that?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import List, Mapping, Optional, Tuple
+from ipaddress import ip_address, ip_network
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
-from playbooks.commands.deployed import (
+from playbooks.commands.targets import pushed
+from playbooks.commands.targets.deployed import (
     DeployedFunction,
     a_worker,
+    acts_in,
     container_of,
     find,
     readiness,
     topics,
 )
-from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
-from playbooks.deployment.apply import preflight
+from playbooks.core.playbook import Playbook
+from playbooks.deployment.apply import api_server, preflight
 from playbooks.deployment.engines import kubeless, registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.environment import plain_values
+from playbooks.deployment.manifests.network_policy import (
+    ingress_addresses,
+    ingress_namespaces,
+    lets_all_in,
+)
 from playbooks.deployment.manifests.record import environment_of, playbook_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.terminal import one_line
 
-FUNCTION = "function"
-TOPICS = "topics"
+FUNCTION, TOPICS, NETWORK = "function", "topics", "network policy"
+
+_AGAIN = "deploy the playbook again"
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,33 @@ class Served:
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     deployed: Optional[DeployedFunction] = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the other checks look at: a playbook and its ``function``, a name in ``namespace``.
+    ``served``: what is there of it; empty where nothing is."""
+
+    cluster: ClusterObjects
+    namespace: str
+    function: str
+    playbook: Playbook
+    served: Served
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self.served.environment
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where it acts; one that is empty stands for all namespaces."""
+        return acts_in(self.environment)
+
+    @property
+    def who(self) -> Optional[Manifest]:
+        """Who it is here, as a binding has it, where that is no service account of its name."""
+        subjects = pushed.subjects_of(self.served.function)
+        return next((each for each in subjects if each["kind"] != "ServiceAccount"), None)
 
 
 def look(
@@ -130,3 +166,26 @@ def _logs(deployed: DeployedFunction) -> str:
 def _parted(error: PlaybookError) -> Tuple[str, str]:
     first, _, rest = str(error).partition("\n")
     return first, one_line(rest)
+
+
+def network(checked: Checked) -> List[Finding]:
+    """Who reaches a worker, as its NetworkPolicy says."""
+    if not checked.served.deployed:
+        return []
+    cluster, namespace, function = checked.cluster, checked.namespace, checked.function
+    found = cluster.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
+    if not found:
+        said = f"there is no NetworkPolicy {namespace}/{function}: every pod reaches the worker"
+        return [Finding(NETWORK, WARNING, said, _AGAIN)]
+    policy = found[0]
+    if lets_all_in(policy):
+        return [Finding(NETWORK, OK, "pods of every namespace reach the worker (HTTP_FROM=any)")]
+    networks = [ip_network(each) for each in ingress_addresses(policy)]
+    calling = api_server.addresses(cluster, api_server.endpoints(cluster))
+    outside = [a for a in calling if not any(ip_address(a) in each for each in networks)]
+    if outside or not networks:
+        where = f" from {', '.join(outside)}" if outside else ""
+        said = f"it does not let the API server in{where}: kubeless function call and top may fail"
+        return [Finding(NETWORK, WARNING, said, _AGAIN)]
+    names = ", ".join(ingress_namespaces(policy)) or "no namespace"
+    return [Finding(NETWORK, OK, f"alerts may come from {names} and from the API server")]

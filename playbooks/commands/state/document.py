@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Union
 
-from playbooks.commands.checks.rights import namespaces
-from playbooks.commands.deployed import container_of, readiness, topics
 from playbooks.commands.options import Session
 from playbooks.commands.targets import pushed
+from playbooks.commands.targets.deployed import acts_in, container_of, readiness, topics
 from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.containment.containment import Containment
@@ -79,7 +78,7 @@ def contained(session: Session, function: Manifest) -> Document:
     containments = [kind for kind, _ in playbook.containments] if playbook else []
     if not containments:
         return {"contained": [], "contained_error": ""}
-    places = tuple(filter(None, namespaces(environment_of(function))))
+    places = tuple(filter(None, acts_in(environment_of(function))))
     try:
         reach = session.reach()
         found: List[Union[Containment, Held]] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Dict, Mapping, Sequence
 
-from playbooks.commands import in_pod
-from playbooks.commands.deployed import find
 from playbooks.commands.state.document import Document
+from playbooks.commands.targets import in_pod
+from playbooks.commands.targets.deployed import find
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError

@@ -7,8 +7,8 @@ import socket
 import time
 from typing import List
 
-from playbooks.commands import in_pod
-from playbooks.commands.deployed import find
+from playbooks.commands.targets import in_pod
+from playbooks.commands.targets.deployed import find
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant

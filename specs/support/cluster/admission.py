@@ -3,6 +3,7 @@
 import time
 
 from playbooks.commands.checks import admission_policy as check
+from playbooks.commands.checks.serving import Checked, Served
 from playbooks.core.cluster.manifest import identity
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import set_up
@@ -70,11 +71,9 @@ class HeldAccount:
 
     def found_held(self):
         """What ``falco-playbook check`` says of it, where it is held to its job."""
+        there = Served(self.playbook.name, {}, environment={"NAMESPACES": self.namespace})
         place = (self.namespace, self.function)
-        ledger_of_it = (self.namespace, f"{self.function}-ledger")
-        (found,) = check.look(
-            of_context(), *place, self.playbook, places=[self.namespace], ledger=ledger_of_it
-        )
+        (found,) = check.look(Checked(of_context(), *place, self.playbook, there))
         assert found.status == "ok", found.says
         return found.says
 

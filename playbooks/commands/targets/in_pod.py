@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
-from playbooks.commands.deployed import DeployedFunction, a_worker
+from playbooks.commands.targets.deployed import DeployedFunction, a_worker
 from playbooks.core.cluster.objects import ClusterObjects, Executed
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND

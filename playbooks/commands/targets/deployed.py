@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, name_of, reference
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.settings import all_names, names
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.readiness import of_pod
 from playbooks.deployment.errors import DeploymentError
@@ -118,8 +119,8 @@ def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
     others = cluster.list(FUNCTIONS, namespace=namespace)
-    names = sorted(other["metadata"]["name"] for other in others)
-    there = f"there are {', '.join(names)}" if names else "there are no Functions"
+    known = sorted(other["metadata"]["name"] for other in others)
+    there = f"there are {', '.join(known)}" if known else "there are no Functions"
     return (
         f"there is no Function {namespace}/{function}, expected one that was deployed with the"
         f" same -p, -N and -n; in namespace {namespace} {there}"
@@ -129,6 +130,11 @@ def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
 def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
     """Those that the function's NATSTriggers subscribe to."""
     return topics_of(function, cluster.list(TRIGGERS, namespace=namespace))
+
+
+def acts_in(environment: Mapping[str, str]) -> Sequence[str]:
+    """The namespaces in which a playbook acts; one that is empty stands for all of them."""
+    return all_names(names(environment.get("NAMESPACES", ""))) or ("",)
 
 
 def selecting(function: Mapping[str, Any]) -> str:
