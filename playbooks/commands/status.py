@@ -9,7 +9,7 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.state import document, worker
+from playbooks.commands.state import document
 from playbooks.commands.state.document import Document
 from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, row, wide_row
 from playbooks.commands.state.watch import watch
@@ -131,7 +131,7 @@ def _whole(session: Session, function: Manifest) -> Document:
     return {
         **document.described(session, function),
         **document.contained(session, function),
-        **worker.asked(session.cluster, function),
+        **document.of_worker(session.cluster, function),
     }
 
 

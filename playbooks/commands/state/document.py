@@ -1,20 +1,26 @@
-"""What the API server knows of a deployed playbook. The keys are those of ``-o json``."""
+"""What the API server, the ledger and the worker know of a deployed playbook. The keys are those of
+``-o json``."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Union
+from collections import Counter
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from playbooks.commands.options import Session
-from playbooks.commands.targets import pushed
-from playbooks.commands.targets.deployed import acts_in, container_of, readiness, topics
+from playbooks.commands.targets import in_pod, pushed
+from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness, topics
 from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import PlaybookError
+from playbooks.core.guards import ORDER
 from playbooks.core.instant import Instant
 from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import Limits
+from playbooks.core.notifications import kinds
+from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment.manifests import record
@@ -23,9 +29,16 @@ from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import by_name
+from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, HISTORY, STATE
 from playbooks.infrastructure.this_pod import SystemClock
 
 Document = Dict[str, Any]
+
+# Hours of which the last action is looked for.
+HOURS = 24
+
+# Of dead letters from before they said so themselves: what guards hold alerts for.
+_HELD = frozenset(reason for guard in ORDER for reason in guard.REASONS)
 
 
 def described(session: Session, function: Manifest) -> Document:
@@ -135,3 +148,58 @@ def budgets(
     if shared:
         found["*"] = {"used": shared, "limit": chosen.in_all}
     return found
+
+
+def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
+    """What only its worker can read.
+
+    ``held`` and ``dead_letters``: how many of each reason, those that wait for a person's
+    decision and those that were given up. ``version`` and ``nats``: as the worker says. What could
+    not be read is None, and ``worker_error`` says why."""
+    document: Document = {
+        **dict.fromkeys(("version", "nats", "held", "dead_letters", "last_action")),
+        "worker_error": "",
+    }
+    try:
+        deployed = find(cluster, function["metadata"]["namespace"], function["metadata"]["name"])
+        said: Document = dict(*in_pod.lines(cluster, deployed, STATE)[-1:])
+        document["version"] = said.get("version")
+        document["nats"] = _nats(said)
+        letters = in_pod.lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
+        document["held"] = _reasons([each for each in letters if _held(each)])
+        document["dead_letters"] = _reasons([each for each in letters if not _held(each)])
+        since = ("--uid", deployed.uid, "--since", str(HOURS * 3600))
+        actions = [
+            each
+            for each in in_pod.lines(cluster, deployed, HISTORY, *since)
+            if kinds.kind(Outcome.of_dict(each)) == kinds.ACTED
+        ]
+        document["last_action"] = actions[-1] if actions else None
+    except PlaybookError as error:
+        document["worker_error"] = str(error)
+    return document
+
+
+def _nats(said: Mapping[str, Any]) -> Dict[str, Any]:
+    """``stream`` and ``messages`` of the stream that keeps alerts; ``error``: what is wrong with
+    NATS or the stream, or empty."""
+    stream: Mapping[str, Any] = said.get("stream") or {}
+    wrong = said.get("why") or next(
+        (stream[key] for key in ("missing", "unknown", "why") if key in stream), ""
+    )
+    return {
+        "servers": str(said.get("servers", "")),
+        "stream": stream.get("name", ""),
+        "messages": stream.get("messages"),
+        "error": str(wrong),
+    }
+
+
+def _held(letter: Mapping[str, Any]) -> bool:
+    headers = letter.get("headers") or {}
+    return headers.get("Falco-Held") == "true" or headers.get("Falco-Reason") in _HELD
+
+
+def _reasons(letters: Sequence[Mapping[str, Any]]) -> Dict[str, int]:
+    reasons = (str((each.get("headers") or {}).get("Falco-Reason", "")) for each in letters)
+    return dict(Counter(reasons).most_common())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from playbooks.commands.pause import paused_since
-from playbooks.commands.state.worker import HOURS
+from playbooks.commands.state.document import HOURS
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.terminal import Row, one_line, without_fraction
 
