@@ -5,8 +5,7 @@ from expects import contain, equal, expect
 from mamba import description, it
 
 from playbooks.deployment import VERSION
-from specs.support.ahead import process
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, process
 
 # Runs programs as if what a worker imports were not installed.
 WITHOUT = """\

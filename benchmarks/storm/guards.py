@@ -42,7 +42,7 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
-from specs.support.cluster.counting_api import CountingApi
+from specs.support.cluster.real_cluster import CountingApi
 from specs.support.worker.worker_on_cluster import FUNCTION, NO_CAPS
 
 PATIENCE = 60.0

@@ -12,7 +12,7 @@ from playbooks.commands.checks.probe_pods import manifests
 from playbooks.core.errors import NotPermitted, PlaybookError
 from specs.commands.fake_cluster import run
 from specs.commands.readiness import ready, the_finding
-from specs.support.signals import ctrl_c_arrives
+from specs.support.processes import ctrl_c_arrives
 
 
 class OnCilium:

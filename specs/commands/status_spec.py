@@ -24,7 +24,7 @@ from playbooks.testing import (
 )
 from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run
 from specs.deployment.mothers import a_worker_request, worker_objects
-from specs.support.unguarded import reacted
+from specs.support.wired import reacted
 
 LEDGER = "falco-delete-ledger"
 DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion of pod shop/web-0 accepted")

@@ -25,7 +25,7 @@ from playbooks.testing import (
 )
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.deployment.mothers import a_worker_request, worker_objects
-from specs.support.unguarded import reacted
+from specs.support.wired import reacted
 
 POD = ("undo", "pod/web-0", "-n", "shop", "-A")
 NODE = ("undo", "node/node-1", "-A")

@@ -7,7 +7,7 @@ from mamba import description, it
 from playbooks.commands.__main__ import main, program
 from playbooks.core.errors import NoCluster
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
-from specs.support.completion import completed_by_bash
+from specs.support.programs import completed_by_bash
 
 FUNCTION = re.compile(r"there is no Function (\S+),")
 

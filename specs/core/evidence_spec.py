@@ -9,7 +9,9 @@ from playbooks.core.evidence.container_log import MOST_LINES, Log
 from playbooks.core.evidence.kept import Kept, Manifest, directory, missing_of
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.testing import NOW, UID, a_pod, an_alert
-from specs.support.imports import imported
+from specs.support.sources import imported
+
+IMPORTED = imported()
 
 redaction = Redaction()
 SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -76,7 +78,7 @@ with description("The place of evidence") as self:
             )
 
     with it("costs no import before it is used"):
-        expect({"fsspec", "s3fs"} & imported()).to(equal(set()))
+        expect({"fsspec", "s3fs"} & IMPORTED.result()).to(equal(set()))
 
 
 with description("A set of evidence") as self:

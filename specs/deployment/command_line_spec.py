@@ -15,7 +15,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.request.options import Options
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import run
-from specs.support.completion import completed_by_bash
+from specs.support.programs import completed_by_bash
 
 LONG = {
     "-p": "--playbook",

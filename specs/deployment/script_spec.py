@@ -6,7 +6,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support.ahead import ahead, run
+from specs.support.processes import ahead, run
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy_playbook"
 

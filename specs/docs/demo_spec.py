@@ -9,8 +9,7 @@ from pathlib import Path
 from expects import contain, equal, expect, have_len
 from mamba import before, description, it
 
-from specs.support.ahead import process
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, process
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -15,8 +15,7 @@ import yaml
 from expects import be_above, contain, equal, expect, start_with
 from mamba import description, it
 
-from specs.support.ahead import ahead, run
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, ahead, run
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 

@@ -16,9 +16,8 @@ from expects import be_above, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.testing import a_document, an_alert
-from specs.support.ahead import ahead, run
 from specs.support.own_playbooks import SECTION, SHOWN
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, ahead, run
 
 SHELL = re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1]
 

@@ -13,8 +13,7 @@ from playbooks.deployment.engines import registry
 from playbooks.engines.worker.function import DEAD_LETTER_HOURS
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
 from specs.commands.fake_cluster import FakeCluster, run
-from specs.support.ahead import ahead
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, ahead
 
 DOCS = ROOT / "docs"
 PAGES = {

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from expects import equal, expect
 from mamba import description, it
 
-from specs.support.ahead import ahead, process
 from specs.support.engines.packages import PACKAGES, imported
+from specs.support.processes import ahead, process
 
 # What an engine has for itself, and no other engine's function may import.
 ENGINES_OWN = ("google.auth", "boto3", "botocore", "awslambdaric", "flask", "nats", "kubernetes")

@@ -21,9 +21,9 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
-from specs.support.ahead import process
 from specs.support.engines.callers import EVENT, posted
 from specs.support.engines.process import KnativeFunction
+from specs.support.processes import process
 
 ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")
 BODY = json.dumps(ALERT).encode()

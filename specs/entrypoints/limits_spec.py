@@ -16,7 +16,7 @@ from playbooks.testing import (
     a_pod,
     a_replica_controller,
 )
-from specs.support.moving_clock import MovingClock
+from specs.support.wired import MovingClock
 
 TENANT = ("tenant-a", "tenant-b", "tenant-c")
 

@@ -16,8 +16,7 @@ from playbooks.infrastructure.memory.cluster import MemoryLedger
 from playbooks.infrastructure.notifier import AppriseNotifier, NotifyRecorder
 from playbooks.infrastructure.webhooks import SlackRecorder
 from playbooks.testing import FixedClock, RecordingNotifier, RecordingSlack, an_alert
-from specs.support.loopback.receiver import Receiver
-from specs.support.loopback.server import Answer
+from specs.support.loopback.server import Answer, Receiver
 
 MESSAGE = TextMessage("Notice: A rule", "A shell\n\nPod: web-0 & <b>", "warning")
 DOWN = Answer(503, b"down for s3cret-path")

@@ -14,7 +14,7 @@ from playbooks.infrastructure.memory.cluster import MemoryLedger
 from playbooks.infrastructure.webhooks import SlackRecorder, WebhookRecorder
 from playbooks.taint import playbook
 from playbooks.testing import RecordingSlack, an_alert
-from specs.support.moving_clock import MovingClock
+from specs.support.wired import MovingClock
 
 WEBHOOK = "https://hooks.slack.example/services/T0/B0/secret"
 

@@ -13,9 +13,9 @@ from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.worker.settings import TRACES
 from playbooks.infrastructure import tracing
 from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
-from specs.support.ahead import process
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.loopback.otlp_receiver import OtlpReceiver
+from specs.support.processes import process
 
 OPENTELEMETRY = Condition(
     find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None,

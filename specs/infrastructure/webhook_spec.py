@@ -13,8 +13,7 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.infrastructure.this_pod import SystemClock
 from playbooks.infrastructure.webhooks import SignedWebhook, WebhookRecorder
 from playbooks.testing import NOW, FixedClock, an_alert
-from specs.support.loopback.receiver import Receiver
-from specs.support.loopback.server import Answer
+from specs.support.loopback.server import Answer, Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDm2nvPUlO8wE="

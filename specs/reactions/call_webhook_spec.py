@@ -9,8 +9,7 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.reactions.call_webhook import CallWebhook
 from playbooks.testing import RecordingWebhook, an_alert
 from playbooks.webhook import playbook
-from specs.support.loopback.receiver import Receiver
-from specs.support.loopback.server import Answer
+from specs.support.loopback.server import Answer, Receiver
 
 GIVEN = {"WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 

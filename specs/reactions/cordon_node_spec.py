@@ -22,7 +22,7 @@ from playbooks.testing import (
     an_alert,
     some_collaborators,
 )
-from specs.support.unguarded import reacted
+from specs.support.wired import reacted
 
 THEIRS = {"unschedulable": True}
 

@@ -41,7 +41,7 @@ from playbooks.testing import (
     a_service,
     an_alert,
 )
-from specs.support.moving_clock import MovingClock
+from specs.support.wired import MovingClock
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}

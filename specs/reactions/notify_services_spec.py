@@ -8,7 +8,7 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.notify import playbook
 from playbooks.reactions.notify_services import NotifyServices
 from playbooks.testing import RecordingNotifier, an_alert
-from specs.support.loopback.receiver import Receiver
+from specs.support.loopback.server import Receiver
 
 with description("Telling services") as self:
     with before.each:

@@ -1,11 +1,22 @@
-"""Processes that specs start: from where, on which port, and how long they are waited for."""
+"""Processes that specs start: from where, on which port, and how long they are waited for.
+
+Some are asked ahead, when a spec's file is loaded: they run on another core while other specs do,
+and an example waits for its own answer only.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, TypeVar
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,13 +27,61 @@ def free_port(address: str = "127.0.0.1") -> int:
         return int(listening.getsockname()[1])
 
 
-def eventually(check: Any, seconds: float = 20.0, every: float = 0.05) -> Any:
-    """What ``check`` returns, once that is true; AssertionError after so many seconds."""
+def eventually(check: Callable[[], Any], seconds: float = 30.0, every: float = 0.1) -> Any:
+    """What ``check`` returns, once it neither raises an AssertionError nor returns what is false.
+
+    After ``seconds`` its last AssertionError is raised.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:.0f} s")
+        try:
+            found = check()
+            if found:
+                return found
+            said = getattr(check, "__name__", "it")
+            raise AssertionError(f"{said} did not become true within {seconds:.0f} s")
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
         time.sleep(every)
+
+
+# One at a time: more of them would take the core of the specs.
+_beside = ThreadPoolExecutor(1)
+
+
+def ahead(ask: Callable[..., T], *given: Any) -> Future[T]:
+    """What it returns, or raises. It runs beside specs that change this process' environment for a
+    while: it takes none of it, nor standard output."""
+    return _beside.submit(ask, *given)
+
+
+def process(
+    *words: str, cwd: Path = ROOT, env: Optional[Mapping[str, str]] = None
+) -> Future[subprocess.CompletedProcess[str]]:
+    """``env``: default: that of this process now."""
+    return ahead(run, words, cwd, dict(os.environ if env is None else env))
+
+
+def run(
+    words: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@contextmanager
+def ctrl_c_arrives() -> Iterator[None]:
+    """Ctrl-C as a terminal sends it, in this process while it is entered: where the specs run in
+    the background of a shell, that ignores it for them and their children."""
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, was)
+
+
+def let_ctrl_c_arrive() -> None:
+    """The same for a child, as the ``preexec_fn`` of its Popen."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -6,10 +6,11 @@ import io
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Tuple
+from typing import Callable, List, Tuple
+from unittest.mock import patch
 
 from specs.support.processes import ROOT
 
@@ -58,3 +59,16 @@ def deploy_playbook(*words: str) -> Tuple[int, str]:
 
 def _said(done: Run) -> Tuple[int, str]:
     return done.code, done.out + done.err
+
+
+def completed_by_bash(main: Callable[[], object], name: str, *words: str) -> List[str]:
+    """The values; ``main`` runs the program. The last of the words is being typed."""
+    environment = {
+        f"_{name.upper().replace('-', '_')}_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join([name, *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    out = io.TextIOWrapper(io.BytesIO())
+    with patch.dict(os.environ, environment), redirect_stdout(out), suppress(SystemExit):
+        main()
+    return [line.partition(",")[2] for line in out.buffer.getvalue().decode().splitlines()]

@@ -13,8 +13,7 @@ from mamba import description, it
 from playbooks.commands.state.watch import INTERRUPTED, watch
 from playbooks.core.errors import ClusterUnavailable
 from playbooks.deployment.errors import DeploymentError
-from specs.support.processes import ROOT
-from specs.support.signals import let_ctrl_c_arrive
+from specs.support.processes import ROOT, let_ctrl_c_arrive
 
 # Watches a text of 100 lines, as ``--watch`` does.
 PROGRAM = """

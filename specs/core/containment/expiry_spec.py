@@ -29,7 +29,7 @@ from playbooks.testing import (
     a_replica_controller,
     some_collaborators,
 )
-from specs.support.unguarded import reacted
+from specs.support.wired import reacted
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "team": "blue"}

@@ -8,7 +8,7 @@ from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply import rollout
 from specs.deployment.fake_objects import FakeObjects, rolled_out
 from specs.deployment.mothers import TOKEN, documents_of, run
-from specs.support.signals import ctrl_c_arrives
+from specs.support.processes import ctrl_c_arrives
 
 DELETE = ("-p", "delete", "-t", "falco.error.*")
 KUBERNETES = ("-E", "kubernetes", *DELETE)

@@ -11,8 +11,8 @@ from mamba import after, before, description, it
 
 from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of, run
-from specs.support.ahead import ahead
 from specs.support.conditions import not_run_unless, program
+from specs.support.processes import ahead
 
 ACCOUNT = "falco@p.iam.gserviceaccount.com"
 PLACE = ("-E", "gcf", "--region", "europe-west1", "--account", ACCOUNT)

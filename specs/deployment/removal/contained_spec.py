@@ -23,7 +23,7 @@ from playbooks.testing import (
 )
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import deployed, documents_of, run
-from specs.support.unguarded import reacted
+from specs.support.wired import reacted
 
 # By a kind of target: a cluster in which a playbook that contains such targets finds one.
 WORLDS = {

@@ -5,8 +5,7 @@ import sys
 from expects import be_empty, contain, equal, expect, have_len
 from mamba import description, it
 
-from specs.support.ahead import process
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, process
 
 # What says something on its own, as libraries and Python do.
 NOISE = """

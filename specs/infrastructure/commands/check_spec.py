@@ -17,13 +17,11 @@ from playbooks.engines.worker.operator.protocol import INSPECT, PROGRAM
 from playbooks.testing import a_document
 from specs.support.cluster import real_cluster as cluster
 from specs.support.cluster.admission import policies_are_there
-from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
-from specs.support.cluster.kubeless import controller_at_work
+from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, controller_at_work
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, eventually, let_ctrl_c_arrive
 from specs.support.programs import deploy_playbook, program_of
-from specs.support.signals import let_ctrl_c_arrive
 
 DOCUMENTED = (ROOT / "docs" / "nats.md").read_text(encoding="utf-8")
 PERMISSIONS = DOCUMENTED.partition("$WORKER, permissions: {")[2].partition("\n    } }")[0]
@@ -199,7 +197,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         return json.loads(program_of(sys.executable, "-m", "playbooks.commands", *place).out)
 
     with it("finds everything in order, also that this cluster enforces policies"):
-        cluster.eventually(self.recorded, 60)
+        eventually(self.recorded, 60)
         there = probe_namespaces()
         code, found = self.checked()
         wrong = {check: said for check, said in found.items() if said[0] != "ok"}
@@ -211,7 +209,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         for kind in ("bare", "replica"):
             for which in ("new", "open"):
                 expect(found[f"policy, {kind}, {which}"][1]).to(match(r".* after \d+\.\ds$"))
-        cluster.eventually(lambda: probe_namespaces() <= there, 60)
+        eventually(lambda: probe_namespaces() <= there, 60)
 
     with it("sees which verbs are missing"):
         role = cluster.stored("clusterrole", f"falco-isolate.{self.namespace}")
@@ -244,13 +242,13 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
             text=True,
             preexec_fn=let_ctrl_c_arrive,
         )
-        cluster.eventually(lambda: bool(probe_namespaces() - there), 60)
+        eventually(lambda: bool(probe_namespaces() - there), 60)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=60)
 
         expect(process.returncode).to(equal(130))
         expect(complaint).to(contain("interrupted by SIGINT"))
-        cluster.eventually(lambda: probe_namespaces() <= there, 60)
+        eventually(lambda: probe_namespaces() <= there, 60)
 
     with it("is about another playbook where nothing of it is deployed"):
         code, found = self.checked(playbook="delete")

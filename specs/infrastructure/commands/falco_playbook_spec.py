@@ -22,8 +22,7 @@ from playbooks.testing import a_document
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.engines.worker.rig import RELEASE_KEY, Rig, a_trigger, an_alert, moment
 from specs.support.cluster import real_cluster as cluster
-from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
-from specs.support.cluster.kubeless import controller_at_work
+from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, controller_at_work
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import eventually

@@ -16,10 +16,10 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions_page import ALERT, FIELDS, POD, rows
+from specs.support.processes import eventually
 
 # Beside those of the page: what implementations of CEL do differently.
 MORE = (

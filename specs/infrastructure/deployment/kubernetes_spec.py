@@ -17,8 +17,14 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.manifests.definitions import definitions
-from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
-from specs.support.cluster.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
+from specs.support.cluster.engines import (
+    FUNCTIONS,
+    IMAGE,
+    KUBELESS,
+    TRIGGERS,
+    WORKER_IMAGE,
+    controller_at_work,
+)
 from specs.support.cluster.real_cluster import (
     a_gated_pod,
     a_name,
@@ -28,7 +34,6 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     gone,
     is_ready,
     kubectl,
@@ -40,7 +45,7 @@ from specs.support.cluster.real_cluster import (
 )
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
-from specs.support.processes import ROOT
+from specs.support.processes import ROOT, eventually
 from specs.support.programs import deploy_playbook
 
 GOLDEN = ROOT / "specs" / "deployment" / "golden"

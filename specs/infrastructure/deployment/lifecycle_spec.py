@@ -4,14 +4,13 @@ import yaml
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE
+from specs.support.cluster.engines import IMAGE, WORKER_IMAGE
 from specs.support.cluster.real_cluster import (
     a_namespace,
     a_pod_manifest,
     alert_about,
     create,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     node_address,
@@ -20,6 +19,7 @@ from specs.support.cluster.real_cluster import (
 )
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
+from specs.support.processes import eventually
 from specs.support.programs import deploy_playbook
 
 TOPIC = "falco.critical.*"

@@ -19,7 +19,7 @@ from pathlib import Path
 from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
-from specs.support.cluster.deployed import IMAGE, WORKER_IMAGE, on_the_node
+from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, on_the_node
 from specs.support.cluster.real_cluster import cleaned_up, create, kubectl, stored
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.processes import ROOT

@@ -18,6 +18,7 @@ from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.engines.lambda_function import AWSLAMBDARIC, LambdaApi, LambdaFunction
 from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
 from specs.support.loopback.eks_verifier import Role, Verifier
+from specs.support.processes import eventually
 from specs.support.programs import falco_playbook
 
 ROLES = {
@@ -43,7 +44,7 @@ class Account:
         cluster.create(*[cluster.a_pod_manifest(name, self.namespace) for name in names])
         self.pod, self.other = (cluster.running_pod(name, self.namespace) for name in names)
         wanted = (("delete", "pods"), ("patch", f"configmaps/{self.group}-ledger"))
-        cluster.eventually(lambda: all(self.may(*each) for each in wanted))
+        eventually(lambda: all(self.may(*each) for each in wanted))
 
     def end(self):
         self.cloud.stop()

@@ -32,6 +32,7 @@ from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.engines.openfaas_function import OPENFAAS_TEMPLATE, OpenFaasFunction
 from specs.support.engines.process import KnativeFunction
 from specs.support.loopback.google_cloud import NAME, GoogleCloud
+from specs.support.processes import eventually
 from specs.support.programs import falco_playbook
 
 SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
@@ -279,7 +280,7 @@ with description("The rights that are printed for the account of a function") as
                 assert not wrong, f"{name}: {sorted(wrong)}"
                 return True
 
-            cluster.eventually(as_wanted)
+            eventually(as_wanted)
             expect((name, [e for e, yes in zip(elsewhere, heard(elsewhere)) if yes])).to(
                 equal((name, []))
             )

@@ -16,7 +16,7 @@ from expects import be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.infrastructure.this_pod import SystemClock
-from specs.support.cluster.kubeless import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
+from specs.support.cluster.engines import FUNCTIONS, KUBELESS, TRIGGERS, controller_at_work
 from specs.support.cluster.real_cluster import (
     a_fake_node,
     a_namespace,
@@ -25,7 +25,6 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     gone,
     kubectl,
     kubectl_json,
@@ -37,6 +36,7 @@ from specs.support.cluster.real_cluster import (
 from specs.support.conditions import Condition, not_run_unless
 from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.loopback.slack_server import SlackServer
+from specs.support.processes import eventually
 
 RECORDED = Path(__file__).resolve().parents[2] / "support" / "alerts" / "falco_alerts.jsonl"
 DEPLOY = str(Path(__file__).resolve().parents[3] / "deploy_playbook")

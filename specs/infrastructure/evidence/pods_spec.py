@@ -21,13 +21,13 @@ from specs.support.cluster.real_cluster import (
     answer,
     create,
     delete_namespace,
-    eventually,
     gone,
     running_pod,
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.loopback.s3_server import S3_SERVER, S3Server
+from specs.support.loopback.aws_cloud import MOTO_S3, Bucket
+from specs.support.processes import eventually, free_port
 
 # Says something, ends once, and says something else when it is started again.
 CRASHES = """\
@@ -144,14 +144,14 @@ with description("Evidence of a running pod") as self:
 
     with it("is in S3 before the pod is deleted"):
         pod = a_pod_that_crashed(self.namespace)
-        with S3Server() as s3:
-            outcome = answer("delete", alert_about(pod), EVIDENCE_REQUIRED="true", **s3.settings)
-            client, url = s3.client(), outcome.details["evidence_url"]
-            root = url[len("s3://") :]
-            names = [path[len(root) + 1 :] for path in client.find(url)]
+        s3 = Bucket("evidence")
+        outcome = answer("delete", alert_about(pod), EVIDENCE_REQUIRED="true", **s3.settings)
+        client, url = s3.client(), outcome.details["evidence_url"]
+        root = url[len("s3://") :]
+        names = [path[len(root) + 1 :] for path in client.find(url)]
 
-            expect(outcome.status).to(equal(Status.ACTED))
-            has_all_of_it(lambda name: client.cat_file(f"{url}/{name}"), names, pod)
+        expect(outcome.status).to(equal(Status.ACTED))
+        has_all_of_it(lambda name: client.cat_file(f"{url}/{name}"), names, pod)
         expect(gone(pod)).to(equal(True))
 
     with it("is not there after a dry run"):
@@ -189,8 +189,8 @@ with description("Evidence of a running pod") as self:
 
     with description("where S3 is down"):
         with before.each:
-            with S3Server() as s3:
-                self.down = s3.settings
+            nowhere = f"http://127.0.0.1:{free_port()}"
+            self.down = {**Bucket("evidence").settings, "AWS_ENDPOINT_URL": nowhere}
             self.pod = a_running_pod(self.namespace)
 
         with it("keeps the pod alive where it is required, and is worth another try"):
@@ -212,4 +212,4 @@ with description("Evidence of a running pod") as self:
 
 
 not_run_unless(CLUSTER, globals())
-not_run_unless(S3_SERVER, globals())
+not_run_unless(MOTO_S3, globals())

@@ -10,8 +10,7 @@ from playbooks.infrastructure.google import cluster
 from playbooks.infrastructure.google.account import ServiceAccount
 from playbooks.slack import playbook as slack
 from specs.support.loopback.certificates import a_certificate, an_authority
-from specs.support.loopback.google_cloud import NAME, GoogleCloud
-from specs.support.loopback.google_credentials import FakeCredentials
+from specs.support.loopback.google_cloud import NAME, FakeCredentials, GoogleCloud
 from specs.support.loopback.server import Answer, LoopbackServer
 
 PLUGIN = {

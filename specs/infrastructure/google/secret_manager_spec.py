@@ -4,8 +4,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import ClusterUnavailable, NoCluster, NotPermitted, PlaybookError
 from playbooks.infrastructure.google.account import ServiceAccount
 from playbooks.infrastructure.google.secret_manager import OVERRIDE, SecretManager
-from specs.support.loopback.google_cloud import NAME, GoogleCloud
-from specs.support.loopback.google_credentials import FakeCredentials
+from specs.support.loopback.google_cloud import NAME, FakeCredentials, GoogleCloud
 
 with description("A secret in Secret Manager") as self:
     with before.each:

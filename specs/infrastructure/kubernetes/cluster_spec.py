@@ -30,7 +30,6 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     settled,
@@ -40,6 +39,7 @@ from specs.support.cluster.real_cluster import (
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.contracts import cluster as contract
 from specs.support.contracts.examples import examples_of
+from specs.support.processes import eventually
 
 
 def long_name():

@@ -7,7 +7,7 @@ from playbooks.core.errors import NotFound
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.infrastructure.kubernetes.events import SERIES, KubernetesEvents
 from playbooks.testing import FakeOwnPod, an_alert
-from specs.support.moving_clock import MovingClock
+from specs.support.wired import MovingClock
 
 POD = TargetRef("delete", "Pod", "web-0", "shop", "uid-1")
 DONE = replace(Outcome.acted("pod shop/web-0", "done", "done"), target_ref=POD)

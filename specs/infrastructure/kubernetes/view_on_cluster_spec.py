@@ -13,12 +13,12 @@ from specs.support.cluster.real_cluster import (
     a_namespace,
     alert_about,
     delete_namespace,
-    eventually,
     kubectl,
     responder,
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 
 class Held:

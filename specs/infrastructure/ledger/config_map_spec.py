@@ -17,7 +17,6 @@ from specs.support.cluster.real_cluster import (
     at_once,
     create,
     delete_namespace,
-    eventually,
     kubectl,
     stored,
     token_of,
@@ -25,6 +24,7 @@ from specs.support.cluster.real_cluster import (
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.contracts import ledger as contract
 from specs.support.contracts.examples import examples_of
+from specs.support.processes import eventually
 
 GROUP = "rbac.authorization.k8s.io"
 

@@ -49,7 +49,6 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     running_pod,
@@ -58,6 +57,7 @@ from specs.support.cluster.real_cluster import (
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 # What the account is set to leave reachable.
 REACHABLE = Reachable(("10.1.0.0/16",), ("monitoring",), dns=True)

@@ -24,7 +24,6 @@ from specs.support.cluster.real_cluster import (
     container_id,
     create,
     delete_namespace,
-    eventually,
     gone,
     kubectl,
     responder,
@@ -33,6 +32,7 @@ from specs.support.cluster.real_cluster import (
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 # Ends at first, and runs on when its container is started again.
 ENDS_ONCE = "test -e /memory/started && exec sleep 3600; touch /memory/started; exit 1"

@@ -19,11 +19,11 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     kubectl,
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 from specs.support.programs import falco_playbook
 
 RUNNING = '{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}'

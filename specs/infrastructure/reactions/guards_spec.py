@@ -16,9 +16,9 @@ from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.testing import a_document
-from specs.support.cluster.counting_api import CountingApi
 from specs.support.cluster.nodes import OurNodes, a_ready_node
 from specs.support.cluster.real_cluster import (
+    CountingApi,
     a_controller,
     a_gated_pod,
     a_namespace,
@@ -27,12 +27,12 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 
 def host_alert(node):

@@ -26,10 +26,10 @@ from specs.support.cluster.real_cluster import (
     alert_about,
     answer,
     create,
-    eventually,
     stored,
 )
 from specs.support.conditions import not_run_unless
+from specs.support.processes import eventually
 
 SETTINGS = {
     "ISOLATE_ALLOW_CIDRS": "10.1.0.0/16,fd00::/8",

@@ -22,7 +22,6 @@ from specs.support.cluster.real_cluster import (
     at_once,
     create,
     delete_namespace,
-    eventually,
     gone,
     is_ready,
     kubectl,
@@ -32,6 +31,7 @@ from specs.support.cluster.real_cluster import (
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 # A web server that says which pod it is, and one that echoes what it hears.
 SERVES = (
@@ -200,7 +200,7 @@ with description("An isolated pod, where the cluster enforces policies,") as sel
     with it("takes its policy with it when it goes"):
         kubectl("delete", "pod", name_of(self.target), "-n", self.namespace, "--grace-period=1")
         expect(gone(self.target)).to(equal(True))
-        eventually(lambda: expect(policy_of(self.outcome, self.namespace)).to(be_none))
+        eventually(lambda: policy_of(self.outcome, self.namespace) is None)
 
 
 with description("Isolating, where the cluster enforces policies,") as self:

@@ -35,13 +35,13 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     stored,
     token_of,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 
 CONTAINER = "1376fe875695"
 

@@ -16,12 +16,12 @@ from specs.support.cluster.real_cluster import (
     answer,
     create,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 from specs.support.programs import falco_playbook
 
 

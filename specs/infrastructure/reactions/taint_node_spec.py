@@ -22,7 +22,6 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     is_ready,
     responder,
     running_pod,
@@ -31,6 +30,7 @@ from specs.support.cluster.real_cluster import (
     untainted_at_the_end,
 )
 from specs.support.conditions import CLUSTER, Condition, not_run_unless
+from specs.support.processes import eventually
 
 WRITERS = 3
 ROUNDS = 12

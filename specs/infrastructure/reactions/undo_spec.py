@@ -22,7 +22,6 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     kubectl,
     kubectl_json,
     kubeless_definitions,
@@ -30,6 +29,7 @@ from specs.support.cluster.real_cluster import (
     stored,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
+from specs.support.processes import eventually
 from specs.support.programs import falco_playbook
 from specs.support.worker.worker_on_cluster import FUNCTION, Served
 

@@ -9,7 +9,7 @@ from expects import be_above, be_below, be_empty, equal, expect, have_len
 from mamba import after, before, description, it
 
 from specs.support.cluster import real_cluster as cluster
-from specs.support.cluster.kubeless import TRIGGERS
+from specs.support.cluster.engines import TRIGGERS
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import NO_CAPS, Served, trigger

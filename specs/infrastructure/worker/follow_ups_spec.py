@@ -8,6 +8,7 @@ from mamba import after, before, description, it
 from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import IN_A_POD, Served
 
 TOPIC = "falco.error.*"
@@ -44,7 +45,7 @@ with description("Looking at what became of an action, on a cluster") as self:
             assert [b["status"] for b in mine] == ["acted", "looked"], mine
             return mine[1]
 
-        return cluster.eventually(found)
+        return eventually(found)
 
     def outcome_of(self, uid):
         found = [line for line in self.worker.outcomes if line["details"].get("uid") == uid]
@@ -75,7 +76,7 @@ with description("Looking at what became of an action, on a cluster") as self:
             assert found
             return found
 
-        expect(cluster.eventually(warned)).to(equal(["Warning"]))
+        expect(eventually(warned)).to(equal(["Warning"]))
 
     with it("says that a replacement came for the same, and holds it for a person"):
         namespace = self.served.namespace
@@ -89,11 +90,11 @@ with description("Looking at what became of an action, on a cluster") as self:
 
         found, seen = [], []
         for _ in range(3):
-            pod = cluster.eventually(lambda: another(seen))
+            pod = eventually(lambda: another(seen))
             seen.append(pod["metadata"]["uid"])
             alert = cluster.alert_about(pod, priority="Error", rule="Shell in pod")
             self.served.nats.publish(("falco.error.x", json.dumps(alert).encode()))
-            found.append(cluster.eventually(lambda uid=seen[-1]: self.outcome_of(uid)))
+            found.append(eventually(lambda uid=seen[-1]: self.outcome_of(uid)))
 
         expect([each["details"].get("again") for each in found]).to(equal([None, 1, 2]))
         expect([each["reason"] for each in found]).to(

@@ -17,6 +17,7 @@ from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
 from specs.support.own_playbooks import SHOWN, a_directory
+from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import FUNCTION, IN_A_POD, Served
 
 TOPIC = "falco.error.*"
@@ -62,7 +63,7 @@ with description("A playbook of another repository, on a cluster") as self:
             assert len(found) == 2, found
             return found
 
-        expect(cluster.eventually(both)).to(equal(["quarantined", "verified"]))
+        expect(eventually(both)).to(equal(["quarantined", "verified"]))
         labels = cluster.kubectl_json("get", "pod", "suspect", "-n", namespace)["metadata"][
             "labels"
         ]

@@ -20,6 +20,7 @@ from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.conditions import program as on_the_path
 from specs.support.loopback.slack_server import SlackServer
+from specs.support.processes import eventually
 from specs.support.programs import program_of, run_here
 from specs.support.worker.worker_on_cluster import FUNCTION, IN_A_POD, Served
 
@@ -42,7 +43,7 @@ def the_event(namespace, name):
         assert found, f"there is no Event about {name}"
         return found[0]
 
-    return cluster.eventually(there)
+    return eventually(there)
 
 
 def publish(served, pod, **changes):
@@ -93,7 +94,7 @@ with description("What a worker did, on record in the cluster") as self:
             assert len(mine) == 2, mine
             return mine
 
-        found = cluster.eventually(both)
+        found = eventually(both)
 
         expect(sorted(each["status"] for each in found)).to(equal(["acted", "skipped"]))
         expect(len(found[0]["why"])).to(be_above(1))
@@ -185,9 +186,9 @@ with description("A budget that trips") as self:
         pods = [cluster.a_gated_pod(name, namespace) for name in ("first", "second", "third")]
         for number, pod in enumerate(pods, 1):
             publish(self.served, pod)
-            cluster.eventually(lambda number=number: len(self.worker.outcomes) == number)
+            eventually(lambda number=number: len(self.worker.outcomes) == number)
         tripped = the_event(namespace, "second")
-        cluster.eventually(lambda: len(self.slack.messages) >= 2)
+        eventually(lambda: len(self.slack.messages) >= 2)
         self.worker.end()
 
         expect((tripped["reason"], tripped["type"])).to(equal(("BudgetUsedUp", "Warning")))

@@ -4,7 +4,7 @@ import time
 from expects import be_above, be_empty, equal, expect, have_len
 from mamba import after, before, description, it
 
-from specs.support.cluster.deployed import WORKER_IMAGE
+from specs.support.cluster.engines import WORKER_IMAGE
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.worker.deployed_storm import DeployedStorm
 from specs.support.worker.storm import API_AWAY, PODS, Storm, expect_all_well

@@ -5,7 +5,7 @@ from expects import be_below, be_empty, be_none, contain, equal, expect, have_ke
 from mamba import after, before, description, it
 
 from specs.support.cluster import real_cluster as cluster
-from specs.support.cluster.kubeless import TRIGGERS
+from specs.support.cluster.engines import TRIGGERS
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.processes import eventually
 from specs.support.worker.worker_on_cluster import FUNCTION, IN_A_POD, NO_CAPS, Served, trigger
@@ -141,7 +141,7 @@ with description("The worker on a real cluster") as self:
         cluster.running_pod(relay, self.namespace)
         alert = json.dumps(cluster.alert_about(pod))
         where = f"/api/v1/namespaces/{self.namespace}/services/{relay}:8080/proxy/"
-        said = cluster.eventually(
+        said = eventually(
             lambda: cluster.kubectl("create", "--raw", where, "-f", "-", stdin=alert), 10
         )
 

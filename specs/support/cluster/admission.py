@@ -19,9 +19,9 @@ from specs.support.cluster.real_cluster import (
     create,
     delete,
     delete_namespace,
-    eventually,
     token_of,
 )
+from specs.support.processes import eventually
 
 
 def policies_are_there():

@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Optional
 
-from specs.support.cluster.real_cluster import eventually, kubectl
+from specs.support.cluster.real_cluster import kubectl
 from specs.support.conditions import CLUSTER, Condition
+from specs.support.processes import eventually
 
 # A program that takes the words ``stop apiserver`` and ``start apiserver``.
 RIG = os.environ.get("SPEC_CLUSTER_RIG", "")

@@ -14,10 +14,10 @@ from specs.support.cluster.real_cluster import (
     cleaned_up,
     create,
     delete,
-    eventually,
     kubectl,
     token_of,
 )
+from specs.support.processes import eventually
 
 
 def granted(request: Request, namespace: str, *users: str) -> None:

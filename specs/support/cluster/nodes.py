@@ -11,10 +11,10 @@ from specs.support.cluster.real_cluster import (
     a_name,
     cleaned_up,
     create,
-    eventually,
     kubectl,
     stored,
 )
+from specs.support.processes import eventually
 
 READY = '{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}'
 

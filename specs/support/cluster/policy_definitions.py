@@ -17,6 +17,7 @@ from typing import Any
 
 from specs.support.cluster import real_cluster as cluster
 from specs.support.conditions import CLUSTER, Condition
+from specs.support.processes import eventually
 
 _DIRECTORY = os.environ.get("SPEC_POLICY_CRDS", "")
 
@@ -46,7 +47,7 @@ class PolicyDefinitions:
         waiting = [f"crd/{name}" for name in self._names]
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *waiting)
         for name in self._names:
-            cluster.eventually(lambda name=name: cluster.kubectl("get", name, "-A") is not None)
+            eventually(lambda name=name: cluster.kubectl("get", name, "-A") is not None)
         return self
 
     def __exit__(self, *_: Any) -> None:

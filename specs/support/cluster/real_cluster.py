@@ -36,6 +36,7 @@ from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import as_kubectl
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.testing import InMemoryLedger, a_document
+from specs.support.processes import eventually
 
 Manifest = Dict[str, Any]
 
@@ -48,24 +49,6 @@ _namespaces: List[str] = []
 
 def a_name() -> str:
     return f"falco-spec-{secrets.token_hex(4)}"
-
-
-def eventually(check: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What ``check`` returns, once it neither raises an AssertionError nor returns False.
-
-    After ``seconds`` its last AssertionError is raised.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found = check()
-            if found is not False:
-                return found
-            raise AssertionError(f"{getattr(check, '__name__', 'it')} did not become true")
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.2)
 
 
 def at_once(*calls: Callable[[], Any]) -> List[Any]:
@@ -459,6 +442,22 @@ def api_of(token: str) -> KubernetesApi:
         file.flush()
         target = as_kubectl({**os.environ, "KUBECONFIG": file.name})
     return KubernetesApi(connect=target.connect)
+
+
+class CountingApi(KubernetesApi):
+    """The same cluster for who counts the calls.
+
+    ``calls``: the method of each, of this thread: watches have threads of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: List[str] = []
+        self._counted = threading.current_thread()
+
+    def _request(self, method: str, *given: Any, **named: Any) -> Any:
+        if threading.current_thread() is self._counted:
+            self.calls.append(method)
+        return super()._request(method, *given, **named)
 
 
 # CI ends what takes too long with SIGTERM, which would not get as far as cleaning up.

@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 from typing import List, Mapping, Optional
 
-from specs.support.processes import ROOT
-from specs.support.signals import let_ctrl_c_arrive
+from specs.support.processes import ROOT, let_ctrl_c_arrive
 
 # What makes it take its stand-in, on a machine with a cluster too.
 NO_CLUSTER = {"KUBECONFIG": "", "KUBERNETES_LOAD_KUBE_CONFIG": "", "KUBERNETES_SERVICE_HOST": ""}

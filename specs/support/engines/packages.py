@@ -15,7 +15,6 @@ from typing import Callable, Dict, List, Mapping, Tuple
 from playbooks.deployment.engines import gcf, openfaas
 from playbooks.deployment.engines.knative import PROGRAM
 from playbooks.deployment.packaging.archive import archive, package_files
-from specs.support.archives import files_of
 from specs.support.engines.cloud_function import asked
 from specs.support.engines.lambda_function import CLUSTER, own_files
 from specs.support.engines.lambda_function import asked as asked_of_lambda
@@ -54,6 +53,11 @@ class Package:
         return buffer.tell() / 1024
 
 
+def _unpacked(content: bytes) -> Files:
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
 def _cloud_function() -> Files:
     request, options = asked("-e", f"KUBECONFIG_SECRET={NAME}")
     return gcf.ENGINE.files(request, options)
@@ -71,7 +75,7 @@ def _lambda() -> Files:
 
 
 PACKAGES: Tuple[Package, ...] = (
-    Package("kubeless", lambda: files_of(archive("delete")), "delete", ("urllib3",)),
+    Package("kubeless", lambda: _unpacked(archive("delete")), "delete", ("urllib3",)),
     Package(
         "gcf",
         _cloud_function,

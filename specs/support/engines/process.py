@@ -70,7 +70,7 @@ class FunctionProcess(ABC):
             self.start()
         try:
             eventually(self._is_ready, 60)
-        except AssertionError:
+        except (AssertionError, ChildProcessError):
             self.__exit__()
             raise AssertionError(f"it does not answer:\n{self.log}") from None
         return self
@@ -99,7 +99,7 @@ class FunctionProcess(ABC):
 
     def _is_ready(self) -> bool:
         if self.process.poll() is not None:
-            raise AssertionError(f"it ended:\n{self.log}")
+            raise ChildProcessError("it ended")
         try:
             return self.answers()
         except OSError:

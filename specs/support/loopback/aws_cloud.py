@@ -1,5 +1,5 @@
-"""What a function on AWS finds around it: EKS and Secrets Manager (moto's), on a free port of the
-loopback. STS is not asked, and moto would say yes to everything."""
+"""What a function on AWS finds around it: EKS, Secrets Manager and S3 (of moto), on a free port of
+the loopback. STS is not asked, and moto would say yes to everything."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Dict
 from specs.support.conditions import Condition
 
 MOTO = Condition(all(map(find_spec, ("moto", "boto3"))), "moto and boto3 are not installed")
+MOTO_S3 = Condition(all(map(find_spec, ("moto", "s3fs"))), "moto and s3fs are not installed")
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/falco-delete"
@@ -58,6 +59,31 @@ class AwsCloud:
 
     def keep(self, name: str, text: str) -> None:
         self.client("secretsmanager").create_secret(Name=name, SecretString=text)
+
+
+class Bucket:
+    """One of S3. ``settings``: those of a playbook that keeps evidence in it."""
+
+    def __init__(self, name: str) -> None:
+        self.settings: Dict[str, str] = {
+            "EVIDENCE_URL": f"s3://{name}/prefix",
+            "AWS_ENDPOINT_URL": _server(),
+            "AWS_ACCESS_KEY_ID": "spec",
+            "AWS_SECRET_ACCESS_KEY": "spec",
+        }
+        self.client().makedirs(name, exist_ok=True)
+
+    def client(self) -> Any:
+        """A client of the spec's own."""
+        import s3fs
+
+        return s3fs.S3FileSystem(
+            key="spec",
+            secret="spec",
+            endpoint_url=self.settings["AWS_ENDPOINT_URL"],
+            skip_instance_cache=True,
+            use_listings_cache=False,
+        )
 
 
 @lru_cache(maxsize=None)

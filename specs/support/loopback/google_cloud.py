@@ -8,9 +8,12 @@ https://cloud.google.com/secret-manager/docs/reference/rest
 from __future__ import annotations
 
 import base64
+import json
 from itertools import count
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 from urllib.parse import urlsplit
+
+from google.auth import credentials, exceptions
 
 from playbooks.infrastructure.google.secret_manager import OVERRIDE
 from specs.support.loopback.server import Answer, Asked, LoopbackServer
@@ -76,6 +79,21 @@ class GoogleCloud:
             return _error(404)
         data = base64.b64encode(self.secrets[name].encode()).decode()
         return Answer(200, {"name": name, "payload": {"data": data, "dataCrc32c": "0"}})
+
+
+class FakeCredentials(credentials.Credentials):
+    """Of no account: they ask the metadata server of ``cloud``, by the transport that is given."""
+
+    def __init__(self, cloud: GoogleCloud) -> None:
+        super().__init__()
+        self._cloud = cloud
+
+    def refresh(self, request: Any) -> None:
+        url = f"{self._cloud.server.url}/computeMetadata/v1/instance/service-accounts/x/token"
+        answer = request(url, headers={"Metadata-Flavor": "Google"})
+        if answer.status != 200:
+            raise exceptions.RefreshError(f"it answers {answer.status}")
+        self.token = json.loads(answer.data)["access_token"]
 
 
 def _error(status: int) -> Answer:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from specs.support.cluster import real_cluster as cluster
-from specs.support.cluster.deployed import IMAGE
+from specs.support.cluster.engines import IMAGE
 from specs.support.programs import deploy_playbook
 from specs.support.worker.storm import TOPIC, Storm
 from specs.support.worker.worker_on_cluster import FUNCTION, NO_CAPS, outcomes_in

@@ -1,12 +1,36 @@
-"""Whether Kubeless' own controllers are at work in the cluster, wherever they run."""
+"""What of the engines there is in the cluster: the image of what ``deploy_playbook -E kubernetes``
+deploys, and Kubeless' own controllers, wherever they run."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Any, Dict
 
-from specs.support.cluster.real_cluster import a_name, create, eventually, kubectl, stored
-from specs.support.conditions import CLUSTER, program
+from specs.support.cluster.real_cluster import (
+    a_name,
+    create,
+    kubectl,
+    kubectl_json,
+    stored,
+)
+from specs.support.conditions import CLUSTER, Condition, program
+from specs.support.processes import eventually
+
+IMAGE = os.environ.get("SPEC_WORKER_IMAGE", "local/falco-playbooks:dev")
+
+
+def on_the_node(image: str) -> bool:
+    """Whether the node says that it has the image."""
+    nodes = kubectl_json("get", "nodes")["items"]
+    found = [i for node in nodes for i in node["status"].get("images") or ()]
+    return any(name.endswith(image) for i in found for name in i.get("names") or ())
+
+
+WORKER_IMAGE = Condition(
+    CLUSTER.holds and on_the_node(IMAGE),
+    f"no node has the image {IMAGE} (Containerfile builds it)",
+)
 
 KUBELESS = program("kubeless")
 

@@ -1,15 +1,25 @@
-"""What a playbook does about an alert in memory, without its guards."""
+"""A clock that an example moves on, and what a playbook does in memory without its guards."""
 
 from __future__ import annotations
 
 from typing import Any, Optional
 
 from playbooks.core.alert import Alert
+from playbooks.core.instant import Instant, after
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Cluster
+from playbooks.core.ports import Clock, Cluster
 from playbooks.core.settings import read
-from playbooks.testing import an_alert, some_collaborators
+from playbooks.testing import NOW, an_alert, some_collaborators
+
+
+class MovingClock(Clock):
+    """``seconds``: that have passed since NOW."""
+
+    seconds = 0.0
+
+    def now(self) -> Instant:
+        return after(NOW, self.seconds)
 
 
 def reacted(
