@@ -13,6 +13,7 @@ import yaml
 from expects import equal, expect
 from mamba import after, before, description, it
 
+from playbooks.core import VERSION
 from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
 from specs.support.conditions import not_run_unless, program
@@ -37,7 +38,7 @@ def served(metrics):
 def a_worker():
     """One that was paused, and whose budget of shop is used up."""
     metrics = Metrics("delete")
-    metrics.serves(HOME, FUNCTION)
+    metrics.info(HOME, FUNCTION, VERSION).set(1)
     metrics.stands(Standing("paused by alice", ("shop",)))
     metrics.gave_up("paused", 2, held=True)
     return metrics

@@ -30,7 +30,8 @@ TARGET = {"job", "instance", "exported_namespace"}
 
 
 def metrics() -> List[MetricWrapperBase]:
-    return [m for m in vars(Metrics("delete")).values() if isinstance(m, MetricWrapperBase)]
+    registered = Metrics("delete").registry._collector_to_names
+    return [m for m in registered if isinstance(m, MetricWrapperBase)]
 
 
 def series() -> Dict[str, Set[str]]:

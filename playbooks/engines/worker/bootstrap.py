@@ -98,8 +98,8 @@ def bootstrap(
     wanted = Wanted(**here, changed=changed.set)
     feed = Feed(objects, lambda *found: _threadsafe(loop, wanted.update, *found))
     readiness = Readiness(lambda: wanted.refused, lambda: outage.unready)
-    metrics.readiness(readiness.missing)
-    metrics.serves(here["namespace"], here["function"])
+    metrics.ready.set_function(lambda: not readiness.missing())
+    metrics.info(*here.values(), VERSION).set(1)
 
     def token() -> str:
         # Read anew each time: a rotated token comes by the mounted file.
@@ -128,7 +128,7 @@ def bootstrap(
         else:
             back = before == ClusterUnavailable.AWAY
             log.info("the API server is back" if back else "alerts are answered again")
-        metrics.unusable(bool(why))
+        metrics.unavailable.set(bool(why))
         if worker.serving is not None:
             worker.serving.intake.pause(bool(why))
 

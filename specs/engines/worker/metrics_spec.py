@@ -25,7 +25,7 @@ with description("What a worker exposes") as self:
         expect(self.page()).to(contain('playbook_api_unavailable{playbook="delete"} 0.0'))
 
     with it("says that the API server is away, and not that somebody paused it"):
-        self.metrics.unusable(True)
+        self.metrics.unavailable.set(True)
 
         expect(self.page()).to(contain('playbook_paused{playbook="delete"} 0.0'))
         expect(self.page()).to(contain('playbook_api_unavailable{playbook="delete"} 1.0'))
@@ -50,7 +50,7 @@ with description("What a worker exposes") as self:
         expect(self.page()).to(contain(held, dead))
 
     with it("names its Function and the version that runs"):
-        self.metrics.serves("ops", "falco-delete")
+        self.metrics.info("ops", "falco-delete", VERSION).set(1)
 
         expect(self.page()).to(
             contain(

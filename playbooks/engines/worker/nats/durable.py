@@ -248,7 +248,7 @@ class DurableIntake:
         self._ended.pop(topic, None)
         self._subscriptions = tuple(s for s in self._subscriptions if s.topic != topic or s.active)
         if await self._pullers.drop(topic):
-            self._metrics.forget(topic)
+            self._metrics.queued.remove(topic)
 
     async def _farewell(self, topic: str) -> None:
         """Delete the consumer of a topic that is no more, once it owes nothing."""
@@ -276,4 +276,4 @@ class DurableIntake:
                 self._failures.add(topic, f"consumer {name} is gone")
             elif topic in self._pullers:
                 depth = (info.num_pending or 0) + (info.num_ack_pending or 0)
-                self._metrics.depth(topic or "(inbox)", depth)
+                self._metrics.queued(topic or "(inbox)").set(depth)

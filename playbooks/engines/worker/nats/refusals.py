@@ -77,7 +77,7 @@ class Refusals:
         if words != self._said:
             log.error(words) if words else log.info("the streams take messages in again")
         self._said = words
-        self._metrics.refuse(bool(words))
+        self._metrics.refused.set(bool(words))
 
 
 def _full(listed: List[StreamInfo], subjects: Tuple[str, ...]) -> List[str]:

@@ -118,7 +118,7 @@ class VolatileIntake:
         self._timers.add(timer)
 
     def _lose(self, why: str) -> None:
-        self._metrics.lose()
+        self._metrics.lost.inc()
         log.error(f"an alert is lost: {why}")
 
 

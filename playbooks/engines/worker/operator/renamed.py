@@ -57,7 +57,7 @@ class RenamedSubjects:
         self._last = last
         self._renamed.keep(topics)
         found = self._renamed.found
-        self._metrics.rename(len(found))
+        self._metrics.renamed.set(len(found))
         said = "; ".join(words(topic, subject) for topic, subject in sorted(found.items()))
         if said != self._said:
             log.warn(said) if said else log.info("alerts come under their own subjects again")

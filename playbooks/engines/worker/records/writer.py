@@ -78,7 +78,7 @@ class OutcomeWriter:
             try:
                 await self._stream.write(made, unique=unique)
             except NotStored:
-                self._metrics.not_recorded(STREAM)
+                self._metrics.unrecorded(STREAM).inc()
             except Exception as error:
                 self._failed(STREAM, error)
         told = bool(kinds.kind(outcome))
@@ -125,7 +125,7 @@ class OutcomeWriter:
         return recorders.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
 
     def _failed(self, where: str, error: Exception) -> None:
-        self._metrics.not_recorded(where)
+        self._metrics.unrecorded(where).inc()
         recorders.log_failure(self._playbook, where, error, reason=getattr(error, "reason", ""))
 
 

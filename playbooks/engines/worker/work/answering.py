@@ -56,7 +56,7 @@ class Answering:
         self._metrics = metrics
         self._most = most
         self._learned = learned
-        self._waiting = WaitingAlerts(metrics.waits)
+        self._waiting = WaitingAlerts(metrics.waiting.set)
         self._threads = Threads(turns.places, "answer")
 
     async def answer(self, group: Group) -> Decided:

@@ -43,7 +43,7 @@ class Claims:
             self._tasks.pop(delivery, None)
             self._answering.discard(delivery)
             self._count -= len(self._claimed.pop(delivery))
-            self._metrics.claimed(self._count)
+            self._metrics.in_flight.set(self._count)
             self.free(delivery)
             del self._freed[delivery]
 
@@ -58,7 +58,7 @@ class Claims:
         else:
             waiting.append(freed)
         self._count += 1
-        self._metrics.claimed(self._count)
+        self._metrics.in_flight.set(self._count)
 
     def free(self, owner: Delivery) -> None:
         """Others may be taken in the place of this and of those that joined it. They are kept all

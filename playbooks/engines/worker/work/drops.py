@@ -43,7 +43,7 @@ class Drops:
         self._untold: Counter[Drop] = Counter()
 
     def add(self, delivery: Delivery, drop: Drop) -> None:
-        self._metrics.drop(str(drop))
+        self._metrics.dropped(str(drop)).inc()
         if not self._rates[drop].take():
             self._untold[drop] += 1
             return

@@ -56,7 +56,7 @@ class FollowUps:
             if each.every is None and self._wait is None:
                 continue
             if self.left >= MOST:
-                self._metrics.looked(NOT_KNOWN)
+                self._metrics.follow_ups(NOT_KNOWN).inc()
                 log.warn(f"{outcome.target} is not looked at: {MOST} others are to be")
                 continue
             name = f"{unique}-follow-{number}" if unique else ""
@@ -95,7 +95,7 @@ class FollowUps:
             found = _not_known(after, f"{type(error).__name__}: {error}")
         if found is None:
             return
-        self._metrics.looked(found.reason)
+        self._metrics.follow_ups(found.reason).inc()
         self._runtime.log(Event(body, event_id), found)
         await self._writer.write(body, found, event_id=event_id, unique=unique)
 

@@ -79,7 +79,7 @@ class Settlement:
         if rest:
             self._metrics.answered_along(_method(lead), along(outcome, lead), len(rest))
         if lead.origin.number > 1:
-            self._metrics.redelivered()
+            self._metrics.redeliveries.inc()
         await self._tell(group, lead, verdict, rest)
         if not isinstance(verdict, Again):
             await attempt(self._replies.send(lead, outcome))
@@ -90,7 +90,7 @@ class Settlement:
 
     async def exhausted(self, delivery: Delivery, most: int) -> None:
         """One that is not answered: it was delivered ``most`` times before."""
-        self._metrics.redelivered()
+        self._metrics.redeliveries.inc()
         number = delivery.origin.number
         said = f"delivery {number} of {most}: the ones before ended without an outcome"
         trace_id = delivery.trace.trace_id if delivery.trace else ""

@@ -782,7 +782,7 @@ with description("The metrics of the work") as self:
 
     with it("say whether alerts are taken in"):
         bench, missing = Bench(), ["the connection to NATS is lost", None]
-        bench.metrics.readiness(lambda: missing.pop(0))
+        bench.metrics.ready.set_function(lambda: not missing.pop(0))
 
         expect([bench.sample("playbook_ready"), bench.sample("playbook_ready")]).to(equal([0, 1]))
 
