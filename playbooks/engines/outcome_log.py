@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-import traceback
 from typing import Any, Dict, Mapping, Optional, TextIO, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import GuardUnanswered, InvalidAlert, PlaybookError, Unexpected
-from playbooks.core.instant import Instant
 from playbooks.core.notifications.cloud_event import ABOUT
-from playbooks.core.notifications.plain_text import plain_lines
 from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines import log
 
 # What is said of the object that an alert points at.
 CLAIMED = ("namespace", "pod", "uid", "container_id", "node")
 
 # Characters of a field of what is no alert.
 LONGEST = 200
-
-# Characters of a traceback, of its beginning and of its end.
-LONGEST_HALF = 4000
 
 _ALL = Redaction()
 
@@ -40,17 +34,8 @@ def record(
     """Write what became of an alert, to standard error unless told otherwise."""
     document = line(playbook, body, outcome, event_id=event_id, redaction=redaction)
     if outcome.error is not None and _unexpected(outcome.error):
-        document["traceback"] = traceback_of(outcome.error, redaction)
-    write(document, stream or sys.stderr)
-
-
-def traceback_of(error: BaseException, redaction: Redaction = _ALL) -> str:
-    """Down to its cause, redacted; of a long one the beginning and the end."""
-    said = traceback.format_exception(type(error), error, error.__traceback__)
-    text = plain_lines(redaction.text("".join(said)))
-    if len(text) <= 2 * LONGEST_HALF:
-        return text
-    return f"{text[:LONGEST_HALF]}\n[...]\n{text[-LONGEST_HALF:]}"
+        document["traceback"] = log.traceback_of(outcome.error, redaction)
+    log.write(document, stream or sys.stderr)
 
 
 def _unexpected(error: PlaybookError) -> bool:
@@ -74,18 +59,6 @@ def line(
     if outcome.target_ref is None:
         about.update(claimed(body, redaction))
     return {"playbook": playbook, "event_id": event_id, **about, **outcome.to_dict()}
-
-
-def write(document: Mapping[str, Any], stream: TextIO) -> None:
-    """One JSON line, behind ``time``: when it was written, RFC 3339."""
-    stamped = {"time": str(Instant(time.time_ns())), **document}
-    write_line(json.dumps(stamped, default=str), stream)
-
-
-def write_line(line: str, stream: TextIO) -> None:
-    """In one piece: threads and processes that share a log would tear what is written in two."""
-    stream.write(line + "\n")
-    stream.flush()
 
 
 def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any, Callable, Optional, Sequence
 
@@ -11,7 +10,7 @@ from playbooks.core.errors import InvalidAlert, PlaybookError, RetryableError, U
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.engines import outcome_log
+from playbooks.engines import log
 
 # Seconds between two tries, where nobody asks for another time.
 PAUSE = 1.0
@@ -71,6 +70,4 @@ def name(recorder: Recorder) -> str:
 
 def log_failure(playbook: str, where: str, error: Exception, **facts: Any) -> None:
     """One line, on standard error."""
-    said = f"no record of an outcome by {where}: {error}"
-    line = {"level": "error", "message": said, "playbook": playbook, **facts}
-    outcome_log.write(line, sys.stderr)
+    log.error(f"no record of an outcome by {where}: {error}", playbook=playbook, **facts)

@@ -34,7 +34,7 @@ FOLDERS = {
     ),
     "engines/worker": (
         ("topics", "nats", "records", "work", "http", "operator"),
-        ("function", "log", "metrics", "settings", "threads"),
+        ("function", "metrics", "settings", "threads"),
     ),
 }
 

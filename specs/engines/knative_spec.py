@@ -11,8 +11,8 @@ from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, NotFound, Throttled
 from playbooks.delete import playbook
+from playbooks.engines.http.connection import BodyRefused, HttpRequest
 from playbooks.engines.knative.service import CloudEventApi
-from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest
 from playbooks.testing import (
     InMemoryCluster,
     InMemoryLedger,

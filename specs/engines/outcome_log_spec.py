@@ -10,8 +10,9 @@ from mamba import description, it
 from playbooks.core.errors import ClusterUnavailable, GuardUnanswered, NotPermitted, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, TargetRef
-from playbooks.engines.outcome_log import LONGEST_HALF, record, traceback_of
-from playbooks.engines.worker import log
+from playbooks.engines import log
+from playbooks.engines.log import LONGEST_HALF, traceback_of
+from playbooks.engines.outcome_log import record
 from playbooks.testing import a_document
 
 STALE = Outcome.skipped("stale-alert", "25m old", held=True)

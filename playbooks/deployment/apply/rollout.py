@@ -15,7 +15,7 @@ from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing, whe
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.terminal import without_fraction
-from playbooks.engines.worker import log
+from playbooks.engines import log
 
 # Seconds between two looks.
 PAUSE = 1.0

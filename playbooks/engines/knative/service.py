@@ -27,12 +27,12 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
 from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
+from playbooks.engines.http.connection import BodyRefused, HttpRequest, Response
 from playbooks.engines.http.content_encoding import CannotDecode, decoded
+from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative.settings import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply
-from playbooks.engines.worker.http.connection import BodyRefused, HttpRequest, Response
-from playbooks.engines.worker.http.server import HttpServer
 
 # Seconds for which the answer of a readiness probe holds.
 FRESH = 5.0

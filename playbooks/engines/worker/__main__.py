@@ -20,8 +20,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Settings
 from playbooks.core.tracing.spans import NoSpans, Spans
-from playbooks.engines.outcome_log import traceback_of
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.worker import Ended
@@ -54,7 +53,7 @@ def main() -> int:
         log.error(f"the worker ends: {error}")
         return FAILED
     except Exception as error:
-        said = traceback_of(error)
+        said = log.traceback_of(error)
         log.error(f"the worker ends: {type(error).__name__}", traceback=said)
         return FAILED
     return 0

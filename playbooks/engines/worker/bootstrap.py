@@ -14,13 +14,14 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import read
 from playbooks.core.tracing.spans import NoSpans, Spans
+from playbooks.engines import log
+from playbooks.engines.http.server import HttpServer
 from playbooks.engines.runtime import Runtime
-from playbooks.engines.worker import log, watched
+from playbooks.engines.worker import watched
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.api import HttpApi
 from playbooks.engines.worker.http.posted import PostedAlerts
 from playbooks.engines.worker.http.readiness import Readiness
-from playbooks.engines.worker.http.server import HttpServer
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.durable import DurableIntake

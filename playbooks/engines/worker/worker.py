@@ -15,10 +15,10 @@ from playbooks.core import VERSION
 from playbooks.core.ports import WatchingCluster
 from playbooks.core.settings import Settings
 from playbooks.core.tracing.spans import NoSpans, Spans
-from playbooks.engines.worker import log
+from playbooks.engines import log
+from playbooks.engines.http.server import HttpServer
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.readiness import Readiness
-from playbooks.engines.worker.http.server import HttpServer
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.intake import Intake
 from playbooks.engines.worker.records.writer import OutcomeWriter

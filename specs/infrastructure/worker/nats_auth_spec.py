@@ -14,7 +14,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
-from playbooks.engines.worker import log, nats_permissions
+from playbooks.engines import log
+from playbooks.engines.worker import nats_permissions
 from playbooks.engines.worker.function import Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import UID, Rig, an_alert

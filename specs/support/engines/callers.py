@@ -30,6 +30,8 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.engines import aws_lambda, gcf, kubeless, openfaas
+from playbooks.engines.http.connection import Handle
+from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative.service import CloudEventApi
 from playbooks.engines.local.engine import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
@@ -37,8 +39,6 @@ from playbooks.engines.local.report import Report
 from playbooks.engines.local.sources import Endpoint
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.http.api import HttpApi, NotTaken, Taken
-from playbooks.engines.worker.http.connection import Handle
-from playbooks.engines.worker.http.server import HttpServer
 from specs.engines import kubeless_process
 
 # The keys of a line in the log that are not the outcome's.

@@ -11,10 +11,10 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.tracing.traceparent import TraceParent
+from playbooks.engines import log
 from playbooks.engines.http import bearer
+from playbooks.engines.http.connection import HttpRequest, Response
 from playbooks.engines.http.content_encoding import CannotDecode, decoded
-from playbooks.engines.worker import log
-from playbooks.engines.worker.http.connection import HttpRequest, Response
 from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.

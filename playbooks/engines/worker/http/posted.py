@@ -7,8 +7,8 @@ from typing import Any, Dict, Optional
 
 from playbooks.core.outcome import Outcome
 from playbooks.core.tracing.traceparent import TraceParent
+from playbooks.engines import log
 from playbooks.engines.runtime import Event, Intent, Runtime
-from playbooks.engines.worker import log
 from playbooks.engines.worker.http.api import NotTaken, Taken
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.records.replies import Replies

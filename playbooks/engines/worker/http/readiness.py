@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Sequence
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 
 
 class Readiness:

@@ -12,8 +12,8 @@ from nats.aio.client import Client
 from playbooks.core import tls
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.settings import Settings
+from playbooks.engines import log
 from playbooks.engines.nats_urls import WEBSOCKET, Server
-from playbooks.engines.worker import log
 from playbooks.engines.worker.function import inbox_prefix
 
 # Seconds to connect, between two tries, and between two pings; two unanswered pings are a lost

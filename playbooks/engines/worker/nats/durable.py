@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
 from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent, headers_of
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.function import (
     ALERT_STREAM,
     ALERTS,

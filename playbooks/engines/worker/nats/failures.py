@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Dict, List
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 
 # Seconds between two tries of what went wrong.
 RETRY = 2.0

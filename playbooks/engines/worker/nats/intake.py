@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Protocol, Sequence
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection

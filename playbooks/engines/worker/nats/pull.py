@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from playbooks.core.instant import NANOSECONDS
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.nats.bounds import HEADERS
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 

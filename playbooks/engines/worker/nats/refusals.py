@@ -10,7 +10,7 @@ from typing import List, Tuple
 
 from nats.js.api import StreamInfo
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import streams

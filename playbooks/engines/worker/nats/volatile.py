@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Sequence, Set, Tuple
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin

@@ -15,7 +15,7 @@ from nats.js.api import PubAck, RawStreamMsg
 from playbooks.core.instant import Instant
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
-from playbooks.engines.outcome_log import write_line
+from playbooks.engines.log import write_line
 from playbooks.engines.worker.function import (
     DEAD_LETTER_STREAM,
     DEAD_LETTERS,

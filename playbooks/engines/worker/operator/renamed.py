@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, Callable, Sequence
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.inspection import stream_of

@@ -13,9 +13,8 @@ from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.engines import recorders
+from playbooks.engines import log, recorders
 from playbooks.engines.outcome_log import line
-from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
 from playbooks.engines.worker.threads import Threads

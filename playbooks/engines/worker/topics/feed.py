@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Proto
 from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.errors import NotFound, PlaybookError, RetryableError
 from playbooks.core.instant import Instant
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 
 # Seconds that one watch lasts; after each the Function is read again.

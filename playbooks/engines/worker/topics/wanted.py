@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Callable, Optional, Tuple
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.topics.feed import Triggers
 from playbooks.engines.worker.topics.topics import Subscription, plan

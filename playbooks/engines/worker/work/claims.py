@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Optional, Set
 
-from playbooks.engines.worker import log
+from playbooks.engines import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
 from playbooks.engines.worker.nats.delivery import Delivery

@@ -11,8 +11,8 @@ from nats.js.api import PubAck, RawStreamMsg
 
 from playbooks.core.instant import Instant, instant_or_none
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
-from playbooks.engines.worker import log
 from playbooks.engines.worker.function import DEAD_LETTER_STREAM, DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery

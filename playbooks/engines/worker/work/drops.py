@@ -11,8 +11,8 @@ from collections import Counter
 from typing import Any, Callable, Dict
 
 from playbooks.core.redaction.redaction import Redaction
+from playbooks.engines import log
 from playbooks.engines.outcome_log import named
-from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.work.queue.admission import Drop

@@ -7,8 +7,8 @@ import random
 
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.errors import PlaybookError
+from playbooks.engines import log
 from playbooks.engines.outcome_log import record
-from playbooks.engines.worker import log
 
 # Seconds between two looks, and until the first one, at most: not all replicas at once.
 EVERY, FIRST = 30.0, 5.0

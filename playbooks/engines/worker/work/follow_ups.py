@@ -11,8 +11,8 @@ from typing import Any, Callable, Coroutine, Dict, Optional, Set
 
 from playbooks.core.errors import PlaybookError, RetryableError
 from playbooks.core.outcome import FOLLOWS, NOT_KNOWN, FollowUp, Outcome, Status
+from playbooks.engines import log
 from playbooks.engines.runtime import Event, Runtime
-from playbooks.engines.worker import log
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.records.writer import Body, OutcomeWriter, give_way
 from playbooks.engines.worker.threads import Threads

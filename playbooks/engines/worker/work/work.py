@@ -7,9 +7,8 @@ import dataclasses
 import time
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
-from playbooks.engines.outcome_log import traceback_of
+from playbooks.engines import log
 from playbooks.engines.runtime import Runtime
-from playbooks.engines.worker import log
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.nats.headers import plain
 from playbooks.engines.worker.nats.pull import EXPIRES
@@ -146,7 +145,7 @@ class Work:
                 await attempt(delivery.channel.give_back(delay))
         except Exception as error:
             # Not acknowledged: the server delivers it again.
-            said = traceback_of(error)
+            said = log.traceback_of(error)
             log.error(f"{group.owner.origin} is left to the server: {error!r}", traceback=said)
         finally:
             self._close(group)

@@ -31,8 +31,8 @@ from typing import Dict, Optional
 
 import h11
 
-from playbooks.engines.worker import log
-from playbooks.engines.worker.http.connection import LARGEST_HEAD, PATIENCE, Handle, HttpConnection
+from playbooks.engines import log
+from playbooks.engines.http.connection import LARGEST_HEAD, PATIENCE, Handle, HttpConnection
 
 # Connections at the same time, of all and of one source address: more than alerts that are taken in
 # at once, so that a burst of a single sender is answered 429 and not cut off.

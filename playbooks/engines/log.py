@@ -1,20 +1,33 @@
-"""What the worker says beside the outcomes: one JSON line each, on standard error."""
+"""The log of an engine: one JSON line for each thing that is said, on standard error.
+
+What became of alerts has lines of its own: ``outcome_log``.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
-from typing import Any
+import time
+import traceback
+from typing import Any, Mapping, TextIO
 
-from playbooks.engines.outcome_log import traceback_of, write
+from playbooks.core.instant import Instant
+from playbooks.core.notifications.plain_text import plain_lines
+from playbooks.core.redaction.redaction import Redaction
+
+_ALL = Redaction()
+
+# Characters of a traceback, of its beginning and of its end.
+LONGEST_HALF = 4000
 
 # Reasons of warnings about the worker itself, in ``reason``; a later line ends one with ``over``.
 NATS_UNAUTHORIZED = "nats-unauthorized"
 
 
 def say(level: str, message: str, **facts: Any) -> None:
-    """``level``: info, warning or error. Outcomes have lines of their own (engines/outcome_log)."""
+    """``level``: info, warning or error."""
     write({"level": level, "message": message, **facts}, sys.stderr)
 
 
@@ -28,6 +41,27 @@ def warn(message: str, **facts: Any) -> None:
 
 def error(message: str, **facts: Any) -> None:
     say("error", message, **facts)
+
+
+def write(document: Mapping[str, Any], stream: TextIO) -> None:
+    """One JSON line, behind ``time``: when it was written, RFC 3339."""
+    stamped = {"time": str(Instant(time.time_ns())), **document}
+    write_line(json.dumps(stamped, default=str), stream)
+
+
+def write_line(line: str, stream: TextIO) -> None:
+    """In one piece: threads and processes that share a log would tear what is written in two."""
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def traceback_of(error: BaseException, redaction: Redaction = _ALL) -> str:
+    """Down to its cause, redacted; of a long one the beginning and the end."""
+    said = traceback.format_exception(type(error), error, error.__traceback__)
+    text = plain_lines(redaction.text("".join(said)))
+    if len(text) <= 2 * LONGEST_HALF:
+        return text
+    return f"{text[:LONGEST_HALF]}\n[...]\n{text[-LONGEST_HALF:]}"
 
 
 class Lines(logging.Handler):

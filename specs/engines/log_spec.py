@@ -10,7 +10,7 @@ from specs.support.processes import ROOT, process
 # What says something on its own, as libraries and Python do.
 NOISE = """
 import asyncio, gc, logging, threading, warnings
-from playbooks.engines.worker import log
+from playbooks.engines import log
 
 class Ignored:
     def __del__(self):

@@ -10,8 +10,8 @@ from typing import Any, Awaitable, Callable, Dict, List, Mapping
 
 import h11
 
+from playbooks.engines import log
 from playbooks.engines.http.content_encoding import LARGEST
-from playbooks.engines.worker import log
 
 # Seconds for the first byte to come, from then on for a whole head, and for a whole request; and
 # for a connection to stay open between two requests.

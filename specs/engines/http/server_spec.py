@@ -7,9 +7,9 @@ from unittest import mock
 from expects import be_below, be_empty, contain, contain_exactly, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.engines.worker.http import connection, server
-from playbooks.engines.worker.http.connection import LARGEST, Response
-from playbooks.engines.worker.http.server import HttpServer
+from playbooks.engines.http import connection, server
+from playbooks.engines.http.connection import LARGEST, Response
+from playbooks.engines.http.server import HttpServer
 
 # A quarter of those that a worker takes, of all and of one source.
 CONNECTIONS, OF_A_SOURCE = server.CONNECTIONS // 4, server.OF_A_SOURCE // 4
