@@ -17,15 +17,12 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
-from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts
+from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, TIMEOUT, PushedAlerts
 from playbooks.engines.retrying import SHARE
 from playbooks.engines.runtime import Intent, Reply
 
 # It is given what the JSON of the event is, and Lambda's context.
 Handler = Callable[[Any, Any], Any]
-
-#: Seconds that an invocation may take: the function is deployed with it.
-TIMEOUT = 60
 
 # Seconds that have to be left for another message of a batch.
 LEAST = 20.0

@@ -26,9 +26,6 @@ from playbooks.engines.runtime import Intent, Reply
 # It is given a request of Flask.
 Function = Callable[[Any], Answer]
 
-#: Seconds that a request may take: the function is deployed with it.
-TIMEOUT = 60
-
 
 def alert(
     playbook: Playbook,

@@ -25,9 +25,6 @@ Answer = Dict[str, Any]
 # It is given the template's Event and Context.
 Handler = Callable[[Any, Any], Answer]
 
-#: Seconds that a request may take: the function is deployed with it.
-TIMEOUT = 60
-
 TOKEN = bearer.setting("gateway")
 
 

@@ -25,6 +25,9 @@ from playbooks.engines.runtime import Event, Intent, Reply, Runtime
 
 NOT_SUBSCRIBED = "not-subscribed"
 
+#: Seconds that a call of a function may take: it is deployed with them.
+TIMEOUT = 60
+
 #: Seconds within which an alert is tried again here: where nobody else does, as for a posted one,
 #: and where its sender does, as a broker.
 PATIENCE, SHORT_PATIENCE = 30.0, 10.0

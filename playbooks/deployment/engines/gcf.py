@@ -18,7 +18,7 @@ from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_step
-from playbooks.engines.gcf import TIMEOUT
+from playbooks.engines.pushed import TIMEOUT
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
 # The runtime of both generations. Source: https://cloud.google.com/functions/docs/runtime-support

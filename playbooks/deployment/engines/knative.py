@@ -26,8 +26,8 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.topics import known_rules
 from playbooks.deployment.terminal import documents, print_messages, print_step
-from playbooks.engines.knative.settings import CONCURRENCY, TIMEOUT, TOKEN, TOKEN_ATTRIBUTE
-from playbooks.engines.pushed import TOPICS
+from playbooks.engines.knative import CONCURRENCY, TOKEN, TOKEN_ATTRIBUTE
+from playbooks.engines.pushed import TIMEOUT, TOPICS
 from playbooks.infrastructure import this_pod
 
 # One instance is there at all times: an alert does not wait until packages are installed. The

@@ -21,7 +21,8 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.worker_settings import FileSetting
 from playbooks.deployment.terminal import documents, print_messages, print_step
-from playbooks.engines.openfaas import TIMEOUT, TOKEN
+from playbooks.engines.openfaas import TOKEN
+from playbooks.engines.pushed import TIMEOUT
 from playbooks.infrastructure.kubernetes.connect import KUBECONFIG_VARIABLE
 
 #: Where functions run unless -n says otherwise, and where their Secrets are.

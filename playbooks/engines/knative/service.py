@@ -30,7 +30,7 @@ from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
 from playbooks.engines.http.connection import BodyRefused, HttpRequest, Response
 from playbooks.engines.http.content_encoding import CannotDecode, decoded
 from playbooks.engines.http.server import HttpServer
-from playbooks.engines.knative.settings import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
+from playbooks.engines.knative import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
 from playbooks.engines.runtime import Intent, Reply
 

@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from playbooks.deployment.engines.aws_lambda.package import own_files, variables
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.engines.aws_lambda import TIMEOUT
+from playbooks.engines.pushed import TIMEOUT
 from specs.support.conditions import Condition
 from specs.support.engines.process import FunctionProcess, asked_for
 from specs.support.loopback.aws_cloud import KEYS, REGION, ROLE

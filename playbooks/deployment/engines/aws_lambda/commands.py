@@ -15,7 +15,7 @@ from playbooks.deployment.engines.aws_lambda.package import MACHINE, PYTHON
 from playbooks.deployment.engines.pushed import REGION, TOPIC
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.engines.aws_lambda import TIMEOUT
+from playbooks.engines.pushed import TIMEOUT
 from playbooks.infrastructure.amazon.settings import EKS_CLUSTER, EKS_ENDPOINT
 
 # An instance answers one event at a time, and so many answer at once: the ledger holds for all.
