@@ -12,9 +12,8 @@ from playbooks.core.cluster.node import Node
 from playbooks.core.errors import NoCluster, PlaybookError, RetryableError
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.engines.local import target
-from playbooks.engines.local.errors import CannotStart
-from playbooks.engines.local.sources import STANDARD_INPUT
+from playbooks.engines.local import CannotStart, target
+from playbooks.engines.local.files import STANDARD_INPUT
 from playbooks.engines.local.target import Row, Target
 from playbooks.infrastructure import wiring
 from playbooks.infrastructure.kubernetes import connect

@@ -12,7 +12,7 @@ from playbooks.core.errors import ClusterUnavailable, NoCluster, NotFound, NotPe
 from playbooks.core.outcome import Outcome
 from playbooks.deployment import local_target
 from playbooks.deployment.local_target import RealTarget, StandIn, find
-from playbooks.engines.local.errors import CannotStart
+from playbooks.engines.local import CannotStart
 from playbooks.engines.local.target import Target
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.testing import a_document, a_pod, an_alert

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Dict, Mapping
+from typing import Dict, Iterator, Mapping
 
 # Runs of one playbook at the same time that have a file each.
 MOST = 20
@@ -50,3 +50,11 @@ def _taken_over(path: Path) -> bool:
     os.ftruncate(descriptor, 0)
     _locks[path] = descriptor
     return True
+
+
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """The file gets what is printed meanwhile: the report alone is on the terminal."""
+    stream = path.open("a", 1, encoding="utf-8", errors="backslashreplace")
+    with stream, redirect_stdout(stream), redirect_stderr(stream):
+        yield

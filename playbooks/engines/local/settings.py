@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Tuple
+from typing import Mapping, Tuple
 
+from playbooks.core.errors import InvalidSetting
+from playbooks.core.settings import Settings, read
 from playbooks.engines import nats_urls
+from playbooks.engines.local import CannotStart
 from playbooks.engines.nats_urls import Server
 from playbooks.engines.worker.settings import NATS
 
@@ -24,3 +27,11 @@ NATS_SETTINGS = tuple(
     for setting in NATS
     if setting.name.startswith("NATS_")
 )
+
+
+def nats_settings(environ: Mapping[str, str]) -> Settings:
+    """Raises CannotStart."""
+    try:
+        return read(NATS_SETTINGS, environ)
+    except InvalidSetting as error:
+        raise CannotStart(str(error)) from error

@@ -14,8 +14,8 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.guards.stale import StaleAlerts
 from playbooks.core.outcome import Outcome
 from playbooks.core.responder import Responder
-from playbooks.engines.local.engine import Calls, logged
-from playbooks.engines.local.errors import NoAnswer, TimedOut
+from playbooks.engines.local.calls import Calls, NoAnswer, TimedOut
+from playbooks.engines.local.log_file import logged
 from playbooks.engines.runtime import Runtime
 from playbooks.testing import FakeReaction, FixedClock, a_document
 

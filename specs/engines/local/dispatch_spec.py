@@ -7,7 +7,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local.engine import Calls, Dispatch
+from playbooks.engines.local.calls import Calls, Dispatch
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
 from playbooks.engines.local.target import Target

@@ -8,8 +8,9 @@ from expects import be_false, be_true, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.outcome import Outcome
-from playbooks.engines.local import engine, sources
+from playbooks.engines.local import engine, http, nats
 from playbooks.engines.local.engine import main
+from playbooks.engines.local.settings import nats_settings
 from specs.support.processes import ROOT
 
 RECORDED = ROOT / "specs" / "support" / "alerts" / "falco_alerts.jsonl"
@@ -40,11 +41,11 @@ with description("The local engine") as self:
         expect(taken_for_recorded(source=str(RECORDED))).to(be_true)
 
     with it("takes those of a NATS server for alerts of now"):
-        with patch.object(sources, "subscribe"):
+        with patch.object(nats, "subscribe"):
             expect(taken_for_recorded({"NATS_URL": "nats://127.0.0.1"})).to(be_false)
 
     with it("takes those by HTTP for alerts of now"):
-        with patch.object(sources, "Endpoint"):
+        with patch.object(http, "Endpoint"):
             expect(taken_for_recorded(http_port=0)).to(be_false)
 
 
@@ -103,7 +104,7 @@ with description("The local engine does not start") as self:
 
 with description("The settings of NATS") as self:
     with it("are those of the worker"):
-        settings = sources.nats_settings({"NATS_URL": "tls://a:4222,nats://b", "NATS_USER": "me"})
+        settings = nats_settings({"NATS_URL": "tls://a:4222,nats://b", "NATS_USER": "me"})
 
         expect([server.url for server in settings["NATS_URL"]]).to(
             equal(["tls://a:4222", "nats://b:4222"])
@@ -111,7 +112,7 @@ with description("The settings of NATS") as self:
         expect(settings["NATS_USER"]).to(equal("me"))
 
     with it("take a URL without a scheme for nats://"):
-        settings = sources.nats_settings({"NATS_URL": "127.0.0.1:4222, b"})
+        settings = nats_settings({"NATS_URL": "127.0.0.1:4222, b"})
 
         expect([server.url for server in settings["NATS_URL"]]).to(
             equal(["nats://127.0.0.1:4222", "nats://b:4222"])

@@ -7,8 +7,8 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.engines.local import sources
-from playbooks.engines.local.errors import CannotStart
+from playbooks.engines.local import CannotStart
+from playbooks.engines.local.files import check, lines
 
 
 class Input:
@@ -33,19 +33,19 @@ with description("Alerts of files") as self:
     with it("are its lines that are not blank, with where they stand"):
         file = self.a_file("a.jsonl", b'{"a": 1}\r\n\n  \nnonsense')
 
-        expect(list(sources.lines([file]))).to(
+        expect(list(lines([file]))).to(
             equal([(b'{"a": 1}', "a.jsonl:1"), (b"nonsense", "a.jsonl:4")])
         )
 
     with it("are those of several, in order"):
         files = [self.a_file("b", b"1\n"), self.a_file("a", b"2\n")]
 
-        expect([body for body, _ in sources.lines(files)]).to(equal([b"1", b"2"]))
+        expect([body for body, _ in lines(files)]).to(equal([b"1", b"2"]))
 
     with it("come from standard input for -"):
         sys.stdin = Input(b"1\n2\n")
 
-        expect(list(sources.lines(["-"]))).to(
+        expect(list(lines(["-"]))).to(
             equal([(b"1", "standard input:1"), (b"2", "standard input:2")])
         )
 
@@ -53,11 +53,11 @@ with description("Alerts of files") as self:
         pipe = self.directory.name + "/pipe"
         os.mkfifo(pipe)
 
-        expect(sources.check([pipe])).to(equal(None))
+        expect(check([pipe])).to(equal(None))
 
     with it("are refused beforehand where a file cannot be read"):
         try:
-            sources.check([self.directory.name + "/none"])
+            check([self.directory.name + "/none"])
             said = ""
         except CannotStart as error:
             said = str(error)

@@ -9,8 +9,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.errors import InvalidAlert, NotPermitted
 from playbooks.core.outcome import Outcome
+from playbooks.engines.local.http import LARGEST, Endpoint
 from playbooks.engines.local.interruption import Interruption
-from playbooks.engines.local.sources import LARGEST, Endpoint
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 

@@ -33,10 +33,10 @@ from playbooks.engines import aws_lambda, gcf, kubeless, openfaas
 from playbooks.engines.http.connection import Handle
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative.service import CloudEventApi
-from playbooks.engines.local.engine import Calls, Dispatch
+from playbooks.engines.local.calls import Calls, Dispatch
+from playbooks.engines.local.http import Endpoint
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
-from playbooks.engines.local.sources import Endpoint
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.http.api import HttpApi, NotTaken, Taken
 from specs.engines import kubeless_process
