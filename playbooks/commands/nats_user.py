@@ -14,7 +14,7 @@ from playbooks.core import subjects
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
 from playbooks.engines.worker import nats_permissions
-from playbooks.engines.worker.function import ALERT_STREAM, Function
+from playbooks.engines.worker.function import ALERTS, Function
 
 # The Secret that nats-values.yaml gives the server its passwords from.
 SERVER_SECRET = "nats-users"
@@ -36,7 +36,7 @@ SERVER_SECRET = "nats-users"
 )
 @click.option(
     "--stream",
-    default=ALERT_STREAM,
+    default=ALERTS.name,
     show_default=True,
     metavar="STREAM",
     help="The stream that has the alerts.",

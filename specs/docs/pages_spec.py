@@ -10,7 +10,7 @@ from mamba import description, it
 from playbooks.commands.__main__ import program
 from playbooks.deployment import command_line
 from playbooks.deployment.engines import registry
-from playbooks.engines.worker.function import DEAD_LETTER_HOURS
+from playbooks.engines.worker.function import DEAD_LETTERS
 from playbooks.engines.worker.nats.consumers import ACK_WAIT
 from specs.commands.fake_cluster import FakeCluster, run
 from specs.support.processes import ROOT, ahead
@@ -104,7 +104,7 @@ with description("The pages") as self:
         upgrading = PAGES[DOCS / "upgrading.md"]
 
         expect(upgrading).to(contain(f"to another worker {ACK_WAIT} seconds after"))
-        expect(upgrading).to(contain(f"kept for {DEAD_LETTER_HOURS // 24} days"))
+        expect(upgrading).to(contain(f"kept for {DEAD_LETTERS.hours // 24} days"))
 
     with it("show command lines of falco-playbook that it takes"):
         # Another spec makes the repository that the files of playbooks are of, and runs these.

@@ -13,7 +13,7 @@ from playbooks.deployment.manifests.definitions import LABELS
 from playbooks.deployment.manifests.secret import secret
 from playbooks.deployment.manifests.worker import REVISION, code
 from playbooks.deployment.nats.users import ADMIN, User, configuration
-from playbooks.engines.worker.nats.bounds import HEADERS, LARGEST, STREAMS
+from playbooks.engines.worker.function import HEADERS, LARGEST, STREAMS
 
 #: Where workers look for NATS when NATS_URL is not given.
 NAME, NAMESPACE = "nats", "nats-io"

@@ -14,11 +14,10 @@ from typing import List, Optional, Sequence
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import nats_permissions
 from playbooks.engines.worker.function import (
-    ALERT_STREAM,
     ALERTS,
-    DEAD_LETTER_STREAM,
-    INBOX_STREAM,
-    OUTCOME_STREAM,
+    DEAD_LETTERS,
+    INBOXES,
+    OUTCOMES,
     Function,
 )
 
@@ -48,7 +47,7 @@ class User:
 
 
 def of_falcosidekick() -> Permissions:
-    return Permissions([ALERTS])
+    return Permissions([ALERTS.subjects])
 
 
 def of_worker(function: Function, topics: Sequence[str]) -> Permissions:
@@ -62,19 +61,19 @@ def of_new_worker(function: str = ANY) -> Permissions:
     """Of a worker whose Function is not there yet. A wildcard of NATS stands for a whole token, so
     that it reaches the consumers and inboxes of others, too."""
     own = Function("", function, ANY, Instant(0), {})
-    streams = (ALERT_STREAM, INBOX_STREAM)
+    streams = (ALERTS.name, INBOXES.name)
     return Permissions(
         publish=[
-            *("$JS.API.STREAM.LIST", f"$JS.API.CONSUMER.LIST.{ALERT_STREAM}"),
+            *("$JS.API.STREAM.LIST", f"$JS.API.CONSUMER.LIST.{ALERTS.name}"),
             *(f"$JS.API.CONSUMER.CREATE.{stream}.{ANY}.>" for stream in streams),
             *(f"$JS.API.CONSUMER.INFO.{stream}.{ANY}" for stream in streams),
             *(f"$JS.API.CONSUMER.DELETE.{stream}.{ANY}" for stream in streams),
             *(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{ANY}" for stream in streams),
             *(f"$JS.ACK.{stream}.>" for stream in streams),
-            f"$JS.API.STREAM.MSG.GET.{DEAD_LETTER_STREAM}",
-            f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTER_STREAM}",
-            f"$JS.API.CONSUMER.CREATE.{OUTCOME_STREAM}.{ANY}.>",
-            f"$JS.API.CONSUMER.MSG.NEXT.{OUTCOME_STREAM}.{ANY}",
+            f"$JS.API.STREAM.MSG.GET.{DEAD_LETTERS.name}",
+            f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS.name}",
+            f"$JS.API.CONSUMER.CREATE.{OUTCOMES.name}.{ANY}.>",
+            f"$JS.API.CONSUMER.MSG.NEXT.{OUTCOMES.name}.{ANY}",
             *(own.dead_letters, f"{own.dead_letters}.*"),
             *(own.inbox, own.outcome(ANY), own.outcomes),
         ],

@@ -12,24 +12,39 @@ from typing import Tuple
 from playbooks.core.cluster.selectors import Labels
 from playbooks.core.instant import Instant
 
-# What publishers of Falco alerts use, and the stream that is created where none covers it.
-ALERTS = "falco.>"
-ALERT_STREAM = "FALCO"
 
-# Dead letters of all functions, and alerts that came by HTTP.
-DEAD_LETTERS = "falco-dead.>"
-DEAD_LETTER_STREAM = "FALCO_DEAD"
+@dataclass(frozen=True)
+class Stream:
+    """One that is created where none has its ``subjects``, and lets the oldest messages go.
 
-# Hours that a dead letter is kept in a stream which the worker creates: 30 days.
-DEAD_LETTER_HOURS = 30 * 24
+    ``hours`` and ``megabytes``: what it keeps where an administrator creates it. Where a worker
+    does, its settings say that, but for the hours of what people look ``back`` at.
+    """
 
-# What became of every alert, of all functions, for those who look back: 30 days of it.
-OUTCOMES = "falco-outcomes.>"
-OUTCOME_STREAM = "FALCO_OUTCOMES"
-OUTCOME_HOURS = 30 * 24
+    name: str
+    subjects: str
+    hours: int
+    megabytes: int
+    back: bool = False
 
-INBOXES = "falco-inbox.>"
-INBOX_STREAM = "FALCO_INBOX"
+
+#: What publishers of Falco's alerts use.
+ALERTS = Stream("FALCO", "falco.>", 72, 768)
+
+#: Alerts for one function alone: from HTTP, and dead letters that are put back.
+INBOXES = Stream("FALCO_INBOX", "falco-inbox.>", 72, 128)
+
+#: Of all functions.
+DEAD_LETTERS = Stream("FALCO_DEAD", "falco-dead.>", 30 * 24, 512, back=True)
+
+#: What became of every alert, of all functions.
+OUTCOMES = Stream("FALCO_OUTCOMES", "falco-outcomes.>", 30 * 24, 256, back=True)
+
+STREAMS = (ALERTS, INBOXES, DEAD_LETTERS, OUTCOMES)
+
+#: Bytes of the largest message that a stream which the worker creates takes, and of its headers.
+LARGEST = 1024 * 1024
+HEADERS = 64 * 1024
 
 # Consumers of its own with which a function's programs read streams, one each at a time.
 READERS = 4

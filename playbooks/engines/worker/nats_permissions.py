@@ -11,11 +11,10 @@ import re
 from typing import Iterable, List, Tuple
 
 from playbooks.engines.worker.function import (
-    ALERT_STREAM,
     ALERTS,
-    DEAD_LETTER_STREAM,
-    INBOX_STREAM,
-    OUTCOME_STREAM,
+    DEAD_LETTERS,
+    INBOXES,
+    OUTCOMES,
     Function,
     inbox_prefix,
     readers,
@@ -26,23 +25,23 @@ _INFO, _DELETE = "$JS.API.CONSUMER.INFO", "$JS.API.CONSUMER.DELETE"
 
 
 def publishing(
-    function: Function, topics: Iterable[str], *, stream: str = ALERT_STREAM, dead: bool = True
+    function: Function, topics: Iterable[str], *, stream: str = ALERTS.name, dead: bool = True
 ) -> List[str]:
     """Subjects. ``stream``: that has the alerts. ``dead``: also what ``falco-playbook dead`` needs,
     and counting dead letters, which reaches those of all workers."""
     found = ["$JS.API.STREAM.LIST", f"$JS.API.CONSUMER.LIST.{stream}"]
     for topic in sorted(set(topics)):
         found += _consumer(stream, function.consumer(topic), topic)
-    found += _consumer(INBOX_STREAM, function.inbox_consumer, function.inbox)
+    found += _consumer(INBOXES.name, function.inbox_consumer, function.inbox)
     for name in readers(function.namespace, function.name):
-        found += [f"{_CREATE}.{stream}.{name}.{ALERTS}", f"{_NEXT}.{stream}.{name}"]
+        found += [f"{_CREATE}.{stream}.{name}.{ALERTS.subjects}", f"{_NEXT}.{stream}.{name}"]
         found += [f"{_DELETE}.{stream}.{name}"]
-        found += [f"{_CREATE}.{OUTCOME_STREAM}.{name}.{function.outcomes}"]
-        found += [f"{_NEXT}.{OUTCOME_STREAM}.{name}"]
+        found += [f"{_CREATE}.{OUTCOMES.name}.{name}.{function.outcomes}"]
+        found += [f"{_NEXT}.{OUTCOMES.name}.{name}"]
     found += [function.dead_letters, f"{function.dead_letters}.*"]
     found += [function.inbox, function.outcome(">"), function.outcomes]
     if dead:
-        found += [f"$JS.API.STREAM.MSG.{verb}.{DEAD_LETTER_STREAM}" for verb in ("GET", "DELETE")]
+        found += [f"$JS.API.STREAM.MSG.{verb}.{DEAD_LETTERS.name}" for verb in ("GET", "DELETE")]
     return found
 
 

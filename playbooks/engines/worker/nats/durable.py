@@ -10,29 +10,15 @@ from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent, headers_of
 from playbooks.engines import log
-from playbooks.engines.worker.function import (
-    ALERT_STREAM,
-    ALERTS,
-    DEAD_LETTER_HOURS,
-    DEAD_LETTER_STREAM,
-    DEAD_LETTERS,
-    INBOX_STREAM,
-    INBOXES,
-    Function,
-)
+from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import Consumer
 from playbooks.engines.worker.nats.delivery import PROBE, Delivery
 from playbooks.engines.worker.nats.failures import RETRY, Failures
-from playbooks.engines.worker.nats.jetstream import (
-    ApiError,
-    JetStream,
-    NoJetStream,
-    Unusable,
-    started,
-)
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, started
 from playbooks.engines.worker.nats.pull import Pullers, Take
 from playbooks.engines.worker.nats.refusals import Refusals
+from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.topics import topics as subscriptions
 from playbooks.engines.worker.topics.topics import Subscription
 
@@ -81,9 +67,9 @@ class DurableIntake:
 
     async def prepare(self) -> None:
         """Streams, the inbox, and what an earlier run left. Raises Unusable or NoJetStream."""
-        self._stream = await self._jetstream.stream(ALERTS, ALERT_STREAM)
+        self._stream = await self._jetstream.stream(ALERTS)
         await self._dead_letters()
-        self._inbox_stream = await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        self._inbox_stream = await self._jetstream.stream(INBOXES)
         await self._begin(INBOX)
         now = Instant(time.time_ns())
         left = await self._jetstream.consumers(self._stream, self._function.consumer_prefix)
@@ -172,7 +158,7 @@ class DurableIntake:
 
     async def _dead_letters(self) -> None:
         """Make sure of their stream. Raises Unusable or another error of NATS."""
-        await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM, DEAD_LETTER_HOURS)
+        await self._jetstream.stream(DEAD_LETTERS)
 
     def _taken(self, delivery: Delivery, freed: Callable[[], None]) -> None:
         if delivery.topic or PROBE not in delivery.headers:
@@ -220,7 +206,7 @@ class DurableIntake:
             await self._look_through(topic)
 
     async def _begin_inbox(self) -> None:
-        stream = self._inbox_stream = await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        stream = self._inbox_stream = await self._jetstream.stream(INBOXES)
         name = self._function.inbox_consumer
         await self._jetstream.consumer(stream, Consumer(name, self._function.inbox, None))
         await self._pull(INBOX, stream, name, f"alerts by HTTP are kept in stream {stream}")
@@ -241,7 +227,7 @@ class DurableIntake:
     async def _alert_stream(self, topic: str) -> str:
         """The stream, looked for again where something went wrong with the topic."""
         if topic in self._failures or not self._stream:
-            self._stream = await self._jetstream.stream(ALERTS, ALERT_STREAM)
+            self._stream = await self._jetstream.stream(ALERTS)
         return self._stream
 
     async def _drop_puller(self, topic: str) -> None:

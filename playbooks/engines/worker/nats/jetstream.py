@@ -26,10 +26,10 @@ from nats.js.api import (
 
 from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
-from playbooks.engines.worker.function import readers
+from playbooks.engines.worker.function import HEADERS, LARGEST, Stream, readers
 from playbooks.engines.worker.nats import streams
-from playbooks.engines.worker.nats.bounds import HEADERS, LARGEST
 from playbooks.engines.worker.nats.consumers import Consumer
+from playbooks.engines.worker.nats.streams import Unusable
 
 T = TypeVar("T")
 
@@ -84,28 +84,27 @@ class JetStream:
             readers=readers(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"]),
         )
 
-    async def stream(self, subjects: str, name: str, max_age_hours: Optional[int] = None) -> str:
-        """The stream that keeps ``subjects``, created as ``name`` where there is none.
-
-        ``max_age_hours``: where it is not that of the other streams. Raises Unusable with what is
-        in the way.
-        """
+    async def stream(self, wanted: Stream) -> str:
+        """The name of the one that keeps its subjects, created where there is none. Raises
+        Unusable with what is in the way."""
         for _ in range(2):
-            listed = await self.streams()
-            choice = streams.choose([streams.Stream.of(each.config) for each in listed], subjects)
-            if isinstance(choice, streams.Use):
-                return choice.name
-            if isinstance(choice, streams.Refuse):
-                raise Unusable(choice.why)
+            found = await self.found(wanted)
+            if found is not None:
+                return found.config.name or ""
             try:
-                await self._create(name, subjects, max_age_hours)
+                await self._create(wanted)
             except ApiError as error:
                 # Somebody was faster: look again.
                 if error.code not in (OVERLAP, NAME_IN_USE):
-                    raise Unusable(f"stream {name} cannot be created: {error}") from error
+                    raise Unusable(f"stream {wanted.name} cannot be created: {error}") from error
         raise Unusable(
-            f"stream {name} cannot be created for {subjects}: one of that name has other subjects"
+            f"stream {wanted.name} cannot be created for {wanted.subjects}: one of that name has"
+            " other subjects"
         )
+
+    async def found(self, wanted: Stream) -> Optional[StreamInfo]:
+        """The same as the server has it, or None."""
+        return streams.choose(await self.streams(), wanted.subjects)
 
     async def streams(self) -> List[StreamInfo]:
         """All that this account has."""
@@ -206,10 +205,10 @@ class JetStream:
         except (TypeError, ValueError) as error:
             raise Unusable(f"what answers on {subject} is no stream: {error}") from error
 
-    async def _create(self, name: str, subjects: str, max_age_hours: Optional[int]) -> None:
+    async def _create(self, wanted: Stream) -> None:
         config = StreamConfig(
-            name=name,
-            subjects=[subjects],
+            name=wanted.name,
+            subjects=[wanted.subjects],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             max_consumers=-1,
@@ -217,9 +216,9 @@ class JetStream:
             max_msg_size=LARGEST + HEADERS,
             discard=DiscardPolicy.OLD,
         ).evolve(**self._limits)
-        if max_age_hours is not None:
-            config = config.evolve(max_age=max_age_hours * 3600)
-        await _asked(f"STREAM.CREATE.{name}", self._api.add_stream(config))
+        if wanted.back:
+            config = config.evolve(max_age=wanted.hours * 3600)
+        await _asked(f"STREAM.CREATE.{wanted.name}", self._api.add_stream(config))
 
 
 async def _asked(call: str, answer: Awaitable[T]) -> T:
@@ -253,10 +252,6 @@ def started(configuration: ConsumerConfig) -> Instant:
     """Since when a consumer that was found delivers."""
     start = configuration.opt_start_time
     return Instant.parse(start.isoformat()) if start else Instant(0)
-
-
-class Unusable(Exception):
-    """JetStream cannot be used as it is. The words say why, and what to do."""
 
 
 class NoJetStream(Exception):

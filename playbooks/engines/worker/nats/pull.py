@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 
 from playbooks.core.instant import NANOSECONDS
 from playbooks.engines import log
-from playbooks.engines.worker.nats.bounds import HEADERS
+from playbooks.engines.worker.function import HEADERS
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 
 # Seconds that a request stays open at the server, and that its end may be late before the request

@@ -11,11 +11,12 @@ from typing import List, Tuple
 from nats.js.api import StreamInfo
 
 from playbooks.engines import log
-from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, Function
+from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, Function, Stream
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.delivery import PROBE
-from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream
+from playbooks.engines.worker.nats.streams import Unusable
 
 # Error codes of a server, and of an account, that takes no message in, whatever its stream.
 # Source: nats-io/nats-server, server/errors.json
@@ -80,6 +81,5 @@ class Refusals:
         self._metrics.refused.set(bool(words))
 
 
-def _full(listed: List[StreamInfo], subjects: Tuple[str, ...]) -> List[str]:
-    ours = [i for i in listed if any(streams.keeps(i.config, each) for each in subjects)]
-    return list(filter(None, map(streams.refuses, ours)))
+def _full(listed: List[StreamInfo], ours: Tuple[Stream, ...]) -> List[str]:
+    return list(filter(None, map(streams.refuses, streams.having(listed, ours))))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Iterable, List, Tuple, Union
+from typing import Iterable, List, Optional
 
 from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
+
+from playbooks.engines.worker.function import Stream
 
 LIMITS = "limits"
 
@@ -16,56 +17,29 @@ SUGGESTED = 512 * 1024 * 1024
 NEARLY = 0.9
 
 
-@dataclass(frozen=True)
-class Stream:
-    """As the server lists it."""
-
-    name: str
-    subjects: Tuple[str, ...]
-    retention: str
-    renamed: str = ""
-
-    @classmethod
-    def of(cls, config: StreamConfig) -> Stream:
-        """``renamed``: the subjects that it stores under other names (``subject_transform``)."""
-        transform = config.subject_transform
-        return cls(
-            config.name or "",
-            tuple(config.subjects or ()),
-            config.retention or "",
-            f"{transform.src or '>'} to {transform.dest}" if transform else "",
-        )
+class Unusable(Exception):
+    """JetStream cannot be used as it is. The words say why, and what to do."""
 
 
-@dataclass(frozen=True)
-class Use:
-    name: str
+def choose(listed: Iterable[StreamInfo], wanted: str) -> Optional[StreamInfo]:
+    """The stream that keeps a subject pattern such as ``falco.>``; None where none has any of it.
 
-
-@dataclass(frozen=True)
-class CreateStream:
-    """No stream has any of the subjects."""
-
-
-@dataclass(frozen=True)
-class Refuse:
-    """``why`` says what is in the way, and what to do."""
-
-    why: str
-
-
-def choose(streams: Iterable[Stream], wanted: str) -> Union[Use, CreateStream, Refuse]:
-    """For a subject pattern such as ``falco.>``.
-
-    NATS refuses two streams over the same subject, so whatever overlaps decides.
+    NATS refuses two streams over the same subject, so whatever overlaps decides. Raises Unusable.
     """
-    overlapping = [s for s in streams if any(overlaps(one, wanted) for one in s.subjects)]
-    covering = [s for s in overlapping if any(covers(one, wanted) for one in s.subjects)]
-    if covering:
-        return _use(covering[0], wanted)
+    overlapping = [each for each in listed if keeps(each.config, wanted)]
+    for each in overlapping:
+        if any(covers(one, wanted) for one in each.config.subjects or ()):
+            _check(each.config, wanted)
+            return each
     if overlapping:
-        return Refuse(_in_part(overlapping, wanted))
-    return CreateStream()
+        raise Unusable(_in_part(overlapping, wanted))
+    return None
+
+
+def having(listed: Iterable[StreamInfo], wanted: Iterable[Stream]) -> List[StreamInfo]:
+    """Those that have any of the subjects of these."""
+    subjects = [each.subjects for each in wanted]
+    return [info for info in listed if any(keeps(info.config, each) for each in subjects)]
 
 
 def unbounded(info: StreamInfo) -> str:
@@ -135,25 +109,29 @@ def overlaps(one: str, other: str) -> bool:
     return one.count(".") == other.count(".")
 
 
-def _use(stream: Stream, wanted: str) -> Union[Use, Refuse]:
-    if stream.renamed:
-        return Refuse(
-            f"stream {stream.name} renames subjects ({stream.renamed}), so that none of {wanted}"
-            " could be found in it again. Take subject_transform out of it"
+def _check(config: StreamConfig, wanted: str) -> None:
+    transform = config.subject_transform
+    if transform:
+        raise Unusable(
+            f"stream {config.name} renames subjects ({transform.src or '>'} to {transform.dest}),"
+            f" so that none of {wanted} could be found in it again. Take subject_transform out of"
+            " it"
         )
-    if stream.retention == LIMITS:
-        return Use(stream.name)
-    return Refuse(
-        f"stream {stream.name} covers {wanted} with retention {stream.retention!r}: acknowledging"
-        " an alert there would take it from its other readers. Give it retention 'limits' (it"
-        " cannot be edited: delete it and let it be created again), or take these subjects out"
+    if config.retention != LIMITS:
+        raise Unusable(
+            f"stream {config.name} covers {wanted} with retention {config.retention!r}:"
+            " acknowledging an alert there would take it from its other readers. Give it retention"
+            " 'limits' (it cannot be edited: delete it and let it be created again), or take these"
+            " subjects out"
+        )
+
+
+def _in_part(listed: List[StreamInfo], wanted: str) -> str:
+    named = "; ".join(
+        f"stream {each.config.name} has {', '.join(each.config.subjects or ())}" for each in listed
     )
-
-
-def _in_part(streams: List[Stream], wanted: str) -> str:
-    named = "; ".join(f"stream {s.name} has {', '.join(s.subjects)}" for s in streams)
-    first = streams[0].name
     return (
         f"{named}: that is a part of {wanted}, and NATS allows no second stream over it. Widen it"
-        f" (nats stream edit {first} --subjects '{wanted}') or take these subjects out of it"
+        f" (nats stream edit {listed[0].config.name} --subjects '{wanted}') or take these subjects"
+        " out of it"
     )

@@ -20,8 +20,9 @@ from typing import Any, AsyncIterator, Callable, Dict, Mapping, NoReturn, Sequen
 
 from playbooks.core.errors import PlaybookError
 from playbooks.core.settings import Settings, read
-from playbooks.engines.worker.function import ALERTS, OUTCOME_HOURS
-from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream, Unusable
+from playbooks.engines.worker.function import ALERTS, OUTCOMES
+from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream
+from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.operator import (
     alerts,
     dead_letters,
@@ -88,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     settle.add_argument("--raw", action="store_true", help="log them as they are")
     past = verb(protocol.HISTORY, history.listed)
-    past.add_argument("--since", type=int, default=OUTCOME_HOURS * 3600, help="seconds")
+    past.add_argument("--since", type=int, default=OUTCOMES.hours * 3600, help="seconds")
     note = verb(protocol.NOTE, history.noted)
     note.add_argument("--document", default="{}", help="JSON to store")
     for added in (*of_function, past, note):
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = verb(protocol.INSPECT, inspection.inspected)
     inspect.add_argument("--hours", type=int, default=24)
     inspect.add_argument("--most", type=int, default=5000)
-    inspect.add_argument("--topics", nargs="*", default=[ALERTS])
+    inspect.add_argument("--topics", nargs="*", default=[ALERTS.subjects])
     verb(protocol.STATE, state.told)
     verb(protocol.ALERTS, alerts.listed).add_argument("--seconds", type=int, required=True)
     return parser

@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Dict
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings
-from playbooks.engines.worker.function import ALERT_STREAM, ALERTS
+from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.connection import connected
 from playbooks.engines.worker.operator.protocol import RequestFailed
@@ -24,7 +24,7 @@ async def listed(asked: argparse.Namespace, settings: Settings) -> AsyncIterator
     since = Instant(time.time_ns() - asked.seconds * NANOSECONDS)
     connection = await connected(settings, "falco-playbook simulate")
     jetstream = JetStream.of(connection, settings)
-    stream = await jetstream.stream(ALERTS, ALERT_STREAM)
+    stream = await jetstream.stream(ALERTS)
     start = {"deliver_policy": "by_start_time", "opt_start_time": str(since)}
     left = 0
     deadline = time.monotonic() + READ

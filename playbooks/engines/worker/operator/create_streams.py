@@ -12,8 +12,8 @@ import os
 from typing import List, Mapping
 
 from playbooks.core.settings import read
+from playbooks.engines.worker.function import STREAMS
 from playbooks.engines.worker.nats import connection
-from playbooks.engines.worker.nats.bounds import STREAMS
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.settings import NATS
 
@@ -25,7 +25,7 @@ async def create(environ: Mapping[str, str]) -> List[str]:
         return [
             await JetStream(
                 client, max_age_hours=each.hours, max_megabytes=each.megabytes, replicas=1
-            ).stream(each.subjects, each.name)
+            ).stream(each)
             for each in STREAMS
         ]
     finally:

@@ -16,13 +16,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines.log import write_line
-from playbooks.engines.worker.function import (
-    DEAD_LETTER_STREAM,
-    DEAD_LETTERS,
-    INBOX_STREAM,
-    INBOXES,
-    Function,
-)
+from playbooks.engines.worker.function import DEAD_LETTERS, INBOXES, Function
 from playbooks.engines.worker.nats.headers import carried, plain
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.operator.connection import connected, function_of
@@ -105,7 +99,7 @@ class DeadLettersOf:
         self._stream = ""
 
     async def open(self) -> None:
-        self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
+        self._stream = await self._jetstream.stream(DEAD_LETTERS)
 
     async def all(self) -> AsyncIterator[DeadLetter]:
         own = self._function.dead_letters
@@ -139,7 +133,7 @@ class DeadLettersOf:
                 "this worker has no key to sign releases with: deploy it again; nothing was done"
             )
         chosen = await self._chosen(sequences)
-        self._inbox = await self._jetstream.stream(INBOXES, INBOX_STREAM)
+        self._inbox = await self._jetstream.stream(INBOXES)
         for sequence, wanted in chosen.items():
             yield {"id": sequence, **await self._settle(sequence, wanted, self._back)}
 

@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Dict, Mapping, Optional, Tuple
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings
-from playbooks.engines.worker.function import OUTCOME_HOURS, OUTCOME_STREAM, OUTCOMES, Function
+from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.connection import connected, function_of
@@ -24,7 +24,7 @@ async def listed(asked: argparse.Namespace, settings: Settings) -> AsyncIterator
     """Each outcome of the last ``asked.since`` seconds, oldest first, with ``recorded``, the time
     at which NATS stored it."""
     connection, jetstream, function = await _connected(asked, settings)
-    stream = await jetstream.stream(OUTCOMES, OUTCOME_STREAM, OUTCOME_HOURS)
+    stream = await jetstream.stream(OUTCOMES)
     since = Instant(time.time_ns() - asked.since * NANOSECONDS)
     start = {"deliver_policy": "by_start_time", "opt_start_time": str(since)}
     read = batches(
@@ -46,7 +46,7 @@ async def listed(asked: argparse.Namespace, settings: Settings) -> AsyncIterator
 async def noted(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Dict[str, Any]]:
     """Store ``asked.document``, the outcome of what a person did."""
     _, jetstream, function = await _connected(asked, settings)
-    await jetstream.stream(OUTCOMES, OUTCOME_STREAM, OUTCOME_HOURS)
+    await jetstream.stream(OUTCOMES)
     document: Mapping[str, Any] = json.loads(asked.document)
     headers = headers_of(function, str(document.get("playbook", "")))
     stored = await jetstream.store(function.outcomes, json.dumps(document).encode(), headers)

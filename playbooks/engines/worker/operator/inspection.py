@@ -14,18 +14,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from nats.js.api import StreamInfo
-
 from playbooks.core import catalogue, subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import Settings
-from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, OUTCOMES
+from playbooks.engines.worker.function import ALERTS, STREAMS
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
-from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream
+from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.operator.reader import batches
 from playbooks.engines.worker.topics.renamed import SeenSubjects
 
@@ -133,19 +132,16 @@ async def stream_of(jetstream: JetStream) -> Tuple[Line, str, int]:
         return {"missing": str(error)}, "", 0
     except (Unusable, ApiError) as error:
         return {"unknown": str(error)}, "", 0
-    choice = streams.choose([streams.Stream.of(each.config) for each in listed], ALERTS)
-    if isinstance(choice, streams.Use):
-        state = next(each.state for each in listed if each.config.name == choice.name)
-        said: Line = {"name": choice.name, "messages": state.messages}
-        bounds = list(filter(None, (streams.unbounded(each) for each in listed if _ours(each))))
-        return {**said, **({"bounds": bounds} if bounds else {})}, choice.name, state.last_seq
-    why = f"no stream keeps {ALERTS}" if isinstance(choice, streams.CreateStream) else choice.why
-    return {"why": why}, "", 0
-
-
-def _ours(info: StreamInfo) -> bool:
-    wanted = (ALERTS, INBOXES, DEAD_LETTERS, OUTCOMES)
-    return any(streams.keeps(info.config, each) for each in wanted)
+    try:
+        found = streams.choose(listed, ALERTS.subjects)
+    except Unusable as error:
+        return {"why": str(error)}, "", 0
+    if found is None:
+        return {"why": f"no stream keeps {ALERTS.subjects}"}, "", 0
+    name, state = found.config.name or "", found.state
+    said: Line = {"name": name, "messages": state.messages}
+    bounds = list(filter(None, map(streams.unbounded, streams.having(listed, STREAMS))))
+    return {**said, **({"bounds": bounds} if bounds else {})}, name, state.last_seq
 
 
 def in_words(error: Exception) -> str:

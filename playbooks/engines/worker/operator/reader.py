@@ -13,7 +13,8 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.nats.delivery import Origin
-from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream
+from playbooks.engines.worker.nats.streams import Unusable
 
 # Messages of one request, and seconds for the next message to come.
 BATCH, WAIT = 250, 5.0
@@ -39,7 +40,7 @@ async def batches(
     start: Mapping[str, Any],
     deadline: float,
     *,
-    subject: str = ALERTS,
+    subject: str = ALERTS.subjects,
     remove: bool = True,
 ) -> AsyncIterator[Batch]:
     """``start``: where to begin, in the words of a consumer's configuration. ``deadline``: of

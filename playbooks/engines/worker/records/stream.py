@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any, Callable, Dict, Mapping
 
-from playbooks.engines.worker.function import OUTCOME_HOURS, OUTCOME_STREAM, OUTCOMES, Function
+from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.nats.headers import plain
 from playbooks.engines.worker.nats.jetstream import JetStream
 
@@ -40,7 +40,7 @@ class OutcomeStream:
         """Make sure of the stream. Raises whatever is in the way."""
         async with self._preparing:
             if not self._there:
-                await self._tried(self._jetstream.stream(OUTCOMES, OUTCOME_STREAM, OUTCOME_HOURS))
+                await self._tried(self._jetstream.stream(OUTCOMES))
                 self._there = True
 
     async def write(self, document: Mapping[str, Any], *, unique: str) -> None:

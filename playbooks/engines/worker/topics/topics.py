@@ -114,7 +114,7 @@ def _topic(topic: Any) -> Optional[str]:
         return None
     first, dot, rest = topic.partition(".")
     if first == ">":
-        return ALERTS
+        return ALERTS.subjects
     if first in ("*", subjects.PREFIX) and dot:
         return f"{subjects.PREFIX}.{rest}"
     return None

@@ -13,11 +13,12 @@ from playbooks.core.instant import Instant, instant_or_none
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
-from playbooks.engines.worker.function import DEAD_LETTER_STREAM, DEAD_LETTERS, Function
+from playbooks.engines.worker.function import DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.nats.headers import carried, plain
-from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken, Unusable
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
+from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.work.verdict import Dead
 
 # What the headers take of the server's largest message.
@@ -154,7 +155,7 @@ class DeadLetters:
     async def _counted(self, subject: str, deliveries: Sequence[Delivery], dead: Dead) -> int:
         for _ in range(ATTEMPTS):
             if not self._stream:
-                self._stream = await self._jetstream.stream(DEAD_LETTERS, DEAD_LETTER_STREAM)
+                self._stream = await self._jetstream.stream(DEAD_LETTERS)
             try:
                 before = Counted.of(await self._jetstream.last_message(self._stream, subject))
                 counted = before.with_these(deliveries)

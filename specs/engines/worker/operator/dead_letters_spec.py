@@ -38,8 +38,8 @@ class FakeJetStream:
             data=f"body {sequence}".encode(),
         )
 
-    async def stream(self, subjects, name):
-        return name
+    async def stream(self, wanted):
+        return wanted.name
 
     async def message(self, stream, sequence, subject=None):
         return next(

@@ -60,11 +60,11 @@ class FakeJetStream:
         self.errors = []
         self.asked, self.stored = [], []
 
-    async def stream(self, subjects, name, hours):
-        self.asked.append((subjects, name, hours))
+    async def stream(self, wanted):
+        self.asked.append((wanted.subjects, wanted.name, wanted.hours))
         if self.errors:
             raise self.errors.pop(0)
-        return name
+        return wanted.name
 
     async def store(self, subject, body, headers):
         if self.errors:

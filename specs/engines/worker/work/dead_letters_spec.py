@@ -21,7 +21,7 @@ FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
 
 class FakeJetStream:
-    async def stream(self, name, subjects):
+    async def stream(self, wanted):
         return "FALCO_DEAD"
 
     async def last_message(self, stream, subject):

@@ -68,8 +68,8 @@ class FakeJetStream:
         self.kept = {}
         self.error = error
 
-    async def stream(self, subjects, name):
-        return name
+    async def stream(self, wanted):
+        return wanted.name
 
     async def last_message(self, stream, subject):
         found = [n for n, (of, _) in self.kept.items() if of == subject]
