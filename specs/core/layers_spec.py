@@ -33,8 +33,8 @@ FOLDERS = {
         ("errors", "local_target", "terminal"),
     ),
     "engines/worker": (
-        ("topics", "nats", "records", "work", "http", "operator"),
-        ("function", "metrics", "settings", "threads"),
+        ("nats", "work", "http", "operator"),
+        ("function", "metrics", "settings", "threads", "topics"),
     ),
 }
 

@@ -14,7 +14,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
 from playbooks.engines.worker.operator.protocol import HISTORY, INSPECT
-from playbooks.engines.worker.topics.renamed import words
+from playbooks.engines.worker.topics import renaming
 
 NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
@@ -103,7 +103,7 @@ def _alerts(cluster: ClusterObjects, line: Mapping[str, Any]) -> List[Finding]:
     if "unknown" in line:
         return [Finding(IDENTITY, UNKNOWN, str(line["unknown"]))]
     renamed = [
-        Finding(SUBJECTS, FAILED, words(topic, subject), _RENAMED)
+        Finding(SUBJECTS, FAILED, renaming(topic, subject), _RENAMED)
         for topic, subject in sorted(line.get("renamed", {}).items())
     ]
     if not line["read"]:

@@ -18,6 +18,7 @@ from playbooks.engines import log
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker import watched
+from playbooks.engines.worker.feed import Feed, FunctionObjects, Wanted
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.api import HttpApi
 from playbooks.engines.worker.http.posted import PostedAlerts
@@ -27,12 +28,9 @@ from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.intake import intake_of
 from playbooks.engines.worker.nats.jetstream import JetStream
-from playbooks.engines.worker.operator.renamed import RenamedSubjects
+from playbooks.engines.worker.nats.renamed import RenamedSubjects
+from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.own_rights import OwnRights
-from playbooks.engines.worker.records.releases import Releases
-from playbooks.engines.worker.records.replies import Replies
-from playbooks.engines.worker.records.stream import OutcomeStream
-from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.settings import (
     HTTP_TOKEN,
     RELEASE_KEY,
@@ -40,17 +38,17 @@ from playbooks.engines.worker.settings import (
     in_force,
     worker_settings,
 )
-from playbooks.engines.worker.topics.feed import Feed, FunctionObjects
-from playbooks.engines.worker.topics.topics import Subscription
-from playbooks.engines.worker.topics.wanted import Wanted
+from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.expiry import keep_ending
 from playbooks.engines.worker.work.follow_ups import FollowUps
+from playbooks.engines.worker.work.outcomes import OutcomeStream, OutcomeWriter
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.releases import Releases
 from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.standing import keep_reading
 from playbooks.engines.worker.work.work import Work

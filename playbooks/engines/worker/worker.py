@@ -17,13 +17,12 @@ from playbooks.core.settings import Settings
 from playbooks.core.tracing.spans import NoSpans, Spans
 from playbooks.engines import log
 from playbooks.engines.http.server import HttpServer
+from playbooks.engines.worker.feed import Feed, Wanted
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http.readiness import Readiness
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.intake import Intake
-from playbooks.engines.worker.records.writer import OutcomeWriter
-from playbooks.engines.worker.topics.feed import Feed
-from playbooks.engines.worker.topics.wanted import Wanted
+from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.work import Work
 

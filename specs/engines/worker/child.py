@@ -36,10 +36,8 @@ from playbooks.core.reaction import Reaction
 from playbooks.engines.worker.__main__ import spans_of
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.http import posted
-from playbooks.engines.worker.nats import durable
-from playbooks.engines.worker.operator import renamed as watching
+from playbooks.engines.worker.nats import durable, renamed
 from playbooks.engines.worker.settings import worker_settings
-from playbooks.engines.worker.topics import renamed
 from playbooks.engines.worker.work import work
 from playbooks.engines.worker.worker import Ended
 from playbooks.infrastructure.ledger import StoredLedger
@@ -50,7 +48,7 @@ durable.FAREWELL = durable.LOOK = 1.0
 
 # What a worker looks for now and then, it looks for all the time where a spec is about that.
 if "WORKER_SPEC_LOOKS" in os.environ:
-    work.LOOK, watching.LOOK, renamed.LONG = 1.0, 0.5, 1.0
+    work.LOOK, renamed.LOOK, renamed.LONG = 1.0, 0.5, 1.0
 posted.PATIENCE = posted.ANSWER = 2.0
 
 OF, WINDOW = Limits.of, "WORKER_SPEC_WINDOW"

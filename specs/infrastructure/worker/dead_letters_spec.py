@@ -14,8 +14,8 @@ from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.operator.dead_letters import DeadLettersOf
-from playbooks.engines.worker.records.releases import Releases, StoredAt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
+from playbooks.engines.worker.work.releases import Releases
 from playbooks.engines.worker.work.verdict import Dead
 from specs.engines.worker.rig import RELEASE_KEY, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
@@ -163,7 +163,7 @@ with description("Dead letters about one target") as self:
         message = self.nats.messages("FALCO_INBOX")[3]
 
         def refusal(sequence):
-            place = StoredAt("FALCO_INBOX", sequence, Instant(time.time_ns()))
+            place = Origin("FALCO_INBOX", sequence, Instant(time.time_ns()), 1)
             releases = Releases(RELEASE_KEY, FUNCTION.uid)
             return releases.refusal(message["headers"], message["body"], place)
 

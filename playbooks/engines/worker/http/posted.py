@@ -11,10 +11,10 @@ from playbooks.engines import log
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.http.api import NotTaken, Taken
 from playbooks.engines.worker.nats.durable import DurableIntake
-from playbooks.engines.worker.records.replies import Replies
-from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.follow_ups import FollowUps
+from playbooks.engines.worker.work.outcomes import OutcomeWriter
 
 # Seconds within which an alert that was posted is answered with its outcome.
 ANSWER = 5.0

@@ -1,18 +1,24 @@
-"""One delivery of a message, from a stream or without one."""
+"""One delivery of a message, from a stream or without one, and its headers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Mapping, Optional, Protocol, Tuple, Union
+from typing import Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
-from playbooks.core.tracing.traceparent import TraceParent
+from playbooks.core.tracing.traceparent import TraceParent, headers_of
 
 # The header of a message of the worker to itself, which is no alert.
 PROBE = "Falco-Probe"
+
+# Beginnings of names of headers that are not sent again, in lower case.
+_NOT_CARRIED = ("nats-", "falco-", "status", "description", "traceparent", "tracestate")
+
+# Characters of a header.
+LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -100,3 +106,26 @@ class Delivery:
             return Alert.parse(self.body)
         except InvalidAlert:
             return self.body
+
+
+# Begins with a delivery, and with what is to be called when it is no longer claimed.
+Take = Callable[[Delivery, Callable[[], None]], None]
+
+
+def carried(headers: Mapping[str, str]) -> Dict[str, str]:
+    """The message's own headers, as far as they may be sent again.
+
+    ``Nats-*`` tell the server what to do, such as to purge a subject; ``Falco-*`` are ours. A trace
+    is named where it is a valid one.
+    """
+    kept = dict(headers_of(TraceParent.of_headers(headers)))
+    for key, value in list(headers.items())[:20]:
+        if not key.lower().startswith(_NOT_CARRIED):
+            kept[key] = plain(value)
+    return kept
+
+
+def plain(text: str) -> str:
+    """One line of ASCII, as a header may hold."""
+    flat = " ".join(text.split())
+    return flat.encode("ascii", "backslashreplace").decode()[:LONGEST]

@@ -10,17 +10,17 @@ from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent, headers_of
 from playbooks.engines import log
+from playbooks.engines.worker import topics as subscriptions
 from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import Consumer
-from playbooks.engines.worker.nats.delivery import PROBE, Delivery
+from playbooks.engines.worker.nats.delivery import PROBE, Delivery, Take
 from playbooks.engines.worker.nats.failures import RETRY, Failures
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, started
-from playbooks.engines.worker.nats.pull import Pullers, Take
+from playbooks.engines.worker.nats.pull import Pullers
 from playbooks.engines.worker.nats.refusals import Refusals
 from playbooks.engines.worker.nats.streams import Unusable
-from playbooks.engines.worker.topics import topics as subscriptions
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics import Subscription
 
 # Seconds between two looks at the consumers' depths, and for how long a consumer without a topic is
 # looked through at least.

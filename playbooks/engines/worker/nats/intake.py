@@ -9,11 +9,11 @@ from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection
+from playbooks.engines.worker.nats.delivery import Take
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.jetstream import JetStream, NoJetStream
-from playbooks.engines.worker.nats.pull import Take
 from playbooks.engines.worker.nats.volatile import WARNING, VolatileIntake
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics import Subscription
 
 # Seconds between two tries of what the worker cannot do without.
 RETRY = 2.0

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 from playbooks.core.instant import NANOSECONDS
 from playbooks.engines import log
 from playbooks.engines.worker.function import HEADERS
-from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.nats.delivery import Delivery, Origin, Take
 
 # Seconds that a request stays open at the server, and that its end may be late before the request
 # counts as lost.
@@ -23,8 +23,6 @@ LATE = 2.0
 
 # Bytes that may be claimed at once.
 MOST_BYTES = 32 * 1024 * 1024
-
-Take = Callable[[Delivery, Callable[[], None]], None]
 
 
 class StreamChannel:
@@ -57,7 +55,7 @@ class Puller:
         consumer: str,
         topic: str,
         window: int,
-        take: Callable[[Delivery, Callable[[], None]], None],
+        take: Take,
         broken: Callable[[str], None],
     ) -> None:
         self._connection = connection

@@ -12,8 +12,8 @@ from playbooks.core.instant import Instant
 from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.nats.delivery import Delivery, Origin, Take
+from playbooks.engines.worker.topics import Subscription
 
 WARNING = (
     "this NATS server has no JetStream: alerts are not kept, and those that come while the worker"
@@ -23,8 +23,6 @@ WARNING = (
 
 # Alerts that may wait in memory.
 MOST_WAITING = 10_000
-
-Take = Callable[[Delivery, Callable[[], None]], None]
 
 
 class VolatileIntake:

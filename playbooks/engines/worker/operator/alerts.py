@@ -11,9 +11,9 @@ from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import ALERTS
 from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.operator.connection import connected
 from playbooks.engines.worker.operator.protocol import RequestFailed
-from playbooks.engines.worker.operator.reader import batches
 
 # Seconds for reading all.
 READ = 300.0

@@ -17,12 +17,12 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.engines.log import write_line
 from playbooks.engines.worker.function import DEAD_LETTERS, INBOXES, Function
-from playbooks.engines.worker.nats.headers import carried, plain
+from playbooks.engines.worker.nats.delivery import carried, plain
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.operator.connection import connected, function_of
 from playbooks.engines.worker.operator.protocol import RequestFailed
-from playbooks.engines.worker.records.releases import Releases
 from playbooks.engines.worker.settings import RELEASE_KEY
+from playbooks.engines.worker.work.releases import Releases
 
 # Times that an alert is signed anew because another message took its place in the stream.
 ATTEMPTS = 200

@@ -12,9 +12,9 @@ from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.operator.connection import connected, function_of
-from playbooks.engines.worker.operator.reader import batches
-from playbooks.engines.worker.records.stream import headers_of
+from playbooks.engines.worker.work.outcomes import headers_of
 
 # Seconds for reading all.
 READ = 300.0

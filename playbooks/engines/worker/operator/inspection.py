@@ -24,9 +24,9 @@ from playbooks.engines.worker.function import ALERTS, STREAMS
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream
+from playbooks.engines.worker.nats.reader import batches
+from playbooks.engines.worker.nats.renamed import SeenSubjects
 from playbooks.engines.worker.nats.streams import Unusable
-from playbooks.engines.worker.operator.reader import batches
-from playbooks.engines.worker.topics.renamed import SeenSubjects
 
 Line = Dict[str, Any]
 

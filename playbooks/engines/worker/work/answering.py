@@ -17,9 +17,9 @@ from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
-from playbooks.engines.worker.records.writer import OutcomeWriter
 from playbooks.engines.worker.threads import Threads
 from playbooks.engines.worker.work.claims import Claims
+from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.queue.groups import Group
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.queue.turns import FairTurns

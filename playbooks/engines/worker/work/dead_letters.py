@@ -15,8 +15,7 @@ from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.function import DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery
-from playbooks.engines.worker.nats.headers import carried, plain
+from playbooks.engines.worker.nats.delivery import Delivery, carried, plain
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.work.verdict import Dead

@@ -14,8 +14,8 @@ from playbooks.core.outcome import FOLLOWS, NOT_KNOWN, FollowUp, Outcome, Status
 from playbooks.engines import log
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records.writer import Body, OutcomeWriter, give_way
 from playbooks.engines.worker.threads import Threads
+from playbooks.engines.worker.work.outcomes import Body, OutcomeWriter, give_way
 
 # Actions that may wait to be looked at, and looks at the same time.
 MOST, AT_ONCE = 10_000, 2

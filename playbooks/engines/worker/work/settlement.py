@@ -10,11 +10,11 @@ from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
-from playbooks.engines.worker.records.replies import Replies
-from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.claims import AT_ONCE, Claims, attempt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.follow_ups import FollowUps
+from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.queue.admission import DoneMessages
 from playbooks.engines.worker.work.queue.groups import TOGETHER, Group, along
 from playbooks.engines.worker.work.queue.outage import Outage

@@ -9,11 +9,9 @@ from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
 from playbooks.engines import log
 from playbooks.engines.runtime import Runtime
-from playbooks.engines.worker.nats.delivery import Delivery
-from playbooks.engines.worker.nats.headers import plain
+from playbooks.engines.worker.nats.delivery import Delivery, plain
 from playbooks.engines.worker.nats.pull import EXPIRES
-from playbooks.engines.worker.records.releases import RELEASED_BY, Releases, StoredAt
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims, attempt
 from playbooks.engines.worker.work.drops import Drops
@@ -22,6 +20,7 @@ from playbooks.engines.worker.work.queue.admission import Drop
 from playbooks.engines.worker.work.queue.groups import Group
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.releases import RELEASED_BY, Releases
 from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.verdict import exhausted
 
@@ -92,8 +91,7 @@ class Work:
         if by is None or delivery.topic:
             return delivery
         origin = delivery.origin
-        place = StoredAt(origin.stream, origin.sequence, origin.stored)
-        why = self._releases.refusal(delivery.headers, delivery.body, place)
+        why = self._releases.refusal(delivery.headers, delivery.body, origin)
         if not why:
             return dataclasses.replace(delivery, released_by=by)
         log.warn(f"{origin} is no release by {plain(by)}, but an alert as any: {why}")

@@ -10,7 +10,7 @@ from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats.jetstream import ApiError, Overtaken
 from playbooks.engines.worker.operator.dead_letters import DeadLetter, DeadLettersOf
 from playbooks.engines.worker.operator.protocol import RequestFailed
-from playbooks.engines.worker.records.releases import Releases
+from playbooks.engines.worker.work.releases import Releases
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -11,8 +11,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.nats.headers import carried, plain
+from playbooks.engines.worker.nats.delivery import Delivery, Origin, carried, plain
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.verdict import Dead
 from playbooks.testing import a_document

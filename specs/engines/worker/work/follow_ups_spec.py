@@ -14,8 +14,7 @@ from playbooks.core.outcome import FollowUp, Outcome, Status
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records import writer
-from playbooks.engines.worker.work import follow_ups
+from playbooks.engines.worker.work import follow_ups, outcomes
 from playbooks.engines.worker.work.follow_ups import FollowUps
 from playbooks.testing import a_document
 
@@ -124,7 +123,7 @@ with description("Looking at what became of an action") as self:
     with it("lets alerts go first, for a while"):
         busy = [True, True, False]
         look, often = Looks(SO), Looks(SO)
-        with patch.object(writer, "LOOK", 0.001):
+        with patch.object(outcomes, "LOOK", 0.001):
             self.follow(FollowUp(look), busy=lambda: busy.pop(0))
             self.follow(FollowUp(often, every=0.001, until=0.01), busy=lambda: 1 / 0)
 
@@ -133,7 +132,7 @@ with description("Looking at what became of an action") as self:
     with it("is late by no more than that where there is no end of alerts, however many they are"):
         looks = [Looks(SO) for _ in range(20)]
         began = time.monotonic()
-        with patch.object(writer, "LOOK", 0.001), patch.object(writer, "YIELDS", 0.3):
+        with patch.object(outcomes, "LOOK", 0.001), patch.object(outcomes, "YIELDS", 0.3):
             self.follow(*map(FollowUp, looks), seconds=5, busy=lambda: True)
 
         expect([look.told for look in looks]).to(equal([[True]] * 20))

@@ -28,8 +28,7 @@ from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
-from playbooks.engines.worker.records.releases import RELEASED_BY, Releases
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work import answering
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims
@@ -38,6 +37,7 @@ from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.queue import waiting
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.queue.turns import FairTurns
+from playbooks.engines.worker.work.releases import RELEASED_BY, Releases
 from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.work import Work
 from playbooks.testing import a_document

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Iterable, Optional, Tuple
 
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics import Subscription
 
 # Nanoseconds within which every replica has heard that a topic ended.
 SKEW = 10 * NANOSECONDS

@@ -2,7 +2,7 @@ from expects import be_none, equal, expect
 from mamba import description, it
 
 from playbooks.core.instant import NANOSECONDS, Instant
-from playbooks.engines.worker.topics.topics import Subscription
+from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work.queue.admission import Drop, refusal
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import Mapping
 
 from playbooks.core.instant import Instant
+from playbooks.engines.worker.nats.delivery import Origin
 
 #: Who let the alert go on, when that was signed, and the signature.
 RELEASED_BY = "Falco-Released-By"
@@ -21,15 +21,6 @@ AT, SIGNATURE = "Falco-Released-At", "Falco-Release-Signature"
 
 # Seconds between signing and storing, at most. The clocks are the worker's and the broker's.
 HOLDS = 300.0
-
-
-@dataclass(frozen=True)
-class StoredAt:
-    """Where in which stream the message lies."""
-
-    stream: str
-    sequence: int
-    stored: Instant
 
 
 class Releases:
@@ -50,7 +41,7 @@ class Releases:
         signature = self._signature(by, str(now), body, stream, sequence)
         return {RELEASED_BY: by, AT: str(now), SIGNATURE: signature}
 
-    def refusal(self, headers: Mapping[str, str], body: bytes, place: StoredAt) -> str:
+    def refusal(self, headers: Mapping[str, str], body: bytes, place: Origin) -> str:
         """Why the release in these headers does not count, or empty."""
         if not self._key:
             return "this worker has no key of releases: deploy it again"

@@ -7,7 +7,7 @@ from mamba import description, it
 
 from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
-from playbooks.engines.worker.topics.feed import Expired, Feed
+from playbooks.engines.worker.feed import Expired, Feed
 
 
 def a_function(uid="uid-1", **metadata):

@@ -1,7 +1,9 @@
-"""Follows the Function and its triggers: listed, watched, resumed, and listed again on 410."""
+"""Follows the Function and its triggers (listed, watched, resumed, and listed again on 410), and
+knows what they ask of the worker."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple
@@ -11,6 +13,7 @@ from playbooks.core.errors import NotFound, PlaybookError, RetryableError
 from playbooks.core.instant import Instant
 from playbooks.engines import log
 from playbooks.engines.worker.function import Function
+from playbooks.engines.worker.topics import Subscription, plan
 
 # Seconds that one watch lasts; after each the Function is read again.
 WATCH = 30
@@ -20,6 +23,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 
 GONE = 410
 
+# The NATSTriggers of a namespace, by name.
 Triggers = Mapping[str, Mapping[str, Any]]
 
 
@@ -191,3 +195,49 @@ def function_of(manifest: Mapping[str, Any]) -> Optional[Function]:
         Instant.parse(metadata["creationTimestamp"]),
         dict(metadata.get("labels") or {}),
     )
+
+
+class Wanted:
+    """What they ask of the worker at the moment. ``changed`` is called when other topics are wanted
+    than before."""
+
+    def __init__(self, namespace: str, function: str, changed: Callable[[], None]) -> None:
+        self._name = f"{namespace}/{function}"
+        self._changed = changed
+        self._known = asyncio.Event()
+        self._function: Optional[Function] = None
+        self.subscriptions: Tuple[Subscription, ...] = ()
+        self.refused: Tuple[str, ...] = ()
+
+    async def function(self) -> Function:
+        """The worker's own Function, once it was read from the API server."""
+        await self._known.wait()
+        assert self._function is not None
+        return self._function
+
+    def update(self, function: Optional[Function], triggers: Triggers) -> None:
+        """From the feed: the Function (None where it is gone) and the triggers of its namespace."""
+        if function is None:
+            gone = f"Function {self._name} is gone, or not there yet: its worker takes no alerts"
+            self._refuse((gone,))
+            self._set(())
+            return
+        found = plan(triggers.values(), function)
+        self._refuse(found.refused)
+        if found.subscriptions != self.subscriptions or not self._known.is_set():
+            topics = [s.topic for s in found.subscriptions]
+            log.info(f"topics of {function.name}: {', '.join(topics) or 'none'}", topics=topics)
+        self._function = function
+        self._set(found.subscriptions)
+        self._known.set()
+
+    def _set(self, subscriptions: Tuple[Subscription, ...]) -> None:
+        if subscriptions != self.subscriptions:
+            self.subscriptions = subscriptions
+            self._changed()
+
+    def _refuse(self, refused: Tuple[str, ...]) -> None:
+        for said in refused:
+            if said not in self.refused:
+                log.warn(said)
+        self.refused = refused

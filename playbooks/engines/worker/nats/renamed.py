@@ -5,15 +5,25 @@ Something on the way renamed them, such as a mapping of the account, and the wor
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Callable, Dict, Iterable, Set
+from typing import Any, Callable, Dict, Iterable, Sequence, Set
 
 from playbooks.core import subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
+from playbooks.engines import log
+from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.jetstream import JetStream
+from playbooks.engines.worker.nats.reader import batches
+from playbooks.engines.worker.topics import renaming
 
 # Seconds for which none of a topic's alerts may come under its own subjects.
 LONG = 120.0
+
+# Seconds between two looks, messages of one, the newest, and seconds that it may take.
+LOOK, MOST, WITHIN = 60.0, 50, 10.0
 
 
 class SeenSubjects:
@@ -66,11 +76,62 @@ class RenamedTopics:
         return {t: self._subjects[t] for t, since in self._since.items() if since <= until}
 
 
-def words(topic: str, subject: str) -> str:
-    return (
-        f"alerts of topic {topic} are stored under {subject}, which it does not match: something"
-        " renames subjects (a mapping of the account, or subject_transform of a stream)"
-    )
+class RenamedSubjects:
+    """Looks now and then. ``topics`` gives those of the moment."""
+
+    def __init__(
+        self,
+        connection: Any,
+        jetstream: JetStream,
+        topics: Callable[[], Sequence[str]],
+        metrics: Metrics,
+    ) -> None:
+        self._connection = connection
+        self._jetstream = jetstream
+        self._topics = topics
+        self._metrics = metrics
+        self._renamed = RenamedTopics()
+        self._last = -1
+        self._said = ""
+        self._complaint = ""
+
+    async def keep_looking(self) -> None:
+        """For ever."""
+        while True:
+            try:
+                await self._look()
+                self._complaint = ""
+            except Exception as error:
+                said = f"it is unknown whether subjects are renamed: {error}"
+                if said != self._complaint:
+                    log.warn(said)
+                self._complaint = said
+            await asyncio.sleep(LOOK)
+
+    async def _look(self) -> None:
+        topics = self._topics()
+        found = await self._jetstream.found(ALERTS)
+        last = found.state.last_seq if found else 0
+        if found and 0 <= self._last < last:
+            name, first = found.config.name or "", max(self._last, last - MOST) + 1
+            self._renamed.add(await self._seen(name, first, topics))
+        self._last = last
+        self._renamed.keep(topics)
+        elsewhere = self._renamed.found
+        self._metrics.renamed.set(len(elsewhere))
+        said = "; ".join(renaming(*each) for each in sorted(elsewhere.items()))
+        if said != self._said:
+            log.warn(said) if said else log.info("alerts come under their own subjects again")
+        self._said = said
+
+    async def _seen(self, stream: str, first: int, topics: Sequence[str]) -> SeenSubjects:
+        seen = SeenSubjects(topics)
+        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": first}
+        deadline = time.monotonic() + WITHIN
+        async for batch in batches(self._connection, self._jetstream, stream, start, deadline):
+            for _, message in batch:
+                seen.add(message.subject, message.data)
+        return seen
 
 
 def _meant(body: bytes) -> str:

@@ -5,8 +5,8 @@ from unittest import mock
 from expects import equal, expect, start_with
 from mamba import before, description, it
 
+from playbooks.engines.worker.nats import reader
 from playbooks.engines.worker.nats.jetstream import ApiError
-from playbooks.engines.worker.operator import reader
 
 
 class Streams:

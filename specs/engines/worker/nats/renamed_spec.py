@@ -3,7 +3,8 @@ import json
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.engines.worker.topics.renamed import LONG, RenamedTopics, SeenSubjects, words
+from playbooks.engines.worker.nats.renamed import LONG, RenamedTopics, SeenSubjects
+from playbooks.engines.worker.topics import renaming
 from playbooks.testing import a_document
 
 TOPIC = "falco.critical.*"
@@ -48,7 +49,7 @@ with description("Renamed topics") as self:
         self.topics.add(seen("audit.x"))
 
         expect(self.topics.found).to(equal({TOPIC: "audit.x"}))
-        expect(words(TOPIC, "audit.x")).to(contain(TOPIC, "audit.x", "renames subjects"))
+        expect(renaming(TOPIC, "audit.x")).to(contain(TOPIC, "audit.x", "renames subjects"))
 
     with it("are none any more once an alert comes under its own subject, or the topic is gone"):
         for end in (

@@ -2,7 +2,8 @@ from expects import be_empty, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.instant import Instant
-from playbooks.engines.worker.records.releases import Releases, StoredAt
+from playbooks.engines.worker.nats.delivery import Origin
+from playbooks.engines.worker.work.releases import Releases
 
 NOW = Instant(1_800_000_000 * 10**9)
 BODY = b'{"rule": "Shell"}'
@@ -18,7 +19,7 @@ def signed(key=KEY, uid="uid-1", by="alice", body=BODY, sequence=7):
 
 
 def refusal(headers, body=BODY, stream="FALCO_INBOX", sequence=7, stored=NOW, key=KEY):
-    return Releases(key, "uid-1").refusal(headers, body, StoredAt(stream, sequence, stored))
+    return Releases(key, "uid-1").refusal(headers, body, Origin(stream, sequence, stored, 1))
 
 
 with description("A release") as self:

@@ -16,9 +16,8 @@ from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.records import writer
-from playbooks.engines.worker.records.stream import NotStored, OutcomeStream
-from playbooks.engines.worker.records.writer import OutcomeWriter
+from playbooks.engines.worker.work import outcomes as written
+from playbooks.engines.worker.work.outcomes import NotStored, OutcomeStream, OutcomeWriter
 from playbooks.testing import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
@@ -147,7 +146,7 @@ with description("The outcomes that a worker records") as self:
 
     with it("do not wait for long where there is no end of alerts"):
         recorder = FakeRecorder()
-        with patch.object(writer, "YIELDS", 0.05):
+        with patch.object(written, "YIELDS", 0.05):
             self.write(DONE, DONE, recorders=[recorder], busy=lambda: True)
 
         expect(recorder.seen).to(equal(["done", "done"]))

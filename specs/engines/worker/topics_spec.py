@@ -3,7 +3,7 @@ from mamba import description, it
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.function import Function
-from playbooks.engines.worker.topics.topics import Subscription, plan, retired, wanted_since
+from playbooks.engines.worker.topics import Subscription, plan, retired, wanted_since
 
 LABELS = {"created-by": "kubeless", "function": "falco-delete"}
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant.parse("2026-01-01T00:00:00Z"), LABELS)

@@ -133,3 +133,11 @@ def retired(before: Iterable[Subscription], topics: Iterable[str], now: Instant)
     return [
         Subscription(s.topic, s.since, min(s.until, now)) for s in before if s.topic not in kept
     ]
+
+
+def renaming(topic: str, subject: str) -> str:
+    """What is said of a topic of which an alert is stored under such a subject."""
+    return (
+        f"alerts of topic {topic} are stored under {subject}, which it does not match: something"
+        " renames subjects (a mapping of the account, or subject_transform of a stream)"
+    )

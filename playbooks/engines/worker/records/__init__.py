@@ -1,1 +1,0 @@
-"""Writes outcomes where people and programs look for them."""

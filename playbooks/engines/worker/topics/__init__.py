@@ -1,1 +1,0 @@
-"""Which topics the worker is subscribed to."""
