@@ -1,15 +1,9 @@
-import asyncio
-
-from expects import contain, equal, expect
+from expects import contain, expect
 from mamba import before, description, it
 
 from playbooks.core import VERSION
-from playbooks.core.ledger.book import Book
 from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.work import standing
-from playbooks.infrastructure.ledger import StoredLedger
-from playbooks.testing import NOW, InMemoryLedger
 
 with description("What a worker exposes") as self:
     with before.each:
@@ -58,46 +52,3 @@ with description("What a worker exposes") as self:
                 f'version="{VERSION}"}} 1.0'
             )
         )
-
-
-with description("Reading the ledger for it") as self:
-
-    def told(self, *texts, failure=None):
-        """What is told of a ledger of these texts in turn, and once more after a failure."""
-        store, found = InMemoryLedger(), []
-
-        async def read():
-            reading = asyncio.ensure_future(
-                standing.keep_reading(StoredLedger(store), found.append)
-            )
-            for text in texts:
-                store.text = text
-                seen = len(found)
-                while len(found) == seen:
-                    await asyncio.sleep(0.01)
-            if failure:
-                store.failures.append(failure)
-                seen = len(found)
-                while store.failures or len(found) == seen:
-                    await asyncio.sleep(0.01)
-            reading.cancel()
-
-        was = standing.EVERY, standing.FIRST
-        standing.EVERY = standing.FIRST = 0.01
-        try:
-            asyncio.run(asyncio.wait_for(read(), 30))
-        finally:
-            standing.EVERY, standing.FIRST = was
-        return found
-
-    with it("tells who paused the playbook, and which budgets are used up"):
-        book = Book()
-        book.pause("alice", NOW)
-        book.tripped = {"shop": {"at": str(NOW), "limit": "3 of 3"}}
-
-        expect(self.told("", book.text())[-1]).to(
-            equal(Standing(f"paused by alice at {NOW}", ("shop",)))
-        )
-
-    with it("goes on after it could not be read, and tells nothing meanwhile"):
-        expect(set(self.told("", failure=OSError("no answer")))).to(equal({Standing()}))

@@ -3,7 +3,7 @@ from mamba import description, it
 
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.engines.worker.topics import Subscription
-from playbooks.engines.worker.work.queue.admission import Drop, refusal
+from playbooks.engines.worker.work.queue.admission import DoneMessages, Drop, refusal
 
 
 def at(seconds):
@@ -66,3 +66,12 @@ with description("A message") as self:
 
             expect(verdict("falco.>", subscriptions=(ended, EVERYTHING))).to(be_none)
             expect(verdict("falco.error.*", subscriptions=(ended, EVERYTHING))).to(be_none)
+
+
+with description("What a worker has answered") as self:
+    with it("is the messages that ended last, and as many as it is told to"):
+        done = DoneMessages(2)
+        for number in (1, 2, 3):
+            done.add(("FALCO", number))
+
+        expect([("FALCO", n) in done for n in (1, 2, 3)]).to(equal([False, True, True]))
