@@ -15,10 +15,9 @@ from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, Fun
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.consumers import Consumer
 from playbooks.engines.worker.nats.delivery import PROBE, Delivery, Take
-from playbooks.engines.worker.nats.failures import RETRY, Failures
+from playbooks.engines.worker.nats.failures import RETRY, Failures, Refusals
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, started
 from playbooks.engines.worker.nats.pull import Pullers
-from playbooks.engines.worker.nats.refusals import Refusals
 from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.topics import Subscription
 
