@@ -25,7 +25,7 @@ WORKER = "engines/worker"
 PROGRAMS = (
     "__init__",
     "__main__",
-    *(f"operator/{name}" for name in ("__init__", "__main__", "history", "inspection", "alerts")),
+    *(f"operator/{name}" for name in ("__init__", "__main__", "history", "inspection")),
 )
 
 # What Kubeless calls, of a playbook that has none at its top.

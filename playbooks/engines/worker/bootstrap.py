@@ -43,14 +43,13 @@ from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.drops import Drops
-from playbooks.engines.worker.work.expiry import keep_ending
 from playbooks.engines.worker.work.follow_ups import FollowUps
 from playbooks.engines.worker.work.outcomes import OutcomeStream, OutcomeWriter
+from playbooks.engines.worker.work.periodic import keep_ending, keep_reading
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.queue.turns import FairTurns
 from playbooks.engines.worker.work.releases import Releases
 from playbooks.engines.worker.work.settlement import Settlement
-from playbooks.engines.worker.work.standing import keep_reading
 from playbooks.engines.worker.work.work import Work
 from playbooks.engines.worker.worker import Serving, Worker
 
@@ -209,7 +208,7 @@ def bootstrap(
         )
         # From now on it is known whether the API server tells that it is ready.
         await outage.found()
-        renamed = RenamedSubjects(connection, jetstream, topics, metrics)
+        renamed = RenamedSubjects(connection, jetstream, topics, metrics.renamed.set)
         keeping = (claims.keep, renamed.keep_looking) if intake.durable else (claims.keep,)
         return Serving(work, intake, keeping)
 

@@ -10,6 +10,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent, headers_of
+from playbooks.engines.worker.function import Function
 
 # The header of a message of the worker to itself, which is no alert.
 PROBE = "Falco-Probe"
@@ -123,6 +124,15 @@ def carried(headers: Mapping[str, str]) -> Dict[str, str]:
         if not key.lower().startswith(_NOT_CARRIED):
             kept[key] = plain(value)
     return kept
+
+
+def owned(function: Function, playbook: str) -> Dict[str, str]:
+    """The headers that say whose message it is, among those of all functions."""
+    return {
+        "Falco-Function": f"{function.namespace}/{function.name}",
+        "Falco-Function-Uid": function.uid,
+        "Falco-Playbook": plain(playbook),
+    }
 
 
 def plain(text: str) -> str:

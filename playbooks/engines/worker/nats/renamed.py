@@ -14,7 +14,6 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.engines import log
 from playbooks.engines.worker.function import ALERTS
-from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.topics import renaming
@@ -77,19 +76,20 @@ class RenamedTopics:
 
 
 class RenamedSubjects:
-    """Looks now and then. ``topics`` gives those of the moment."""
+    """Looks now and then. ``topics`` gives those of the moment, ``tell`` hears how many of them are
+    renamed."""
 
     def __init__(
         self,
         connection: Any,
         jetstream: JetStream,
         topics: Callable[[], Sequence[str]],
-        metrics: Metrics,
+        tell: Callable[[int], None],
     ) -> None:
         self._connection = connection
         self._jetstream = jetstream
         self._topics = topics
-        self._metrics = metrics
+        self._tell = tell
         self._renamed = RenamedTopics()
         self._last = -1
         self._said = ""
@@ -118,7 +118,7 @@ class RenamedSubjects:
         self._last = last
         self._renamed.keep(topics)
         elsewhere = self._renamed.found
-        self._metrics.renamed.set(len(elsewhere))
+        self._tell(len(elsewhere))
         said = "; ".join(renaming(*each) for each in sorted(elsewhere.items()))
         if said != self._said:
             log.warn(said) if said else log.info("alerts come under their own subjects again")

@@ -23,14 +23,7 @@ from playbooks.core.settings import Settings, read
 from playbooks.engines.worker.function import ALERTS, OUTCOMES
 from playbooks.engines.worker.nats.jetstream import ApiError, NoJetStream
 from playbooks.engines.worker.nats.streams import Unusable
-from playbooks.engines.worker.operator import (
-    alerts,
-    dead_letters,
-    history,
-    inspection,
-    protocol,
-    state,
-)
+from playbooks.engines.worker.operator import dead_letters, history, inspection, protocol
 from playbooks.engines.worker.operator.protocol import RequestFailed
 from playbooks.engines.worker.settings import IDENTITY, NATS, RELEASE_KEY
 
@@ -88,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--log", default=dead_letters.WORKERS_LOG, help="where dropped ones are logged"
     )
     settle.add_argument("--raw", action="store_true", help="log them as they are")
-    past = verb(protocol.HISTORY, history.listed)
+    past = verb(protocol.HISTORY, history.outcomes)
     past.add_argument("--since", type=int, default=OUTCOMES.hours * 3600, help="seconds")
     note = verb(protocol.NOTE, history.noted)
     note.add_argument("--document", default="{}", help="JSON to store")
@@ -98,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--hours", type=int, default=24)
     inspect.add_argument("--most", type=int, default=5000)
     inspect.add_argument("--topics", nargs="*", default=[ALERTS.subjects])
-    verb(protocol.STATE, state.told)
-    verb(protocol.ALERTS, alerts.listed).add_argument("--seconds", type=int, required=True)
+    verb(protocol.STATE, inspection.told)
+    verb(protocol.ALERTS, history.alerts).add_argument("--seconds", type=int, required=True)
     return parser
 
 

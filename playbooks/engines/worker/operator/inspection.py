@@ -8,13 +8,13 @@ does not need, and changes nothing but a consumer of its own, which it removes.
 from __future__ import annotations
 
 import argparse
-import asyncio
+import platform
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, AsyncIterator, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
-from playbooks.core import catalogue, subjects
+from playbooks.core import VERSION, catalogue, subjects
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import NANOSECONDS, Instant
@@ -27,14 +27,12 @@ from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetSt
 from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.nats.renamed import SeenSubjects
 from playbooks.engines.worker.nats.streams import Unusable
+from playbooks.engines.worker.operator.connection import connect_once, in_words
 
 Line = Dict[str, Any]
 
 # What the guards say of an alert alone, stored at this time; None where it passes.
 Refusal = Callable[[Alert, Instant], Optional[Outcome]]
-
-# Seconds for a connection, the worker's and a stranger's.
-CONNECT = 10.0
 
 _CREDENTIALS = (
     *("NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS"),
@@ -73,6 +71,27 @@ async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncItera
     yield {"about": "alerts", **read.to_dict()}
 
 
+async def told(_asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Line]:
+    """What ``falco-playbook status`` asks: which version runs, and whether it reaches NATS.
+
+    One line. ``stream`` as the inspection has it: its ``name`` and ``messages``, or why there is
+    none; missing where ``why`` says that NATS is not reached. It changes nothing.
+    """
+    found: Line = {
+        "version": VERSION,
+        "python": platform.python_version(),
+        "servers": nats_connection.shown(settings),
+    }
+    try:
+        connection = await connect_once(settings)
+    except Exception as error:
+        yield {**found, "why": in_words(error)}
+        return
+    jetstream = JetStream.of(connection, settings)
+    stream, _, _ = await stream_of(jetstream)
+    yield {**found, "stream": stream}
+
+
 def _refusal(playbook: str, environ: Mapping[str, str]) -> Optional[Refusal]:
     """With the worker's own settings; None where they make no playbook, which its log says."""
     try:
@@ -101,29 +120,6 @@ async def _strangers(settings: Settings) -> Dict[str, Any]:
     return {"why": "it accepts anonymous connections"}
 
 
-async def connect_once(settings: Settings) -> Any:
-    """Each server once, and the first error where none takes us; the worker itself tries for ever.
-
-    nats-py goes on with a server that refuses connections, whatever ``allow_reconnect`` says.
-    """
-    client = nats_connection.client(settings)
-    errors: List[Exception] = []
-
-    async def note(error: Exception) -> None:
-        errors.append(error)
-        if len(errors) >= len(settings["NATS_URL"]):
-            connecting.cancel()
-
-    once = {"reconnect_time_wait": 0, "max_reconnect_attempts": 0, "error_cb": note}
-    chosen = {**nats_connection.options(settings), **once, "name": "falco-playbook check"}
-    connecting = asyncio.ensure_future(client.connect(**chosen))
-    try:
-        await asyncio.wait_for(connecting, CONNECT)
-    except (Exception, asyncio.CancelledError) as error:
-        raise (errors[0] if errors else error) from error
-    return client
-
-
 async def stream_of(jetstream: JetStream) -> Tuple[Line, str, int]:
     """What is said of the stream that stores alerts, its name and its last sequence."""
     try:
@@ -142,12 +138,6 @@ async def stream_of(jetstream: JetStream) -> Tuple[Line, str, int]:
     said: Line = {"name": name, "messages": state.messages}
     bounds = list(filter(None, map(streams.unbounded, streams.having(listed, STREAMS))))
     return {**said, **({"bounds": bounds} if bounds else {})}, name, state.last_seq
-
-
-def in_words(error: Exception) -> str:
-    if isinstance(error, asyncio.TimeoutError):
-        return f"no connection within {CONNECT:.0f} s"
-    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 @dataclass

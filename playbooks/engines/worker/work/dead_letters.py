@@ -15,7 +15,7 @@ from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.function import DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery, carried, plain
+from playbooks.engines.worker.nats.delivery import Delivery, carried, owned, plain
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.work.verdict import Dead
@@ -202,9 +202,7 @@ class DeadLetters:
             "Falco-Origin": str(delivery.origin),
             "Falco-Stored": str(delivery.origin.stored),
             "Falco-Deliveries": str(delivery.origin.number),
-            "Falco-Playbook": self._playbook,
-            "Falco-Function": f"{self._function.namespace}/{self._function.name}",
-            "Falco-Function-Uid": self._function.uid,
+            **owned(self._function, self._playbook),
             "Falco-Count": str(counted.number),
             "Falco-First": str(counted.first),
             "Falco-Last": str(counted.last),

@@ -18,7 +18,7 @@ from playbooks.engines import log, recorders
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import plain
+from playbooks.engines.worker.nats.delivery import owned
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.threads import Threads
 
@@ -74,7 +74,7 @@ class OutcomeStream:
         NotStored, or what went wrong."""
         if not self._there:
             await self.prepare()
-        headers = headers_of(self._function, str(document.get("playbook", "")))
+        headers = owned(self._function, str(document.get("playbook", "")))
         if unique:
             headers["Nats-Msg-Id"] = f"{self._function.uid}-{unique}"
         body = json.dumps(document).encode()
@@ -190,11 +190,3 @@ def give_way(busy: Callable[[], bool], since: float) -> None:
     not hold up what comes after it."""
     while busy() and time.monotonic() - since < YIELDS:
         time.sleep(LOOK)
-
-
-def headers_of(function: Function, playbook: str) -> Dict[str, str]:
-    return {
-        "Falco-Function": f"{function.namespace}/{function.name}",
-        "Falco-Function-Uid": function.uid,
-        "Falco-Playbook": plain(playbook),
-    }
