@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Callable, Optional, Tuple
+from weakref import WeakValueDictionary
 
 from playbooks.core.instant import shown
 from playbooks.core.outcome import Outcome
@@ -20,14 +21,6 @@ MOST_BYTES = 16 * 1024 * 1024
 # Seconds until one that waits is asked again at the latest: a person may have reset the budget, and
 # another worker may have acted.
 LONGEST = 60.0
-
-
-@dataclass
-class Turns:
-    """``wanted``: how many hold the lock or wait for it."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    wanted: int = 0
 
 
 class WaitingAlerts:
@@ -54,7 +47,8 @@ class WaitingAlerts:
         self._clock = clock
         self._places: Counter[str] = Counter()
         self._bytes = 0
-        self._turns: Dict[Tuple[Any, ...], Turns] = {}
+        # Each is there as long as somebody holds it or waits for it.
+        self._turns: WeakValueDictionary[Tuple[Any, ...], asyncio.Lock] = WeakValueDictionary()
 
     def __len__(self) -> int:
         return sum(self._places.values())
@@ -79,24 +73,9 @@ class WaitingAlerts:
         self._places += Counter()
         self._changed(len(self))
 
-    async def begin(self, key: Tuple[Any, ...]) -> None:
-        """Returns when those before have been answered, which wait for the same."""
-        turns = self._turns.setdefault(key, Turns())
-        turns.wanted += 1
-        try:
-            await turns.lock.acquire()
-        except BaseException:
-            self._want_no_more(key)
-            raise
-
-    def end(self, key: Tuple[Any, ...]) -> None:
-        self._turns[key].lock.release()
-        self._want_no_more(key)
-
-    def _want_no_more(self, key: Tuple[Any, ...]) -> None:
-        self._turns[key].wanted -= 1
-        if not self._turns[key].wanted:
-            del self._turns[key]
+    def turn(self, key: Tuple[Any, ...]) -> asyncio.Lock:
+        """Held by the one that is asked next of those that wait for the same."""
+        return self._turns.setdefault(key, asyncio.Lock())
 
     async def sleep_until(self, due: float) -> None:
         await asyncio.sleep(max(0.0, min(due - self._clock(), self._longest)))
@@ -113,6 +92,7 @@ class Place:
         self._size = size
         self._namespace: Optional[str] = None
         self._key: Optional[Tuple[Any, ...]] = None
+        self._turn: Optional[asyncio.Lock] = None
         self._began: Optional[Tuple[str, float]] = None
 
     @property
@@ -149,8 +129,9 @@ class Place:
         key = (outcome.details.get("waits_for"), self._namespace)
         if key != self._key:
             self._end_turn()
-            await self._waiting.begin(key)
-            self._key = key
+            turn = self._waiting.turn(key)
+            await turn.acquire()
+            self._key, self._turn = key, turn
         await self._waiting.sleep_until(due)
 
     def leave(self) -> None:
@@ -160,6 +141,6 @@ class Place:
             self._namespace = None
 
     def _end_turn(self) -> None:
-        if self._key is not None:
-            self._waiting.end(self._key)
-            self._key = None
+        if self._turn is not None:
+            self._turn.release()
+            self._key = self._turn = None

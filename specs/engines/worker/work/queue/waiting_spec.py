@@ -142,4 +142,4 @@ with description("Alerts that wait for the window of a limit") as self:
             await asyncio.gather(*tasks, return_exceptions=True)
 
         asyncio.run(use())
-        expect((len(waiting), waiting._turns)).to(equal((0, {})))
+        expect((len(waiting), len(waiting._turns))).to(equal((0, 0)))
