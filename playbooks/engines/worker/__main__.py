@@ -90,11 +90,10 @@ def spans_of(settings: Settings) -> Spans:
 
 
 async def _run(playbook: Playbook, objects: KubelessObjects, spans: Spans) -> None:
-    await bootstrap(playbook, objects, os.environ, _watching, spans).run()
+    def watching(namespaces: Sequence[str]) -> WatchedCluster:
+        return WatchedCluster(namespaces=namespaces)
 
-
-def _watching(namespaces: Sequence[str]) -> WatchedCluster:
-    return WatchedCluster(namespaces=namespaces)
+    await bootstrap(playbook, objects, os.environ, watching, spans).run()
 
 
 if __name__ == "__main__":

@@ -218,9 +218,6 @@ def bootstrap(
     if responder.ledger is not None:
         beside.append(partial(keep_reading, responder.ledger, metrics.stands))
 
-    async def all_beside() -> None:
-        await asyncio.gather(*(each() for each in beside))
-
     worker = Worker(
         name=f"playbook {playbook.name}",
         settings=settings,
@@ -237,7 +234,7 @@ def bootstrap(
         writer=writer,
         serve=serve,
         spans=spans or NoSpans(),
-        beside=all_beside if beside else None,
+        beside=beside,
         watch=watch,
         begins={
             "version": VERSION,

@@ -69,7 +69,7 @@ class Worker:
     outage: Outage
     writer: OutcomeWriter
     serve: Callable[[Any, Function], Awaitable[Serving]]
-    beside: Optional[Callable[[], Coroutine[Any, Any, None]]] = None
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     watch: Optional[WatchingCluster] = None
     begins: Mapping[str, Any] = field(default_factory=dict)
     serving: Optional[Serving] = None
@@ -100,8 +100,7 @@ class Worker:
             self.watch.start()
         working = loop.create_task(self._go_on())
         tasks: List[asyncio.Task[Any]] = [loop.create_task(self._stop.wait())]
-        if self.beside is not None:
-            tasks.append(loop.create_task(self.beside()))
+        tasks += [loop.create_task(each()) for each in self.beside]
         await asyncio.wait({working, tasks[0]}, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

@@ -11,9 +11,7 @@ class Readiness:
     """``refused``: triggers that are not served, for the answer while nothing is taken in.
     ``outage`` says what any alert would fail for, or nothing."""
 
-    def __init__(
-        self, refused: Callable[[], Sequence[str]], outage: Callable[[], str] = lambda: ""
-    ) -> None:
+    def __init__(self, refused: Callable[[], Sequence[str]], outage: Callable[[], str]) -> None:
         self._refused = refused
         self._outage = outage
         self._hindrance = "it is starting"
@@ -27,7 +25,7 @@ class Readiness:
             log.error(f"no alerts are taken in: {why}")
         self._hindrance = why
 
-    def begin(self, connection: Any, intake: Callable[[], str] = lambda: "") -> None:
+    def begin(self, connection: Any, intake: Callable[[], str]) -> None:
         """Alerts are taken in as long as this connection to NATS stands. ``intake`` says what is
         missing beside it, or nothing."""
         self._hindrance, self._connection, self._intake = "", connection, intake

@@ -85,12 +85,9 @@ class Puller:
         if self._subscription is not None:
             await self._subscription.unsubscribe()
 
-    def pause(self) -> None:
-        """Ask for nothing more. What was asked for may still come."""
-        self._paused = True
-
-    def resume(self) -> None:
-        self._paused = False
+    def pause(self, away: bool) -> None:
+        """Ask for nothing more, or go on. What was asked for may still come."""
+        self._paused = away
         self._ask()
 
     def renew(self) -> None:
@@ -203,8 +200,7 @@ class Pullers:
             broken=lambda why: self._broken(topic, why),
         )
         await puller.start()
-        if self._away:
-            puller.pause()
+        puller.pause(self._away or self._stopped)
         return True
 
     async def drop(self, topic: str) -> bool:
@@ -227,10 +223,10 @@ class Pullers:
         """``away`` False: go on."""
         self._away = away
         for puller in self._pullers.values():
-            (puller.pause if away else puller.resume)()
+            puller.pause(away)
 
     def stop(self) -> None:
         """No more requests, and no more pullers."""
         self._stopped = True
         for puller in self._pullers.values():
-            puller.pause()
+            puller.pause(True)
