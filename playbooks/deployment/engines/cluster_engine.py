@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of, shown
+from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.confirmation import changes_to_confirm, confirm, was_now
@@ -16,21 +16,18 @@ from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.steps import Objects, step
 from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions
-from playbooks.deployment.engines.engine import Engine, Invocation
-from playbooks.deployment.engines.existing import HASH_KEY, Existing
+from playbooks.deployment.engines.engine import Engine, Invocation, print_objects, secrets_of
+from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import MissingRights
 from playbooks.deployment.manifests import access, ledger
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import (
-    documents,
     print_done,
     print_messages,
     print_step,
 )
-
-_MAKES_SECRETS = "deploy_playbook secrets makes it once, --show-secrets prints it"
 
 
 class ClusterEngine(Engine):
@@ -96,19 +93,11 @@ class ClusterEngine(Engine):
         print_messages("warning", self.unknown_without_cluster(request, options))
         existing = Existing() if options.show_secrets else Existing.to_print()
         made = self._objects(request, invocation, existing).in_order
-        for secret in _secrets(made):
-            keys = ", ".join(key for key in secret["data"] if key != HASH_KEY)
-            if keys and options.show_secrets:
-                print_messages("warning", [f"this output contains {keys}, in the Secret"])
-            elif keys:
-                said = f"{shown(secret)} ({keys}) is left out: {_MAKES_SECRETS}"
-                print_messages("warning", [said])
-        hidden = [] if options.show_secrets else _secrets(made)
-        print(documents([each for each in made if each not in hidden]), end="")
+        print_objects(made, show_secrets=options.show_secrets)
 
     def make_secrets(self, request: Request, invocation: Invocation) -> None:
         existing = self.look(request, invocation)
-        wanted = _secrets(self._objects(request, invocation, existing).in_order)
+        wanted = secrets_of(self._objects(request, invocation, existing).in_order)
         found = {identity(each): each for each in invocation.cluster.get(wanted)}
         transaction = Transaction(
             invocation.cluster,
@@ -196,10 +185,6 @@ class ClusterEngine(Engine):
         if not removed:
             print(f"nothing of {function} was in namespace {namespace}")
         remove_orphans_unless(warnings, cluster)
-
-
-def _secrets(manifests: Sequence[Manifest]) -> List[Manifest]:
-    return [each for each in manifests if each["kind"] == "Secret"]
 
 
 def managed(function: str, namespace: str) -> List[str]:

@@ -46,12 +46,13 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, List, Mapping, Tuple
+from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.waiting import Sleep
+from playbooks.deployment.engines.existing import HASH_KEY
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.removal import contained
@@ -59,6 +60,7 @@ from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.removal.reach import reach as reach_of
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import documents, print_messages
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,23 @@ IMAGE = Option(
     " the image that faas-cli builds and pushes",
     "IMAGE",
 )
+
+
+def print_objects(made: Sequence[Manifest], *, show_secrets: bool) -> None:
+    """As -d prints them: a Secret only where that is asked for. A warning names what it holds."""
+    for secret in secrets_of(made):
+        keys = ", ".join(key for key in secret["data"] if key != HASH_KEY)
+        if keys and show_secrets:
+            print_messages("warning", [f"this output contains {keys}, in the Secret"])
+        elif keys:
+            make = "deploy_playbook secrets makes it once, --show-secrets prints it"
+            print_messages("warning", [f"{shown(secret)} ({keys}) is left out: {make}"])
+    hidden = [] if show_secrets else secrets_of(made)
+    print(documents([each for each in made if each not in hidden]), end="")
+
+
+def secrets_of(manifests: Sequence[Manifest]) -> List[Manifest]:
+    return [each for each in manifests if each["kind"] == "Secret"]
 
 
 class Engine(ABC):

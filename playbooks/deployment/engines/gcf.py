@@ -17,7 +17,7 @@ from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import documents, print_step
+from playbooks.deployment.terminal import print_step
 from playbooks.engines.pushed import TIMEOUT
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
@@ -108,25 +108,18 @@ class CloudFunctions(CloudEngine):
         files = self.files(request, options)
         for name in ("main.py", "requirements.txt"):
             print(f"# {name}\n{files[name].decode()}")
-        print(f"# env.yaml\n{_yaml(self.variables(request, options))}")
+        print(f"# env.yaml\n{self._env(request, options)}")
         print("# beside these files and the package")
         print(f"{tool.shown(self._command(request, options))}\n")
-        if request.playbook.permissions:
-            print("# in the cluster that it acts on: kubectl apply -f -")
-            print(documents(self.rights(request, invocation)), end="")
+        self.print_rights(request, invocation)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         own = invocation.options.own
         with tempfile.TemporaryDirectory() as directory:
-            source = Path(directory, "source")
-            for name, content in self.files(request, invocation.options).items():
-                path = source / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            variables = Path(directory, "env.yaml")
-            variables.write_text(_yaml(self.variables(request, invocation.options)), "utf-8")
-            words = self._command(request, invocation.options, str(source), str(variables))
-            GCLOUD.run(words)
+            source, variables = Path(directory, "source"), Path(directory, "env.yaml")
+            tool.write(self.files(request, invocation.options), str(source))
+            variables.write_text(self._env(request, invocation.options), "utf-8")
+            GCLOUD.run(self._command(request, invocation.options, str(source), str(variables)))
         print_step("deployed", request.function)
         print("\n".join(self._hints(request, own)))
         return 0
@@ -134,8 +127,7 @@ class CloudFunctions(CloudEngine):
     def remove(self, function: str, invocation: Invocation) -> None:
         options = invocation.options
         self.check_removal(options)
-        words = ["gcloud", "functions", "delete", function, *_place(options.own), "--quiet"]
-        GCLOUD.run(words)
+        GCLOUD.run(["gcloud", "functions", "delete", function, *_place(options.own), "--quiet"])
         print_step("removed", function)
         self.print_rights_left(function, invocation)
 
@@ -164,6 +156,11 @@ class CloudFunctions(CloudEngine):
         namespace = pushed.namespace_of(options)
         return pushed.variables(request, namespace, lambda reference: _path(reference.name))
 
+    def _env(self, request: Request, options: Options) -> str:
+        """For a file of gcloud's: a list of them on the command line could hold no comma. JSON is
+        YAML, and leaves no doubt of what is text."""
+        return json_text(self.variables(request, options))
+
     def _command(
         self, request: Request, options: Options, source: str = ".", variables: str = "env.yaml"
     ) -> List[str]:
@@ -181,23 +178,20 @@ class CloudFunctions(CloudEngine):
         return [*words, "--quiet"]
 
     def _hints(self, request: Request, own: Mapping[str, Any]) -> List[str]:
-        account = own[ACCOUNT.name]
-        found = [
+        function, place = request.function, f"--region {own[REGION.name]}"
+        rights = (
             f"its rights:  falco-playbook permissions -E gcf -p {request.playbook.name}"
-            f" --account {account} | kubectl apply -f -"
-        ]
-        if not request.playbook.permissions:
-            found = []
-        if TOPIC.name not in own:
-            found.append(
-                f"who calls it: gcloud functions add-invoker-policy-binding {request.function}"
-                f" --region {own[REGION.name]} --member serviceAccount:CALLER"
-            )
+            f" --account {own[ACCOUNT.name]} | kubectl apply -f -"
+        )
+        caller = (
+            f"who calls it: gcloud functions add-invoker-policy-binding {function} {place}"
+            " --member serviceAccount:CALLER"
+        )
         return [
-            *found,
-            f"its log:     gcloud functions logs read {request.function}"
-            f" --region {own[REGION.name]}",
-            f"remove it:   deploy_playbook -x -E gcf -N {request.name} --region {own[REGION.name]}",
+            *([rights] if request.playbook.permissions else []),
+            *([caller] if TOPIC.name not in own else []),
+            f"its log:     gcloud functions logs read {function} {place}",
+            f"remove it:   deploy_playbook -x -E gcf -N {request.name} {place}",
         ]
 
 
@@ -222,12 +216,6 @@ def _place(own: Mapping[str, Any]) -> List[str]:
     project = ["--project", own[PROJECT.name]] if PROJECT.name in own else []
     generation = "--no-gen2" if FIRST.name in own else "--gen2"
     return [generation, "--region", own[REGION.name], *project]
-
-
-def _yaml(variables: Mapping[str, str]) -> str:
-    """For a file of gcloud's: a list of them on the command line could hold no comma. JSON is YAML,
-    and leaves no doubt of what is text."""
-    return json_text(variables)
 
 
 def _mounted(request: Request) -> List[str]:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import pushed, tool
-from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option
+from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option, print_objects
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import environment, rights, worker, worker_pod
 from playbooks.deployment.manifests.worker import REVISION
@@ -91,15 +91,8 @@ class Knative(Engine):
 
     def show(self, request: Request, invocation: Invocation) -> None:
         print_messages("warning", _warnings(request))
-        made, shown = self.objects(request, invocation), invocation.options.show_secrets
-        hidden = ", ".join(request.secrets)
-        if hidden and shown:
-            print_messages("warning", [f"this output contains {hidden}, in the Secret"])
-        elif hidden:
-            said = "deploy_playbook secrets makes it once, --show-secrets prints it"
-            print_messages("warning", [f"the Secret ({hidden}) is left out: {said}"])
-        printed = [each for each in made if shown or each["kind"] != "Secret"]
-        print(documents(printed), end="")
+        made = self.objects(request, invocation)
+        print_objects(made, show_secrets=invocation.options.show_secrets)
 
     def make_secrets(self, request: Request, invocation: Invocation) -> None:
         made = environment.secrets(request, invocation.namespace)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tempfile
-from pathlib import Path
 from typing import Any, Dict, List
 
 from playbooks.core.settings import http_url
@@ -113,7 +113,7 @@ class OpenFaas(Engine):
     def show(self, request: Request, invocation: Invocation) -> None:
         options = invocation.options
         print_messages("warning", _warnings(request))
-        files = self.files(request, options)
+        files = self.files(request)
         print(f"# {request.function}/handler.py\n{files['handler.py'].decode()}")
         print(f"# {request.function}/requirements.txt\n{files['requirements.txt'].decode()}")
         print(f"# stack.yaml\n{_yaml(self.stack(request, options))}")
@@ -130,22 +130,25 @@ class OpenFaas(Engine):
         if request.playbook.permissions:
             differs = tool.differs(options, documents(self.rights(request, invocation)))
         with tempfile.TemporaryDirectory() as directory:
+            FAAS_CLI.find()
             self.write(request, options, directory)
             words = ["faas-cli", "diff", "--yaml", "stack.yaml", "--envsubst=false"]
             words += ["-n", _namespace(options), *_gateway(options)]
-            code, said = FAAS_CLI.heard(words, directory=directory)
+            done = subprocess.run(
+                words, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        print(done.stdout, end="", flush=True)
         # It ends alike where it cannot tell.
-        if code and "differences found" not in said.lower():
-            raise FAAS_CLI.failed(code)
-        return int(differs or bool(code))
+        if done.returncode and "differences found" not in done.stdout.lower():
+            raise FAAS_CLI.failed(done.returncode)
+        return int(differs or bool(done.returncode))
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         options = invocation.options
         print_messages("warning", _warnings(request))
         FAAS_CLI.find()
         if request.playbook.permissions:
-            text = documents(self.rights(request, invocation))
-            tool.apply(options, text)
+            tool.apply(options, documents(self.rights(request, invocation)))
         with tempfile.TemporaryDirectory() as directory:
             self.write(request, options, directory)
             for words in _commands(options):
@@ -173,13 +176,11 @@ class OpenFaas(Engine):
 
     def write(self, request: Request, options: Options, directory: str) -> None:
         """What faas-cli takes: a stack.yaml, and the directory that it names."""
-        Path(directory, "stack.yaml").write_text(_yaml(self.stack(request, options)), "utf-8")
-        for name, content in self.files(request, options).items():
-            path = Path(directory, request.function, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        files = {f"{request.function}/{name}": text for name, text in self.files(request).items()}
+        stack = _yaml(self.stack(request, options)).encode()
+        tool.write({**files, "stack.yaml": stack}, directory)
 
-    def files(self, request: Request, _options: Options) -> Dict[str, bytes]:
+    def files(self, request: Request) -> Dict[str, bytes]:
         """The directory of the function, by path."""
         playbook = request.playbook
         main = _HANDLER.format(

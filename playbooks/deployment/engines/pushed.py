@@ -18,6 +18,7 @@ from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import set_by
+from playbooks.deployment.terminal import documents
 from playbooks.engines.pushed import TOPICS
 from playbooks.infrastructure import this_pod
 
@@ -140,6 +141,11 @@ class CloudEngine(Engine):
     def rights(self, request: Request, invocation: Invocation) -> List[Manifest]:
         who = self.subjects(request, invocation.options)
         return rights.rights(request, self.namespace(invocation), who, engine=self.name)
+
+    def print_rights(self, request: Request, invocation: Invocation) -> None:
+        if request.playbook.permissions:
+            print("# in the cluster that it acts on: kubectl apply -f -")
+            print(documents(self.rights(request, invocation)), end="")
 
     def misplaced(self, options: Options) -> List[str]:
         """What is about a cluster, of which deploying asks none."""

@@ -6,7 +6,8 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import List, Mapping, Optional, Sequence
 
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request.options import Options
@@ -27,30 +28,22 @@ class Program:
             )
 
     def run(
-        self, words: Sequence[str], *, text: Optional[str] = None, directory: Optional[str] = None
-    ) -> None:
-        """What it says goes to the terminal. ``text``: for its standard input. ``directory``: where
-        it runs. Raises DeploymentError."""
+        self,
+        words: Sequence[str],
+        *,
+        text: Optional[str] = None,
+        directory: Optional[str] = None,
+        fine: Sequence[int] = (0,),
+    ) -> int:
+        """Its exit code, one of those that are ``fine``. What it says goes to the terminal.
+        ``text``: for its standard input. ``directory``: where it runs. Raises DeploymentError."""
         self.find()
         done = subprocess.run(list(words), input=text, text=True, cwd=directory, check=False)
-        if done.returncode:
+        if done.returncode not in fine:
             raise self.failed(done.returncode)
+        return done.returncode
 
-    def heard(self, words: Sequence[str], *, directory: str) -> Tuple[int, str]:
-        """Its exit code, and what it says, which is printed, too."""
-        self.find()
-        done = subprocess.run(
-            list(words),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=directory,
-            check=False,
-        )
-        print(done.stdout, end="", flush=True)
-        return done.returncode, done.stdout
-
-    def asked(self, words: Sequence[str], *, but: str = "") -> str:
+    def output(self, words: Sequence[str], *, but: str = "") -> str:
         """What it prints, without the line end at its end. ``but``: of its errors, the one that is
         none. Raises DeploymentError with what it says."""
         self.find()
@@ -79,12 +72,8 @@ def delete(options: Options, kinds: str, selector: str) -> None:
 def differs(options: Options, text: str, *words: str) -> bool:
     """Whether the cluster has these objects otherwise; kubectl prints how. Raises
     DeploymentError."""
-    KUBECTL.find()
     command = _kubectl(options, "diff", *words, "-f", "-")
-    done = subprocess.run(command, input=text, text=True, check=False)
-    if done.returncode not in (0, 1):
-        raise KUBECTL.failed(done.returncode)
-    return done.returncode == 1
+    return KUBECTL.run(command, text=text, fine=(0, 1)) == 1
 
 
 def _kubectl(options: Options, *words: str) -> List[str]:
@@ -92,6 +81,14 @@ def _kubectl(options: Options, *words: str) -> List[str]:
     where = ["--context", options.context] if options.context else []
     where += ["--kubeconfig", options.kubeconfig] if options.kubeconfig else []
     return ["kubectl", *where, *words]
+
+
+def write(files: Mapping[str, bytes], directory: str) -> None:
+    """Files by their path in a directory, for a program that takes one."""
+    for name, content in files.items():
+        path = Path(directory, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def shown(words: Sequence[str]) -> str:

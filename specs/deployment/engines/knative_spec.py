@@ -102,7 +102,7 @@ with description("-E knative") as self:
 
         expect(shown(*secret)).to(equal(shown(*secret)))
         expect(of_kind(shown(*secret), "Secret")).to(be_empty)
-        expect(done.err).to(contain("the Secret (SLACK_WEBHOOK_URL) is left out"))
+        expect(done.err).to(contain("responders/falco-slack (SLACK_WEBHOOK_URL) is left out"))
         expect(of_kind(shown(*secret, "--show-secrets"), "Secret")).not_to(be_empty)
 
     with it("keeps secrets in a Secret, of which the variables have the paths"):

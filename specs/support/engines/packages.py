@@ -65,8 +65,8 @@ def _cloud_function() -> Files:
 
 def _openfaas_function() -> Files:
     """As the template has them: its package ``function``."""
-    request, options = asked_of_openfaas()
-    files = {**openfaas.ENGINE.files(request, options), "__init__.py": b""}
+    request, _ = asked_of_openfaas()
+    files = {**openfaas.ENGINE.files(request), "__init__.py": b""}
     return {f"function/{name}": content for name, content in files.items()}
 
 

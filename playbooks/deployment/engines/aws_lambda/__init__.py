@@ -20,7 +20,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import documents, print_messages, print_step
+from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.infrastructure.amazon import settings as eks
 
 AWS = tool.Program("aws", "https://aws.amazon.com/cli")
@@ -64,18 +64,18 @@ class Lambda(CloudEngine):
         _print(
             commands.create(request, given, *files),
             commands.wait("active", request, given),
-            *commands.kept(request, given),
-            *([commands.mapped(request, given)] if QUEUE.name in given.own else []),
-            *_subscribed(request, given, commands.arn(request, given)),
+            commands.keep_events(request, given),
+            commands.reserve(request, given),
+            *([commands.map_queue(request, given)] if QUEUE.name in given.own else []),
+            *commands.subscribe(request, given, commands.arn(request, given)),
         )
         print("# where the function is there already, in place of the first two")
         _print(*commands.update(request, given, *files))
         print(f"# what its role may do\n{json_text(commands.policy(request, given))}")
         if request.playbook.permissions:
             print("# in EKS, which then knows the role as a group")
-            _print(commands.entry(request, given))
-            print("# in the cluster that it acts on: kubectl apply -f -")
-            print(documents(self.rights(request, invocation)), end="")
+            _print(commands.create_access_entry(request, given))
+        self.print_rights(request, invocation)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         given = invocation.options
@@ -85,46 +85,42 @@ class Lambda(CloudEngine):
             code.write_bytes(zip_file(request))
             environment.write_text(_environment(request, given), "utf-8")
             files = (str(code), str(environment))
-            there = AWS.asked(commands.found(request.function, given))
-            if there:
-                for words in commands.update(request, given, *files):
-                    AWS.asked(words)
-            else:
-                AWS.asked(commands.create(request, given, *files))
+            there = AWS.output(commands.find(request.function, given))
+            first = [commands.create(request, given, *files)]
+            for words in commands.update(request, given, *files) if there else first:
+                AWS.output(words)
         try:
-            self._settle_around(request, given, new=not there)
+            self._connect(request, given, new=not there)
         except DeploymentError as error:
             if there:
                 again = "the function is changed; deploying again does the rest"
                 raise DeploymentError(f"{error}\n{again}") from error
-            _remove(request.function, AWS.asked(commands.found(request.function, given)), given)
+            _remove(request.function, AWS.output(commands.find(request.function, given)), given)
             raise DeploymentError(f"{error}\nnothing was deployed") from error
         print("\n".join(_hints(request, given)))
         return 0
 
-    def _settle_around(self, request: Request, given: Options, *, new: bool) -> None:
+    def _connect(self, request: Request, given: Options, *, new: bool) -> None:
         """What makes the code a function to which alerts come."""
         if new:
-            AWS.asked(commands.wait("active", request, given))
-        kept, reserved = commands.kept(request, given)
-        AWS.asked(kept)
+            AWS.output(commands.wait("active", request, given))
+        AWS.output(commands.keep_events(request, given))
         try:
-            AWS.asked(reserved)
+            AWS.output(commands.reserve(request, given))
         except DeploymentError as error:
             print_messages("warning", [f"no instances are reserved for it: {error}"])
         print_step("deployed", request.function)
-        _settle_mappings(request, given)
+        _map_queue(request, given)
         if TOPIC.name in given.own:
-            for words in _subscribed(
-                request, given, AWS.asked(commands.found(request.function, given))
-            ):
-                AWS.asked(words, but="ResourceConflictException")
+            arn = AWS.output(commands.find(request.function, given))
+            for words in commands.subscribe(request, given, arn):
+                AWS.output(words, but="ResourceConflictException")
             print_step("subscribed", given.own[TOPIC.name])
 
     def remove(self, function: str, invocation: Invocation) -> None:
         given = invocation.options
         self.check_removal(given)
-        there = AWS.asked(commands.found(function, given))
+        there = AWS.output(commands.find(function, given))
         _remove(function, there, given)
         if not there:
             print(f"no function {function} was in {given.own[REGION.name]}")
@@ -175,50 +171,47 @@ def _print(*words: Sequence[str]) -> None:
     print("".join(f"{tool.shown(each)}\n" for each in words))
 
 
-def _subscribed(request: Request, given: Options, function: str) -> List[List[str]]:
-    return commands.subscribed(request, given, function) if TOPIC.name in given.own else []
-
-
-def _settle_mappings(request: Request, given: Options) -> None:
+def _map_queue(request: Request, given: Options) -> None:
     """The queue that is asked for, and no other."""
     queue, known = given.own.get(QUEUE.name), ""
-    for name, source in _rows(AWS.asked(commands.listed_mappings(request.function, given))):
+    for name, source in _rows(commands.list_mappings(request.function, given)):
         if source == queue:
             known = name
         elif is_queue(source):
-            _remove_mapping(name, source, given)
+            _unmap(name, source, given)
     if queue:
-        AWS.asked(commands.mapped(request, given, known))
+        AWS.output(commands.map_queue(request, given, known))
         print_step("mapped", queue)
 
 
 def _remove(function: str, there: str, given: Options) -> None:
     """``there``: its ARN, or empty. What brings alerts to it goes first."""
-    for name, source in _rows(AWS.asked(commands.listed_mappings(function, given))):
-        _remove_mapping(name, source, given)
+    for name, source in _rows(commands.list_mappings(function, given)):
+        _unmap(name, source, given)
     if there:
         _unsubscribe(there, given)
-        AWS.asked(commands.delete(function, given))
+        AWS.output(commands.delete(function, given))
         print_step("removed", function)
 
 
-def _remove_mapping(name: str, source: str, given: Options) -> None:
-    AWS.asked(commands.removed_mapping(name, given))
+def _unmap(name: str, source: str, given: Options) -> None:
+    AWS.output(commands.unmap(name, given))
     print_step("removed", f"the mapping of {source}")
 
 
 def _unsubscribe(function: str, given: Options) -> None:
     """Whatever topics the function has; without it, nothing of them is delivered anyhow."""
     try:
-        for name, topic in _rows(AWS.asked(commands.listed_subscriptions(function, given))):
-            AWS.asked(commands.unsubscribe(name, given))
+        for name, topic in _rows(commands.list_subscriptions(function, given)):
+            AWS.output(commands.unsubscribe(name, given))
             print_step("removed", f"the subscription of {topic}")
     except DeploymentError as error:
         print_messages("warning", [f"its subscriptions of SNS stay: {error}"])
 
 
-def _rows(text: str) -> List[Tuple[str, str]]:
-    found = [line.split("\t") for line in text.splitlines()]
+def _rows(words: Sequence[str]) -> List[Tuple[str, str]]:
+    """Of two columns that a command prints."""
+    found = [line.split("\t") for line in AWS.output(words).splitlines()]
     return [(row[0], row[1]) for row in found if len(row) == 2]
 
 
@@ -231,7 +224,7 @@ def _hints(request: Request, given: Options) -> List[str]:
         found = [
             f"its rights:  falco-playbook permissions -E lambda -p {request.playbook.name}{typed}"
             " | kubectl apply -f -",
-            f"who it is:   {' '.join(commands.entry(request, given))}",
+            f"who it is:   {' '.join(commands.create_access_entry(request, given))}",
         ]
     if QUEUE.name not in own and TOPIC.name not in own:
         found.append(

@@ -3,7 +3,7 @@ of its role."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from playbooks.deployment.engines.aws_lambda.options import (
     ON_FAILURE,
@@ -29,12 +29,12 @@ BATCH = 10
 RETRIES, EVENT_AGE = 2, 3600
 
 
-def place(options: Options) -> List[str]:
-    return ["--region", options.own[REGION.name]]
+def _aws(options: Options, service: str, verb: str, *words: str) -> List[str]:
+    return ["aws", service, verb, *words, "--region", options.own[REGION.name]]
 
 
-def _of(request: Request) -> List[str]:
-    return ["--function-name", request.function]
+def _lambda(options: Options, verb: str, function: str, *words: str) -> List[str]:
+    return _aws(options, "lambda", verb, "--function-name", function, *words)
 
 
 def _configuration(options: Options, environment: str) -> List[str]:
@@ -47,106 +47,119 @@ def _configuration(options: Options, environment: str) -> List[str]:
     ]
 
 
+def _code(path: str) -> List[str]:
+    return ["--architectures", MACHINE, "--zip-file", f"fileb://{path}"]
+
+
 def create(request: Request, options: Options, code: str, environment: str) -> List[str]:
-    words = ["aws", "lambda", "create-function", *_of(request), *place(options)]
-    words += _configuration(options, environment)
-    return [*words, "--architectures", MACHINE, "--zip-file", f"fileb://{code}"]
+    words = [*_configuration(options, environment), *_code(code)]
+    return _lambda(options, "create-function", request.function, *words)
 
 
 def update(request: Request, options: Options, code: str, environment: str) -> List[List[str]]:
     """The settings first: the code of before takes more of them than it knows."""
-    words = ["aws", "lambda", "update-function-configuration", *_of(request), *place(options)]
-    coded = ["aws", "lambda", "update-function-code", *_of(request), *place(options)]
-    coded += ["--architectures", MACHINE, "--zip-file", f"fileb://{code}"]
-    waited = wait("updated", request, options)
-    return [[*words, *_configuration(options, environment)], waited, coded, waited]
+    name, configured = request.function, _configuration(options, environment)
+    return [
+        _lambda(options, "update-function-configuration", name, *configured),
+        wait("updated", request, options),
+        _lambda(options, "update-function-code", name, *_code(code)),
+        wait("updated", request, options),
+    ]
 
 
 def wait(state: str, request: Request, options: Options) -> List[str]:
-    return ["aws", "lambda", "wait", f"function-{state}-v2", *_of(request), *place(options)]
+    return _aws(
+        options, "lambda", "wait", f"function-{state}-v2", "--function-name", request.function
+    )
 
 
-def kept(request: Request, options: Options) -> List[List[str]]:
-    """How long Lambda itself keeps an event, and how many instances there are."""
-    own = options.own
-    kept = ["aws", "lambda", "put-function-event-invoke-config", *_of(request), *place(options)]
-    kept += ["--maximum-retry-attempts", str(RETRIES)]
-    kept += ["--maximum-event-age-in-seconds", str(EVENT_AGE)]
-    if ON_FAILURE.name in own:
-        kept += ["--destination-config", f"OnFailure={{Destination={own[ON_FAILURE.name]}}}"]
-    reserved = ["aws", "lambda", "put-function-concurrency", *_of(request), *place(options)]
-    return [kept, [*reserved, "--reserved-concurrent-executions", str(INSTANCES)]]
+def keep_events(request: Request, options: Options) -> List[str]:
+    """How long Lambda itself keeps an event."""
+    words = ["--maximum-retry-attempts", str(RETRIES)]
+    words += ["--maximum-event-age-in-seconds", str(EVENT_AGE)]
+    if ON_FAILURE.name in options.own:
+        destination = f"OnFailure={{Destination={options.own[ON_FAILURE.name]}}}"
+        words += ["--destination-config", destination]
+    return _lambda(options, "put-function-event-invoke-config", request.function, *words)
 
 
-def mapped(request: Request, options: Options, known: str = "") -> List[str]:
+def reserve(request: Request, options: Options) -> List[str]:
+    """How many instances there are."""
+    words = ["--reserved-concurrent-executions", str(INSTANCES)]
+    return _lambda(options, "put-function-concurrency", request.function, *words)
+
+
+def map_queue(request: Request, options: Options, known: str = "") -> List[str]:
     """``known``: the mapping that is there. Without the response type, a message that failed is
     deleted with the others."""
     verb, which = "update", ["--uuid", known]
     if not known:
         verb, which = "create", ["--event-source-arn", options.own[QUEUE.name]]
-    return [
-        *("aws", "lambda", f"{verb}-event-source-mapping", *_of(request), *place(options), *which),
-        *("--batch-size", str(BATCH), "--function-response-types", "ReportBatchItemFailures"),
+    words = [
+        *(*which, "--batch-size", str(BATCH)),
+        *("--function-response-types", "ReportBatchItemFailures"),
         *("--scaling-config", f"MaximumConcurrency={INSTANCES}", "--enabled"),
     ]
+    return _lambda(options, f"{verb}-event-source-mapping", request.function, *words)
 
 
-def subscribed(request: Request, options: Options, arn: str) -> List[List[str]]:
-    topic = options.own[TOPIC.name]
+def unmap(mapping: str, options: Options) -> List[str]:
+    return _aws(options, "lambda", "delete-event-source-mapping", "--uuid", mapping)
+
+
+def subscribe(request: Request, options: Options, arn: str) -> List[List[str]]:
+    """None without a topic."""
+    topic = options.own.get(TOPIC.name)
+    if topic is None:
+        return []
+    allowed = [
+        *("--statement-id", "sns-" + topic.rpartition(":")[2]),
+        *("--action", "lambda:InvokeFunction", "--principal", "sns.amazonaws.com"),
+        *("--source-arn", topic),
+    ]
+    to = ["--topic-arn", topic, "--protocol", "lambda", "--notification-endpoint", arn]
     return [
-        [
-            *("aws", "lambda", "add-permission", *_of(request), *place(options)),
-            *("--statement-id", "sns-" + topic.rpartition(":")[2]),
-            *("--action", "lambda:InvokeFunction", "--principal", "sns.amazonaws.com"),
-            *("--source-arn", topic),
-        ],
-        [
-            *("aws", "sns", "subscribe", *place(options), "--topic-arn", topic),
-            *("--protocol", "lambda", "--notification-endpoint", arn),
-        ],
+        _lambda(options, "add-permission", request.function, *allowed),
+        _aws(options, "sns", "subscribe", *to),
     ]
 
 
-def entry(request: Request, options: Options) -> List[str]:
-    return [
-        *("aws", "eks", "create-access-entry", *place(options)),
-        *("--cluster-name", request.values[EKS_CLUSTER.name]),
-        *("--principal-arn", options.own[ROLE.name], "--kubernetes-groups", request.function),
-    ]
+def unsubscribe(subscription: str, options: Options) -> List[str]:
+    return _aws(options, "sns", "unsubscribe", "--subscription-arn", subscription)
 
 
-def removed_mapping(name: str, options: Options) -> List[str]:
-    return ["aws", "lambda", "delete-event-source-mapping", "--uuid", name, *place(options)]
+def create_access_entry(request: Request, options: Options) -> List[str]:
+    cluster, role = request.values[EKS_CLUSTER.name], options.own[ROLE.name]
+    words = ["--cluster-name", cluster, "--principal-arn", role]
+    words += ["--kubernetes-groups", request.function]
+    return _aws(options, "eks", "create-access-entry", *words)
 
 
-def listed_mappings(function: str, options: Options) -> List[str]:
+def list_mappings(function: str, options: Options) -> List[str]:
     """Prints the name and the source of each, also where the function itself is gone."""
     ours = f"ends_with(FunctionArn, ':function:{function}')"
-    asked = f"EventSourceMappings[?{ours}].[UUID, EventSourceArn]"
-    words = ["aws", "lambda", "list-event-source-mappings", *place(options)]
-    return [*words, "--query", asked, "--output", "text"]
+    query = f"EventSourceMappings[?{ours}].[UUID, EventSourceArn]"
+    return _query(options, "lambda", "list-event-source-mappings", query)
 
 
-def listed_subscriptions(arn: str, options: Options) -> List[str]:
+def list_subscriptions(arn: str, options: Options) -> List[str]:
     """Prints the name and the topic of each."""
-    asked = f"Subscriptions[?Endpoint=='{arn}'].[SubscriptionArn, TopicArn]"
-    words = ["aws", "sns", "list-subscriptions", *place(options)]
-    return [*words, "--query", asked, "--output", "text"]
+    query = f"Subscriptions[?Endpoint=='{arn}'].[SubscriptionArn, TopicArn]"
+    return _query(options, "sns", "list-subscriptions", query)
 
 
-def unsubscribe(name: str, options: Options) -> List[str]:
-    return ["aws", "sns", "unsubscribe", "--subscription-arn", name, *place(options)]
-
-
-def found(function: str, options: Options) -> List[str]:
+def find(function: str, options: Options) -> List[str]:
     """Prints its ARN, or nothing."""
-    asked = f"Functions[?FunctionName=='{function}'].FunctionArn"
-    words = ["aws", "lambda", "list-functions", *place(options)]
-    return [*words, "--query", asked, "--output", "text"]
+    query = f"Functions[?FunctionName=='{function}'].FunctionArn"
+    return _query(options, "lambda", "list-functions", query)
+
+
+def _query(options: Options, service: str, verb: str, query: str) -> List[str]:
+    return _aws(options, service, verb, "--query", query, "--output", "text")
 
 
 def delete(function: str, options: Options) -> List[str]:
-    return ["aws", "lambda", "delete-function", "--function-name", function, *place(options)]
+    return _lambda(options, "delete-function", function)
 
 
 def account(options: Options) -> Tuple[str, str]:
@@ -166,33 +179,29 @@ def policy(request: Request, options: Options) -> Dict[str, Any]:
     own, (partition, number) = options.own, account(options)
     here = f"{own[REGION.name]}:{number}"
     log = f"arn:{partition}:logs:{here}:log-group:/aws/lambda/{request.function}:*"
-    stated = [
-        _allowed(
-            [f"logs:{verb}" for verb in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")],
-            [log],
-        )
-    ]
+    allowed = [_allow("logs", ("CreateLogGroup", "CreateLogStream", "PutLogEvents"), [log])]
     named = request.values.get(EKS_CLUSTER.name)
     if named and not request.values.get(EKS_ENDPOINT.name):
         cluster = f"arn:{partition}:eks:{here}:cluster/{named}"
-        stated.append(_allowed(["eks:DescribeCluster"], [cluster]))
+        allowed.append(_allow("eks", ("DescribeCluster",), [cluster]))
     if request.references:
         # Secrets Manager puts six characters behind a name.
         secrets = sorted({f"{each.secret}-??????" for each in request.references})
         where = [f"arn:{partition}:secretsmanager:{here}:secret:{name}" for name in secrets]
-        stated.append(_allowed(["secretsmanager:GetSecretValue"], where))
+        allowed.append(_allow("secretsmanager", ("GetSecretValue",), where))
     if QUEUE.name in own:
         verbs = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-        stated.append(_allowed([f"sqs:{verb}" for verb in verbs], [own[QUEUE.name]]))
+        allowed.append(_allow("sqs", verbs, [own[QUEUE.name]]))
     if VPC.name in own:
         verbs = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface")
-        stated.append(_allowed([f"ec2:{verb}" for verb in verbs], ["*"]))
+        allowed.append(_allow("ec2", verbs, ["*"]))
     if ON_FAILURE.name in own:
         service = own[ON_FAILURE.name].split(":")[2]
         verb = {"sqs": "SendMessage", "sns": "Publish", "s3": "PutObject"}.get(service)
-        stated += [_allowed([f"{service}:{verb}"], [own[ON_FAILURE.name]])] if verb else []
-    return {"Version": "2012-10-17", "Statement": stated}
+        allowed += [_allow(service, (verb,), [own[ON_FAILURE.name]])] if verb else []
+    return {"Version": "2012-10-17", "Statement": allowed}
 
 
-def _allowed(actions: List[str], resources: List[str]) -> Dict[str, Any]:
+def _allow(service: str, verbs: Sequence[str], resources: List[str]) -> Dict[str, Any]:
+    actions = [f"{service}:{verb}" for verb in verbs]
     return {"Effect": "Allow", "Action": actions, "Resource": resources}
