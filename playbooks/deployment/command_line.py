@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 import click
 from click.shell_completion import CompletionItem
@@ -152,14 +152,13 @@ def _tools() -> Tools:
 
 
 def _options(typed: Mapping[str, Any]) -> Options:
-    typed = {**typed, "engine": typed.get("engine") or ""}
-    if typed.get("playbook"):
-        typed["playbook"] = by_name.named(typed["playbook"])
     known = [option.name for option in registry.own_options()]
-    own = {name: typed[name] for name in known if name in typed}
-    rest = {name: value for name, value in typed.items() if name not in own}
-    given = {n: value for n, value in own.items() if value is not None and value is not False}
-    return Options(**rest, own={n: value for n, value in given.items() if value != ()})
+    own = {name: typed[name] for name in known if typed.get(name) not in (None, False, ())}
+    rest = {name: value for name, value in typed.items() if name not in known}
+    rest["engine"] = typed.get("engine") or ""
+    if typed.get("playbook"):
+        rest["playbook"] = by_name.named(typed["playbook"])
+    return Options(**rest, own=own)
 
 
 def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:
@@ -183,134 +182,123 @@ def _of_engine(option: Option) -> click.Parameter:
         return click.Argument(
             [option.name], metavar=f"[{option.metavar}]...", nargs=-1, shell_complete=_words
         )
-    named = [*option.flags, option.name]
+    flags = " ".join([*option.flags, option.name])
     if not option.metavar:
-        return click.Option(named, is_flag=True, help=option.help)
+        return _option(flags, option.help)
     kind = option.kind if option.kind in (int, str) else Kind(option.kind)
-    return click.Option(named, metavar=option.metavar, type=kind, help=option.help)
+    return _option(flags, option.help, option.metavar, type=kind)
+
+
+def _option(flags: str, help: str, metavar: str = "", **attributes: Any) -> click.Option:
+    """``flags``: with the name of its value, where that is another. A switch without a metavar."""
+    if metavar:
+        return click.Option(flags.split(), help=help, metavar=metavar, **attributes)
+    return click.Option(flags.split(), help=help, is_flag=True, **attributes)
 
 
 def _parameters() -> List[click.Parameter]:
-    repeated: Dict[str, Any] = {"multiple": True}
     return [
-        click.Option(
-            ["-p", "--playbook"],
-            metavar="PLAYBOOK",
-            help="which one; -l lists them. One of yours: its file, such as ./quarantine.py, or an"
+        _option(
+            "-p --playbook",
+            "which one; -l lists them. One of yours: its file, such as ./quarantine.py, or an"
             " installed package with an entry point in the group falco_playbooks",
+            "PLAYBOOK",
             shell_complete=playbooks,
         ),
-        click.Option(
-            ["-f", "--filename", "described"],
-            metavar="FILE",
-            **repeated,
-            help="playbooks that a YAML file describes (- for stdin); what is typed wins; again for"
+        _option(
+            "-f --filename described",
+            "playbooks that a YAML file describes (- for stdin); what is typed wins; again for"
             " more",
+            "FILE",
+            multiple=True,
         ),
-        click.Option(
-            ["-t", "--topic", "topics"],
-            metavar="TOPIC",
-            **repeated,
-            help="NATS topic to answer, such as 'falco.error.*'; again for more",
+        _option(
+            "-t --topic topics",
+            "NATS topic to answer, such as 'falco.error.*'; again for more",
+            "TOPIC",
+            multiple=True,
         ),
-        click.Option(
-            ["-e", "--env", "values"],
-            metavar="NAME=VALUE",
-            **repeated,
-            help="a setting; NAME=@FILE reads its value from a file, as UTF-8 text without the line"
-            " ends at its end; again for more",
+        _option(
+            "-e --env values",
+            "a setting; NAME=@FILE reads its value from a file, as UTF-8 text without the line ends"
+            " at its end; again for more",
+            "NAME=VALUE",
+            multiple=True,
         ),
-        click.Option(
-            ["-s", "--secret", "references"],
-            metavar="NAME=SECRET/KEY",
-            **repeated,
-            help="a setting from a Secret that is in the namespace already; again for more",
+        _option(
+            "-s --secret references",
+            "a setting from a Secret that is in the namespace already; again for more",
+            "NAME=SECRET/KEY",
+            multiple=True,
         ),
-        click.Option(
-            ["-n", "--namespace"], metavar="NAMESPACE", help="default: the kubeconfig's, as kubectl"
-        ),
-        click.Option(
-            ["--context"],
-            metavar="NAME",
+        _option("-n --namespace", "default: the kubeconfig's, as kubectl", "NAMESPACE"),
+        _option(
+            "--context",
+            "context of the kubeconfig; default: the current one, as kubectl",
+            "NAME",
             default="",
-            help="context of the kubeconfig; default: the current one, as kubectl",
         ),
-        click.Option(
-            ["--kubeconfig"],
-            metavar="FILE",
+        _option(
+            "--kubeconfig",
+            "default: KUBECONFIG, else ~/.kube/config, as kubectl",
+            "FILE",
             default="",
-            help="default: KUBECONFIG, else ~/.kube/config, as kubectl",
         ),
-        click.Option(
-            ["-N", "--name"],
-            metavar="NAME",
-            help="deploys falco-NAME, so that a playbook can be deployed twice; default: PLAYBOOK",
+        _option(
+            "-N --name",
+            "deploys falco-NAME, so that a playbook can be deployed twice; default: PLAYBOOK",
+            "NAME",
         ),
-        click.Option(
-            ["-r", "--runtime"],
-            metavar="RUNTIME",
-            help=f"Kubeless runtime (default {DEFAULT_RUNTIME})",
-        ),
-        click.Option(
-            ["-E", "--engine"],
+        _option("-r --runtime", f"Kubeless runtime (default {DEFAULT_RUNTIME})", "RUNTIME"),
+        _option(
+            "-E --engine",
+            _engine_help(),
+            "ENGINE",
             type=click.Choice([registry.AUTO, *registry.known()]),
-            metavar="ENGINE",
-            help=_engine_help(),
         ),
         *(_of_engine(option) for option in registry.own_options()),
-        click.Option(
-            ["-S", "--set-up"],
-            is_flag=True,
-            help="set the cluster up for -E kubernetes, create the admission policies that limit"
-            " what playbooks' accounts may change, and remove roles whose function is gone",
+        _option(
+            "-S --set-up",
+            "set the cluster up for -E kubernetes, create the admission policies that limit what"
+            " playbooks' accounts may change, and remove roles whose function is gone",
         ),
-        click.Option(
-            ["--with-nats"],
-            is_flag=True,
-            help="with -S: also set up NATS in the namespace nats-io, with JetStream, bounded"
-            " streams and users; -p and -n name a worker that gets a user",
+        _option(
+            "--with-nats",
+            "with -S: also set up NATS in the namespace nats-io, with JetStream, bounded streams"
+            " and users; -p and -n name a worker that gets a user",
         ),
-        click.Option(
-            ["--nats-image"],
-            metavar="IMAGE",
+        _option(
+            "--nats-image",
+            f"with --with-nats: the image of NATS; default {NATS_IMAGE}",
+            "IMAGE",
             default="",
-            help=f"with --with-nats: the image of NATS; default {NATS_IMAGE}",
         ),
-        click.Option(
-            ["-d", "--dry-run", "show"],
-            is_flag=True,
-            help="print what would be deployed, without Secrets, and change nothing",
+        _option(
+            "-d --dry-run show",
+            "print what would be deployed, without Secrets, and change nothing",
         ),
-        click.Option(["--show-secrets"], is_flag=True, help="with -d: print the Secrets, too"),
-        click.Option(["--force"], is_flag=True, help="also deploy a topic that no alert can match"),
-        click.Option(
-            ["--reuse-settings", "reuse"],
-            is_flag=True,
-            help="keep the topics, settings, image, replicas, patch and runtime that are deployed,"
-            " where others are not given",
+        _option("--show-secrets", "with -d: print the Secrets, too"),
+        _option("--force", "also deploy a topic that no alert can match"),
+        _option(
+            "--reuse-settings reuse",
+            "keep the topics, settings, image, replicas, patch and runtime that are deployed, where"
+            " others are not given",
         ),
-        click.Option(
-            ["-y", "--yes"],
-            is_flag=True,
-            help="do not ask where deploying again loses settings or gives more rights",
+        _option("-y --yes", "do not ask where deploying again loses settings or gives more rights"),
+        _option("-x --remove", "remove what was deployed"),
+        _option(
+            "--granted",
+            "an administrator made what lies outside of the namespace: leave that as it is",
         ),
-        click.Option(["-x", "--remove"], is_flag=True, help="remove what was deployed"),
-        click.Option(
-            ["--granted"],
-            is_flag=True,
-            help="an administrator made what lies outside of the namespace: leave that as it is",
+        _option(
+            "--release",
+            "with -x: release first what the playbook contains, such as isolated pods",
         ),
-        click.Option(
-            ["--release"],
-            is_flag=True,
-            help="with -x: release first what the playbook contains, such as isolated pods",
+        _option(
+            "--leave-contained",
+            "with -x: leave what the playbook contains as it is, and name it",
         ),
-        click.Option(
-            ["--leave-contained"],
-            is_flag=True,
-            help="with -x: leave what the playbook contains as it is, and name it",
-        ),
-        click.Option(["-l", "--list"], is_flag=True, help="list the playbooks with their settings"),
+        _option("-l --list", "list the playbooks with their settings"),
     ]
 
 
@@ -324,64 +312,73 @@ deploy = _Deploy(
     context_settings=_CONTEXT,
 )
 click.version_option(VERSION, "--version", prog_name=PROGRAM)(deploy)
-program.add_command(deploy)
-
-
-def _add(name: str, callback: Callable[..., int], help: str, **attributes: Any) -> None:
-    made = click.Command(
-        name, callback=callback, help=help, context_settings=_CONTEXT, **attributes
-    )
-    program.add_command(made)
 
 
 def _named(*names: str) -> List[click.Parameter]:
     return [parameter for parameter in _parameters() if parameter.name in names]
 
 
-_add(
-    "diff",
-    _typed(verbs.diff),
-    "Show what would change.",
-    params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
-    epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
-)
-_add(
-    "remove",
-    _typed(verbs.remove),
-    "Remove what was deployed, as -x does.",
-    params=_named(*_FOR_REMOVE, *registry.places()),
-)
-_add(
-    "secrets",
-    _typed(verbs.make_secrets),
-    "Make the Secret that what -d prints refers to, once.",
-    params=[p for p in _parameters() if p.name not in _NOT_FOR_DIFF],
-)
-_add("list", _list, "List the playbooks with their settings, as -l does.")
-_add(
-    "set-up",
-    _typed(verbs.set_the_cluster_up),
-    "Set the cluster up, as -S does.",
-    params=_named(*_FOR_SET_UP),
-)
-_add(
-    "get",
-    _get,
-    "Print what is deployed as a file that -f takes.",
-    params=[
-        *_named(*_FOR_GET),
-        click.Option(["-A", "--all-namespaces", "everywhere"], is_flag=True, help="of all"),
-        click.Option(
-            ["-o", "--output"],
-            type=click.Choice(["yaml"]),
-            default="yaml",
-            help="the format: YAML",
-        ),
-    ],
-)
-_add(
-    "completion",
-    _completion,
-    f"Print the completion script of a shell: source <({PROGRAM} completion bash)",
-    params=[click.Argument(["shell"], type=click.Choice(SHELLS))],
-)
+def _without(*names: str) -> List[click.Parameter]:
+    return [parameter for parameter in _parameters() if parameter.name not in names]
+
+
+def _command(
+    name: str, callback: Callable[..., int], help: str, **attributes: Any
+) -> click.Command:
+    return click.Command(
+        name, callback=callback, help=help, context_settings=_CONTEXT, **attributes
+    )
+
+
+for _each in (
+    deploy,
+    _command(
+        "diff",
+        _typed(verbs.diff),
+        "Show what would change.",
+        params=_without(*_NOT_FOR_DIFF),
+        epilog="Exit code: 0 where nothing would change, 1 where something would, else 2.",
+    ),
+    _command(
+        "remove",
+        _typed(verbs.remove),
+        "Remove what was deployed, as -x does.",
+        params=_named(*_FOR_REMOVE, *registry.places()),
+    ),
+    _command(
+        "secrets",
+        _typed(verbs.make_secrets),
+        "Make the Secret that what -d prints refers to, once.",
+        params=_without(*_NOT_FOR_DIFF),
+    ),
+    _command("list", _list, "List the playbooks with their settings, as -l does."),
+    _command(
+        "set-up",
+        _typed(verbs.set_the_cluster_up),
+        "Set the cluster up, as -S does.",
+        params=_named(*_FOR_SET_UP),
+    ),
+    _command(
+        "get",
+        _get,
+        "Print what is deployed as a file that -f takes.",
+        params=[
+            *_named(*_FOR_GET),
+            _option("-A --all-namespaces everywhere", "of all"),
+            _option(
+                "-o --output",
+                "the format: YAML",
+                "[yaml]",
+                type=click.Choice(["yaml"]),
+                default="yaml",
+            ),
+        ],
+    ),
+    _command(
+        "completion",
+        _completion,
+        f"Print the completion script of a shell: source <({PROGRAM} completion bash)",
+        params=[click.Argument(["shell"], type=click.Choice(SHELLS))],
+    ),
+):
+    program.add_command(_each)
