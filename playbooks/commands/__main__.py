@@ -26,9 +26,9 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.click_parts import completion_script
 from playbooks.deployment.errors import UsageError, exit_code
-from playbooks.deployment.removal.reach import Reach, reach
+from playbooks.deployment.parameters import completion_script
+from playbooks.deployment.removal.client import Client, client_for
 from playbooks.infrastructure.kubernetes.objects import of_context
 
 # click reads it when a shell asks for completions.
@@ -81,14 +81,14 @@ def main(
     connect: Callable[[str], ClusterObjects],
     *,
     sleep: Sleep = time.sleep,
-    reach: Callable[[str], Reach] = reach,
+    client: Callable[[str], Client] = client_for,
 ) -> int:
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C.
 
-    ``connect`` and ``reach``: give the cluster of a context of the kubeconfig, by name, or of the
+    ``connect`` and ``client``: give the cluster of a context of the kubeconfig, by name, or of the
     current one where it is empty.
     """
-    session = Session(connect, reach, sleep)
+    session = Session(connect, client, sleep)
     try:
         code = program.main(
             list(arguments), PROGRAM, complete_var=_COMPLETE, standalone_mode=False, obj=session

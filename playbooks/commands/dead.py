@@ -17,7 +17,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.removal.reach import who
+from playbooks.deployment.removal.client import who
 from playbooks.deployment.terminal import print_json, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 

@@ -15,9 +15,9 @@ from playbooks.core.cluster.manifest import function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.click_parts import Kind, playbooks
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.parameters import Kind, playbooks
+from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
 
@@ -106,10 +106,10 @@ class Selection:
 @dataclass(frozen=True)
 class Session:
     """What the commands act through: the cluster of one ``context`` of the kubeconfig, empty for
-    the current one. ``connect`` gives it by kubectl's verbs, ``reach`` by the API."""
+    the current one. ``connect`` gives it by kubectl's verbs, ``client`` by the API."""
 
     connect: Callable[[str], ClusterObjects]
-    reach_of: Callable[[str], Reach]
+    client_of: Callable[[str], Client]
     sleep: Sleep
     context: str = ""
 
@@ -117,8 +117,8 @@ class Session:
     def cluster(self) -> ClusterObjects:
         return self.connect(self.context)
 
-    def reach(self) -> Reach:
-        return self.reach_of(self.context)
+    def client(self) -> Client:
+        return self.client_of(self.context)
 
     def namespace(self, which: Selection) -> str:
         return which.namespace or self.cluster.current_namespace()

@@ -16,7 +16,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.removal.reach import who
+from playbooks.deployment.removal.client import who
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure.ledger import change
@@ -155,12 +155,12 @@ def _written(
         places = ledgers.everywhere(session.cluster, "" if scope.all_namespaces else namespace)
     else:
         places = [ledgers.of_function(session.cluster, namespace, which.function, anew=anew)]
-    reach, failed = session.reach(), []
+    client, failed = session.client(), []
     by, now = who(session.cluster), SystemClock().now
     for place in places:
         ledger = "/".join(place)
         try:
-            said = change(reach.ledger(place), lambda book: write(book, by, now()), anew=anew)
+            said = change(client.ledger(place), lambda book: write(book, by, now()), anew=anew)
         except PlaybookError as error:
             failed.append(f"{ledger} was not changed: {error}")
         else:

@@ -53,7 +53,7 @@ def sweep(
     """
     which.check(*_problems(which.playbook), *ledger_problems(ledger), required=False)
     playbook = by_name.load(which.playbook)
-    reach = session.reach()
+    client = session.client()
     within = looked_in(session, which, all_namespaces)
     places = ledger_places(session.cluster, playbook.name, which.named, ledger, within)
 
@@ -63,9 +63,9 @@ def sweep(
     protected = names(str(ProtectedNamespaces.SETTINGS[0].default))
     outcomes = []
     for place in places:
-        stored = ledgers.StoredLedger(reach.ledger(place))
+        stored = ledgers.StoredLedger(client.ledger(place))
         among = (namespaces, protected)
-        outcomes += Expiry([containment], reach.cluster, reach.clock, stored, *among).once()
+        outcomes += Expiry([containment], client.cluster, client.clock, stored, *among).once()
     if output == "json":
         print_json([outcome.to_dict() for outcome in outcomes])
     else:

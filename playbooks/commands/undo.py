@@ -30,7 +30,7 @@ from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
-from playbooks.deployment.removal.reach import Place, Reach, who
+from playbooks.deployment.removal.client import Client, Place, who
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 
@@ -83,17 +83,17 @@ def undo(
     )
     target_ref = _target_ref(kind, name, namespace)
     by = by or who(session.cluster)
-    reach = session.reach()
+    client = session.client()
 
     def places(playbook: Playbook) -> List[Place]:
         within = looked_in(session, which, all_namespaces)
         return ledger_places(session.cluster, playbook.name, which.named, ledger, within)
 
-    found = _contained_by(which.playbook, target_ref, reach.cluster)
+    found = _contained_by(which.playbook, target_ref, client.cluster)
     # Before its ledger is looked for: a target that is not there has none.
     if not _removes(found[0]):
-        _read(found[0], target_ref, reach.cluster)
-    undoings = [_Undoing(each, target_ref, by, reach, places(each)) for each in found]
+        _read(found[0], target_ref, client.cluster)
+    undoings = [_Undoing(each, target_ref, by, client, places(each)) for each in found]
     return max(each.run(session.cluster, force, output == "json") for each in undoings)
 
 
@@ -181,15 +181,15 @@ class _Undoing:
     playbook: Playbook
     target: TargetRef
     by: str
-    reach: Reach
+    client: Client
     places: Sequence[Place]
 
     def run(self, cluster: ClusterObjects, force: bool, as_json: bool) -> int:
         """The exit code. Raises a PlaybookError."""
-        until = self.reach.left_alone_until()
+        until = self.client.left_alone_until()
         containment = self.playbook.reaction.CONTAINMENT
         assert containment is not None
-        asked = self.reach.undo(containment, self.places, self.by, force=force)
+        asked = self.client.undo(containment, self.places, self.by, force=force)
         outcome = asked.undo(
             self.target.name, namespace=self.target.namespace, kind=self.target.kind.lower()
         )

@@ -11,7 +11,7 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import MissingRights, exit_code
-from playbooks.deployment.removal.reach import Reach, reach
+from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.terminal import print_messages
 from playbooks.deployment.verbs import Connect, Tools
 from playbooks.infrastructure.kubernetes.objects import of_context
@@ -23,14 +23,14 @@ def main(
     connect: Connect,
     *,
     sleep: Sleep = time.sleep,
-    reach: Callable[[str, str], Reach] = reach,
+    client: Callable[[str, str], Client] = client_for,
 ) -> int:
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 128 and more for a signal.
 
     ``connect``: gives the cluster of a kubeconfig's context, by name or "" for the current one.
     """
     try:
-        return command_line.run(arguments, Tools(environ, connect, sleep, reach))
+        return command_line.run(arguments, Tools(environ, connect, sleep, client))
     except PlaybookError as error:
         print_messages("error", str(error).splitlines())
         if isinstance(error, MissingRights) and error.manifest:

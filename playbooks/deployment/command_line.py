@@ -8,11 +8,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from playbooks.deployment import VERSION, verbs
-from playbooks.deployment.click_parts import SHELLS, Kind, completion_script, playbooks
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.manifests import IMAGE as NATS_IMAGE
+from playbooks.deployment.parameters import SHELLS, Kind, completion_script, playbooks
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.tables import listing

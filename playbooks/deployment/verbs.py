@@ -19,7 +19,7 @@ from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
 from playbooks.deployment.files.playbook_file import PlaybookFile
 from playbooks.deployment.nats.install import Installation, Printed, install, printed
-from playbooks.deployment.removal.reach import Reach, reach
+from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
@@ -38,12 +38,13 @@ class Tools:
     environ: Mapping[str, str]
     connect: Connect
     sleep: Sleep = time.sleep
-    reach: Callable[[str, str], Reach] = reach
+    client: Callable[[str, str], Client] = client_for
 
     def invocation(self, options: Options) -> Invocation:
         cluster = self.connect(options.context, options.kubeconfig)
         given = {"KUBECONFIG": options.kubeconfig} if options.kubeconfig else {}
-        return Invocation(options, {**self.environ, **given}, cluster, self.sleep, self.reach)
+        client = self.client(options.context, options.kubeconfig)
+        return Invocation(options, {**self.environ, **given}, cluster, self.sleep, client)
 
 
 class Chosen(NamedTuple):

@@ -15,7 +15,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.ports import LedgerStore
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.worker import REVISION
-from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request import by_name
 from playbooks.engines.worker.operator.protocol import VERSION
 from playbooks.infrastructure.kubernetes.ledger import KEY
@@ -242,11 +242,11 @@ def run(*arguments, cluster=None, **wired):
     """falco-playbook in this process, without waiting. ``wired``: as main takes it."""
     given = cluster or a_cluster()
 
-    def reach(_context):
-        return Reach(FixedClock(), InMemoryCluster(), lambda place: StoredLedger(given, *place))
+    def client(_context):
+        return Client(FixedClock(), InMemoryCluster(), lambda place: StoredLedger(given, *place))
 
     wired = {
-        "reach": reach,
+        "client": client,
         "sleep": lambda seconds: None,
         "connect": lambda context: given,
         **wired,

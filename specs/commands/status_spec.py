@@ -10,7 +10,7 @@ from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.core.outcome import Outcome
-from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.removal.client import Client
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
 from playbooks.infrastructure.ledger import StoredLedger
@@ -60,9 +60,9 @@ def deployed(cluster, playbook, name, namespace):
     cluster.create([m for m in made.in_order if m["kind"] != "Role"])
 
 
-def reach(*pods):
+def client(*pods):
     cluster = InMemoryCluster(*pods)
-    return lambda context: Reach(FixedClock(), cluster, lambda place: InMemoryLedger())
+    return lambda context: Client(FixedClock(), cluster, lambda place: InMemoryLedger())
 
 
 with description("falco-playbook list") as self:
@@ -121,8 +121,8 @@ with description("falco-playbook status") as self:
     with before.each:
         self.cluster = a_cluster("-e", "MAX_ACTIONS=3", kind=Worker)
 
-    def status(self, *words, reach=reach()):
-        said = run("status", *words, cluster=self.cluster, reach=reach)
+    def status(self, *words, client=client()):
+        said = run("status", *words, cluster=self.cluster, client=client)
         expect(said.code).to(equal(0))
         return said.out
 
@@ -194,15 +194,15 @@ with description("falco-playbook status") as self:
 
     with it("shows what is contained, and until when"):
         self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
-        at = reach(a_pod())
+        at = client(a_pod())
         cluster = at("").cluster
         reacted(isolate.playbook, cluster, ISOLATE_TTL="1h")
 
-        expect(self.status(reach=at)).to(contain("contained:      pod shop/web-0 until 20"))
+        expect(self.status(client=at)).to(contain("contained:      pod shop/web-0 until 20"))
 
     with it("shows what stands in the ledger alone, too"):
         self.cluster = a_cluster(playbook="scale", pods=("falco-scale-1",), kind=Worker)
-        at = reach(a_pod())
+        at = client(a_pod())
         workload = {
             "kind": "Deployment",
             "metadata": {"name": "web", "namespace": "shop", "uid": "d", "resourceVersion": "1"},
@@ -216,18 +216,18 @@ with description("falco-playbook status") as self:
         cluster = at("").cluster
 
         def there(_context):
-            return Reach(FixedClock(), cluster, lambda place: store)
+            return Client(FixedClock(), cluster, lambda place: store)
 
-        expect(self.status(reach=there)).to(
+        expect(self.status(client=there)).to(
             contain("contained:      deployment shop/web, no end\n")
         )
 
     with it("shows the others where the contained objects may not be listed"):
         self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
-        at = reach()
+        at = client()
         at("").cluster.labelled_pods = forbidden
 
-        expect(self.status(reach=at)).to(
+        expect(self.status(client=at)).to(
             contain("contained:      unknown: forbidden (403)\n", "dead letters:   0\n")
         )
 
@@ -239,7 +239,7 @@ with description("falco-playbook status") as self:
         expect(row.split()[-9:]).to(
             equal(["-", "0", "1", "0", "-", "ok", "FALCO", "0.1.0", "MAX_ACTIONS=3"])
         )
-        listed = run("list", "-o", "wide", cluster=self.cluster, reach=reach())
+        listed = run("list", "-o", "wide", cluster=self.cluster, client=client())
         expect(listed.out).to(equal(f"{head}\n{row}\n"))
 
     with it("shows it for machines"):

@@ -11,7 +11,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.instant import after
 from playbooks.core.ledger.book import Book
-from playbooks.deployment.removal.reach import Reach, who
+from playbooks.deployment.removal.client import Client, who
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import (
     NOW,
@@ -72,9 +72,9 @@ with description("falco-playbook undo") as self:
         self.cluster.calls.clear()
 
     def run(self, *typed, **how):
-        reach = Reach(FixedClock(), self.cluster, lambda place: self.ledgers[place])
+        client = Client(FixedClock(), self.cluster, lambda place: self.ledgers[place])
         given = {"cluster": self.deployed, **how}
-        return run(*typed, reach=lambda context: reach, **given)
+        return run(*typed, client=lambda context: client, **given)
 
     with it("undoes an isolation"):
         self.contain(isolate)
@@ -315,8 +315,8 @@ with description("falco-playbook sweep") as self:
 
     def run(self, *typed, seconds=3600, **how):
         clock = FixedClock(after(NOW, seconds))
-        reach = Reach(clock, self.cluster, lambda place: self.ledger)
-        return run("sweep", *typed, "--ledger", "ops/book", reach=lambda context: reach, **how)
+        client = Client(clock, self.cluster, lambda place: self.ledger)
+        return run("sweep", *typed, "--ledger", "ops/book", client=lambda context: client, **how)
 
     with it("ends the isolations that are over, and no taint"):
         said = self.run("-p", "isolate")

@@ -83,12 +83,12 @@ with description("What was typed to falco-playbook") as self:
             asked.append(context)
             return a_cluster()
 
-        def reach(context):
+        def client(context):
             asked.append(context)
             raise NoCluster(f"there is no context {context}")
 
         dead = run("dead", "-p", "delete", "--context", "staging", connect=connect)
-        undo = run("undo", "pod/a", "--context=prod", connect=connect, reach=reach)
+        undo = run("undo", "pod/a", "--context=prod", connect=connect, client=client)
 
         expect(dead.code).to(equal(0))
         expect((undo.code, undo.err)).to(

@@ -17,7 +17,7 @@ from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.removal.reach import Reach
+from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request.options import Options
 from playbooks.testing import FixedClock, InMemoryCluster, InMemoryLedger
 from specs.deployment.fake_objects import FakeObjects
@@ -40,10 +40,10 @@ function.archive = lru_cache(maxsize=None)(function.archive)
 kubernetes.worker_archive = lru_cache(maxsize=None)(kubernetes.worker_archive)
 
 
-def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, reach=None):
-    """deploy_playbook in this process, on a cluster in memory, without waiting. ``reach``: what
+def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, client=None):
+    """deploy_playbook in this process, on a cluster in memory, without waiting. ``client``: what
     releases contained objects; by default none are there."""
-    reach = reach or Reach(FixedClock(), InMemoryCluster(), lambda place: InMemoryLedger())
+    client = client or Client(FixedClock(), InMemoryCluster(), lambda place: InMemoryLedger())
     cluster = cluster or FakeObjects()
     return run_here(
         lambda: program.main(
@@ -51,7 +51,7 @@ def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, reac
             environ or {},
             lambda *where: cluster,
             sleep=sleep,
-            reach=lambda *where: reach,
+            client=lambda *where: client,
         )
     )
 

@@ -26,8 +26,8 @@ from playbooks.core.settings import read
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import environment_of
 from playbooks.deployment.manifests.worker import is_worker
+from playbooks.deployment.removal.client import Client
 from playbooks.deployment.removal.contained import Held, of_function
-from playbooks.deployment.removal.reach import Reach
 from playbooks.deployment.request import by_name
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, HISTORY, STATE
 from playbooks.infrastructure.this_pod import SystemClock
@@ -93,17 +93,17 @@ def contained(session: Session, function: Manifest) -> Document:
         return {"contained": [], "contained_error": ""}
     places = tuple(filter(None, acts_in(environment_of(function))))
     try:
-        reach = session.reach()
+        client = session.client()
         found: List[Union[Containment, Held]] = []
         unlisted = []
         for each in containments:
-            listed = each.listed(reach.cluster, places)
+            listed = each.listed(client.cluster, places)
             if listed is None:
                 unlisted.append(each)
-            left = (each.of(target, reach.cluster, target.annotations) for target in listed or ())
+            left = (each.of(target, client.cluster, target.annotations) for target in listed or ())
             found += [one for one in left if one.there]
         if unlisted:
-            held = _in_ledger(session, function, reach)
+            held = _in_ledger(session, function, client)
             found += [each for each in held if each.containment in unlisted]
     except PlaybookError as error:
         return {"contained": None, "contained_error": str(error)}
@@ -113,10 +113,10 @@ def contained(session: Session, function: Manifest) -> Document:
     return {"contained": objects, "contained_error": ""}
 
 
-def _in_ledger(session: Session, function: Manifest, reach: Reach) -> List[Held]:
+def _in_ledger(session: Session, function: Manifest, client: Client) -> List[Held]:
     """Raises a PlaybookError."""
     metadata = function["metadata"]
-    containing = of_function(session.cluster, metadata["name"], metadata["namespace"], reach)
+    containing = of_function(session.cluster, metadata["name"], metadata["namespace"], client)
     return containing.held() if containing else []
 
 

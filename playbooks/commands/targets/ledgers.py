@@ -17,7 +17,7 @@ from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import ledger_name, object_name
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
-from playbooks.deployment.removal.reach import Place
+from playbooks.deployment.removal.client import Place
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.infrastructure.ledger import read
 

@@ -44,7 +44,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
@@ -56,8 +56,7 @@ from playbooks.deployment.engines.existing import HASH_KEY
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.removal import contained
-from playbooks.deployment.removal.reach import Reach
-from playbooks.deployment.removal.reach import reach as reach_of
+from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_messages
@@ -65,17 +64,14 @@ from playbooks.deployment.terminal import documents, print_messages
 
 @dataclass(frozen=True)
 class Invocation:
-    """One call of ``deploy_playbook``: what was typed, and what it works with."""
+    """One call of ``deploy_playbook``: what was typed, and what it works with. ``client``: of the
+    same cluster, to release what is contained."""
 
     options: Options
     environ: Mapping[str, str]
     cluster: ClusterObjects
     sleep: Sleep = time.sleep
-    reach_of: Callable[[str, str], Reach] = reach_of
-
-    def reach(self) -> Reach:
-        """The same cluster, to release what is contained. Connects nowhere yet."""
-        return self.reach_of(self.options.context, self.options.kubeconfig)
+    client: Client = field(default_factory=client_for)
 
     @cached_property
     def namespace(self) -> str:
@@ -197,11 +193,9 @@ class Engine(ABC):
     def _settle(self, function: str, invocation: Invocation, nothing: str) -> None:
         """Release what it contains, or leave it, as it was asked for. ``nothing``: as for
         ``contained.settle``. Raises DeploymentError."""
-        options, reach = invocation.options, invocation.reach()
-        place = self.namespace(invocation)
-        found = contained.of_function(invocation.cluster, function, place, reach)
+        options, place = invocation.options, self.namespace(invocation)
         contained.settle(
-            found,
+            contained.of_function(invocation.cluster, function, place, invocation.client),
             function,
             release=options.release,
             leave=options.leave_contained,

@@ -16,7 +16,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.removal.reach import Place, Reach, who
+from playbooks.deployment.removal.client import Client, Place, who
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.infrastructure.ledger import StoredLedger
@@ -38,34 +38,28 @@ class Held:
         return f"{self.target} ({ends})"
 
 
+@dataclass(frozen=True)
 class Containing:
     """The containment of one Function, whose ledger is in ``place``."""
 
-    def __init__(
-        self,
-        cluster: ClusterObjects,
-        containments: Sequence[Type[Containment]],
-        reach: Reach,
-        place: Place,
-    ) -> None:
-        self._cluster = cluster
-        self._containments = containments
-        self._reach = reach
-        self._place = place
+    cluster: ClusterObjects
+    containments: Sequence[Type[Containment]]
+    client: Client
+    place: Place
 
     def held(self) -> List[Held]:
         """Those that are contained now. Raises a PlaybookError where that cannot be read."""
         found = []
-        contained = StoredLedger(self._reach.ledger(self._place)).contained().values()
-        for kind, known in product(self._containments, contained):
+        contained = StoredLedger(self.client.ledger(self.place)).contained().values()
+        for kind, known in product(self.containments, contained):
             notes = kind.of_ledgers([known.notes])
             if known.kind not in kind.KINDS or not notes:
                 continue
             try:
-                target = kind.read(self._reach.cluster, known.kind, known.name, known.namespace)
+                target = kind.read(self.client.cluster, known.kind, known.name, known.namespace)
             except NotFound:
                 continue
-            there = kind.of(target, self._reach.cluster, notes)
+            there = kind.of(target, self.client.cluster, notes)
             if target.uid == known.uid and there.there:
                 found.append(Held(kind, known, target, there.until))
         return found
@@ -75,7 +69,7 @@ class Containing:
 
         Raises DeploymentError that says why it stays contained.
         """
-        undo = self._reach.undo(held.containment, [self._place], self._by)
+        undo = self.client.undo(held.containment, [self.place], self._by)
         try:
             known = held.known
             outcome = undo.undo(known.name, namespace=known.namespace, kind=known.kind)
@@ -88,11 +82,11 @@ class Containing:
     @cached_property
     def _by(self) -> str:
         """Asked for only where something is released."""
-        return who(self._cluster)
+        return who(self.cluster)
 
 
 def of_function(
-    cluster: ClusterObjects, function: str, namespace: str, reach: Reach
+    cluster: ClusterObjects, function: str, namespace: str, client: Client
 ) -> Optional[Containing]:
     """None where the Function is not there, nor one to which alerts are pushed, or its playbook
     contains nothing."""
@@ -107,7 +101,7 @@ def of_function(
         return None  # With such a setting it never acts.
     if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
         return None
-    return Containing(cluster, containments, reach, place)
+    return Containing(cluster, containments, client, place)
 
 
 def settle(

@@ -10,7 +10,7 @@ from playbooks.core import catalogue
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
 from playbooks.core.outcome import Status
-from playbooks.deployment.removal.reach import Reach, who
+from playbooks.deployment.removal.client import Client, who
 from playbooks.testing import (
     UID,
     FixedClock,
@@ -64,8 +64,8 @@ with description("Removing a playbook that contains something") as self:
             self.asked.append(place)
             return self.store
 
-        reach = Reach(FixedClock(), self.target, ledger)
-        return run("remove", "-p", name, *typed, cluster=self.cluster, reach=reach)
+        client = Client(FixedClock(), self.target, ledger)
+        return run("remove", "-p", name, *typed, cluster=self.cluster, client=client)
 
     with it("names what stays contained, and removes nothing"):
         for name, target in (("isolate", "pod shop/web-0"), ("taint", "node node-1")):

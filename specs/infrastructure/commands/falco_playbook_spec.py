@@ -15,7 +15,7 @@ from mamba import after, before, description, it
 from playbooks.core import VERSION
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotFound, Refused
-from playbooks.deployment.removal.reach import who
+from playbooks.deployment.removal.client import who
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from playbooks.infrastructure.kubernetes.objects import of_context
 from playbooks.testing import a_document

@@ -1,5 +1,5 @@
-"""The cluster as people act on it by the playbooks' own means, with preconditions that kubectl has
-no words for."""
+"""A client of the cluster by the playbooks' own ports, to release what they contain: with
+preconditions that kubectl has no words for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Place = Tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Reach:
+class Client:
     """``ledger``: the store in a ConfigMap."""
 
     clock: Clock
@@ -58,7 +58,7 @@ class Reach:
         return after(self.clock.now(), LEFT_ALONE)
 
 
-def reach(context: str, kubeconfig: str = "") -> Reach:
+def client_for(context: str = "", kubeconfig: str = "") -> Client:
     """The cluster that kubectl would take; in a pod without a kubeconfig, the pod's own.
 
     ``context``: of the kubeconfig, empty for the current one. Nothing is connected yet.
@@ -69,7 +69,7 @@ def reach(context: str, kubeconfig: str = "") -> Reach:
         namespace, name = place
         return ConfigMapLedger(api, namespace=namespace, name=name, function=function_of(name))
 
-    return Reach(SystemClock(), KubernetesCluster(api), ledger)
+    return Client(SystemClock(), KubernetesCluster(api), ledger)
 
 
 def who(cluster: ClusterObjects) -> str:

@@ -1,4 +1,4 @@
-"""What both programs add to click: kinds of ours, and completion."""
+"""What both programs add to click's parameters: kinds with words of ours, and completion."""
 
 from __future__ import annotations
 
