@@ -8,7 +8,7 @@ from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests import admission_policies
-from playbooks.deployment.manifests.access import WORKER
+from playbooks.deployment.manifests.rbac import WORKER
 from playbooks.deployment.request import by_name
 from playbooks.engines.worker import watched
 from playbooks.infrastructure.this_pod import SystemClock

@@ -6,7 +6,7 @@ from mamba import description, it
 
 from playbooks.commands.__main__ import program
 from playbooks.core.ledger.limits import ledger_name
-from playbooks.deployment.manifests.access import service_account
+from playbooks.deployment.manifests.rbac import service_account
 from specs.deployment.mothers import a_request
 
 DOCS = Path(__file__).parents[2] / "docs"

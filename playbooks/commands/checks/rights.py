@@ -9,7 +9,7 @@ from playbooks.commands.checks.serving import Checked
 from playbooks.core.cluster import permissions
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.permissions import Permission
-from playbooks.deployment.manifests.access import WORKER
+from playbooks.deployment.manifests.rbac import WORKER
 from playbooks.engines.worker import watched
 
 RIGHTS = "rights"

@@ -12,7 +12,7 @@ from playbooks.core.settings import all_names, names
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.readiness import of_pod
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.definitions import FUNCTIONS, TRIGGERS
+from playbooks.deployment.manifests.crds import FUNCTIONS, TRIGGERS
 from playbooks.deployment.manifests.environment import plain_values
 from playbooks.deployment.manifests.record import playbook_of, topics_of
 from playbooks.deployment.manifests.worker import REVISION, is_worker

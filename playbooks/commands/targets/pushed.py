@@ -14,7 +14,7 @@ from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.manifests.definitions import FUNCTIONS
+from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.terminal import one_line
 
 

@@ -31,7 +31,7 @@ from playbooks.deployment.apply.steps import (
 from playbooks.deployment.apply.transaction import Progress, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
-from playbooks.deployment.manifests.definitions import TRIGGERS
+from playbooks.deployment.manifests.crds import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
 
 # Seconds in which the garbage collector has taken what a deleted Function owned.

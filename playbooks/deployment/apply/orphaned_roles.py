@@ -9,7 +9,7 @@ from playbooks.core.cluster.manifest import FUNCTION, FUNCTION_NAMESPACE, Manife
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.deployment.manifests import admission_policies
-from playbooks.deployment.manifests.definitions import FUNCTIONS
+from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.terminal import print_done, print_messages
 
 # Bindings first: without them a role gives nobody anything.

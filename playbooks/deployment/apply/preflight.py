@@ -13,7 +13,7 @@ from playbooks.core.errors import (
     PlaybookError,
 )
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.definitions import RESOURCES
+from playbooks.deployment.manifests.crds import RESOURCES
 from playbooks.deployment.manifests.network_policy import NAME_LABEL
 from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request.assignments import Reference

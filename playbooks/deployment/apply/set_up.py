@@ -24,9 +24,9 @@ from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Sleep, looks
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies
-from playbooks.deployment.manifests.access import deployer_role, worker_role
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.manifests.definitions import LABELS, RESOURCES, definitions
+from playbooks.deployment.manifests.crds import LABELS, RESOURCES, definitions
+from playbooks.deployment.manifests.rbac import deployer_role, worker_role
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_messages
 

@@ -19,7 +19,7 @@ from playbooks.deployment.apply.waiting import Check, Interruptions
 from playbooks.deployment.engines.engine import Engine, Invocation, print_objects, secrets_of
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import MissingRights
-from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests import ledger, rbac
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
@@ -48,8 +48,8 @@ class ClusterEngine(Engine):
         """Labelled as those of a Function, by which it is found."""
         namespace = invocation.namespace
         return [
-            access.service_account(request, namespace),
-            *access.roles(request, namespace),
+            rbac.service_account(request, namespace),
+            *rbac.roles(request, namespace),
             *ledger.ledger(request, namespace),
         ]
 

@@ -15,7 +15,7 @@ from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered,
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests import access, admission_policies, ledger
+from playbooks.deployment.manifests import admission_policies, ledger, rbac
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, packed, triggers
 from playbooks.deployment.manifests.network_policy import network_policy
@@ -79,9 +79,9 @@ class Kubeless(ClusterEngine):
         return Objects(
             function=function(request, invocation.namespace),
             accessories=[
-                access.service_account(request, invocation.namespace),
+                rbac.service_account(request, invocation.namespace),
                 *secrets(request, invocation.namespace),
-                *access.roles(request, invocation.namespace),
+                *rbac.roles(request, invocation.namespace),
                 *ledger.ledger(request, invocation.namespace),
                 *admission_policies.beside(request, invocation.namespace, existing.bound),
                 network_policy(*place, caller),

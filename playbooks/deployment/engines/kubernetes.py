@@ -22,7 +22,7 @@ from playbooks.deployment.engines.existing import (
     Existing,
 )
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import access, admission_policies, ledger, pod_patch, worker
+from playbooks.deployment.manifests import admission_policies, ledger, pod_patch, rbac, worker
 from playbooks.deployment.manifests.environment import secrets
 from playbooks.deployment.manifests.function import function, triggers
 from playbooks.deployment.manifests.network_policy import (
@@ -152,17 +152,17 @@ class Kubernetes(ClusterEngine):
         )
         template = worker.template(name, made_pod, contents, existing.hash_key)
         ports, sources = existing.ports(request), existing.sources(request)
-        account = access.service_account(request, namespace)
+        account = rbac.service_account(request, namespace)
         return Objects(
             function=function(request, namespace, code=not image),
             accessories=[
                 {**account, "automountServiceAccountToken": False},
                 _secret(request_with_token, namespace, existing),
                 *([] if image else [worker.config_map(*place, archive, needs)]),
-                *access.roles(request, namespace, partial(watched.rights, request.playbook)),
+                *rbac.roles(request, namespace, partial(watched.rights, request.playbook)),
                 *ledger.ledger(request, namespace),
                 *admission_policies.beside(request, namespace, existing.bound),
-                access.worker_binding(*place),
+                rbac.worker_binding(*place),
                 # During the rollout, the workers of before reach what they need, too.
                 worker_policy(*place, {*ports, *existing.ports_before}, sources),
                 worker.service(*place),

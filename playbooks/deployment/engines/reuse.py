@@ -13,7 +13,7 @@ from playbooks.deployment.engines.cluster_engine import ClusterEngine
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.manifests.definitions import TRIGGERS
+from playbooks.deployment.manifests.crds import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request import by_name

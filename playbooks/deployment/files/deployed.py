@@ -14,7 +14,7 @@ from playbooks.deployment.apply.confirmation import without_password
 from playbooks.deployment.engines import registry, reuse
 from playbooks.deployment.files.playbook_file import key_of
 from playbooks.deployment.manifests import record
-from playbooks.deployment.manifests.definitions import FUNCTIONS
+from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.request import by_name, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME

@@ -35,7 +35,7 @@ from playbooks.core.cluster.manifest import (
 from playbooks.core.cluster.permissions import ACCOUNTS, listed
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.manifests.changes import changes as changes_of
-from playbooks.deployment.manifests.definitions import LABELS
+from playbooks.deployment.manifests.crds import LABELS
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.request import Request
 

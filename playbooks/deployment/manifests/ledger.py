@@ -12,7 +12,7 @@ from playbooks.core.cluster.manifest import (
     reference,
 )
 from playbooks.core.ledger import limits
-from playbooks.deployment.manifests import access
+from playbooks.deployment.manifests import rbac
 from playbooks.deployment.request.request import Request
 
 # The setting that names it; given by a person, it is theirs to make.
@@ -42,7 +42,7 @@ def ledger(request: Request, namespace: str) -> List[Manifest]:
     of_role = {**named, "labels": {**named["labels"], FUNCTION_NAMESPACE: namespace}}
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named},
-        *access.role("Role", of_role, [rule], access.subject(request.function, namespace)),
+        *rbac.role("Role", of_role, [rule], rbac.subject(request.function, namespace)),
     ]
 
 

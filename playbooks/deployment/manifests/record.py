@@ -24,7 +24,7 @@ from playbooks.core.cluster.manifest import (
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Setting
-from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests import ledger, rbac
 from playbooks.deployment.manifests.environment import (
     FIELDS,
     REFERENCED,
@@ -159,14 +159,14 @@ def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Man
 
 def find_pushed(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """The same of those to which alerts are pushed alone."""
-    binding = reference(access.API, "RoleBinding", ledger_name(function), namespace)
+    binding = reference(rbac.API, "RoleBinding", ledger_name(function), namespace)
     return next(filter(None, map(of_binding, cluster.get([binding]))), None)
 
 
 def pushed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
     """All of these, in a namespace or, where it is empty, in all. Raises a PlaybookError where they
     may not be listed."""
-    bindings = f"rolebindings.{access.GROUP}"
+    bindings = f"rolebindings.{rbac.GROUP}"
     selector = f"{MANAGED_BY}={MANAGER},{LEDGER}"
     found = cluster.list((bindings,), namespace=namespace, selector=selector)
     return [each for each in map(of_binding, found) if each]

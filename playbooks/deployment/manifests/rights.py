@@ -13,7 +13,7 @@ from playbooks.core.cluster.manifest import (
     MANAGER,
     Manifest,
 )
-from playbooks.deployment.manifests import access, admission_policies, ledger, record
+from playbooks.deployment.manifests import admission_policies, ledger, rbac, record
 from playbooks.deployment.request.request import Request
 
 # What ``rights`` makes, as kubectl names it.
@@ -36,7 +36,7 @@ def rights(
 ) -> List[Manifest]:
     """``namespace``: that of the ledger. ``subjects``: as a binding has them. ``engine``: by name;
     ``falco-playbook`` finds a function by it."""
-    made = [*access.roles(request, namespace), *ledger.ledger(request, namespace)]
+    made = [*rbac.roles(request, namespace), *ledger.ledger(request, namespace)]
     return [_granted(each, request, namespace, subjects, engine) for each in made]
 
 
@@ -59,8 +59,8 @@ def with_account(request: Request, namespace: str, engine: str) -> List[Manifest
     """The same for a function of this cluster, which has an account of its own, and the settings
     to which admission policies hold that."""
     function = request.function
-    who = [access.subject(function, namespace)]
-    account = ours(access.service_account(request, namespace), function, namespace)
+    who = [rbac.subject(function, namespace)]
+    account = ours(rbac.service_account(request, namespace), function, namespace)
     held = admission_policies.parameters(request, namespace, {})
     return [
         account,
@@ -78,8 +78,8 @@ def ours(manifest: Manifest, function: str, namespace: str, *kept: str) -> Manif
 
 def users(*names: str) -> List[Manifest]:
     """Whom the API server knows by a name of their own, such as an account's e-mail."""
-    return [{"apiGroup": access.GROUP, "kind": "User", "name": name} for name in names]
+    return [{"apiGroup": rbac.GROUP, "kind": "User", "name": name} for name in names]
 
 
 def groups(*names: str) -> List[Manifest]:
-    return [{"apiGroup": access.GROUP, "kind": "Group", "name": name} for name in names]
+    return [{"apiGroup": rbac.GROUP, "kind": "Group", "name": name} for name in names]

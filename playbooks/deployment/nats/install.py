@@ -15,7 +15,7 @@ from playbooks.core.instant import Instant
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError, UsageError
-from playbooks.deployment.manifests.definitions import LABELS, TRIGGERS
+from playbooks.deployment.manifests.crds import LABELS, TRIGGERS
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.secret import secret, texts_of
 from playbooks.deployment.nats import manifests, users

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.manifests import worker_pod
-from playbooks.deployment.manifests.definitions import LABELS
+from playbooks.deployment.manifests.crds import LABELS
 from playbooks.deployment.manifests.secret import secret
 from playbooks.deployment.manifests.worker import REVISION, code
 from playbooks.deployment.nats.users import ADMIN, User, configuration

@@ -23,7 +23,7 @@ from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_role
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies, ledger
-from playbooks.deployment.manifests.definitions import TRIGGERS
+from playbooks.deployment.manifests.crds import TRIGGERS
 from playbooks.deployment.manifests.function import is_trigger_of
 
 # What may lie beside a function, by its labels.

@@ -3,7 +3,7 @@ from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply.dry_run import each_cause_once
-from playbooks.deployment.manifests.access import deployer_role
+from playbooks.deployment.manifests.rbac import deployer_role
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
 

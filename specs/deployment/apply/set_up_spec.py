@@ -7,7 +7,7 @@ from playbooks.core import catalogue
 from playbooks.core.errors import Conflict, NotPermitted
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.admission_policies import of
-from playbooks.deployment.manifests.definitions import definitions
+from playbooks.deployment.manifests.crds import definitions
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import documents_of, run
 

@@ -22,7 +22,7 @@ from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.engines import knative, kubernetes, registry
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import TooLarge
-from playbooks.deployment.manifests import access, function
+from playbooks.deployment.manifests import function, rbac
 from specs.deployment.fake_objects import FakeObjects, Unasked
 from specs.deployment.mothers import run
 
@@ -186,7 +186,7 @@ with description("The port of an engine") as self:
             expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))
             expect(pushed.engine_of(found)).to(equal("example"))
             expect(pushed.subjects_of(found)).to(
-                equal([access.subject("falco-delete", "responders")])
+                equal([rbac.subject("falco-delete", "responders")])
             )
 
         with it("refuses what it cannot do with everything else that is typed wrong"):

@@ -16,7 +16,7 @@ import yaml
 from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.deployment.manifests.definitions import definitions
+from playbooks.deployment.manifests.crds import definitions
 from specs.support.cluster.engines import (
     FUNCTIONS,
     IMAGE,

@@ -17,7 +17,7 @@ from playbooks.core.errors import NotPermitted
 from playbooks.core.evidence.container_log import Log
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.outcome import Status
-from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests import ledger, rbac
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
 from specs.deployment.mothers import a_worker_request
@@ -80,14 +80,14 @@ class Account:
         )
         self.permissions, self._namespace = declared.rights(values), namespace
         kept = ledger.ledger(request, namespace)
-        roles = [*access.roles(request, namespace), *kept[1:]]
+        roles = [*rbac.roles(request, namespace), *kept[1:]]
         for role in roles:
             # By these, deploy_playbook would find that no Function is there, and sweep them.
             role["metadata"].pop("labels", None)
         self._cluster_wide = [r for r in roles if r["kind"].startswith("Cluster")]
         for role in self._cluster_wide:
             cleaned_up(role["metadata"]["name"], role["kind"])
-        create(access.service_account(request, namespace), *kept[:1], *roles)
+        create(rbac.service_account(request, namespace), *kept[:1], *roles)
         self._name = request.function
         self._api = api_of(token_of(self._name, namespace))
         self.cluster = KubernetesCluster(self._api)

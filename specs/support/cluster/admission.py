@@ -7,7 +7,7 @@ from playbooks.commands.checks.serving import Checked, Served
 from playbooks.core.cluster.manifest import identity
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import set_up
-from playbooks.deployment.manifests import access, admission_policies, ledger
+from playbooks.deployment.manifests import admission_policies, ledger, rbac
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.objects import of_context
@@ -56,8 +56,8 @@ class HeldAccount:
         request = a_worker_request(playbook, *typed)
         self.playbook, self.function = request.playbook, request.function
         made = [
-            access.service_account(request, self.namespace),
-            *access.roles(request, self.namespace),
+            rbac.service_account(request, self.namespace),
+            *rbac.roles(request, self.namespace),
             *ledger.ledger(request, self.namespace),
             *admission_policies.beside(request, self.namespace, Bound(allowed=True)),
         ]

@@ -31,7 +31,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster, ClusterCollaborators, LedgerStore
 from playbooks.core.responder import Responder
 from playbooks.core.settings import read
-from playbooks.deployment.manifests.definitions import definitions
+from playbooks.deployment.manifests.crds import definitions
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.connect import as_kubectl
 from playbooks.infrastructure.ledger import StoredLedger

@@ -21,7 +21,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 import yaml
 
 from playbooks.core import catalogue
-from playbooks.deployment.manifests import access, ledger
+from playbooks.deployment.manifests import ledger, rbac
 from playbooks.engines.worker import watched
 from specs.deployment.mothers import a_worker_request
 from specs.engines.worker.rig import TOKEN, WorkerProcess
@@ -197,13 +197,13 @@ class Served:
             namespaces=tuple(self.namespaces),
             values={**self.settings, "NAMESPACES": ",".join(self.namespaces)},
         )
-        worker = access.worker_role()
-        binding = access.worker_binding(FUNCTION, self.namespace)
+        worker = rbac.worker_role()
+        binding = rbac.worker_binding(FUNCTION, self.namespace)
         name = {"name": f"worker-{self.namespace}"}
         roles = [
             {**worker, "metadata": name},
             {**binding, "roleRef": {**binding["roleRef"], **name}},
-            *access.roles(request, self.namespace, partial(watched.permissions, request.playbook)),
+            *rbac.roles(request, self.namespace, partial(watched.permissions, request.playbook)),
         ]
         for role in roles:
             metadata = role["metadata"]
@@ -216,7 +216,7 @@ class Served:
                     rule for rule in role["rules"] if "events" not in rule["resources"]
                 ]
         return [
-            access.service_account(request, self.namespace),
+            rbac.service_account(request, self.namespace),
             *ledger.ledger(request, self.namespace),
             *roles,
         ]

@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set, 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels, metadata
 from playbooks.core.cluster.permissions import UNKNOWN, Permission
-from playbooks.deployment.manifests.definitions import GROUP as KUBELESS
-from playbooks.deployment.manifests.definitions import LABELS
+from playbooks.deployment.manifests.crds import GROUP as KUBELESS
+from playbooks.deployment.manifests.crds import LABELS
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.request import Request
 

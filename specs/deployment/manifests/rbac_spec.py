@@ -2,8 +2,8 @@ from expects import be_empty, be_false, be_true, equal, expect, have_keys
 from mamba import description, it
 
 from playbooks.core.cluster.policies.kinds import OTHERS
-from playbooks.deployment.manifests.access import roles, service_account
 from playbooks.deployment.manifests.network_policy import network_policy
+from playbooks.deployment.manifests.rbac import roles, service_account
 from specs.deployment.mothers import a_request, a_slack_request
 
 
