@@ -153,12 +153,17 @@ def _tools() -> Tools:
 
 def _options(typed: Mapping[str, Any]) -> Options:
     known = [option.name for option in registry.own_options()]
-    own = {name: typed[name] for name in known if typed.get(name) not in (None, False, ())}
+    own = {name: typed[name] for name in known if _is_given(typed.get(name))}
     rest = {name: value for name, value in typed.items() if name not in known}
     rest["engine"] = typed.get("engine") or ""
     if typed.get("playbook"):
         rest["playbook"] = by_name.named(typed["playbook"])
     return Options(**rest, own=own)
+
+
+def _is_given(value: Any) -> bool:
+    """Also a zero."""
+    return value is not None and value is not False and value != ()
 
 
 def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:

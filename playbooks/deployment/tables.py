@@ -1,15 +1,13 @@
 """Tables of settings and guards, from their declarations.
 
-``python -m playbooks.deployment.tables`` prints them in Markdown: ``settings`` all settings,
-``guards`` the guards, the name of a playbook its own settings, nothing all of it.
-``playbooks.deployment.generate`` puts them into pages: below ``<!-- tables: settings -->``, up to
-``<!-- end -->``.
+``playbooks.deployment.generate`` puts them into pages, in Markdown: below
+``<!-- tables: settings -->``, up to ``<!-- end -->``. ``settings`` are all settings, ``guards`` the
+guards, and the name of a playbook its own settings.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
 from typing import Iterable, Iterator, Sequence, Tuple, Type
 
@@ -147,16 +145,3 @@ def tables(name: str) -> str:
 def filled(page: str) -> str:
     """The text of a page with every block of tables as it is declared now. Raises UsageError."""
     return _BLOCK.sub(lambda block: f"{block[1]}{tables(block[2])}{block[3]}", page)
-
-
-def main(arguments: Sequence[str]) -> int:
-    try:
-        sys.stdout.write("\n".join(map(tables, arguments or ("settings", "guards"))))
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
@@ -25,6 +25,8 @@ from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_done, print_messages
+
+T = TypeVar("T")
 
 # Gives the cluster of a context of a kubeconfig: the current one, of the one that kubectl would
 # take, where these are empty.
@@ -59,6 +61,11 @@ class Chosen(NamedTuple):
     def name(self) -> str:
         return self.engine.named(self.request, self.invocation)
 
+    def do(self, what: Callable[[Request, Invocation], T]) -> T:
+        """``what``: of the engine. Errors name the line of the file that they are about."""
+        with _located(self.file):
+            return what(self.request, self.invocation)
+
 
 def deploy(options: Options, tools: Tools) -> int:
     chosen = _chosen(options, tools)
@@ -66,14 +73,12 @@ def deploy(options: Options, tools: Tools) -> int:
         for number, one in enumerate(chosen):
             if number:
                 print("---")
-            with _located(one.file):
-                one.engine.show(one.request, one.invocation)
+            one.do(one.engine.show)
         return 0
     done: List[str] = []
     for one in chosen:
         try:
-            with _located(one.file):
-                code = one.engine.deploy(one.request, one.invocation)
+            code = one.do(one.engine.deploy)
         except PlaybookError as error:
             raise _half_way(error, done, [each.name for each in chosen[len(done) :]]) from error
         if code:
@@ -85,19 +90,14 @@ def deploy(options: Options, tools: Tools) -> int:
 def make_secrets(options: Options, tools: Tools) -> int:
     """Those that what -d prints refers to."""
     for one in _chosen(options, tools):
-        with _located(one.file):
-            one.engine.make_secrets(one.request, one.invocation)
+        one.do(one.engine.make_secrets)
     return 0
 
 
 def diff(options: Options, tools: Tools) -> int:
     """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
     try:
-        codes = []
-        for one in _chosen(options, tools):
-            with _located(one.file):
-                codes.append(one.engine.diff(one.request, one.invocation))
-        return max(codes)
+        return max([one.do(one.engine.diff) for one in _chosen(options, tools)])
     except PlaybookError as error:
         print_messages("error", str(error).splitlines())
         return max(exit_code(error), 2)
@@ -150,12 +150,12 @@ def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
     function = options.function if options.deployed_name else ""
     namespace = "" if everywhere else invocation.namespace
     preflight.check_cluster(invocation.cluster)
-    found = deployed.files(invocation.cluster, function, namespace)
-    print_messages("note", found.notes)
-    if not found.documents:
+    found, notes = deployed.files(invocation.cluster, function, namespace)
+    print_messages("note", notes)
+    if not found:
         where = f"namespace {namespace}" if namespace else "the cluster"
         raise DeploymentError(f"there is no {function or 'playbook'} in {where}")
-    print(documents(found.documents, sort_keys=False), end="")
+    print(documents(found, sort_keys=False), end="")
     return 0
 
 

@@ -1,12 +1,10 @@
-import contextlib
-import io
-
-from expects import contain, equal, expect, have_len
+from expects import contain, equal, expect, have_len, raise_error, start_with
 from mamba import description, it
 
 from playbooks.core import guards
 from playbooks.core.settings import Setting, text
-from playbooks.deployment.tables import filled, guards_table, main, settings_table, tables
+from playbooks.deployment.errors import UsageError
+from playbooks.deployment.tables import filled, guards_table, settings_table, tables
 from playbooks.engines.worker.settings import HTTP_TOKEN
 
 HEAD = "| Setting | Default | What it does |\n|---|---|---|\n"
@@ -45,10 +43,9 @@ with description("A page with tables") as self:
         )
 
     with it("cannot have tables of a playbook that is not there"):
-        with contextlib.redirect_stderr(io.StringIO()) as said:
-            code = main(["nothing"])
-
-        expect((code, said.getvalue()[:35])).to(equal((2, "there is no playbook 'nothing': one")))
+        expect(lambda: filled("<!-- tables: nothing -->\n<!-- end -->")).to(
+            raise_error(UsageError, start_with("there is no playbook 'nothing': one"))
+        )
 
 
 with description("The table of guards") as self:

@@ -49,7 +49,10 @@ class Observer:
     """What an engine does while its function is deployed, and how it has all of it undone.
 
     Every method may raise a DeploymentError: then nothing is changed, or all of it is undone.
+    ``keep_failed``: but for what is stored and does not become ready, which stays.
     """
+
+    keep_failed = False
 
     def found(self, function: Optional[Manifest]) -> None:
         """The function as it exists in the cluster, before anything is changed."""
@@ -69,10 +72,9 @@ def deploy(
     sleep: Sleep = time.sleep,
     observer: Optional[Observer] = None,
     progress: Progress = silent,
-    keep_failed: bool = False,
 ) -> List[str]:
     """Warnings about what could not be looked at. ``progress`` is called with each step that is
-    done. ``keep_failed``: what is stored and does not become ready stays.
+    done.
 
     Raises DeploymentError, after the function and what lies beside it are as they were before.
     """
@@ -106,7 +108,7 @@ def deploy(
         _do(transaction, [*_last(cluster, wanted), *stale])
         check()
     except BaseException as error:
-        if keep_failed and isinstance(error, RolloutFailed):
+        if observer.keep_failed and isinstance(error, RolloutFailed):
             error.args = (f"{error}\n{_KEPT}",)
             raise
         _undo(transaction, error, new=owner is None)

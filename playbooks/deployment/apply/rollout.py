@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
 from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
@@ -40,19 +39,6 @@ SAID_LINES = 40
 HOPELESS = {log.NATS_UNAUTHORIZED: 3.0, NotPermitted.reason: 12.0}
 
 
-@dataclass(frozen=True)
-class Patience:
-    """Seconds: in all, and for a container that runs and is not ready."""
-
-    within: float = WITHIN
-    not_ready: float = NOT_READY_WITHIN
-
-    @classmethod
-    def of(cls, seconds: Optional[float]) -> Patience:
-        """``seconds``: None for the default."""
-        return cls() if seconds is None else cls(seconds, seconds)
-
-
 def wait(
     cluster: ClusterObjects,
     deployment: Manifest,
@@ -60,30 +46,32 @@ def wait(
     progress: Callable[[str], None],
     check: Check = nothing,
     sleep: Sleep = time.sleep,
-    patience: Patience = Patience(),
+    seconds: Optional[float] = None,
 ) -> None:
-    """Until it is rolled out; ``progress`` takes a line for every change.
+    """Until it is rolled out; ``progress`` takes a line for every change. ``seconds``: to wait in
+    all, also for a container that runs and is not ready; None for WITHIN and NOT_READY_WITHIN.
 
     Raises RolloutFailed with the reason as Kubernetes gives it, or as the worker says it.
     """
     tell = when_changed(progress)
+    within, not_ready_within = (seconds, seconds) if seconds else (WITHIN, NOT_READY_WITHIN)
     stalled_for, final, hopeless = 0.0, 0, 0.0
     unready: Optional[NotReady] = None
-    for _ in looks(patience.within, check=check, sleep=sleep, pause=PAUSE):
+    for _ in looks(within, check=check, sleep=sleep, pause=PAUSE):
         done, line, unready = _look(cluster, deployment)
         if done:
             return
-        said = _said(cluster, deployment, unready)
-        line += f"; the worker says: {said.words}" if said.words else ""
-        hopeless = hopeless + PAUSE if said.reason else 0.0
+        said, reason = _said(cluster, deployment, unready)
+        line += f"; the worker says: {said}" if said else ""
+        hopeless = hopeless + PAUSE if reason else 0.0
         tell(line)
         stalled = unready and unready.container and not unready.busy
         stalled_for = stalled_for + PAUSE if stalled else 0.0
         final = final + 1 if unready and unready.final else 0
         enough = 1 if unready and unready.pod else FINAL_LOOKS
-        if final >= enough or stalled_for >= patience.not_ready:
+        if final >= enough or stalled_for >= not_ready_within:
             break
-        if said.reason and hopeless > HOPELESS[said.reason]:
+        if reason and hopeless > HOPELESS[reason]:
             break
     raise RolloutFailed(_failure(cluster, deployment, unready))
 
@@ -101,23 +89,18 @@ def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
     return [f"the worker says: {said}{_since(line)}" for said, line in times.items()]
 
 
-@dataclass(frozen=True)
-class _Said:
-    """What a worker warned of last, and the reason of it that no waiting ends."""
-
-    words: str = ""
-    reason: str = ""
-
-
-def _said(cluster: ClusterObjects, deployment: Manifest, unready: Optional[NotReady]) -> _Said:
-    """Of a worker that runs and is not ready."""
+def _said(
+    cluster: ClusterObjects, deployment: Manifest, unready: Optional[NotReady]
+) -> Tuple[str, str]:
+    """What a worker that runs and is not ready warned of last, and the reason of it that no waiting
+    ends."""
     name = deployment["metadata"]["name"]
     if unready is None or unready.container != name or unready.crashed:
-        return _Said()
+        return "", ""
     try:
         text = _log(cluster, deployment, unready.pod, lines=SAID_LINES)
     except PlaybookError:
-        return _Said()
+        return "", ""
     words = ""
     reasons: Dict[str, str] = {}
     for line in map(_parsed, text.splitlines()):
@@ -128,9 +111,7 @@ def _said(cluster: ClusterObjects, deployment: Manifest, unready: Optional[NotRe
         if line.get("reason") in HOPELESS:
             reasons[line["reason"]] = words
         reasons.pop(str(line.get("over")), None)
-    for reason, said in reasons.items():
-        return _Said(said, reason)
-    return _Said(words)
+    return next(((said, reason) for reason, said in reasons.items()), (words, ""))
 
 
 def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Optional[NotReady]]:
@@ -190,13 +171,7 @@ def end_of_log(cluster: ClusterObjects, namespace: str, unready: NotReady) -> st
     return f"its log ends with\n{lines}" if lines else "its log is empty"
 
 
-def _log(
-    cluster: ClusterObjects,
-    deployment: Manifest,
-    pod: str,
-    *,
-    lines: int,
-) -> str:
+def _log(cluster: ClusterObjects, deployment: Manifest, pod: str, *, lines: int) -> str:
     metadata = deployment["metadata"]
     return cluster.logs(metadata["namespace"], pod, metadata["name"], lines=lines)
 

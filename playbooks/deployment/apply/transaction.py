@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Tuple
 
-from playbooks.core.cluster.conflicts import until_written
+from playbooks.core.cluster.conflicts import until_written, written
 from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import AlreadyExists, PlaybookError
@@ -99,16 +99,14 @@ class Transaction:
 
     def _replace(self, step: Replace) -> Manifest:
         self._undo.append((True, step.previous))
-        current = step.previous
 
-        def read_again(_: int) -> None:
-            nonlocal current
-            found = self._cluster.get([step.previous])
-            current = found[0] if found else current
+        def write(current: Manifest) -> Manifest:
+            return self._cluster.replace([merged(step.wanted, current)])[0]
 
-        return until_written(
-            lambda: self._cluster.replace([merged(step.wanted, current)])[0], between=read_again
-        )
+        def again() -> Manifest:
+            return next(iter(self._cluster.get([step.previous])), step.previous)
+
+        return written(step.previous, write, again)
 
     def _remove(self, step: Remove) -> None:
         self._undo.append((True, step.previous))

@@ -72,10 +72,6 @@ class ClusterEngine(Engine):
         """``check`` raises where somebody pressed Ctrl-C; long waits call it."""
         return Observer()
 
-    def keeps_failed(self, invocation: Invocation) -> bool:
-        """Whether what does not become ready is not rolled back."""
-        return False
-
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         """What is wrong with the function although it is deployed."""
         return []
@@ -138,7 +134,6 @@ class ClusterEngine(Engine):
                     sleep=invocation.sleep,
                     observer=self.observer(objects, invocation, interruptions.check),
                     progress=print_step,
-                    keep_failed=self.keeps_failed(invocation),
                 )
         except (NotPermitted, MissingRights) as error:
             raise missing_rights(invocation.cluster, objects, error) from error

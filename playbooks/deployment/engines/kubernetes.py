@@ -208,9 +208,6 @@ class Kubernetes(ClusterEngine):
     def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
         return _Rollout(objects, invocation, check)
 
-    def keeps_failed(self, invocation: Invocation) -> bool:
-        return bool(invocation.options.own.get(KEEP_FAILED.name))
-
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         said = rollout.warnings(invocation.cluster, _deployment(objects))
         return [*said, *_unreached(objects)]
@@ -262,6 +259,7 @@ class _Rollout(Observer):
         self._objects, self._check = objects, check
         self._cluster, self._sleep = invocation.cluster, invocation.sleep
         self._own = invocation.options.own
+        self.keep_failed = bool(self._own.get(KEEP_FAILED.name))
 
     def found(self, function: Optional[Manifest]) -> None:
         kubeless.refuse_finalizer([function] if function else [])
@@ -277,7 +275,7 @@ class _Rollout(Observer):
                 progress=lambda line: print_step("waiting", line),
                 check=self._check,
                 sleep=self._sleep,
-                patience=rollout.Patience.of(self._own.get(TIMEOUT.name)),
+                seconds=self._own.get(TIMEOUT.name),
             )
         kubeless.refuse_finalizer(self._cluster.get([self._objects.function]))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Union
+from typing import Any, Dict, Iterator, List, Mapping, Tuple, Union
 
 from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -20,29 +19,23 @@ from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME
 
 
-@dataclass
-class Found:
-    """``notes``: what a reader of the documents has to know."""
-
-    documents: List[Manifest] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
-
-
-def files(cluster: ClusterObjects, function: str, namespace: str) -> Found:
-    """Of one function, or of all where it is empty; in one namespace, or in all."""
-    found = Found()
-    functions = cluster.list(FUNCTIONS, namespace=namespace)
-    for each in sorted(functions, key=identity):
+def files(
+    cluster: ClusterObjects, function: str, namespace: str
+) -> Tuple[List[Manifest], List[str]]:
+    """The documents of one function, or of all where it is empty; in one namespace, or in all. And
+    what their reader has to know."""
+    documents: List[Manifest] = []
+    notes: List[str] = []
+    for each in sorted(cluster.list(FUNCTIONS, namespace=namespace), key=identity):
         _, place, name = identity(each)
         if (function and name != function) or not is_function_name(name):
             continue
         playbook = by_name.find(record.playbook_of(each))
         if playbook is None:
-            found.notes.append(f"Function {place}/{name} is of no playbook here and left out")
+            notes.append(f"Function {place}/{name} is of no playbook here and left out")
             continue
-        found.documents.append(_document(cluster, each, playbook, found.notes))
-    found.notes += _elsewhere(cluster, function, namespace)
-    return found
+        documents.append(_document(cluster, each, playbook, notes))
+    return documents, [*notes, *_elsewhere(cluster, function, namespace)]
 
 
 def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterator[str]:

@@ -49,14 +49,8 @@ PATCHED = "falco/patch"
 def of_option(given: Union[str, Mapping[str, Any], None]) -> Mapping[str, Any]:
     """Of a file, or as it stands in a file of playbooks. Raises UsageError."""
     if isinstance(given, str):
-        return _read_once(given)
+        return read(given)
     return checked(given, "the patch") if given else {}
-
-
-@lru_cache(maxsize=1)
-def _read_once(path: str) -> Mapping[str, Any]:
-    """It may be a pipe."""
-    return read(path)
 
 
 def laid_over(template: Dict[str, Any], patch: Mapping[str, Any], function: str) -> Dict[str, Any]:
@@ -76,6 +70,8 @@ def deployed(template: Mapping[str, Any]) -> Dict[str, Any]:
     return found
 
 
+# Once: it may be a pipe.
+@lru_cache(maxsize=1)
 def read(path: str) -> Mapping[str, Any]:
     """Raises UsageError."""
     try:
@@ -93,7 +89,8 @@ def checked(patch: Any, where: str) -> Mapping[str, Any]:
         raise UsageError(
             [f"-P: {where} is no part of a pod template: at its top are metadata and spec"]
         )
-    problems = [f"-P: {name} in {where} is no object" for name in patch if _odd(patch[name])]
+    odd = [name for name, part in patch.items() if not isinstance(part, dict)]
+    problems = [f"-P: {name} in {where} is no object" for name in odd]
     problems += _list_problems(where, patch.get("spec") or {})
     if problems:
         raise UsageError(problems)
@@ -101,12 +98,9 @@ def checked(patch: Any, where: str) -> Mapping[str, Any]:
 
 
 def patched(template: Mapping[str, Any], patch: Mapping[str, Any]) -> Dict[str, Any]:
-    """The template with the patch laid over it."""
-    return {**_merged_object(template, patch)}
-
-
-def _odd(part: Any) -> bool:
-    return not isinstance(part, dict)
+    """The template, or an object in it, with the patch laid over it."""
+    merged = {**template, **{k: _merged(k, template.get(k), part) for k, part in patch.items()}}
+    return {key: part for key, part in merged.items() if part is not None}
 
 
 def _list_problems(where: str, spec: Any, at: str = "spec") -> List[str]:
@@ -127,15 +121,10 @@ def _list_problems(where: str, spec: Any, at: str = "spec") -> List[str]:
 
 def _merged(key: str, old: Any, new: Any) -> Any:
     if isinstance(new, Mapping):
-        return _merged_object(old if isinstance(old, Mapping) else {}, new)
+        return patched(old if isinstance(old, Mapping) else {}, new)
     if isinstance(new, list) and key in _KEYS:
         return _merged_list(key, old or [], new)
     return new
-
-
-def _merged_object(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
-    merged = {**old, **{key: _merged(key, old.get(key), part) for key, part in new.items()}}
-    return {key: part for key, part in merged.items() if part is not None}
 
 
 def _merged_list(key: str, old: List[Any], new: List[Any]) -> List[Any]:
@@ -145,7 +134,7 @@ def _merged_list(key: str, old: List[Any], new: List[Any]) -> List[Any]:
         name: Optional[Any] = item.get(by)
         same = [i for i, there in enumerate(merged) if name in (None, there.get(by))]
         for index in same:
-            merged[index] = _merged_object(merged[index], item)
+            merged[index] = patched(merged[index], item)
         if not same and name is not None:
-            merged.append(_merged_object({}, item))
+            merged.append(patched({}, item))
     return merged

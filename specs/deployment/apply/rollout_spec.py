@@ -52,7 +52,7 @@ with description("Waiting for the workers") as self:
                 DEPLOYMENT,
                 progress=self.told.append,
                 sleep=sleep,
-                patience=rollout.Patience.of(seconds),
+                seconds=seconds,
             )
         except PlaybookError as error:
             return str(error)
