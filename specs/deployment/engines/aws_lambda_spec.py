@@ -1,8 +1,5 @@
 import io
 import json
-import os
-import stat
-import tempfile
 import zipfile
 from pathlib import Path
 from unittest.mock import patch
@@ -14,8 +11,8 @@ from playbooks.deployment.command_line import parse
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.aws_lambda import ENGINE, package
 from playbooks.deployment.errors import DeploymentError
-from specs.deployment.fake_objects import NoCluster
-from specs.deployment.mothers import documents_of, run
+from specs.deployment.fake_programs import FakePrograms
+from specs.deployment.mothers import documents_of
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/falco-delete"
@@ -58,24 +55,20 @@ def request_of(*words):
 
 with description("-E lambda") as self:
     with before.each:
-        self.directory = tempfile.TemporaryDirectory()
-        self.aws = Path(self.directory.name, "aws")
-        self.aws.write_text(AWS)
-        self.aws.chmod(self.aws.stat().st_mode | stat.S_IEXEC)
+        self.programs = FakePrograms({"aws": AWS})
 
     with after.each:
-        self.directory.cleanup()
+        self.programs.close()
 
     def says(self, command, text):
-        Path(f"{self.aws}.says.{command}").write_text(text)
+        self.programs.path(f"aws.says.{command}").write_text(text)
 
     def fails(self, command, text):
-        Path(f"{self.aws}.fails.{command}").write_text(text)
+        self.programs.path(f"aws.fails.{command}").write_text(text)
 
     def run(self, *words):
-        installed = patch.object(package, "installed", lambda *_: INSTALLED)
-        with installed, patch.dict(os.environ, {"PATH": self.directory.name}):
-            return run(*words, cluster=NoCluster())
+        with patch.object(package, "installed", lambda *_: INSTALLED):
+            return self.programs.run(*words)
 
     def deployed(self, *words):
         """The commands that aws was given, by what they do."""
@@ -84,14 +77,14 @@ with description("-E lambda") as self:
         return self.given()
 
     def given(self):
-        lines = Path(f"{self.aws}.words").read_text().splitlines()
+        lines = self.programs.kept("aws.words").splitlines()
         return {" ".join(line.split()[:3]).partition(" --")[0]: line for line in lines}
 
     def variables(self):
-        return json.loads(Path(f"{self.aws}.environment").read_text())["Variables"]
+        return json.loads(self.programs.kept("aws.environment"))["Variables"]
 
     def archive(self):
-        return zipfile.ZipFile(f"{self.aws}.zip")
+        return zipfile.ZipFile(self.programs.path("aws.zip"))
 
     with it("makes a function with a bounded time, age of events and number of instances"):
         given = self.deployed(*DELETE)
@@ -214,7 +207,7 @@ with description("-E lambda") as self:
         expect(done.err).to(contain("no instances are reserved for it", "minimum value"))
 
     with it("prints all that aws would be given, without aws or a cluster"):
-        self.aws.unlink()
+        self.programs.remove("aws")
         done = self.run(*DELETE, "--queue", QUEUE, "-s", "A_TOKEN=other/key", "-d")
 
         expect(done.code).to(equal(0))
@@ -258,7 +251,7 @@ with description("-E lambda") as self:
         )
 
     with it("says where aws comes from where it is not installed, before it packages anything"):
-        self.aws.unlink()
+        self.programs.remove("aws")
         done = self.run(*DELETE)
 
         expect(done.code).to(equal(1))
@@ -273,7 +266,7 @@ with description("-E lambda") as self:
 
     with it("leaves nothing of a new function that alerts cannot reach"):
         self.fails("create-event-source-mapping", "Queue visibility timeout: 30 seconds is less")
-        self.aws.write_text(AWS + WHERE)
+        self.programs.path("aws").write_text(AWS + WHERE)
         done = self.run(*DELETE, "--queue", QUEUE)
 
         expect(done.code).to(equal(1))
@@ -293,7 +286,7 @@ with description("-E lambda") as self:
         self.says("list-event-source-mappings", f"u-1\t{QUEUE}\nu-2\t{OTHER}\n")
         self.says("list-subscriptions", f"s-1\t{TOPIC}\n")
         done = self.run(*REMOVE)
-        lines = Path(f"{self.aws}.words").read_text().splitlines()
+        lines = self.programs.kept("aws.words").splitlines()
 
         expect((done.code, done.err)).to(equal((0, "")))
         place = " --region eu-west-1"

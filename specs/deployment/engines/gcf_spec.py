@@ -1,15 +1,13 @@
 import json
 import os
-import stat
 import subprocess
 import tempfile
 from pathlib import Path
-from unittest.mock import patch
 
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
-from specs.deployment.fake_objects import NoCluster
+from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless, program
 from specs.support.processes import ahead
@@ -41,26 +39,22 @@ def value(words, option):
 
 with description("-E gcf") as self:
     with before.each:
-        self.directory = tempfile.TemporaryDirectory()
-        self.gcloud = Path(self.directory.name, "gcloud")
-        self.gcloud.write_text(GCLOUD)
-        self.gcloud.chmod(self.gcloud.stat().st_mode | stat.S_IEXEC)
+        self.programs = FakePrograms({"gcloud": GCLOUD})
 
     with after.each:
-        self.directory.cleanup()
+        self.programs.close()
 
     def run(self, *words):
-        with patch.dict(os.environ, {"PATH": self.directory.name}):
-            return run(*words, cluster=NoCluster())
+        return self.programs.run(*words)
 
     def deployed(self, *words):
         """The words that gcloud was given."""
         done = self.run(*words)
         expect((done.code, done.err)).to(equal((0, "")))
-        return Path(f"{self.gcloud}.words").read_text().splitlines()
+        return self.programs.kept("gcloud.words").splitlines()
 
     def variables(self):
-        return json.loads(Path(f"{self.gcloud}.env").read_text())
+        return json.loads(self.programs.kept("gcloud.env"))
 
     with it("deploys a closed function with a bounded time, concurrency and number of instances"):
         words = self.deployed(*DELETE)
@@ -86,7 +80,7 @@ with description("-E gcf") as self:
 
     with it("uploads the package with an entrypoint and pinned packages, without kubernetes"):
         self.deployed(*DELETE)
-        source = Path(f"{self.gcloud}.source")
+        source = self.programs.path("gcloud.source")
         main = (source / "main.py").read_text()
         packages = (source / "requirements.txt").read_text()
 
@@ -100,7 +94,7 @@ with description("-E gcf") as self:
 
     with it("uploads nothing of Google's for a playbook that acts on no cluster"):
         self.deployed(*SLACK, "-s", "SLACK_WEBHOOK_URL=slack/3")
-        source = Path(f"{self.gcloud}.source")
+        source = self.programs.path("gcloud.source")
 
         expect((source / "requirements.txt").read_text()).not_to(contain("google-auth"))
         expect([*source.rglob("google")]).to(be_empty)
@@ -150,7 +144,7 @@ with description("-E gcf") as self:
         expect(value(words, "--service-account")).to(equal(ACCOUNT))
 
     with it("prints all that gcloud would be given, without gcloud or a cluster"):
-        self.gcloud.unlink()
+        self.programs.remove("gcloud")
         done = self.run(*DELETE, "-d")
 
         expect((done.code, done.err)).to(equal((0, "")))
@@ -162,7 +156,7 @@ with description("-E gcf") as self:
         expect(subjects).to(equal([[user]] * 3))
 
     with it("says where gcloud comes from where it is not installed"):
-        self.gcloud.unlink()
+        self.programs.remove("gcloud")
         done = self.run(*DELETE)
 
         expect(done.code).to(equal(1))
@@ -175,7 +169,7 @@ with description("-E gcf") as self:
         expect(done.err).to(contain("gcloud functions describe falco-delete", "-d what would be"))
 
     with it("fails where gcloud fails"):
-        Path(f"{self.gcloud}.fails").touch()
+        self.programs.path("gcloud.fails").touch()
 
         expect(self.run(*DELETE).err).to(contain("gcloud failed with exit code 3"))
 

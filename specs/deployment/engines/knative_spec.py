@@ -1,14 +1,9 @@
-import os
-import stat
-import tempfile
-from pathlib import Path
-from unittest.mock import patch
-
 from expects import be_empty, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
 from playbooks.deployment.engines.knative import filters
 from specs.deployment.fake_objects import NoCluster
+from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless
 from specs.support.engines.knative_schemas import KNATIVE_CRDS, problems
@@ -184,50 +179,49 @@ with description("-E knative") as self:
 
     with description("and kubectl"):
         with before.each:
-            self.directory = tempfile.TemporaryDirectory()
-            self.kubectl = Path(self.directory.name, "kubectl")
-            self.kubectl.write_text(KUBECTL)
-            self.kubectl.chmod(self.kubectl.stat().st_mode | stat.S_IEXEC)
+            self.programs = FakePrograms({"kubectl": KUBECTL})
 
         with after.each:
-            self.directory.cleanup()
+            self.programs.close()
 
         def run(self, *words):
-            with patch.dict(os.environ, {"PATH": self.directory.name}):
-                return run(*words, cluster=NoCluster())
+            return self.programs.run(*words)
+
+        def words(self):
+            return self.programs.kept("kubectl.words").splitlines()
+
+        def applied(self):
+            return [*documents_of(self.programs.kept("kubectl.stdin"))]
 
         with it("apply all of it, and take away Triggers of topics that are given no more"):
             done = self.run(*DELETE, *TOKEN, "--context", "staging")
-            words = Path(f"{self.kubectl}.words").read_text().splitlines()
-            applied = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
+            words = self.words()
 
             expect((done.code, done.err)).to(equal((0, "")))
             expect(words[:3]).to(equal(["--context", "staging", "apply"]))
             expect(words).to(contain("--prune", "eventing.knative.dev/v1/Trigger"))
-            expect(applied).to(equal(shown(*DELETE, *TOKEN)))
+            expect(self.applied()).to(equal(shown(*DELETE, *TOKEN)))
             expect(done.out).to(contain("knative-eventing.svc.cluster.local/responders/default"))
 
         with it("say what deploying would change, with kubectl's exit code"):
             codes = []
             for code in ("0", "1", "3"):
-                Path(f"{self.kubectl}.differs").write_text(code)
+                self.programs.path("kubectl.differs").write_text(code)
                 codes.append(self.run("diff", *DELETE, *TOKEN).code)
-            compared = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
 
             expect(codes).to(equal([0, 1, 2]))
-            expect(compared).to(equal(shown(*DELETE, *TOKEN)))
+            expect(self.applied()).to(equal(shown(*DELETE, *TOKEN)))
 
         with it("act on the cluster of the kubeconfig that was named"):
             self.run(*DELETE, *TOKEN, "--kubeconfig", "/a/config")
-            words = Path(f"{self.kubectl}.words").read_text().splitlines()
 
-            expect(words[:3]).to(equal(["--kubeconfig", "/a/config", "apply"]))
+            expect(self.words()[:3]).to(equal(["--kubeconfig", "/a/config", "apply"]))
 
         with it("make another revision each time where secrets are given, which it reads once"):
             revisions = set()
             for _ in range(2):
                 self.run(*SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
-                applied = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
+                applied = self.applied()
                 revisions.add(the_pod(applied)[0]["annotations"]["falco/revision"])
                 expect(of_kind(applied, "Secret")).not_to(be_empty)
 
@@ -235,20 +229,18 @@ with description("-E knative") as self:
 
         with it("make the Secret alone"):
             self.run("secrets", *SLACK, "-e", "SLACK_WEBHOOK_URL=https://hooks.slack.example/x")
-            applied = [*documents_of(Path(f"{self.kubectl}.stdin").read_text())]
 
-            expect([each["kind"] for each in applied]).to(equal(["Secret"]))
+            expect([each["kind"] for each in self.applied()]).to(equal(["Secret"]))
 
         with it("remove what has its labels"):
             self.run("-x", "-E", "knative", "-p", "delete", "-n", "responders")
-            words = Path(f"{self.kubectl}.words").read_text()
 
-            expect(words).to(
+            expect(self.programs.kept("kubectl.words")).to(
                 contain("function=falco-delete,falco/function-namespace=responders", "triggers.")
             )
 
         with it("say where kubectl comes from where it is not installed"):
-            self.kubectl.unlink()
+            self.programs.remove("kubectl")
 
             expect(self.run(*DELETE, *TOKEN).err).to(contain("kubectl is not on the PATH"))
 

@@ -1,15 +1,13 @@
 import os
-import stat
 import subprocess
 import tempfile
-from pathlib import Path
-from unittest.mock import patch
 
 import yaml
 from expects import be_empty, contain, equal, expect, have_key
 from mamba import after, before, description, it
 
 from specs.deployment.fake_objects import NoCluster
+from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless, program
 from specs.support.engines.openfaas_function import asked, openfaas
@@ -37,21 +35,16 @@ esac
 
 with description("-E openfaas") as self:
     with before.each:
-        self.directory = tempfile.TemporaryDirectory()
-        for name in ("faas-cli", "kubectl"):
-            path = Path(self.directory.name, name)
-            path.write_text(KEEPING)
-            path.chmod(path.stat().st_mode | stat.S_IEXEC)
+        self.programs = FakePrograms({"faas-cli": KEEPING, "kubectl": KEEPING})
 
     with after.each:
-        self.directory.cleanup()
+        self.programs.close()
 
     def run(self, *words):
-        with patch.dict(os.environ, {"PATH": self.directory.name}):
-            return run(*words, cluster=NoCluster())
+        return self.programs.run(*words)
 
     def kept(self, name):
-        return Path(self.directory.name, name)
+        return self.programs.path(name)
 
     def deployed(self, *words):
         """The function in the stack.yaml that faas-cli was given."""
@@ -156,14 +149,13 @@ with description("-E openfaas") as self:
         expect(function).not_to(have_key("annotations"))
 
     with it("needs neither rights nor kubectl for a playbook that acts on no cluster"):
-        self.kept("kubectl").unlink()
+        self.programs.remove("kubectl")
         function = self.deployed(*SLACK, *LOADED)
 
         expect(function).not_to(have_key("annotations"))
 
     with it("prints all that faas-cli and kubectl would be given, without either or a cluster"):
-        for name in ("faas-cli", "kubectl"):
-            self.kept(name).unlink()
+        self.programs.remove("faas-cli", "kubectl")
         done = self.run(*DELETE, *TOKEN, "-d")
 
         expect((done.code, done.err)).to(equal((0, "")))
@@ -194,7 +186,7 @@ with description("-E openfaas") as self:
         expect(self.run(*DELETE, "-d").err).to(contain("HTTP_TOKEN is not given"))
 
     with it("says where faas-cli comes from where it is not installed, and changes nothing"):
-        self.kept("faas-cli").unlink()
+        self.programs.remove("faas-cli")
         done = self.run(*DELETE)
 
         expect(done.code).to(equal(1))

@@ -1,9 +1,7 @@
 """What the port of an engine promises: one module more is an engine more."""
 
 import json
-import os
 import re
-import stat
 import sys
 import tempfile
 from importlib import reload
@@ -24,6 +22,7 @@ from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import TooLarge
 from playbooks.deployment.manifests import function, rbac
 from specs.deployment.fake_objects import FakeObjects, Unasked
+from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import run
 
 # An engine whose own tool deploys files, such as those of the clouds.
@@ -142,15 +141,9 @@ with description("The port of an engine") as self:
     with description("with one module more"):
         with before.each:
             self.directory = tempfile.TemporaryDirectory()
-            self.modules = Path(self.directory.name, "engines")
-            self.tool = Path(self.directory.name, "bin", "example-tool")
-            self.log = Path(f"{self.tool}.log")
-            self.modules.mkdir()
-            self.tool.parent.mkdir()
-            Path(self.modules, "example.py").write_text(EXAMPLE)
-            self.tool.write_text(TOOL)
-            self.tool.chmod(self.tool.stat().st_mode | stat.S_IEXEC)
-            self.paths = patch.object(engines, "__path__", [*engines.__path__, str(self.modules)])
+            self.programs = FakePrograms({"example-tool": TOOL})
+            Path(self.directory.name, "example.py").write_text(EXAMPLE)
+            self.paths = patch.object(engines, "__path__", [*engines.__path__, self.directory.name])
             self.paths.start()
             self.read_engines()
 
@@ -158,6 +151,7 @@ with description("The port of an engine") as self:
             self.paths.stop()
             sys.modules.pop("playbooks.deployment.engines.example", None)
             self.read_engines()
+            self.programs.close()
             self.directory.cleanup()
 
         def read_engines(self):
@@ -167,8 +161,7 @@ with description("The port of an engine") as self:
 
         def run(self, *arguments):
             """Where there is the tool, and neither kubectl nor a cluster."""
-            with patch.dict(os.environ, {"PATH": str(self.tool.parent)}):
-                return run(*arguments, cluster=Unasked())
+            return self.programs.run(*arguments, cluster=Unasked())
 
         with it("takes it by its name, with its options, and shows both in the help"):
             said = " ".join(self.run("-h").out.split())
@@ -211,7 +204,7 @@ with description("The port of an engine") as self:
             expect(done.err).to(contain("--zone is for -E example only"))
 
         with it("prints what its tool would be given, without the tool"):
-            self.tool.unlink()
+            self.programs.remove("example-tool")
             done = self.run("-d", *DEPLOY, "-e", "RULES=x", "-s", "NAMES=a/b")
             shown = json.loads(done.out)
 
@@ -227,10 +220,12 @@ with description("The port of an engine") as self:
 
             expect(deployed.out).to(equal("deployed  falco-delete\n"))
             expect(removed.out).to(equal("removed   falco-delete\n"))
-            expect(self.log.read_text().splitlines()[-1]).to(equal("delete falco-delete"))
+            expect(self.programs.kept("example-tool.log").splitlines()[-1]).to(
+                equal("delete falco-delete")
+            )
 
         with it("fails with its tool's words"):
-            Path(f"{self.tool}.fails").touch()
+            self.programs.path("example-tool.fails").touch()
             done = self.run(*DEPLOY)
 
             expect(done.code).to(equal(1))
