@@ -17,6 +17,7 @@ container whose id the API knows. At each of --pods of them:
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import secrets
 import sys
@@ -67,12 +68,14 @@ class Crowd:
         self._path = ("api", "v1", "namespaces", ground.namespace, "pods")
         self._namespace = ground.namespace
         self.pods: List[Manifest] = []
+        self._numbers = itertools.count()
 
     def grow(self, count: int) -> None:
-        first = len(self.pods)
         say(f"{count} pods")
+        # No name twice: some pods are gone.
+        numbers = itertools.islice(self._numbers, count - len(self.pods))
         with ThreadPoolExecutor(MAKERS) as pool:
-            self.pods += pool.map(self._pod, range(first, count))
+            self.pods += pool.map(self._pod, list(numbers))
 
     def _pod(self, number: int) -> Manifest:
         labels = {"app": f"app-{number % 40}", "tier": "web", "team": "shop", "version": "v1.2.3"}
