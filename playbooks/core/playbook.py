@@ -147,18 +147,8 @@ class Playbook:
         cluster: Optional[Cluster] = None,
         spans: Optional[Spans] = None,
     ) -> Responder:
-        """The playbook with its settings read. The rest as for ``given``."""
-        settings, collaborators = self.given(environ, collaborators, cluster)
-        return self.wired(settings, collaborators, spans)[1]
-
-    def given(
-        self,
-        environ: Mapping[str, str],
-        collaborators: Optional[Collaborators] = None,
-        cluster: Optional[Cluster] = None,
-    ) -> Tuple[Settings, Collaborators]:
-        """Its settings as they are read, and its collaborators. ``cluster``: instead of theirs.
-        Raises InvalidSetting."""
+        """The playbook with its settings read. ``collaborators``: instead of its own; ``cluster``:
+        instead of theirs. Raises InvalidSetting."""
         settings = read(self.settings, environ)
         notifications.check(settings)
         for problem in self.problems(environ):
@@ -166,29 +156,30 @@ class Playbook:
         collaborators = collaborators or self.collaborators(self.name, settings)
         if cluster is not None and isinstance(collaborators, ClusterCollaborators):
             collaborators = replace(collaborators, cluster=cluster)
-        return settings, collaborators
+        return self.wired(environ, settings, collaborators, spans)
 
     def wired(
         self,
+        environ: Mapping[str, str],  # noqa: ARG002
         settings: Settings,
         collaborators: Collaborators,
-        spans: Optional[Spans] = None,
+        spans: Optional[Spans],
         *,
-        remembers: bool = True,
         chain: str = "",
-    ) -> Tuple[Reaction, Responder]:
-        """Its reaction, and what answers alerts with it. ``remembers``: a pod may be proven from
-        memory. ``chain``: the one whose step it is. Raises InvalidSetting."""
+    ) -> Responder:
+        """What answers alerts with these settings, as they were written and as they are read.
+        ``chain``: the one whose step it is. Raises InvalidSetting."""
         acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
         reaction = self.build(settings, collaborators)
-        return reaction, Responder(
+        return Responder(
             reaction,
             guards.guards(Context(self.name, settings, collaborators, reaction, chain)),
             collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),
             recorders=acting.recorders if acting else (),
-            cluster=acting.cluster if acting and remembers else None,
+            # What a step before changed is not as it is remembered.
+            cluster=acting.cluster if acting and not chain else None,
             ledger=acting.ledger if acting else None,
             spans=spans,
         )

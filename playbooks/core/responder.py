@@ -69,7 +69,7 @@ class Responder:
         ledger: Optional[Ledger] = None,
         spans: Optional[Spans] = None,
     ) -> None:
-        self._reaction = reaction
+        self.reaction = reaction
         self._guards = guards
         self._of_alert = _saying(guards, "of_alert")
         self._of_action = _saying(guards, "of_action")
@@ -90,7 +90,7 @@ class Responder:
     @property
     def acts(self) -> bool:
         """Whether it acts on the cluster."""
-        return bool(self._reaction.TARGETS)
+        return bool(self.reaction.TARGETS)
 
     def refusal(self, alert: Alert, received: Optional[Instant] = None) -> Optional[Outcome]:
         """What the guards say of the alert alone, which makes no call; None where it passes."""
@@ -189,7 +189,7 @@ class Responder:
 
     def _planned(self, case: Case, why: List[str], memory: Optional[Remembered] = None) -> Outcome:
         with self._spans.span(PROOF) as span:
-            planned = self._reaction.plan(case.alert)
+            planned = self.reaction.plan(case.alert)
             span.note(falco_target=planned.target)
         why.extend(planned.why)
         memory = memory or Remembered()
@@ -232,11 +232,11 @@ class Responder:
         if outcome.status is not Status.ACTED:
             return outcome
         outcome = _remarked(outcome, answer)
-        look = FollowUp(partial(self._verified, planned), after=self._reaction.settles)
+        look = FollowUp(partial(self._verified, planned), after=self.reaction.settles)
         return replace(outcome, follow_ups=(*outcome.follow_ups, look))
 
     def _verified(self, planned: Action, _: bool) -> Optional[Outcome]:
-        found = self._reaction.verify(planned)
+        found = self.reaction.verify(planned)
         if found is None:
             return None
         reason = VERIFIED if found.holds else NOT_VERIFIED

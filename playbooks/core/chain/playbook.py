@@ -19,7 +19,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.guards.when import WHEN
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Cluster, ClusterCollaborators, Collaborators, WithoutCluster
+from playbooks.core.ports import ClusterCollaborators, Collaborators, WithoutCluster
 from playbooks.core.reaction import Reaction, Verified
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.responder import Responder
@@ -115,45 +115,30 @@ class Chain(Playbook):
             found += each.problems(values)
         return found
 
-    def responder(
+    def wired(
         self,
         environ: Mapping[str, str],
-        collaborators: Optional[Collaborators] = None,
-        cluster: Optional[Cluster] = None,
-        spans: Optional[Spans] = None,
+        settings: Settings,
+        collaborators: Collaborators,
+        spans: Optional[Spans],
+        *,
+        chain: str = "",  # noqa: ARG002
     ) -> Responder:
-        settings, collaborators = self.given(environ, collaborators, cluster)
         assert isinstance(collaborators, ClusterCollaborators)
         wired: List[WiredStep] = []
         for step, playbook in self._steps(environ):
-            proven = any(each.responder.acts for each in wired)
-            reaction, responder = self._wired(playbook, settings, collaborators, spans, proven)
-            wired.append(WiredStep(step, reaction, responder))
+            given: Tuple[Settings, Collaborators] = (settings, collaborators)
+            if not playbook.acts:
+                proven = any(each.responder.acts for each in wired)
+                given = _beside(settings, collaborators, proven=proven)
+            responder = playbook.wired(environ, *given, spans, chain=self.name)
+            wired.append(WiredStep(step, responder))
         return ChainResponder(
             wired,
             redaction=Redaction.of(settings),
             recorders=collaborators.recorders,
             ledger=collaborators.ledger,
         )
-
-    def _wired(
-        self,
-        playbook: Playbook,
-        settings: Settings,
-        collaborators: ClusterCollaborators,
-        spans: Optional[Spans],
-        proven: bool,
-    ) -> Tuple[Reaction, Responder]:
-        """``proven``: a step before acts, and so had the condition judged with the pod."""
-        if playbook.acts:
-            return playbook.wired(settings, collaborators, spans, remembers=False, chain=self.name)
-        clock, own_pod = collaborators.clock, collaborators.own_pod
-        beside = WithoutCluster(clock, own_pod, collaborators.conditions)
-        text = settings[WHEN.name]
-        if text and proven and collaborators.conditions is not None:
-            names_pod = collaborators.conditions(text).names_pod
-            settings = {**settings, WHEN.name: "" if names_pod else text}
-        return playbook.wired(settings, beside, spans)
 
     def _steps(self, values: Mapping[str, str]) -> List[Tuple[Step, Playbook]]:
         """Raises InvalidSetting."""
@@ -200,3 +185,14 @@ def _optional(setting: Setting) -> Setting:
     if not setting.required:
         return setting
     return replace(setting, kind=or_nothing(setting.kind), default="")
+
+
+def _beside(
+    settings: Settings, collaborators: ClusterCollaborators, *, proven: bool
+) -> Tuple[Settings, Collaborators]:
+    """For a step that does not act on the cluster. ``proven``: a step before does, and so had the
+    condition judged with the pod."""
+    conditions, text = collaborators.conditions, settings[WHEN.name]
+    if text and proven and conditions is not None and conditions(text).names_pod:
+        settings = {**settings, WHEN.name: ""}
+    return settings, WithoutCluster(collaborators.clock, collaborators.own_pod, conditions)

@@ -12,7 +12,6 @@ from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.ports import Ledger, Recorder
 from playbooks.core.proof import AlertOfSteps
-from playbooks.core.reaction import Reaction
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.responder import Responder
 from playbooks.core.tracing.traceparent import TraceParent
@@ -29,7 +28,6 @@ _WENT_ON = (Status.ACTED, Status.WOULD_ACT)
 @dataclass(frozen=True)
 class WiredStep:
     step: Step
-    reaction: Reaction
     responder: Responder
 
     def went_on(self, outcome: Outcome, others: Sequence[WiredStep]) -> bool:
@@ -38,7 +36,7 @@ class WiredStep:
         if outcome.status in _WENT_ON or self.step.optional:
             return True
         done = outcome.status is Status.SKIPPED and not outcome.held
-        return done and any(each.reaction.is_done(outcome.reason) for each in others)
+        return done and any(each.responder.reaction.is_done(outcome.reason) for each in others)
 
 
 class ChainResponder(Responder):

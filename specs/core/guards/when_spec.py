@@ -98,7 +98,7 @@ with description("The guard of the condition") as self:
         guard = When(Says(None, True, names_pod=True))
         reaction = FakeReaction(an_action(a_pod()))
         runtime = Runtime("fake", Responder(reaction, (guard,), FixedClock(), dry_run=False))
-        runtime._responder._reaction.TARGETS = "pods"
+        runtime._responder.reaction.TARGETS = "pods"
         targets = {
             runtime.target(an_alert(rule=rule), NOW) for rule in ("one", "one", "another", "one")
         }
