@@ -11,7 +11,7 @@ from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import Refused
 from playbooks.core.evidence.container_log import Log
-from playbooks.core.evidence.kept import Kept
+from playbooks.core.evidence.documents import Kept
 from playbooks.core.instant import Instant
 from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome

@@ -14,7 +14,7 @@ from playbooks.core.errors import AlreadyExists, EvidenceUnavailable, PlaybookEr
 from playbooks.core.evidence import documents, steps
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.evidence.container_log import Log, last_lines
-from playbooks.core.evidence.kept import MANIFEST, Kept, Manifest, directory, missing_of
+from playbooks.core.evidence.documents import MANIFEST, Kept, Manifest, directory, missing_of
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.redaction.redaction import Redaction
