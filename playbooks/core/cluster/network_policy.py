@@ -1,4 +1,4 @@
-"""NetworkPolicies that cut off exactly one pod.
+"""NetworkPolicies of Kubernetes itself: those that cut off exactly one pod, and what others allow.
 
 Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Set, Tuple
 
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.reading import Answer, PolicyTarget
+from playbooks.core.cluster.selectors import Selector
 from playbooks.core.instant import Instant
 
 Manifest = Mapping[str, Any]
@@ -159,6 +161,25 @@ def edited(policy: Manifest) -> bool:
     """Whether somebody changed its spec since it was stored, or nothing says that nobody did."""
     note = policy["metadata"].get("annotations") or {}
     return note.get(SPEC_HASH) != _fingerprint(policy)
+
+
+def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
+    """Whether it lets the pod have any traffic of one of the types."""
+    spec = policy["spec"]
+    declared = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+    return _selector(policy).selects(target.labels) and any(
+        kind in declared and spec.get(kind.lower()) for kind in types
+    )
+
+
+def keys(policy: Manifest, target: PolicyTarget) -> Set[str]:
+    """The labels of the pod by which it selects it."""
+    selector = _selector(policy)
+    return selector.keys_in(target.labels) if selector.selects(target.labels) else set()
+
+
+def _selector(policy: Manifest) -> Selector:
+    return Selector.of(policy["spec"].get("podSelector"))
 
 
 def _spec(policy: Manifest) -> Dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Set, Tuple
 
+from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies import administrators, calico, cilium, denying, kubernetes
+from playbooks.core.cluster.policies import administrators, calico, cilium, denying
 from playbooks.core.cluster.policies.kinds import (
     ADMIN,
     CALICO,
@@ -26,7 +27,7 @@ from playbooks.core.cluster.selectors import Labels
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 _READERS: Mapping[PolicyKind, Any] = {
-    NETWORK_POLICY: kubernetes,
+    NETWORK_POLICY: network_policy,
     **dict.fromkeys((CILIUM, CILIUM_CLUSTERWIDE), cilium),
     **dict.fromkeys((ADMIN, CLUSTER), administrators),
     **dict.fromkeys((CALICO, CALICO_GLOBAL, CALICO_STORED, CALICO_STORED_GLOBAL), calico),
