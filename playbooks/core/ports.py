@@ -32,8 +32,8 @@ from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.cluster.workload import Owner, ReplicaController, Scalable, Workload
 from playbooks.core.errors import NotTheSameObject
-from playbooks.core.evidence.container_log import Log
 from playbooks.core.evidence.documents import Kept
+from playbooks.core.evidence.steps import Log
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.contained import Contained

@@ -10,8 +10,8 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import Refused
-from playbooks.core.evidence.container_log import Log
 from playbooks.core.evidence.documents import Kept
+from playbooks.core.evidence.steps import Log
 from playbooks.core.instant import Instant
 from playbooks.core.notifications.text_message import TextMessage
 from playbooks.core.outcome import Outcome

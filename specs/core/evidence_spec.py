@@ -5,8 +5,8 @@ from mamba import description, it
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import documents, settings
-from playbooks.core.evidence.container_log import MOST_LINES, Log
 from playbooks.core.evidence.documents import Kept, Manifest, directory, missing_of
+from playbooks.core.evidence.steps import MOST_LINES, Log
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.testing import NOW, UID, a_pod, an_alert
 from specs.support.sources import imported

@@ -13,8 +13,8 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import AlreadyExists, EvidenceUnavailable, PlaybookError
 from playbooks.core.evidence import documents, steps
 from playbooks.core.evidence import settings as evidence
-from playbooks.core.evidence.container_log import Log, last_lines
 from playbooks.core.evidence.documents import MANIFEST, Kept, Manifest, directory, missing_of
+from playbooks.core.evidence.steps import Log, last_lines
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Clock, Cluster, Evidence
 from playbooks.core.redaction.redaction import Redaction

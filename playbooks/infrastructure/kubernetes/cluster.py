@@ -50,7 +50,7 @@ from playbooks.core.errors import (
     NotTheSameObject,
     PlaybookError,
 )
-from playbooks.core.evidence.container_log import MOST_LINES, Log
+from playbooks.core.evidence.steps import MOST_LINES, Log
 from playbooks.core.ports import Cluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.exec import output

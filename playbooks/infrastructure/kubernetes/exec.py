@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import ClusterUnavailable, NoCluster, Refused
-from playbooks.core.evidence.container_log import Log
+from playbooks.core.evidence.steps import Log
 from playbooks.infrastructure.kubernetes.api import (
     AGENT,
     KubernetesApi,

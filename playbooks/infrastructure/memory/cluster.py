@@ -37,7 +37,7 @@ from playbooks.core.cluster.workload import (
     the_same,
 )
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
-from playbooks.core.evidence.container_log import Log
+from playbooks.core.evidence.steps import Log
 from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.infrastructure.this_pod import SystemClock
 

@@ -14,7 +14,7 @@ from playbooks.core import catalogue
 from playbooks.core.cluster.permissions import OWN
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.errors import NotPermitted
-from playbooks.core.evidence.container_log import Log
+from playbooks.core.evidence.steps import Log
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.outcome import Status
 from playbooks.deployment.manifests import ledger, rbac

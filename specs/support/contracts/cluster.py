@@ -39,7 +39,7 @@ from playbooks.core.errors import (
     PlaybookError,
     Refused,
 )
-from playbooks.core.evidence.container_log import Log
+from playbooks.core.evidence.steps import Log
 from playbooks.core.ports import Cluster
 from playbooks.testing import a_new_policy
 
