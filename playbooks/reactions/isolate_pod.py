@@ -177,7 +177,10 @@ class IsolatePod(ContainTarget):
         before = IsolationNote.of(self._notes_of(pod))
         plan = self._planner.plan(pod, before)
         if plan.done:
-            return self._extension(proven, plan, before) or _done_already(proven, plan)
+            said = "; ".join((f"{pod} is isolated already", *plan.leaks))
+            return self._extension(proven, plan, before) or Outcome.skipped(
+                "already-isolated", said, str(pod), **_facts(proven, plan)
+            )
         return proven.action(
             "isolate",
             f"store a policy: {plan.summary}",
@@ -311,7 +314,7 @@ class IsolatePod(ContainTarget):
         written = replace(
             note,
             policy=plan.policy["metadata"]["name"],
-            policy_kind=_other_kind(plan) or note.policy_kind,
+            policy_kind=plan.other_kind or note.policy_kind,
             detached={**note.detached, **plan.detached},
             detached_from=str(plan.pod.owner or note.detached_from),
             reason=plan.reason,
@@ -326,20 +329,8 @@ class IsolatePod(ContainTarget):
         self._cluster.patch_pod(pod, labels=labels, annotations={**isolation.on(pod), **notes})
 
 
-def _other_kind(plan: IsolationPlan) -> str:
-    """That of its policy, where it is no NetworkPolicy."""
-    return "" if plan.kind == NETWORK_POLICY else str(plan.kind)
-
-
 def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:
-    return {
-        **proven.facts,
-        "policy": plan.policy["metadata"]["name"],
-        **({"policy_kind": _other_kind(plan)} if _other_kind(plan) else {}),
-        "detached_labels": dict(plan.detached),
-        "still_allowing": plan.allowing,
-        **({"may_still_allow": plan.may_allow} if plan.may_allow else {}),
-    }
+    return {**proven.facts, **plan.facts}
 
 
 def _more(plan: IsolationPlan, note: IsolationNote) -> Dict[str, Any]:
@@ -347,12 +338,3 @@ def _more(plan: IsolationPlan, note: IsolationNote) -> Dict[str, Any]:
     pod, detached, until = plan.pod, plan.detached or note.detached, note.until
     undo = f"kubectl delete pod {pod.name} -n {pod.namespace}" if detached else undo_command(pod)
     return ending(undo, until)
-
-
-def _done_already(proven: Proven, plan: IsolationPlan) -> Outcome:
-    said = f"{proven.pod} is isolated already"
-    if plan.allowing:
-        said += f"; {', '.join(plan.allowing)} still allow traffic"
-    if plan.may_allow:
-        said += f"; {', '.join(plan.may_allow)} may still allow traffic"
-    return Outcome.skipped("already-isolated", said, str(proven.pod), **_facts(proven, plan))

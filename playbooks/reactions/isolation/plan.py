@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from playbooks.core.cluster import network_policy
@@ -78,6 +79,12 @@ class IsolationPlan:
         return [*(str(policy) for policy, answer in self._answers if answer is None), *unread]
 
     @property
+    def leaks(self) -> List[str]:
+        """Both, in words."""
+        said = ((self.allowing, "still"), (self.may_allow, "may still"))
+        return [f"{', '.join(names)} {may} allow traffic" for names, may in said if names]
+
+    @cached_property
     def _answers(self) -> List[Tuple[OtherPolicy, Answer]]:
         target = self.others.target(self.pod, self.labels)
         return [(each, each.allows(self.types, target, self.kind)) for each in self.others.policies]
@@ -120,11 +127,26 @@ class IsolationPlan:
             words.append(f"{self.kind} {self.namesake} was there, and is not ours")
         if self.instead:
             words.append(self.instead)
-        if self.allowing:
-            words.append(f"isolated in part: {', '.join(self.allowing)} still allow traffic")
-        if self.may_allow:
-            words.append(f"{', '.join(self.may_allow)} may still allow traffic")
+        leaks = "; ".join(self.leaks)
+        if leaks:
+            words.append(f"isolated in part: {leaks}" if self.allowing else leaks)
         return "; ".join(words)
+
+    @property
+    def other_kind(self) -> str:
+        """The kind of its policy, where that is no NetworkPolicy."""
+        return "" if self.kind == NETWORK_POLICY else str(self.kind)
+
+    @property
+    def facts(self) -> Dict[str, Any]:
+        """Details of an outcome, beside those of the proof."""
+        return {
+            "policy": self.policy["metadata"]["name"],
+            **({"policy_kind": self.other_kind} if self.other_kind else {}),
+            "detached_labels": dict(self.detached),
+            "still_allowing": self.allowing,
+            **({"may_still_allow": self.may_allow} if self.may_allow else {}),
+        }
 
 
 class Planner:
