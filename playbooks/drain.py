@@ -17,7 +17,6 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
         collaborators.ledger,
         Proof.with_settings(collaborators.cluster, collaborators.clock, settings),
         Lifetime(collaborators.clock, settings["DRAIN_TTL"]),
-        collaborators.clock,
         host=settings["DRAIN_HOST"],
         timeout=settings["DRAIN_TIMEOUT"],
         namespaces=settings["NAMESPACES"],

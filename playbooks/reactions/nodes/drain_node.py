@@ -42,7 +42,7 @@ from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.instant import after, duration, instant_or_none, shown
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Ledger
+from playbooks.core.ports import Cluster, ClusterCollaborators, Ledger
 from playbooks.core.proof import Proof
 from playbooks.core.settings import Setting, Settings, all_names, matches_any
 from playbooks.reactions.nodes.contain_node import Change, ContainNode, cordons, host_setting
@@ -143,7 +143,6 @@ class DrainNode(ContainNode):
         ledger: Ledger,
         proof: Proof,
         lifetime: Lifetime,
-        clock: Clock,
         *,
         host: bool = False,
         timeout: float = 600.0,
@@ -151,7 +150,6 @@ class DrainNode(ContainNode):
         guards: Sequence[Guard] = (),
     ) -> None:
         super().__init__(cluster, ledger, proof, lifetime, host=host)
-        self._clock = clock
         self._timeout = timeout
         self._namespaces = namespaces
         self._guards = guards
@@ -176,32 +174,19 @@ class DrainNode(ContainNode):
         facts: Mapping[str, Any],  # noqa: ARG002
     ) -> Union[Change, Outcome]:
         """A cordon of ours that stands is left, or extended."""
-        note = Draining.noted(notes)
+        note, spec, written = Draining.noted(notes), {}, {}
         if note is None or not node.unschedulable:
             reason = FOUND_CORDONED if node.unschedulable else "cordoned"
             note = self._lifetime.note(Note, rule, reason, note)
-            found = {**Draining.to_notes(note), EVICTED: "0"}
-            spec: Dict[str, Any] = {} if node.unschedulable else {"unschedulable": True}
-            return self._of(node, spec, found, note, reason)
-        later = self._lifetime.extended(note)
-        if later is None:
-            return self._of(node, {}, {}, note, "drained")
-        return self._of(node, {}, Draining.to_notes(later), later, "extended")
-
-    @staticmethod
-    def _of(
-        node: Node, spec: Mapping[str, Any], notes: Dict[str, str], note: Note, reason: str
-    ) -> Change:
-        return Change(
-            node,
-            spec,
-            {key: text for key, text in notes.items() if key == DRAINED},
-            notes,
-            note,
-            reason,
-            f"drain {node}{note.ending}",
-            f"drained {node}{note.ending}",
-        )
+            written = {**Draining.to_notes(note), EVICTED: "0"}
+            spec = {} if node.unschedulable else {"unschedulable": True}
+        else:
+            later = self._lifetime.extended(note)
+            if later is not None:
+                note, written = later, Draining.to_notes(later)
+        annotations = {key: text for key, text in written.items() if key == DRAINED}
+        words = (f"{done} {node}{note.ending}" for done in ("drain", "drained"))
+        return Change(node, spec, annotations, written, note, "drained", *words)
 
     def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:
         found = super()._change(alert, name, facts)
@@ -259,12 +244,12 @@ class DrainNode(ContainNode):
 
     def _begin(self, alert: Alert, node: Node) -> Begun:
         """From now on it has all of its time; also where it had failed for another alert."""
-        begun = Begun(Begun.mark(alert), self._clock.now())
+        begun = Begun(Begun.mark(alert), self._lifetime.begins())
         self._ledger.contain(contained(node, begun.to_notes()))
         return begun
 
     def _is_over(self, begun: Begun) -> bool:
-        return self._clock.now() >= after(begun.at, self._timeout)
+        return self._lifetime.begins() >= after(begun.at, self._timeout)
 
     def _left(
         self, alert: Alert, node: Node, begun: Begun, waits: str, details: Mapping[str, Any]
@@ -308,7 +293,7 @@ class DrainNode(ContainNode):
         # Its controller would start it here again at once: it tolerates a cordon.
         if pod.owner and pod.owner.kind == "DaemonSet" and any(makers(pod, self._cluster)):
             return f"it belongs to {pod.owner}"
-        case = Case(alert, self._clock.now())
+        case = Case(alert, self._lifetime.begins())
         action = Action("evict", str(pod), f"evict {pod}", _not_carried_out, pod=pod)
         answers = (guard.of_action(case, action) for guard in self._guards)
         return next((answer.words for answer in answers if answer.reason), "")
@@ -350,14 +335,15 @@ def _not_carried_out() -> Outcome:
 
 
 def _named(pods: List[Pod]) -> str:
-    names = ", ".join(str(pod) for pod in pods[:MOST_NAMED])
-    return f"{names} and {len(pods) - MOST_NAMED} more" if len(pods) > MOST_NAMED else names
+    return _some([str(pod) for pod in pods])
 
 
 def _staying(pods: _Pods) -> str:
-    if not pods.stay:
-        return ""
-    some = list(pods.stay.items())[:MOST_NAMED]
-    named = ", ".join(f"{name} ({why})" for name, why in some)
-    more = f" and {len(pods.stay) - MOST_NAMED} more" * (len(pods.stay) > MOST_NAMED)
-    return f"; stays: {named}{more}"
+    named = [f"{name} ({why})" for name, why in pods.stay.items()]
+    return f"; stays: {_some(named)}" if named else ""
+
+
+def _some(named: List[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return f"{', '.join(named[:MOST_NAMED])}{more}"
