@@ -12,11 +12,15 @@ from typing import Any, Iterable, Mapping, Optional, Tuple
 # gcp_auditlog, ...) never is, whatever its fields say.
 POD_SOURCES = ("syscall", "k8s_audit")
 
+# Families of fields: of the namespace, the name, and the uid of a pod.
+_K8S = ("k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id")
+_K8SMETA = ("k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid")
+_TARGET = ("ka.target.namespace", "ka.target.name")
+
 # What is read of an alert's fields.
 _FIELDS = (
-    *("container.id", "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id"),
-    *("k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid"),
-    *("ka.target.resource", "ka.target.namespace", "ka.target.name", "ka.response.code"),
+    *("container.id", *_K8S, *_K8SMETA),
+    *("ka.target.resource", *_TARGET, "ka.response.code"),
 )
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?")
@@ -63,10 +67,10 @@ class Claim:
     @classmethod
     def _of(cls, source: str, hostname: str, fields: Mapping[str, Any]) -> Claim:
         node = _node(hostname)
-        families = (_k8s(fields), _k8smeta(fields), _audit(fields))
-        namespaces = _distinct(family.namespace for family in families)
-        pods = _distinct(family.pod for family in families)
-        uids = _distinct(uid for family in families for uid in (family.uid, *family.other_uids))
+        families = (_family(fields, *_K8S), _family(fields, *_K8SMETA), _audit(fields))
+        namespaces = distinct(family.namespace for family in families)
+        pods = distinct(family.pod for family in families)
+        uids = distinct(uid for family in families for uid in (family.uid, *family.other_uids))
         container = fields.get("container.id")
         if container == "host":
             named = ", ".join((*pods, *uids))
@@ -80,7 +84,7 @@ class Claim:
             container_id=container_id,
             node=node,
             other_uids=uids[1:],
-            unusable=", ".join(_distinct((unusable, *(family.unusable for family in families)))),
+            unusable=", ".join(distinct((unusable, *(family.unusable for family in families)))),
             conflict=_conflict(namespace=namespaces, pod=pods),
             succeeded=source == "k8s_audit" and families[-1].succeeded,
         )
@@ -100,21 +104,13 @@ def _of_text(source: str, hostname: str, fields: Tuple[Tuple[str, str], ...]) ->
     return Claim._of(source, hostname, dict(fields))
 
 
-def _k8s(fields: Mapping[str, Any]) -> Claim:
-    return _family(fields, "k8s.ns.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.id")
-
-
-def _k8smeta(fields: Mapping[str, Any]) -> Claim:
-    return _family(fields, "k8smeta.ns.name", "k8smeta.pod.name", "k8smeta.pod.uid")
-
-
 def _audit(fields: Mapping[str, Any]) -> Claim:
     if fields.get("ka.target.resource") != "pods":
         return Claim()
     # 101 answers exec, attach and port-forward, which switch protocols.
     code = str(fields.get("ka.response.code"))
     return dataclasses.replace(
-        _family(fields, "ka.target.namespace", "ka.target.name"),
+        _family(fields, *_TARGET),
         succeeded=code == "101" or re.fullmatch(r"2\d\d", code, re.ASCII) is not None,
     )
 
@@ -125,7 +121,7 @@ def _family(fields: Mapping[str, Any], namespace: str, pod: str, *uids: str) -> 
         for key in (namespace, pod, *uids)
         if _given(fields.get(key)) and not _name(fields[key])
     )
-    given = _distinct(_name(fields.get(key)) for key in uids)
+    given = distinct(_name(fields.get(key)) for key in uids)
     return Claim(
         namespace=_name(fields.get(namespace)),
         pod=_name(fields.get(pod)),
@@ -135,7 +131,7 @@ def _family(fields: Mapping[str, Any], namespace: str, pod: str, *uids: str) -> 
     )
 
 
-def _distinct(values: Iterable[str]) -> Tuple[str, ...]:
+def distinct(values: Iterable[Optional[str]]) -> Tuple[str, ...]:
     """Those that are not empty, each once, in their order."""
     return tuple(dict.fromkeys(value for value in values if value))
 

@@ -178,9 +178,10 @@ class Proof:
         if len(found) == 1:
             return self._judge(alert, claim, found[0])
         if found:
+            named = ", ".join(map(str, found))
             return Outcome.skipped(
                 "ambiguous",
-                f"container {claim.container_id} is in {_listed(found)} on node {claim.node}",
+                f"container {claim.container_id} is in {named} on node {claim.node}",
             )
         if self._fresh(alert):
             raise ContainerIdPending(
@@ -303,7 +304,3 @@ def _ids(pod: Pod) -> str:
         for container in pod.containers
     ]
     return ", ".join(known) or "no containers"
-
-
-def _listed(pods: List[Pod]) -> str:
-    return ", ".join(str(pod) for pod in pods)

@@ -48,6 +48,10 @@ class Setting:
     def file_variable(self) -> str:
         return self.name + "_FILE"
 
+    def is_given(self, values: Mapping[str, str]) -> bool:
+        """Whether it has a value that is not empty, as settings were written."""
+        return bool(values.get(self.name) or values.get(self.file_variable))
+
     def check(self, value: str) -> Any:
         """The typed value. Values of files and Secrets may end with a line end, which is none of
         theirs. Raises InvalidSetting."""

@@ -47,7 +47,7 @@ def named(typed: str) -> Optional[EntryPoint]:
     """The one of this name, or the only one of the distribution of this name. Raises
     InvalidSetting where there are several, or where the distribution has none."""
     found = [each for each in entries() if each.name == typed]
-    found = found or [each for each in entries() if _alike(each.distribution, typed)]
+    found = found or [each for each in entries() if _normal(each.distribution) == _normal(typed)]
     if len(found) > 1:
         raise InvalidSetting(f"{typed!r} may be {' or '.join(map(str, found))}")
     if not found and _is_installed(typed):
@@ -110,10 +110,6 @@ def _is_installed(name: str) -> bool:
     except (PackageNotFoundError, ValueError):
         return False
     return True
-
-
-def _alike(one: str, other: str) -> bool:
-    return _normal(one) == _normal(other)
 
 
 def _normal(name: str) -> str:

@@ -108,9 +108,7 @@ class Chain(Playbook):
             found += [
                 f"{setting.name} is not set, and the step {each.name} expects: {setting.help}"
                 for setting in each.reaction.SETTINGS
-                if setting.required
-                and not values.get(setting.name)
-                and not values.get(setting.file_variable)
+                if setting.required and not setting.is_given(values)
             ]
             found += each.problems(values)
         return found

@@ -12,6 +12,7 @@ from typing import Mapping, Optional, Sequence, Tuple, Union
 from urllib.parse import parse_qsl, unquote
 
 from playbooks.core.alert import Alert
+from playbooks.core.claim import distinct
 from playbooks.core.cluster.api_object import ObjectKind
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import DNS_LABEL
@@ -96,8 +97,8 @@ def of_alert(alert: Alert, kinds: Sequence[ObjectKind]) -> Union[Creation, Outco
 def _named(
     kind: ObjectKind, request: _Request, given: Mapping[str, str]
 ) -> Union[Creation, Outcome]:
-    names = _distinct(given.get("ka.resp.name"), given.get("ka.target.name"), request.name)
-    places = _distinct(given.get("ka.target.namespace"), request.namespace)
+    names = distinct((given.get("ka.resp.name"), given.get("ka.target.name"), request.name))
+    places = distinct((given.get("ka.target.namespace"), request.namespace))
     if len(names) > 1 or len(places) > 1:
         said = f"the alert contradicts itself: {' and '.join(names)} in {' and '.join(places)}"
         return Outcome.skipped("unproven", said[:300])
@@ -144,7 +145,3 @@ def _text(item: Tuple[str, object]) -> Tuple[str, str]:
     """Numbers as the plugin writes them: as text."""
     key, value = item
     return key, "" if value is None or value == "<NA>" else str(value)
-
-
-def _distinct(*values: Optional[str]) -> Tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))

@@ -72,7 +72,9 @@ class Node(ReadObject):
     def takes_pods_of(self, other: Node) -> bool:
         """Whether it is ready and takes the pods that ``other`` takes: those that tolerate the
         taints of a pool of nodes, where both have them, and those that tolerate nothing."""
-        tolerated = [_same(taint) for taint in other.taints if not _of_condition(taint)]
+        tolerated = [
+            _same(taint) for taint in other.taints if not taint["key"].startswith(_OF_CONDITIONS)
+        ]
         repelling = [_same(taint) for taint in self.taints if _repels(taint)]
         return (
             self.ready and not self.unschedulable and all(taint in tolerated for taint in repelling)
@@ -98,10 +100,6 @@ def endpoint_addresses(endpoints: Mapping[str, Any]) -> Tuple[str, ...]:
 
 def _repels(taint: Taint) -> bool:
     return taint["effect"] in REPELLING
-
-
-def _of_condition(taint: Taint) -> bool:
-    return taint["key"].startswith(_OF_CONDITIONS)
 
 
 def _same(taint: Taint) -> Tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Iterator, Mapping, Tuple
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional
 
 Manifest = Mapping[str, Any]
 
@@ -17,20 +17,15 @@ def serving(listed: Iterable[Iterable[Manifest]]) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for kind, manifests in zip(SERVING, listed):
         for manifest in manifests:
-            for namespace in _namespaces(manifest):
-                found.setdefault(namespace, f"{kind} {manifest['metadata']['name']}")
+            for service in _services(manifest):
+                if service and service.get("namespace"):
+                    named = f"{kind} {manifest['metadata']['name']}"
+                    found.setdefault(str(service["namespace"]), named)
     return found
 
 
-def _namespaces(manifest: Manifest) -> Iterator[str]:
-    for service in _services(manifest):
-        if service.get("namespace"):
-            yield str(service["namespace"])
-
-
-def _services(manifest: Manifest) -> Tuple[Manifest, ...]:
-    """Null where it is a URL, or served by the API server itself."""
-    hooks = manifest.get("webhooks") or ()
-    called = [(hook.get("clientConfig") or {}).get("service") for hook in hooks]
-    called.append((manifest.get("spec") or {}).get("service"))
-    return tuple(service for service in called if service)
+def _services(manifest: Manifest) -> Iterator[Optional[Manifest]]:
+    """None where it is a URL, or served by the API server itself."""
+    for hook in manifest.get("webhooks") or ():
+        yield (hook.get("clientConfig") or {}).get("service")
+    yield (manifest.get("spec") or {}).get("service")

@@ -170,14 +170,10 @@ def problems(values: Mapping[str, str]) -> List[str]:
     found = []
     if values.get(REQUIRED.name, "").lower() == "true" and not values.get(URL.name):
         found.append(f"{URL.name} is not set, expected the place that {REQUIRED.name}=true needs")
-    given = [setting.name for setting in (KEY_ID, KEY) if _is_given(setting, values)]
+    given = [setting.name for setting in (KEY_ID, KEY) if setting.is_given(values)]
     if len(given) == 1:
         found.append(f"of {KEY_ID.name} and {KEY.name} only {given[0]} is set, expected both")
     return found
-
-
-def _is_given(setting: Setting, values: Mapping[str, str]) -> bool:
-    return bool(values.get(setting.name) or values.get(setting.file_variable))
 
 
 def _is_directory(value: str) -> bool:

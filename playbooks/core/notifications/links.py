@@ -24,8 +24,6 @@ FIELDS = (
 # Characters of a field's value.
 LONGEST = 200
 
-Fields = Mapping[str, str]
-
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 

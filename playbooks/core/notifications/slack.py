@@ -103,7 +103,9 @@ def fields_of(named: facts.Facts) -> List[Object]:
     """A section with the name and value of each that there is; a time as the reader's clock has
     it."""
     fields = [
-        _time(name, value) if isinstance(value, Instant) else _fact(name, str(value))
+        _time(name, value)
+        if isinstance(value, Instant)
+        else plain_text(LONGEST_FIELD, name, str(value))
         for name, value in named
         if value
     ]
@@ -126,10 +128,6 @@ def plain_text(longest: int, *lines: str) -> Object:
     """Lines of whatever text: Slack shows them as they are."""
     body = escaped("\n".join(map(plain, lines)), longest)
     return {"type": "plain_text", "text": body, "emoji": False}
-
-
-def _fact(name: str, value: str) -> Object:
-    return plain_text(LONGEST_FIELD, name, value)
 
 
 def _time(name: str, value: Instant) -> Object:
