@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Optional, Set
+from dataclasses import dataclass, field
+from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Optional
 
 from playbooks.engines import log
 from playbooks.engines.worker.metrics import Metrics
@@ -17,16 +18,36 @@ RENEWAL = ACK_WAIT / 3
 AT_ONCE = 200
 
 
+@dataclass
+class _Claim:
+    """``deliveries``: all that one task settles. ``freed``: what is to be called once others may be
+    taken in their place; None once it was."""
+
+    task: asyncio.Task[None]
+    deliveries: List[Delivery] = field(default_factory=list)
+    freed: Optional[List[Callable[[], None]]] = field(default_factory=list)
+    answering: bool = False
+
+    def add(self, delivery: Delivery, freed: Callable[[], None]) -> None:
+        self.deliveries.append(delivery)
+        if self.freed is None:
+            freed()
+        else:
+            self.freed.append(freed)
+
+    def free(self) -> None:
+        for call in self.freed or ():
+            call()
+        self.freed = None
+
+
 class Claims:
-    """``stopping`` is true once the worker ends: nothing new begins then."""
+    """By the delivery whose task they belong to. ``stopping`` is true once the worker ends: nothing
+    new begins then."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._tasks: Dict[Delivery, asyncio.Task[None]] = {}
-        # By the delivery whose task they belong to.
-        self._freed: Dict[Delivery, Optional[List[Callable[[], None]]]] = {}
-        self._claimed: Dict[Delivery, List[Delivery]] = {}
-        self._answering: Set[Delivery] = set()
+        self._claims: Dict[Delivery, _Claim] = {}
         self._count = 0
         self.stopping = False
 
@@ -35,41 +56,29 @@ class Claims:
     ) -> None:
         """``freed`` is called when the delivery is no longer claimed, or only waits."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks[delivery] = task
-        self._claimed[delivery], self._freed[delivery] = [], []
+        self._claims[delivery] = _Claim(task)
         self.join(delivery, delivery, freed)
 
         def over(_: Any) -> None:
-            self._tasks.pop(delivery, None)
-            self._answering.discard(delivery)
-            self._count -= len(self._claimed.pop(delivery))
-            self._metrics.in_flight.set(self._count)
-            self.free(delivery)
-            del self._freed[delivery]
+            claim = self._claims.pop(delivery)
+            self._counted(-len(claim.deliveries))
+            claim.free()
 
         task.add_done_callback(over)
 
     def join(self, owner: Delivery, delivery: Delivery, freed: Callable[[], None]) -> None:
         """One that is claimed for as long as ``owner``."""
-        self._claimed[owner].append(delivery)
-        waiting = self._freed[owner]
-        if waiting is None:
-            freed()
-        else:
-            waiting.append(freed)
-        self._count += 1
-        self._metrics.in_flight.set(self._count)
+        self._claims[owner].add(delivery, freed)
+        self._counted(1)
 
     def free(self, owner: Delivery) -> None:
         """Others may be taken in the place of this and of those that joined it. They are kept all
         the same."""
-        for call in self._freed[owner] or ():
-            call()
-        self._freed[owner] = None
+        self._claims[owner].free()
 
     def answering(self, delivery: Delivery, now: bool) -> None:
         """One that is being answered is finished at the end, and not handed back at once."""
-        (self._answering.add if now else self._answering.discard)(delivery)
+        self._claims[delivery].answering = now
 
     async def keep(self) -> None:
         """For ever: tell the server that every claimed message is still being worked on."""
@@ -83,9 +92,10 @@ class Claims:
     async def stop(self, seconds: float) -> None:
         """Hand back what has not begun, and finish the rest within ``seconds``."""
         self.stopping = True
-        for task in [t for d, t in self._tasks.items() if d not in self._answering]:
-            task.cancel()
-        tasks = list(self._tasks.values())
+        tasks = [claim.task for claim in self._claims.values()]
+        for claim in self._claims.values():
+            if not claim.answering:
+                claim.task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
         for delivery in self._all():
@@ -93,7 +103,11 @@ class Claims:
             await attempt(delivery.channel.give_back(0))
 
     def _all(self) -> List[Delivery]:
-        return [delivery for members in self._claimed.values() for delivery in members]
+        return [delivery for claim in self._claims.values() for delivery in claim.deliveries]
+
+    def _counted(self, more: int) -> None:
+        self._count += more
+        self._metrics.in_flight.set(self._count)
 
 
 async def attempt(call: Awaitable[None]) -> None:
