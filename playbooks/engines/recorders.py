@@ -1,9 +1,9 @@
-"""Tells the recorders the final outcome of an alert, which none of them can change."""
+"""Tells a recorder the final outcome of an alert, which it cannot change."""
 
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, PlaybookError, RetryableError, Unexpected
@@ -14,22 +14,6 @@ from playbooks.engines import log
 
 # Seconds between two tries, where nobody asks for another time.
 PAUSE = 1.0
-
-
-def record_all(
-    recorders: Sequence[Recorder],
-    body: Any,
-    outcome: Outcome,
-    *,
-    playbook: str,
-    redaction: Redaction,
-    seconds: float,
-) -> None:
-    """Never raises: what cannot be recorded within ``seconds`` each is a line of the log."""
-    for recorder in recorders:
-        error = put(recorder, body, outcome, redaction=redaction, seconds=seconds)
-        if error is not None:
-            log_failure(playbook, name(recorder), error)
 
 
 def put(

@@ -126,15 +126,12 @@ class Runtime:
         )
 
     def record(self, event: Event, outcome: Outcome) -> None:
-        """Tell the recorders a final outcome."""
-        recorders.record_all(
-            self._responder.recorders,
-            event.body,
-            outcome,
-            playbook=self._playbook,
-            redaction=self._responder.redaction,
-            seconds=RECORDING,
-        )
+        """Tell the recorders a final outcome. What one cannot record is a line of the log."""
+        redaction = self._responder.redaction
+        for each in self._responder.recorders:
+            error = recorders.put(each, event.body, outcome, redaction=redaction, seconds=RECORDING)
+            if error is not None:
+                recorders.log_failure(self._playbook, recorders.name(each), error)
 
     def handle(
         self, event: Event, *, seconds: float, recorded: bool = False, redelivers: bool = False

@@ -1,6 +1,7 @@
 import io
 import json
 from contextlib import redirect_stderr
+from types import SimpleNamespace
 
 from expects import be_a, be_none, contain, equal, expect, have_len
 from mamba import before, description, it
@@ -10,6 +11,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines import recorders as recording
+from playbooks.engines.runtime import Event, Runtime
 from playbooks.testing import a_document
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
@@ -85,14 +87,8 @@ with description("Recording an outcome") as self:
         log, other = io.StringIO(), FakeRecorder()
         recorders = [FakeRecorder(NotPermitted("may not create events")), other]
         with redirect_stderr(log):
-            recording.record_all(
-                recorders,
-                a_document(),
-                DONE,
-                playbook="delete",
-                redaction=Redaction(),
-                seconds=0.0,
-            )
+            responder = SimpleNamespace(recorders=recorders, redaction=Redaction())
+            Runtime("delete", responder).record(Event(a_document()), DONE)
         line = json.loads(log.getvalue())
 
         expect(line["level"]).to(equal("error"))

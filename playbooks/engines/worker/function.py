@@ -76,6 +76,9 @@ class Function:
     created: Instant
     labels: Labels
 
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
     @property
     def dead_letters(self) -> str:
         """Where its dead letters go. Headers tell functions of one name apart."""

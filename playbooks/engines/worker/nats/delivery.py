@@ -129,7 +129,7 @@ def carried(headers: Mapping[str, str]) -> Dict[str, str]:
 def owned(function: Function, playbook: str) -> Dict[str, str]:
     """The headers that say whose message it is, among those of all functions."""
     return {
-        "Falco-Function": f"{function.namespace}/{function.name}",
+        "Falco-Function": str(function),
         "Falco-Function-Uid": function.uid,
         "Falco-Playbook": plain(playbook),
     }

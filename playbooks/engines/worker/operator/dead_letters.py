@@ -109,8 +109,7 @@ class DeadLettersOf:
             if not found:
                 return
             sequence, subject, dead = min(found)
-            whose = dead.says("Function") == f"{self._function.namespace}/{self._function.name}"
-            if whose and not await self._replaced(dead):
+            if dead.says("Function") == str(self._function) and not await self._replaced(dead):
                 yield dead
             ahead[subject] = await self._next(subject, sequence + 1)
 
@@ -158,10 +157,9 @@ class DeadLettersOf:
         found = {dead.sequence: self.is_own(dead) async for dead in self.all()}
         unknown = sorted(set(sequences) - set(found))
         if unknown:
-            name = f"{self._function.namespace}/{self._function.name}"
             raise RequestFailed(
-                f"{', '.join(map(str, unknown))}: no dead letter of {name}, expected ids as they"
-                " are listed; nothing was done"
+                f"{', '.join(map(str, unknown))}: no dead letter of {self._function}, expected"
+                " ids as they are listed; nothing was done"
             )
         return {one: found[one] or bool(sequences) for one in sorted(set(sequences or found))}
 

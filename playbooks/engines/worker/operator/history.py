@@ -79,7 +79,7 @@ async def _connected(
 def _outcome(function: Function, origin: Origin, message: Any) -> Optional[Dict[str, Any]]:
     """None for a function of the same name in another namespace, and for what is no outcome."""
     headers = message.headers or {}
-    if headers.get("Falco-Function") != f"{function.namespace}/{function.name}":
+    if headers.get("Falco-Function") != str(function):
         return None
     try:
         found = json.loads(message.data)
