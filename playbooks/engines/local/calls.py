@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Callable, Optional, Sequence
 
 from playbooks.core.alert import Alert
@@ -72,22 +72,17 @@ class Calls:
         answers.put(reply.outcome)
 
 
+@dataclass(eq=False)
 class Dispatch:
     """``calls`` runs the playbook. ``arrives`` is called with every alert before that."""
 
-    def __init__(
-        self,
-        calls: Calls,
-        topics: Sequence[str],
-        report: Report,
-        interruption: Interruption,
-        arrives: Callable[[Sequence[Alert]], None],
-    ) -> None:
-        self._calls = calls
-        self._topics = topics
-        self._report = report
-        self._interruption = interruption
-        self._arrives = arrives
+    calls: Calls
+    topics: Sequence[str]
+    report: Report
+    interruption: Interruption
+    arrives: Callable[[Sequence[Alert]], None]
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
 
     def publish(self, body: bytes, origin: str) -> Outcome:
@@ -100,7 +95,7 @@ class Dispatch:
         except InvalidAlert as error:
             failed = Outcome.failed(error)
             return self._not_called(body, origin, replace(failed, why=(failed.message,)))
-        times = subscriptions(alert, self._topics)
+        times = subscriptions(alert, self.topics)
         if not times:
             return self._not_called(body, origin, not_subscribed(alert))
         first = self.deliver(body, origin)
@@ -110,10 +105,10 @@ class Dispatch:
 
     def deliver(self, body: bytes, origin: str) -> Outcome:
         """Call the playbook, whatever the message is."""
-        with self._lock, self._interruption.busy():
+        with self._lock, self.interruption.busy():
             with suppress(InvalidAlert):
-                self._arrives([Alert.parse(body)])
-            return self._reported(body, origin, self._calls.call(body, origin))
+                self.arrives([Alert.parse(body)])
+            return self._reported(body, origin, self.calls.call(body, origin))
 
     def settle(self) -> None:
         """Wait until the alert that was given up is reported."""
@@ -121,9 +116,9 @@ class Dispatch:
             pass
 
     def _not_called(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
-        self._calls.log(body, origin, outcome)
+        self.calls.log(body, origin, outcome)
         return self._reported(body, origin, outcome)
 
     def _reported(self, body: bytes, origin: str, outcome: Outcome) -> Outcome:
-        self._report.add(body, origin, outcome)
+        self.report.add(body, origin, outcome)
         return outcome

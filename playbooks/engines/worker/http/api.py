@@ -5,6 +5,7 @@ Probes and metrics have ports of their own besides: other callers reach each.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
 
 from playbooks.core.alert import Alert
@@ -43,6 +44,7 @@ class Receiver(Protocol):
         """A dry run."""
 
 
+@dataclass(eq=False)
 class HttpApi:
     """``token`` None: alerts are not taken. ``ready`` says what is missing, or None.
 
@@ -50,20 +52,14 @@ class HttpApi:
     429; 503 only when it could be neither done nor stored.
     """
 
-    def __init__(
-        self,
-        *,
-        token: Optional[Callable[[], str]],
-        namespace: str,
-        function: str,
-        ready: Callable[[], Optional[str]],
-        page: Callable[[], bytes],
-    ) -> None:
-        self._token = token
-        self._namespace, self._function = namespace, function
+    token: Optional[Callable[[], str]]
+    namespace: str
+    function: str
+    ready: Callable[[], Optional[str]]
+    page: Callable[[], bytes]
+
+    def __post_init__(self) -> None:
         self._receiver: Optional[Receiver] = None
-        self._ready = ready
-        self._page = page
         self._taking = 0
         self._dry_runs = Rate(*DRY_RUNS)
 
@@ -86,7 +82,7 @@ class HttpApi:
     async def answer(self, request: HttpRequest) -> Response:
         if request.path not in ("/healthz", "/readyz", "/metrics"):
             # On any other path, as on Kubeless: its CLI posts to the path of the proxy, twice.
-            if self._token is None:
+            if self.token is None:
                 return Response.error(404, "alerts are not taken by HTTP (HTTP=off)")
             return await self._alert(request)
         if request.method not in ("GET", "HEAD"):
@@ -95,18 +91,18 @@ class HttpApi:
 
     def _status(self, path: str) -> Response:
         if path == "/metrics":
-            return Response(200, self._page(), "text/plain; version=0.0.4; charset=utf-8")
+            return Response(200, self.page(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/healthz":
             # That it answers at all shows that the event loop runs.
             return Response(200, b"OK\n", "text/plain")
-        missing = self._ready()
+        missing = self.ready()
         return Response.error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
 
     async def _alert(self, request: HttpRequest) -> Response:
         if request.method != "POST":
             return Response.error(405, "alerts are sent by POST", Allow="POST")
         allowed = self._allowed(request.headers.get("authorization", ""))
-        here = {"namespace": self._namespace, "function": self._function}
+        here = {"namespace": self.namespace, "function": self.function}
         proxied = not allowed and looks_proxied(request.headers, **here)
         if not allowed and not proxied:
             return Response.error(401, bearer.REFUSED, **bearer.CHALLENGE)
@@ -129,7 +125,7 @@ class HttpApi:
         except InvalidAlert as error:
             return Response.error(400, f"this is no alert: {error}")
         if self._receiver is None:
-            return Response.error(503, f"not yet: {self._ready()}", **{"Retry-After": "5"})
+            return Response.error(503, f"not yet: {self.ready()}", **{"Retry-After": "5"})
         if proxied:
             return Response.of_json(200, _tried_out(await self._receiver.try_out(body)))
         try:
@@ -141,9 +137,9 @@ class HttpApi:
         return Response.of_json(200, {"id": name, **outcome.to_dict()})
 
     def _allowed(self, authorization: str) -> bool:
-        assert self._token is not None
+        assert self.token is not None
         try:
-            return bearer.allowed(authorization, self._token())
+            return bearer.allowed(authorization, self.token())
         except InvalidSetting as error:
             log.error(f"every POST is refused: {error}")
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any, Dict, Optional
 
 from playbooks.core.outcome import Outcome
@@ -23,51 +24,41 @@ ANSWER = 5.0
 PATIENCE = 20.0
 
 
+@dataclass(eq=False)
 class PostedAlerts:
     """``store`` None: there is no JetStream, and nothing is stored. ``dry``: never acts."""
 
-    def __init__(
-        self,
-        answering: Answering,
-        *,
-        runtime: Runtime,
-        dry: Runtime,
-        store: Optional[DurableIntake],
-        replies: Replies,
-        writer: OutcomeWriter,
-        follow_ups: FollowUps,
-    ) -> None:
-        self._answering = answering
-        self._runtime = runtime
-        self._dry = dry
-        self._store = store
-        self._replies = replies
-        self._writer = writer
-        self._follow_ups = follow_ups
+    answering: Answering
+    runtime: Runtime
+    dry: Runtime
+    store: Optional[DurableIntake]
+    replies: Replies
+    writer: OutcomeWriter
+    follow_ups: FollowUps
 
     async def take(self, body: bytes, trace: Optional[TraceParent] = None) -> Taken:
         """The id of the stored alert, and its outcome if that is known soon. Raises NotTaken."""
-        if self._store is not None:
+        if self.store is not None:
             try:
-                stream, sequence = await self._store.keep(body, trace)
+                stream, sequence = await self.store.keep(body, trace)
             except Exception as error:
                 log.warn(f"an alert could not be stored and is answered right away: {error!r}")
             else:
-                return f"{stream}:{sequence}", await self._replies.of(sequence, ANSWER)
+                return f"{stream}:{sequence}", await self.replies.of(sequence, ANSWER)
         return "", await self._answer_now(body, trace)
 
     async def try_out(self, body: bytes) -> Outcome:
         """A dry run. Never acts."""
-        outcome = await self._answering.answer_now(body, self._dry)
+        outcome = await self.answering.answer_now(body, self.dry)
         details: Dict[str, Any] = {**outcome.details, "dry_run": True, "asked_by": "proxy"}
-        self._dry.log(Event(body), dataclasses.replace(outcome, details=details))
+        self.dry.log(Event(body), dataclasses.replace(outcome, details=details))
         return outcome
 
     async def _answer_now(self, body: bytes, trace: Optional[TraceParent]) -> Outcome:
-        outcome = await self._answering.answer_now(body, self._runtime, PATIENCE, trace)
-        self._runtime.log(Event(body), outcome)
-        await self._writer.write(body, outcome, event_id="", unique="")
-        self._follow_ups.begin(body, outcome, event_id="", unique="")
+        outcome = await self.answering.answer_now(body, self.runtime, PATIENCE, trace)
+        self.runtime.log(Event(body), outcome)
+        await self.writer.write(body, outcome, event_id="", unique="")
+        self.follow_ups.begin(body, outcome, event_id="", unique="")
         if Intent.of(outcome) is Intent.AGAIN:
             raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")
         return outcome

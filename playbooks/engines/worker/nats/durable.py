@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
 from playbooks.core.instant import Instant
@@ -28,36 +29,30 @@ LOOK, FAREWELL = 10.0, 30.0
 INBOX = ""
 
 
+@dataclass(eq=False)
 class DurableIntake:
     """``window``: messages claimed at once, a topic."""
 
     durable = True
 
-    def __init__(
-        self,
-        jetstream: JetStream,
-        connection: Any,
-        function: Function,
-        *,
-        window: int,
-        take: Take,
-        metrics: Metrics,
-    ) -> None:
-        self._jetstream = jetstream
-        self._connection = connection
-        self._function = function
-        self._metrics = metrics
+    jetstream: JetStream
+    connection: Any
+    function: Function
+    window: int
+    take: Take
+    metrics: Metrics
+
+    def __post_init__(self) -> None:
         self._stream = ""
         self._inbox_stream = ""
         self._subscriptions: Tuple[Subscription, ...] = ()
         self._failures = Failures()
-        self._take = take
         self._pullers = Pullers(
-            connection, window=window, take=self._taken, broken=self._failures.add
+            self.connection, window=self.window, take=self._taken, broken=self._failures.add
         )
         self._look_at = 0.0
         self._acknowledging: Set[asyncio.Task[None]] = set()
-        self._refusals = Refusals(jetstream, function, metrics)
+        self._refusals = Refusals(self.jetstream, self.function, self.metrics)
         self._ended: Dict[str, float] = {}
 
     @property
@@ -66,16 +61,16 @@ class DurableIntake:
 
     async def prepare(self) -> None:
         """Streams, the inbox, and what an earlier run left. Raises Unusable or NoJetStream."""
-        self._stream = await self._jetstream.stream(ALERTS)
+        self._stream = await self.jetstream.stream(ALERTS)
         await self._dead_letters()
-        self._inbox_stream = await self._jetstream.stream(INBOXES)
+        self._inbox_stream = await self.jetstream.stream(INBOXES)
         await self._begin(INBOX)
         now = Instant(time.time_ns())
-        left = await self._jetstream.consumers(self._stream, self._function.consumer_prefix)
+        left = await self.jetstream.consumers(self._stream, self.function.consumer_prefix)
         known = {s.topic for s in self._subscriptions}
         for item in left:
             topic = item.config.filter_subject or ""
-            if item.name == self._function.consumer(topic) and topic not in known:
+            if item.name == self.function.consumer(topic) and topic not in known:
                 old = Subscription(topic, started(item.config), now)
                 self._subscriptions += (old,)
         log.info(f"alerts come from stream {self._stream}")
@@ -125,9 +120,9 @@ class DurableIntake:
 
     async def keep(self, body: bytes, trace: Optional[TraceParent] = None) -> Tuple[str, int]:
         """Store an alert for this function alone. ``trace``: the one that its sender names."""
-        if not self._connection.is_connected:
+        if not self.connection.is_connected:
             raise Unusable("the connection to NATS is lost")
-        stored = await self._jetstream.store(self._function.inbox, body, headers_of(trace))
+        stored = await self.jetstream.store(self.function.inbox, body, headers_of(trace))
         return stored.stream, stored.seq
 
     async def discard(self) -> None:
@@ -142,14 +137,14 @@ class DurableIntake:
     async def retire(self) -> None:
         left = []
         try:
-            prefix = self._function.consumer_prefix
-            left = [c.name for c in await self._jetstream.consumers(self._stream, prefix)]
+            prefix = self.function.consumer_prefix
+            left = [c.name for c in await self.jetstream.consumers(self._stream, prefix)]
         except Exception as error:
             log.warn(f"consumers of {self._stream} are left to their inactive threshold: {error!r}")
-        inbox = (self._inbox_stream, self._function.inbox_consumer)
+        inbox = (self._inbox_stream, self.function.inbox_consumer)
         for stream, name in dict.fromkeys([*((self._stream, name) for name in left), inbox]):
             try:
-                await self._jetstream.delete_consumer(stream, name)
+                await self.jetstream.delete_consumer(stream, name)
             except Exception as error:
                 log.warn(f"consumer {name} is left to its inactive threshold: {error!r}")
             else:
@@ -157,11 +152,11 @@ class DurableIntake:
 
     async def _dead_letters(self) -> None:
         """Make sure of their stream. Raises Unusable or another error of NATS."""
-        await self._jetstream.stream(DEAD_LETTERS)
+        await self.jetstream.stream(DEAD_LETTERS)
 
     def _taken(self, delivery: Delivery, freed: Callable[[], None]) -> None:
         if delivery.topic or PROBE not in delivery.headers:
-            self._take(delivery, freed)
+            self.take(delivery, freed)
             return
 
         async def acknowledge() -> None:
@@ -197,24 +192,24 @@ class DurableIntake:
             await self._drop_puller(topic)
         elif subscription.active:
             stream = await self._alert_stream(topic)
-            name = self._function.consumer(topic)
-            await self._jetstream.consumer(stream, Consumer(name, topic, subscription.since))
+            name = self.function.consumer(topic)
+            await self.jetstream.consumer(stream, Consumer(name, topic, subscription.since))
             said = f"subscribed to {topic}: alerts stored since {subscription.since}"
             await self._pull(topic, stream, name, said)
         else:
             await self._look_through(topic)
 
     async def _begin_inbox(self) -> None:
-        stream = self._inbox_stream = await self._jetstream.stream(INBOXES)
-        name = self._function.inbox_consumer
-        await self._jetstream.consumer(stream, Consumer(name, self._function.inbox, None))
+        stream = self._inbox_stream = await self.jetstream.stream(INBOXES)
+        name = self.function.inbox_consumer
+        await self.jetstream.consumer(stream, Consumer(name, self.function.inbox, None))
         await self._pull(INBOX, stream, name, f"alerts by HTTP are kept in stream {stream}")
 
     async def _look_through(self, topic: str) -> None:
         """What the consumer of an ended topic still owes, where it is still there."""
         stream = await self._alert_stream(topic)
-        name = self._function.consumer(topic)
-        if await self._jetstream.info(stream, name) is None:
+        name = self.function.consumer(topic)
+        if await self.jetstream.info(stream, name) is None:
             await self._drop_puller(topic)
         else:
             await self._pull(topic, stream, name, f"reading the remaining messages of {topic}")
@@ -226,24 +221,24 @@ class DurableIntake:
     async def _alert_stream(self, topic: str) -> str:
         """The stream, looked for again where something went wrong with the topic."""
         if topic in self._failures or not self._stream:
-            self._stream = await self._jetstream.stream(ALERTS)
+            self._stream = await self.jetstream.stream(ALERTS)
         return self._stream
 
     async def _drop_puller(self, topic: str) -> None:
         self._ended.pop(topic, None)
         self._subscriptions = tuple(s for s in self._subscriptions if s.topic != topic or s.active)
         if await self._pullers.drop(topic):
-            self._metrics.queued.remove(topic)
+            self.metrics.queued.remove(topic)
 
     async def _farewell(self, topic: str) -> None:
         """Delete the consumer of a topic that is no more, once it owes nothing."""
-        name = self._function.consumer(topic)
+        name = self.function.consumer(topic)
         try:
-            info = await self._jetstream.info(self._stream, name)
+            info = await self.jetstream.info(self._stream, name)
             if info and (info.num_pending or info.num_ack_pending):
                 self._ended[topic] = time.monotonic() + RETRY
                 return
-            await self._jetstream.delete_consumer(self._stream, name)
+            await self.jetstream.delete_consumer(self._stream, name)
         except Exception as error:
             log.warn(f"the consumer of {topic} is left to its inactive threshold: {error!r}")
         await self._drop_puller(topic)
@@ -252,13 +247,13 @@ class DurableIntake:
     async def _look(self) -> None:
         for topic in [topic for topic in self._pullers if topic not in self._failures]:
             stream = self._stream if topic else self._inbox_stream
-            name = self._function.consumer(topic) if topic else self._function.inbox_consumer
+            name = self.function.consumer(topic) if topic else self.function.inbox_consumer
             try:
-                info = await self._jetstream.info(stream, name)
+                info = await self.jetstream.info(stream, name)
             except Exception:
                 continue
             if info is None:
                 self._failures.add(topic, f"consumer {name} is gone")
             elif topic in self._pullers:
                 depth = (info.num_pending or 0) + (info.num_ack_pending or 0)
-                self._metrics.queued(topic or "(inbox)").set(depth)
+                self.metrics.queued(topic or "(inbox)").set(depth)

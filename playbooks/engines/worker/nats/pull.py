@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from playbooks.core.instant import NANOSECONDS
@@ -41,30 +42,23 @@ class StreamChannel:
         await self._connection.publish(self._reply, b"+WPI")
 
 
+@dataclass(eq=False)
 class Puller:
     """``window``: messages that may be claimed at once, once as many have been settled: an alert
     that kills the worker is then claimed with few others, or alone, when it comes again, and they
     do not lose their deliveries with it. ``take`` gets each, and what to call when
     it is no longer claimed. ``broken`` is called when the consumer does not answer."""
 
-    def __init__(
-        self,
-        connection: Any,
-        *,
-        stream: str,
-        consumer: str,
-        topic: str,
-        window: int,
-        take: Take,
-        broken: Callable[[str], None],
-    ) -> None:
-        self._connection = connection
-        self._topic = topic
-        self._window = window
-        self._take = take
-        self._broken = broken
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._consumer = consumer
+    connection: Any
+    stream: str
+    consumer: str
+    topic: str
+    window: int
+    take: Take
+    broken: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
         self._claimed = 0
         self._bytes = 0
         self._allowed = 1
@@ -76,8 +70,8 @@ class Puller:
         self._asking: Optional[asyncio.Task[None]] = None
 
     async def start(self) -> None:
-        self._inbox = self._connection.new_inbox()
-        self._subscription = await self._connection.subscribe(self._inbox, cb=self._receive)
+        self._inbox = self.connection.new_inbox()
+        self._subscription = await self.connection.subscribe(self._inbox, cb=self._receive)
         self._ask()
 
     async def stop(self) -> None:
@@ -99,13 +93,13 @@ class Puller:
         """Now and then: notice a request that got lost, or a consumer that is gone."""
         if self._outstanding and time.monotonic() > self._deadline:
             self._outstanding = 0
-            self._broken(f"consumer {self._consumer} does not answer")
+            self.broken(f"consumer {self.consumer} does not answer")
         self._ask()
 
     def _ask(self) -> None:
         free = self._allowed - self._claimed
         room = free >= max(1, self._allowed // 4) and self._has_bytes()
-        if self._paused or self._outstanding or not room or not self._connection.is_connected:
+        if self._paused or self._outstanding or not room or not self.connection.is_connected:
             return
         self._outstanding = free
         self._deadline = time.monotonic() + EXPIRES + LATE
@@ -113,7 +107,7 @@ class Puller:
 
     def _has_bytes(self) -> bool:
         """Whether the largest message there can be has room."""
-        largest = self._connection.max_payload + HEADERS
+        largest = self.connection.max_payload + HEADERS
         return not self._claimed or self._bytes + largest <= MOST_BYTES
 
     async def _request(self, batch: int) -> None:
@@ -121,11 +115,11 @@ class Puller:
         if batch > 1:
             wanted["max_bytes"] = MOST_BYTES - self._bytes
         try:
-            await self._connection.publish(
+            await self.connection.publish(
                 self._next, json.dumps(wanted).encode(), reply=self._inbox
             )
         except Exception as error:
-            log.warn(f"nothing pulled from {self._consumer}: {error!r}")
+            log.warn(f"nothing pulled from {self.consumer}: {error!r}")
             self._outstanding = 0
 
     async def _receive(self, message: Any) -> None:
@@ -136,17 +130,17 @@ class Puller:
         self._outstanding = max(0, self._outstanding - 1)
         self._claimed += 1
         self._bytes += len(message.data)
-        channel = StreamChannel(self._connection, message.reply)
+        channel = StreamChannel(self.connection, message.reply)
         headers = {str(key): str(value) for key, value in (message.headers or {}).items()}
-        delivery = Delivery(self._topic, message.subject, message.data, origin, channel, headers)
+        delivery = Delivery(self.topic, message.subject, message.data, origin, channel, headers)
         size = len(message.data)
-        self._take(delivery, lambda: self._freed(size))
+        self.take(delivery, lambda: self._freed(size))
         self._ask()
 
     def _freed(self, size: int) -> None:
         self._claimed -= 1
         self._bytes -= size
-        self._allowed = min(self._window, self._allowed + 1)
+        self._allowed = min(self.window, self._allowed + 1)
         self._ask()
 
     def _ended(self, message: Any) -> None:
@@ -162,19 +156,19 @@ class Puller:
         if status in ("404", "408") or words.startswith(("Message Size", "Batch Completed")):
             self._ask()
             return
-        self._broken(f"consumer {self._consumer}: {status} {words}")
+        self.broken(f"consumer {self.consumer}: {status} {words}")
 
 
+@dataclass(eq=False)
 class Pullers:
     """``broken`` is called with the topic of one whose consumer does not answer, and why."""
 
-    def __init__(
-        self, connection: Any, *, window: int, take: Take, broken: Callable[[str, str], None]
-    ) -> None:
-        self._connection = connection
-        self._window = window
-        self._take = take
-        self._broken = broken
+    connection: Any
+    window: int
+    take: Take
+    broken: Callable[[str, str], None]
+
+    def __post_init__(self) -> None:
         self._pullers: Dict[str, Puller] = {}
         self._away = False
         self._stopped = False
@@ -191,13 +185,13 @@ class Pullers:
         if topic in self._pullers or self._stopped:
             return False
         puller = self._pullers[topic] = Puller(
-            self._connection,
+            self.connection,
             stream=stream,
             consumer=consumer,
             topic=topic,
-            window=self._window,
-            take=self._take,
-            broken=lambda why: self._broken(topic, why),
+            window=self.window,
+            take=self.take,
+            broken=lambda why: self.broken(topic, why),
         )
         await puller.start()
         puller.pause(self._away or self._stopped)

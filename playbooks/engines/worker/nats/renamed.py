@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Sequence, Set
 
 from playbooks.core import subjects
@@ -75,21 +76,17 @@ class RenamedTopics:
         return {t: self._subjects[t] for t, since in self._since.items() if since <= until}
 
 
+@dataclass(eq=False)
 class RenamedSubjects:
     """Looks now and then. ``topics`` gives those of the moment, ``tell`` hears how many of them are
     renamed."""
 
-    def __init__(
-        self,
-        connection: Any,
-        jetstream: JetStream,
-        topics: Callable[[], Sequence[str]],
-        tell: Callable[[int], None],
-    ) -> None:
-        self._connection = connection
-        self._jetstream = jetstream
-        self._topics = topics
-        self._tell = tell
+    connection: Any
+    jetstream: JetStream
+    topics: Callable[[], Sequence[str]]
+    tell: Callable[[int], None]
+
+    def __post_init__(self) -> None:
         self._renamed = RenamedTopics()
         self._last = -1
         self._said = ""
@@ -109,8 +106,8 @@ class RenamedSubjects:
             await asyncio.sleep(LOOK)
 
     async def _look(self) -> None:
-        topics = self._topics()
-        found = await self._jetstream.found(ALERTS)
+        topics = self.topics()
+        found = await self.jetstream.found(ALERTS)
         last = found.state.last_seq if found else 0
         if found and 0 <= self._last < last:
             name, first = found.config.name or "", max(self._last, last - MOST) + 1
@@ -118,7 +115,7 @@ class RenamedSubjects:
         self._last = last
         self._renamed.keep(topics)
         elsewhere = self._renamed.found
-        self._tell(len(elsewhere))
+        self.tell(len(elsewhere))
         said = "; ".join(renaming(*each) for each in sorted(elsewhere.items()))
         if said != self._said:
             log.warn(said) if said else log.info("alerts come under their own subjects again")
@@ -128,7 +125,7 @@ class RenamedSubjects:
         seen = SeenSubjects(topics)
         start = {"deliver_policy": "by_start_sequence", "opt_start_seq": first}
         deadline = time.monotonic() + WITHIN
-        async for batch in batches(self._connection, self._jetstream, stream, start, deadline):
+        async for batch in batches(self.connection, self.jetstream, stream, start, deadline):
             for _, message in batch:
                 seen.add(message.subject, message.data)
         return seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Sequence, Set, Tuple
 
 from playbooks.core.instant import Instant
@@ -25,14 +25,16 @@ WARNING = (
 MOST_WAITING = 10_000
 
 
+@dataclass(eq=False)
 class VolatileIntake:
     durable = False
 
-    def __init__(self, connection: Any, function: Function, take: Take, metrics: Metrics) -> None:
-        self._connection = connection
-        self._function = function
-        self._take = take
-        self._metrics = metrics
+    connection: Any
+    function: Function
+    take: Take
+    metrics: Metrics
+
+    def __post_init__(self) -> None:
         self._subscriptions: Tuple[Subscription, ...] = ()
         self._listening: Dict[str, Any] = {}
         self._numbers = itertools.count(1)
@@ -58,11 +60,11 @@ class VolatileIntake:
                 await self._listening.pop(topic).unsubscribe()
                 log.info(f"unsubscribed from {topic}")
         for topic in sorted(topics - set(self._listening)):
-            self._listening[topic] = await self._connection.subscribe(
-                topic, queue=self._function.consumer(topic), cb=self._receiver(topic)
+            self._listening[topic] = await self.connection.subscribe(
+                topic, queue=self.function.consumer(topic), cb=self._receiver(topic)
             )
             log.info(f"subscribed to {topic}")
-        await self._connection.flush()
+        await self.connection.flush()
 
     async def tick(self) -> None:
         """Nothing to look after."""
@@ -98,7 +100,7 @@ class VolatileIntake:
         self._waiting += 1
         later = replace(origin, number=origin.number + 1)
         channel = _InMemory(lambda delay: self._again(delay, topic, subject, body, later))
-        self._take(Delivery(topic, subject, body, origin, channel, durable=False), self._freed)
+        self.take(Delivery(topic, subject, body, origin, channel, durable=False), self._freed)
 
     def _freed(self) -> None:
         self._waiting -= 1
@@ -116,7 +118,7 @@ class VolatileIntake:
         self._timers.add(timer)
 
     def _lose(self, why: str) -> None:
-        self._metrics.lost.inc()
+        self.metrics.lost.inc()
         log.error(f"an alert is lost: {why}")
 
 

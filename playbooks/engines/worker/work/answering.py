@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Callable, Optional
 
@@ -32,32 +32,23 @@ from playbooks.engines.worker.work.verdict import Hold, Wait, verdict
 LEARNING = 3.0
 
 
+@dataclass(eq=False)
 class Answering:
     """As many at the same time as ``turns`` has places. ``most``: deliveries of an alert.
     ``learned``: as WatchingCluster has it."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        *,
-        turns: FairTurns,
-        outage: Outage,
-        claims: Claims,
-        writer: OutcomeWriter,
-        metrics: Metrics,
-        most: int,
-        learned: Callable[[Claim], Optional[Future[None]]] = lambda _: None,
-    ) -> None:
-        self._runtime = runtime
-        self._turns = turns
-        self._outage = outage
-        self._claims = claims
-        self._writer = writer
-        self._metrics = metrics
-        self._most = most
-        self._learned = learned
-        self._waiting = WaitingAlerts(metrics.waiting.set)
-        self._threads = Threads(turns.places, "answer")
+    runtime: Runtime
+    turns: FairTurns
+    outage: Outage
+    claims: Claims
+    writer: OutcomeWriter
+    metrics: Metrics
+    most: int
+    learned: Callable[[Claim], Optional[Future[None]]] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self._waiting = WaitingAlerts(self.metrics.waiting.set)
+        self._threads = Threads(self.turns.places, "answer")
 
     async def answer(self, group: Group) -> Decided:
         """However long an outage lasts, or a limit lets it wait."""
@@ -77,15 +68,15 @@ class Answering:
         trace: Optional[TraceParent] = None,
     ) -> Outcome:
         """Answer outside of any stream: without JetStream, or for a dry run."""
-        turn = self._turns.ask("", Priority.DEBUG)
+        turn = self.turns.ask("", Priority.DEBUG)
         try:
             await turn.come
             started = time.monotonic()
             answer = partial(runtime.answer, body, seconds=seconds, trace=trace)
             outcome = await self._threads.call(answer)
         finally:
-            self._turns.end(turn)
-        self._metrics.answered(INBOX_METHOD, time.monotonic() - started, body, outcome)
+            self.turns.end(turn)
+        self.metrics.answered(INBOX_METHOD, time.monotonic() - started, body, outcome)
         return outcome
 
     def stop(self) -> None:
@@ -95,25 +86,25 @@ class Answering:
         loop = asyncio.get_running_loop()
         until = loop.time() + LEARNING
         while True:
-            await self._outage.ended()
-            turn = group.turn = self._turns.ask(group.namespace, group.priority)
+            await self.outage.ended()
+            turn = group.turn = self.turns.ask(group.namespace, group.priority)
             try:
                 await turn.come
-                if self._outage.ongoing:
+                if self.outage.ongoing:
                     continue
-                self._claims.answering(group.owner, True)
+                self.claims.answering(group.owner, True)
                 lead = group.lead
                 started = time.monotonic()
                 outcome = await self._threads.call(partial(self._answer, lead))
                 took = time.monotonic() - started
             finally:
                 group.turn = None
-                self._turns.end(turn)
+                self.turns.end(turn)
             error, number = outcome.error, lead.origin.number
             if isinstance(error, ContainerIdPending) and await self._learns(group, lead, until):
                 continue
-            away = error is not None and error.of_any_alert and await self._outage.found()
-            decided = verdict(outcome, delivery=number, most=self._most, outage=away)
+            away = error is not None and error.of_any_alert and await self.outage.found()
+            decided = verdict(outcome, delivery=number, most=self.most, outage=away)
             if isinstance(decided, Hold):
                 self._set_aside(group)
                 continue
@@ -125,7 +116,7 @@ class Answering:
 
     def _answer(self, delivery: Delivery) -> Outcome:
         # The alert is parsed here, in the thread: a long one would keep the loop from turning.
-        return self._runtime.answer(
+        return self.runtime.answer(
             delivery.alert,
             released_by=delivery.released_by,
             received=delivery.origin.stored,
@@ -138,7 +129,7 @@ class Answering:
         if isinstance(lead.alert, bytes) or left <= 0:
             return False
         self._set_aside(group)
-        future = self._learned(lead.alert.claim)
+        future = self.learned(lead.alert.claim)
         if future is None:
             return False
         try:
@@ -155,22 +146,22 @@ class Answering:
         if not place.take(outcome):
             return False
         group.waits = True
-        self._claims.answering(group.owner, False)
-        self._claims.free(group.owner)
+        self.claims.answering(group.owner, False)
+        self.claims.free(group.owner)
         # It needs no person, and is with no dead letters.
         waits = replace(outcome, held=False)
         if not told:
-            self._runtime.log(Event(lead.alert, str(lead.origin)), shown(lead, waits, decided))
+            self.runtime.log(Event(lead.alert, str(lead.origin)), shown(lead, waits, decided))
         if outcome.details.get("first"):
             name, unique = str(lead.origin), unique_of(lead, "waits")
-            await self._writer.write(lead.alert, waits, event_id=name, unique=unique)
-        if self._claims.stopping:
+            await self.writer.write(lead.alert, waits, event_id=name, unique=unique)
+        if self.claims.stopping:
             raise asyncio.CancelledError
         await place.wait(outcome, decided.delay)
         return True
 
     def _set_aside(self, group: Group) -> None:
         """From now on it is handed back where the worker ends."""
-        self._claims.answering(group.owner, False)
-        if self._claims.stopping:
+        self.claims.answering(group.owner, False)
+        if self.claims.stopping:
             raise asyncio.CancelledError

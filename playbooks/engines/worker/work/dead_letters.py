@@ -62,6 +62,7 @@ class Counted:
         )
 
 
+@dataclass(eq=False)
 class DeadLetters:
     """One for each target and reason, with the newest alert, how many there were, the first and the
     last: read from the stream and written where nobody wrote it since, so that it is right after a
@@ -70,21 +71,15 @@ class DeadLetters:
     ``most``: bytes of the server's largest message.
     """
 
-    def __init__(
-        self,
-        jetstream: JetStream,
-        function: Function,
-        playbook: str,
-        most: int,
-        metrics: Metrics,
-        redaction: Redaction,
-    ) -> None:
-        self._jetstream = jetstream
-        self._function = function
-        self._playbook = playbook
-        self._largest = max(0, most - ROOM)
-        self._metrics = metrics
-        self._redaction = redaction
+    jetstream: JetStream
+    function: Function
+    playbook: str
+    most: int
+    metrics: Metrics
+    redaction: Redaction
+
+    def __post_init__(self) -> None:
+        self._largest = max(0, self.most - ROOM)
         self._writing = asyncio.Lock()
         self._stream = ""
         self._uncounted_until = float("-inf")
@@ -101,14 +96,14 @@ class DeadLetters:
                 log.error(f"no dead letter for {delivery.origin}, it is tried again: {error!r}")
                 return False
         self._log(deliveries, dead, number)
-        self._metrics.gave_up(dead.reason, len(deliveries), held=dead.held)
+        self.metrics.gave_up(dead.reason, len(deliveries), held=dead.held)
         return True
 
     def _log(self, deliveries: Sequence[Delivery], dead: Dead, number: int) -> None:
         delivery = deliveries[-1]
         also = f" with {len(deliveries) - 1} others" if len(deliveries) > 1 else ""
         about = f"{delivery.origin}{also}"
-        where = f"ID {number} of `falco-playbook dead -p {self._playbook}`"
+        where = f"ID {number} of `falco-playbook dead -p {self.playbook}`"
         if not number:
             ended = "is held" if dead.held else "failed"
             said = f"{about} {ended} and is lost, without JetStream there are no dead letters"
@@ -118,10 +113,10 @@ class DeadLetters:
             said = f"{about} failed and is kept as a dead letter ({where})"
         log.warn(
             f"{said}: {dead.message}",
-            playbook=self._playbook,
+            playbook=self.playbook,
             event_id=str(delivery.origin),
-            alert=self._redaction.document(named(delivery.alert)),
-            **({} if dead.uid else claimed(delivery.alert, self._redaction)),
+            alert=self.redaction.document(named(delivery.alert)),
+            **({} if dead.uid else claimed(delivery.alert, self.redaction)),
             reason=dead.reason,
             **({"dead_letter_id": number} if number else {}),
         )
@@ -131,7 +126,7 @@ class DeadLetters:
         number in the stream, by which a person names it."""
         target = _target(deliveries[-1], dead)
         if target and time.monotonic() > self._uncounted_until:
-            subject = self._function.dead_letter(dead.reason, target)
+            subject = self.function.dead_letter(dead.reason, target)
             try:
                 return await self._counted(subject, deliveries, dead)
             except (Unusable, asyncio.TimeoutError) as error:
@@ -141,22 +136,22 @@ class DeadLetters:
                 log.warn(
                     f"a dead letter cannot be counted on {subject} ({error}): each alert has one of"
                     " its own for now. The NATS user of the worker may have to be let publish on"
-                    f" {self._function.dead_letters}.* and $JS.API.STREAM.MSG.GET.FALCO_DEAD"
+                    f" {self.function.dead_letters}.* and $JS.API.STREAM.MSG.GET.FALCO_DEAD"
                 )
                 return number
         return await self._uncounted(deliveries, dead)
 
     async def _uncounted(self, deliveries: Sequence[Delivery], dead: Dead) -> int:
         counted = Counted().with_these(deliveries)
-        ack = await self._store(self._function.dead_letters, deliveries[-1], dead, counted)
+        ack = await self._store(self.function.dead_letters, deliveries[-1], dead, counted)
         return ack.seq
 
     async def _counted(self, subject: str, deliveries: Sequence[Delivery], dead: Dead) -> int:
         for _ in range(ATTEMPTS):
             if not self._stream:
-                self._stream = await self._jetstream.stream(DEAD_LETTERS)
+                self._stream = await self.jetstream.stream(DEAD_LETTERS)
             try:
-                before = Counted.of(await self._jetstream.last_message(self._stream, subject))
+                before = Counted.of(await self.jetstream.last_message(self._stream, subject))
                 counted = before.with_these(deliveries)
                 ack = await self._store(
                     subject, deliveries[-1], dead, counted, after=before.sequence
@@ -175,7 +170,7 @@ class DeadLetters:
     async def _remove(self, sequence: int) -> None:
         """Where it stays, only the newest of a subject counts."""
         try:
-            await self._jetstream.delete_message(self._stream, sequence)
+            await self.jetstream.delete_message(self._stream, sequence)
         except ApiError:
             # Somebody redelivered or dropped it.
             return
@@ -202,18 +197,18 @@ class DeadLetters:
             "Falco-Origin": str(delivery.origin),
             "Falco-Stored": str(delivery.origin.stored),
             "Falco-Deliveries": str(delivery.origin.number),
-            **owned(self._function, self._playbook),
+            **owned(self.function, self.playbook),
             "Falco-Count": str(counted.number),
             "Falco-First": str(counted.first),
             "Falco-Last": str(counted.last),
             # One dead letter, also when the acknowledgement after it is lost.
-            "Nats-Msg-Id": "-".join(map(str, (self._function.uid, *delivery.origin.key))),
+            "Nats-Msg-Id": "-".join(map(str, (self.function.uid, *delivery.origin.key))),
         }
         body = delivery.body
         if len(body) > self._largest:
             headers["Falco-Cut"] = f"{len(body)} bytes"
             body = body[: self._largest]
-        return await self._jetstream.store(subject, body, headers, after=after)
+        return await self.jetstream.store(subject, body, headers, after=after)
 
 
 def _target(delivery: Delivery, dead: Dead) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Callable, Dict
 
 from playbooks.core.redaction.redaction import Redaction
@@ -28,22 +29,19 @@ WORDS = {
 }
 
 
+@dataclass(eq=False)
 class Drops:
-    def __init__(
-        self,
-        playbook: str,
-        redaction: Redaction,
-        metrics: Metrics,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._playbook = playbook
-        self._redaction = redaction
-        self._metrics = metrics
-        self._rates = {drop: Rate(PER_SECOND, BURST, clock) for drop in Drop}
+    playbook: str
+    redaction: Redaction
+    metrics: Metrics
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._rates = {drop: Rate(PER_SECOND, BURST, self.clock) for drop in Drop}
         self._untold: Counter[Drop] = Counter()
 
     def add(self, delivery: Delivery, drop: Drop) -> None:
-        self._metrics.dropped(str(drop)).inc()
+        self.metrics.dropped(str(drop)).inc()
         if not self._rates[drop].take():
             self._untold[drop] += 1
             return
@@ -53,7 +51,7 @@ class Drops:
             f"{delivery.origin} is dropped: {WORDS[drop]}",
             event_id=str(delivery.origin),
             subject=delivery.subject,
-            **self._redaction.document(_about(delivery)),
+            **self.redaction.document(_about(delivery)),
         )
 
     def tick(self) -> None:
@@ -72,7 +70,7 @@ class Drops:
             self._log(drop, f"{count} more were dropped: {WORDS[drop]}", count=count)
 
     def _log(self, drop: Drop, message: str, **facts: Any) -> None:
-        log.info(message, playbook=self._playbook, reason=str(drop), **facts)
+        log.info(message, playbook=self.playbook, reason=str(drop), **facts)
 
 
 def _about(delivery: Delivery) -> Dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, Coroutine, Dict, Optional, Set
 
@@ -24,26 +24,20 @@ MOST, AT_ONCE = 10_000, 2
 PATIENCE, PAUSE = 60.0, 5.0
 
 
+@dataclass(eq=False)
 class FollowUps:
     """``wait``: seconds from the time at which an action should be done to the one look at it, None
     for no such look. What was not looked at when the worker ends is not looked at any more.
     ``busy``: whether alerts are being answered, which go first: a look asks the same API server.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        writer: OutcomeWriter,
-        metrics: Metrics,
-        wait: Optional[float],
-        *,
-        busy: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._busy = busy
-        self._runtime = runtime
-        self._writer = writer
-        self._metrics = metrics
-        self._wait = wait
+    runtime: Runtime
+    writer: OutcomeWriter
+    metrics: Metrics
+    wait: Optional[float]
+    busy: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
         self._threads = Threads(AT_ONCE, "look")
         self._places = itertools.count()
         self._due: Dict[int, asyncio.TimerHandle] = {}
@@ -53,14 +47,14 @@ class FollowUps:
         """Those of an outcome that was recorded. ``event_id``, ``unique``: as of that record."""
         loop = asyncio.get_running_loop()
         for number, each in enumerate(outcome.follow_ups):
-            if each.every is None and self._wait is None:
+            if each.every is None and self.wait is None:
                 continue
             if self.left >= MOST:
-                self._metrics.follow_ups(NOT_KNOWN).inc()
+                self.metrics.follow_ups(NOT_KNOWN).inc()
                 log.warn(f"{outcome.target} is not looked at: {MOST} others are to be")
                 continue
             name = f"{unique}-follow-{number}" if unique else ""
-            after = each.after + (self._wait or 0.0 if each.every is None else 0.0)
+            after = each.after + (self.wait or 0.0 if each.every is None else 0.0)
             look = partial(self._follow, each, body, outcome, event_id, name)
             # A task only when it is due: in a storm, thousands are to come.
             place = next(self._places)
@@ -95,9 +89,9 @@ class FollowUps:
             found = _not_known(after, f"{type(error).__name__}: {error}")
         if found is None:
             return
-        self._metrics.follow_ups(found.reason).inc()
-        self._runtime.log(Event(body, event_id), found)
-        await self._writer.write(body, found, event_id=event_id, unique=unique)
+        self.metrics.follow_ups(found.reason).inc()
+        self.runtime.log(Event(body, event_id), found)
+        await self.writer.write(body, found, event_id=event_id, unique=unique)
 
     async def _found(self, follow_up: FollowUp, after: Outcome) -> Optional[Outcome]:
         loop = asyncio.get_running_loop()
@@ -119,7 +113,7 @@ class FollowUps:
 
     def _look(self, follow_up: FollowUp, last: bool, due: float) -> Optional[Outcome]:
         if follow_up.every is None:
-            give_way(self._busy, due)
+            give_way(self.busy, due)
         return follow_up.look(last)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Set, Union
 
@@ -45,19 +46,15 @@ class NotStored(Exception):
     """It was not even tried, because the one before it failed."""
 
 
+@dataclass(eq=False)
 class OutcomeStream:
     """One message an alert: its JSON line. ``Falco-Function`` and the others say whose it is."""
 
-    def __init__(
-        self,
-        jetstream: JetStream,
-        function: Function,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._jetstream = jetstream
-        self._function = function
-        self._clock = clock
+    jetstream: JetStream
+    function: Function
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._there = False
         self._until = float("-inf")
         self._preparing = asyncio.Lock()
@@ -66,7 +63,7 @@ class OutcomeStream:
         """Make sure of the stream. Raises whatever is in the way."""
         async with self._preparing:
             if not self._there:
-                await self._tried(self._jetstream.stream(OUTCOMES))
+                await self._tried(self.jetstream.stream(OUTCOMES))
                 self._there = True
 
     async def write(self, document: Mapping[str, Any], *, unique: str) -> None:
@@ -74,23 +71,24 @@ class OutcomeStream:
         NotStored, or what went wrong."""
         if not self._there:
             await self.prepare()
-        headers = owned(self._function, str(document.get("playbook", "")))
+        headers = owned(self.function, str(document.get("playbook", "")))
         if unique:
-            headers["Nats-Msg-Id"] = f"{self._function.uid}-{unique}"
+            headers["Nats-Msg-Id"] = f"{self.function.uid}-{unique}"
         body = json.dumps(document).encode()
-        await self._tried(self._jetstream.store(self._function.outcomes, body, headers))
+        await self._tried(self.jetstream.store(self.function.outcomes, body, headers))
 
     async def _tried(self, call: Any) -> None:
-        if self._clock() < self._until:
+        if self.clock() < self._until:
             call.close()
             raise NotStored("the last one could not be stored")
         try:
             await call
         except Exception:
-            self._there, self._until = False, self._clock() + REST
+            self._there, self._until = False, self.clock() + REST
             raise
 
 
+@dataclass(eq=False)
 class OutcomeWriter:
     """A thread for each recorder, which takes one outcome after the other. What cannot be recorded
     is a line of the log and a count, and changes nothing.
@@ -98,24 +96,17 @@ class OutcomeWriter:
     ``busy``: whether alerts are being answered, which go first.
     """
 
-    def __init__(
-        self,
-        playbook: str,
-        recording: Sequence[Recorder],
-        redaction: Redaction,
-        metrics: Metrics,
-        *,
-        most: int = MOST,
-        busy: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._busy = busy
-        self._playbook = playbook
-        self._redaction = redaction
-        self._metrics = metrics
-        self._most = most
+    playbook: str
+    recording: Sequence[Recorder]
+    redaction: Redaction
+    metrics: Metrics
+    most: int = MOST
+    busy: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
         self._stream: Optional[OutcomeStream] = None
-        self._threads = {recorder: Threads(1, "record") for recorder in recording}
-        self._waiting: Dict[Recorder, int] = dict.fromkeys(recording, 0)
+        self._threads = {recorder: Threads(1, "record") for recorder in self.recording}
+        self._waiting: Dict[Recorder, int] = dict.fromkeys(self.recording, 0)
         self._pending: Set[asyncio.Future[Optional[Exception]]] = set()
 
     async def write_to(self, stream: OutcomeStream) -> None:
@@ -129,11 +120,11 @@ class OutcomeWriter:
     async def write(self, body: Body, outcome: Outcome, *, event_id: str, unique: str) -> None:
         """Returns when the stream has it; the recorders follow. Never raises."""
         if self._stream is not None:
-            made = line(self._playbook, body, outcome, event_id=event_id, redaction=self._redaction)
+            made = line(self.playbook, body, outcome, event_id=event_id, redaction=self.redaction)
             try:
                 await self._stream.write(made, unique=unique)
             except NotStored:
-                self._metrics.unrecorded(STREAM).inc()
+                self.metrics.unrecorded(STREAM).inc()
             except Exception as error:
                 self._failed(STREAM, error)
         told = bool(kinds.kind(outcome))
@@ -152,8 +143,8 @@ class OutcomeWriter:
 
     def _hand_over(self, recorder: Recorder, body: Body, outcome: Outcome) -> None:
         where = recorders.name(recorder)
-        if self._waiting[recorder] >= self._most:
-            self._failed(where, RuntimeError(f"{self._most} are waiting for it"))
+        if self._waiting[recorder] >= self.most:
+            self._failed(where, RuntimeError(f"{self.most} are waiting for it"))
             return
         put = partial(self._put, recorder, body, outcome, time.monotonic())
         try:
@@ -176,12 +167,12 @@ class OutcomeWriter:
     def _put(
         self, recorder: Recorder, body: Body, outcome: Outcome, since: float
     ) -> Optional[Exception]:
-        give_way(self._busy, since)
-        return recorders.put(recorder, body, outcome, redaction=self._redaction, seconds=PATIENCE)
+        give_way(self.busy, since)
+        return recorders.put(recorder, body, outcome, redaction=self.redaction, seconds=PATIENCE)
 
     def _failed(self, where: str, error: Exception) -> None:
-        self._metrics.unrecorded(where).inc()
-        recorders.log_failure(self._playbook, where, error, reason=getattr(error, "reason", ""))
+        self.metrics.unrecorded(where).inc()
+        recorders.log_failure(self.playbook, where, error, reason=getattr(error, "reason", ""))
 
 
 def give_way(busy: Callable[[], bool], since: float) -> None:

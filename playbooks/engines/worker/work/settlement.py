@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from dataclasses import dataclass
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from playbooks.core.outcome import Outcome, Status
@@ -38,66 +39,57 @@ class Decided(NamedTuple):
     seconds: float
 
 
+@dataclass(eq=False)
 class Settlement:
     """``done``: the messages of which nothing is left to do."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        *,
-        outage: Outage,
-        claims: Claims,
-        dead_letters: DeadLetters,
-        replies: Replies,
-        writer: OutcomeWriter,
-        follow_ups: FollowUps,
-        metrics: Metrics,
-    ) -> None:
-        self._runtime = runtime
-        self._outage = outage
-        self._claims = claims
-        self._dead_letters = dead_letters
-        self._replies = replies
-        self._writer = writer
-        self._follow_ups = follow_ups
-        self._metrics = metrics
+    runtime: Runtime
+    outage: Outage
+    claims: Claims
+    dead_letters: DeadLetters
+    replies: Replies
+    writer: OutcomeWriter
+    follow_ups: FollowUps
+    metrics: Metrics
+
+    def __post_init__(self) -> None:
         self.done = DoneMessages()
 
     async def settle(self, group: Group, decided: Decided) -> None:
         """All of a group, which nothing joins any more."""
         lead, outcome, verdict, seconds = decided
-        self._metrics.answered(_method(lead), seconds, lead.alert, outcome)
+        self.metrics.answered(_method(lead), seconds, lead.alert, outcome)
         rest = [each for each in group.left if each is not lead]
         event = Event(lead.alert, str(lead.origin))
-        self._runtime.log(event, shown(lead, outcome, verdict, rest))
+        self.runtime.log(event, shown(lead, outcome, verdict, rest))
         if not isinstance(verdict, Again):
             # Before it is acknowledged: who is killed in between does it again, and finds it done.
             await self._record(lead, outcome)
         # Also where it is tried again: what acted on the way is done already then.
         unique = unique_of(lead, str(lead.origin.number))
-        self._follow_ups.begin(lead.alert, outcome, event_id=str(lead.origin), unique=unique)
+        self.follow_ups.begin(lead.alert, outcome, event_id=str(lead.origin), unique=unique)
         if rest:
-            self._metrics.answered_along(_method(lead), along(outcome, lead), len(rest))
+            self.metrics.answered_along(_method(lead), along(outcome, lead), len(rest))
         if lead.origin.number > 1:
-            self._metrics.redeliveries.inc()
+            self.metrics.redeliveries.inc()
         await self._tell(group, lead, verdict, rest)
         if not isinstance(verdict, Again):
-            await attempt(self._replies.send(lead, outcome))
+            await attempt(self.replies.send(lead, outcome))
             others = along(outcome, lead)
             for each in rest:
                 if not each.topic:
-                    await attempt(self._replies.send(each, others))
+                    await attempt(self.replies.send(each, others))
 
     async def exhausted(self, delivery: Delivery, most: int) -> None:
         """One that is not answered: it was delivered ``most`` times before."""
-        self._metrics.redeliveries.inc()
+        self.metrics.redeliveries.inc()
         number = delivery.origin.number
         said = f"delivery {number} of {most}: the ones before ended without an outcome"
         trace_id = delivery.trace.trace_id if delivery.trace else ""
         dead = Dead("deliveries-exhausted", said, trace_id=trace_id)
         outcome = Outcome(Status.FAILED, dead.reason, said, why=(said,), trace_id=trace_id)
         event = Event(delivery.alert, str(delivery.origin))
-        self._runtime.log(event, shown(delivery, outcome, dead))
+        self.runtime.log(event, shown(delivery, outcome, dead))
         await self._record(delivery, outcome)
         await self._give_up([delivery], dead)
 
@@ -105,13 +97,13 @@ class Settlement:
         """One that is not answered: others about the same target wait already."""
         said = "another alert about the same target waits"
         outcome = Outcome.skipped(TOGETHER, said)
-        self._metrics.answered_along(_method(delivery), outcome, 1)
+        self.metrics.answered_along(_method(delivery), outcome, 1)
         self.done.add(delivery.origin.key)
         await attempt(delivery.channel.acknowledge())
-        await attempt(self._replies.send(delivery, outcome))
+        await attempt(self.replies.send(delivery, outcome))
 
     def stop(self) -> None:
-        self._follow_ups.stop()
+        self.follow_ups.stop()
 
     async def _tell(
         self, group: Group, lead: Delivery, verdict: Verdict, rest: List[Delivery]
@@ -135,18 +127,18 @@ class Settlement:
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> None:
         name, unique = str(delivery.origin), unique_of(delivery)
-        await self._writer.write(delivery.alert, outcome, event_id=name, unique=unique)
+        await self.writer.write(delivery.alert, outcome, event_id=name, unique=unique)
 
     async def _give_up(
         self, deliveries: List[Delivery], dead: Dead, owner: Optional[Delivery] = None
     ) -> None:
-        while not await self._dead_letters.write(deliveries, dead):
-            if not await self._outage.found():
+        while not await self.dead_letters.write(deliveries, dead):
+            if not await self.outage.found():
                 for delivery in deliveries:
                     await delivery.channel.give_back(DELAY)
                 return
-            self._claims.answering(owner or deliveries[0], False)
-            await self._outage.ended()
+            self.claims.answering(owner or deliveries[0], False)
+            await self.outage.ended()
         for delivery in deliveries:
             self.done.add(delivery.origin.key)
             await delivery.channel.acknowledge()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
 from playbooks.engines import log
@@ -34,33 +35,22 @@ ALONG = 1000
 SHORT = 16 * 1024
 
 
+@dataclass(eq=False)
 class Work:
     """``subscriptions`` gives those of the moment. ``most``: deliveries of an alert."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        *,
-        subscriptions: Callable[[], Sequence[Subscription]],
-        releases: Releases,
-        drops: Drops,
-        claims: Claims,
-        turns: FairTurns,
-        outage: Outage,
-        answering: Answering,
-        settlement: Settlement,
-        most: int,
-    ) -> None:
-        self._runtime = runtime
-        self._subscriptions = subscriptions
-        self._releases = releases
-        self._drops = drops
-        self._claims = claims
-        self._turns = turns
-        self._outage = outage
-        self._answering = answering
-        self._settlement = settlement
-        self._most = most
+    runtime: Runtime
+    subscriptions: Callable[[], Sequence[Subscription]]
+    releases: Releases
+    drops: Drops
+    claims: Claims
+    turns: FairTurns
+    outage: Outage
+    answering: Answering
+    settlement: Settlement
+    most: int
+
+    def __post_init__(self) -> None:
         self._groups: Dict[Hashable, Group] = {}
         self._busy: Dict[Tuple[Any, ...], asyncio.Event] = {}
         self._look_at = time.monotonic() + LOOK
@@ -73,14 +63,14 @@ class Work:
         group = self._groups.get(target)
         if group is not None and group.waits and len(group.left) >= ALONG:
             # The one that waits is not acknowledged, and is decided on for this one as well.
-            self._claims.begin(delivery, self._settlement.leave_to_others(delivery), freed)
+            self.claims.begin(delivery, self.settlement.leave_to_others(delivery), freed)
             return
         if group is not None:
-            group.add(delivery, self._turns)
-            self._claims.join(group.owner, delivery, freed)
+            group.add(delivery, self.turns)
+            self.claims.join(group.owner, delivery, freed)
         else:
             group = Group(target, delivery)
-            self._claims.begin(delivery, self._handle(group), freed)
+            self.claims.begin(delivery, self._handle(group), freed)
         if target is not None:
             self._groups[target] = group
             self._busy[delivery.origin.key] = group.settled
@@ -91,7 +81,7 @@ class Work:
         if by is None or delivery.topic:
             return delivery
         origin = delivery.origin
-        why = self._releases.refusal(delivery.headers, delivery.body, origin)
+        why = self.releases.refusal(delivery.headers, delivery.body, origin)
         if not why:
             return dataclasses.replace(delivery, released_by=by)
         log.warn(f"{origin} is no release by {plain(by)}, but an alert as any: {why}")
@@ -100,35 +90,35 @@ class Work:
     def _target(self, delivery: Delivery) -> Optional[Hashable]:
         """What one decision answers all alerts about; None where it needs one of its own."""
         alone = (
-            self._claims.stopping
+            self.claims.stopping
             or delivery.released_by
             or len(delivery.body) > SHORT
             or delivery.origin.key in self._busy
-            or exhausted(delivery.origin.number, self._most)
+            or exhausted(delivery.origin.number, self.most)
             or self._drop(delivery) is not None
         )
         if alone or isinstance(delivery.alert, bytes):
             return None
-        return self._runtime.target(delivery.alert, delivery.origin.stored)
+        return self.runtime.target(delivery.alert, delivery.origin.stored)
 
     def tick(self) -> None:
         """Called every second."""
-        self._drops.tick()
+        self.drops.tick()
         if time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + LOOK
-            self._looking = asyncio.get_running_loop().create_task(self._outage.found())
+            self._looking = asyncio.get_running_loop().create_task(self.outage.found())
 
     async def stop(self, seconds: float) -> None:
         """Hand back what has not begun, and finish the rest within ``seconds``."""
-        await self._claims.stop(seconds)
-        self._drops.stop()
-        self._settlement.stop()
-        self._answering.stop()
+        await self.claims.stop(seconds)
+        self.drops.stop()
+        self.settlement.stop()
+        self.answering.stop()
 
     async def _handle(self, group: Group) -> None:
         key = group.owner.origin.key
         try:
-            if self._claims.stopping:
+            if self.claims.stopping:
                 raise asyncio.CancelledError
             while self._busy.get(key) not in (None, group.settled):
                 # The server delivers it anew while we are at it: wait for the end of that.
@@ -156,15 +146,15 @@ class Work:
         delivery = group.owner
         drop = self._drop(delivery)
         if drop is not None:
-            self._drops.add(delivery, drop)
+            self.drops.add(delivery, drop)
             await delivery.channel.acknowledge()
             return
-        if exhausted(delivery.origin.number, self._most):
-            await self._settlement.exhausted(delivery, self._most)
+        if exhausted(delivery.origin.number, self.most):
+            await self.settlement.exhausted(delivery, self.most)
             return
-        decided = await self._answering.answer(group)
+        decided = await self.answering.answer(group)
         self._close(group)
-        await self._settlement.settle(group, decided)
+        await self.settlement.settle(group, decided)
 
     def _close(self, group: Group) -> None:
         """From now on the next alert about this target begins another group."""
@@ -172,11 +162,11 @@ class Work:
             del self._groups[group.target]
 
     def _drop(self, delivery: Delivery) -> Optional[Drop]:
-        if delivery.origin.key in self._settlement.done:
+        if delivery.origin.key in self.settlement.done:
             return Drop.DONE
         if not delivery.topic:
             return None
         origin = delivery.origin
         return admission.refusal(
-            self._subscriptions(), delivery.topic, delivery.subject, origin.stored
+            self.subscriptions(), delivery.topic, delivery.subject, origin.stored
         )

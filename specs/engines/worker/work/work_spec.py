@@ -268,7 +268,7 @@ class Bench:
                 freed = asyncio.Event()
                 work.take(delivery, freed.set)
                 await asyncio.wait_for(freed.wait(), 5)
-                while delivery in work._claims._claims:
+                while delivery in work.claims._claims:
                     await asyncio.sleep(0.005)
 
         self.run(use)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Optional, Tuple
 from weakref import WeakValueDictionary
 
@@ -23,6 +23,7 @@ MOST_BYTES = 16 * 1024 * 1024
 LONGEST = 60.0
 
 
+@dataclass(eq=False)
 class WaitingAlerts:
     """Of those that wait for the same limit, the first that came is asked first, and the next once
     that is answered: a place that becomes free is asked for once, and not by all.
@@ -31,20 +32,13 @@ class WaitingAlerts:
     is called with how many wait.
     """
 
-    def __init__(
-        self,
-        changed: Callable[[int], None] = lambda _: None,
-        *,
-        most: int = MOST,
-        most_bytes: int = MOST_BYTES,
-        longest: float = LONGEST,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._changed = changed
-        self._most = most
-        self._most_bytes = most_bytes
-        self._longest = longest
-        self._clock = clock
+    changed: Callable[[int], None] = lambda _: None
+    most: int = MOST
+    most_bytes: int = MOST_BYTES
+    longest: float = LONGEST
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._places: Counter[str] = Counter()
         self._bytes = 0
         # Each is there as long as somebody holds it or waits for it.
@@ -59,29 +53,29 @@ class WaitingAlerts:
     def enter(self, namespace: str, size: int) -> bool:
         """Whether there is a place."""
         there = self._places[namespace]
-        free = self._most - (len(self) - there)
-        if there + 1 > (free + 1) // 2 or self._bytes + size > self._most_bytes:
+        free = self.most - (len(self) - there)
+        if there + 1 > (free + 1) // 2 or self._bytes + size > self.most_bytes:
             return False
         self._places[namespace] += 1
         self._bytes += size
-        self._changed(len(self))
+        self.changed(len(self))
         return True
 
     def leave(self, namespace: str, size: int) -> None:
         self._places[namespace] -= 1
         self._bytes -= size
         self._places += Counter()
-        self._changed(len(self))
+        self.changed(len(self))
 
     def turn(self, key: Tuple[Any, ...]) -> asyncio.Lock:
         """Held by the one that is asked next of those that wait for the same."""
         return self._turns.setdefault(key, asyncio.Lock())
 
     async def sleep_until(self, due: float) -> None:
-        await asyncio.sleep(max(0.0, min(due - self._clock(), self._longest)))
+        await asyncio.sleep(max(0.0, min(due - self.clock(), self.longest)))
 
     def now(self) -> float:
-        return self._clock()
+        return self.clock()
 
 
 class Place:
