@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, TypeVar
 
 T = TypeVar("T")
+P = TypeVar("P", bound="LoggedProcess")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +45,42 @@ def eventually(check: Callable[[], Any], seconds: float = 30.0, every: float = 0
             if time.monotonic() > deadline:
                 raise
         time.sleep(every)
+
+
+class LoggedProcess:
+    """A process of a spec's own. What it says goes into the file ``path``."""
+
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def launch(self, words: Sequence[str], **options: Any) -> None:
+        """``options``: of Popen."""
+        with self.path.open("wb") as log:
+            self.process = subprocess.Popen(words, **{"stdout": log, "stderr": log, **options})
+
+    @property
+    def log(self) -> str:
+        return self.path.read_text()
+
+    def says(self: P, words: str, seconds: float = 30.0, *, times: int = 1) -> P:
+        """Wait until it has said the words so often."""
+        try:
+            eventually(lambda: self.log.count(words) >= times, seconds)
+        except AssertionError:
+            raise AssertionError(f"it did not say {words!r}, but:\n{self.log}") from None
+        return self
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    def end(self, seconds: float = 30.0) -> int:
+        """Its exit code, once it was asked to end."""
+        self.process.terminate()
+        return self.process.wait(seconds)
 
 
 # One at a time: more of them would take the core of the specs.

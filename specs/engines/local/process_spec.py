@@ -38,19 +38,19 @@ with description("./deploy_playbook -E local, where Slack never answers,") as se
         connection, _ = slack.accept()
         with connection:
             engine.interrupt()
-            engine.said("ending after this alert; once more to give it up")
+            engine.says("ending after this alert; once more to give it up")
             return engine.ended(interrupted=True)
 
     with it("gives up the alert of a file at the second Ctrl-C"):
         slack, engine = self.files
         code = self.interrupt_the_alert(slack, engine)
 
-        expect(engine.output).to(contain("interrupted", "What the playbook logged"))
+        expect(engine.log).to(contain("interrupted", "What the playbook logged"))
         expect(code).to(equal(0))
 
     with it("reports the one that came by HTTP as given up"):
         slack, engine = self.served
-        address = engine.said("; Ctrl-C ends it").partition("http://")[2].partition("/")[0]
+        address = engine.says("; Ctrl-C ends it").log.partition("http://")[2].partition("/")[0]
         connection = http.client.HTTPConnection(address, timeout=10)
         connection.request("POST", "/", ALERT)
         code = self.interrupt_the_alert(slack, engine)
@@ -58,14 +58,12 @@ with description("./deploy_playbook -E local, where Slack never answers,") as se
             connection.getresponse()
         connection.close()
 
-        expect(engine.output).to(
-            contain("interrupted before it answered", "1 alert in", "1 failed")
-        )
+        expect(engine.log).to(contain("interrupted before it answered", "1 alert in", "1 failed"))
         expect(code).to(equal(1))
 
     with it("ends between two alerts at the first"):
         _, engine = self.idle
-        engine.said("; Ctrl-C ends it")
+        engine.says("; Ctrl-C ends it")
 
         expect(engine.ended(interrupted=True)).to(equal(0))
-        expect(engine.output).to(contain("interrupted", "0 alerts in"))
+        expect(engine.log).to(contain("interrupted", "0 alerts in"))

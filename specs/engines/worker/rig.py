@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from specs.support.processes import ROOT, eventually, free_port
+from specs.support.processes import ROOT, LoggedProcess, eventually, free_port
 
 UID = "5b0c2f6e-9d3a-4a52-8f0b-2f2d3f6f4c11"
 RELEASE_KEY = "a-key-of-releases"
@@ -131,12 +131,12 @@ class Rig:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-class WorkerProcess:
+class WorkerProcess(LoggedProcess):
     def __init__(self, rig: Rig, settings: Dict[str, str], module: str = "child") -> None:
         self.port = free_port()
         self.probe_port = free_port()
         self.metrics_port = free_port()
-        self.path = rig.directory / f"log-{self.port}"
+        super().__init__(rig.directory / f"log-{self.port}")
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -153,38 +153,13 @@ class WorkerProcess:
             "RELEASE_KEY": RELEASE_KEY,
             **settings,
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"specs.engines.worker.{module}"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=self.path.open("wb"),
-        )
-
-    @property
-    def log(self) -> str:
-        return self.path.read_text()
+        words = (sys.executable, "-m", f"specs.engines.worker.{module}")
+        self.launch(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
     @property
     def outcomes(self) -> List[Dict[str, Any]]:
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in lines if "status" in line]
-
-    def says(self, words: str, seconds: float = 20.0) -> WorkerProcess:
-        try:
-            eventually(lambda: words in self.log, seconds)
-        except AssertionError:
-            raise AssertionError(f"it never said {words!r}, but:\n{self.log}") from None
-        return self
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-
-    def end(self, seconds: float = 30.0) -> int:
-        self.process.terminate()
-        return self.process.wait(seconds)
 
     def get(self, path: str) -> Any:
         """The status and the text."""

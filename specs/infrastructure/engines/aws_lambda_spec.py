@@ -159,7 +159,7 @@ with description("Falcosidekick, to a function of AWS Lambda on a real cluster,"
                 sidekick.take(self.account.alert)
                 self.account.expect_only_the_first_gone()
             finally:
-                sidekick.end()
+                sidekick.kill()
                 api.stop()
 
             expect([each["reason"] for each in function.outcomes]).to(equal(["deletion-accepted"]))

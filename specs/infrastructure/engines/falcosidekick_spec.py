@@ -47,7 +47,7 @@ def send_to(self, **settings):
 
 def finish(self):
     if self.sidekick is not None:
-        self.sidekick.end()
+        self.sidekick.kill()
     self.served.end()
 
 

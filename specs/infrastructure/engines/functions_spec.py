@@ -225,7 +225,7 @@ with description("Falcosidekick, to functions on a real cluster,") as self:
             sidekick.take(self.place.alert)
             self.place.expect_only_the_first_gone()
         finally:
-            sidekick.end()
+            sidekick.kill()
 
     with it("has a Cloud Function delete the pod, by its Cloud Run output"):
         function = self.place.cloud_function()

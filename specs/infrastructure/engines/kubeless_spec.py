@@ -284,7 +284,7 @@ with description("Falcosidekick's Kubeless output, on real Kubeless") as self:
         )
 
     with after.all:
-        self.sidekick.end()
+        self.sidekick.kill()
         remove(self.namespace, "isolate")
         self.directory.cleanup()
         delete_namespace(self.namespace)

@@ -60,7 +60,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         for name, value in {"NAMESPACES": self.namespace, **settings}.items():
             words += ["-e", f"{name}={value}"]
         self.engine = LocalEngine(*words)
-        self.engine.said("listening on")
+        self.engine.says("listening on")
         return self.engine
 
     def publish(self, alert):
@@ -69,13 +69,13 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
     with it("deletes the running pod of the alert, which its ReplicaSet replaces"):
         engine = self.start("delete")
         self.publish(recorded(self.pod))
-        engine.said(f"deletion accepted of pod {self.name}")
+        engine.says(f"deletion accepted of pod {self.name}")
         gone(self.pod)
         (other,) = running_pods(self.namespace, app="web")
         code = engine.ended(interrupted=True)
 
         expect(other["metadata"]["uid"]).not_to(equal(self.pod["metadata"]["uid"]))
-        expect(engine.output).to(contain("This acts on the cluster of", "read again", "gone"))
+        expect(engine.log).to(contain("This acts on the cluster of", "read again", "gone"))
         expect(code).to(equal(0))
 
     with it("leaves a pod alone that is not the one in the alert"):
@@ -83,7 +83,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         alert = recorded(self.pod)
         alert["output_fields"]["container.id"] = "0123456789ab"
         self.publish(alert)
-        engine.said("has no container 0123456789ab")
+        engine.says("has no container 0123456789ab")
 
         expect(stored("pod", self.pod["metadata"]["name"], self.namespace)).not_to(be_none)
 
@@ -93,7 +93,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         before_it = settled(node)["spec"]["taints"]
         engine = self.start("taint", TAINT_KEY="falco-spec/local")
         self.publish(recorded(pod))
-        engine.said(f"added taint falco-spec/local=true:NoSchedule to node {node}")
+        engine.says(f"added taint falco-spec/local=true:NoSchedule to node {node}")
         taints = stored("node", node)["spec"]["taints"]
         delete("node", node)
 
@@ -103,7 +103,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
     with it("isolates the pod, which stays while its ReplicaSet starts another"):
         engine = self.start("isolate")
         self.publish(recorded(self.pod))
-        engine.said("policy stored: falco-isolate-")
+        engine.says("policy stored: falco-isolate-")
         uid = self.pod["metadata"]["uid"]
         policies = kubectl_json("get", "networkpolicies", "-n", self.namespace)["items"]
         pod = stored("pod", self.pod["metadata"]["name"], self.namespace)
@@ -115,7 +115,7 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         expect(pod["metadata"]["labels"]).to(equal({LABEL: uid}))
         expect(pod["metadata"]).not_to(have_key("deletionTimestamp"))
         expect(other["metadata"]["uid"]).not_to(equal(uid))
-        expect(engine.output).to(
+        expect(engine.log).to(
             contain(f"no ingress and no egress for pod {pod['metadata']['name']}")
         )
 
@@ -124,13 +124,13 @@ with description("./deploy_playbook -E local, on a NATS server and the real clus
         try:
             engine = self.start("slack", SLACK_WEBHOOK_URL=with_slack.url)
             self.publish(recorded(self.pod))
-            engine.said("told Slack about Terminal shell in container")
+            engine.says("told Slack about Terminal shell in container")
         finally:
             with_slack.stop()
 
         expect(with_slack.asked).to(have_len(2))
         expect(json.dumps(with_slack.messages)).to(contain(self.pod["metadata"]["name"]))
-        expect(engine.output).not_to(contain(with_slack.url))
+        expect(engine.log).not_to(contain(with_slack.url))
 
 
 not_run_unless(CLUSTER, globals())

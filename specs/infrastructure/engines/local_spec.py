@@ -34,53 +34,51 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
         for name, value in {"NATS_URL": self.nats.url, **settings}.items():
             given += ["-e", f"{name}={value}"]
         self.engine = LocalEngine("-p", playbook, *given, environ=NO_CLUSTER)
-        self.engine.said("listening on")
+        self.engine.says("listening on")
         return self.engine
 
     with it("answers the alerts of its topics, and no others"):
         engine = self.start("delete", "falco.warning.*")
         self.nats.publish((SUBJECT, recorded(26)), ("falco.notice.other", recorded(27)))
-        engine.said("deletion accepted of pod default/hellofalco")
+        engine.says("deletion accepted of pod default/hellofalco")
         code = engine.ended(interrupted=True)
 
-        expect(engine.output).to(
-            contain("1 alert in", "1 acted", "pod   default/hellofalco", " gone")
-        )
+        expect(engine.log).to(contain("1 alert in", "1 acted", "pod   default/hellofalco", " gone"))
         expect(code).to(equal(0))
 
     with it("answers twice where two topics match, as Kubeless does"):
         engine = self.start("taint", "falco.warning.*", "falco.>")
         self.nats.publish((SUBJECT, recorded(26)))
-        engine.said("has the taint falco/alert=true:NoSchedule already")
+        engine.says("has the taint falco/alert=true:NoSchedule already")
         engine.ended(interrupted=True)
 
-        expect(engine.output).to(contain("2 alerts in", "1 acted, 1 skipped"))
+        expect(engine.log).to(contain("2 alerts in", "1 acted, 1 skipped"))
 
     with it("goes on after a message that is no alert"):
         engine = self.start("delete", "falco.>")
         self.nats.publish((SUBJECT, b"nonsense"), (SUBJECT, recorded(26)))
-        engine.said("deletion accepted")
+        engine.says("deletion accepted")
 
-        expect(engine.output).to(contain("(no alert)", SUBJECT))
+        expect(engine.log).to(contain("(no alert)", SUBJECT))
         expect(engine.ended(interrupted=True)).to(equal(0))
 
     with it("connects again after the server was away"):
         engine = self.start("delete", "falco.>")
         self.nats.stop()
-        engine.said("is lost, reconnecting")
+        engine.says("is lost, reconnecting")
         self.nats.start()
-        engine.said("again")
-        engine.said("connected to")
+        engine.says("again")
+        engine.says("connected to")
         self.nats.publish((SUBJECT, recorded(26)))
 
-        expect(engine.said("deletion accepted")).to(contain("hellofalco"))
+        expect(engine.says("deletion accepted").log).to(contain("hellofalco"))
 
     with it("does not show the credentials of the server"):
         with_password = self.nats.url.replace("//", "//user:secret@")
         engine = self.start("delete", "falco.>", NATS_URL=with_password)
         engine.ended(interrupted=True)
 
-        expect(engine.output).not_to(contain("secret"))
+        expect(engine.log).not_to(contain("secret"))
 
     with it("does not start where no server answers"):
         self.nats.stop()
@@ -89,16 +87,16 @@ with description("The local engine, on a NATS server and a stand-in,") as self:
         )
 
         expect(self.engine.ended()).to(equal(2))
-        expect(self.engine.output).to(contain("did not answer in 5 s"))
+        expect(self.engine.log).to(contain("did not answer in 5 s"))
 
     with it("isolates what a message from the wild names"):
         engine = self.start("isolate", "falco.>")
         alert = {**json.loads(recorded(7)), "uuid": "spec"}
         self.nats.publish((SUBJECT, json.dumps(alert).encode()))
-        engine.said("detached from ReplicaSet mysql-db-7d59548d75")
+        engine.says("detached from ReplicaSet mysql-db-7d59548d75")
         engine.ended(interrupted=True)
 
-        expect(engine.output).to(contain("no ingress and no egress for pod mysql-db"))
+        expect(engine.log).to(contain("no ingress and no egress for pod mysql-db"))
 
 
 not_run_unless(CLUSTER, globals())

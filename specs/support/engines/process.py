@@ -22,7 +22,7 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.testing import a_document
 from specs.support.engines.callers import posted
-from specs.support.processes import eventually, free_port
+from specs.support.processes import LoggedProcess, eventually, free_port
 
 
 def asked_for(engine: str, *words: str) -> Tuple[Request, Options]:
@@ -37,7 +37,7 @@ def a_fresh_alert(**changes: Any) -> Dict[str, Any]:
     return a_document(time=str(Instant(time.time_ns())), output_fields=about, **changes)
 
 
-class FunctionProcess(ABC):
+class FunctionProcess(ABC, LoggedProcess):
     """Runs while it is entered. ``root``: the directory of its code, which goes with this object.
     ``environ``: all that it has of one."""
 
@@ -47,7 +47,7 @@ class FunctionProcess(ABC):
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory()
         self.root = Path(self._directory.name)
-        self._log = self.root / "log"
+        super().__init__(self.root / "log")
         self._started = False
 
     def write(self, files: Mapping[str, bytes]) -> None:
@@ -58,10 +58,7 @@ class FunctionProcess(ABC):
 
     def start(self) -> Any:
         """Before it is entered, which then waits for it only."""
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                list(self.command), cwd=self.root, env=self.environ, stdout=log, stderr=log
-            )
+        self.launch(self.command, cwd=self.root, env=self.environ)
         self._started = True
         return self
 
@@ -76,16 +73,10 @@ class FunctionProcess(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
         try:
-            self.process.wait(10)
+            self.end(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
+            self.kill()
 
     @property
     def outcomes(self) -> List[Dict[str, Any]]:

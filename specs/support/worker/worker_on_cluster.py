@@ -27,7 +27,7 @@ from specs.deployment.mothers import a_worker_request
 from specs.engines.worker.rig import TOKEN, WorkerProcess
 from specs.support.cluster import real_cluster as cluster
 from specs.support.loopback.nats_server import Nats
-from specs.support.processes import ROOT, free_port
+from specs.support.processes import ROOT, LoggedProcess, free_port
 
 FUNCTION = "falco-delete"
 
@@ -245,7 +245,7 @@ class OnCluster(WorkerProcess):
 
     def __init__(self, directory: str, **settings: str) -> None:
         self.port = free_port()
-        self.path = Path(directory) / f"log-{self.port}"
+        LoggedProcess.__init__(self, Path(directory) / f"log-{self.port}")
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -260,14 +260,8 @@ class OnCluster(WorkerProcess):
             "VERIFY_AFTER": "off",
             **settings,
         }
-        with self.path.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.arguments],
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
+        words = (sys.executable, *self.arguments)
+        self.launch(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
     @property
     def outcomes(self) -> List[Dict[str, Any]]:
