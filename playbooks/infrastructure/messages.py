@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from contextlib import suppress
+from typing import Generic, Optional, TypeVar
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import PlaybookError
 from playbooks.core.notifications import kinds
+from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Clock, Ledger, Recorder
 
@@ -16,19 +18,33 @@ from playbooks.core.ports import Clock, Ledger, Recorder
 _ONCE = (kinds.HELD, kinds.FAILED)
 
 
-class MessageRecorder(Recorder):
+S = TypeVar("S")
+
+
+class MessageRecorder(Recorder, Generic[S]):
     """One message for each outcome that people should hear of; for a target that is left running,
     one an hour for each reason: by the ledger, because every alert may have a process of its own.
     Where the ledger does not answer, the message is sent all the same.
 
-    ``WHERE``: who is told beside others, each of which is told once.
+    ``service``: that takes the messages. ``WHERE``: who is told beside others, each being told
+    once.
     """
 
     WHERE = ""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        service: S,
+        playbook: str,
+        ledger: Ledger,
+        clock: Clock,
+        options: Optional[MessageOptions] = None,
+    ) -> None:
+        self._service = service
+        self._playbook = playbook
         self._ledger = ledger
         self._clock = clock
+        self._options = options or MessageOptions()
 
     @abstractmethod
     def tell(self, alert: Alert, outcome: Outcome) -> None:

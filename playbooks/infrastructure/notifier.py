@@ -16,11 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidSetting, NotificationFailed
-from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.notifications.settings import SERVICES
 from playbooks.core.notifications.text_message import TextMessage, of_outcome
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, Ledger, Notifier
+from playbooks.core.ports import Notifier
 from playbooks.core.redaction.redaction import HIDDEN
 from playbooks.infrastructure.messages import MessageRecorder
 
@@ -68,24 +67,11 @@ class AppriseNotifier(Notifier):
             self._taken.pop(key, None)
 
 
-class NotifyRecorder(MessageRecorder):
+class NotifyRecorder(MessageRecorder[Notifier]):
     WHERE = "services"
 
-    def __init__(
-        self,
-        notifier: Notifier,
-        playbook: str,
-        ledger: Ledger,
-        clock: Clock,
-        options: MessageOptions,
-    ) -> None:
-        super().__init__(ledger, clock)
-        self._notifier = notifier
-        self._playbook = playbook
-        self._options = options
-
     def tell(self, alert: Alert, outcome: Outcome) -> None:
-        self._notifier.send(of_outcome(self._playbook, alert, outcome, self._options))
+        self._service.send(of_outcome(self._playbook, alert, outcome, self._options))
 
 
 def _told(service: Any, message: TextMessage) -> bool:

@@ -25,7 +25,7 @@ from playbooks.core.notifications import cloud_event, signature
 from playbooks.core.notifications import slack as messages
 from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.outcome import Outcome
-from playbooks.core.ports import Clock, Ledger, Recorder, Slack, Webhook
+from playbooks.core.ports import Clock, Recorder, Slack, Webhook
 from playbooks.infrastructure.messages import MessageRecorder
 
 # Seconds to connect and to wait for an answer.
@@ -67,22 +67,9 @@ class SlackWebhook(Slack):
         return status == 200 and words == "ok" if self._is_slacks else 200 <= status < 300
 
 
-class SlackRecorder(MessageRecorder):
-    def __init__(
-        self,
-        slack: Slack,
-        playbook: str,
-        ledger: Ledger,
-        clock: Clock,
-        options: Optional[MessageOptions] = None,
-    ) -> None:
-        super().__init__(ledger, clock)
-        self._slack = slack
-        self._playbook = playbook
-        self._options = options or MessageOptions()
-
+class SlackRecorder(MessageRecorder[Slack]):
     def tell(self, alert: Alert, outcome: Outcome) -> None:
-        self._slack.post(messages.of_outcome(self._playbook, alert, outcome, self._options))
+        self._service.post(messages.of_outcome(self._playbook, alert, outcome, self._options))
 
 
 class SignedWebhook(Webhook):

@@ -26,12 +26,10 @@ class ServiceAccount:
     """Its access token, renewed before it is over. Threads may share it. Nothing is asked before
     the first token is wanted."""
 
-    def __init__(
-        self, find: Optional[Callable[[], Any]] = None, pool: Optional[urllib3.PoolManager] = None
-    ) -> None:
+    def __init__(self, find: Optional[Callable[[], Any]] = None) -> None:
         """``find``: gives google-auth's credentials; the default ones of the process."""
         self._find = find or _default
-        self._request = _Transport(pool or urllib3.PoolManager())
+        self._request = _Transport()
         self._credentials: Any = None
         self._lock = threading.Lock()
 
@@ -64,8 +62,8 @@ def _default() -> Any:
 class _Transport(transport.Request):
     """google-auth's calls over urllib3: its own transports import requests, or much else."""
 
-    def __init__(self, pool: urllib3.PoolManager) -> None:
-        self._pool = pool
+    def __init__(self) -> None:
+        self._pool = urllib3.PoolManager()
 
     def __call__(
         self,

@@ -125,16 +125,12 @@ class Follower:
         path: Tuple[str, ...],
         decoder: Decoder,
         objects: KeptObjects,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        behind: float = BEHIND,
     ) -> None:
         self._api = api
         self._path = path
         self._decoder = decoder
         self._objects = objects
-        self._clock = clock
-        self._behind = behind
+        self._clock = time.monotonic
         self._stopped = threading.Event()
         self._version = ""
         self._watching = False
@@ -153,7 +149,7 @@ class Follower:
     @property
     def live(self) -> bool:
         """Whether what is remembered is what the API server had a moment ago."""
-        return self._watching and self._clock() - self._heard < self._behind
+        return self._watching and self._clock() - self._heard < BEHIND
 
     def follow(self) -> None:
         """Until stopped. Nothing ends it but that."""
@@ -167,7 +163,7 @@ class Follower:
             except Exception as error:
                 self._complain(error)
                 # Of one that was silent, nobody knows whether its version is one of the past.
-                silent = self._clock() - self._heard >= self._behind * 0.9
+                silent = self._clock() - self._heard >= BEHIND * 0.9
                 if silent or not isinstance(error, RetryableError):
                     self._version = ""
                 self._stopped.wait(NO_RIGHT if isinstance(error, NotPermitted) else pause)
@@ -207,7 +203,7 @@ class Follower:
             "resourceVersion": self._version,
             "timeoutSeconds": str(random.randint(SHORTEST, LONGEST)),
         }
-        with self._api.lines(*self._path, seconds=self._behind, **query) as lines:
+        with self._api.lines(*self._path, seconds=BEHIND, **query) as lines:
             self._watching, self._complaint = True, ""
             try:
                 for line in lines:
