@@ -12,11 +12,9 @@ from playbooks.commands.options import Selection, Session, command, outputs, sel
 from playbooks.commands.targets import in_pod
 from playbooks.commands.targets.deployed import DeployedFunction
 from playbooks.core.alert import Alert
-from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.redaction.redaction import Redaction
-from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.removal.client import who
 from playbooks.deployment.terminal import print_json, show_table, without_fraction
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
@@ -71,9 +69,9 @@ def dead(
     deployed = session.find(which)
     as_json = output == "json"
     if not redeliver and not drop:
-        return _list(session.cluster, deployed, as_json, raw)
+        return _list(deployed, as_json, raw)
     words = [REDELIVER] if redeliver else [DROP, *(["--raw"] if raw else [])]
-    return _settle(session.cluster, deployed, words, sorted({int(text) for text in ids}), as_json)
+    return _settle(deployed, words, sorted({int(text) for text in ids}), as_json)
 
 
 def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str]) -> List[str]:
@@ -94,8 +92,8 @@ def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str])
     ]
 
 
-def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool, raw: bool) -> int:
-    lines = in_pod.lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
+def _list(deployed: DeployedFunction, as_json: bool, raw: bool) -> int:
+    lines = in_pod.run(deployed, DEAD_LETTERS, "--uid", deployed.uid).whole()
     letters = [dead_letter(line, raw=raw) for line in lines]
     if as_json:
         print_json(letters)
@@ -107,24 +105,18 @@ def _list(cluster: ClusterObjects, deployed: DeployedFunction, as_json: bool, ra
 
 
 def _settle(
-    cluster: ClusterObjects,
-    deployed: DeployedFunction,
-    asked: Sequence[str],
-    ids: Sequence[int],
-    as_json: bool,
+    deployed: DeployedFunction, asked: Sequence[str], ids: Sequence[int], as_json: bool
 ) -> int:
     """1 where one of them is kept."""
-    words = [*asked, "--uid", deployed.uid, "--by", who(cluster)]
+    words = [*asked, "--uid", deployed.uid, "--by", who(deployed.cluster)]
     words += ["--ids", *map(str, ids)] if ids else []
-    answer = in_pod.run(cluster, deployed, *words)
+    answer = in_pod.run(deployed, *words)
     if as_json:
         print_json([dict(line) for line in answer.lines])
     else:
         for line in answer.lines:
             print(_said(line))
-    if answer.why:
-        raise DeploymentError(answer.why)
-    if not answer.lines:
+    if not answer.whole():
         tell("", [f"there are no dead letters of {deployed}"])
     return int(any(line["status"] == "kept" for line in answer.lines))
 

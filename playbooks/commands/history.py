@@ -19,7 +19,6 @@ from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.deployment.manifests import record
 from playbooks.deployment.terminal import Row, print_json, show_table, without_fraction
-from playbooks.engines.worker.operator.protocol import HISTORY
 
 COLUMNS = ("TIME", "WHAT", "TARGET", "REASON", "RULE", "UNDONE")
 
@@ -79,7 +78,7 @@ def history(
     deployed, problem = _worker(session.cluster, namespace, which.function)
     found = None
     if deployed:
-        found, problem = _from_stream(session.cluster, deployed, since)
+        found, problem = _from_stream(deployed, since)
     if found is None:
         where = "" if all_namespaces else f" in namespace {namespace} (-A: in all)"
         tell("", [f"{problem}: this is from {_EVENTS}{where}"])
@@ -108,13 +107,10 @@ def _worker(
         return None, f"{namespace}/{function} has no worker, and so no stream"
 
 
-def _from_stream(
-    cluster: ClusterObjects, deployed: DeployedFunction, since: float
-) -> Tuple[Optional[List[Entry]], str]:
+def _from_stream(deployed: DeployedFunction, since: float) -> Tuple[Optional[List[Entry]], str]:
     """None, and why, where there is no stream, or no worker to read it."""
-    words = ("--uid", deployed.uid, "--since", str(int(since)))
     try:
-        answer = in_pod.run(cluster, deployed, HISTORY, *words)
+        answer = in_pod.history(deployed, since)
     except PlaybookError as error:
         return None, str(error)
     if answer.why:

@@ -9,7 +9,6 @@ import click
 import yaml
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets.deployed import topics as topics_of
 from playbooks.core import subjects
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
@@ -63,7 +62,7 @@ def nats_user(
     elif output == "secret":
         print(_secret(function), end="")
     else:
-        topics = topics_of(session.cluster, deployed.namespace, deployed.function)
+        topics = deployed.topics()
         publish = nats_permissions.publishing(function, (*topics, *more), stream=stream, dead=dead)
         print(block(function, Permissions(publish, nats_permissions.subscribing(function))), end="")
     return 0

@@ -18,7 +18,6 @@ from playbooks.commands import tell
 from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
 from playbooks.commands.state.document import changed as changed_settings
 from playbooks.commands.targets import in_pod
-from playbooks.commands.targets.deployed import topics as topics_of
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.guards import DRY_RUN
@@ -217,10 +216,10 @@ def _deployed(
     as they were typed win. Raises DeploymentError."""
     deployed = session.find(which)
     seconds = ("--seconds", str(int(since)))
-    lines = in_pod.lines(session.cluster, deployed, ALERTS, *seconds)
+    lines = in_pod.run(deployed, ALERTS, *seconds).whole()
     found = changed_settings(playbook, deployed.environment, deployed.function)
     left_out = [f"{name}={found.pop(name)}" for name in sorted(WITHOUT & set(found))]
-    subscribed = topics_of(session.cluster, deployed.namespace, deployed.function)
+    subscribed = deployed.topics()
     taken = Taken(
         {**found, **given},
         tuple(topics) or subscribed or ANY,

@@ -16,10 +16,9 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets.deployed import DeployedFunction, workers
+from playbooks.commands.targets.deployed import DeployedFunction
 from playbooks.core.cluster.conflicts import ATTEMPTS, until_written
 from playbooks.core.cluster.manifest import Manifest, reference
-from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import (
     Conflict,
     InvalidSetting,
@@ -60,29 +59,33 @@ def token(session: Session, which: Selection, output: str, rotate: bool) -> int:
     which.check()
     deployed = session.find(which)
     place = token_place(deployed)
-    stored = _rotated if rotate else _token
-    found = stored(session.cluster, deployed, place)
+    found = _rotated(place) if rotate else _token(place)
     if output == "json":
-        said = {"secret": f"{deployed.namespace}/{place.secret}", "key": place.key, "token": found}
+        said = {"secret": str(place), "key": place.key, "token": found}
         print_json({"function": str(deployed), **said})
     else:
         print(found, flush=True)
     if rotate:
-        _wait(session.cluster, deployed, place, found, session.sleep)
+        _wait(place, found, session.sleep)
     return 0
 
 
 @dataclass(frozen=True)
 class TokenPlace:
-    """Where a token is: ``key`` of a Secret, and the file ``path`` in the worker's pods.
+    """Where a worker's token is: ``key`` of a Secret, and the file ``path`` in the worker's pods.
 
     ``own``: in the Secret that deploy_playbook makes, not in one that somebody else keeps.
     """
 
+    deployed: DeployedFunction
     secret: str
     key: str
     path: str
     own: bool
+
+    def __str__(self) -> str:
+        """The Secret."""
+        return f"{self.deployed.namespace}/{self.secret}"
 
 
 def token_place(deployed: DeployedFunction) -> TokenPlace:
@@ -97,7 +100,8 @@ def token_place(deployed: DeployedFunction) -> TokenPlace:
         if path.startswith(f"{directory}/"):
             secret, key = volume["secretName"], path[len(directory) + 1 :]
             items = {item["path"]: item["key"] for item in volume.get("items") or ()}
-            return TokenPlace(secret, items.get(key, key), path, secret == deployed.function)
+            own = secret == deployed.function
+            return TokenPlace(deployed, secret, items.get(key, key), path, own)
     raise DeploymentError(
         f"the token of {deployed} comes from no Secret: {TOKEN.file_variable} of its pods is"
         f" {path!r}, expected a file of a Secret's volume"
@@ -114,68 +118,65 @@ def _mounts(deployed: DeployedFunction) -> List[Tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def _token(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> str:
-    found = _secret(cluster, deployed, place)
+def _token(place: TokenPlace) -> str:
+    found = _secret(place)
     try:
         return str(TOKEN.check(text_of(found, place.key)))
     except KeyError:
-        raise DeploymentError(_unusable(deployed, place, "it is missing")) from None
+        raise DeploymentError(_unusable(place, "it is missing")) from None
     except (ValueError, InvalidSetting) as error:
-        raise DeploymentError(_unusable(deployed, place, str(error))) from None
+        raise DeploymentError(_unusable(place, str(error))) from None
 
 
-def _unusable(deployed: DeployedFunction, place: TokenPlace, why: str) -> str:
+def _unusable(place: TokenPlace, why: str) -> str:
     return (
-        f"key {place.key} of Secret {deployed.namespace}/{place.secret} is no token, and the worker"
+        f"key {place.key} of Secret {place} is no token, and the worker"
         f" rejects every request: {why} (--rotate makes a new one)"
     )
 
 
-def _secret(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> Manifest:
+def _secret(place: TokenPlace) -> Manifest:
     """Raises DeploymentError where it is gone."""
-    found = cluster.get([reference("v1", "Secret", place.secret, deployed.namespace)])
+    deployed = place.deployed
+    which = reference("v1", "Secret", place.secret, deployed.namespace)
+    found = deployed.cluster.get([which])
     if not found:
         raise DeploymentError(
-            f"there is no Secret {deployed.namespace}/{place.secret}, which has the token of"
-            f" {deployed}: deploy it again"
+            f"there is no Secret {place}, which has the token of {deployed}: deploy it again"
         )
     return found[0]
 
 
-def _rotated(cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace) -> str:
+def _rotated(place: TokenPlace) -> str:
     """A new token, which the Secret has now. Raises DeploymentError."""
     if not place.own:
         raise DeploymentError(
-            f"the token of {deployed} is key {place.key} of Secret"
-            f" {deployed.namespace}/{place.secret}, which deploy_playbook did not make (-s):"
-            " change it there"
+            f"the token of {place.deployed} is key {place.key} of Secret {place}, which"
+            " deploy_playbook did not make (-s): change it there"
         )
     made = secrets.token_urlsafe(32)
 
     def write() -> None:
-        stored = _secret(cluster, deployed, place)
+        stored = _secret(place)
         data = {**(stored.get("data") or {}), place.key: encoded(made)}
-        cluster.replace([{**stored, "data": data}])
+        place.deployed.cluster.replace([{**stored, "data": data}])
 
     try:
         until_written(write)
     except Conflict:
-        raise DeploymentError(
-            f"Secret {deployed.namespace}/{place.secret} was written by others, {ATTEMPTS} times"
-        ) from None
+        raise DeploymentError(f"Secret {place} was written by others, {ATTEMPTS} times") from None
     return made
 
 
-def _wait(
-    cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace, token: str, sleep: Sleep
-) -> None:
+def _wait(place: TokenPlace, token: str, sleep: Sleep) -> None:
     """Until every worker has the new token, and so rejects the previous one."""
+    deployed = place.deployed
     wanted = hashlib.sha256(token.encode("ascii")).hexdigest()
-    _hurry(cluster, deployed)
+    _hurry(deployed)
     say = when_changed(lambda line: tell("", [line]))
     for _ in looks(WITHIN, sleep=sleep, pause=PAUSE):
-        pods = workers(cluster, deployed)
-        late = [pod for pod in pods if not _has(cluster, deployed, place, pod, wanted)]
+        pods = deployed.workers()
+        late = [pod for pod in pods if not _has(place, pod, wanted)]
         say(f"{len(pods) - len(late)} of {len(pods)} workers accept the new token")
         if not late:
             return
@@ -186,22 +187,22 @@ def _wait(
     )
 
 
-def _hurry(cluster: ClusterObjects, deployed: DeployedFunction) -> None:
+def _hurry(deployed: DeployedFunction) -> None:
     """Without the right to annotate pods it only takes longer."""
     try:
-        for pod in workers(cluster, deployed):
+        for pod in deployed.workers():
             which = reference("v1", "Pod", pod, deployed.namespace)
-            cluster.patch(which, {"metadata": {"annotations": {ROTATED: str(int(time.time()))}}})
+            rotated = {ROTATED: str(int(time.time()))}
+            deployed.cluster.patch(which, {"metadata": {"annotations": rotated}})
     except PlaybookError:
         return
 
 
-def _has(
-    cluster: ClusterObjects, deployed: DeployedFunction, place: TokenPlace, pod: str, digest: str
-) -> bool:
+def _has(place: TokenPlace, pod: str, digest: str) -> bool:
+    deployed = place.deployed
     command: List[str] = [COMMAND[0], "-c", _DIGEST, place.path]
     try:
-        done = cluster.execute(deployed.namespace, pod, deployed.function, command)
+        done = deployed.cluster.execute(deployed.namespace, pod, deployed.function, command)
     except NotPermitted as error:
         raise DeploymentError(
             f"the new token is stored, but whether the workers accept it cannot be read: {error}."

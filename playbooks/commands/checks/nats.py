@@ -13,7 +13,7 @@ from playbooks.commands.targets.deployed import selecting
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
-from playbooks.engines.worker.operator.protocol import HISTORY, INSPECT
+from playbooks.engines.worker.operator.protocol import INSPECT
 from playbooks.engines.worker.topics import renaming
 
 NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
@@ -48,7 +48,7 @@ def look(checked: Checked) -> List[Finding]:
         return [Finding(NATS, WARNING, said, "alerts arrive at most once there")]
     bounds = ("--hours", str(HOURS), "--most", str(MOST))
     wanted = ("--topics", *topics) if topics else ()
-    answer = in_pod.run(cluster, deployed, INSPECT, *bounds, *wanted)
+    answer = in_pod.run(deployed, INSPECT, *bounds, *wanted)
     about = {str(line.get("about")): line for line in answer.lines}
     if not about:
         raise DeploymentError(answer.why or "the worker gave no answer")
@@ -163,8 +163,7 @@ def outcomes(checked: Checked) -> List[Finding]:
     deployed = checked.served.deployed
     if deployed is None:
         return []
-    words = ("--uid", deployed.uid, "--since", str(HOURS * 3600))
-    answer = in_pod.run(checked.cluster, deployed, HISTORY, *words)
+    answer = in_pod.history(deployed, HOURS * 3600)
     if answer.why:
         return [Finding(OUTCOMES, WARNING, f"they are not on record: {answer.why}")]
     statuses = Counter(str(line.get("status")) for line in answer.lines)

@@ -6,7 +6,6 @@ from typing import Dict, List, Mapping, Sequence
 
 from playbooks.commands.checks.finding import FAILED, MOST, OK, WARNING, Finding, listed
 from playbooks.commands.checks.serving import Checked
-from playbooks.commands.targets.deployed import worker_nodes
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.node import Node
 from playbooks.core.guards.guard import Context
@@ -33,7 +32,7 @@ def look(checked: Checked) -> List[Finding]:
     answers = {node.name: guard.of_node(node) for node in nodes}
     refused = {name: answer.words for name, answer in answers.items() if answer.reason}
     if own and context.reaction.evicts:
-        only = worker_nodes(cluster, own)
+        only = own.nodes()
         if len(only) == 1 and only[0] not in refused:
             refused[only[0]] = f"node {only[0]} runs all workers of the playbook, which spares it"
     return [_changeable(playbook, nodes, refused), *_full(context, nodes)]

@@ -10,7 +10,6 @@ from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.targets import pushed
 from playbooks.commands.targets.deployed import (
     DeployedFunction,
-    a_worker,
     acts_in,
     container_of,
     find,
@@ -110,7 +109,7 @@ def look(
         image=container.get("image", ""),
         deployed=deployed,
     )
-    by = _worker(cluster, deployed, deployment) if deployed else _kubeless(cluster, deployment)
+    by = _worker(deployed, deployment) if deployed else _kubeless(cluster, deployment)
     return [by, _answered(subscribed)], served
 
 
@@ -128,7 +127,7 @@ def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
     return [Finding(FUNCTION, OK if who else FAILED, said, command)], served
 
 
-def _worker(cluster: ClusterObjects, deployed: DeployedFunction, deployment: Manifest) -> Finding:
+def _worker(deployed: DeployedFunction, deployment: Manifest) -> Finding:
     ready, wanted = readiness(deployment)
     said = f"{ready} of {wanted} workers of {deployed} are ready"
     if ready >= wanted > 0:
@@ -136,7 +135,7 @@ def _worker(cluster: ClusterObjects, deployed: DeployedFunction, deployment: Man
     if ready:
         return Finding(FUNCTION, WARNING, said, _logs(deployed))
     try:
-        a_worker(cluster, deployed)
+        deployed.a_worker()
     except PlaybookError as error:
         said += f": {error}"
     return Finding(FUNCTION, FAILED, said, _logs(deployed))

@@ -29,7 +29,7 @@ from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.client import Client
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.request import by_name
-from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, HISTORY, STATE
+from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
 from playbooks.infrastructure.this_pod import SystemClock
 
 Document = Dict[str, Any]
@@ -162,18 +162,14 @@ def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
     }
     try:
         deployed = find(cluster, function["metadata"]["namespace"], function["metadata"]["name"])
-        said: Document = dict(*in_pod.lines(cluster, deployed, STATE)[-1:])
+        said: Document = dict(*in_pod.run(deployed, STATE).whole()[-1:])
         document["version"] = said.get("version")
         document["nats"] = _nats(said)
-        letters = in_pod.lines(cluster, deployed, DEAD_LETTERS, "--uid", deployed.uid)
+        letters = in_pod.run(deployed, DEAD_LETTERS, "--uid", deployed.uid).whole()
         document["held"] = _reasons([each for each in letters if _held(each)])
         document["dead_letters"] = _reasons([each for each in letters if not _held(each)])
-        since = ("--uid", deployed.uid, "--since", str(HOURS * 3600))
-        actions = [
-            each
-            for each in in_pod.lines(cluster, deployed, HISTORY, *since)
-            if kinds.kind(Outcome.of_dict(each)) == kinds.ACTED
-        ]
+        outcomes = in_pod.history(deployed, HOURS * 3600).whole()
+        actions = [each for each in outcomes if kinds.kind(Outcome.of_dict(each)) == kinds.ACTED]
         document["last_action"] = actions[-1] if actions else None
     except PlaybookError as error:
         document["worker_error"] = str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from playbooks.commands.targets import pushed
@@ -20,8 +20,9 @@ from playbooks.deployment.manifests.worker import REVISION, is_worker
 
 @dataclass(frozen=True)
 class DeployedFunction:
-    """``template``: the spec of its pods."""
+    """One with a worker. ``template``: the spec of its pods."""
 
+    cluster: ClusterObjects = field(repr=False, compare=False)
     namespace: str
     function: str
     uid: str
@@ -39,6 +40,39 @@ class DeployedFunction:
     def environment(self) -> Dict[str, str]:
         """The plain values only."""
         return plain_values(self.container)
+
+    def topics(self) -> Tuple[str, ...]:
+        return topics(self.cluster, self.namespace, self.function)
+
+    def workers(self) -> List[str]:
+        """The pods whose worker runs, ready ones first."""
+        running = sorted(self._running(), key=lambda pod: of_pod(pod) is not None)
+        return [pod["metadata"]["name"] for pod in running]
+
+    def nodes(self) -> List[str]:
+        """Those of the pods whose worker runs."""
+        found = {str((pod.get("spec") or {}).get("nodeName", "")) for pod in self._running()}
+        return sorted(found - {""})
+
+    def a_worker(self) -> str:
+        """Raises DeploymentError with what its pods say, where none runs."""
+        running = self.workers()
+        if running:
+            return running[0]
+        not_ready = [(p["metadata"]["name"], of_pod(p)) for p in self._pods()]
+        said = "; ".join(f"{name}: {s.says if s else 'terminating'}" for name, s in not_ready)
+        raise DeploymentError(
+            f"no worker of {self} runs, and only a worker reaches NATS"
+            f" ({said or 'it has no pods: is it scaled to 0?'})"
+        )
+
+    def _running(self) -> List[Manifest]:
+        return [pod for pod in self._pods() if _runs(pod, self.function)]
+
+    def _pods(self) -> List[Manifest]:
+        selector = f"{FUNCTION}={self.function}"
+        found = self.cluster.list(("pods",), namespace=self.namespace, selector=selector)
+        return [pod for pod in found if REVISION in _annotations(pod)]
 
 
 def container_of(deployment: Mapping[str, Any], function: str) -> Mapping[str, Any]:
@@ -72,39 +106,7 @@ def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunc
             " what Kubeless serves has neither dead letters nor a token"
         )
     template = made[0]["spec"]["template"]["spec"]
-    return DeployedFunction(namespace, function, found[0]["metadata"]["uid"], template)
-
-
-def workers(cluster: ClusterObjects, deployed: DeployedFunction) -> List[str]:
-    """The pods whose worker runs, ready ones first."""
-    running = [p for p in _pods(cluster, deployed) if _runs(p, deployed.function)]
-    return [p["metadata"]["name"] for p in sorted(running, key=lambda p: of_pod(p) is not None)]
-
-
-def worker_nodes(cluster: ClusterObjects, deployed: DeployedFunction) -> List[str]:
-    """The nodes of the pods whose worker runs."""
-    running = [p for p in _pods(cluster, deployed) if _runs(p, deployed.function)]
-    found = {str((pod.get("spec") or {}).get("nodeName", "")) for pod in running}
-    return sorted(found - {""})
-
-
-def a_worker(cluster: ClusterObjects, deployed: DeployedFunction) -> str:
-    """Raises DeploymentError with what its pods say, where none runs."""
-    running = workers(cluster, deployed)
-    if running:
-        return running[0]
-    not_ready = [(p["metadata"]["name"], of_pod(p)) for p in _pods(cluster, deployed)]
-    said = "; ".join(f"{name}: {s.says if s else 'terminating'}" for name, s in not_ready)
-    raise DeploymentError(
-        f"no worker of {deployed} runs, and only a worker reaches NATS"
-        f" ({said or 'it has no pods: is it scaled to 0?'})"
-    )
-
-
-def _pods(cluster: ClusterObjects, deployed: DeployedFunction) -> Sequence[Manifest]:
-    selector = f"{FUNCTION}={deployed.function}"
-    found = cluster.list(("pods",), namespace=deployed.namespace, selector=selector)
-    return [pod for pod in found if REVISION in _annotations(pod)]
+    return DeployedFunction(cluster, namespace, function, found[0]["metadata"]["uid"], template)
 
 
 def _runs(pod: Manifest, container: str) -> bool:

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
-from playbooks.commands.targets.deployed import DeployedFunction, a_worker
-from playbooks.core.cluster.objects import ClusterObjects, Executed
+from playbooks.commands.targets.deployed import DeployedFunction
+from playbooks.core.cluster.objects import Executed
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
-from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
+from playbooks.engines.worker.operator.protocol import HISTORY, PROGRAM, VERSION
 
 # Lines of an unusable answer that an error shows.
 SHOWN = 5
@@ -23,24 +23,24 @@ class WorkerReply:
     lines: Tuple[Dict[str, Any], ...]
     why: str = ""
 
+    def whole(self) -> Tuple[Dict[str, Any], ...]:
+        """The lines, where only all of them are of use. Raises DeploymentError."""
+        if self.why:
+            raise DeploymentError(self.why)
+        return self.lines
 
-def run(
-    cluster: ClusterObjects, deployed: DeployedFunction, verb: str, *arguments: str
-) -> WorkerReply:
+
+def run(deployed: DeployedFunction, verb: str, *arguments: str) -> WorkerReply:
     """``verb``: one of the protocol's. Raises DeploymentError without a worker of this version."""
-    pod = a_worker(cluster, deployed)
+    pod = deployed.a_worker()
     command = (COMMAND[0], "-m", PROGRAM, verb, *arguments)
-    return read(cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
+    return read(deployed.cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
 
 
-def lines(
-    cluster: ClusterObjects, deployed: DeployedFunction, verb: str, *arguments: str
-) -> Tuple[Dict[str, Any], ...]:
-    """The same, where only the whole of them is of use. Raises DeploymentError."""
-    answer = run(cluster, deployed, verb, *arguments)
-    if answer.why:
-        raise DeploymentError(answer.why)
-    return answer.lines
+def history(deployed: DeployedFunction, seconds: float) -> WorkerReply:
+    """What became of its alerts in the last ``seconds``, in the stream. Raises DeploymentError."""
+    words = ("--uid", deployed.uid, "--since", str(int(seconds)))
+    return run(deployed, HISTORY, *words)
 
 
 def read(done: Executed, pod: str) -> WorkerReply:

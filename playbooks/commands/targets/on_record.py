@@ -51,7 +51,7 @@ def put_on_record(
     document = json.dumps(line(playbook, None, outcome))
     words = ("--uid", deployed.uid, "--document", document)
     try:
-        why = in_pod.run(cluster, deployed, NOTE, *words).why
+        why = in_pod.run(deployed, NOTE, *words).why
     except PlaybookError as error:
         why = str(error)
     return [*problems, *([f"it is not in the stream: {why}"] if why else [])]
