@@ -12,7 +12,6 @@ from playbooks.core.settings import Setting
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.terminal import confirmed, print_messages
 
@@ -82,8 +81,7 @@ def _lost(given: Union[Value, Reference], setting: Optional[Setting]) -> Optiona
 
 
 def _topics(found: Iterable[Manifest], objects: Objects) -> List[str]:
-    name = objects.function["metadata"]["name"]
-    triggers = [m for m in found if m["kind"] == "NATSTrigger" and is_trigger_of(name, m)]
+    triggers = [m for m in found if m["kind"] == "NATSTrigger"]
     was, now = (sorted(str(t["spec"]["topic"]) for t in ts) for ts in (triggers, objects.triggers))
     return [was_now("topics", _listed(was), _listed(now))] if set(was) - set(now) else []
 

@@ -17,9 +17,9 @@ from playbooks.core.cluster.manifest import (
     without_zeros,
 )
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
+from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.deployment.apply.dry_run import dry_run
-from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
+from playbooks.deployment.apply.orphaned_roles import roles_of
 from playbooks.deployment.apply.steps import (
     Keep,
     Objects,
@@ -31,8 +31,7 @@ from playbooks.deployment.apply.steps import (
 from playbooks.deployment.apply.transaction import Progress, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
-from playbooks.deployment.manifests.crds import TRIGGERS
-from playbooks.deployment.manifests.function import is_trigger_of
+from playbooks.deployment.manifests.record import triggers_of
 
 # Seconds in which the garbage collector has taken what a deleted Function owned.
 COLLECTED_WITHIN = 30.0
@@ -156,14 +155,9 @@ def look(cluster: ClusterObjects, objects: Objects) -> Tuple[Found, List[str]]:
     possible = [objects.function, *objects.accessories, *objects.earlier]
     wanted = {identity(manifest): manifest for manifest in possible}
     found = cluster.get(list(wanted.values()))
-    triggers = cluster.list(TRIGGERS, namespace=namespace)
-    found += [trigger for trigger in triggers if is_trigger_of(name, trigger)]
-    warnings = []
-    try:
-        found += roles_of(name, namespace, labelled_roles(cluster))
-    except NotPermitted as error:
-        warnings.append(cannot_look(error))
-    return {identity(manifest): manifest for manifest in found}, warnings
+    found += triggers_of(cluster, name, namespace)
+    roles, warnings = roles_of(cluster, name, namespace)
+    return {identity(manifest): manifest for manifest in (*found, *roles)}, warnings
 
 
 def _without_orphans(

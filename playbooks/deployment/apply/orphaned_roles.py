@@ -29,8 +29,15 @@ def labelled_roles(cluster: ClusterObjects) -> List[Manifest]:
     return roles
 
 
-def roles_of(function: str, namespace: str, roles: Sequence[Manifest]) -> List[Manifest]:
-    return [role for role in roles if _function_of(role) == (namespace, function)]
+def roles_of(
+    cluster: ClusterObjects, function: str, namespace: str
+) -> Tuple[List[Manifest], List[str]]:
+    """Those of one function; none, and a warning, where they may not be listed."""
+    try:
+        found = labelled_roles(cluster)
+    except NotPermitted as error:
+        return [], [cannot_look(error)]
+    return [role for role in found if _function_of(role) == (namespace, function)], []
 
 
 def remove_orphans(cluster: ClusterObjects) -> Tuple[List[str], List[str]]:

@@ -256,12 +256,7 @@ def _variables(request: Request, namespace: str, image: str) -> List[Manifest]:
     }
     if not image:
         own["PYTHONPATH"] = worker_pod.PYTHONPATH
-    given = [
-        variable
-        for variable in environment.variables(request)
-        if "fieldRef" not in variable.get("valueFrom", {})
-    ]
-    return sorted([*environment.plain(own), *given], key=lambda variable: str(variable["name"]))
+    return environment.variables(request, own, fields={})
 
 
 def _triggers(request: Request, namespace: str, broker: str) -> List[Manifest]:

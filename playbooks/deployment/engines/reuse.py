@@ -13,8 +13,6 @@ from playbooks.deployment.engines.cluster_engine import ClusterEngine
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.manifests.crds import TRIGGERS
-from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.assignments import Reference, Value
@@ -79,13 +77,9 @@ def with_own_secret(invocation: Invocation) -> Options:
 
 def topics(cluster: ClusterObjects, function: str, namespace: str) -> List[str]:
     """In the order of the triggers' numbers."""
-    triggers = cluster.list(TRIGGERS, namespace=namespace)
-    found = [trigger for trigger in triggers if is_trigger_of(function, trigger)]
-    return [str(each["spec"]["topic"]) for each in sorted(found, key=_number)]
-
-
-def _number(trigger: Manifest) -> int:
-    return int(trigger["metadata"]["name"].rpartition("-")[2])
+    found = record.triggers_of(cluster, function, namespace)
+    found.sort(key=lambda trigger: int(trigger["metadata"]["name"].rpartition("-")[2]))
+    return [str(trigger["spec"]["topic"]) for trigger in found]
 
 
 def with_texts(

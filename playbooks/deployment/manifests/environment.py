@@ -22,9 +22,15 @@ FIELDS = {
 }
 
 
-def variables(request: Request) -> List[Manifest]:
-    """The container's env, by name. A secret setting is the path of its file."""
-    found: Dict[str, Manifest] = {name: _field(path) for name, path in FIELDS.items()}
+def variables(
+    request: Request, own: Optional[Mapping[str, str]] = None, *, fields: Mapping[str, str] = FIELDS
+) -> List[Manifest]:
+    """The container's env, by name. A secret setting is the path of its file. ``own``: what the
+    engine sets beside. ``fields``: those of the pod."""
+    found: Dict[str, Manifest] = {
+        name: {"valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()
+    }
+    found.update({name: {"value": escaped(text)} for name, text in (own or {}).items()})
     if request.playbook.acts:
         found[ledger.SETTING] = {"value": ledger_name(request.function)}
     for name, text in request.values.items():
@@ -42,10 +48,6 @@ def variables(request: Request) -> List[Manifest]:
             key = {"name": reference.secret, "key": reference.key}
             found[reference.name] = {"valueFrom": {"secretKeyRef": key}}
     return [{"name": name, **found[name]} for name in sorted(found)]
-
-
-def _field(path: str) -> Manifest:
-    return {"valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def volumes(request: Request) -> List[Manifest]:

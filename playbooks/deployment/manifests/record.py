@@ -25,6 +25,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Setting
 from playbooks.deployment.manifests import ledger, rbac
+from playbooks.deployment.manifests.crds import TRIGGERS
 from playbooks.deployment.manifests.environment import (
     FIELDS,
     REFERENCED,
@@ -32,6 +33,7 @@ from playbooks.deployment.manifests.environment import (
     plain_values,
     unescaped,
 )
+from playbooks.deployment.manifests.function import is_trigger_of
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.request import Request
 
@@ -149,6 +151,12 @@ def notes(request: Request, engine: str) -> Dict[str, str]:
         ENGINE: engine,
         SETTINGS: json.dumps(texts, sort_keys=True, ensure_ascii=False),
     }
+
+
+def triggers_of(cluster: ClusterObjects, function: str, namespace: str) -> List[Manifest]:
+    """Those that deploying made."""
+    found = cluster.list(TRIGGERS, namespace=namespace)
+    return [trigger for trigger in found if is_trigger_of(function, trigger)]
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:

@@ -37,21 +37,12 @@ def rights(
     """``namespace``: that of the ledger. ``subjects``: as a binding has them. ``engine``: by name;
     ``falco-playbook`` finds a function by it."""
     made = [*rbac.roles(request, namespace), *ledger.ledger(request, namespace)]
-    return [_granted(each, request, namespace, subjects, engine) for each in made]
-
-
-def _granted(
-    manifest: Manifest,
-    request: Request,
-    namespace: str,
-    subjects: Sequence[Manifest],
-    engine: str,
-) -> Manifest:
-    found = ours(manifest, request.function, namespace, LEDGER)
-    if "subjects" in found:
-        found["subjects"] = list(subjects)
-        if LEDGER in found["metadata"]["labels"]:
-            found["metadata"]["annotations"] = record.notes(request, engine)
+    found = [ours(each, request.function, namespace, LEDGER) for each in made]
+    for each in found:
+        if "subjects" in each:
+            each["subjects"] = list(subjects)
+            if LEDGER in each["metadata"]["labels"]:
+                each["metadata"]["annotations"] = record.notes(request, engine)
     return found
 
 

@@ -114,9 +114,7 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
         "name": request.function,
         **common(image),
         "command": COMMAND,
-        "env": sorted(
-            [*plain(own), _release_key(request), *environment.variables(request)], key=_name
-        ),
+        "env": sorted([*environment.variables(request, own), _release_key(request)], key=_name),
         "ports": [
             {"containerPort": PORT, "name": "http", "protocol": "TCP"},
             {"containerPort": METRICS_PORT, "name": "metrics", "protocol": "TCP"},

@@ -19,12 +19,11 @@ from playbooks.core.cluster.manifest import (
 )
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted, PlaybookError
-from playbooks.deployment.apply.orphaned_roles import cannot_look, labelled_roles, roles_of
+from playbooks.deployment.apply.orphaned_roles import roles_of
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import admission_policies, ledger
-from playbooks.deployment.manifests.crds import TRIGGERS
-from playbooks.deployment.manifests.function import is_trigger_of
+from playbooks.deployment.manifests.record import triggers_of
 
 # What may lie beside a function, by its labels.
 _BESIDE = (
@@ -104,13 +103,8 @@ def _look(
     cluster: ClusterObjects, function: str, namespace: str
 ) -> Tuple[List[Manifest], List[Manifest], List[Manifest], List[str]]:
     """Triggers, workers, everything else, and warnings."""
-    triggers = cluster.list(TRIGGERS, namespace=namespace)
-    warnings = []
-    roles: List[Manifest] = []
-    try:
-        roles = roles_of(function, namespace, labelled_roles(cluster))
-    except NotPermitted as error:
-        warnings.append(cannot_look(error))
+    triggers = triggers_of(cluster, function, namespace)
+    roles, warnings = roles_of(cluster, function, namespace)
     functions = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
     workers, beside = [], []
     selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
@@ -125,7 +119,7 @@ def _look(
         beside = [m for m in beside if not _made_by_kubeless(m, function)]
     known = {identity(manifest) for manifest in roles}
     rest = [*roles, *functions, *(m for m in beside if identity(m) not in known)]
-    return [t for t in triggers if is_trigger_of(function, t)], workers, rest, warnings
+    return triggers, workers, rest, warnings
 
 
 def _made_by_kubeless(manifest: Manifest, function: str) -> bool:
