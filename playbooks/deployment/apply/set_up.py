@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
@@ -74,14 +74,12 @@ def serves_policies(cluster: ClusterObjects) -> bool:
     return admission_policies.RESOURCE in preflight.served(cluster, admission_policies.API)
 
 
-def bound(
-    cluster: ClusterObjects, request: Request, namespace: str, referenced: Mapping[str, str]
-) -> Bound:
+def bound(cluster: ClusterObjects, request: Request, namespace: str) -> Bound:
     """What is known of the cluster for admission policies that know the settings of a function."""
     found = cluster.get([admission_policies.earlier(request.function, namespace)])
     before = (found[0].get("data") or {}) if found else None
     bindings = admission_policies.bindings(request.playbook, request.function, namespace)
-    return Bound(_may_bind(cluster, bindings), before, referenced)
+    return Bound(_may_bind(cluster, bindings), before)
 
 
 def _may_bind(cluster: ClusterObjects, bindings: List[Manifest]) -> bool:

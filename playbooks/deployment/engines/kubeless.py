@@ -74,16 +74,17 @@ class Kubeless(ClusterEngine):
         return found + too_large(lambda: packed(request))
 
     def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
-        place = (request.function, invocation.namespace)
-        caller = controller_namespace(invocation.environ)
+        namespace = invocation.namespace
+        place = (request.function, namespace)
+        caller, texts = controller_namespace(invocation.environ), existing.referenced
         return Objects(
-            function=function(request, invocation.namespace),
+            function=function(request, namespace),
             accessories=[
-                rbac.service_account(request, invocation.namespace),
-                *secrets(request, invocation.namespace),
-                *rbac.roles(request, invocation.namespace),
-                *ledger.ledger(request, invocation.namespace),
-                *admission_policies.beside(request, invocation.namespace, existing.bound),
+                rbac.service_account(request, namespace),
+                *secrets(request, namespace),
+                *rbac.roles(request, namespace),
+                *ledger.ledger(request, namespace),
+                *admission_policies.beside(request, namespace, existing.bound, texts),
                 network_policy(*place, caller),
             ],
             triggers=triggers(*place, request.topics),
@@ -92,7 +93,7 @@ class Kubeless(ClusterEngine):
                 ledger.earlier(*place),
                 admission_policies.earlier(*place),
             ],
-            afterwards=admission_policies.afterwards(request, invocation.namespace, existing.bound),
+            afterwards=admission_policies.parameters(request, namespace, texts),
         )
 
     def look(self, request: Request, invocation: Invocation) -> Existing:
@@ -101,7 +102,7 @@ class Kubeless(ClusterEngine):
         texts = preflight.check_references(cluster, request, namespace)
         caller = controller_namespace(invocation.environ)
         print_messages("warning", preflight.warnings(cluster, caller))
-        return Existing(bound=set_up.bound(cluster, request, namespace, texts))
+        return Existing(referenced=texts, bound=set_up.bound(cluster, request, namespace))
 
     def warnings(self, objects: Objects, invocation: Invocation) -> List[str]:
         ours = [objects.function, *objects.triggers]

@@ -126,7 +126,7 @@ class Kubernetes(ClusterEngine):
 
     def objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
         name, namespace = place = request.function, invocation.namespace
-        own = invocation.options.own
+        own, texts = invocation.options.own, existing.referenced
         image, replicas = own.get(IMAGE.name, ""), own.get(REPLICAS.name, 1)
         patch = pod_patch.of_option(own.get(PATCH.name))
         request_with_token = _with_token(request, existing.token)
@@ -138,7 +138,7 @@ class Kubernetes(ClusterEngine):
         contents = {
             "archive": archive.hex(),
             "requirements": needs,
-            "referenced": dict(existing.referenced),
+            "referenced": dict(texts),
             # A hash without a key would let secrets be guessed.
             "secrets": {
                 key: "" if existing.printed else request.values[key]
@@ -161,7 +161,7 @@ class Kubernetes(ClusterEngine):
                 *([] if image else [worker.config_map(*place, archive, needs)]),
                 *rbac.roles(request, namespace, partial(watched.rights, request.playbook)),
                 *ledger.ledger(request, namespace),
-                *admission_policies.beside(request, namespace, existing.bound),
+                *admission_policies.beside(request, namespace, existing.bound, existing.referenced),
                 rbac.worker_binding(*place),
                 # During the rollout, the workers of before reach what they need, too.
                 worker_policy(*place, {*ports, *existing.ports_before}, sources),
@@ -178,7 +178,7 @@ class Kubernetes(ClusterEngine):
             ],
             afterwards=[
                 worker_policy(*place, ports, sources),
-                *admission_policies.afterwards(request, namespace, existing.bound),
+                *admission_policies.parameters(request, namespace, texts),
             ],
             owns_triggers=True,
         )
@@ -190,7 +190,7 @@ class Kubernetes(ClusterEngine):
         texts = preflight.check_references(cluster, request, namespace)
         return replace(
             existing_objects.look(cluster, request.function, namespace, texts),
-            bound=set_up.bound(cluster, request, namespace, texts),
+            bound=set_up.bound(cluster, request, namespace),
         )
 
     def deployed_options(self, deployed: Mapping[Identity, Manifest]) -> Dict[str, Any]:

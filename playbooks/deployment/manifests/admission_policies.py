@@ -15,7 +15,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/validating-admis
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core import catalogue
@@ -244,18 +244,19 @@ class Bound:
     """What is known of the cluster where the settings of a function are bound to the policies.
 
     ``allowed``: whether bindings can be made. ``before``: what an earlier deployment has as
-    settings, None where there is none. ``referenced``: the texts of settings from Secrets.
+    settings, None where there is none.
     """
 
     allowed: bool = False
     before: Optional[Mapping[str, str]] = None
-    referenced: Mapping[str, str] = field(default_factory=dict)
 
 
-def beside(request: Request, namespace: str, bound: Bound) -> List[Manifest]:
-    """What lies beside one function. Until ``afterwards``, its workers of before are at work too:
-    of the settings only those that stay the same are there."""
-    made, before = parameters(request, namespace, bound.referenced), bound.before
+def beside(
+    request: Request, namespace: str, bound: Bound, texts: Mapping[str, str]
+) -> List[Manifest]:
+    """What lies beside one function. Its workers of before are at work too: of the settings only
+    those that stay the same are there, until ``parameters`` are written afterwards."""
+    made, before = parameters(request, namespace, texts), bound.before
     if before is not None:
         made = [
             {**m, "data": {k: v for k, v in m["data"].items() if before.get(k) == v}} for m in made
@@ -263,11 +264,6 @@ def beside(request: Request, namespace: str, bound: Bound) -> List[Manifest]:
     if bound.allowed:
         made += bindings(request.playbook, request.function, namespace)
     return made
-
-
-def afterwards(request: Request, namespace: str, bound: Bound) -> List[Manifest]:
-    """What becomes of it once only workers with these settings are at work."""
-    return parameters(request, namespace, bound.referenced)
 
 
 def earlier(function: str, namespace: str) -> Manifest:

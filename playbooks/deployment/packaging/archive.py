@@ -48,32 +48,31 @@ def archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] = ()) ->
     implementation of zlib (zlib-ng, say) may make other bytes of the same sources. ``runs``: the
     other playbooks of the package that it runs.
     """
-    modules = _Modules.of(playbook, package)
-    files = modules.function(playbook, runs)
+    files = _Modules.of(playbook, package).function(playbook, runs)
     return zipped(files, f"the archive of {playbook}", "a Function", LARGEST_KIB)
 
 
-def worker_archive(playbook: str, package: Path = PACKAGE, runs: Sequence[str] = ()) -> bytes:
+def worker_archive(playbook: str, runs: Sequence[str] = ()) -> bytes:
     """The same of the package as a worker imports it: ``python -m playbooks.engines.worker``."""
     names = [f"{WORKER}/{name}" for name in PROGRAMS]
-    files = _Modules.of(playbook, package).packaged([playbook, *runs, *names])
+    files = _Modules.of(playbook).packaged([playbook, *runs, *names])
     return zipped(files, f"the worker's archive of {playbook}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
-def program_archive(module: str, package: Path = PACKAGE) -> bytes:
+def program_archive(module: str) -> bytes:
     """The same of the package as a program imports it that runs no playbook, such as
     ``playbooks.engines.worker.operator.create_streams``."""
-    files = _Modules(package, None).packaged([module.partition(".")[2].replace(".", "/")])
+    files = _Modules(PACKAGE, None).packaged([module.partition(".")[2].replace(".", "/")])
     return zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
 def package_files(
-    playbook: str, modules: Sequence[str], *, runs: Sequence[str] = (), package: Path = PACKAGE
+    playbook: str, modules: Sequence[str], *, runs: Sequence[str] = ()
 ) -> Dict[str, bytes]:
     """For an engine of its own, by path: the package with the playbook, these ``modules`` of the
     engine (``engines/invoked``) and what all of them import. The engine adds what else it needs;
     ``zipped`` makes an archive of it all, where its tool takes no directory."""
-    return _Modules.of(playbook, package).packaged([playbook, *runs, *modules])
+    return _Modules.of(playbook).packaged([playbook, *runs, *modules])
 
 
 def import_of(playbook: str) -> str:
@@ -93,7 +92,7 @@ class _Modules:
         self._roots = tuple(directories()) if package == PACKAGE else (package,)
 
     @classmethod
-    def of(cls, playbook: str, package: Path) -> _Modules:
+    def of(cls, playbook: str, package: Path = PACKAGE) -> _Modules:
         return cls(package, source(playbook) if package == PACKAGE else None)
 
     def function(self, playbook: str, runs: Sequence[str] = ()) -> Dict[str, bytes]:

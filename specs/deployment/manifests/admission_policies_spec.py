@@ -10,10 +10,10 @@ from playbooks.deployment.manifests.admission_policies import (
     POLICY,
     AdmissionPolicy,
     Bound,
-    afterwards,
     beside,
     of,
     of_parameters,
+    parameters,
     policies,
 )
 from specs.deployment.mothers import a_request
@@ -138,14 +138,14 @@ with description("The policies that hold accounts to what their playbook needs")
         expect(first["expression"]).to(contain("k == 'a' || k == 'b' || dyn(oldObject.spec)[?k]"))
 
 
-def parameters(*typed, playbook="taint"):
-    found, *bindings = beside(a_request(playbook, *typed), "ops", Bound(allowed=True))
+def those_of(*typed, playbook="taint"):
+    found, *bindings = beside(a_request(playbook, *typed), "ops", Bound(allowed=True), {})
     return found, bindings
 
 
 with description("What holds an account to the settings of its function") as self:
     with it("is a ConfigMap of the settings that the policies read, defaults and all"):
-        found, _ = parameters("-e", "TAINT_KEY=example.com/breach", "-e", "TAINT_HOST=true")
+        found, _ = those_of("-e", "TAINT_KEY=example.com/breach", "-e", "TAINT_HOST=true")
 
         expect(found["metadata"]["name"]).to(equal("falco-taint-admission"))
         expect(found["data"]).to(
@@ -160,14 +160,14 @@ with description("What holds an account to the settings of its function") as sel
 
     with it("has each value in one way, however it is written"):
         typed = ("-e", "ISOLATE_DETACH=True", "-e", "ISOLATE_ALLOW_CIDRS= 10.0.0.0/8 , ::1")
-        found, _ = parameters(*typed, "-e", "NAMESPACES=shop\ndev-*", playbook="isolate")
+        found, _ = those_of(*typed, "-e", "NAMESPACES=shop\ndev-*", playbook="isolate")
 
         expect(found["data"]["ISOLATE_DETACH"]).to(equal("true"))
         expect(found["data"]["ISOLATE_ALLOW_CIDRS"]).to(equal("10.0.0.0/8,::1/128"))
         expect(found["data"]["NAMESPACES"]).to(equal("shop,dev-*"))
 
     with it("is bound to the policies that read it; without it, these refuse nobody anything more"):
-        _, bindings = parameters()
+        _, bindings = those_of()
 
         expect([each["spec"]["policyName"] for each in bindings]).to(
             equal(["falco-playbook-taint-nodes"])
@@ -192,22 +192,21 @@ with description("What holds an account to the settings of its function") as sel
     with it("leaves out what comes from a Secret and is not known"):
         typed = a_request("taint", "-s", "TAINT_KEY=mine/key")
         unknown, known = (
-            beside(typed, "ops", Bound(referenced=texts))[0]["data"]
-            for texts in ({}, {"TAINT_KEY": "a/b"})
+            beside(typed, "ops", Bound(), texts)[0]["data"] for texts in ({}, {"TAINT_KEY": "a/b"})
         )
 
         expect("TAINT_KEY" in unknown).to(equal(False))
         expect(known["TAINT_KEY"]).to(equal("a/b"))
 
     with it("is bound later from the ConfigMap alone"):
-        found, bindings = parameters()
+        found, bindings = those_of()
 
         expect(of_parameters(found)).to(equal(bindings))
         theirs = {"metadata": {**found["metadata"], "labels": {"falco/admission": "nothing"}}}
         expect(of_parameters(theirs)).to(equal([]))
 
     with it("is none under a name that the policies are not about"):
-        _, *bindings = beside(a_request("taint", "-N", "audit"), "ops", Bound(allowed=True))
+        _, *bindings = beside(a_request("taint", "-N", "audit"), "ops", Bound(allowed=True), {})
 
         expect(bindings).to(be_empty)
 
@@ -215,5 +214,5 @@ with description("What holds an account to the settings of its function") as sel
         typed = a_request("taint", "-e", "TAINT_KEY=a/new")
         bound = Bound(before={"TAINT_KEY": "a/old", "TAINT_EFFECT": "NoSchedule"})
 
-        expect(beside(typed, "ops", bound)[0]["data"]).to(equal({"TAINT_EFFECT": "NoSchedule"}))
-        expect(afterwards(typed, "ops", bound)[0]["data"]["TAINT_KEY"]).to(equal("a/new"))
+        expect(beside(typed, "ops", bound, {})[0]["data"]).to(equal({"TAINT_EFFECT": "NoSchedule"}))
+        expect(parameters(typed, "ops", {})[0]["data"]["TAINT_KEY"]).to(equal("a/new"))

@@ -59,7 +59,7 @@ class HeldAccount:
             rbac.service_account(request, self.namespace),
             *rbac.roles(request, self.namespace),
             *ledger.ledger(request, self.namespace),
-            *admission_policies.beside(request, self.namespace, Bound(allowed=True)),
+            *admission_policies.beside(request, self.namespace, Bound(allowed=True), {}),
         ]
         for manifest in made:
             kind, place, name = identity(manifest)
