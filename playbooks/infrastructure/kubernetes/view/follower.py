@@ -51,7 +51,7 @@ class KeptObjects:
     ``heard``: called with what is kept of an object each time that it is heard of.
     """
 
-    def __init__(self, heard: Callable[[Seen], None] = lambda _: None) -> None:
+    def __init__(self, heard: Callable[[Seen], None]) -> None:
         self._heard = heard
         self._lock = threading.Lock()
         self._texts: Dict[str, Dict[str, bytes]] = {}
@@ -117,19 +117,20 @@ class VersionGone(PlaybookError):
 
 
 class Follower:
-    """Of the objects at a path of the API. Runs in a thread of its own, from ``start`` on."""
+    """Of the objects at a path of the API, which it remembers as ``objects``. ``heard``: as
+    KeptObjects has it. Runs in a thread of its own, from ``start`` on."""
 
     def __init__(
         self,
         api: KubernetesApi,
         path: Tuple[str, ...],
         decoder: Decoder,
-        objects: KeptObjects,
+        heard: Callable[[Seen], None],
     ) -> None:
         self._api = api
         self._path = path
         self._decoder = decoder
-        self._objects = objects
+        self.objects = KeptObjects(heard)
         self._clock = time.monotonic
         self._stopped = threading.Event()
         self._version = ""
@@ -183,7 +184,7 @@ class Follower:
             page = self._decoder.page(self._api.read(*self._path, **query))
             for seen in page.seen:
                 there.add((seen.namespace, seen.name))
-                self._objects.put(seen)
+                self.objects.put(seen)
             # All pages are of one version, unless the server had to give up that of the first.
             version = version or page.version
             rest = page.rest
@@ -191,7 +192,7 @@ class Follower:
                 break
             if self._stopped.is_set():
                 return
-        self._objects.keep_only(there)
+        self.objects.keep_only(there)
         self._version = version
         self._heard = self._clock()
         self.lists += 1
@@ -220,9 +221,9 @@ class Follower:
                 raise VersionGone(change.message)
             raise PlaybookError(f"the watch ended: {change.message} ({change.code})")
         if change.kind == "DELETED":
-            self._objects.remove(change.seen)
+            self.objects.remove(change.seen)
         elif change.seen is not None:
-            self._objects.put(change.seen)
+            self.objects.put(change.seen)
         self._version = change.version
         self._heard = self._clock()
 
