@@ -12,7 +12,7 @@ from specs.support.engines.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaF
 from specs.support.engines.process import a_fresh_alert
 from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
 from specs.support.loopback.certificates import a_certificate, an_authority
-from specs.support.loopback.eks_verifier import Role, Verifier
+from specs.support.loopback.eks import Role, Verifier
 from specs.support.loopback.server import Answer, LoopbackServer, nothing_there
 
 POD = "/api/v1/namespaces/shop/pods/web-0"

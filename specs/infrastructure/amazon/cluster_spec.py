@@ -18,7 +18,7 @@ from playbooks.slack import playbook as slack
 from specs.support.conditions import not_run_unless
 from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
 from specs.support.loopback.certificates import a_certificate, an_authority
-from specs.support.loopback.eks_verifier import Role, Verifier
+from specs.support.loopback.eks import Role, Verifier
 from specs.support.loopback.server import Answer, LoopbackServer
 
 ROLES = {

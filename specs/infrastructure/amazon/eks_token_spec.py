@@ -9,7 +9,7 @@ from mamba import after, before, description, it
 from playbooks.core.errors import NoCluster
 from playbooks.infrastructure.amazon.api import keys
 from playbooks.infrastructure.amazon.eks_token import EksToken
-from specs.support.loopback.eks_verifier import NotVerified, Role, Verifier
+from specs.support.loopback.eks import NotVerified, Role, Verifier
 
 ARN = "arn:aws:iam::123456789012:role/falco-delete"
 ENVIRON = {

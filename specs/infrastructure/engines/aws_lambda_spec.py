@@ -11,13 +11,12 @@ from playbooks.core.errors import CredentialsRefused, NotPermitted
 from playbooks.infrastructure.amazon import cluster as eks
 from playbooks.infrastructure.amazon.api import AwsApi
 from specs.support.cluster import real_cluster as cluster
-from specs.support.cluster.eks_proxy import EksProxy
 from specs.support.cluster.function_account import applied
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.engines.lambda_function import AWSLAMBDARIC, LambdaApi, LambdaFunction
 from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
-from specs.support.loopback.eks_verifier import Role, Verifier
+from specs.support.loopback.eks import EksProxy, Role, Verifier
 from specs.support.processes import eventually
 from specs.support.programs import falco_playbook
 

@@ -1,5 +1,7 @@
-"""Who a token of EKS comes from, found as aws-iam-authenticator and STS find it between them: the
-signature is computed anew. moto is no help: it says yes to every token.
+"""EKS: who a token of AWS comes from, and a cluster that knows who asks by it.
+
+That is found as aws-iam-authenticator and STS find it between them: the signature is computed anew.
+moto is no help: it says yes to every token.
 
 Source: https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go, and
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
@@ -10,11 +12,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import parse_qsl, quote, urlsplit
+
+import urllib3
+
+from playbooks.infrastructure.kubernetes.connect import as_kubectl
+from specs.support.loopback.certificates import a_certificate, an_authority
+from specs.support.loopback.server import Answer, Asked, LoopbackServer
 
 # What may stand in the query, each once.
 KNOWN = (
@@ -22,6 +31,8 @@ KNOWN = (
     *("X-Amz-Expires", "X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-SignedHeaders"),
 )
 _HOST = re.compile(r"sts(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
+
+_UNAUTHORIZED = {"kind": "Status", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}
 
 
 class NotVerified(Exception):
@@ -65,6 +76,56 @@ class Verifier:
         wanted = _signature(query, headers, signed, role.secret_key, (date, region))
         _must(hmac.compare_digest(wanted, query["X-Amz-Signature"]), "the signature differs")
         return role.arn
+
+
+class EksProxy:
+    """The cluster of the kubeconfig, which decides itself what they may do.
+
+    ``entries``: the groups of each role, by its ARN. ``refused``: why tokens were, and
+    ``passed``: what was asked with the others, by verb and path."""
+
+    def __init__(self, verifier: Verifier, entries: Mapping[str, Sequence[str]]) -> None:
+        authority = an_authority()
+        self.authority = base64.b64encode(authority.pem).decode()
+        self.refused: List[str] = []
+        self.passed: List[Tuple[str, str]] = []
+        self._verifier, self._entries = verifier, entries
+        self._cluster = as_kubectl().connect()
+        self._server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=self._answer)
+        self.url = self._server.url
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _answer(self, asked: Asked) -> Answer:
+        token = asked.headers.get("authorization", "").partition("Bearer ")[2]
+        try:
+            role = self._verifier.role_of(token)
+            groups = self._entries[role]
+        except (NotVerified, KeyError) as error:
+            self.refused.append(str(error))
+            return Answer(401, _UNAUTHORIZED)
+        self.passed.append((asked.method, asked.path))
+        return self._forwarded(asked, role, groups)
+
+    def _forwarded(self, asked: Asked, role: str, groups: Sequence[str]) -> Answer:
+        headers = urllib3.HTTPHeaderDict(self._cluster.headers())
+        headers["Impersonate-User"] = role
+        for group in groups:
+            headers.add("Impersonate-Group", group)
+        for name in ("accept", "content-type"):
+            if name in asked.headers:
+                headers[name] = asked.headers[name]
+        said = self._cluster.pool.request(
+            asked.method,
+            self._cluster.server + asked.path,
+            body=None if asked.body is None else json.dumps(asked.body),
+            headers=headers,
+            retries=False,
+            redirect=False,
+        )
+        kind = {"Content-Type": said.headers.get("Content-Type", "application/json")}
+        return Answer(int(said.status), bytes(said.data), kind)
 
 
 def _read(token: str) -> Tuple[Dict[str, str], str]:
