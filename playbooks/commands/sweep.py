@@ -9,13 +9,7 @@ from __future__ import annotations
 from typing import List
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets.ledgers import (
-    all_namespaces_option,
-    ledger_option,
-    ledger_places,
-    ledger_problems,
-    looked_in,
-)
+from playbooks.commands.targets.ledgers import ChosenLedgers, chooses_ledgers
 from playbooks.core import catalogue
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.guards.protected import ProtectedNamespaces
@@ -24,7 +18,7 @@ from playbooks.core.outcome import Status
 from playbooks.core.settings import names
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
-from playbooks.infrastructure import ledger as ledgers
+from playbooks.infrastructure.ledger import StoredLedger
 
 
 def _details() -> str:
@@ -40,30 +34,24 @@ def _details() -> str:
 )
 @selects
 @outputs("text", "json")
-@all_namespaces_option
-@ledger_option("that says what was contained, and whether the playbook is paused")
-def sweep(
-    session: Session, which: Selection, output: str, ledger: str, all_namespaces: bool
-) -> int:
+@chooses_ledgers("that says what was contained, and whether the playbook is paused")
+def sweep(session: Session, which: Selection, output: str, ledgers: ChosenLedgers) -> int:
     """End containment whose time is over.
 
     A worker does so by itself, twice a minute. With Kubeless, a CronJob runs this command. While
     the playbook is paused, nothing is ended. -n limits it to the objects of one namespace, and to
     those that belong to none.
     """
-    which.check(*_problems(which.playbook), *ledger_problems(ledger), required=False)
+    which.check(*_problems(which.playbook), *ledgers.problems(), required=False)
     playbook = by_name.load(which.playbook)
     client = session.client()
-    within = looked_in(session, which, all_namespaces)
-    places = ledger_places(session.cluster, playbook.name, which.named, ledger, within)
-
     containment = playbook.reaction.CONTAINMENT
     assert containment is not None
     namespaces = (which.namespace,) if which.namespace else ()
     protected = names(str(ProtectedNamespaces.SETTINGS[0].default))
     outcomes = []
-    for place in places:
-        stored = ledgers.StoredLedger(client.ledger(place))
+    for place in ledgers.places(session, which, playbook.name):
+        stored = StoredLedger(client.ledger(place))
         among = (namespaces, protected)
         outcomes += Expiry([containment], client.cluster, client.clock, stored, *among).once()
     if output == "json":

@@ -10,13 +10,7 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets.ledgers import (
-    all_namespaces_option,
-    ledger_option,
-    ledger_places,
-    ledger_problems,
-    looked_in,
-)
+from playbooks.commands.targets.ledgers import ChosenLedgers, chooses_ledgers
 from playbooks.commands.targets.on_record import put_on_record
 from playbooks.core import catalogue
 from playbooks.core.cluster import api_object
@@ -59,8 +53,7 @@ def _details() -> str:
     default="",
     help="Who undoes it, for the record. Default: your user in the cluster.",
 )
-@all_namespaces_option
-@ledger_option("that exempts the object for 30 minutes")
+@chooses_ledgers("that exempts the object for 30 minutes")
 def undo(
     session: Session,
     which: Selection,
@@ -68,15 +61,14 @@ def undo(
     target: str,
     force: bool,
     by: str,
-    ledger: str,
-    all_namespaces: bool,
+    ledgers: ChosenLedgers,
 ) -> int:
     """Undo what playbooks did to one object.
 
     It is released, or created again where a playbook deleted it. The playbook leaves it alone for
     the next 30 minutes.
     """
-    which.check(*_problems(target, which.playbook), *ledger_problems(ledger), required=False)
+    which.check(*_problems(target, which.playbook), *ledgers.problems(), required=False)
     kind, _, name = target.partition("/")
     namespace = (
         "" if _is_cluster_wide(kind) else which.namespace or session.cluster.current_namespace()
@@ -84,16 +76,14 @@ def undo(
     target_ref = _target_ref(kind, name, namespace)
     by = by or who(session.cluster)
     client = session.client()
-
-    def places(playbook: Playbook) -> List[Place]:
-        within = looked_in(session, which, all_namespaces)
-        return ledger_places(session.cluster, playbook.name, which.named, ledger, within)
-
     found = _contained_by(which.playbook, target_ref, client.cluster)
     # Before its ledger is looked for: a target that is not there has none.
     if not _removes(found[0]):
         _read(found[0], target_ref, client.cluster)
-    undoings = [_Undoing(each, target_ref, by, client, places(each)) for each in found]
+    undoings = [
+        _Undoing(each, target_ref, by, client, ledgers.places(session, which, each.name))
+        for each in found
+    ]
     return max(each.run(session.cluster, force, output == "json") for each in undoings)
 
 

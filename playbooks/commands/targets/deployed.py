@@ -72,7 +72,7 @@ class DeployedFunction:
     def _pods(self) -> List[Manifest]:
         selector = f"{FUNCTION}={self.function}"
         found = self.cluster.list(("pods",), namespace=self.namespace, selector=selector)
-        return [pod for pod in found if REVISION in _annotations(pod)]
+        return [pod for pod in found if REVISION in (pod["metadata"].get("annotations") or {})]
 
 
 def container_of(deployment: Mapping[str, Any], function: str) -> Mapping[str, Any]:
@@ -113,10 +113,6 @@ def _runs(pod: Manifest, container: str) -> bool:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     running = any(s["name"] == container and "running" in s.get("state", {}) for s in statuses)
     return running and "deletionTimestamp" not in pod["metadata"]
-
-
-def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, str]:
-    return (manifest.get("metadata") or {}).get("annotations") or {}
 
 
 def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:

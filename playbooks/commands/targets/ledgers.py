@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping, Sequence, TypeVar
+import functools
+from dataclasses import dataclass
+from typing import Any, Callable, List, Mapping, Sequence, TypeVar, cast
 
 import click
 
@@ -58,76 +60,80 @@ def everywhere(cluster: ClusterObjects, namespace: str) -> List[Place]:
     return sorted((m["metadata"]["namespace"], m["metadata"]["name"]) for m in found)
 
 
-def ledger_option(use: str) -> Callable[[F], F]:
-    """``--ledger``, whose ConfigMap is there for this use."""
-    return click.option(
-        "--ledger",
-        metavar="NAMESPACE/NAME",
-        default="",
-        help=f"The ConfigMap {use}, or '{NONE}'. Default: that of each Function of the playbook.",
-    )
+@dataclass(frozen=True)
+class ChosenLedgers:
+    """What was typed: the value of ``--ledger``, and -A."""
 
+    given: str
+    all_namespaces: bool
 
-def ledger_problems(given: str) -> List[str]:
-    """What is wrong with the value of ``--ledger``."""
-    try:
-        place = object_name("" if given == NONE else given)
-    except ValueError:
-        place = ("", given)
-    if place is None or place[0]:
-        return []
-    return [f"--ledger is {given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
-
-
-def ledger_places(
-    cluster: ClusterObjects, playbook: str, function: str, given: str, within: Sequence[str] = ()
-) -> List[Place]:
-    """The ledger that was given, or those of the playbook's Functions that are ours.
-
-    ``function``: that one only; empty for all. ``within``: namespaces, none means all. What is
-    wrong with a ledger is a warning. Raises DeploymentError where there is no Function.
-    """
-    if given == NONE:
-        return []
-    named = object_name(given) if given else None
-    if named:
-        return [named]
-    functions = _functions(cluster, playbook, function, within)
-    if not functions:
-        of_name = f" named {function}" if function else ""
-        where = f"in namespace {' or '.join(within)}" if within else "in this cluster"
-        also = "-A looks in all namespaces, " * bool(within)
-        raise DeploymentError(
-            f"no Function{of_name} of playbook {playbook} is deployed {where}, so its ledger is"
-            f" unknown: {also}{_ADVICE}"
-        )
-    found = []
-    for each in functions:
+    def problems(self) -> List[str]:
         try:
-            ledger_of_ours(cluster, each)
-            found.append(ledger_of(each))
-        except PlaybookError as error:
-            tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
-    return found
+            place = object_name("" if self.given == NONE else self.given)
+        except ValueError:
+            place = ("", self.given)
+        if place is None or place[0]:
+            return []
+        return [f"--ledger is {self.given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
+
+    def places(self, session: Session, which: Selection, playbook: str) -> List[Place]:
+        """The ledger that was given, or those of the playbook's Functions that are ours: of the one
+        that -N names, or of all in the namespaces of -n and of the kubeconfig.
+
+        What is wrong with a ledger is a warning. Raises DeploymentError where there is no Function.
+        """
+        if self.given == NONE:
+            return []
+        named = object_name(self.given) if self.given else None
+        if named:
+            return [named]
+        looked_in = (which.namespace, session.cluster.current_namespace())
+        within = () if self.all_namespaces else tuple(dict.fromkeys(filter(None, looked_in)))
+        functions = _functions(session.cluster, playbook, which.named, within)
+        if not functions:
+            of_name = f" named {which.named}" if which.named else ""
+            where = f"in namespace {' or '.join(within)}" if within else "in this cluster"
+            also = "-A looks in all namespaces, " * bool(within)
+            raise DeploymentError(
+                f"no Function{of_name} of playbook {playbook} is deployed {where}, so its ledger is"
+                f" unknown: {also}{_ADVICE}"
+            )
+        found = []
+        for each in functions:
+            try:
+                ledger_of_ours(session.cluster, each)
+                found.append(ledger_of(each))
+            except PlaybookError as error:
+                tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
+        return found
 
 
-def all_namespaces_option(command: F) -> F:
-    """Gives a command ``all_namespaces``, from -A."""
-    return click.option(
-        "-A",
-        "--all-namespaces",
-        is_flag=True,
-        help="Use the ledgers of the playbook's Functions in all namespaces. Default: those in the"
-        " namespaces of -n and of the kubeconfig.",
-    )(command)
+def chooses_ledgers(use: str) -> Callable[[F], F]:
+    """Gives a command its ``ledgers``, from --ledger and -A. ``use``: what a ConfigMap is there
+    for."""
 
+    def choosing(command: F) -> F:
+        @click.option(
+            "-A",
+            "--all-namespaces",
+            is_flag=True,
+            help="Use the ledgers of the playbook's Functions in all namespaces. Default: those in"
+            " the namespaces of -n and of the kubeconfig.",
+        )
+        @click.option(
+            "--ledger",
+            metavar="NAMESPACE/NAME",
+            default="",
+            help=f"The ConfigMap {use}, or '{NONE}'. Default: that of each Function of the"
+            " playbook.",
+        )
+        @functools.wraps(command)
+        def chosen(*given: Any, ledger: str, all_namespaces: bool, **others: Any) -> Any:
+            return command(*given, ledgers=ChosenLedgers(ledger, all_namespaces), **others)
 
-def looked_in(session: Session, which: Selection, all_namespaces: bool) -> Sequence[str]:
-    """The namespaces whose Functions count; none means all."""
-    if all_namespaces:
-        return ()
-    places = (which.namespace, session.cluster.current_namespace())
-    return tuple(dict.fromkeys(place for place in places if place))
+        return cast(F, chosen)
+
+    return choosing
 
 
 def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:

@@ -20,7 +20,7 @@ from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
 from playbooks.core.cluster.node import Taint
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.workload import Owner
-from playbooks.core.instant import Instant, after
+from playbooks.core.instant import after
 from playbooks.infrastructure.memory.cluster import KINDS, MemoryCluster
 
 Manifest = Dict[str, Any]
@@ -221,7 +221,7 @@ def _pod(alert: Alert, node: str) -> Manifest:
         "name": claim.pod,
         "namespace": claim.namespace,
         "uid": uid_of(claim),
-        "creationTimestamp": _an_hour_before(alert.time),
+        "creationTimestamp": after(alert.time, -3600).to_the_second,
         "labels": labels,
     }
     if owner:
@@ -302,10 +302,6 @@ def _container_id(claim: Claim) -> str:
     """64 hexadecimal digits that begin with those of the alert."""
     seed = f"{claim.namespace}/{claim.pod}/{claim.container_id}"
     return (claim.container_id + hashlib.sha256(seed.encode()).hexdigest())[:64]
-
-
-def _an_hour_before(time: Instant) -> str:
-    return after(time, -3600).to_the_second
 
 
 def _uid(*parts: str) -> str:
