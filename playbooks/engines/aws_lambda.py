@@ -49,7 +49,6 @@ def handler(
     it repeated.
     """
     alerts = PushedAlerts(playbook, environ, collaborators, seconds=patience)
-    hasty = min(patience, SHORT_PATIENCE)
 
     def handler(event: Any, context: Any) -> Any:
         name = str(getattr(context, "aws_request_id", ""))
@@ -57,18 +56,16 @@ def handler(
         if isinstance(records, list):
             source = _source(records)
             if source == SQS:
-                return {"batchItemFailures": _failures(alerts, records, context, hasty)}
-            in_time = alerts.with_seconds(min(hasty, _left(context) * SHARE))
+                return {"batchItemFailures": _failures(alerts, records, context)}
             if source == SNS:
-                return _told([_published(in_time, record) for record in records])
+                seconds = _hasty(context)
+                return _told([_published(alerts, record, seconds) for record in records])
             why = f"records of {source or 'several sources'}, expected those of {SQS} or {SNS}"
             return _told([alerts.refuse(why, event_id=name)])
         if _is_of_event_bridge(event):
-            in_time = alerts.with_seconds(min(hasty, _left(context) * SHARE))
-            name = str(event.get("id") or name)
-            return _told([in_time.handle(event["detail"], event_id=name, redelivers=True)])
-        in_time = alerts.with_seconds(min(patience, _left(context) * SHARE))
-        return _told([in_time.handle(event, event_id=name)])
+            detail, name, seconds = event["detail"], str(event.get("id") or name), _hasty(context)
+            return _told([alerts.handle(detail, event_id=name, redelivers=True, seconds=seconds)])
+        return _told([alerts.handle(event, event_id=name, seconds=_left(context) * SHARE)])
 
     return handler
 
@@ -77,6 +74,11 @@ def _left(context: Any) -> float:
     """Seconds until Lambda ends the process."""
     ask = getattr(context, "get_remaining_time_in_millis", None)
     return float(ask()) / 1000 if ask else float(TIMEOUT)
+
+
+def _hasty(context: Any) -> float:
+    """Seconds within which an alert is tried again here that also comes again."""
+    return min(SHORT_PATIENCE, _left(context) * SHARE)
 
 
 def _source(records: List[Any]) -> str:
@@ -94,21 +96,21 @@ def _is_of_event_bridge(event: Any) -> bool:
     )
 
 
-def _failures(
-    alerts: PushedAlerts, records: List[Any], context: Any, hasty: float
-) -> List[Dict[str, str]]:
+def _failures(alerts: PushedAlerts, records: List[Any], context: Any) -> List[Dict[str, str]]:
     """The messages that are to come again, as Lambda takes them."""
     ordered = any(_text(record, "eventSourceARN").endswith(".fifo") for record in records)
     failed: List[Any] = []
     for number, record in enumerate(records):
-        left = _left(context)
-        if (ordered and failed) or (number and left < LEAST):
+        if (ordered and failed) or (number and _left(context) < LEAST):
             # In a queue that keeps the order, none overtakes one that failed.
             failed += records[number:]
             break
-        in_time = alerts.with_seconds(min(hasty, left * SHARE))
-        message = _text(record, "messageId")
-        reply = in_time.handle(_unwrapped(record), event_id=message, redelivers=True)
+        reply = alerts.handle(
+            _unwrapped(record),
+            event_id=_text(record, "messageId"),
+            redelivers=True,
+            seconds=_hasty(context),
+        )
         if reply.intent is Intent.AGAIN:
             failed.append(record)
     names = [_text(record, "messageId") for record in failed]
@@ -127,7 +129,7 @@ def _unwrapped(record: Any) -> Any:
     return body
 
 
-def _published(alerts: PushedAlerts, record: Any) -> Reply:
+def _published(alerts: PushedAlerts, record: Any, seconds: float) -> Reply:
     """What became of a message of SNS."""
     found = record.get("Sns")
     message: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
@@ -139,7 +141,7 @@ def _published(alerts: PushedAlerts, record: Any) -> Reply:
             "the message is the text of an alert only: set aws.sns.rawjson of Falcosidekick to true"
         )
         return alerts.refuse(why, event_id=name)
-    return alerts.handle(text, event_id=name, redelivers=True)
+    return alerts.handle(text, event_id=name, redelivers=True, seconds=seconds)
 
 
 def _text(document: Any, key: str) -> str:

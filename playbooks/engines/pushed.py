@@ -5,7 +5,6 @@ What delivers them knows no subjects: ``TOPICS`` has those that a subscription w
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import math
@@ -73,7 +72,7 @@ class PushedAlerts:
     """A playbook whose alerts are pushed to it. Threads may share it.
 
     Raises InvalidSetting, when it is made. ``seconds``: within which an alert is tried again here,
-    before its sender is asked for it.
+    before its sender is asked for it; ``handle`` may be given less.
     """
 
     def __init__(
@@ -89,7 +88,14 @@ class PushedAlerts:
         self._seconds = seconds
         self._repeated = _Repeated()
 
-    def handle(self, body: Any, *, event_id: str = "", redelivers: bool = False) -> Reply:
+    def handle(
+        self,
+        body: Any,
+        *,
+        event_id: str = "",
+        redelivers: bool = False,
+        seconds: float = math.inf,
+    ) -> Reply:
         """As ``Runtime.handle``: skipped where no topic reaches the alert, or where the same alert
         was acted upon already."""
         try:
@@ -103,15 +109,10 @@ class PushedAlerts:
         before = self._repeated.outcome_of(alert)
         if before is not None:
             return self._told(event, before)
-        reply = self._runtime.handle(event, seconds=self._seconds, redelivers=redelivers)
+        patience = min(seconds, self._seconds)
+        reply = self._runtime.handle(event, seconds=patience, redelivers=redelivers)
         self._repeated.remember(alert, reply.outcome)
         return reply
-
-    def with_seconds(self, seconds: float) -> PushedAlerts:
-        """The same, with another patience."""
-        other = copy.copy(self)
-        other._seconds = seconds
-        return other
 
     def missing(self) -> str:
         """What keeps every alert from being answered, or empty."""

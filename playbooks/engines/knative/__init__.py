@@ -3,13 +3,13 @@ imported here."""
 
 from __future__ import annotations
 
-from playbooks.core.settings import Setting
+from playbooks.core.settings import Setting, whole_number
 
 #: Events that are answered at the same time: the Service is deployed with it.
 CONCURRENCY = 8
 
-#: The port of a container, where Knative does not say another.
-PORT = 8080
+#: Set by Knative.
+PORT = Setting("PORT", whole_number(0, 65535), "8080", "The port of the container")
 
 #: The extension attribute in which an event has the token.
 TOKEN_ATTRIBUTE = "falcotoken"

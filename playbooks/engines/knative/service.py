@@ -53,8 +53,7 @@ class CloudEventApi:
         patience: float = PATIENCE,
     ) -> None:
         self._token: str = read((TOKEN,), environ)[TOKEN.name].strip()
-        self._patient = PushedAlerts(playbook, environ, collaborators, seconds=patience)
-        self._hasty = self._patient.with_seconds(min(patience, SHORT_PATIENCE))
+        self._alerts = PushedAlerts(playbook, environ, collaborators, seconds=patience)
         self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="answer")
         self._missing, self._looked = "", 0.0
 
@@ -71,7 +70,7 @@ class CloudEventApi:
             # A broker takes 408 for something else than a sender that is too slow.
             return Response.error(503 if error.status == 408 else error.status, str(error))
         except (CannotDecode, NoCloudEvent) as error:
-            self._patient.refuse(str(error), event_id=name)
+            self._alerts.refuse(str(error), event_id=name)
             return Response.error(error.status, str(error))
         if self._token and not self._allowed(event.extensions.get(TOKEN_ATTRIBUTE)):
             return Response.error(
@@ -79,15 +78,20 @@ class CloudEventApi:
             )
         # A broker says that it takes events for an answer, and delivers again.
         brokered = "reply" in request.headers.get("prefer", "").lower()
-        alerts = self._hasty if brokered else self._patient
-        handle = partial(alerts.handle, event.data, event_id=event.id, redelivers=brokered)
+        handle = partial(
+            self._alerts.handle,
+            event.data,
+            event_id=event.id,
+            redelivers=brokered,
+            seconds=SHORT_PATIENCE if brokered else PATIENCE,
+        )
         return _response(await self._run(handle))
 
     async def _probe(self, request: HttpRequest) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.error(405, "only GET and HEAD are allowed here", Allow="GET")
         if request.path == "/readyz" and time.monotonic() - self._looked > FRESH:
-            self._missing = await self._run(self._patient.missing)
+            self._missing = await self._run(self._alerts.missing)
             self._looked = time.monotonic()
         if request.path == "/readyz" and self._missing:
             return Response.error(503, self._missing)
@@ -125,7 +129,7 @@ async def serve(api: CloudEventApi, host: str, port: int) -> None:
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """The exit code: 2 for a setting that is wrong. ``PLAYBOOK``: which one; ``PORT``: 8080."""
     try:
-        port = _port(environ.get("PORT") or str(PORT))
+        port = PORT.check(environ.get("PORT") or str(PORT.default))
         api = CloudEventApi(catalogue.load(environ.get("PLAYBOOK", "")), environ)
     except InvalidSetting as error:
         print(f"error: {error}", file=sys.stderr)
@@ -133,9 +137,3 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(api, environ.get("HTTP_HOST", "0.0.0.0"), port))
     return 0
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise InvalidSetting(f"PORT is {text!r}, expected the number of a port")
-    return int(text)

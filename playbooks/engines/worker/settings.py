@@ -74,10 +74,6 @@ def optional_file(value: str) -> str:
     return value
 
 
-def optional_text(value: str) -> str:
-    return value
-
-
 def otlp_headers(value: str) -> Dict[str, str]:
     """Source: https://www.w3.org/TR/baggage/, which OTLP's headers are written as."""
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
@@ -106,9 +102,7 @@ IDENTITY = (
 )
 
 # Of the function's own Secret: made by deploy_playbook, and known to the worker's pod alone.
-RELEASE_KEY = Setting(
-    "RELEASE_KEY", optional_text, "", "The key by which releases are signed", secret=True
-)
+RELEASE_KEY = Setting("RELEASE_KEY", str, "", "The key by which releases are signed", secret=True)
 
 NATS = (
     Setting(
@@ -118,9 +112,9 @@ NATS = (
         "NATS servers, separated by commas; may hold `user:password@` or `token@`, percent-encoded",
         secret=True,
     ),
-    Setting("NATS_USER", optional_text, "", "User name, where NATS_URL has none"),
-    Setting("NATS_PASSWORD", optional_text, "", "Password of NATS_USER", secret=True),
-    Setting("NATS_TOKEN", optional_text, "", "Token, instead of a user", secret=True),
+    Setting("NATS_USER", str, "", "User name, where NATS_URL has none"),
+    Setting("NATS_PASSWORD", str, "", "Password of NATS_USER", secret=True),
+    Setting("NATS_TOKEN", str, "", "Token, instead of a user", secret=True),
     Setting("NATS_CREDS", optional_file, "", "Credentials file (JWT and NKey) of a user"),
     Setting("NATS_CA", optional_file, "", "CA certificates (PEM) that sign the server's"),
     Setting("NATS_CERT", optional_file, "", "Client certificate (PEM)"),
@@ -223,7 +217,7 @@ TRACES = (
         "Headers for it, as `name=value,name=value` with percent-encoded values",
         secret=True,
     ),
-    Setting("OTEL_SERVICE_NAME", optional_text, "", "Its name in traces; empty: the Function's"),
+    Setting("OTEL_SERVICE_NAME", str, "", "Its name in traces; empty: the Function's"),
     Setting(
         "OTEL_TRACES_SAMPLER",
         one_of(*SAMPLERS),
