@@ -33,7 +33,7 @@ FOLDERS = {
         ("errors", "local_target", "terminal"),
     ),
     "engines/worker": (
-        ("nats", "work", "http", "operator"),
+        ("nats", "work", "operator"),
         ("function", "metrics", "settings", "threads", "topics"),
     ),
 }

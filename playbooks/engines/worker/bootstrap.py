@@ -20,9 +20,7 @@ from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.feed import Feed, FunctionObjects, Wanted
 from playbooks.engines.worker.function import Function
-from playbooks.engines.worker.http.api import HttpApi
-from playbooks.engines.worker.http.posted import PostedAlerts
-from playbooks.engines.worker.http.readiness import Readiness
+from playbooks.engines.worker.http_api import HttpApi, PostedAlerts
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.durable import DurableIntake
@@ -51,7 +49,7 @@ from playbooks.engines.worker.work.queue.turns import FairTurns
 from playbooks.engines.worker.work.releases import Releases
 from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.work import Work
-from playbooks.engines.worker.worker import Serving, Worker
+from playbooks.engines.worker.worker import Readiness, Serving, Worker
 
 # Alerts claimed at once, a topic, by a playbook that acts: as far as it looks ahead for those about
 # the same target, and for those of other namespaces.

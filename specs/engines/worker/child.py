@@ -33,9 +33,9 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import ClusterCollaborators, Collaborators, LedgerStore
 from playbooks.core.reaction import Reaction
+from playbooks.engines.worker import http_api
 from playbooks.engines.worker.__main__ import spans_of
 from playbooks.engines.worker.bootstrap import bootstrap
-from playbooks.engines.worker.http import posted
 from playbooks.engines.worker.nats import durable, renamed
 from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.work import work
@@ -49,7 +49,7 @@ durable.FAREWELL = durable.LOOK = 1.0
 # What a worker looks for now and then, it looks for all the time where a spec is about that.
 if "WORKER_SPEC_LOOKS" in os.environ:
     work.LOOK, renamed.LOOK, renamed.LONG = 1.0, 0.5, 1.0
-posted.PATIENCE = posted.ANSWER = 2.0
+http_api.PATIENCE = http_api.ANSWER = 2.0
 
 OF, WINDOW = Limits.of, "WORKER_SPEC_WINDOW"
 DIRECTORY = Path(os.environ.get("WORKER_SPEC_DIRECTORY", "."))

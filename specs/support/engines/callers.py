@@ -38,7 +38,7 @@ from playbooks.engines.local.http import Endpoint
 from playbooks.engines.local.interruption import Interruption
 from playbooks.engines.local.report import Report
 from playbooks.engines.runtime import Event, Intent, Runtime
-from playbooks.engines.worker.http.api import HttpApi, NotTaken, Taken
+from playbooks.engines.worker.http_api import HttpApi, NotTaken, Taken
 from specs.engines import kubeless_process
 
 # The keys of a line in the log that are not the outcome's.

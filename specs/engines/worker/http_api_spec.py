@@ -10,7 +10,7 @@ from mamba import description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.outcome import Outcome
 from playbooks.engines.http.connection import HttpRequest
-from playbooks.engines.worker.http.api import HttpApi, NotTaken, looks_proxied
+from playbooks.engines.worker.http_api import HttpApi, NotTaken, looks_proxied
 from playbooks.testing import a_document
 
 ZIPPED = gzip.compress(json.dumps(a_document()).encode())

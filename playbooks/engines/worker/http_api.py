@@ -5,8 +5,8 @@ Probes and metrics have ports of their own besides: other callers reach each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
@@ -16,11 +16,23 @@ from playbooks.engines import log
 from playbooks.engines.http import bearer
 from playbooks.engines.http.connection import HttpRequest, Response
 from playbooks.engines.http.content_encoding import CannotDecode, decoded
+from playbooks.engines.runtime import Event, Intent, Runtime
+from playbooks.engines.worker.nats.durable import DurableIntake
+from playbooks.engines.worker.nats.replies import Replies
+from playbooks.engines.worker.work.answering import Answering
+from playbooks.engines.worker.work.follow_ups import FollowUps
+from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.rate import Rate
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
 AT_ONCE = 64
 DRY_RUNS = (1.0, 5.0)
+
+# Seconds within which an alert that was posted is answered with its outcome.
+ANSWER = 5.0
+
+# Seconds for which an alert that cannot be stored is tried again.
+PATIENCE = 20.0
 
 # What becomes of an alert: its id, and its outcome where that is known in time.
 Taken = Tuple[str, Optional[Outcome]]
@@ -36,12 +48,46 @@ class NotTaken(Exception):
     """An alert that could be neither done nor stored."""
 
 
-class Receiver(Protocol):
+@dataclass(eq=False)
+class PostedAlerts:
+    """What becomes of them: stored and awaited, or answered right away. ``store`` None: there is no
+    JetStream, and nothing is stored. ``dry``: never acts."""
+
+    answering: Answering
+    runtime: Runtime
+    dry: Runtime
+    store: Optional[DurableIntake]
+    replies: Replies
+    writer: OutcomeWriter
+    follow_ups: FollowUps
+
     async def take(self, body: bytes, trace: Optional[TraceParent] = None) -> Taken:
-        """Store or answer an alert. ``trace``: the one that its sender names. Raises NotTaken."""
+        """The id of the stored alert, and its outcome if that is known soon. ``trace``: the one
+        that its sender names. Raises NotTaken."""
+        if self.store is not None:
+            try:
+                stream, sequence = await self.store.keep(body, trace)
+            except Exception as error:
+                log.warn(f"an alert could not be stored and is answered right away: {error!r}")
+            else:
+                return f"{stream}:{sequence}", await self.replies.of(sequence, ANSWER)
+        return "", await self._answer_now(body, trace)
 
     async def try_out(self, body: bytes) -> Outcome:
-        """A dry run."""
+        """A dry run. Never acts."""
+        outcome = await self.answering.answer_now(body, self.dry)
+        details: Dict[str, Any] = {**outcome.details, "dry_run": True, "asked_by": "proxy"}
+        self.dry.log(Event(body), replace(outcome, details=details))
+        return outcome
+
+    async def _answer_now(self, body: bytes, trace: Optional[TraceParent]) -> Outcome:
+        outcome = await self.answering.answer_now(body, self.runtime, PATIENCE, trace)
+        self.runtime.log(Event(body), outcome)
+        await self.writer.write(body, outcome, event_id="", unique="")
+        self.follow_ups.begin(body, outcome, event_id="", unique="")
+        if Intent.of(outcome) is Intent.AGAIN:
+            raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")
+        return outcome
 
 
 @dataclass(eq=False)
@@ -59,11 +105,11 @@ class HttpApi:
     page: Callable[[], bytes]
 
     def __post_init__(self) -> None:
-        self._receiver: Optional[Receiver] = None
+        self._receiver: Optional[PostedAlerts] = None
         self._taking = 0
         self._dry_runs = Rate(*DRY_RUNS)
 
-    def receive(self, receiver: Receiver) -> None:
+    def receive(self, receiver: PostedAlerts) -> None:
         """From now on alerts can be taken. Before, the answer is 503."""
         self._receiver = receiver
 
