@@ -90,8 +90,7 @@ def bootstrap(
     )
 
     here = {"namespace": settings["FUNCTION_NAMESPACE"], "function": settings["FUNCTION_NAME"]}
-    changed = asyncio.Event()
-    wanted = Wanted(**here, changed=changed.set)
+    wanted = Wanted(**here)
     feed = Feed(objects, lambda *found: _threadsafe(loop, wanted.update, *found))
     readiness = Readiness(lambda: wanted.refused, lambda: outage.unready)
     metrics.ready.set_function(lambda: not readiness.missing())
@@ -207,8 +206,7 @@ def bootstrap(
         # From now on it is known whether the API server tells that it is ready.
         await outage.found()
         renamed = RenamedSubjects(connection, jetstream, topics, metrics.renamed.set)
-        keeping = (claims.keep, renamed.keep_looking) if intake.durable else (claims.keep,)
-        return Serving(work, intake, keeping)
+        return Serving(work, intake, claims, [renamed.keep_looking] if intake.durable else [])
 
     ends = expiry(playbook, environ)
     # Also while NATS is away.
@@ -227,7 +225,6 @@ def bootstrap(
         readiness=readiness,
         feed=feed,
         wanted=wanted,
-        changed=changed,
         outage=outage,
         writer=writer,
         serve=serve,

@@ -198,12 +198,12 @@ def function_of(manifest: Mapping[str, Any]) -> Optional[Function]:
 
 
 class Wanted:
-    """What they ask of the worker at the moment. ``changed`` is called when other topics are wanted
+    """What they ask of the worker at the moment. ``changed`` is set when other topics are wanted
     than before."""
 
-    def __init__(self, namespace: str, function: str, changed: Callable[[], None]) -> None:
+    def __init__(self, namespace: str, function: str) -> None:
         self._name = f"{namespace}/{function}"
-        self._changed = changed
+        self.changed = asyncio.Event()
         self._known = asyncio.Event()
         self._function: Optional[Function] = None
         self.subscriptions: Tuple[Subscription, ...] = ()
@@ -234,7 +234,7 @@ class Wanted:
     def _set(self, subscriptions: Tuple[Subscription, ...]) -> None:
         if subscriptions != self.subscriptions:
             self.subscriptions = subscriptions
-            self._changed()
+            self.changed.set()
 
     def _refuse(self, refused: Tuple[str, ...]) -> None:
         for said in refused:

@@ -21,6 +21,7 @@ from playbooks.engines.worker.feed import Feed, Wanted
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.intake import Intake
+from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.queue.outage import Outage
 from playbooks.engines.worker.work.work import Work
@@ -83,19 +84,20 @@ class Readiness:
 
 @dataclass
 class Serving:
-    """What there is once NATS is connected and the Function known. ``keeping``: what runs beside
-    it, for ever; the first also while it ends."""
+    """What there is once NATS is connected and the Function known. ``beside``: what runs beside it,
+    for ever."""
 
     work: Work
     intake: Intake
-    keeping: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    claims: Claims
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
 
 @dataclass
 class Worker:
-    """Wired by ``bootstrap``. ``aside``: the ports of probes and metrics. ``changed`` is set when
-    other topics are wanted, ``serve`` makes what answers alerts, ``beside`` runs from the
-    beginning, also while NATS is away. ``begins``: facts of the first line of the log."""
+    """Wired by ``bootstrap``. ``aside``: the ports of probes and metrics. ``serve`` makes what
+    answers alerts, ``beside`` runs from the beginning, also while NATS is away. ``begins``: facts
+    of the first line of the log."""
 
     name: str
     settings: Settings
@@ -104,7 +106,6 @@ class Worker:
     readiness: Readiness
     feed: Feed
     wanted: Wanted
-    changed: asyncio.Event
     outage: Outage
     writer: OutcomeWriter
     serve: Callable[[Any, Function], Awaitable[Serving]]
@@ -161,12 +162,13 @@ class Worker:
         self.serving = await self.serve(self._connection, await self.wanted.function())
         self.readiness.begin(self._connection, self.serving.intake.missing)
         self.serving.intake.pause(self.outage.ongoing)
-        self.changed.set()
-        keeping = [asyncio.get_running_loop().create_task(k()) for k in self.serving.keeping]
+        self.wanted.changed.set()
+        running = (self.serving.claims.keep, *self.serving.beside)
+        tasks = [asyncio.get_running_loop().create_task(each()) for each in running]
         try:
             await self._follow(self.serving)
         finally:
-            for task in keeping:
+            for task in tasks:
                 task.cancel()
 
     async def _follow(self, serving: Serving) -> None:
@@ -174,11 +176,11 @@ class Worker:
         intake = serving.intake
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.changed.wait(), 1.0)
+                await asyncio.wait_for(self.wanted.changed.wait(), 1.0)
             if self._closed:
                 raise Ended("nats-py has closed the connection for good")
-            changed = self.changed.is_set()
-            self.changed.clear()
+            changed = self.wanted.changed.is_set()
+            self.wanted.changed.clear()
             try:
                 if self._renewed:
                     self._renewed = False
@@ -190,7 +192,7 @@ class Worker:
             except Exception as error:
                 log.warn(f"subscriptions cannot be updated, trying again: {error!r}")
                 await asyncio.sleep(1.0)
-                self.changed.set()
+                self.wanted.changed.set()
 
     async def _end(self, working: asyncio.Task[None]) -> None:
         """Take nothing new, finish what is under way, hand back the rest."""
@@ -200,7 +202,7 @@ class Worker:
         await _cancelled(working)
         if self.serving is not None:
             await self.serving.intake.stop()
-            keeping = asyncio.get_running_loop().create_task(self.serving.keeping[0]())
+            keeping = asyncio.get_running_loop().create_task(self.serving.claims.keep())
             await self.serving.work.stop(seconds)
             keeping.cancel()
             await self._retire(self.serving.intake)
@@ -232,12 +234,12 @@ class Worker:
     async def _back(self) -> None:
         """NATS is there again."""
         self._renewed = True
-        self.changed.set()
+        self.wanted.changed.set()
 
     async def _gone(self) -> None:
         """nats-py closed the connection for good."""
         self._closed = True
-        self.changed.set()
+        self.wanted.changed.set()
 
 
 async def _cancelled(task: asyncio.Task[None], every: float = 1.0) -> None:
