@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional, TypeVar, Union
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Generic, Mapping, Optional, TypeVar, Union
 
 from playbooks.core.cluster.conflicts import written
 from playbooks.core.containment.containment import Target, contained, undo_command
 from playbooks.core.containment.lifetime import Lifetime
-from playbooks.core.containment.note import Note
+from playbooks.core.containment.note import N
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
@@ -15,21 +16,24 @@ from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
 from playbooks.core.reaction import Reaction
 
+T = TypeVar("T", bound=Target)
 
-class TargetChange:
+
+@dataclass(frozen=True)
+class TargetChange(Generic[T, N]):
     """What is written on a target as it was read. ``note``: about it, ``notes``: with that, what
     the ledger gets. ``reason``: the code of the outcome; ``planned`` and ``done`` say it in words.
     """
 
-    target: Any
-    note: Note
+    target: T
+    note: N
     notes: Notes
     reason: str
     planned: str
     done: str
 
 
-C = TypeVar("C", bound=TargetChange)
+C = TypeVar("C", bound="TargetChange[Any, Any]")
 
 
 class ContainTarget(Reaction):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -18,7 +18,6 @@ from playbooks.core.containment.containment import NODE, OWN_KEYS, POD, Target
 from playbooks.core.containment.labeling import Labeling, LabelNote, Patch, Written
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import NotFound, NotTheSameObject
-from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
@@ -89,20 +88,15 @@ def _changes(resource: str) -> Changes:
 
 
 @dataclass(frozen=True)
-class _Change(TargetChange):
-    """``patches``: of labels and of annotations, beside what tells of the note."""
+class _Change(TargetChange[Target, LabelNote]):
+    """``patches``: of labels and of annotations, beside what tells of the note; none where its end
+    is moved alone."""
 
-    target: Target
-    patches: Mapping[str, Patch]
-    note: LabelNote
-    notes: Notes
-    reason: str
-    planned: str
-    done: str
+    patches: Mapping[str, Patch] = field(default_factory=dict)
 
     def write(self, cluster: Cluster) -> None:
-        labels = {**self.patches[labeling.LABELS], labeling.LABEL: labeling.MARK}
-        annotations = {**self.patches[labeling.ANNOTATIONS], **self.notes}
+        labels = {**self.patches.get(labeling.LABELS, {}), labeling.LABEL: labeling.MARK}
+        annotations = {**self.patches.get(labeling.ANNOTATIONS, {}), **self.notes}
         labeling.write(cluster, self.target, labels, annotations)
 
 
@@ -273,7 +267,8 @@ class LabelTarget(ContainTarget):
         kept = f"; the value of {', '.join(lost)} before is too long to be kept" * bool(lost)
         what = f"{target} with {shown}{note.ending}{kept}"
         notes = Labeling.to_notes(note)
-        return _Change(target, patches, note, notes, "labeled", f"label {what}", f"labeled {what}")
+        words = f"label {what}", f"labeled {what}"
+        return _Change(target, note, notes, "labeled", *words, patches=patches)
 
     def _extended(
         self, proven: Proven, target: Target, before: Optional[LabelNote]
@@ -284,9 +279,8 @@ class LabelTarget(ContainTarget):
             said = f"{target} has these labels and annotations already"
             return proven.skipped("already-labeled", said, str(target))
         what = f"{target} labeled{note.ending} instead of {before.until}"
-        nothing: Dict[str, Patch] = {part: {} for part in labeling.PARTS}
         notes = Labeling.to_notes(note)
-        return _Change(target, nothing, note, notes, "extended", f"leave {what}", f"left {what}")
+        return _Change(target, note, notes, "extended", f"leave {what}", f"left {what}")
 
     def _carry_out(self, alert: Alert, proven: Proven, change: _Change) -> Outcome:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Dict, List, Optional, Union
 
@@ -18,7 +17,6 @@ from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.guards.makers import makers
-from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof, Proven
@@ -67,14 +65,7 @@ def _changes(resource: str) -> Changes:
     )
 
 
-@dataclass(frozen=True)
-class _Change(TargetChange):
-    target: Scalable
-    note: ScaleNote
-    notes: Notes
-    reason: str
-    planned: str
-    done: str
+_Change = TargetChange[Scalable, ScaleNote]
 
 
 class ScaleWorkload(ContainTarget):

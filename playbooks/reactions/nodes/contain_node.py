@@ -24,17 +24,11 @@ from playbooks.reactions.contain_target import ContainTarget, TargetChange
 
 
 @dataclass(frozen=True)
-class Change(TargetChange):
+class Change(TargetChange[Node, Note]):
     """Fields of the node's spec, and annotations with the note about it."""
 
-    target: Node
     spec: Mapping[str, Any]
     annotations: Mapping[str, Optional[str]]
-    notes: Notes
-    note: Note
-    reason: str
-    planned: str
-    done: str
 
 
 class ContainNode(ContainTarget):

@@ -67,4 +67,4 @@ class CordonNode(ContainNode):
     def _noted(self, node: Node, note: Note, reason: str, planned: str, done: str) -> Change:
         spec = {"unschedulable": True}
         notes = Cordoning.to_notes(note)
-        return Change(node, spec, notes, notes, note, reason, planned, done)
+        return Change(node, note, notes, reason, planned, done, spec, annotations=notes)

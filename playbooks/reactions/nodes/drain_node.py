@@ -185,8 +185,8 @@ class DrainNode(ContainNode):
             if later is not None:
                 note, written = later, Draining.to_notes(later)
         annotations = {key: text for key, text in written.items() if key == DRAINED}
-        words = (f"{done} {node}{note.ending}" for done in ("drain", "drained"))
-        return Change(node, spec, annotations, written, note, "drained", *words)
+        planned, done = f"drain {node}{note.ending}", f"drained {node}{note.ending}"
+        return Change(node, note, written, "drained", planned, done, spec, annotations)
 
     def _change(self, alert: Alert, name: str, facts: Dict[str, Any]) -> Union[Change, Outcome]:
         found = super()._change(alert, name, facts)

@@ -161,10 +161,12 @@ class TaintNode(ContainNode):
         taints: Tuple[Taint, ...],
         note: Note,
         reason: str,
-        *words: str,
+        planned: str,
+        done: str,
     ) -> Change:
         """The annotation keeps what other playbooks wrote there."""
         ours = {**tainting.by_taint(notes), shown(self._taint): note}
         written = tainting.annotation({**tainting.by_taint(node.annotations), **ours})
         kept = {key: value for key, value in tainting.annotation(ours).items() if value}
-        return Change(node, {"taints": list(taints)}, written, kept, note, reason, *words)
+        spec = {"taints": list(taints)}
+        return Change(node, note, kept, reason, planned, done, spec, annotations=written)
