@@ -49,7 +49,7 @@ class Tainting(NodeContainment):
     def of_ledgers(cls, notes: Sequence[Notes]) -> Dict[str, str]:
         """Each may have taints of another key or effect."""
         merged = {taint: note for each in notes for taint, note in by_taint(each).items()}
-        return {key: value for key, value in annotation(merged).items() if value}
+        return to_notes(merged)
 
     @property
     def there(self) -> bool:
@@ -57,7 +57,7 @@ class Tainting(NodeContainment):
 
     @property
     def left(self) -> Dict[str, str]:
-        return {key: value for key, value in annotation(self.kept).items() if value}
+        return to_notes(self.kept)
 
     @property
     def until(self) -> Optional[Instant]:
@@ -85,7 +85,8 @@ class Tainting(NodeContainment):
         kept = [taint for taint in self.target.taints if taint not in removed]
         noted = by_taint(self.target.annotations)
         left = {t: note for t, note in noted.items() if t not in self.notes}
-        cluster.patch_node(self.target, spec={"taints": kept}, annotations=annotation(left))
+        annotations = {TAINTS: None, **to_notes(left)}
+        cluster.patch_node(self.target, spec={"taints": kept}, annotations=annotations)
         off = ", ".join(map(shown, removed))
         return f"{self.target}: {f'taint {off} taken off' if off else 'its taint was gone already'}"
 
@@ -111,7 +112,7 @@ def by_taint(notes: Notes) -> Dict[str, Note]:
         return {}
 
 
-def annotation(notes: ByTaint) -> Dict[str, Optional[str]]:
-    """The annotation to set, or to take off where there are none."""
+def to_notes(notes: ByTaint) -> Dict[str, str]:
+    """What is written in the ledger, and on the node as its annotation."""
     written = {taint: note.to_dict() for taint, note in notes.items()}
-    return {TAINTS: json.dumps(written, sort_keys=True) if written else None}
+    return {TAINTS: json.dumps(written, sort_keys=True)} if written else {}

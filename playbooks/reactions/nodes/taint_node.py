@@ -166,7 +166,6 @@ class TaintNode(ContainNode):
     ) -> Change:
         """The annotation keeps what other playbooks wrote there."""
         ours = {**tainting.by_taint(notes), shown(self._taint): note}
-        written = tainting.annotation({**tainting.by_taint(node.annotations), **ours})
-        kept = {key: value for key, value in tainting.annotation(ours).items() if value}
-        spec = {"taints": list(taints)}
+        written = tainting.to_notes({**tainting.by_taint(node.annotations), **ours})
+        kept, spec = tainting.to_notes(ours), {"taints": list(taints)}
         return Change(node, note, kept, reason, planned, done, spec, annotations=written)
