@@ -11,6 +11,11 @@ _RBAC = "rbac.authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
 
 
+def named(kind: str, name: str, namespace: str) -> str:
+    """An object in words: ``pod shop/web-1``, ``node worker-3``."""
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
 class ReadObject:
     """What an object of the API, as it was read, says of itself: a pod, a node, a workload, or one
     of another kind. What it lacks is empty, but for the name.
@@ -59,8 +64,7 @@ class ReadObject:
         return self._metadata.get("annotations") or {}
 
     def __str__(self) -> str:
-        namespace = self.namespace
-        return f"{self.typed} {namespace}/{self.name}" if namespace else f"{self.typed} {self.name}"
+        return named(self.typed, self.name, self.namespace)
 
     @property
     def _metadata(self) -> Mapping[str, Any]:
@@ -92,9 +96,6 @@ class ObjectKind:
     def typed(self) -> str:
         """As people type it: ``rolebinding``."""
         return self.kind.lower()
-
-    def shown(self, name: str, namespace: str) -> str:
-        return f"{self.typed} {namespace}/{name}" if namespace else f"{self.typed} {name}"
 
 
 # What audit alerts report: objects that grant rights, run programs or hold credentials.

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 from playbooks.core.alert import Alert
 from playbooks.core.claim import distinct
-from playbooks.core.cluster.api_object import ObjectKind
+from playbooks.core.cluster.api_object import ObjectKind, named
 from playbooks.core.outcome import Outcome
 from playbooks.core.settings import DNS_LABEL
 
@@ -40,7 +40,7 @@ class Creation:
     namespace: str
 
     def __str__(self) -> str:
-        return self.kind.shown(self.name, self.namespace)
+        return named(self.kind.typed, self.name, self.namespace)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from playbooks.core.cluster.api_object import named
+
 Manifest = Dict[str, Any]
 Identity = Tuple[str, str, str]
 
@@ -66,7 +68,7 @@ def identity(manifest: Mapping[str, Any]) -> Identity:
 
 def shown(manifest: Mapping[str, Any]) -> str:
     kind, namespace, name = identity(manifest)
-    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+    return named(kind, name, namespace)
 
 
 def reference(api: str, kind: str, name: str, namespace: str = "") -> Manifest:

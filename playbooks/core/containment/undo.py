@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Optional, Sequence, Type
 
+from playbooks.core.cluster.api_object import named
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.containment.containment import Containment
 from playbooks.core.errors import AlreadyExists
@@ -84,7 +85,7 @@ class Undo:
     def _restored(self, kind: str, name: str, namespace: str) -> Outcome:
         """The one of that name that was removed last. It has a new uid, which is exempted as soon
         as the API server has given it."""
-        target = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+        target = named(kind, name, namespace)
         place, found = (kind, namespace, name), None
         for ledger in self._ledgers:
             for known in ledger.contained().values():

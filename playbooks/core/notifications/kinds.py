@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from playbooks.core import outcome as outcomes
+from playbooks.core.cluster.api_object import named
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.ledger.book import RECURRING
 from playbooks.core.outcome import Outcome, Status, TargetRef
@@ -63,9 +66,6 @@ def told(outcome: Outcome) -> bool:
 
 def undone(target_ref: TargetRef, message: str, by: str) -> Outcome:
     """What becomes of an action that a person took back, for the record."""
-    place = f"{target_ref.namespace}/{target_ref.name}" if target_ref.namespace else target_ref.name
-    target = f"{target_ref.kind.lower()} {place}"
+    target = named(target_ref.kind.lower(), target_ref.name, target_ref.namespace)
     outcome = Outcome.acted(target, UNDONE, message, by=by, uid=target_ref.uid)
-    return Outcome(
-        **{**vars(outcome), "target_ref": target_ref, "why": (f"asked for by {by}", message)}
-    )
+    return replace(outcome, target_ref=target_ref, why=(f"asked for by {by}", message))
