@@ -116,14 +116,9 @@ class Outcome:
         return cls(Status.WOULD_ACT, reason, message, target, details)
 
     @classmethod
-    def failed(cls, error: PlaybookError) -> Outcome:
-        return cls(
-            Status.FAILED,
-            error.reason,
-            str(error),
-            details={"error": type(error).__name__, "retryable": error.retryable},
-            error=error,
-        )
+    def failed(cls, error: PlaybookError, target: str = "", /, **details: Any) -> Outcome:
+        details.update(error=type(error).__name__, retryable=error.retryable)
+        return cls(Status.FAILED, error.reason, str(error), target, details, error=error)
 
     @classmethod
     def of_dict(cls, document: Mapping[str, Any]) -> Outcome:

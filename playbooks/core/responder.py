@@ -200,9 +200,7 @@ class Responder:
         try:
             outcome = self._act(case, planned, why, memory)
         except PlaybookError as error:
-            failed = Outcome.failed(error)
-            details = {**planned.facts, **failed.details}
-            outcome = replace(failed, target=planned.target, details=details)
+            outcome = Outcome.failed(error, planned.target, **planned.facts)
         return replace(outcome, target_ref=planned.target_ref)
 
     def _refused(self, case: Case, why: List[str]) -> Optional[Outcome]:

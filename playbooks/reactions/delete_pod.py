@@ -134,14 +134,8 @@ class DeletePod(Reaction):
             " ends nothing. The playbook isolate cuts it off the network; draining and stopping"
             f" node {pod.node} ends it"
         )
-        failed = Outcome.failed(StillRunning(said))
-        return replace(
-            failed,
-            target=str(pod),
-            details={**proven.facts, **failed.details},
-            held=True,
-            target_ref=target_ref("delete", pod),
-        )
+        failed = Outcome.failed(StillRunning(said), str(pod), **proven.facts)
+        return replace(failed, held=True, target_ref=target_ref("delete", pod))
 
     def _carry_out(self, proven: Proven, alert: Alert, remarks: str) -> Outcome:
         if self._evidence is None:

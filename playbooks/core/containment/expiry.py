@@ -78,7 +78,7 @@ class Expiry:
             # Somebody else wrote it meanwhile: the next look sees what is left.
             return []
         except PlaybookError as error:
-            outcome = replace(Outcome.failed(error), target=target)
+            outcome = Outcome.failed(error, target)
         return [outcome] if outcome else []
 
     def _end(self, kind: Type[Containment], known: Contained) -> Optional[Outcome]:

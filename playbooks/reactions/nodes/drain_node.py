@@ -261,8 +261,7 @@ class DrainNode(ContainNode):
                 f"{node} is not drained after {shown(self._timeout)} (DRAIN_TIMEOUT), and stays"
                 f" cordoned: {waits}"
             )
-            failed = Outcome.failed(DrainIncomplete(said))
-            return replace(failed, target=str(node), details={**details, **failed.details})
+            return Outcome.failed(DrainIncomplete(said), str(node), **details)
         return Outcome.skipped(
             "draining",
             f"draining {node}: {waits}",
