@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Dict, List, Mapping, Set, Tuple
+from typing import Any, Dict, List, Set, Tuple
 
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies.reading import Answer, PolicyTarget
+from playbooks.core.cluster.policies.reading import Manifest, PolicyTarget, Tristate
 from playbooks.core.cluster.selectors import Selector
 from playbooks.core.instant import Instant
-
-Manifest = Mapping[str, Any]
 
 # The label that one isolated pod alone gets, with its uid as value.
 LABEL = "falco/isolated"
@@ -163,7 +161,7 @@ def edited(policy: Manifest) -> bool:
     return note.get(SPEC_HASH) != _fingerprint(policy)
 
 
-def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
+def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Tristate:
     """Whether it lets the pod have any traffic of one of the types."""
     spec = policy["spec"]
     declared = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]

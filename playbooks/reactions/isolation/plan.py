@@ -21,7 +21,7 @@ from playbooks.core.cluster.policies.kinds import (
     to_read,
 )
 from playbooks.core.cluster.policies.others import OtherPolicies, OtherPolicy
-from playbooks.core.cluster.policies.reading import Answer
+from playbooks.core.cluster.policies.reading import Tristate
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.cluster.workload import ReplicaController
 from playbooks.core.containment.isolation import IsolationNote
@@ -85,7 +85,7 @@ class IsolationPlan:
         return [f"{', '.join(names)} {may} allow traffic" for names, may in said if names]
 
     @cached_property
-    def _answers(self) -> List[Tuple[OtherPolicy, Answer]]:
+    def _answers(self) -> List[Tuple[OtherPolicy, Tristate]]:
         target = self.others.target(self.pod, self.labels)
         return [(each, each.allows(self.types, target, self.kind)) for each in self.others.policies]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Set, Tuple
 
 from playbooks.core.cluster.policies.reading import (
-    Answer,
     Manifest,
     PolicyTarget,
+    Tristate,
     every,
     first_allows,
     selects,
@@ -22,7 +22,7 @@ from playbooks.core.cluster.selectors import Selector
 _ALLOWING = ("Allow", "Accept")
 
 
-def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
+def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Tristate:
     """Whether it lets the pod have any traffic of one of the types, whatever NetworkPolicies say.
 
     One of the tier ``Baseline`` does not: it is not asked about what a NetworkPolicy selects.
@@ -42,7 +42,7 @@ def keys(policy: Manifest, target: PolicyTarget) -> Set[str]:
     return Selector.of((subject.get("pods") or {}).get("podSelector")).keys_in(target.labels)
 
 
-def _selects(subject: Manifest, target: PolicyTarget) -> Answer:
+def _selects(subject: Manifest, target: PolicyTarget) -> Tristate:
     if "namespaces" in subject:
         return _of_namespace(subject["namespaces"], target)
     pods = subject["pods"]
@@ -54,6 +54,6 @@ def _selects(subject: Manifest, target: PolicyTarget) -> Answer:
     )
 
 
-def _of_namespace(selector: Manifest, target: PolicyTarget) -> Answer:
+def _of_namespace(selector: Manifest, target: PolicyTarget) -> Tristate:
     known = target.namespace_labels is not None
     return selects(Selector.of(selector), target.namespace_labels or {}, lambda _: known)

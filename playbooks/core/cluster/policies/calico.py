@@ -9,9 +9,9 @@ from typing import Optional, Set, Tuple
 
 from playbooks.core.cluster.policies.calico_selector import CalicoSelector
 from playbooks.core.cluster.policies.reading import (
-    Answer,
     Manifest,
     PolicyTarget,
+    Tristate,
     every,
     first_allows,
     some,
@@ -29,7 +29,7 @@ _ORCHESTRATOR, NAME = "projectcalico.org/orchestrator", "projectcalico.org/name"
 _OF_NAMESPACE, _OF_ACCOUNT = "pcns.", "pcsa."
 
 
-def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
+def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Tristate:
     """Whether it lets the pod have any traffic of one of the types."""
     spec = policy["spec"]
     in_tier = True if spec.get("tier", TIER) == TIER else None
@@ -54,7 +54,7 @@ def _types(spec: Manifest) -> Tuple[str, ...]:
     return ("Ingress",)
 
 
-def _selects(spec: Manifest, target: PolicyTarget) -> Answer:
+def _selects(spec: Manifest, target: PolicyTarget) -> Tristate:
     if spec.get("doNotTrack") or spec.get("preDNAT"):
         # These are about the interfaces of nodes.
         return False

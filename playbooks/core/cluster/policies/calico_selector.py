@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Callable, List, Optional, Set, Tuple
 
-from playbooks.core.cluster.policies.reading import Answer, every, opposite, some
+from playbooks.core.cluster.policies.reading import Tristate, every, opposite, some
 
 # The value of a label, or None where there is none of this key. Raises LookupError where that is
 # not known.
 Look = Callable[[str], Optional[str]]
-Test = Callable[[Look], Answer]
+Test = Callable[[Look], Tristate]
 
 # Characters, and parentheses in each other: more of them than anybody writes.
 _LONGEST, _DEEPEST = 8192, 40
@@ -38,7 +38,7 @@ class CalicoSelector:
         if self._tokens:
             raise ValueError(f"{text!r} does not end where it should")
 
-    def selects(self, look: Look) -> Answer:
+    def selects(self, look: Look) -> Tristate:
         return self._test(look)
 
     def _either(self) -> Test:
@@ -146,7 +146,7 @@ class CalicoSelector:
 
 
 def _asking(key: str, holds: Callable[[Optional[str]], bool]) -> Test:
-    def test(look: Look) -> Answer:
+    def test(look: Look) -> Tristate:
         try:
             return holds(look(key))
         except LookupError:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Set, Tuple
 
 from playbooks.core.cluster.policies.reading import (
-    Answer,
     Manifest,
     PolicyTarget,
+    Tristate,
     every,
     selects,
     some,
@@ -40,7 +40,7 @@ _NARROWING = ("toPorts", "icmps")
 _NO_PEERS = ("authentication",)
 
 
-def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Answer:
+def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Tristate:
     """Whether it lets the pod have any traffic of one of the types."""
     return some(
         every((_selects(rule, target), _lets_through(rule, direction.lower())))
@@ -73,7 +73,7 @@ def _plain(key: str) -> str:
     return name if source in _SOURCES and name else key
 
 
-def _selects(rule: Manifest, target: PolicyTarget) -> Answer:
+def _selects(rule: Manifest, target: PolicyTarget) -> Tristate:
     if rule.get("endpointSelector") is None:
         # It selects nodes.
         return False if rule.get("nodeSelector") is not None else None
@@ -97,11 +97,11 @@ def _known(key: str, target: PolicyTarget) -> bool:
     return key in (_NAMESPACE, _ACCOUNT) or not (key.startswith("io.cilium.") or ":" in key)
 
 
-def _lets_through(rule: Manifest, direction: str) -> Answer:
+def _lets_through(rule: Manifest, direction: str) -> Tristate:
     return some(_is_open(each or {}, _PEERS[direction]) for each in rule.get(direction) or ())
 
 
-def _is_open(section: Manifest, peers: Iterable[str]) -> Answer:
+def _is_open(section: Manifest, peers: Iterable[str]) -> Tristate:
     """An empty one lets nothing through: it only makes denying the default."""
     if any(section.get(peer) for peer in peers):
         return True

@@ -20,7 +20,7 @@ from playbooks.core.cluster.policies.kinds import (
     NETWORK_POLICY,
     PolicyKind,
 )
-from playbooks.core.cluster.policies.reading import Answer, PolicyTarget
+from playbooks.core.cluster.policies.reading import PolicyTarget, Tristate
 from playbooks.core.cluster.selectors import Labels
 
 # What reading a manifest raises that is not as it should be: no API server checks all of it.
@@ -46,13 +46,13 @@ class OtherPolicy:
 
     def allows(
         self, types: Tuple[str, ...], target: PolicyTarget, beside: PolicyKind = NETWORK_POLICY
-    ) -> Answer:
+    ) -> Tristate:
         """Whether it lets the pod have any traffic of one of the types beside a policy of ours, of
         this kind, that denies it all. None where that cannot be read."""
         try:
             if denying.outranks(beside, self.kind, self.manifest):
                 return False
-            found: Answer = self._reader.allows(self.manifest, types, target)
+            found: Tristate = self._reader.allows(self.manifest, types, target)
         except _UNREADABLE:
             return None
         # Which of the two comes first, Cilium does not say.

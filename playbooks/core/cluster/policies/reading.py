@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional
 
 from playbooks.core.cluster.selectors import Labels, Selector
 
-Answer = Optional[bool]
+Tristate = Optional[bool]
 Manifest = Mapping[str, Any]
 
 
@@ -21,30 +21,30 @@ class PolicyTarget:
     namespace_labels: Optional[Labels] = None
 
 
-def every(answers: Iterable[Answer]) -> Answer:
+def every(answers: Iterable[Tristate]) -> Tristate:
     found = list(answers)
     return False if False in found else None if None in found else True
 
 
-def some(answers: Iterable[Answer]) -> Answer:
+def some(answers: Iterable[Tristate]) -> Tristate:
     found = list(answers)
     return True if True in found else None if None in found else False
 
 
-def opposite(answer: Answer) -> Answer:
+def opposite(answer: Tristate) -> Tristate:
     return None if answer is None else not answer
 
 
 def selects(
     selector: Selector, labels: Labels, known: Callable[[str], bool] = lambda _: True
-) -> Answer:
+) -> Tristate:
     """``known``: whether it is known if there is a label of this key, and its value."""
     terms = [(key, Selector({key: value})) for key, value in selector.labels.items()]
     terms += [(each["key"], Selector({}, (each,))) for each in selector.expressions]
     return every(term.selects(labels) if known(key) else None for key, term in terms)
 
 
-def first_allows(rules: Iterable[Mapping[str, Any]], *allowing: str) -> Answer:
+def first_allows(rules: Iterable[Mapping[str, Any]], *allowing: str) -> Tristate:
     """Of rules that are asked one after the other: whether the action of one is ``allowing``. Not
     known where one before it denies, which may be the same."""
     denied = False
