@@ -25,7 +25,7 @@ from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.topics import known_rules
-from playbooks.deployment.terminal import documents, print_messages, print_step
+from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.engines.knative import CONCURRENCY, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import TIMEOUT, TOPICS
 from playbooks.infrastructure import this_pod
@@ -50,7 +50,10 @@ VISIBILITY = "networking.knative.dev/visibility"
 PROGRAM = ("engines/knative/__init__", "engines/knative/__main__")
 
 _MODULE = "playbooks.engines.knative"
-_KINDS = f"triggers.eventing.knative.dev,services.serving.knative.dev,{rights.KINDS}"
+_KINDS = (
+    f"triggers.eventing.knative.dev,services.serving.knative.dev,{rights.KINDS},secrets,"
+    "serviceaccounts"
+)
 
 # Variables that Knative sets, or refuses, and ours.
 _RESERVED = re.compile(r"PORT|K_SERVICE|K_REVISION|K_CONFIGURATION|HOME|PYTHON.*|PLAYBOOK")
@@ -79,10 +82,9 @@ class Knative(Engine):
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
         found = []
-        for option in (IMAGE, BROKER):
-            given = own.get(option.name, "x")
-            if not given or given.split() != [given]:
-                found.append(f"{option.flags[0]} is {given!r}, expected a name")
+        image = own.get(IMAGE.name, "x")
+        if image.split() != [image]:
+            found.append(f"-i is {image!r}, expected the name of an image")
         if not _NAME.fullmatch(own.get(BROKER.name, "x")):
             found.append(f"--broker is {own[BROKER.name]!r}, expected the name of a Broker")
         found += pushed.reserved(request, _RESERVED, "Knative or deploy_playbook")
@@ -98,31 +100,25 @@ class Knative(Engine):
         made = environment.secrets(request, invocation.namespace)
         if not made:
             raise UsageError(["no secret is given by -e"])
-        text = documents(
-            [rights.ours(each, request.function, invocation.namespace) for each in made]
-        )
-        tool.apply(invocation.options, text)
+        ours = [rights.ours(each, request.function, invocation.namespace) for each in made]
+        tool.apply(invocation.options, ours)
 
     def diff(self, request: Request, invocation: Invocation) -> int:
-        text = self._text(request, invocation)
-        differs = tool.differs(invocation.options, text, *_pruned(request, invocation))
-        return int(differs)
+        made, pruned = self._applied(request, invocation), _pruned(request, invocation)
+        return int(tool.differs(invocation.options, made, *pruned))
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         print_messages("warning", _warnings(request))
-        text = self._text(request, invocation)
-        pruned = _pruned(request, invocation)
-        tool.apply(invocation.options, text, *pruned)
+        made, pruned = self._applied(request, invocation), _pruned(request, invocation)
+        tool.apply(invocation.options, made, *pruned)
         name, namespace = request.function, invocation.namespace
-        print_step("deployed", f"{namespace}/{name}")
-        broker = invocation.options.own.get(BROKER.name, "default")
+        print_step("deployed", self.named(request, invocation))
+        broker = invocation.options.own.get(BROKER.name, BROKER.default)
         print(
             "Falcosidekick: cloudevents.address"
             f" http://broker-ingress.knative-eventing.svc.cluster.local/{namespace}/{broker}\n"
-            f"see it:        kubectl get ksvc,triggers -n {namespace}"
-            f" -l function={name}\n"
-            f"remove it:     deploy_playbook -x -E knative -N {request.name}"
-            f" -n {namespace}"
+            f"see it:        kubectl get ksvc,triggers -n {namespace} -l function={name}\n"
+            f"remove it:     deploy_playbook -x -E knative -N {request.name} -n {namespace}"
         )
         return 0
 
@@ -130,9 +126,7 @@ class Knative(Engine):
         # Nothing is released where nothing can be removed.
         tool.KUBECTL.find()
         self._settle(function, invocation, "nothing was removed")
-        which = rights.selector(function, invocation.namespace)
-        kinds = f"{_KINDS},secrets,serviceaccounts"
-        tool.delete(invocation.options, kinds, which)
+        tool.delete(invocation.options, _KINDS, rights.selector(function, invocation.namespace))
         print_step("removed", f"{invocation.namespace}/{function}")
 
     def objects(
@@ -148,11 +142,11 @@ class Knative(Engine):
             *self.rights(request, invocation),
             *(rights.ours(each, request.function, namespace) for each in beside),
             _service(request, namespace, image, _revision(files, fresh=fresh)),
-            *_triggers(request, namespace, own.get(BROKER.name, "default")),
+            *_triggers(request, namespace, own.get(BROKER.name, BROKER.default)),
         ]
 
-    def _text(self, request: Request, invocation: Invocation) -> str:
-        return documents(self.objects(request, invocation, fresh=bool(request.secrets)))
+    def _applied(self, request: Request, invocation: Invocation) -> List[Manifest]:
+        return self.objects(request, invocation, fresh=bool(request.secrets))
 
     def _files(self, request: Request, namespace: str) -> Manifest:
         needs = requirements([SERVER, *request.playbook.installs(request.values)])

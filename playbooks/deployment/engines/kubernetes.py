@@ -111,7 +111,7 @@ class Kubernetes(ClusterEngine):
             given = own[REPLICAS.name]
             found.append(f"-R is {given}, expected a number from 1 to {MOST_REPLICAS}")
         image = own.get(IMAGE.name)
-        if image is not None and (not image or image.split() != [image]):
+        if image is not None and image.split() != [image]:
             found.append(f"-i is {image!r}, expected the name of an image")
         found += by_value_only(_DECIDING, request.references)
         if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:

@@ -97,7 +97,7 @@ class OpenFaas(Engine):
     def problems(self, request: Request, options: Options) -> List[str]:
         image, gateway = options.own.get(IMAGE.name), options.own.get(GATEWAY.name)
         found = pushed.problems(request)
-        if not image or image.split() != [image]:
+        if image is None or image.split() != [image]:
             said = "not given" if image is None else repr(image)
             found.append(f"-i is {said}, expected the name of the image to build and push")
         try:
@@ -128,7 +128,7 @@ class OpenFaas(Engine):
         """What is in the image is not compared."""
         options, differs = invocation.options, False
         if request.playbook.permissions:
-            differs = tool.differs(options, documents(self.rights(request, invocation)))
+            differs = tool.differs(options, self.rights(request, invocation))
         with tempfile.TemporaryDirectory() as directory:
             FAAS_CLI.find()
             self.write(request, options, directory)
@@ -148,7 +148,7 @@ class OpenFaas(Engine):
         print_messages("warning", _warnings(request))
         FAAS_CLI.find()
         if request.playbook.permissions:
-            tool.apply(options, documents(self.rights(request, invocation)))
+            tool.apply(options, self.rights(request, invocation))
         with tempfile.TemporaryDirectory() as directory:
             self.write(request, options, directory)
             for words in _commands(options):
@@ -163,11 +163,9 @@ class OpenFaas(Engine):
         FAAS_CLI.find()
         tool.KUBECTL.find()
         self._settle(function, invocation, "nothing was removed")
-        which = rights.selector(function, namespace)
-        kinds = f"{rights.KINDS},serviceaccounts"
-        words = ["faas-cli", "remove", function, "-n", namespace, *_gateway(options)]
+        which, kinds = rights.selector(function, namespace), f"{rights.KINDS},serviceaccounts"
         try:
-            FAAS_CLI.run(words)
+            FAAS_CLI.run(["faas-cli", "remove", function, "-n", namespace, *_gateway(options)])
         except DeploymentError as error:
             left = f"its rights stay: kubectl delete {kinds} -A -l {which}"
             raise DeploymentError(f"{error}\n{left}") from None

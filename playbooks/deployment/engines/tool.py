@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.request.options import Options
+from playbooks.deployment.terminal import documents
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class Program:
 KUBECTL = Program("kubectl", "https://kubernetes.io/docs/tasks/tools")
 
 
-def apply(options: Options, text: str, *words: str) -> None:
-    """Objects, by kubectl. ``words``: further options. Raises DeploymentError."""
-    KUBECTL.run(_kubectl(options, "apply", *words, "-f", "-"), text=text)
+def apply(options: Options, manifests: Sequence[Manifest], *words: str) -> None:
+    """By kubectl. ``words``: further options. Raises DeploymentError."""
+    command = _kubectl(options, "apply", *words, "-f", "-")
+    KUBECTL.run(command, text=documents(manifests))
 
 
 def delete(options: Options, kinds: str, selector: str) -> None:
@@ -69,11 +72,11 @@ def delete(options: Options, kinds: str, selector: str) -> None:
     KUBECTL.run(_kubectl(options, "delete", kinds, "-A", "-l", selector))
 
 
-def differs(options: Options, text: str, *words: str) -> bool:
+def differs(options: Options, manifests: Sequence[Manifest], *words: str) -> bool:
     """Whether the cluster has these objects otherwise; kubectl prints how. Raises
     DeploymentError."""
     command = _kubectl(options, "diff", *words, "-f", "-")
-    return KUBECTL.run(command, text=text, fine=(0, 1)) == 1
+    return KUBECTL.run(command, text=documents(manifests), fine=(0, 1)) == 1
 
 
 def _kubectl(options: Options, *words: str) -> List[str]:
