@@ -14,10 +14,11 @@ absent = "nats nkeys h11 prometheus_client msgspec httptools uvloop fsspec"
 for name in absent.split():
     sys.modules[name] = None
 from playbooks.deployment.__main__ import main
+from playbooks.deployment.verbs import Tools
 import playbooks.commands.__main__
 for words in (["-l"], ["-S", "-d"], "-E kubernetes -n a -p delete -t falco.> -d".split()):
     sys.stdout.flush()
-    assert main(words, {}, lambda *_: None) == 0, words
+    assert main(words, Tools({}, lambda *_: None)) == 0, words
 """
 
 NAMED = process(sys.executable, "setup.py", "--name", "--version")

@@ -173,7 +173,9 @@ with description("The command line of deploy_playbook") as self:
             expect(run(*typed).err).to(contain(f"did you mean {meant}?"))
 
     with it("completes options, playbooks and engines in bash"):
-        in_bash = completed_by_bash(lambda: main((), {}, FakeObjects), "deploy_playbook", "--name")
+        in_bash = completed_by_bash(
+            lambda: main((), verbs.Tools({}, FakeObjects)), "deploy_playbook", "--name"
+        )
 
         expect(in_bash).to(equal(["--namespace", "--name"]))
         expect(completed("-p", "")).to(equal(catalogue.names()))

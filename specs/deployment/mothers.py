@@ -19,6 +19,7 @@ from playbooks.deployment.manifests import function
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request.options import Options
+from playbooks.deployment.verbs import Tools
 from playbooks.testing import FixedClock, InMemoryCluster, InMemoryLedger
 from specs.deployment.fake_objects import FakeObjects
 from specs.support.programs import run_here
@@ -45,15 +46,8 @@ def run(*arguments, cluster=None, environ=None, sleep=lambda seconds: None, clie
     releases contained objects; by default none are there."""
     client = client or Client(FixedClock(), InMemoryCluster(), lambda place: InMemoryLedger())
     cluster = cluster or FakeObjects()
-    return run_here(
-        lambda: program.main(
-            arguments,
-            environ or {},
-            lambda *where: cluster,
-            sleep=sleep,
-            client=lambda *where: client,
-        )
-    )
+    tools = Tools(environ or {}, lambda *where: cluster, sleep, lambda *where: client)
+    return run_here(lambda: program.main(arguments, tools))
 
 
 def deployed(*words, cluster):
