@@ -151,12 +151,11 @@ def _last(cluster: ClusterObjects, objects: Objects) -> List[Step]:
 
 def look(cluster: ClusterObjects, objects: Objects) -> Tuple[Found, List[str]]:
     """Everything that is there of this function, by identity."""
-    namespace, name = _place(objects)
     possible = [objects.function, *objects.accessories, *objects.earlier]
     wanted = {identity(manifest): manifest for manifest in possible}
     found = cluster.get(list(wanted.values()))
-    found += triggers_of(cluster, name, namespace)
-    roles, warnings = roles_of(cluster, name, namespace)
+    found += triggers_of(cluster, objects.name, objects.namespace)
+    roles, warnings = roles_of(cluster, objects.name, objects.namespace)
     return {identity(manifest): manifest for manifest in (*found, *roles)}, warnings
 
 
@@ -179,7 +178,6 @@ def _owned_by_nobody_else(manifest: Manifest, uid: str) -> bool:
 
 def _refuse(objects: Objects, found: Found) -> None:
     """What is in the way, named at once."""
-    namespace, name = _place(objects)
     kubeless_kinds = ("Function", "NATSTrigger")
     problems = [
         f"{shown(m)} is being deleted: deploy again when it is gone"
@@ -187,18 +185,18 @@ def _refuse(objects: Objects, found: Found) -> None:
         if "deletionTimestamp" in m["metadata"]
     ]
     problems += [
-        f"{shown(m)} is there and is not ours (it has no label {FUNCTION}={name})"
+        f"{shown(m)} is there and is not ours (it has no label {FUNCTION}={objects.name})"
         for m in map(found.get, map(identity, objects.accessories))
-        if m and m["kind"] not in kubeless_kinds and not _is_ours(m, namespace, name)
+        if m and m["kind"] not in kubeless_kinds and not _is_ours(m, objects)
     ]
     if problems:
         raise DeploymentError("\n".join(problems))
 
 
-def _is_ours(manifest: Manifest, namespace: str, name: str) -> bool:
-    elsewhere = manifest["metadata"].get("namespace") != namespace
-    ours = label(manifest, FUNCTION) == name
-    return ours and (not elsewhere or label(manifest, FUNCTION_NAMESPACE) == namespace)
+def _is_ours(manifest: Manifest, objects: Objects) -> bool:
+    here = manifest["metadata"].get("namespace") == objects.namespace
+    ours = label(manifest, FUNCTION) == objects.name
+    return ours and (here or label(manifest, FUNCTION_NAMESPACE) == objects.namespace)
 
 
 def _trigger_steps(objects: Objects, found: Found) -> List[Step]:
@@ -215,24 +213,17 @@ def _trigger_steps(objects: Objects, found: Found) -> List[Step]:
 
 def _stale(objects: Objects, found: Found) -> List[Remove]:
     """What an earlier deployment of the same function needed, and this one does not."""
-    namespace, name = _place(objects)
     wanted = {identity(manifest) for manifest in objects.in_order}
     return [
         Remove(manifest)
         for key, manifest in found.items()
-        if key not in wanted
-        and (manifest["kind"] == "NATSTrigger" or _is_ours(manifest, namespace, name))
+        if key not in wanted and (manifest["kind"] == "NATSTrigger" or _is_ours(manifest, objects))
     ]
 
 
 def _do(transaction: Transaction, steps: Sequence[Step]) -> None:
     for each in steps:
         transaction.do(each)
-
-
-def _place(objects: Objects) -> Tuple[str, str]:
-    metadata = objects.function["metadata"]
-    return metadata["namespace"], metadata["name"]
 
 
 def _undo(transaction: Transaction, error: BaseException, *, new: bool) -> None:

@@ -74,10 +74,10 @@ def missing_rights(
     if not refused:
         return error
     listed = "\n".join(f"  {shown(each)}" for each in refused)
-    name = objects.function["metadata"]["name"]
-    again = " and then deploy again with --granted" if _outside(objects, refused) else ""
+    outside = any(each["metadata"].get("namespace") != objects.namespace for each in refused)
+    again = " and then deploy again with --granted" if outside else ""
     return MissingRights(
-        f"you may not make what {name} needs:\n{listed}\n"
+        f"you may not make what {objects.name} needs:\n{listed}\n"
         f"nothing was deployed. Let an administrator apply this{again}:",
         documents(refused),
     )
@@ -97,11 +97,6 @@ def _role(manifest: Manifest) -> Optional[Identity]:
         return None
     namespace = manifest["metadata"].get("namespace", "") if role["kind"] == "Role" else ""
     return role["kind"], namespace, role["name"]
-
-
-def _outside(objects: Objects, refused: List[Manifest]) -> bool:
-    namespace = objects.function["metadata"]["namespace"]
-    return any(each["metadata"].get("namespace") != namespace for each in refused)
 
 
 def _is_refused(cluster: ClusterObjects, manifest: Manifest) -> bool:

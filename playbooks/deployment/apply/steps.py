@@ -104,12 +104,21 @@ class Objects:
     afterwards: List[Manifest] = field(default_factory=list)
     owns_triggers: bool = False
 
+    @property
+    def name(self) -> str:
+        """Of the function."""
+        return str(self.function["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Of the function."""
+        return str(self.function["metadata"]["namespace"])
+
     def here(self) -> Objects:
         """Without what lies outside of the function's namespace, which others granted."""
-        namespace = self.function["metadata"]["namespace"]
 
         def kept(manifests: List[Manifest]) -> List[Manifest]:
-            return [m for m in manifests if m["metadata"].get("namespace") == namespace]
+            return [m for m in manifests if m["metadata"].get("namespace") == self.namespace]
 
         return replace(self, accessories=kept(self.accessories), afterwards=kept(self.afterwards))
 

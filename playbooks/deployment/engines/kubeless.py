@@ -109,7 +109,7 @@ class Kubeless(ClusterEngine):
         return not_accepted(invocation.cluster, ours, sleep=invocation.sleep)
 
     def hints(self, objects: Objects) -> List[str]:
-        _, namespace, function = identity(objects.function)
+        namespace, function = objects.namespace, objects.name
         return [
             *answered(objects.triggers),
             *managed(function, namespace),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
-from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of, reference
+from playbooks.core.cluster.manifest import Identity, Manifest, name_of, reference
 from playbooks.core.instant import duration
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.deploy import Observer
@@ -213,7 +213,7 @@ class Kubernetes(ClusterEngine):
         return [*said, *_unreached(objects)]
 
     def hints(self, objects: Objects) -> List[str]:
-        _, namespace, function = identity(objects.function)
+        namespace, function = objects.namespace, objects.name
         here = f"-N {name_of(function)} -n {namespace}"
         secret = next(m for m in objects.accessories if m["kind"] == "Secret")
         by_http = [
