@@ -35,12 +35,6 @@ def print_step(verb: str, shown: str) -> None:
     print(plain(f"{verb:<10}{shown}"), flush=True)
 
 
-def print_done(report: Iterable[Tuple[str, str]]) -> None:
-    """Several such."""
-    for verb, shown in report:
-        print_step(verb, shown)
-
-
 def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:
     """On standard error. ``kind``: error, warning, or empty for a plain remark."""
     prefix = f"{program}: {kind}: " if kind else f"{program}: "

@@ -24,7 +24,7 @@ from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import documents, print_done, print_messages
+from playbooks.deployment.terminal import documents, print_messages
 
 T = TypeVar("T")
 
@@ -116,11 +116,10 @@ def set_the_cluster_up(options: Options, tools: Tools) -> int:
         print(documents([*set_up.manifests(), *made.manifests]), end="")
         return 0
     preflight.check_answers(invocation.cluster)
-    print_done(set_up.set_up(invocation.cluster, sleep=invocation.sleep))
+    set_up.set_up(invocation.cluster, sleep=invocation.sleep)
     remove_orphans_unless([], invocation.cluster)
     if nats:
-        lines = install(invocation.cluster, nats, progress=print_done, sleep=invocation.sleep)
-        print("\n".join(lines))
+        print("\n".join(install(invocation.cluster, nats, sleep=invocation.sleep)))
     return 0
 
 

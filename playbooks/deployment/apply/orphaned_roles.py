@@ -10,7 +10,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests.crds import FUNCTIONS
-from playbooks.deployment.terminal import print_done, print_messages
+from playbooks.deployment.terminal import print_messages, print_step
 
 # Bindings first: without them a role gives nobody anything.
 RESOURCES = tuple(
@@ -76,5 +76,6 @@ def _function_of(role: Manifest) -> Tuple[str, str]:
 def remove_orphans_unless(warnings: Sequence[str], cluster: ClusterObjects) -> None:
     """The same, unless ``warnings`` say already that roles may not be listed. Prints both."""
     removed, more = ([], []) if warnings else remove_orphans(cluster)
-    print_done(("removed", f"{shown}, whose function is gone") for shown in removed)
+    for each in removed:
+        print_step("removed", f"{each}, whose function is gone")
     print_messages("warning", [*warnings, *more])

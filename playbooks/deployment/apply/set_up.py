@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Sequence, Tuple
+from typing import List, Sequence
 
 from playbooks.core.cluster.manifest import (
     FUNCTION,
@@ -28,7 +28,7 @@ from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.crds import LABELS, RESOURCES, definitions
 from playbooks.deployment.manifests.rbac import deployer_role, worker_role
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import print_messages
+from playbooks.deployment.terminal import print_messages, print_step
 
 # Seconds in which the API server serves what was defined.
 SERVED_WITHIN = 30.0
@@ -44,29 +44,30 @@ def manifests() -> List[Manifest]:
     return [*definitions(), worker_role(), deployer_role(), *admission_policies.policies()]
 
 
-def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
-    """Make what is missing, and bring what deploy_playbook made up to date.
+def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> None:
+    """Make what is missing, and bring what deploy_playbook made up to date. Prints what it does.
 
     Objects that others made are left alone, such as the definitions that came with Kubeless.
-    Returns what was done to which object. Raises DeploymentError with what an administrator has to
-    do.
+    Raises DeploymentError with what an administrator has to do.
     """
     served = serves_policies(cluster)
     wanted = [m for m in manifests() if served or m["kind"] not in admission_policies.KINDS]
     try:
         wanted += _bindings(cluster) if served else []
-        report = apply(cluster, wanted)
-        report += _without_settings(cluster) if served else []
+        apply(cluster, wanted)
+        if served:
+            _remove_bindings_without_settings(cluster)
     except NotPermitted as error:
         raise DeploymentError(f"{error}\n{_ADMINISTRATOR}") from error
     _wait_until_served(cluster, sleep)
-    return report if served else [*report, ("left out", _left_out(cluster))]
+    if not served:
+        print_step("left out", _left_out(cluster))
 
 
-def apply(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Tuple[str, str]]:
+def apply(cluster: ClusterObjects, wanted: List[Manifest]) -> None:
     """Create what is missing and change what deploy_playbook made; objects of others are left
-    alone. Returns what was done to which object. Raises a PlaybookError."""
-    return _done(cluster, _steps(cluster, wanted))
+    alone. Prints what it does. Raises a PlaybookError."""
+    _do(cluster, _steps(cluster, wanted))
 
 
 def serves_policies(cluster: ClusterObjects) -> bool:
@@ -103,9 +104,9 @@ def _bindings(cluster: ClusterObjects) -> List[Manifest]:
     return [m for each in found for m in admission_policies.of_parameters(each)]
 
 
-def _without_settings(cluster: ClusterObjects) -> List[Tuple[str, str]]:
-    """Remove the bindings of functions that were removed by their labels, and their settings with
-    them. Those of Functions go as orphans."""
+def _remove_bindings_without_settings(cluster: ClusterObjects) -> None:
+    """Those of functions that were removed by their labels, and their settings with them. Those of
+    Functions go as orphans."""
     # In this order: what is deployed meanwhile has its settings before it is bound.
     ours = f"{MANAGED_BY}={MANAGER}"
     found = cluster.list((admission_policies.BINDINGS,), selector=ours)
@@ -116,17 +117,17 @@ def _without_settings(cluster: ClusterObjects) -> List[Tuple[str, str]]:
     left = [e for e in found if (label(e, FUNCTION_NAMESPACE), label(e, FUNCTION)) not in there]
     for each in left:
         cluster.delete(each)
-    return [("removed", f"{shown(each)}, whose function is gone") for each in left]
+        print_step("removed", f"{shown(each)}, whose function is gone")
 
 
-def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tuple[str, str]]:
-    """What a function needs and is missing, before it is deployed: definitions and role."""
+def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> None:
+    """Make what a function needs and is missing, before it is deployed: definitions and role."""
     needed = [] if _serves_functions(cluster) else definitions()
     if not _has_role(cluster):
         needed.append(worker_role())
     try:
         steps = [s for s in _steps(cluster, needed) if isinstance(s, Create)] if needed else []
-        report = _done(cluster, steps)
+        _do(cluster, steps)
     except NotPermitted as error:
         missing = ", ".join(shown(m) for m in needed)
         raise DeploymentError(
@@ -134,7 +135,6 @@ def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> List[Tupl
         ) from error
     if needed:
         _wait_until_served(cluster, sleep)
-    return report
 
 
 def _steps(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Step]:
@@ -149,19 +149,17 @@ def _steps(cluster: ClusterObjects, wanted: List[Manifest]) -> List[Step]:
     return without_idle(cluster, steps)
 
 
-def _done(cluster: ClusterObjects, steps: Sequence[Step]) -> List[Tuple[str, str]]:
-    report: List[Tuple[str, str]] = []
-    transaction = Transaction(cluster, progress=lambda *done: report.append(done))
+def _do(cluster: ClusterObjects, steps: Sequence[Step]) -> None:
+    transaction = Transaction(cluster, progress=print_step)
     for each in steps:
         if isinstance(each, Keep) and not is_ours(each.previous):
-            report.append(("unchanged", f"{shown(each.previous)}, which others made"))
+            print_step("unchanged", f"{shown(each.previous)}, which others made")
             continue
         try:
             transaction.do(each)
         except AlreadyExists:
             assert isinstance(each, Create)
-            report.append(("unchanged", shown(each.wanted)))  # Somebody else was faster.
-    return report
+            print_step("unchanged", shown(each.wanted))  # Somebody else was faster.
 
 
 def is_ours(manifest: Manifest) -> bool:

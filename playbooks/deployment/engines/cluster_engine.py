@@ -24,7 +24,6 @@ from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import (
-    print_done,
     print_messages,
     print_step,
 )
@@ -176,7 +175,8 @@ class ClusterEngine(Engine):
         removed, warnings = remove(
             cluster, function, namespace, sleep=invocation.sleep, ended=again
         )
-        print_done(("removed", shown) for shown in removed)
+        for each in removed:
+            print_step("removed", each)
         if not removed:
             print(f"nothing of {function} was in namespace {namespace}")
         remove_orphans_unless(warnings, cluster)

@@ -37,7 +37,7 @@ from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import by_value_only, set_by
-from playbooks.deployment.terminal import print_done, print_step
+from playbooks.deployment.terminal import print_step
 from playbooks.engines.worker import watched
 from playbooks.engines.worker.settings import ANY, HTTP_FROM, SOURCES
 from playbooks.engines.worker.settings import packages as worker_packages
@@ -203,7 +203,7 @@ class Kubernetes(ClusterEngine):
         return any(m["kind"] == "Deployment" and worker.is_worker(m) for m in deployed.values())
 
     def prepare(self, invocation: Invocation) -> None:
-        print_done(set_up.complete(invocation.cluster, sleep=invocation.sleep))
+        set_up.complete(invocation.cluster, sleep=invocation.sleep)
 
     def observer(self, objects: Objects, invocation: Invocation, check: Check) -> Observer:
         return _Rollout(objects, invocation, check)
@@ -272,7 +272,7 @@ class _Rollout(Observer):
             rollout.wait(
                 self._cluster,
                 _deployment(self._objects),
-                progress=lambda line: print_step("waiting", line),
+                progress=partial(print_step, "waiting"),
                 check=self._check,
                 sleep=self._sleep,
                 seconds=self._own.get(TIMEOUT.name),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 from urllib.parse import quote
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
@@ -27,6 +27,7 @@ from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import assignments, by_name
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.request.options import Options
+from playbooks.deployment.terminal import print_step
 from playbooks.engines.worker.function import Function
 
 #: The Secret that Falcosidekick's chart takes its configuration from, and the key of its URL.
@@ -103,13 +104,10 @@ class Installation:
 
 
 def install(
-    cluster: ClusterObjects,
-    wanted: Installation,
-    *,
-    progress: Callable[[List[Tuple[str, str]]], None],
-    sleep: Sleep = time.sleep,
+    cluster: ClusterObjects, wanted: Installation, *, sleep: Sleep = time.sleep
 ) -> List[str]:
-    """Make what is missing, and return what to do next, in lines. Raises DeploymentError.
+    """Make what is missing, and return what to do next, in lines. Prints what it does. Raises
+    DeploymentError.
 
     Users that are there keep their passwords. A new user means a new configuration, with which the
     server starts again: its clients connect again by themselves. The user of a worker goes with its
@@ -118,13 +116,14 @@ def install(
     _refuse_theirs(cluster)
     known = _known_passwords(cluster)
     gone = _gone(cluster, known, wanted.worker)
-    progress([("removed", f"user {w.user}, whose Secret {w.place} is gone") for w in gone])
+    for each in gone:
+        print_step("removed", f"user {each.user}, whose Secret {each.place} is gone")
     left = {name: known[name] for name in known if name not in {w.user for w in gone}}
     passwords = _new_passwords(left, wanted.worker)
     objects = _objects(cluster, passwords, wanted)
-    progress(_without_failed(cluster, objects, sleep))
-    progress(apply(cluster, _not_there_once(cluster, objects)))
-    wait(cluster, objects, progress=lambda line: progress([("waiting", line)]), sleep=sleep)
+    _remove_failed(cluster, objects, sleep)
+    apply(cluster, _not_there_once(cluster, objects))
+    wait(cluster, objects, sleep=sleep)
     return _next_steps(_falco_namespace(cluster), passwords)
 
 
@@ -158,17 +157,16 @@ def _not_there_once(cluster: ClusterObjects, objects: List[Manifest]) -> List[Ma
     return [each for each in objects if identity(each) not in there]
 
 
-def _without_failed(
-    cluster: ClusterObjects, objects: List[Manifest], sleep: Sleep
-) -> List[Tuple[str, str]]:
-    """Remove the Jobs that failed earlier, so that they are made again."""
+def _remove_failed(cluster: ClusterObjects, objects: List[Manifest], sleep: Sleep) -> None:
+    """The Jobs that failed earlier, so that they are made again."""
     found = cluster.get([each for each in objects if each["kind"] == "Job"])
     failed = [each for each in found if failure_of(each)]
     for each in failed:
         cluster.delete(each)
     for left in until_gone(cluster, failed, sleep=sleep):
         raise DeploymentError(stuck(left))
-    return [("removed", f"{shown(each)}, which failed earlier") for each in failed]
+    for each in failed:
+        print_step("removed", f"{shown(each)}, which failed earlier")
 
 
 def _rights(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:

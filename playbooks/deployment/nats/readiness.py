@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping
+from functools import partial
+from typing import Any, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
@@ -10,22 +11,17 @@ from playbooks.deployment.apply import readiness, rollout
 from playbooks.deployment.apply.readiness import NotReady
 from playbooks.deployment.apply.waiting import Sleep, looks, when_changed
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.terminal import print_step
 
 # Seconds that the server and its streams may take, and between two looks.
 WITHIN, PAUSE = 600.0, 2.0
 
 
-def wait(
-    cluster: ClusterObjects,
-    objects: List[Manifest],
-    *,
-    progress: Callable[[str], None],
-    sleep: Sleep,
-) -> None:
+def wait(cluster: ClusterObjects, objects: List[Manifest], *, sleep: Sleep) -> None:
     """Until the server is ready and its streams are there. Raises DeploymentError with the reason
     as Kubernetes gives it."""
     waited = [m for m in objects if m["kind"] in ("StatefulSet", "Job")]
-    tell, line = when_changed(progress), ""
+    tell, line = when_changed(partial(print_step, "waiting")), ""
     for _ in looks(WITHIN, sleep=sleep, pause=PAUSE):
         waits = [m for m in cluster.get(waited) if not _is_done(m)]
         if not waits:

@@ -38,7 +38,7 @@ EXAMPLE = dedent(
     from playbooks.deployment.engines.engine import Engine, Option
     from playbooks.deployment.errors import DeploymentError
     from playbooks.deployment.packaging.dependencies import requirements
-    from playbooks.deployment.terminal import print_done
+    from playbooks.deployment.terminal import print_step
 
     ZONE = Option("zone", ("--zone",), "with -E example: where it runs", "ZONE")
     BUDGET = Setting("MAX_INSTANCES", whole_number(1, 9), "3", "how many run at once")
@@ -68,12 +68,12 @@ EXAMPLE = dedent(
 
         def deploy(self, request, invocation):
             self.tool("deploy", json.dumps(self.rendered(request, invocation)))
-            print_done([("deployed", request.function)])
+            print_step("deployed", request.function)
             return 0
 
         def remove(self, function, invocation):
             self.tool("delete", function)
-            print_done([("removed", function)])
+            print_step("removed", function)
 
         def tool(self, *arguments):
             if not shutil.which("example-tool"):
