@@ -15,7 +15,6 @@ from playbooks.deployment.nats.manifests import IMAGE as NATS_IMAGE
 from playbooks.deployment.parameters import SHELLS, Kind, completion_script, playbooks
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
-from playbooks.deployment.tables import listing
 from playbooks.deployment.verbs import Tools
 
 PROGRAM = "deploy_playbook"
@@ -112,7 +111,7 @@ program = _Program(PROGRAM, add_help_option=False)
 def _deploy(**typed: Any) -> int:
     options, tools = _options(typed), _tools()
     if options.list:
-        return _list()
+        return verbs.list_playbooks()
     if not options.set_up and (options.with_nats or options.nats_image):
         raise UsageError(["--with-nats and --nats-image are for -S only"])
     if options.set_up:
@@ -134,11 +133,6 @@ def _typed(verb: Callable[[Options, Tools], int]) -> Callable[..., int]:
 def _get(output: str, everywhere: bool, **typed: Any) -> int:
     del output  # There is one.
     return verbs.get(_options(typed), _tools(), everywhere=everywhere)
-
-
-def _list() -> int:
-    print(listing(), end="")
-    return 0
 
 
 def _completion(shell: str) -> int:
@@ -356,7 +350,7 @@ for _each in (
         "Make the Secret that what -d prints refers to, once.",
         params=_without(*_NOT_FOR_DIFF),
     ),
-    _command("list", _list, "List the playbooks with their settings, as -l does."),
+    _command("list", verbs.list_playbooks, "List the playbooks with their settings, as -l does."),
     _command(
         "set-up",
         _typed(verbs.set_the_cluster_up),

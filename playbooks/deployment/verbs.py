@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
+from playbooks.core.settings import Setting
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.waiting import Sleep
@@ -156,6 +159,29 @@ def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
         raise DeploymentError(f"there is no {function or 'playbook'} in {where}")
     print(documents(found, sort_keys=False), end="")
     return 0
+
+
+def list_playbooks() -> int:
+    """Every playbook, what it does, and its settings; or why it cannot be used."""
+    print("\n".join(map(_described, catalogue.names())), end="")
+    return 0
+
+
+def _described(name: str) -> str:
+    try:
+        playbook = by_name.load(name)
+    except UsageError as error:
+        return "\n".join([name, *(f"    error: {problem}" for problem in error.problems)]) + "\n"
+    lines = [name, f"    {catalogue.summary(name)}"]
+    for setting in playbook.settings:
+        lines += _lines(setting)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(setting: Setting) -> Iterator[str]:
+    value = "required" if setting.default is None else f"default {setting.default or '(empty)'}"
+    yield f"    {setting.name}: {value}{', secret' if setting.secret else ''}"
+    yield from textwrap.wrap(setting.help, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
 
 
 def _wanted(options: Options, tools: Tools) -> List[Tuple[Options, Optional[PlaybookFile]]]:
