@@ -91,25 +91,18 @@ class CloudFunctions(CloudEngine):
         if not _WORD.fullmatch(region):
             found.append(f"--region is {region!r}, expected one such as europe-west1")
         found += self.misplaced(options)
-        found += pushed.reserved(request, _RESERVED, "Cloud Functions or deploy_playbook")
+        found += pushed.problems(request, _RESERVED, "Cloud Functions or deploy_playbook")
         if DEBUG in request.names_given:
             found.append(f"{DEBUG} cannot be a variable: it starts a server for development")
-        found += pushed.problems(request)
-        name = KUBECONFIG_SECRET.name
-        if any(reference.name == name for reference in request.references):
-            found.append(f"{name} is the name of a secret, not one: it comes by -e")
-        elif request.playbook.permissions and not request.values.get(name):
-            found.append(f"{name} is not set, expected: {KUBECONFIG_SECRET.help}")
+        found += self.not_connected(request, KUBECONFIG_SECRET)
         keep = "Secret Manager (gcloud secrets create NAME --data-file=-)"
         return found + pushed.not_kept(request, keep, "NAME/latest")
 
     def show(self, request: Request, invocation: Invocation) -> None:
         options = invocation.options
         files = self.files(request, options)
-        for name in ("main.py", "requirements.txt"):
-            print(f"# {name}\n{files[name].decode()}")
-        print(f"# env.yaml\n{self._env(request, options)}")
-        print("# beside these files and the package")
+        shown = {name: files[name].decode() for name in ("main.py", "requirements.txt")}
+        tool.print_files({**shown, "env.yaml": self._env(request, options)})
         print(f"{tool.shown(self._command(request, options))}\n")
         self.print_rights(request, invocation)
 

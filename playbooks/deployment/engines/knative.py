@@ -87,9 +87,8 @@ class Knative(Engine):
             found.append(f"-i is {image!r}, expected the name of an image")
         if not _NAME.fullmatch(own.get(BROKER.name, "x")):
             found.append(f"--broker is {own[BROKER.name]!r}, expected the name of a Broker")
-        found += pushed.reserved(request, _RESERVED, "Knative or deploy_playbook")
         found += [] if IMAGE.name in own else too_large(lambda: self._archive(request))
-        return found + pushed.problems(request)
+        return found + pushed.problems(request, _RESERVED, "Knative or deploy_playbook")
 
     def show(self, request: Request, invocation: Invocation) -> None:
         print_messages("warning", _warnings(request))

@@ -96,7 +96,7 @@ class OpenFaas(Engine):
 
     def problems(self, request: Request, options: Options) -> List[str]:
         image, gateway = options.own.get(IMAGE.name), options.own.get(GATEWAY.name)
-        found = pushed.problems(request)
+        found = pushed.problems(request, _RESERVED, "OpenFaaS or deploy_playbook")
         if image is None or image.split() != [image]:
             said = "not given" if image is None else repr(image)
             found.append(f"-i is {said}, expected the name of the image to build and push")
@@ -104,7 +104,6 @@ class OpenFaas(Engine):
             http_url(gateway or "http://a")
         except ValueError as error:
             found.append(f"--gateway is {gateway!r}, expected {error}")
-        found += pushed.reserved(request, _RESERVED, "OpenFaaS or deploy_playbook")
         create = f"faas-cli secret create NAME --from-file=FILE -n {_namespace(options)}"
         kept = [KUBECONFIG.name] if KUBECONFIG.name in request.values else []
         found += pushed.not_kept(request, f"OpenFaaS ({create})", "NAME/NAME", also=kept)
@@ -114,10 +113,9 @@ class OpenFaas(Engine):
         options = invocation.options
         print_messages("warning", _warnings(request))
         files = self.files(request)
-        print(f"# {request.function}/handler.py\n{files['handler.py'].decode()}")
-        print(f"# {request.function}/requirements.txt\n{files['requirements.txt'].decode()}")
-        print(f"# stack.yaml\n{_yaml(self.stack(request, options))}")
-        print("# beside these files and the package")
+        written = {n: files[n].decode() for n in ("handler.py", "requirements.txt")}
+        shown = {f"{request.function}/{name}": text for name, text in written.items()}
+        tool.print_files({**shown, "stack.yaml": _yaml(self.stack(request, options))})
         for words in _commands(options):
             print(tool.shown(words))
         if request.playbook.permissions:

@@ -17,7 +17,7 @@ from playbooks.deployment.manifests import ledger, rights
 from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.request.settings import set_by
+from playbooks.deployment.request.settings import by_value_only, set_by
 from playbooks.deployment.terminal import documents
 from playbooks.engines.pushed import TOPICS
 from playbooks.infrastructure import this_pod
@@ -39,19 +39,18 @@ def json_text(document: object) -> str:
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def problems(request: Request) -> List[str]:
-    """What TOPICS cannot say."""
-    given = [f"{TOPICS.name} comes from -t"] * (TOPICS.name in request.names_given)
-    return given + [
+def problems(
+    request: Request, reserved: Optional[Pattern[str]] = None, whose: str = ""
+) -> List[str]:
+    """What TOPICS cannot say, and variables that are ``reserved``. ``whose``: who sets these, such
+    as OpenFaaS."""
+    found = [f"{TOPICS.name} comes from -t"] * (TOPICS.name in request.names_given)
+    found += [
         f"topic {topic!r} has a comma: {TOPICS.name} cannot say it"
         for topic in request.topics
         if "," in topic
     ]
-
-
-def reserved(request: Request, names: Pattern[str], whose: str) -> List[str]:
-    """Given variables of these names. ``whose``: who sets them, such as OpenFaaS."""
-    return set_by(whose, request.names_given, names.fullmatch)
+    return found + (set_by(whose, request.names_given, reserved.fullmatch) if reserved else [])
 
 
 def not_kept(request: Request, keep: str, reference: str, *, also: Sequence[str] = ()) -> List[str]:
@@ -150,6 +149,16 @@ class CloudEngine(Engine):
     def misplaced(self, options: Options) -> List[str]:
         """What is about a cluster, of which deploying asks none."""
         return [f"--context is not for -E {self.name}"] if options.context else []
+
+    def not_connected(self, request: Request, *settings: Setting) -> List[str]:
+        """``settings``: by which a function finds the cluster that it acts on; the first one is
+        required for that."""
+        required, names = settings[0], [setting.name for setting in settings]
+        deciding = dict.fromkeys(names, "which cluster it acts on")
+        found = by_value_only(deciding, request.references)
+        if request.playbook.permissions and not found and not request.values.get(required.name):
+            found.append(f"{required.name} is not set, expected: {required.help}")
+        return found
 
     def check_removal(self, options: Options) -> None:
         """Raises UsageError."""

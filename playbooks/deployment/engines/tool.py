@@ -94,6 +94,13 @@ def write(files: Mapping[str, bytes], directory: str) -> None:
         path.write_bytes(content)
 
 
+def print_files(files: Mapping[str, str]) -> None:
+    """What -d shows of the files that a program is given beside the package, by path."""
+    for name, text in files.items():
+        print(f"# {name}\n{text}")
+    print("# beside these files and the package")
+
+
 def shown(words: Sequence[str]) -> str:
     """As one types it: an option a line."""
     lines: List[str] = []

@@ -215,7 +215,7 @@ with description("-E gcf") as self:
             "TOPICS comes from -t",
             "--region is 'Europe'",
             "--account is 'falco', expected the e-mail of a service account",
-            "KUBECONFIG_SECRET is the name of a secret, not one: it comes by -e",
+            "KUBECONFIG_SECRET decides which cluster it acts on: it can come by -e only",
         ):
             expect(done.err).to(contain(text))
 

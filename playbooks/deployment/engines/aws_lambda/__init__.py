@@ -48,14 +48,12 @@ class Lambda(CloudEngine):
         return f"aws lambda get-function --function-name {function} --region REGION"
 
     def problems(self, request: Request, given: Options) -> List[str]:
-        return options.problems(given) + self.misplaced(given) + _wrong(request, given)
+        found = options.problems(given) + self.misplaced(given) + _wrong(request, given)
+        return found + self.not_connected(request, *eks.EKS)
 
     def show(self, request: Request, invocation: Invocation) -> None:
         given = invocation.options
-        for name, content in written(request).items():
-            print(f"# {name}\n{content}")
-        print(f"# environment.json\n{_environment(request, given)}")
-        print("# beside these files and the package")
+        tool.print_files({**written(request), "environment.json": _environment(request, given)})
         print(f"{tool.shown(pip('.', 'requirements.txt'))}\n")
         print(
             "# what is there then, but for requirements.txt and environment.json, is function.zip"
@@ -137,19 +135,12 @@ ENGINE = Lambda()
 
 def _wrong(request: Request, given: Options) -> List[str]:
     """What is wrong with the settings and variables."""
-    found = pushed.reserved(request, _RESERVED, "Lambda")
+    found = pushed.problems(request, _RESERVED, "Lambda")
     found += [
         f"{name} cannot be a variable of a function: Lambda does not take the name"
         for name in request.names_given
         if not (_NAME.fullmatch(name) or _RESERVED.fullmatch(name))
     ]
-    found += pushed.problems(request)
-    referred = {reference.name for reference in request.references}
-    named = [setting.name for setting in eks.EKS if setting.name in referred]
-    found += [f"{name} is no secret: it comes by -e" for name in named]
-    cluster = eks.EKS_CLUSTER
-    if request.playbook.permissions and not request.values.get(cluster.name) and not named:
-        found.append(f"{cluster.name} is not set, expected: {cluster.help}")
     try:
         eks.check(request.values)
     except InvalidSetting as error:
