@@ -30,7 +30,7 @@ LAYERS = {
 FOLDERS = {
     "deployment": (
         ("request", "packaging", "manifests", "apply", "nats", "removal", "engines", "files"),
-        ("errors", "local_target", "terminal"),
+        ("errors", "terminal"),
     ),
     "engines/worker": (
         ("nats", "work", "operator"),

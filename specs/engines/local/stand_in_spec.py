@@ -9,7 +9,7 @@ from unittest.mock import patch
 from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
-from playbooks.deployment import local_target
+from playbooks.deployment.engines.local import find_target
 from playbooks.engines.local.engine import main
 from playbooks.testing import a_document
 from specs.support.engines.local_engine import NO_CLUSTER
@@ -36,7 +36,7 @@ with description("The local engine, on a stand-in,") as self:
                 {**NO_CLUSTER, **logs, **environ},
                 source=[str(file) for file in files],
                 output=reported,
-                target=local_target.find,
+                target=find_target,
             )
         return code, reported.getvalue(), said.getvalue()
 

@@ -10,8 +10,8 @@ from playbooks import delete, slack, taint
 from playbooks.core.alert import Alert
 from playbooks.core.errors import ClusterUnavailable, NoCluster, NotFound, NotPermitted
 from playbooks.core.outcome import Outcome
-from playbooks.deployment import local_target
-from playbooks.deployment.local_target import RealTarget, StandIn, find
+from playbooks.deployment.engines import local
+from playbooks.deployment.engines.local import RealTarget, StandIn, find_target
 from playbooks.engines.local import CannotStart
 from playbooks.engines.local.target import Target
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
@@ -126,7 +126,7 @@ with description("A run on a real cluster") as self:
                 a_kubeconfig(directory, "prod", prod),
                 a_kubeconfig(directory, "stage", staging),
             ]
-            target = find(delete.playbook, {"KUBECONFIG": ":".join(files)}, [])
+            target = find_target(delete.playbook, {"KUBECONFIG": ":".join(files)}, [])
         playbook = target.wired(delete.playbook)
         body = a_document(output_fields=an_alert().fields)
         outcome = playbook.responder({"MAX_ALERT_AGE": "off"}).answer(body)
@@ -143,16 +143,18 @@ with description("A run on a real cluster") as self:
         expect(rows).to(equal([("pod", "shop/web-0", "running, on node-1")]))
 
     with it("does not begin where the kubeconfig is broken"):
-        with patch.object(local_target.connect, "if_any", side_effect=NoCluster("broken")):
-            expect(lambda: find(delete.playbook, {}, [])).to(raise_error(CannotStart, "broken"))
+        with patch.object(local.connect, "if_any", side_effect=NoCluster("broken")):
+            expect(lambda: find_target(delete.playbook, {}, [])).to(
+                raise_error(CannotStart, "broken")
+            )
 
     with it("acts on the context that is named, else on the current one"):
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "config")
             path.write_text(CONTEXTS)
-            with patch.object(local_target, "RealTarget", lambda words, _api: words):
+            with patch.object(local, "RealTarget", lambda words, _api: words):
                 named, current = (
-                    find(delete.playbook, {"KUBECONFIG": str(path)}, [], context=context)
+                    find_target(delete.playbook, {"KUBECONFIG": str(path)}, [], context=context)
                     for context in ("staging", "")
                 )
 
@@ -169,7 +171,7 @@ with description("A run without a kubeconfig") as self:
         self.directory.cleanup()
 
     def found(self, playbook=delete.playbook, files=(), **environ):
-        return find(playbook, {"KUBECONFIG": "", **environ}, files)
+        return find_target(playbook, {"KUBECONFIG": "", **environ}, files)
 
     def answer(self, target, document):
         playbook = target.wired(delete.playbook)
