@@ -21,7 +21,7 @@ from playbooks.deployment.engines.reuse import reused, with_own_secret
 from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
 from playbooks.deployment.files.playbook_file import PlaybookFile
-from playbooks.deployment.nats.install import Installation, Printed, install, printed
+from playbooks.deployment.nats.install import Installation, install, printed
 from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
@@ -114,9 +114,9 @@ def set_the_cluster_up(options: Options, tools: Tools) -> int:
     if options.with_nats:
         nats = Installation.of(options, invocation.cluster.current_namespace)
     if options.show:
-        made = printed(nats, show_secrets=options.show_secrets) if nats else Printed([], [])
-        print_messages("warning", made.warnings)
-        print(documents([*set_up.manifests(), *made.manifests]), end="")
+        made, warnings = printed(nats, show_secrets=options.show_secrets) if nats else ([], [])
+        print_messages("warning", warnings)
+        print(documents([*set_up.manifests(), *made]), end="")
         return 0
     preflight.check_answers(invocation.cluster)
     set_up.set_up(invocation.cluster, sleep=invocation.sleep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import quote
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
@@ -127,22 +127,17 @@ def install(
     return _next_steps(_falco_namespace(cluster), passwords)
 
 
-class Printed(NamedTuple):
-    manifests: List[Manifest]
-    warnings: List[str]
-
-
-def printed(wanted: Installation, *, show_secrets: bool) -> Printed:
+def printed(wanted: Installation, *, show_secrets: bool) -> Tuple[List[Manifest], List[str]]:
     """What ``install`` makes on a cluster that has nothing of it: without Secrets, or with new
-    passwords."""
+    passwords. And what to warn of."""
     passwords = _new_passwords({}, wanted.worker)
     if show_secrets:
         made = _all(passwords, {}, FALCO_NAMESPACE, wanted)
-        return Printed(made, ["the Secrets have new passwords each time this is printed"])
+        return made, ["the Secrets have new passwords each time this is printed"]
     made = _all(dict.fromkeys(passwords, "?"), {}, FALCO_NAMESPACE, wanted)
     left_out = ", ".join(shown(m) for m in made if m["kind"] == "Secret")
     said = f"{left_out}: left out (--show-secrets prints them, with new passwords each time)"
-    return Printed([m for m in made if m["kind"] != "Secret"], [said])
+    return [m for m in made if m["kind"] != "Secret"], [said]
 
 
 def _objects(
