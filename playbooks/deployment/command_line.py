@@ -273,8 +273,7 @@ def _parameters() -> List[click.Parameter]:
             default="",
         ),
         _option(
-            "-d --dry-run show",
-            "print what would be deployed, without Secrets, and change nothing",
+            "-d --dry-run show", "print what would be deployed, without Secrets, and change nothing"
         ),
         _option("--show-secrets", "with -d: print the Secrets, too"),
         _option("--force", "also deploy a topic that no alert can match"),
@@ -290,12 +289,10 @@ def _parameters() -> List[click.Parameter]:
             "an administrator made what lies outside of the namespace: leave that as it is",
         ),
         _option(
-            "--release",
-            "with -x: release first what the playbook contains, such as isolated pods",
+            "--release", "with -x: release first what the playbook contains, such as isolated pods"
         ),
         _option(
-            "--leave-contained",
-            "with -x: leave what the playbook contains as it is, and name it",
+            "--leave-contained", "with -x: leave what the playbook contains as it is, and name it"
         ),
         _option("-l --list", "list the playbooks with their settings"),
     ]

@@ -191,11 +191,7 @@ def _wanted(options: Options, tools: Tools) -> List[Tuple[Options, Optional[Play
     files = playbook_file.read(options.described, tools.environ)
     typed = [
         flag
-        for flag, given in (
-            ("-p", options.playbook),
-            ("-N", options.name),
-            ("-t", options.topics),
-        )
+        for flag, given in (("-p", options.playbook), ("-N", options.name), ("-t", options.topics))
         if given
     ]
     if len(files) > 1 and typed:

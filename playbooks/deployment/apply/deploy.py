@@ -20,14 +20,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.deployment.apply.dry_run import dry_run
 from playbooks.deployment.apply.orphaned_roles import roles_of
-from playbooks.deployment.apply.steps import (
-    Keep,
-    Objects,
-    Remove,
-    Step,
-    step,
-    without_idle,
-)
+from playbooks.deployment.apply.steps import Keep, Objects, Remove, Step, step, without_idle
 from playbooks.deployment.apply.transaction import Progress, Transaction, silent
 from playbooks.deployment.apply.waiting import Check, Sleep, nothing, until_gone
 from playbooks.deployment.errors import DeploymentError, RolloutFailed

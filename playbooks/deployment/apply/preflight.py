@@ -6,12 +6,7 @@ from typing import Dict, List, Set
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import (
-    InvalidSetting,
-    NoCluster,
-    NotFound,
-    PlaybookError,
-)
+from playbooks.core.errors import InvalidSetting, NoCluster, NotFound, PlaybookError
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.crds import RESOURCES
 from playbooks.deployment.manifests.network_policy import NAME_LABEL

@@ -23,10 +23,7 @@ from playbooks.deployment.manifests import ledger, rbac
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import (
-    print_messages,
-    print_step,
-)
+from playbooks.deployment.terminal import print_messages, print_step
 
 
 class ClusterEngine(Engine):
@@ -94,11 +91,7 @@ class ClusterEngine(Engine):
         existing = self.look(request, invocation)
         wanted = secrets_of(self._objects(request, invocation, existing).in_order)
         found = {identity(each): each for each in invocation.cluster.get(wanted)}
-        transaction = Transaction(
-            invocation.cluster,
-            sleep=invocation.sleep,
-            progress=print_step,
-        )
+        transaction = Transaction(invocation.cluster, sleep=invocation.sleep, progress=print_step)
         for each in wanted:
             transaction.do(step(each, found.get(identity(each))))
         if not wanted:

@@ -16,11 +16,7 @@ from playbooks.deployment.engines import existing as existing_objects
 from playbooks.deployment.engines import kubeless
 from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
 from playbooks.deployment.engines.engine import IMAGE, Invocation, Option
-from playbooks.deployment.engines.existing import (
-    HASH_KEY,
-    RELEASE_KEY,
-    Existing,
-)
+from playbooks.deployment.engines.existing import HASH_KEY, RELEASE_KEY, Existing
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import admission_policies, ledger, pod_patch, rbac, worker
 from playbooks.deployment.manifests.environment import secrets

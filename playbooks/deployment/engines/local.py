@@ -48,9 +48,7 @@ HTTP = Option(
     int,
 )
 REASONS = Option(
-    "reasons",
-    ("-v", "--verbose"),
-    "with -E local: under each outcome, every check that led to it",
+    "reasons", ("-v", "--verbose"), "with -E local: under each outcome, every check that led to it"
 )
 
 

@@ -41,13 +41,7 @@ from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import Options
 
 # Keys that hold one text, and the option of each.
-_TEXTS = {
-    "playbook": "-p",
-    "name": "-N",
-    "namespace": "-n",
-    "engine": "-E",
-    "runtime": "-r",
-}
+_TEXTS = {"playbook": "-p", "name": "-N", "namespace": "-n", "engine": "-E", "runtime": "-r"}
 
 _SECRET = "secretKeyRef"
 _KINDS = (_SECRET, "file", "env")

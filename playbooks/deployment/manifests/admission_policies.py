@@ -184,10 +184,7 @@ class AdmissionPolicy:
     def _conditions(self) -> Iterator[Dict[str, str]]:
         user = "request.userInfo.username"
         account = f"^{ACCOUNTS}[^:]+:{self._accounts}$"
-        yield {
-            "name": f"account-of-{self.playbook}",
-            "expression": f"{user}.matches('{account}')",
-        }
+        yield {"name": f"account-of-{self.playbook}", "expression": f"{user}.matches('{account}')"}
         if self.settings:
             # Of the ConfigMap's own namespace only: who may write it reaches no other account.
             whose = (
@@ -366,10 +363,7 @@ def _only_ours(part: str) -> str:
 
 # Labels and annotations as they were and as they become.
 _VARIABLES = [
-    {
-        "name": f"{when}_{part}",
-        "expression": f"{which}.metadata.?{part}.orValue({{}})",
-    }
+    {"name": f"{when}_{part}", "expression": f"{which}.metadata.?{part}.orValue({{}})"}
     for part in ("labels", "annotations")
     for when, which in (("before", "oldObject"), ("after", "object"))
 ]

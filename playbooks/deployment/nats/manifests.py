@@ -67,10 +67,7 @@ def server(users: Sequence[User], *, image: str = IMAGE) -> List[Manifest]:
     )
     return [
         secret(USERS_SECRET, NAMESPACE, {**passwords, USERS_FILE: authorization}, LABELS),
-        {
-            **_object("v1", "ConfigMap", NAME, NAMESPACE),
-            "data": {"nats.conf": _CONFIGURATION},
-        },
+        {**_object("v1", "ConfigMap", NAME, NAMESPACE), "data": {"nats.conf": _CONFIGURATION}},
         _network_policy(),
         _service(),
         _stateful_set(image, hashed.hexdigest()[:16]),
@@ -102,10 +99,7 @@ def streams(
 def _stateful_set(image: str, revision: str) -> Manifest:
     claim = {
         "metadata": {"name": "data"},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": STORAGE}},
-        },
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": STORAGE}}},
     }
     return {
         **_object("apps/v1", "StatefulSet", NAME, NAMESPACE),
@@ -135,10 +129,7 @@ def _server_pod(image: str) -> Manifest:
                 **worker_pod.common(image),
                 "command": ["nats-server", "-c", "/etc/nats/nats.conf"],
                 "env": [
-                    {
-                        "name": "POD_NAME",
-                        "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},
-                    }
+                    {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
                 ],
                 "ports": [{"containerPort": PORT, "name": "client", "protocol": "TCP"}],
                 "startupProbe": {

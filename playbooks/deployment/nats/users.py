@@ -13,13 +13,7 @@ from typing import List, Optional, Sequence
 
 from playbooks.core.instant import Instant
 from playbooks.engines.worker import nats_permissions
-from playbooks.engines.worker.function import (
-    ALERTS,
-    DEAD_LETTERS,
-    INBOXES,
-    OUTCOMES,
-    Function,
-)
+from playbooks.engines.worker.function import ALERTS, DEAD_LETTERS, INBOXES, OUTCOMES, Function
 
 ADMIN = "admin"
 FALCOSIDEKICK = "falcosidekick"

@@ -120,11 +120,7 @@ class _Modules:
         entrypoint = f"{self._package.name}/{playbook}.py"
         paths = {self._module(name): self._own(name) for name in others}
         reached = self._reached([self._source.module, *paths])
-        return {
-            **reached,
-            **self._contents(paths),
-            entrypoint: _entrypoint(self._source),
-        }
+        return {**reached, **self._contents(paths), entrypoint: _entrypoint(self._source)}
 
     def _module(self, name: str) -> str:
         return f"{self._package.name}/{name}".replace("/", ".")

@@ -5,12 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence, Tuple
 
-from playbooks.deployment.engines.aws_lambda.options import (
-    ON_FAILURE,
-    QUEUE,
-    ROLE,
-    VPC,
-)
+from playbooks.deployment.engines.aws_lambda.options import ON_FAILURE, QUEUE, ROLE, VPC
 from playbooks.deployment.engines.aws_lambda.package import MACHINE, PYTHON
 from playbooks.deployment.engines.pushed import REGION, TOPIC
 from playbooks.deployment.request.options import Options

@@ -19,10 +19,7 @@ _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:\S+", re.ASCI
 _VPC = re.compile(r"SubnetIds=[a-z0-9,-]+,SecurityGroupIds=[a-z0-9,-]+")
 
 ROLE = Option(
-    "role",
-    ("--role",),
-    "with -E lambda: the execution role of the function, by its ARN",
-    "ARN",
+    "role", ("--role",), "with -E lambda: the execution role of the function, by its ARN", "ARN"
 )
 QUEUE = Option(
     "queue",
