@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, Dict, List, Mapping
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 
 import h11
 
 from playbooks.engines import log
-from playbooks.engines.http.content_encoding import LARGEST
+from playbooks.engines.http.content_encoding import LARGEST, decoded
 
 # Seconds for the first byte to come, from then on for a whole head, and for a whole request; and
 # for a connection to stay open between two requests.
@@ -48,6 +48,11 @@ class Response:
     def error(cls, status: int, why: str, **headers: str) -> Response:
         return cls.of_json(status, {"error": why}, **headers)
 
+    @classmethod
+    def of_probe(cls, missing: Optional[str]) -> Response:
+        """``missing``: what it cannot do its work without; None or empty where that is nothing."""
+        return cls.error(503, missing) if missing else cls(200, b"OK\n", "text/plain")
+
 
 class BodyRefused(Exception):
     """The body cannot be had; ``status`` says why."""
@@ -65,6 +70,10 @@ class HttpRequest:
     path: str
     headers: Mapping[str, str]
     body: Callable[[], Awaitable[bytes]]
+
+    async def content(self) -> bytes:
+        """The body without its Content-Encoding. Raises BodyRefused or CannotDecode."""
+        return decoded(await self.body(), self.headers.get("content-encoding", ""))
 
 
 Handle = Callable[[HttpRequest], Awaitable[Response]]

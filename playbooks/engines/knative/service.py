@@ -28,7 +28,7 @@ from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
 from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
 from playbooks.engines.http.connection import BodyRefused, HttpRequest, Response
-from playbooks.engines.http.content_encoding import CannotDecode, decoded
+from playbooks.engines.http.content_encoding import CannotDecode
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
@@ -64,8 +64,7 @@ class CloudEventApi:
             return Response.error(405, "events are sent by POST", Allow="POST")
         name = request.headers.get("ce-id", "")
         try:
-            body = decoded(await request.body(), request.headers.get("content-encoding", ""))
-            event = of_request(request.headers, body)
+            event = of_request(request.headers, await request.content())
         except BodyRefused as error:
             # A broker takes 408 for something else than a sender that is too slow.
             return Response.error(503 if error.status == 408 else error.status, str(error))
@@ -93,9 +92,7 @@ class CloudEventApi:
         if request.path == "/readyz" and time.monotonic() - self._looked > FRESH:
             self._missing = await self._run(self._alerts.missing)
             self._looked = time.monotonic()
-        if request.path == "/readyz" and self._missing:
-            return Response.error(503, self._missing)
-        return Response(200, b"OK\n", "text/plain")
+        return Response.of_probe(self._missing if request.path == "/readyz" else None)
 
     async def _run(self, function: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function)

@@ -15,7 +15,7 @@ from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines import log
 from playbooks.engines.http import bearer
 from playbooks.engines.http.connection import HttpRequest, Response
-from playbooks.engines.http.content_encoding import CannotDecode, decoded
+from playbooks.engines.http.content_encoding import CannotDecode
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.replies import Replies
@@ -138,11 +138,8 @@ class HttpApi:
     def _status(self, path: str) -> Response:
         if path == "/metrics":
             return Response(200, self.page(), "text/plain; version=0.0.4; charset=utf-8")
-        if path == "/healthz":
-            # That it answers at all shows that the event loop runs.
-            return Response(200, b"OK\n", "text/plain")
-        missing = self.ready()
-        return Response.error(503, missing) if missing else Response(200, b"OK\n", "text/plain")
+        # That it answers /healthz at all shows that the event loop runs.
+        return Response.of_probe(self.ready() if path == "/readyz" else None)
 
     async def _alert(self, request: HttpRequest) -> Response:
         if request.method != "POST":
@@ -157,9 +154,8 @@ class HttpApi:
             return Response.error(429, said, **{"Retry-After": "1"})
         self._taking += 1
         try:
-            encoding = request.headers.get("content-encoding", "")
-            body = decoded(await request.body(), encoding)
-            return await self._taken_in(body, proxied, TraceParent.of_headers(request.headers))
+            trace = TraceParent.of_headers(request.headers)
+            return await self._taken_in(await request.content(), proxied, trace)
         except CannotDecode as error:
             return Response.error(error.status, str(error))
         finally:
