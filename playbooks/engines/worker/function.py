@@ -100,10 +100,6 @@ class Function:
         return f"falco-inbox.{self.uid}"
 
     @property
-    def inbox_consumer(self) -> str:
-        return f"{self.consumer_prefix}inbox"
-
-    @property
     def consumer_prefix(self) -> str:
         return f"falco-{self.uid}-"
 
@@ -112,5 +108,7 @@ class Function:
         return f"falco-outcome.{self.uid}.{sequence}"
 
     def consumer(self, topic: str) -> str:
-        """A durable consumer's name: a hash, because a topic's dots and wildcards cannot be."""
-        return self.consumer_prefix + hashlib.sha256(topic.encode()).hexdigest()[:12]
+        """A durable consumer's name: a hash, because a topic's dots and wildcards cannot be.
+        ``topic`` empty: that of its inbox."""
+        name = hashlib.sha256(topic.encode()).hexdigest()[:12] if topic else "inbox"
+        return f"{self.consumer_prefix}{name}"

@@ -32,7 +32,7 @@ def publishing(
     found = ["$JS.API.STREAM.LIST", f"$JS.API.CONSUMER.LIST.{stream}"]
     for topic in sorted(set(topics)):
         found += _consumer(stream, function.consumer(topic), topic)
-    found += _consumer(INBOXES.name, function.inbox_consumer, function.inbox)
+    found += _consumer(INBOXES.name, function.consumer(""), function.inbox)
     for name in readers(function.namespace, function.name):
         found += [f"{_CREATE}.{stream}.{name}.{ALERTS.subjects}", f"{_NEXT}.{stream}.{name}"]
         found += [f"{_DELETE}.{stream}.{name}"]

@@ -69,8 +69,8 @@ class DurableIntake:
         left = await self.jetstream.consumers(self._stream, self.function.consumer_prefix)
         known = {s.topic for s in self._subscriptions}
         for item in left:
-            topic = item.config.filter_subject or ""
-            if item.name == self.function.consumer(topic) and topic not in known:
+            topic = item.config.filter_subject
+            if topic and item.name == self.function.consumer(topic) and topic not in known:
                 old = Subscription(topic, started(item.config), now)
                 self._subscriptions += (old,)
         log.info(f"alerts come from stream {self._stream}")
@@ -141,7 +141,7 @@ class DurableIntake:
             left = [c.name for c in await self.jetstream.consumers(self._stream, prefix)]
         except Exception as error:
             log.warn(f"consumers of {self._stream} are left to their inactive threshold: {error!r}")
-        inbox = (self._inbox_stream, self.function.inbox_consumer)
+        inbox = (self._inbox_stream, self.function.consumer(INBOX))
         for stream, name in dict.fromkeys([*((self._stream, name) for name in left), inbox]):
             try:
                 await self.jetstream.delete_consumer(stream, name)
@@ -168,9 +168,6 @@ class DurableIntake:
         self._acknowledging.add(task)
         task.add_done_callback(self._acknowledging.discard)
 
-    def _wanted(self, topic: str) -> Optional[Subscription]:
-        return next((s for s in self._subscriptions if s.topic == topic), None)
-
     async def _ensure(self, topic: str) -> None:
         """Begin with a topic, or say why that is not possible yet."""
         try:
@@ -185,7 +182,7 @@ class DurableIntake:
 
     async def _begin(self, topic: str) -> None:
         """Raises what keeps the topic from being served."""
-        subscription = self._wanted(topic)
+        subscription = next((s for s in self._subscriptions if s.topic == topic), None)
         if not topic:
             await self._begin_inbox()
         elif subscription is None:
@@ -201,7 +198,7 @@ class DurableIntake:
 
     async def _begin_inbox(self) -> None:
         stream = self._inbox_stream = await self.jetstream.stream(INBOXES)
-        name = self.function.inbox_consumer
+        name = self.function.consumer(INBOX)
         await self.jetstream.consumer(stream, Consumer(name, self.function.inbox, None))
         await self._pull(INBOX, stream, name, f"alerts by HTTP are kept in stream {stream}")
 
@@ -247,7 +244,7 @@ class DurableIntake:
     async def _look(self) -> None:
         for topic in [topic for topic in self._pullers if topic not in self._failures]:
             stream = self._stream if topic else self._inbox_stream
-            name = self.function.consumer(topic) if topic else self.function.inbox_consumer
+            name = self.function.consumer(topic)
             try:
                 info = await self.jetstream.info(stream, name)
             except Exception:
