@@ -171,16 +171,11 @@ def bootstrap(
             metrics=metrics,
         )
         work = Work(
-            runtime,
-            subscriptions=subscriptions,
-            releases=Releases(settings[RELEASE_KEY.name], function.uid),
-            drops=Drops(playbook.name, responder.redaction, metrics),
-            claims=claims,
-            turns=turns,
-            outage=outage,
-            answering=answering,
-            settlement=settlement,
-            most=settings["MAX_DELIVERIES"],
+            subscriptions,
+            Releases(settings[RELEASE_KEY.name], function.uid),
+            Drops(playbook.name, responder.redaction, metrics),
+            answering,
+            settlement,
         )
         intake = await intake_of(
             jetstream,
@@ -192,17 +187,7 @@ def bootstrap(
             hinder=readiness.hinder,
         )
         store = intake if isinstance(intake, DurableIntake) else None
-        api.receive(
-            PostedAlerts(
-                answering,
-                runtime=runtime,
-                dry=dry,
-                store=store,
-                replies=replies,
-                writer=writer,
-                follow_ups=follow_ups,
-            )
-        )
+        api.receive(PostedAlerts(answering, settlement, dry, store, replies))
         # From now on it is known whether the API server tells that it is ready.
         await outage.found()
         renamed = RenamedSubjects(connection, jetstream, topics, metrics.renamed.set)

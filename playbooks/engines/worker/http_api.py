@@ -20,9 +20,8 @@ from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.answering import Answering
-from playbooks.engines.worker.work.follow_ups import FollowUps
-from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.rate import Rate
+from playbooks.engines.worker.work.settlement import Settlement
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
 AT_ONCE = 64
@@ -54,12 +53,10 @@ class PostedAlerts:
     JetStream, and nothing is stored. ``dry``: never acts."""
 
     answering: Answering
-    runtime: Runtime
+    settlement: Settlement
     dry: Runtime
     store: Optional[DurableIntake]
     replies: Replies
-    writer: OutcomeWriter
-    follow_ups: FollowUps
 
     async def take(self, body: bytes, trace: Optional[TraceParent] = None) -> Taken:
         """The id of the stored alert, and its outcome if that is known soon. ``trace``: the one
@@ -81,10 +78,9 @@ class PostedAlerts:
         return outcome
 
     async def _answer_now(self, body: bytes, trace: Optional[TraceParent]) -> Outcome:
-        outcome = await self.answering.answer_now(body, self.runtime, PATIENCE, trace)
-        self.runtime.log(Event(body), outcome)
-        await self.writer.write(body, outcome, event_id="", unique="")
-        self.follow_ups.begin(body, outcome, event_id="", unique="")
+        runtime = self.answering.runtime
+        outcome = await self.answering.answer_now(body, runtime, PATIENCE, trace)
+        await self.settlement.settle_now(body, outcome)
         if Intent.of(outcome) is Intent.AGAIN:
             raise NotTaken(f"the alert could be neither done nor stored: {outcome.message}")
         return outcome

@@ -15,7 +15,7 @@ from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.claims import AT_ONCE, Claims, attempt
 from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.follow_ups import FollowUps
-from playbooks.engines.worker.work.outcomes import OutcomeWriter
+from playbooks.engines.worker.work.outcomes import Body, OutcomeWriter
 from playbooks.engines.worker.work.queue.admission import DoneMessages
 from playbooks.engines.worker.work.queue.groups import TOGETHER, Group, along
 from playbooks.engines.worker.work.queue.outage import Outage
@@ -79,6 +79,12 @@ class Settlement:
             for each in rest:
                 if not each.topic:
                     await attempt(self.replies.send(each, others))
+
+    async def settle_now(self, body: Body, outcome: Outcome) -> None:
+        """An alert that lies in no stream: there is no server to tell."""
+        self.runtime.log(Event(body), outcome)
+        await self.writer.write(body, outcome, event_id="", unique="")
+        self.follow_ups.begin(body, outcome, event_id="", unique="")
 
     async def exhausted(self, delivery: Delivery, most: int) -> None:
         """One that is not answered: it was delivered ``most`` times before."""

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
 from playbooks.engines import log
-from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.nats.delivery import Delivery, plain
 from playbooks.engines.worker.nats.pull import EXPIRES
 from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work.answering import Answering
-from playbooks.engines.worker.work.claims import Claims, attempt
+from playbooks.engines.worker.work.claims import attempt
 from playbooks.engines.worker.work.drops import Drops
 from playbooks.engines.worker.work.queue import admission
 from playbooks.engines.worker.work.queue.admission import Drop
 from playbooks.engines.worker.work.queue.groups import Group
-from playbooks.engines.worker.work.queue.outage import Outage
-from playbooks.engines.worker.work.queue.turns import FairTurns
 from playbooks.engines.worker.work.releases import RELEASED_BY, Releases
 from playbooks.engines.worker.work.settlement import Settlement
 from playbooks.engines.worker.work.verdict import exhausted
@@ -37,20 +34,16 @@ SHORT = 16 * 1024
 
 @dataclass(eq=False)
 class Work:
-    """``subscriptions`` gives those of the moment. ``most``: deliveries of an alert."""
+    """``subscriptions`` gives those of the moment."""
 
-    runtime: Runtime
     subscriptions: Callable[[], Sequence[Subscription]]
     releases: Releases
     drops: Drops
-    claims: Claims
-    turns: FairTurns
-    outage: Outage
     answering: Answering
     settlement: Settlement
-    most: int
 
     def __post_init__(self) -> None:
+        self._claims, self._most = self.answering.claims, self.answering.most
         self._groups: Dict[Hashable, Group] = {}
         self._busy: Dict[Tuple[Any, ...], asyncio.Event] = {}
         self._look_at = time.monotonic() + LOOK
@@ -63,14 +56,14 @@ class Work:
         group = self._groups.get(target)
         if group is not None and group.waits and len(group.left) >= ALONG:
             # The one that waits is not acknowledged, and is decided on for this one as well.
-            self.claims.begin(delivery, self.settlement.leave_to_others(delivery), freed)
+            self._claims.begin(delivery, self.settlement.leave_to_others(delivery), freed)
             return
         if group is not None:
-            group.add(delivery, self.turns)
-            self.claims.join(group.owner, delivery, freed)
+            group.add(delivery, self.answering.turns)
+            self._claims.join(group.owner, delivery, freed)
         else:
             group = Group(target, delivery)
-            self.claims.begin(delivery, self._handle(group), freed)
+            self._claims.begin(delivery, self._handle(group), freed)
         if target is not None:
             self._groups[target] = group
             self._busy[delivery.origin.key] = group.settled
@@ -90,27 +83,27 @@ class Work:
     def _target(self, delivery: Delivery) -> Optional[Hashable]:
         """What one decision answers all alerts about; None where it needs one of its own."""
         alone = (
-            self.claims.stopping
+            self._claims.stopping
             or delivery.released_by
             or len(delivery.body) > SHORT
             or delivery.origin.key in self._busy
-            or exhausted(delivery.origin.number, self.most)
+            or exhausted(delivery.origin.number, self._most)
             or self._drop(delivery) is not None
         )
         if alone or isinstance(delivery.alert, bytes):
             return None
-        return self.runtime.target(delivery.alert, delivery.origin.stored)
+        return self.answering.runtime.target(delivery.alert, delivery.origin.stored)
 
     def tick(self) -> None:
         """Called every second."""
         self.drops.tick()
         if time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + LOOK
-            self._looking = asyncio.get_running_loop().create_task(self.outage.found())
+            self._looking = asyncio.get_running_loop().create_task(self.answering.outage.found())
 
     async def stop(self, seconds: float) -> None:
         """Hand back what has not begun, and finish the rest within ``seconds``."""
-        await self.claims.stop(seconds)
+        await self._claims.stop(seconds)
         self.drops.stop()
         self.settlement.stop()
         self.answering.stop()
@@ -118,7 +111,7 @@ class Work:
     async def _handle(self, group: Group) -> None:
         key = group.owner.origin.key
         try:
-            if self.claims.stopping:
+            if self._claims.stopping:
                 raise asyncio.CancelledError
             while self._busy.get(key) not in (None, group.settled):
                 # The server delivers it anew while we are at it: wait for the end of that.
@@ -149,8 +142,8 @@ class Work:
             self.drops.add(delivery, drop)
             await delivery.channel.acknowledge()
             return
-        if exhausted(delivery.origin.number, self.most):
-            await self.settlement.exhausted(delivery, self.most)
+        if exhausted(delivery.origin.number, self._most):
+            await self.settlement.exhausted(delivery, self._most)
             return
         decided = await self.answering.answer(group)
         self._close(group)

@@ -223,13 +223,9 @@ class Bench:
             runtime = Runtime("fake", FakeResponder(self.answer, self.acts))
             turns, claims = FairTurns(self.concurrency), Claims(self.metrics)
             work = Work(
-                runtime,
                 subscriptions=lambda: self.topics,
                 releases=RELEASES,
                 drops=Drops("fake", Redaction(), self.metrics),
-                claims=claims,
-                turns=turns,
-                outage=outage,
                 answering=Answering(
                     runtime,
                     turns=turns,
@@ -250,7 +246,6 @@ class Bench:
                     follow_ups=self.follow_ups,
                     metrics=self.metrics,
                 ),
-                most=self.most,
             )
             try:
                 return await use(work)
@@ -268,7 +263,7 @@ class Bench:
                 freed = asyncio.Event()
                 work.take(delivery, freed.set)
                 await asyncio.wait_for(freed.wait(), 5)
-                while delivery in work.claims._claims:
+                while delivery in work.answering.claims._claims:
                     await asyncio.sleep(0.005)
 
         self.run(use)
