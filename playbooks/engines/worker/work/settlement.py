@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from playbooks.core.outcome import Outcome, Status
@@ -168,7 +167,7 @@ def shown(
     if rest:
         facts["answered_along"] = len(rest)
         facts["along"] = [str(each.origin) for each in rest[:NAMED]]
-    return dataclasses.replace(outcome, details={**outcome.details, **facts})
+    return replace(outcome, details={**outcome.details, **facts})
 
 
 def _method(delivery: Delivery) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
 from playbooks.engines import log
@@ -76,7 +75,7 @@ class Work:
         origin = delivery.origin
         why = self.releases.refusal(delivery.headers, delivery.body, origin)
         if not why:
-            return dataclasses.replace(delivery, released_by=by)
+            return replace(delivery, released_by=by)
         log.warn(f"{origin} is no release by {plain(by)}, but an alert as any: {why}")
         return delivery
 
