@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 import playbooks
-from playbooks.core.catalogue import installed, outside
+from playbooks.core.catalogue import installed, sources
 from playbooks.core.catalogue.installed import EntryPoint
-from playbooks.core.catalogue.outside import Source
+from playbooks.core.catalogue.sources import ATTRIBUTE, Source
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 
@@ -59,7 +58,7 @@ def named(typed: str, beside: Optional[Path] = None) -> str:
     InvalidSetting for a file that cannot be used, a name that is taken, and a distribution without
     an entry point; an unknown name is given back.
     """
-    if outside.is_path(typed):
+    if sources.is_path(typed):
         return _of_file((beside or Path()) / typed)
     if _is_own(typed):
         _refuse_taken(typed)
@@ -70,25 +69,18 @@ def named(typed: str, beside: Optional[Path] = None) -> str:
 
 def load(name: str) -> Playbook:
     """The declaration of a playbook. Raises InvalidSetting with the list of those there are."""
-    if _is_own(name):
-        return _own(name)
-    if name in _files:
-        return _files[name].playbook()
-    return installed.load(_installed(name))
+    return _declared(name).playbook()
 
 
 def source(name: str) -> Optional[Source]:
     """Where a playbook is declared that is no module of the package; None for one that is. Raises
     InvalidSetting."""
-    if _is_own(name):
-        return None
-    return _files.get(name) or installed.source(_installed(name))
+    return None if _is_own(name) else _declared(name)
 
 
 def origin(name: str) -> str:
     """What messages call the place where it is declared."""
-    found = source(name)
-    return found.origin if found else f"playbooks/{name}.py"
+    return _declared(name).origin
 
 
 def typed(name: str) -> str:
@@ -116,19 +108,17 @@ def leaving(playbook: Playbook) -> List[str]:
 
 def summary(name: str) -> str:
     """The first line of its docstring."""
-    found = source(name)
-    if found:
-        found.playbook()
-        return found.summary()
-    return (import_module(f"playbooks.{name}").__doc__ or "").strip().partition("\n")[0]
+    found = _declared(name)
+    found.playbook()
+    return found.summary()
 
 
 def _usable() -> List[Playbook]:
-    found = [*map(_own, own_names()), *(each.playbook() for each in _files.values())]
+    found = [*map(load, own_names()), *(each.playbook() for each in _files.values())]
     for entry in installed.entries():
         if not any(each.name == entry.name for each in found):
             try:
-                found.append(installed.load(entry))
+                found.append(installed.source(entry).playbook())
             except InvalidSetting:
                 continue
     return sorted(found, key=lambda each: each.name)
@@ -140,20 +130,17 @@ def _is_own(name: str) -> bool:
     return any((each / f"{name}.py").is_file() for each in directories())
 
 
-def _own(name: str) -> Playbook:
-    try:
-        declared = import_module(f"playbooks.{name}").playbook
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise InvalidSetting(f"playbooks/{name}.py cannot be used: {error}") from error
-    if not isinstance(declared, Playbook) or declared.name != name:
-        raise InvalidSetting(f"playbooks/{name}.py declares no Playbook of the name {name!r}")
-    return declared
+def _declared(name: str) -> Source:
+    if not _is_own(name):
+        return _files.get(name) or installed.source(_installed(name))
+    origin = f"playbooks/{name}.py"
+    return Source(f"playbooks.{name}", ATTRIBUTE, PACKAGE.parent, True, origin, name)
 
 
 def _of_file(path: Path) -> str:
     if path.resolve().parent in [each.resolve() for each in directories()]:
         return path.stem
-    found = outside.of_file(path)
+    found = sources.of_file(path)
     name = found.playbook().name
     if _is_own(name):
         raise InvalidSetting(

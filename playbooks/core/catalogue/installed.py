@@ -16,9 +16,8 @@ import sys
 from functools import lru_cache
 from typing import List, NamedTuple, Optional, Tuple
 
-from playbooks.core.catalogue.outside import NAMES, Source, path_of
+from playbooks.core.catalogue.sources import NAMES, Source, path_of
 from playbooks.core.errors import InvalidSetting
-from playbooks.core.playbook import Playbook
 from playbooks.core.settings import DNS_LABEL
 
 GROUP = "falco_playbooks"
@@ -74,17 +73,7 @@ def source(entry: EntryPoint) -> Source:
     if not path.is_file() or path.suffix != ".py":
         raise InvalidSetting(f"{entry} cannot be used: {path} is no file of Python source")
     above = module.count(".") + (path.name == "__init__.py")
-    return Source(module, attribute, path.resolve().parents[above], True, str(entry))
-
-
-def load(entry: EntryPoint) -> Playbook:
-    """Raises InvalidSetting."""
-    declared = source(entry).playbook()
-    if declared.name != entry.name:
-        raise InvalidSetting(
-            f"{entry} declares the playbook {declared.name}, expected the entry point's own name"
-        )
-    return declared
+    return Source(module, attribute, path.resolve().parents[above], True, str(entry), entry.name)
 
 
 @lru_cache(maxsize=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.catalogue import PACKAGE, directories, source
-from playbooks.core.catalogue.outside import Source, path_of
+from playbooks.core.catalogue.sources import Source, path_of
 from playbooks.deployment.errors import DeploymentError, TooLarge
 
 # A Function is stored in etcd and copied into a ConfigMap of at most 1 MiB, as base64.

@@ -83,7 +83,7 @@ with description("A playbook of an installed package") as self:
                 install(directory, acme_q="acme_q:playbook")
 
                 expect(the_error_of(catalogue.load, "acme-q")).to(
-                    contain("declares the playbook quarantine, expected the entry point's own name")
+                    contain("declares the playbook quarantine, expected acme-q")
                 )
 
         with it("is refused where its entry point leads nowhere"):

@@ -1,5 +1,5 @@
-"""Playbooks that are no part of this package: where one is declared, in a file or in an installed
-package, and what it declares."""
+"""Where a playbook is declared, in a module of this package, in a file, or in an installed package,
+and what it declares."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ NAMES = "lowercase letters, digits and '-' (RFC 1123 label)"
 class Source:
     """``module`` as it is imported, ``attribute`` the Playbook in it. ``root``: the directory from
     which it is imported. ``alone``: of that directory it brings its own top package only, since
-    the others are somebody else's. ``origin``: what messages call it."""
+    the others are somebody else's. ``origin``: what messages call it. ``name``: that of the
+    playbook, where it is known before it is loaded."""
 
     module: str
     attribute: str
     root: Path
     alone: bool
     origin: str
+    name: str = ""
 
     @property
     def top(self) -> str:
@@ -54,7 +56,11 @@ class Source:
                 f"{self.origin} declares no playbook: {self.attribute} is of"
                 f" {type(declared).__name__}, expected a Playbook"
             )
-        if not DNS_LABEL.fullmatch(declared.name):
+        if self.name and declared.name != self.name:
+            raise InvalidSetting(
+                f"{self.origin} declares the playbook {declared.name}, expected {self.name}"
+            )
+        if not self.name and not DNS_LABEL.fullmatch(declared.name):
             raise InvalidSetting(
                 f"{self.origin} declares a playbook {declared.name!r}, expected a name of {NAMES}"
             )
