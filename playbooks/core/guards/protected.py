@@ -80,8 +80,6 @@ class ProtectedNamespaces(Guard):
     @classmethod
     def of(cls, context: Context) -> ProtectedNamespaces:
         globs = context.settings["PROTECTED_NAMESPACES"]
-        if not context.acts:
-            return cls(globs)
         of_nodes = context.reaction.TARGETS == "nodes"
         serving = not of_nodes and serves_everywhere(context.settings["NAMESPACES"])
         return cls(globs, context.acting.cluster, serving)
