@@ -150,8 +150,9 @@ class IsolationPlan:
 
 
 class Planner:
-    """As ``IsolatePod`` has it. ``types``: of the policy. ``now``: the current time. Makes reads,
-    and raises a PlaybookError."""
+    """Finds out what isolating a pod takes, by reads alone. ``types``: those of the policy.
+    ``reachable``, ``detach`` and ``policy`` as for ``IsolatePod``. ``now``: the current time.
+    """
 
     def __init__(
         self,
@@ -171,6 +172,7 @@ class Planner:
         self._policy = policy
 
     def plan(self, pod: Pod, before: IsolationNote) -> IsolationPlan:
+        """``before``: what the ledger has about the pod. Raises a PlaybookError."""
         kind, instead = self._kind(pod.namespace)
         policy = denying.isolating(kind, pod, self._types, self._reachable)
         name, stored, namesake = policy["metadata"]["name"], None, ""
