@@ -324,9 +324,11 @@ class IsolatePod(ContainTarget):
     def _write(self, pod: Pod, note: IsolationNote, labels: Mapping[str, Optional[str]]) -> None:
         """In the ledger first: what is taken off must be known there. On the pod, annotations that
         somebody else gave such a name come off."""
-        notes = note.annotations()
+        notes = note.to_notes()
         self._ledger.contain(contained(pod, notes))
-        self._cluster.patch_pod(pod, labels=labels, annotations={**isolation.on(pod), **notes})
+        self._cluster.patch_pod(
+            pod, labels=labels, annotations={**isolation.annotations_off(pod), **notes}
+        )
 
 
 def _facts(proven: Proven, plan: IsolationPlan) -> Dict[str, Any]:

@@ -71,7 +71,9 @@ class Isolation(PodContainment):
     @property
     def there(self) -> bool:
         noted = self.note != IsolationNote()
-        return bool(noted or self.policies or LABEL in self.target.labels or on(self.target))
+        return bool(
+            noted or self.policies or LABEL in self.target.labels or annotations_off(self.target)
+        )
 
     @property
     def until(self) -> Optional[Instant]:
@@ -132,7 +134,7 @@ class Isolation(PodContainment):
         labels: Dict[str, Optional[str]] = dict(self.labels_to_put_back)
         if LABEL in self.target.labels:
             labels[LABEL] = None
-        annotations = on(self.target)
+        annotations = annotations_off(self.target)
         if labels or annotations:
             cluster.patch_pod(self.target, labels=labels, annotations=dict(annotations))
         done = [f"{self.target} is released"]
@@ -195,7 +197,7 @@ class IsolationNote(Note):
         """That of its policy, where it is another than NetworkPolicy."""
         return [kind for kind in KINDS.values() if str(kind) == self.policy_kind]
 
-    def annotations(self) -> Dict[str, str]:
+    def to_notes(self) -> Dict[str, str]:
         """What is written on the pod, and in the ledger; nothing of what is empty."""
         labels = json.dumps(dict(self.detached), sort_keys=True) if self.detached else ""
         written = {
@@ -228,7 +230,7 @@ def _stored(cluster: Cluster, pod: Pod, kind: PolicyKind) -> Optional[Mapping[st
     return next(iter((*ours, *named)), None)
 
 
-def on(pod: Pod) -> Dict[str, None]:
+def annotations_off(pod: Pod) -> Dict[str, None]:
     """Takes off every annotation of ours that the pod has."""
     return {key: None for key in KEYS if key in pod.annotations}
 
