@@ -12,7 +12,15 @@ from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.notifications.facts import MessageOptions
 from playbooks.core.playbook import Playbook
-from playbooks.core.ports import Clock, Cluster, ClusterCollaborators, Evidence, Ledger, Recorder
+from playbooks.core.ports import (
+    Clock,
+    Cluster,
+    ClusterCollaborators,
+    Evidence,
+    Ledger,
+    LedgerStore,
+    Recorder,
+)
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import Settings
 from playbooks.infrastructure.conditions import cel
@@ -39,13 +47,37 @@ def kubernetes(
     stored = ConfigMapLedger(
         api, namespace=namespace or own_pod.namespace, name=name, function=function
     )
-    events = KubernetesEvents(api, playbook, own_pod, clock)
-    ledger = StoredLedger(stored)
-    told = recorders(playbook, settings, ledger, clock, own_pod.namespace)
-    cluster = KubernetesCluster(api)
-    kept = evidence_of(settings, cluster, clock)
+    return of_cluster(
+        KubernetesCluster(api),
+        stored,
+        playbook,
+        settings,
+        namespace=own_pod.namespace,
+        events=(KubernetesEvents(api, playbook, own_pod, clock),),
+    )
+
+
+def of_cluster(
+    cluster: Cluster,
+    store: LedgerStore,
+    playbook: str,
+    settings: Settings,
+    *,
+    namespace: str = "",
+    events: Tuple[Recorder, ...] = (),
+) -> ClusterCollaborators:
+    """Of any cluster, such as one in memory. ``store``: of the ledger. ``namespace``: of the
+    function. ``events``: recorders of the cluster itself, beside those that the settings ask for.
+    """
+    clock, ledger = SystemClock(), StoredLedger(store)
     return ClusterCollaborators(
-        clock, own_pod, cluster, ledger, (events, *told), kept, cel.condition
+        clock,
+        ThisPod(),
+        cluster,
+        ledger,
+        (*events, *recorders(playbook, settings, ledger, clock, namespace)),
+        evidence_of(settings, cluster, clock),
+        cel.condition,
     )
 
 

@@ -26,8 +26,7 @@ from playbooks.infrastructure import this_pod, wiring
 from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.memory.cluster import MemoryCluster
-from playbooks.infrastructure.memory.collaborators import in_memory
+from playbooks.infrastructure.memory.cluster import MemoryCluster, MemoryLedger
 from playbooks.infrastructure.memory.scene import Scene
 
 # A file beside the alerts, with objects that no alert names.
@@ -166,7 +165,8 @@ class StandIn(Target):
         )
 
     def wired(self, playbook: Playbook) -> Playbook:
-        return replace(playbook, collaborators=partial(in_memory, self._cluster))
+        made = partial(wiring.of_cluster, self._cluster, MemoryLedger())
+        return replace(playbook, collaborators=made)
 
     def expect(self, alerts: Iterable[Alert]) -> None:
         self._scene.expect(alerts)

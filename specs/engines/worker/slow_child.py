@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from playbooks.core.playbook import Playbook
@@ -15,9 +16,9 @@ from playbooks.core.ports import Cluster
 from playbooks.delete import build
 from playbooks.engines.worker.bootstrap import bootstrap
 from playbooks.engines.worker.worker import Ended
+from playbooks.infrastructure import wiring
 from playbooks.infrastructure.kubernetes.limits import ApiLimits
-from playbooks.infrastructure.memory.cluster import MemoryCluster
-from playbooks.infrastructure.memory.collaborators import in_memory
+from playbooks.infrastructure.memory.cluster import MemoryCluster, MemoryLedger
 from playbooks.reactions.delete_pod import DeletePod
 from specs.engines.worker.child import DIRECTORY, FakeObjects
 
@@ -64,10 +65,8 @@ def cluster():
 
 
 async def run():
-    made = cluster()
-    playbook = Playbook(
-        "delete", DeletePod, build, lambda name, settings: in_memory(made, name, settings), ()
-    )
+    made = partial(wiring.of_cluster, cluster(), MemoryLedger())
+    playbook = Playbook("delete", DeletePod, build, made, ())
     await bootstrap(playbook, FakeObjects(), os.environ).run()
 
 
