@@ -90,9 +90,8 @@ class _Deploy(click.Command):
         commands = [
             (n, c.get_short_help_str(limit=80)) for n, c in program.commands.items() if c != self
         ]
-        if commands:
-            with formatter.section("Commands"):
-                formatter.write_dl(commands)
+        with formatter.section("Commands"):
+            formatter.write_dl(commands)
         formatter.write(f"\n{_EXAMPLES}")
 
 
@@ -108,8 +107,9 @@ class _Program(click.Group):
 program = _Program(PROGRAM, add_help_option=False)
 
 
-def _deploy(**typed: Any) -> int:
-    options, tools = _options(typed), _tools()
+@click.pass_obj
+def _deploy(tools: Tools, /, **typed: Any) -> int:
+    options = _options(typed)
     if options.list:
         return verbs.list_playbooks()
     if not options.set_up and (options.with_nats or options.nats_image):
@@ -127,22 +127,22 @@ def _deploy(**typed: Any) -> int:
 
 def _typed(verb: Callable[[Options, Tools], int]) -> Callable[..., int]:
     """The verb, of what is typed."""
-    return lambda **typed: verb(_options(typed), _tools())
+
+    @click.pass_obj
+    def run_it(tools: Tools, /, **typed: Any) -> int:
+        return verb(_options(typed), tools)
+
+    return run_it
 
 
-def _get(output: str, everywhere: bool, **typed: Any) -> int:
-    del output  # There is one.
-    return verbs.get(_options(typed), _tools(), everywhere=everywhere)
+@click.pass_obj
+def _get(tools: Tools, /, everywhere: bool, **typed: Any) -> int:
+    return verbs.get(_options(typed), tools, everywhere=everywhere)
 
 
 def _completion(shell: str) -> int:
     print(completion_script(program, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE", shell))
     return 0
-
-
-def _tools() -> Tools:
-    tools: Tools = click.get_current_context().obj
-    return tools
 
 
 def _options(typed: Mapping[str, Any]) -> Options:
@@ -367,6 +367,7 @@ for _each in (
                 "[yaml]",
                 type=click.Choice(["yaml"]),
                 default="yaml",
+                expose_value=False,
             ),
         ],
     ),
