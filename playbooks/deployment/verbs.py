@@ -239,13 +239,13 @@ def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
     if file:
         invocation = replace(invocation, options=with_own_secret(invocation))
     options = invocation.options
+    problems = _in_plain(file, options, engine)
     try:
         wanted = registry.checked(options, engine)
     except UsageError as error:
-        raise UsageError([*error.problems, *_in_plain(file, options, engine)]) from error
-    plain = _in_plain(file, options, engine)
-    if plain:
-        raise UsageError(plain)
+        raise UsageError([*error.problems, *problems]) from error
+    if problems:
+        raise UsageError(problems)
     print_messages("warning", wanted.warnings)
     if registry.is_auto(options.engine):
         chosen = registry.choose(invocation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
@@ -120,7 +120,8 @@ def install(
         print_step("removed", f"user {each.user}, whose Secret {each.place} is gone")
     left = {name: known[name] for name in known if name not in {w.user for w in gone}}
     passwords = _new_passwords(left, wanted.worker)
-    objects = _objects(cluster, passwords, wanted)
+    found = _users(passwords, lambda worker: _permissions(cluster, worker))
+    objects = _objects(found, _falco_namespace(cluster), wanted)
     _remove_failed(cluster, objects, sleep)
     apply(cluster, _not_there_once(cluster, objects))
     wait(cluster, objects, sleep=sleep)
@@ -131,20 +132,15 @@ def printed(wanted: Installation, *, show_secrets: bool) -> Tuple[List[Manifest]
     """What ``install`` makes on a cluster that has nothing of it: without Secrets, or with new
     passwords. And what to warn of."""
     passwords = _new_passwords({}, wanted.worker)
+    if not show_secrets:
+        passwords = dict.fromkeys(passwords, "?")
+    found = _users(passwords, lambda worker: users.of_new_worker(worker.function))
+    made = _objects(found, FALCO_NAMESPACE, wanted)
     if show_secrets:
-        made = _all(passwords, {}, FALCO_NAMESPACE, wanted)
         return made, ["the Secrets have new passwords each time this is printed"]
-    made = _all(dict.fromkeys(passwords, "?"), {}, FALCO_NAMESPACE, wanted)
     left_out = ", ".join(shown(m) for m in made if m["kind"] == "Secret")
     said = f"{left_out}: left out (--show-secrets prints them, with new passwords each time)"
     return [m for m in made if m["kind"] != "Secret"], [said]
-
-
-def _objects(
-    cluster: ClusterObjects, passwords: Mapping[str, str], wanted: Installation
-) -> List[Manifest]:
-    rights = {worker.user: _rights(cluster, worker) for worker in _workers(passwords)}
-    return _all(passwords, rights, _falco_namespace(cluster), wanted)
 
 
 def _not_there_once(cluster: ClusterObjects, objects: List[Manifest]) -> List[Manifest]:
@@ -164,7 +160,7 @@ def _remove_failed(cluster: ClusterObjects, objects: List[Manifest], sleep: Slee
         print_step("removed", f"{shown(each)}, which failed earlier")
 
 
-def _rights(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
+def _permissions(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
     """Where its Function is there, those on what is named after it, and for its topics."""
     place = reference(KUBELESS_API, "Function", worker.function, worker.namespace)
     found = _found(cluster, place)
@@ -176,26 +172,18 @@ def _rights(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
     return users.of_worker(function, topics_of(worker.function, triggers))
 
 
-def _all(
-    passwords: Mapping[str, str],
-    rights: Mapping[str, Permissions],
-    falco_namespace: str,
-    wanted: Installation,
-) -> List[Manifest]:
+def _objects(found: Sequence[User], falco_namespace: str, wanted: Installation) -> List[Manifest]:
     image = wanted.worker_image
     archive = b"" if image else program_archive(manifests.PROGRAM)
     needs = "" if image else requirements(_PACKAGES)
     places = [manifests.NAMESPACE, falco_namespace]
+    passwords = {user.name: user.password for user in found}
     url = f"nats://{users.FALCOSIDEKICK}:{quote(passwords[users.FALCOSIDEKICK])}@{manifests.HOST}"
+    of_falcosidekick = {FALCOSIDEKICK_KEY: f"{url}:{manifests.PORT}"}
     return [
         *(manifests.namespace(place) for place in dict.fromkeys(places)),
-        *manifests.server(_users(passwords, rights), image=wanted.image),
-        secret(
-            FALCOSIDEKICK_SECRET,
-            falco_namespace,
-            {FALCOSIDEKICK_KEY: f"{url}:{manifests.PORT}"},
-            LABELS,
-        ),
+        *manifests.server(found, image=wanted.image),
+        secret(FALCOSIDEKICK_SECRET, falco_namespace, of_falcosidekick, LABELS),
         *(
             secret(
                 worker.secret,
@@ -209,15 +197,15 @@ def _all(
     ]
 
 
-def _users(passwords: Mapping[str, str], rights: Mapping[str, Permissions]) -> List[User]:
-    found = [
+def _users(
+    passwords: Mapping[str, str], permissions: Callable[[WorkerUser], Permissions]
+) -> List[User]:
+    """``permissions``: of a worker."""
+    return [
         User(users.ADMIN, passwords[users.ADMIN]),
         User(users.FALCOSIDEKICK, passwords[users.FALCOSIDEKICK], users.of_falcosidekick()),
+        *(User(w.user, passwords[w.user], permissions(w)) for w in _workers(passwords)),
     ]
-    for worker in _workers(passwords):
-        new = users.of_new_worker(worker.function)
-        found.append(User(worker.user, passwords[worker.user], rights.get(worker.user, new)))
-    return found
 
 
 def _workers(passwords: Mapping[str, str]) -> List[WorkerUser]:

@@ -79,7 +79,8 @@ def streams(
 ) -> List[Manifest]:
     """A Job that creates the streams that are missing, in ``image``, or in a stock Python image
     that installs what it needs. ``variables``: of the installation (proxies, pip's own)."""
-    made = [] if image else [_code(archive, requirements)]
+    config_map = {**_object("v1", "ConfigMap", JOB, NAMESPACE), **code(archive, requirements)}
+    made = [] if image else [config_map]
     pod = _streams_pod(image, variables)
     whole = json.dumps([pod, made, [vars(each) for each in STREAMS]], sort_keys=True)
     name = f"{JOB}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
@@ -207,10 +208,6 @@ def _streams_pod(image: str, variables: Mapping[str, str]) -> Manifest:
         pod["initContainers"] = [worker_pod.install(variables)]
         pod["volumes"] += worker_pod.code_volumes(JOB)
     return pod
-
-
-def _code(archive: bytes, requirements: str) -> Manifest:
-    return {**_object("v1", "ConfigMap", JOB, NAMESPACE), **code(archive, requirements)}
 
 
 def _service() -> Manifest:
