@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import zipfile
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -62,7 +63,7 @@ def worker_archive(playbook: str, runs: Sequence[str] = ()) -> bytes:
 def program_archive(module: str) -> bytes:
     """The same of the package as a program imports it that runs no playbook, such as
     ``playbooks.engines.worker.operator.create_streams``."""
-    files = _Modules(PACKAGE, None).packaged([module.partition(".")[2].replace(".", "/")])
+    files = _Modules.of("").packaged([module.partition(".")[2].replace(".", "/")])
     return zipped(files, f"the archive of {module}", "a ConfigMap", LARGEST_WORKER_KIB)
 
 
@@ -81,19 +82,21 @@ def import_of(playbook: str) -> str:
     return _import(found) if found else f"from {PACKAGE.name}.{playbook} import playbook"
 
 
+@dataclass(frozen=True)
 class _Modules:
     """What an archive can hold: the modules of the package, and those that a playbook brings which
-    is none of them (``source``)."""
+    is none of them (``_source``). ``_roots``: the directories that the package consists of."""
 
-    def __init__(self, package: Path, source: Optional[Source]) -> None:
-        self._package = package
-        self._source = source
-        # The directories that the package consists of.
-        self._roots = tuple(directories()) if package == PACKAGE else (package,)
+    _package: Path
+    _source: Optional[Source]
+    _roots: Tuple[Path, ...]
 
     @classmethod
     def of(cls, playbook: str, package: Path = PACKAGE) -> _Modules:
-        return cls(package, source(playbook) if package == PACKAGE else None)
+        """Those of an archive with a playbook; of the package alone where that is empty."""
+        if package != PACKAGE:
+            return cls(package, None, (package,))
+        return cls(package, source(playbook) if playbook else None, tuple(directories()))
 
     def function(self, playbook: str, runs: Sequence[str] = ()) -> Dict[str, bytes]:
         """By path, with the playbook at the top, as Kubeless wants its module."""
@@ -107,7 +110,7 @@ class _Modules:
                 f"{self._source.origin} has no handler, which Kubeless calls: expected"
                 " handler = kubeless.handler(playbook)"
             )
-        files = {f"{playbook}.py": path.read_bytes()}
+        files = {f"{playbook}.py": _content(path)}
         found = [*_imports(path, playbook), *map(self._module, runs)]
         return {**self._reached(name for name in found if name != playbook), **files}
 
@@ -131,21 +134,13 @@ class _Modules:
         return next((path for path in paths if path.is_file()), paths[0])
 
     def _contents(self, paths: Dict[str, Path]) -> Dict[str, bytes]:
-        return {_place(module, path): path.read_bytes() for module, path in paths.items()}
+        return {_place(module, path): _content(path) for module, path in paths.items()}
 
     def _reached(self, modules: Iterable[str]) -> Dict[str, bytes]:
         """These modules, and what they import."""
-        found: Dict[str, Path] = {}
-        waiting = [name for module in modules for name in _around(module)]
-        while waiting:
-            module = waiting.pop()
-            path = None if module in found else self._file(module)
-            if path:
-                found[module] = path
-                waiting += _imports(path, module)
-        return self._contents(found)
+        return self._contents(dict(_paths(self, tuple(modules))))
 
-    def _file(self, module: str) -> Optional[Path]:
+    def file(self, module: str) -> Optional[Path]:
         """None for what is neither the package's nor brought by the playbook."""
         top, *below = module.split(".")
         if top == self._package.name:
@@ -219,12 +214,32 @@ def _place(module: str, path: Path) -> str:
     return f"{inside}/__init__.py" if path.name == "__init__.py" else f"{inside}.py"
 
 
+# What is looked at before anything is touched is what is deployed then: a source is read once.
+@lru_cache(maxsize=None)
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@lru_cache(maxsize=None)
+def _paths(of: _Modules, modules: Tuple[str, ...]) -> Tuple[Tuple[str, Path], ...]:
+    """The names and files of these modules, and of what they import."""
+    found: Dict[str, Path] = {}
+    waiting = [name for module in modules for name in _around(module)]
+    while waiting:
+        module = waiting.pop()
+        path = None if module in found else of.file(module)
+        if path:
+            found[module] = path
+            waiting += _imports(path, module)
+    return tuple(found.items())
+
+
 @lru_cache(maxsize=None)
 def _imports(path: Path, module: str) -> Tuple[str, ...]:
     """Every name that may be a module, and the packages around it, each once."""
     found: List[str] = []
     inside = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    for node in _statements(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(_content(path))):
         names: List[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
