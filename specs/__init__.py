@@ -18,8 +18,8 @@ def _usable(directory: str, wanted: int = 1 << 30) -> bool:
     return free > wanted and not found.f_flag & os.ST_NOEXEC and os.access(directory, os.W_OK)
 
 
-# What specs load stays until they end: looking for garbage after every 700 objects finds none.
-gc.set_threshold(1_000_000, 20, 20)
+# What specs load stays until they end: looking for garbage takes seconds, and finds 50 MB.
+gc.set_threshold(0)
 
 # Processes that import the package would each compile it again.
 sys.dont_write_bytecode = False
