@@ -8,6 +8,7 @@ from expects import contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from specs.support.conditions import not_run_unless
+from specs.support.engines.bytecode import compile_all
 from specs.support.engines.lambda_function import AWSLAMBDARIC, CLUSTER, LambdaFunction
 from specs.support.engines.process import a_fresh_alert
 from specs.support.loopback.aws_cloud import KEYS, MOTO, ROLE, AwsCloud
@@ -31,7 +32,9 @@ def of_sqs(*bodies):
 
 
 def started(cloud, *words, **environ):
-    return LambdaFunction(*CLUSTER, *words, environ={**cloud.environ, **environ}).start()
+    function = LambdaFunction(*CLUSTER, *words, environ={**cloud.environ, **environ})
+    compile_all(function.root)
+    return function.start()
 
 
 with description("The zip file of a function, run by Lambda's own runtime,") as self:

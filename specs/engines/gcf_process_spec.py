@@ -4,56 +4,63 @@ import base64
 import json
 
 from expects import contain, equal, expect, have_len
-from mamba import after, before, description, it
+from mamba import after, description, it
 
 from specs.support.conditions import not_run_unless
+from specs.support.engines.bytecode import compile_all
 from specs.support.engines.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.engines.process import a_fresh_alert
 from specs.support.loopback.certificates import a_certificate, an_authority
 from specs.support.loopback.google_cloud import NAME, GoogleCloud
 from specs.support.loopback.server import LoopbackServer, nothing_there
 
-SECRET = ("-e", f"KUBECONFIG_SECRET={NAME}")
+NAMED = ("-e", f"KUBECONFIG_SECRET={NAME}")
 
 
 def started(secret, *words, **environ):
     """A function, and the cloud of its own, which keeps this kubeconfig."""
     cloud = GoogleCloud()
     cloud.secrets[NAME] = secret
-    return CloudFunction(*SECRET, *words, environ={**cloud.environ, **environ}).start(), cloud
+    function = CloudFunction(*NAMED, *words, environ={**cloud.environ, **environ})
+    compile_all(function.root)
+    return function.start(), cloud
 
+
+def a_kubeconfig(server, authority):
+    trusted = base64.b64encode(authority.pem).decode()
+    cluster = {"server": server.url, "certificate-authority-data": trusted}
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "gke-gcloud-auth-plugin",
+    }
+    return json.dumps(
+        {
+            "current-context": "gke",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"exec": plugin}}],
+            "contexts": [{"name": "gke", "context": {"cluster": "c", "user": "u"}}],
+        }
+    )
+
+
+# They take seconds to begin, in which other specs run.
+if FUNCTIONS_FRAMEWORK.holds:
+    AUTHORITY = an_authority()
+    SERVER = LoopbackServer(a_certificate(AUTHORITY, "127.0.0.1"), answer=nothing_there)
+    SECRET = a_kubeconfig(SERVER, AUTHORITY)
+    POSTED = started(SECRET)
+    EVENT = started(SECRET, "--trigger-topic", "falco")
+    WRONG = started(SECRET, TOPICS="falco..x")
 
 with description("The directory of a Cloud Function, served by functions-framework,") as self:
-    with before.all:
-        authority = an_authority()
-        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
-        trusted = base64.b64encode(authority.pem).decode()
-        cluster = {"server": self.server.url, "certificate-authority-data": trusted}
-        plugin = {
-            "apiVersion": "client.authentication.k8s.io/v1",
-            "command": "gke-gcloud-auth-plugin",
-        }
-        secret = json.dumps(
-            {
-                "current-context": "gke",
-                "clusters": [{"name": "c", "cluster": cluster}],
-                "users": [{"name": "u", "user": {"exec": plugin}}],
-                "contexts": [{"name": "gke", "context": {"cluster": "c", "user": "u"}}],
-            }
-        )
-        # All at once: each takes a while.
-        self.posted = started(secret)
-        self.event = started(secret, "--trigger-topic", "falco")
-        self.wrong = started(secret, TOPICS="falco..x")
-
     with after.all:
-        self.server.stop()
-        for function, cloud in (self.posted, self.event, self.wrong):
+        SERVER.stop()
+        for function, cloud in (POSTED, EVENT, WRONG):
             function.__exit__()
             cloud.stop()
 
     with it("answers what is posted, on the cluster of the secret, as its own account"):
-        function, cloud = self.posted
+        function, cloud = POSTED
         with function:
             kind = {"Content_Type": "application/json; charset=utf-8"}
             status, outcome = function.post(json.dumps(a_fresh_alert()).encode(), **kind)
@@ -62,7 +69,7 @@ with description("The directory of a Cloud Function, served by functions-framewo
 
         expect((status, outcome["reason"])).to(equal((200, "pod-gone")))
         expect(invalid).to(equal(400))
-        asked = [a for a in self.server.asked if a.path == "/api/v1/namespaces/shop/pods/web-0"]
+        asked = [a for a in SERVER.asked if a.path == "/api/v1/namespaces/shop/pods/web-0"]
         expect(asked).to(have_len(2))
         sent = {each.headers["authorization"] for each in asked}
         expect(sent).to(equal({f"Bearer {cloud.tokens[-1]}"}))
@@ -81,7 +88,7 @@ with description("The directory of a Cloud Function, served by functions-framewo
             "Ce_Source": "//pubsub.googleapis.com/projects/p/topics/falco",
             "Ce_Type": "google.cloud.pubsub.topic.v1.messagePublished",
         }
-        function, _ = self.event
+        function, _ = EVENT
         with function:
             status, outcome = function.post(body, **event)
             # functions-framework's own function for CloudEvents would answer 500, for ever.
@@ -91,7 +98,7 @@ with description("The directory of a Cloud Function, served by functions-framewo
         expect((batch, refused["reason"])).to(equal((200, "invalid-alert")))
 
     with it("does not start with a wrong setting, and says which"):
-        function, _ = self.wrong
+        function, _ = WRONG
         try:
             with function:
                 said = ""

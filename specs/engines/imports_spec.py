@@ -4,10 +4,12 @@ benchmarks/functions.py, the set here."""
 import sys
 import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 
 from expects import equal, expect
 from mamba import description, it
 
+from specs.support.engines.bytecode import compile_all
 from specs.support.engines.packages import PACKAGES, imported
 from specs.support.processes import ahead, process
 
@@ -22,6 +24,7 @@ def installed_by(package):
     """The top-level modules that it imports, beside those of its SDK."""
     directory = tempfile.TemporaryDirectory()
     package.written(directory.name)
+    compile_all(Path(directory.name))
     return ahead(_installed, directory, package)
 
 

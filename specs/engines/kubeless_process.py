@@ -24,7 +24,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.engines.kubeless import Handler
 
 # Seconds between two looks at whether the process is still there.
-PULSE = 0.1
+PULSE = 0.01
 
 # Seconds that a process gets to end after its answer, and again after SIGTERM.
 PATIENCE = 0.5

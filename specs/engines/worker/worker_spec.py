@@ -11,7 +11,8 @@ from expects import equal, expect
 from mamba import description, it
 
 from playbooks.engines.worker.worker import _cancelled
-from specs.support.processes import ROOT, eventually, free_port
+
+from specs.support.processes import ROOT, ahead, eventually, free_port
 
 
 async def _deaf(times):
@@ -66,32 +67,39 @@ def blocked(pid):
     return {number for number in signal.Signals if mask >> (number - 1) & 1}
 
 
+def told_early(path):
+    """The exit code of a worker that was told to end as soon as it holds that back, and what it
+    said."""
+    environment = {
+        "PATH": path,
+        "PLAYBOOK": "delete",
+        "FUNCTION_NAME": "falco-delete",
+        "FUNCTION_NAMESPACE": "specs",
+        "NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        "HTTP": "off",
+        "HTTP_HOST": "127.0.0.1",
+        **{name: str(free_port()) for name in ("HTTP_PORT", "PROBE_PORT", "METRICS_PORT")},
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "playbooks.engines.worker"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        eventually(lambda: signal.SIGTERM in blocked(worker.pid), every=0.002)
+        worker.terminate()
+        _, said = worker.communicate(timeout=20)
+    finally:
+        worker.kill()
+    return worker.returncode, said
+
+
+TOLD_EARLY = ahead(told_early, os.environ["PATH"])
+
 with description("A worker that is told to end before it listens") as self:
     with it("ends once it does: of process 1, the kernel drops what nobody listens to"):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PLAYBOOK": "delete",
-            "FUNCTION_NAME": "falco-delete",
-            "FUNCTION_NAMESPACE": "specs",
-            "NATS_URL": f"nats://127.0.0.1:{free_port()}",
-            "HTTP": "off",
-            "HTTP_HOST": "127.0.0.1",
-            **{name: str(free_port()) for name in ("HTTP_PORT", "PROBE_PORT", "METRICS_PORT")},
-        }
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "playbooks.engines.worker"],
-            cwd=ROOT,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            eventually(lambda: signal.SIGTERM in blocked(worker.pid), every=0.002)
-            worker.terminate()
-            _, said = worker.communicate(timeout=20)
-        finally:
-            worker.kill()
+        code, said = TOLD_EARLY.result()
 
-        expect((worker.returncode, '"ending: ' in said, '"ended"' in said)).to(
-            equal((0, True, True))
-        )
+        expect((code, '"ending: ' in said, '"ended"' in said)).to(equal((0, True, True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -59,6 +60,7 @@ class FunctionProcess(ABC, LoggedProcess):
     def start(self) -> Any:
         """Before it is entered, which then waits for it only."""
         self.launch(self.command, cwd=self.root, env=self.environ)
+        atexit.register(self.__exit__)
         self._started = True
         return self
 
@@ -73,6 +75,7 @@ class FunctionProcess(ABC, LoggedProcess):
         return self
 
     def __exit__(self, *_: object) -> None:
+        atexit.unregister(self.__exit__)
         try:
             self.end(10)
         except subprocess.TimeoutExpired:
