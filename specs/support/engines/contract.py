@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Type
+from functools import lru_cache
+from typing import Any, Dict, Iterator, List, Tuple, Type
 
 from expects import contain, equal, expect, have_len
 
@@ -169,16 +170,23 @@ def _seen(engine: Engine, given: Input) -> List[Any]:
 def _expected(engine: Engine, given: Input) -> List[Any]:
     if given.reasons == (TOO_LARGE,) and engine.TOO_LARGE is not None:
         return [engine.TOO_LARGE, []]
-    cluster = a_cluster()
-    collaborators = some_collaborators(cluster, clock=FixedClock(NOW))
-    responder = playbook.responder(SETTINGS, collaborators)
-    outcomes = [responder.answer(body) for body in given.deliveries]
+    outcomes, writes = _of_the_playbook(given)
     if given.reasons != (TOO_LARGE,):
         expect((given.name, tuple(outcome.reason for outcome in outcomes))).to(
             equal((given.name, given.reasons))
         )
     told = [(_wire(engine, outcome), outcome.to_dict()) for outcome in outcomes]
-    return [*told, cluster.writes]
+    return [*told, writes]
+
+
+# The same for all engines.
+@lru_cache(maxsize=None)
+def _of_the_playbook(given: Input) -> Tuple[List[Outcome], List[Any]]:
+    """What it says itself, and what it writes."""
+    cluster = a_cluster()
+    collaborators = some_collaborators(cluster, clock=FixedClock(NOW))
+    responder = playbook.responder(SETTINGS, collaborators)
+    return [responder.answer(body) for body in given.deliveries], cluster.writes
 
 
 def _wire(engine: Engine, outcome: Outcome) -> Any:
