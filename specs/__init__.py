@@ -1,5 +1,6 @@
 """One process loads all specs, and starts some three hundred others."""
 
+import atexit
 import gc
 import os
 import sys
@@ -20,8 +21,10 @@ def _usable(directory: str, wanted: int = 1 << 30) -> bool:
     return free > wanted and not found.f_flag & os.ST_NOEXEC and os.access(directory, os.W_OK)
 
 
-# What specs load stays until they end: looking for garbage takes seconds, and finds 50 MB.
+# What specs load stays until they end: looking for garbage takes seconds, and finds 50 MB. Nor does
+# Python need to look for it when it ends.
 gc.set_threshold(0)
+atexit.register(gc.freeze)
 
 # Processes that import the package would each compile it again.
 sys.dont_write_bytecode = False

@@ -217,8 +217,8 @@ with description("Redaction") as self:
     with it("takes linear time, whatever it is given"):
         for piece in HARD:
             started = time.process_time()
-            self.redaction.text(piece * (50_000 // len(piece)))
-            expect(time.process_time() - started).to(be_below(0.5))
+            self.redaction.text(piece * (25_000 // len(piece)))
+            expect(time.process_time() - started).to(be_below(0.125))
 
     with it("hides the values of further names"):
         settings = read(SETTINGS, {"REDACT_NAMES": "pin, x-my-key"})

@@ -11,7 +11,6 @@ from expects import equal, expect
 from mamba import description, it
 
 from playbooks.engines.worker.worker import _cancelled
-
 from specs.support.processes import ROOT, ahead, eventually, free_port
 
 
