@@ -43,6 +43,9 @@ from playbooks.core.outcome import Outcome
 
 Known = TypeVar("Known", bound=ReadObject)
 
+# No field, label or annotation to set.
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -227,6 +230,8 @@ class Cluster(ABC):
             return self.object(known.kind, known.name, namespace=known.namespace)
         return self.pod(known.name, namespace=known.namespace)
 
+    # Pods, and what is kept of them
+
     @abstractmethod
     def pod(self, name: str, *, namespace: str) -> Pod:
         """Raises NotFound."""
@@ -239,6 +244,35 @@ class Cluster(ABC):
     def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
         """The pods with this label, whatever its value: one call, or one for each of
         ``namespaces`` where there are any."""
+
+    @abstractmethod
+    def patch_pod(
+        self,
+        pod: Pod,
+        *,
+        labels: Mapping[str, Optional[str]],
+        annotations: Mapping[str, Optional[str]],
+    ) -> None:
+        """Set labels and annotations of exactly this pod as it was read; None takes one off.
+
+        Raises NotFound, or Conflict when it was written, or replaced by another, since.
+        """
+
+    @abstractmethod
+    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
+        """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed; for
+        one that is remembered also Conflict when it was written since."""
+
+    @abstractmethod
+    def evict_pod(self, pod: Pod) -> None:
+        """Evict exactly this pod as it was read, with its own grace period. Raises NotFound,
+        NotTheSameObject when its uid changed, Conflict when it was written since, or Throttled
+        where a PodDisruptionBudget does not allow it now."""
+
+    @abstractmethod
+    def identity_labels(self, pod: Pod) -> Optional[Tuple[str, ...]]:
+        """The labels by which Cilium identifies a pod, as ``k8s:key=value``; none where it knows
+        no such pod, None where the cluster has no Cilium. Up to three calls."""
 
     @abstractmethod
     def log(
@@ -261,45 +295,74 @@ class Cluster(ABC):
         """
 
     @abstractmethod
-    def create_snapshot(self, manifest: Mapping[str, Any]) -> None:
-        """A VolumeSnapshot. Raises NotFound where the cluster serves none, or AlreadyExists."""
-
-    @abstractmethod
     def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
         """The Events about exactly this pod, the first 500 of them."""
 
     @abstractmethod
-    def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
-        """Delete exactly this pod. Raises NotFound, or NotTheSameObject when its uid changed; for
-        one that is remembered also Conflict when it was written since."""
+    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
+        """The access modes of a PersistentVolumeClaim. Raises NotFound."""
 
     @abstractmethod
-    def evict_pod(self, pod: Pod) -> None:
-        """Evict exactly this pod as it was read, with its own grace period. Raises NotFound,
-        NotTheSameObject when its uid changed, Conflict when it was written since, or Throttled
-        where a PodDisruptionBudget does not allow it now."""
+    def create_snapshot(self, manifest: Mapping[str, Any]) -> None:
+        """A VolumeSnapshot. Raises NotFound where the cluster serves none, or AlreadyExists."""
+
+    # What owns and selects them
 
     @abstractmethod
-    def patch_pod(
+    def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
+        """The object that an owner reference names. Raises NotFound where there is none, where it
+        has another uid than the reference, and for a kind that is no controller of Kubernetes."""
+
+    @abstractmethod
+    def workload(self, owner: Owner, *, namespace: str) -> Optional[Workload]:
+        """What an owner of pods belongs to. A kind of another API is its own workload, of as many
+        pods as the namespace has of it. None: the cluster has no such kind, and anybody can name
+        it. One call, for a kind of another API up to three."""
+
+    @abstractmethod
+    def scale(self, workload: Scalable, replicas: int) -> None:
+        """Set how many pods exactly this workload wants, as it was read. Raises NotFound, or
+        Conflict when it was written, or replaced by another, since."""
+
+    @abstractmethod
+    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
+        """Its HorizontalPodAutoscalers."""
+
+    @abstractmethod
+    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
+        """Its ReplicaSets and ReplicationControllers. Two calls."""
+
+    @abstractmethod
+    def service_selectors(self, namespace: str) -> List[Selector]:
+        """The selectors of the namespace's Services that have one."""
+
+    # Nodes, and objects of other kinds
+
+    @abstractmethod
+    def node(self, name: str) -> Node:
+        """Raises NotFound."""
+
+    @abstractmethod
+    def nodes(self) -> List[Node]: ...
+
+    @abstractmethod
+    def patch_node(
         self,
-        pod: Pod,
+        node: Node,
         *,
-        labels: Mapping[str, Optional[str]],
-        annotations: Mapping[str, Optional[str]],
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, Optional[str]] = _NOTHING,
+        labels: Mapping[str, Optional[str]] = _NOTHING,
     ) -> None:
-        """Set labels and annotations of exactly this pod as it was read; None takes one off.
+        """Set fields of the node's spec, annotations and labels; None takes one off. A list, such
+        as ``taints``, is replaced whole.
 
-        Raises NotFound, or Conflict when it was written, or replaced by another, since.
+        Raises NotFound, or Conflict when it was written since.
         """
 
     @abstractmethod
     def object(self, kind: ObjectKind, name: str, *, namespace: str) -> ApiObject:
         """``namespace`` is empty for what belongs to none. Raises NotFound."""
-
-    @abstractmethod
-    def delete_object(self, found: ApiObject) -> None:
-        """Delete exactly this object, and what it owns after it. Raises NotFound, or
-        NotTheSameObject when its uid changed."""
 
     @abstractmethod
     def create_object(self, found: ApiObject) -> ApiObject:
@@ -311,9 +374,9 @@ class Cluster(ABC):
         self,
         found: ApiObject,
         *,
-        spec: Mapping[str, Any] = MappingProxyType({}),
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+        spec: Mapping[str, Any] = _NOTHING,
+        annotations: Mapping[str, Optional[str]] = _NOTHING,
+        labels: Mapping[str, Optional[str]] = _NOTHING,
     ) -> None:
         """Set fields of the spec, annotations and labels of exactly this object as it was read;
         None takes one off. A list is replaced whole.
@@ -322,54 +385,11 @@ class Cluster(ABC):
         """
 
     @abstractmethod
-    def node(self, name: str) -> Node:
-        """Raises NotFound."""
+    def delete_object(self, found: ApiObject) -> None:
+        """Delete exactly this object, and what it owns after it. Raises NotFound, or
+        NotTheSameObject when its uid changed."""
 
-    @abstractmethod
-    def nodes(self) -> List[Node]: ...
-
-    @abstractmethod
-    def api_servers(self) -> Tuple[str, ...]:
-        """The addresses at which API servers are reached directly: where they run on nodes of the
-        cluster, those nodes' own."""
-
-    @abstractmethod
-    def namespace_annotations(self, name: str) -> Mapping[str, str]:
-        """Raises NotFound."""
-
-    @abstractmethod
-    def workload(self, owner: Owner, *, namespace: str) -> Optional[Workload]:
-        """What an owner of pods belongs to. A kind of another API is its own workload, of as many
-        pods as the namespace has of it. None: the cluster has no such kind, and anybody can name
-        it. One call, for a kind of another API up to three."""
-
-    @abstractmethod
-    def patch_node(
-        self,
-        node: Node,
-        *,
-        spec: Mapping[str, Any],
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
-    ) -> None:
-        """Set fields of the node's spec, annotations and labels; None takes one off. A list, such
-        as ``taints``, is replaced whole.
-
-        Raises NotFound, or Conflict when it was written since.
-        """
-
-    @abstractmethod
-    def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """Raises NotFound."""
-
-    @abstractmethod
-    def scale(self, workload: Scalable, replicas: int) -> None:
-        """Set how many pods exactly this workload wants, as it was read. Raises NotFound, or
-        Conflict when it was written, or replaced by another, since."""
-
-    @abstractmethod
-    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
-        """Its HorizontalPodAutoscalers."""
+    # Policies of the network
 
     @abstractmethod
     def network_policies(
@@ -402,27 +422,15 @@ class Cluster(ABC):
         Raises NotFound, or Conflict when it was written, or replaced by another, since.
         """
 
-    @abstractmethod
-    def identity_labels(self, pod: Pod) -> Optional[Tuple[str, ...]]:
-        """The labels by which Cilium identifies a pod, as ``k8s:key=value``; none where it knows
-        no such pod, None where the cluster has no Cilium. Up to three calls."""
+    # Namespaces, and the cluster
 
     @abstractmethod
-    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
-        """Its ReplicaSets and ReplicationControllers. Two calls."""
+    def namespace_annotations(self, name: str) -> Mapping[str, str]:
+        """Raises NotFound."""
 
     @abstractmethod
-    def service_selectors(self, namespace: str) -> List[Selector]:
-        """The selectors of the namespace's Services that have one."""
-
-    @abstractmethod
-    def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
-        """The object that an owner reference names. Raises NotFound where there is none, where it
-        has another uid than the reference, and for a kind that is no controller of Kubernetes."""
-
-    @abstractmethod
-    def providers(self) -> FrozenSet[str]:
-        """What the cluster is known to be of: ``gke``, ``openshift``, ``rancher``. Two calls."""
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """Raises NotFound."""
 
     @abstractmethod
     def serving_namespaces(self) -> Mapping[str, str]:
@@ -430,8 +438,13 @@ class Cluster(ABC):
         admission webhook or an API. Three calls."""
 
     @abstractmethod
-    def access_modes(self, claim: str, *, namespace: str) -> Tuple[str, ...]:
-        """The access modes of a PersistentVolumeClaim. Raises NotFound."""
+    def api_servers(self) -> Tuple[str, ...]:
+        """The addresses at which API servers are reached directly: where they run on nodes of the
+        cluster, those nodes' own."""
+
+    @abstractmethod
+    def providers(self) -> FrozenSet[str]:
+        """What the cluster is known to be of: ``gke``, ``openshift``, ``rancher``. Two calls."""
 
 
 class WatchingCluster(Cluster):
