@@ -20,7 +20,7 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
         key=settings["TAINT_KEY"],
         value=settings["TAINT_VALUE"],
         effect=settings["TAINT_EFFECT"],
-        taint_host=settings["TAINT_HOST"],
+        host=settings["TAINT_HOST"],
     )
 
 

@@ -25,7 +25,7 @@ OURS = {"key": "falco/alert", "value": "true", "effect": "NoSchedule"}
 THEIRS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
-def taint_node(cluster, *, taint_host=False, effect="NoSchedule", value="true", ttl=None, now=NOW):
+def taint_node(cluster, *, host=False, effect="NoSchedule", value="true", ttl=None, now=NOW):
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     return TaintNode(
         cluster,
@@ -35,7 +35,7 @@ def taint_node(cluster, *, taint_host=False, effect="NoSchedule", value="true", 
         key="falco/alert",
         value=value,
         effect=effect,
-        taint_host=taint_host,
+        host=host,
     )
 
 
@@ -233,7 +233,7 @@ with description("Tainting a node") as self:
 
         with it("taints the host where it may"):
             cluster = InMemoryCluster(a_node())
-            outcome = run(cluster, a_host_alert(), taint_host=True)
+            outcome = run(cluster, a_host_alert(), host=True)
 
             expect(outcome.status).to(equal(Status.ACTED))
             expect(taints_of(cluster)).to(equal([OURS]))
@@ -241,13 +241,9 @@ with description("Tainting a node") as self:
         with it("does nothing for one of another source than syscall"):
             alert = a_host_alert(source="k8s_audit")
 
-            expect(run(InMemoryCluster(a_node()), alert, taint_host=True).reason).to(
-                equal("no-pod")
-            )
+            expect(run(InMemoryCluster(a_node()), alert, host=True).reason).to(equal("no-pod"))
 
         with it("does nothing where the alert names no host"):
             alert = a_host_alert(hostname=None)
 
-            expect(run(InMemoryCluster(a_node()), alert, taint_host=True).reason).to(
-                equal("no-node")
-            )
+            expect(run(InMemoryCluster(a_node()), alert, host=True).reason).to(equal("no-node"))

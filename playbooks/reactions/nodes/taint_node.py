@@ -109,9 +109,9 @@ class TaintNode(ContainNode):
         key: str,
         value: str,
         effect: str,
-        taint_host: bool,
+        host: bool,
     ) -> None:
-        super().__init__(cluster, ledger, proof, lifetime, host=taint_host)
+        super().__init__(cluster, ledger, proof, lifetime, host=host)
         self._taint = {"key": key, "value": value, "effect": effect}
 
     @property

@@ -51,7 +51,7 @@ def a_tainted(*, effect="NoSchedule", cluster=None):
     node = a_node(taints=[THEIRS])
     cluster = cluster or InMemoryCluster(a_pod(), node)
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
-    settings = {"key": "falco/alert", "value": "true", "effect": effect, "taint_host": False}
+    settings = {"key": "falco/alert", "value": "true", "effect": effect, "host": False}
     TaintNode(cluster, cluster.ledger, proof, Lifetime(FixedClock()), **settings).run(an_alert())
     cluster.calls.clear()
     return cluster, node
