@@ -82,11 +82,8 @@ def bootstrap(
 
     turns = FairTurns(settings["CONCURRENCY"])
 
-    def busy() -> bool:
-        return turns.any
-
     writer = OutcomeWriter(
-        playbook.name, responder.recorders, responder.redaction, metrics, busy=busy
+        playbook.name, responder.recorders, responder.redaction, metrics, busy=turns.busy
     )
 
     here = {"namespace": settings["FUNCTION_NAMESPACE"], "function": settings["FUNCTION_NAME"]}
@@ -132,9 +129,6 @@ def bootstrap(
     def subscriptions() -> Sequence[Subscription]:
         return worker.serving.intake.subscriptions if worker.serving is not None else ()
 
-    def topics() -> Sequence[str]:
-        return [each.topic for each in subscriptions() if each.active]
-
     async def serve(connection: Any, function: Function) -> Serving:
         jetstream = JetStream.of(connection, settings)
         if nats_connection.has_jetstream(connection):
@@ -142,7 +136,7 @@ def bootstrap(
         replies = Replies(connection, function)
         await replies.start()
         claims = Claims(metrics)
-        follow_ups = FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name], busy=busy)
+        follow_ups = FollowUps(runtime, writer, metrics, settings[VERIFY_AFTER.name], turns.busy)
         answering = Answering(
             runtime,
             turns=turns,
@@ -190,7 +184,12 @@ def bootstrap(
         api.receive(PostedAlerts(answering, settlement, dry, store, replies))
         # From now on it is known whether the API server tells that it is ready.
         await outage.found()
-        renamed = RenamedSubjects(connection, jetstream, topics, metrics.renamed.set)
+        renamed = RenamedSubjects(
+            connection,
+            jetstream,
+            lambda: [each.topic for each in intake.subscriptions if each.active],
+            metrics.renamed.set,
+        )
         return Serving(work, intake, claims, [renamed.keep_looking] if intake.durable else [])
 
     ends = expiry(playbook, environ)

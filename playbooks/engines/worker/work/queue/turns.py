@@ -29,8 +29,7 @@ class FairTurns:
         # The namespace whose turn is next comes first.
         self._waiting: OrderedDict[str, List[Tuple[int, int, Turn]]] = OrderedDict()
 
-    @property
-    def any(self) -> bool:
+    def busy(self) -> bool:
         """Whether it is somebody's turn, as far as another thread can tell."""
         return self._free < self.places
 
