@@ -1,43 +1,10 @@
 """The port of an engine: what ``deploy_playbook`` wants from whatever calls a playbook.
 
-An engine is one module of this folder. It defines a subclass of ``Engine``, or of
-``ClusterEngine`` where Kubeless' Function is the record of what is deployed, and names one instance
-``ENGINE``. No list names it: ``-E NAME`` takes it, ``-E``'s help shows its summary, and the command
-line has its options. docs/extending.md says what else an engine comes with. For example, one whose
-own tool deploys a directory::
-
-    class Example(Engine):
-        name = "example"
-        summary = "Example Functions, by the example tool"
-        settings = (CONCURRENCY,)  # what -e and -s take beside the settings of the playbook
-        options = (Option("region", ("--region",), "where the function runs", "REGION"),)
-
-        def problems(self, request, options):
-            # Also what would be ignored, such as -n or -r: nothing that is typed is silently lost.
-            return [] if "region" in options.own else ["--region is not given"]
-
-        def show(self, request, invocation):
-            # -d: what deploy would give to the tool, without a cluster or an account. Name the
-            # secrets in it in a warning, or leave them out.
-            print(...)
-
-        def deploy(self, request, invocation):
-            ...  # render the files
-            try:
-                done = subprocess.run(["example", "deploy"], text=True, capture_output=True)
-            except FileNotFoundError:
-                raise DeploymentError("example is not on the PATH: see https://...") from None
-            if done.returncode:
-                raise DeploymentError(done.stderr)
-            return 0
-
-        def remove(self, function, invocation):
-            ...  # -x
-
-
-    ENGINE = Example()
-
-The module imports what only its engine needs inside these methods: the others work without it.
+An engine is one module or folder here. It defines a subclass of ``Engine``, or of ``ClusterEngine``
+where Kubeless' Function is the record of what is deployed, and names one instance ``ENGINE``. No
+list names it: ``-E NAME`` takes it, ``-E``'s help shows its summary, and the command line has its
+options. It imports what only itself needs inside its methods: the others work without that.
+docs/extending.md has an engine as an example, and says what else one comes with.
 """
 
 from __future__ import annotations

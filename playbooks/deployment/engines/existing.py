@@ -78,7 +78,11 @@ class Existing:
 
 
 def look(
-    cluster: ClusterObjects, function: str, namespace: str, referenced: Mapping[str, str]
+    cluster: ClusterObjects,
+    function: str,
+    namespace: str,
+    referenced: Mapping[str, str],
+    bound: Bound,
 ) -> Existing:
     secret = cluster.get([reference("v1", "Secret", function, namespace)])
     policy = cluster.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
@@ -88,6 +92,7 @@ def look(
         api_addresses=api_server.addresses(cluster, found),
         ports_before=tuple(port for each in policy for port in egress_ports(each)),
         referenced=referenced,
+        bound=bound,
         **_kept(secret[0] if secret else {}),
     )
 

@@ -184,10 +184,8 @@ class Kubernetes(ClusterEngine):
         preflight.check_answers(cluster)
         kubeless.refuse_controller(cluster, kubeless.controller_namespace(invocation.environ))
         texts = preflight.check_references(cluster, request, namespace)
-        return replace(
-            existing_objects.look(cluster, request.function, namespace, texts),
-            bound=set_up.bound(cluster, request, namespace),
-        )
+        bound = set_up.bound(cluster, request, namespace)
+        return existing_objects.look(cluster, request.function, namespace, texts, bound)
 
     def deployed_options(self, deployed: Mapping[Identity, Manifest]) -> Dict[str, Any]:
         for manifest in deployed.values():
