@@ -14,7 +14,7 @@ from playbooks.deployment.errors import UsageError
 from playbooks.deployment.nats.manifests import IMAGE as NATS_IMAGE
 from playbooks.deployment.parameters import SHELLS, Kind, completion_script, playbooks
 from playbooks.deployment.request import by_name
-from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options, only_given
 from playbooks.deployment.verbs import Tools
 
 PROGRAM = "deploy_playbook"
@@ -147,17 +147,12 @@ def _completion(shell: str) -> int:
 
 def _options(typed: Mapping[str, Any]) -> Options:
     known = [option.name for option in registry.own_options()]
-    own = {name: typed[name] for name in known if _is_given(typed.get(name))}
+    own = only_given({name: typed.get(name) for name in known})
     rest = {name: value for name, value in typed.items() if name not in known}
     rest["engine"] = typed.get("engine") or ""
     if typed.get("playbook"):
         rest["playbook"] = by_name.named(typed["playbook"])
     return Options(**rest, own=own)
-
-
-def _is_given(value: Any) -> bool:
-    """Also a zero."""
-    return value is not None and value is not False and value != ()
 
 
 def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> List[CompletionItem]:

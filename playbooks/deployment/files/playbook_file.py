@@ -38,7 +38,7 @@ from playbooks.deployment.errors import UsageError
 from playbooks.deployment.files.yaml_reader import STANDARD_INPUT, Reader
 from playbooks.deployment.request import assignments, by_name, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
-from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.options import Options, only_given
 
 # Keys that hold one text, and the option of each.
 _TEXTS = {"playbook": "-p", "name": "-N", "namespace": "-n", "engine": "-E", "runtime": "-r"}
@@ -155,7 +155,7 @@ def _read(reader: Reader, node: yaml.Node, environ: Mapping[str, str]) -> Playbo
             topics=tuple(topic for topic, _ in topics),
             engine=engine,
             kept=tuple(each for each in given if each is not None),
-            own={name: value for name, value in own.items() if value not in (None, False)},
+            own=only_given(own),
             playbook=_playbook(reader, fields.get("playbook")),
             name=texts.get("name"),
             namespace=texts.get("namespace"),

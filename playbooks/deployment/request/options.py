@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from playbooks.core.cluster.manifest import function_name
 from playbooks.deployment.request.assignments import Reference, Value
@@ -54,3 +54,12 @@ class Options:
     @property
     def function(self) -> str:
         return function_name(self.deployed_name)
+
+
+def only_given(own: Mapping[str, Any]) -> Dict[str, Any]:
+    """Without options that are not given. A zero is."""
+    return {
+        name: value
+        for name, value in own.items()
+        if value is not None and value is not False and value != ()
+    }

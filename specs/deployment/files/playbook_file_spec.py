@@ -191,6 +191,11 @@ patch: {foo: 1}
         )
         expect(said["delete.yaml:10"]).to(contain("did you mean NAMESPACES?"))
 
+    with it("is refused for a zero as for any other number that is out of bounds"):
+        expect(self.errors(DELETE.replace("replicas: 2", "replicas: 0"))).to(
+            equal(["delete.yaml:12: replicas is 0, expected a number from 1 to 100"])
+        )
+
     with it("holds no secret as text, and does not show one"):
         text = SLACK.replace("secretKeyRef: {name: slack, key: url}", "") + "  NATS_PASSWORD: joe\n"
         text = text.replace("SLACK_WEBHOOK_URL:\n    ", f"SLACK_WEBHOOK_URL: {WEBHOOK}")
