@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Dict, Iterator, List, Mapping, Match, Optional, Sequence, cast
 
 from playbooks.core import catalogue
@@ -42,8 +42,10 @@ _HOLE = re.compile(r"""^( *)(- |[\w./-]+: )['"]?@@(.*?)@@['"]?\n""", re.MULTILIN
 _GENERATED = "{{/* Made by: python -m playbooks.deployment.generate */}}\n"
 
 
-def files() -> Dict[str, str]:
-    """The text of each generated file, by its path in the chart."""
+@lru_cache(maxsize=1)
+def files() -> Mapping[str, str]:
+    """The text of each generated file, by its path in the chart. Nothing that it is made of changes
+    while a program runs."""
     made = set_up.manifests()
     definitions = [m for m in made if m["kind"] == "CustomResourceDefinition"]
     others = _literal(documents([m for m in made if m not in definitions]))

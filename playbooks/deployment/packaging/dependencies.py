@@ -11,8 +11,9 @@ pinned distribution itself, ``dnspython==2.6.1``, and then names all that it nee
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Mapping, Tuple
 
 from playbooks.deployment.errors import DeploymentError
 
@@ -46,15 +47,21 @@ def too_old(packages: Iterable[str], minor: int) -> List[str]:
 def _lines(package: str, directory: Path) -> List[str]:
     if "==" in package:
         return [package]
-    lists = {
-        path.stem: path.read_text(encoding="utf-8").split() for path in directory.rglob("*.txt")
-    }
+    lists = _lists(directory)
     alone = [line for line in lists.get(STANDALONE, ()) if _name(line) == package]
     found = lists.get(package, alone)
     if not found:
         path = directory / f"{package}.txt"
         raise DeploymentError(f"nothing says what {package} needs: {path} is not there")
     return found
+
+
+@lru_cache(maxsize=None)
+def _lists(directory: Path) -> Mapping[str, List[str]]:
+    """The lines of each list, by its name."""
+    return {
+        path.stem: path.read_text(encoding="utf-8").split() for path in directory.rglob("*.txt")
+    }
 
 
 def _merged(pins: Iterable[Tuple[str, str, str]]) -> Dict[str, str]:
