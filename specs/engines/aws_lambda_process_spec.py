@@ -37,32 +37,30 @@ def started(cloud, *words, **environ):
     return function.start()
 
 
-with description("The zip file of a function, run by Lambda's own runtime,") as self:
-    with before.all:
-        authority = an_authority()
-        self.server = LoopbackServer(a_certificate(authority, "127.0.0.1"), answer=nothing_there)
-        trusted = base64.b64encode(authority.pem).decode()
-        self.cloud = AwsCloud()
-        self.cloud.make_cluster("prod", self.server.url, trusted)
-        self.cloud.keep("settings", json.dumps({"rules": "Another rule"}))
-        # All at once: each takes a while.
-        self.first, self.second = started(self.cloud), started(self.cloud)
-        self.configured = started(self.cloud, "-s", "RULES=settings/rules")
-        self.wrong = started(self.cloud, TOPICS="falco..x")
-        self.gone = started(self.cloud, "-s", "RULES=gone/rules")
+# They take seconds to begin, in which other specs run.
+if AWSLAMBDARIC.holds and MOTO.holds:
+    AUTHORITY, CLOUD = an_authority(), AwsCloud()
+    SERVER = LoopbackServer(a_certificate(AUTHORITY, "127.0.0.1"), answer=nothing_there)
+    CLOUD.make_cluster("prod", SERVER.url, base64.b64encode(AUTHORITY.pem).decode())
+    CLOUD.keep("settings", json.dumps({"rules": "Another rule"}))
+    FIRST, SECOND = started(CLOUD), started(CLOUD)
+    CONFIGURED = started(CLOUD, "-s", "RULES=settings/rules")
+    WRONG = started(CLOUD, TOPICS="falco..x")
+    GONE = started(CLOUD, "-s", "RULES=gone/rules")
 
+with description("The zip file of a function, run by Lambda's own runtime,") as self:
     with after.all:
-        for function in (self.first, self.second, self.configured, self.wrong, self.gone):
+        for function in (FIRST, SECOND, CONFIGURED, WRONG, GONE):
             function.__exit__()
-        self.server.stop()
-        self.cloud.stop()
+        SERVER.stop()
+        CLOUD.stop()
 
     with before.each:
-        self.server.answer = nothing_there
-        self.server.asked.clear()
+        SERVER.answer = nothing_there
+        SERVER.asked.clear()
 
     with it("answers an alert on the cluster that EKS describes, as its role"):
-        with self.first as function:
+        with FIRST as function:
             outcomes = [function.invoke(a_fresh_alert()) for _ in range(2)]
             invalid = function.invoke({})
             logged = [(each["event_id"], each["reason"]) for each in function.outcomes]
@@ -70,7 +68,7 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         expect([(each.error, each.document["reason"]) for each in (*outcomes, invalid)]).to(
             equal([(False, "pod-gone"), (False, "pod-gone"), (False, "invalid-alert")])
         )
-        asked = [each for each in self.server.asked if each.path == POD]
+        asked = [each for each in SERVER.asked if each.path == POD]
         expect(asked).to(have_len(2))
         for each in asked:
             token = each.headers["authorization"][len("Bearer ") :]
@@ -90,10 +88,10 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         away = Answer(503, {"kind": "Status", "message": "not ready", "code": 503})
         text = json.dumps(a_fresh_alert())
         message = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": text}}]}
-        with self.second as function:
-            self.server.answer = lambda asked: forbidden
+        with SECOND as function:
+            SERVER.answer = lambda asked: forbidden
             taken = function.invoke(of_sqs(text, "{"))
-            self.server.answer = lambda asked: away
+            SERVER.answer = lambda asked: away
             batch = function.invoke(of_sqs(text), left=0.4)
             raised = function.invoke(message, left=0.4)
             log = function.log
@@ -107,14 +105,14 @@ with description("The zip file of a function, run by Lambda's own runtime,") as 
         expect(log).not_to(contain("k8s-aws-v1."))
 
     with it("reads settings of Secrets Manager when it starts"):
-        with self.configured as function:
+        with CONFIGURED as function:
             outcome = function.invoke(a_fresh_alert()).document
 
         expect(outcome["reason"]).to(equal("rule-not-listed"))
 
     with it("does not start with a wrong setting, or without a secret, and says which"):
-        expect(self.wrong.refusal()).to(contain("TOPICS is 'falco..x', expected NATS topics"))
-        expect(self.gone.refusal()).to(contain("secret gone", "ResourceNotFoundException"))
+        expect(WRONG.refusal()).to(contain("TOPICS is 'falco..x', expected NATS topics"))
+        expect(GONE.refusal()).to(contain("secret gone", "ResourceNotFoundException"))
 
 
 not_run_unless(AWSLAMBDARIC, globals())
