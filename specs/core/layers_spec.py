@@ -1,15 +1,14 @@
 import ast
-import subprocess
 import sys
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from textwrap import indent
 
 from expects import be_empty, equal, expect
 from mamba import description, it
 
 from playbooks.core import catalogue
+from specs.support.processes import process
 from specs.support.sources import PACKAGE, nodes_of
 
 # Each layer may import itself and these. A program (__main__) wires what it runs, and so may
@@ -77,12 +76,18 @@ def named_elsewhere(sources, containments):
     ]
 
 
-# Imports one module as if it were the first of the package.
+# Imports each module as if it were the first of the package.
 ALONE = """\
-for known in [known for known in sys.modules if known.startswith("playbooks")]:
-    del sys.modules[known]
-__import__(name)
+import sys
+for name in sys.argv[1:]:
+    for known in [known for known in sys.modules if known.startswith("playbooks")]:
+        del sys.modules[known]
+    __import__(name)
 """
+EACH_ALONE = process(
+    *(sys.executable, "-c", ALONE),
+    *(f"playbooks.core.{name}" for name in ("ledger.book", "containment.expiry")),
+)
 
 
 @lru_cache(maxsize=None)
@@ -156,17 +161,7 @@ with description("The layers") as self:
         expect(backwards).to(be_empty)
 
     with it("let the ledger, and what rests on it, be imported before the guards that ask it"):
-        names = [f"playbooks.core.{name}" for name in ("ledger.book", "containment.expiry")]
-        alone = "import sys\nfor name in sys.argv[1:]:\n" + indent(ALONE, "    ")
-        done = subprocess.run(
-            [sys.executable, "-c", alone, *names],
-            cwd=PACKAGE.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-        expect(done.stderr).to(equal(""))
+        expect(EACH_ALONE.result().stderr).to(equal(""))
 
     with it("keep core and reactions to the standard library"):
         foreign = [

@@ -13,7 +13,7 @@ from mamba import description, it
 from playbooks.commands.state.watch import INTERRUPTED, watch
 from playbooks.core.errors import ClusterUnavailable
 from playbooks.deployment.errors import DeploymentError
-from specs.support.processes import ROOT, let_ctrl_c_arrive
+from specs.support.processes import ROOT, ahead, let_ctrl_c_arrive
 
 # Watches a text of 100 lines, as ``--watch`` does.
 PROGRAM = """
@@ -45,15 +45,14 @@ def watched(*found):
     return out.getvalue()
 
 
-def on_a_terminal():
+def on_a_terminal(environ):
     """What the terminal of 24 lines gets until Ctrl-C, what the program says beside, and its
     code."""
     master, slave = pty.openpty()
-    environ = {**os.environ, "TERM": "xterm", "LINES": "24", "COLUMNS": "80", "NO_COLOR": ""}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
-        env=environ,
+        env={**environ, "TERM": "xterm", "LINES": "24", "COLUMNS": "80", "NO_COLOR": ""},
         stdout=slave,
         preexec_fn=let_ctrl_c_arrive,
         stderr=subprocess.PIPE,
@@ -77,6 +76,8 @@ def on_a_terminal():
     return shown.decode(), err.decode(), process.returncode
 
 
+ON_A_TERMINAL = ahead(on_a_terminal, {**os.environ})
+
 with description("Watching, where the output is no terminal") as self:
     with it("prints what changed, as plain text, until Ctrl-C"):
         expect(watched("one", "one", "two")).to(equal("one\n\ntwo\n"))
@@ -94,7 +95,7 @@ with description("Watching, where the output is no terminal") as self:
 
 with description("Watching, on a terminal") as self:
     with it("shows no more than the window takes, and leaves the terminal as it was"):
-        shown, err, code = on_a_terminal()
+        shown, err, code = ON_A_TERMINAL.result()
 
         expect(code).to(equal(INTERRUPTED))
         expect(err).to(equal(""))

@@ -64,15 +64,19 @@ class FunctionProcess(ABC, LoggedProcess):
         self._started = True
         return self
 
-    def __enter__(self) -> Any:
-        if not self._started:
-            self.start()
+    def ready(self) -> Any:
+        """Once it takes alerts. Raises AssertionError where it does not begin."""
         try:
             eventually(self._is_ready, 60)
         except (AssertionError, ChildProcessError):
             self.__exit__()
             raise AssertionError(f"it does not answer:\n{self.log}") from None
         return self
+
+    def __enter__(self) -> Any:
+        if not self._started:
+            self.start()
+        return self.ready()
 
     def __exit__(self, *_: object) -> None:
         atexit.unregister(self.__exit__)
