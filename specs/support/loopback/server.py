@@ -83,7 +83,7 @@ class LoopbackServer:
         self.url = f"{self.scheme}://{shown}:{self.port}"
         if certificate:
             self._server.context = _context(certificate, clients)
-        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
+        threading.Thread(target=self._server.serve, daemon=True).start()
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -92,18 +92,29 @@ class LoopbackServer:
         self.stop()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     context: Optional[ssl.SSLContext] = None
+    stopped = False
 
     def __init__(self, address: Any, handler: Any) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, handler)
+
+    def serve(self) -> None:
+        """Until it is stopped. ``serve_forever`` looks every moment whether it is."""
+        while not self.stopped:
+            self._handle_request_noblock()  # type: ignore[attr-defined]
+
+    def stop(self) -> None:
+        self.stopped = True
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.server_close()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         # In the thread of the request: a client that refuses our certificate holds up nobody.
