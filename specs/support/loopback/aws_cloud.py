@@ -27,24 +27,25 @@ KEYS = {
 class AwsCloud:
     """``environ``: as Lambda gives it to a function, with the endpoints of this cloud."""
 
-    def __init__(self) -> None:
+    def __init__(self, region: str = REGION) -> None:
         self.url = _server()
+        self._region = region
         self.environ: Dict[str, str] = {
             **KEYS,
-            "AWS_REGION": REGION,
+            "AWS_REGION": region,
             "AWS_ENDPOINT_URL": self.url,
         }
 
     def stop(self) -> None:
-        """Forget what it was given."""
+        """Forget what its region was given."""
         from moto.eks import eks_backends
         from moto.secretsmanager import secretsmanager_backends
 
         for backends in (eks_backends, secretsmanager_backends):
-            backends.reset()
+            backends[ACCOUNT][self._region].reset()
 
     def client(self, service: str) -> Any:
-        return _client(service, self.url)
+        return _client(service, self._region, self.url)
 
     def make_cluster(self, name: str, server: str, authority: str) -> None:
         """moto makes an address and an authority up: these two are put in their place."""
@@ -53,7 +54,7 @@ class AwsCloud:
         self.client("eks").create_cluster(
             name=name, roleArn=ROLE, resourcesVpcConfig={"subnetIds": ["subnet-1", "subnet-2"]}
         )
-        made = eks_backends[ACCOUNT][REGION].clusters[name]
+        made = eks_backends[ACCOUNT][self._region].clusters[name]
         made.endpoint = server
         made.certificate_authority = {"data": authority}
 
@@ -100,12 +101,12 @@ def _server() -> str:
 
 
 @lru_cache(maxsize=None)
-def _client(service: str, url: str) -> Any:
+def _client(service: str, region: str, url: str) -> Any:
     import boto3
 
     return boto3.client(
         service,
-        region_name=REGION,
+        region_name=region,
         endpoint_url=url,
         aws_access_key_id="spec",
         aws_secret_access_key="spec",
