@@ -2,7 +2,6 @@ import json
 import re
 import subprocess
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -10,6 +9,7 @@ from expects import contain, equal, expect
 from mamba import description, it
 
 from specs.support.conditions import not_run_unless, program
+from specs.support.processes import ahead
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "prometheus-rules.yaml"
 GROUP = yaml.safe_load(PATH.read_text(encoding="utf-8"))["groups"][0]
@@ -78,7 +78,6 @@ def trial(alert, series, moments, value="", every="1m", **labels):
     return name
 
 
-@lru_cache(maxsize=None)
 def answers():
     """What promtool says of each trial, by its name."""
     with tempfile.TemporaryDirectory() as directory:
@@ -98,7 +97,7 @@ def answers():
 
 def said(*trials):
     """What promtool says of each."""
-    return [answers()[name].strip() for name in trials]
+    return [ANSWERS.result()[name].strip() for name in trials]
 
 
 DEAD_LETTERS = trial(
@@ -236,6 +235,9 @@ COME_LATE = trial(
 # Fires where it must not, so that what promtool says of that is known.
 WRONG = trial("FalcoPlaybookNotReady", {READY: "0x60"}, {"36m": False}, playbook="delete")
 
+PROMTOOL = program("promtool")
+ANSWERS = ahead(answers) if PROMTOOL.holds else None
+
 with description("An alert rule, tried by promtool") as self:
     with it("is one that Prometheus takes"):
         expect(promtool("check", "rules", str(PATH))).to(equal(""))
@@ -304,4 +306,4 @@ with description("An expression of the dashboard") as self:
 
             expect(promtool("check", "rules", str(path))).to(equal(""))
 
-not_run_unless(program("promtool"), globals())
+not_run_unless(PROMTOOL, globals())
