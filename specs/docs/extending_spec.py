@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from expects import be_above, contain, equal, expect, start_with
 from mamba import description, it
 
 from specs.support.processes import ROOT, ahead, run
+from specs.support.programs import in_turn
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
@@ -136,8 +138,7 @@ def outside(environ):
             run([sys.executable, *words], own, environ)
             for words in (
                 ("-c", "from mamba.cli import main; main()", "--no-color", "specs"),
-                ("-m", "playbooks.deployment", "-l"),
-                ("-m", "playbooks.deployment", *PRINTED),
+                in_turn(("deploy_playbook", "-l"), ("deploy_playbook", *PRINTED)),
             )
         ]
 
@@ -146,18 +147,20 @@ OUTSIDE_OF_IT = ahead(outside, {**os.environ})
 
 with description("The playbook of the page about extending, outside this repository") as self:
     with it("passes its spec with playbooks.testing of the wheel"):
-        done, *_ = OUTSIDE_OF_IT.result()
+        done, _ = OUTSIDE_OF_IT.result()
 
         expect(done.stdout + done.stderr).to(contain("\n2 examples ran in"))
         expect(done.returncode).to(equal(0))
 
     with it("is listed and packaged by deploy_playbook of the wheel, with its modules"):
-        _, listed, printed = OUTSIDE_OF_IT.result()
-        objects = list(yaml.load_all(printed.stdout, yaml.CSafeLoader))
+        _, done = OUTSIDE_OF_IT.result()
+        expect(done.stderr).to(equal(""))
+        listed, printed = json.loads(done.stdout)
+        objects = list(yaml.load_all(printed, yaml.CSafeLoader))
         (packed,) = [o["binaryData"]["worker.zip"] for o in objects if "binaryData" in o]
         with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed))) as archive:
             names = archive.namelist()
 
-        expect(listed.stdout).to(contain("mark\n    Mark the pod that an alert is about"))
+        expect(listed).to(contain("mark\n    Mark the pod that an alert is about"))
         expect(names).to(contain("playbooks/mark.py", "playbooks/reactions/mark_pod.py"))
         expect([name for name in names if "testing" in name]).to(equal([]))

@@ -18,30 +18,11 @@ from mamba import before, description, it
 from playbooks.testing import a_document, an_alert
 from specs.support.own_playbooks import SECTION, SHOWN
 from specs.support.processes import ROOT, ahead, run
+from specs.support.programs import in_turn
 
 SHELL = re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1]
 
 ALERT = a_document(output_fields=dict(an_alert().fields))
-
-# Runs commands one after the other, and prints what each of them printed.
-RUN = """
-import io, json, sys
-from contextlib import redirect_stderr, redirect_stdout
-from playbooks.commands.__main__ import run as falco_playbook
-from playbooks.deployment.__main__ import run as deploy_playbook
-
-printed = []
-for program, *words in json.loads(sys.argv[1]):
-    sys.argv, out, err = [program, *words], io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = {"deploy_playbook": deploy_playbook, "falco-playbook": falco_playbook}[program]()
-        except SystemExit as ended:
-            code = ended.code
-    assert not code, (words, err.getvalue())
-    printed.append(out.getvalue())
-print(json.dumps(printed))
-"""
 
 
 def shown(beginning):
@@ -77,7 +58,7 @@ def made(environ):
         python("-c", "import setuptools; setuptools.setup()", "-q", "dist_info")
         return (
             python("-c", "from mamba.cli import main; main()", "specs"),
-            python("-c", RUN, json.dumps([*COMMANDS.values()])),
+            python(*in_turn(*COMMANDS.values())),
         )
 
 

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, List, Sequence, Tuple
 from unittest.mock import patch
 
 from specs.support.processes import ROOT
+
+# Runs commands one after the other, and prints what each of them printed, as JSON.
+_IN_TURN = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from playbooks.commands.__main__ import run as falco_playbook
+from playbooks.deployment.__main__ import run as deploy_playbook
+
+printed = []
+for program, *words in json.loads(sys.argv[1]):
+    sys.argv, out, err = [program, *words], io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = {"deploy_playbook": deploy_playbook, "falco-playbook": falco_playbook}[program]()
+        except SystemExit as ended:
+            code = ended.code
+    assert not code, (words, err.getvalue())
+    printed.append(out.getvalue())
+print(json.dumps(printed))
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,12 @@ def falco_playbook(*words: str) -> Tuple[int, str]:
 def deploy_playbook(*words: str) -> Tuple[int, str]:
     """The same."""
     return _said(program_of(str(ROOT / "deploy_playbook"), *words))
+
+
+def in_turn(*commands: Sequence[str]) -> Tuple[str, ...]:
+    """What Python is given to run these in one process, such as ("deploy_playbook", "-l"): it
+    prints a list of what each printed, and fails where one does."""
+    return ("-c", _IN_TURN, json.dumps(commands))
 
 
 def _said(done: Run) -> Tuple[int, str]:
