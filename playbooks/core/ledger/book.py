@@ -86,7 +86,7 @@ class Book:
         self._waiting: Dict[str, str] = legible.times("waiting")
         # What people were told, and when.
         self._told: Dict[str, str] = legible.times("told")
-        # For a rule and a controller, the pods that were acted upon, and when: the last one last.
+        # For a rule and a controller, the pods that were acted upon, and when.
         self._recurring: Dict[str, Dict[str, int]] = legible.moments("recurring")
         self._by_step = {step: Counts(found) for step, found in legible.actions().items()}
         self._counts = self._of_step("")
@@ -384,7 +384,7 @@ class Book:
     def _remember(self, request: Request, now: Instant) -> None:
         grain = now.seconds // GRAIN * GRAIN
         known = self._recurring.setdefault(_pair(request), {})
-        self.changed = known.pop(mark(request.uid), None) != grain or self.changed
+        self.changed = known.get(mark(request.uid)) != grain or self.changed
         known[mark(request.uid)] = grain
         while sum(map(len, self._recurring.values())) > MOST_RECURRING:
             del self._recurring[next(iter(self._recurring))]
@@ -409,9 +409,12 @@ class Book:
         self._counts.forget(limits.window, now)
         oldest = now.seconds - limits.recurring - GRAIN
         for pair, known in list(self._recurring.items()):
-            while known and next(iter(known.values())) <= oldest:
-                del known[next(iter(known))]
-            if not known:
+            if min(known.values(), default=0) > oldest:
+                continue
+            left = {uid: at for uid, at in known.items() if at > oldest}
+            if left:
+                self._recurring[pair] = left
+            else:
                 del self._recurring[pair]
         self._containing = {
             n: at for n, at in self._containing.items() if _age(at, now) < CONTAINING

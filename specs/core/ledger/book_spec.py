@@ -95,6 +95,12 @@ with description("The book") as self:
 
             expect(self.ask(3, seconds=3700, **self.same).facts).to(equal({"again": 1}))
 
+        with it("forgets what is over, whatever the order in which it came"):
+            for number, seconds in ((1, 3600), (2, 0), (3, 10)):
+                self.ask(number, seconds=seconds, **self.same)
+
+            expect(self.ask(4, seconds=7190, **self.same).facts).to(equal({"again": 1}))
+
         with it("forgets the oldest where there is too much of it"):
             with patch.object(book, "MOST_RECURRING", 2):
                 self.ask(1, **self.same)
