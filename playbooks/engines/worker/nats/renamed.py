@@ -107,13 +107,14 @@ class RenamedSubjects:
 
     async def _look(self) -> None:
         topics = self.topics()
+        self._renamed.keep(topics)
+        self.tell(len(self._renamed.found))
         found = await self.jetstream.found(ALERTS)
         last = found.state.last_seq if found else 0
         if found and 0 <= self._last < last:
             name, first = found.config.name or "", max(self._last, last - MOST) + 1
             self._renamed.add(await self._seen(name, first, topics))
         self._last = last
-        self._renamed.keep(topics)
         elsewhere = self._renamed.found
         self.tell(len(elsewhere))
         said = "; ".join(renaming(*each) for each in sorted(elsewhere.items()))
