@@ -4,7 +4,7 @@ together."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.changes import Rule, among
@@ -46,12 +46,12 @@ class ProtectedNamespaces(Guard):
     whether the namespace serves an admission webhook or an API. A priority class does not count:
     whoever makes a pod chooses it.
 
-    ``cluster`` None: nothing is looked up. ``serving``: whether it is asked what a namespace
+    ``serving``: whether it is asked what a namespace
     serves, for which there are no rights where NAMESPACES are names.
     """
 
     globs: Tuple[str, ...]
-    cluster: Optional[Cluster] = None
+    cluster: Cluster
     serving: bool = False
 
     REASONS = ("protected-namespace",)
@@ -106,8 +106,6 @@ class ProtectedNamespaces(Guard):
 
     def _depended_on(self, namespace: str) -> str:
         """By whom, or empty."""
-        if self.cluster is None:
-            return ""
         for entry in self.globs:
             provider, _, glob = entry.partition(":")
             if glob and matching(namespace, (glob,)) and provider in self.cluster.providers():

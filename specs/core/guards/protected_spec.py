@@ -22,7 +22,7 @@ DEFAULT = names(ProtectedNamespaces.SETTINGS[0].default)
 
 
 def of_pod_in(namespace, *globs):
-    guard = ProtectedNamespaces(globs or DEFAULT)
+    guard = ProtectedNamespaces(globs or DEFAULT, InMemoryCluster())
     return guard.of_action(
         Case(an_alert(namespace=namespace), NOW), an_action(a_pod(namespace=namespace))
     )
@@ -114,20 +114,20 @@ with description("The guard of protected namespaces") as self:
 
     with it("passes all where none is protected"):
         action = an_action(a_pod(namespace="kube-system"))
-        answer = ProtectedNamespaces(()).of_action(Case(an_alert(), NOW), action)
+        answer = ProtectedNamespaces((), InMemoryCluster()).of_action(Case(an_alert(), NOW), action)
 
         expect(answer.reason).to(equal(""))
 
     with it("has no word in what an alert says: the pod is proven first, and then held"):
         case = Case(an_alert(namespace="kube-system"), NOW)
-        guard = ProtectedNamespaces(DEFAULT)
+        guard = ProtectedNamespaces(DEFAULT, InMemoryCluster())
         found = guard.of_action(case, an_action(a_pod(namespace="kube-system")))
 
         expect(guard.of_alert(case).reason).to(equal(""))
         expect(found.reason).to(equal("protected-namespace"))
 
     with it("has no word in an alert about a host"):
-        guard = ProtectedNamespaces(DEFAULT)
+        guard = ProtectedNamespaces(DEFAULT, InMemoryCluster())
         case = Case(a_host_alert(), NOW)
 
         expect(guard.of_alert(case).words).to(equal(""))
