@@ -73,7 +73,7 @@ class Crowd:
     def grow(self, count: int) -> None:
         say(f"{count} pods")
         # No name twice: some pods are gone.
-        numbers = itertools.islice(self._numbers, count - len(self.pods))
+        numbers = itertools.islice(self._numbers, max(0, count - len(self.pods)))
         with ThreadPoolExecutor(MAKERS) as pool:
             self.pods += pool.map(self._pod, list(numbers))
 

@@ -22,9 +22,6 @@ _ALL = Redaction()
 # Characters of a traceback, of its beginning and of its end.
 LONGEST_HALF = 4000
 
-# Reasons of warnings about the worker itself, in ``reason``; a later line ends one with ``over``.
-NATS_UNAUTHORIZED = "nats-unauthorized"
-
 
 def say(level: str, message: str, **facts: Any) -> None:
     """``level``: info, warning or error."""

@@ -40,7 +40,7 @@ PAUSE = 0.2
 # Seconds for which the book that was read may be answered from where nothing has to be written.
 FRESH = 2.0
 
-# Seconds that a write waits, at most, for as many changes as were under way at the last one.
+# Seconds that changes wait, at most, for as many changes as were under way at the last one.
 GATHERING = 0.02
 
 
@@ -71,8 +71,9 @@ class _Change:
 
 class StoredLedger(Ledger):
     """Threads may share it: changes that come while the book is being written are then written
-    together, in one go. In a storm a write waits a moment for those who are about to ask again: it
-    is most of what an action costs the API server, and costs the same for one and for all."""
+    together, in one go. In a storm they wait a moment for those who are about to ask again, also
+    where nothing is written in the end: a write is most of what an action costs the API server, and
+    costs the same for one and for all."""
 
     def __init__(
         self,

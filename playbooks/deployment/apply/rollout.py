@@ -14,7 +14,7 @@ from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing, whe
 from playbooks.deployment.errors import DeploymentError, RolloutFailed
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.terminal import without_fraction
-from playbooks.engines import log
+from playbooks.engines.worker.function import UNAUTHORIZED
 
 # Seconds between two looks.
 PAUSE = 1.0
@@ -36,7 +36,7 @@ SAID_LINES = 40
 
 # Reasons of a worker's warnings that no waiting ends, and the seconds for which they may stand all
 # the same: rights are in force a moment after they were given, and Secrets are mounted later.
-HOPELESS = {log.NATS_UNAUTHORIZED: 3.0, NotPermitted.reason: 12.0}
+HOPELESS = {UNAUTHORIZED: 3.0, NotPermitted.reason: 12.0}
 
 
 def wait(

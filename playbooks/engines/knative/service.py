@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import math
 import os
 import signal
 import sys
@@ -82,7 +83,7 @@ class CloudEventApi:
             event.data,
             event_id=event.id,
             redelivers=brokered,
-            seconds=SHORT_PATIENCE if brokered else PATIENCE,
+            seconds=SHORT_PATIENCE if brokered else math.inf,
         )
         return _response(await self._run(handle))
 

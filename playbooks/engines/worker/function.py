@@ -12,6 +12,9 @@ from typing import Tuple
 from playbooks.core.cluster.selectors import Labels
 from playbooks.core.instant import Instant
 
+#: Why the worker warns that NATS refuses it, as ``reason``; a later line ends that with ``over``.
+UNAUTHORIZED = "nats-unauthorized"
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -197,7 +197,7 @@ class Metrics:
             self.action_age().observe(age)
 
     def answered_along(self, method: str, outcome: Outcome, count: int) -> None:
-        """Alerts that one decision answered; ``answered`` has counted the one it was about."""
+        """Counts alerts of one outcome: the one that was decided on, or those along with it."""
         self.calls(method).inc(count)
         self.failures(method).inc(count if outcome.status is Status.FAILED else 0)
         self.outcomes(str(outcome.status), outcome.reason).inc(count)

@@ -151,7 +151,8 @@ class IsolationPlan:
 
 class Planner:
     """Finds out what isolating a pod takes, by reads alone. ``types``: those of the policy.
-    ``reachable``, ``detach`` and ``policy`` as for ``IsolatePod``. ``now``: the current time.
+    ``reachable`` and ``policy`` as for ``IsolatePod``. ``detach``: whether labels come off.
+    ``now``: the current time.
     """
 
     def __init__(

@@ -14,9 +14,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import Permissions, block
-from playbooks.engines import log
 from playbooks.engines.worker import nats_permissions
-from playbooks.engines.worker.function import Function, inbox_prefix
+from playbooks.engines.worker.function import UNAUTHORIZED, Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import UID, Rig, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
@@ -255,7 +254,7 @@ with description("The worker's connection to NATS") as self:
         worker = a_worker(self, f"nats://specs.falco-other:w@127.0.0.1:{nats.port}")
         worker.says("permissions violation for subscription to")
 
-        expect(worker.log).to(contain(f'"reason": "{log.NATS_UNAUTHORIZED}"'))
+        expect(worker.log).to(contain(f'"reason": "{UNAUTHORIZED}"'))
 
     with it("waits for a server that is not there yet"):
         nats = Nats()

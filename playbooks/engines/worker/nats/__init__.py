@@ -1,1 +1,1 @@
-"""Receives alerts from NATS, and settles them there."""
+"""Receives alerts from NATS and settles them there; reads streams, and sees renamed subjects."""

@@ -14,7 +14,7 @@ from playbooks.core.errors import InvalidSetting
 from playbooks.core.settings import Settings
 from playbooks.engines import log
 from playbooks.engines.nats_urls import WEBSOCKET, Server
-from playbooks.engines.worker.function import inbox_prefix
+from playbooks.engines.worker.function import UNAUTHORIZED, inbox_prefix
 
 # Seconds to connect, between two tries, and between two pings; two unanswered pings are a lost
 # connection.
@@ -49,12 +49,12 @@ class CarefulClient(Client):
     def refused(self) -> Dict[str, str]:
         """From now on its user is refused; what the line that warns of it says beside."""
         self._refused = True
-        return {"reason": log.NATS_UNAUTHORIZED}
+        return {"reason": UNAUTHORIZED}
 
     def let_in(self) -> Dict[str, str]:
         """From now on it is not; what the line that says so ends, where its user was refused."""
         refused, self._refused = self._refused, False
-        return {"over": log.NATS_UNAUTHORIZED} if refused else {}
+        return {"over": UNAUTHORIZED} if refused else {}
 
     def _connect_command(self) -> bytes:
         if self._encrypted and not self._server_info.get("tls_required"):

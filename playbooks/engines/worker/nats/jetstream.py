@@ -103,7 +103,7 @@ class JetStream:
         )
 
     async def found(self, wanted: Stream) -> Optional[StreamInfo]:
-        """The same as the server has it, or None."""
+        """The same as the server has it, or None. Raises Unusable."""
         return streams.choose(await self.streams(), wanted.subjects)
 
     async def streams(self) -> List[StreamInfo]:

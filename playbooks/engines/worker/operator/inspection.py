@@ -1,4 +1,4 @@
-"""What ``falco-playbook check`` asks a worker: NATS, who may connect to it, its stream, its alerts.
+"""What ``check`` and ``status`` ask a worker: NATS, who may connect to it, its stream, its alerts.
 
 Each line says what it is about: ``nats``, ``strangers``, ``stream``, ``alerts``. ``why`` in it says
 what is not as it should be, ``unknown`` what could not be seen. It needs no right that the worker
