@@ -19,7 +19,7 @@ from playbooks.core.ports import Standing
 from playbooks.engines.worker.metrics import Metrics
 from specs.support.conditions import not_run_unless, program
 from specs.support.loopback.server import Answer, LoopbackServer
-from specs.support.processes import eventually, free_port
+from specs.support.processes import end_with_specs, eventually, free_port
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PANELS = json.loads((DOCS / "grafana-dashboard.json").read_text(encoding="utf-8"))["panels"]
@@ -64,7 +64,9 @@ class Prometheus:
         log = (self.directory / "log").open("wb")
         words = [f"--config.file={path}", f"--storage.tsdb.path={self.directory / 'data'}"]
         words.append(f"--web.listen-address=127.0.0.1:{self.port}")
-        self.process = subprocess.Popen(["prometheus", *words], stdout=log, stderr=log)
+        self.process = subprocess.Popen(
+            ["prometheus", *words], stdout=log, stderr=log, preexec_fn=end_with_specs
+        )
         atexit.register(self.remove)
 
     def remove(self):

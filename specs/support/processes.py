@@ -6,10 +6,12 @@ and an example waits for its own answer only.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +20,9 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, TypeVar
 
 T = TypeVar("T")
 P = TypeVar("P", bound="LoggedProcess")
+
+# Of linux/prctl.h.
+_PR_SET_PDEATHSIG = 1
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,6 +122,13 @@ def ctrl_c_arrives() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, was)
+
+
+def end_with_specs() -> None:
+    """As the ``preexec_fn`` of a Popen: also where this process is killed, the child is asked to
+    end. For one that runs while other specs do, as Linux has it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def let_ctrl_c_arrive() -> None:

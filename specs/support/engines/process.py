@@ -23,7 +23,7 @@ from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.testing import a_document
 from specs.support.engines.callers import posted
-from specs.support.processes import LoggedProcess, eventually, free_port
+from specs.support.processes import LoggedProcess, end_with_specs, eventually, free_port
 
 
 def asked_for(engine: str, *words: str) -> Tuple[Request, Options]:
@@ -59,7 +59,7 @@ class FunctionProcess(ABC, LoggedProcess):
 
     def start(self) -> Any:
         """Before it is entered, which then waits for it only."""
-        self.launch(self.command, cwd=self.root, env=self.environ)
+        self.launch(self.command, cwd=self.root, env=self.environ, preexec_fn=end_with_specs)
         atexit.register(self.__exit__)
         self._started = True
         return self
