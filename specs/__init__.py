@@ -6,8 +6,6 @@ import os
 import sys
 import tempfile
 
-from specs.support.bytecode import of_specs
-
 MEMORY = "/dev/shm"
 
 
@@ -34,7 +32,3 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # twenty times as long. The nodes of a cluster may not have that directory.
 if not {"TMPDIR", "KUBERNETES_LOAD_KUBE_CONFIG"} & {*os.environ} and _usable(MEMORY):
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
-
-# Most of what loading them takes.
-if "mamba.example_collector" in sys.modules:
-    of_specs.keep(sys.modules["mamba.example_collector"])

@@ -6,7 +6,7 @@ import json
 from expects import contain, equal, expect, have_len
 from mamba import after, description, it
 
-from specs.support.bytecode.functions import compile_all
+from specs.support.bytecode import compile_all
 from specs.support.conditions import not_run_unless
 from specs.support.engines.cloud_function import FUNCTIONS_FRAMEWORK, CloudFunction
 from specs.support.engines.process import a_fresh_alert

@@ -9,7 +9,7 @@ from pathlib import Path
 from expects import equal, expect
 from mamba import description, it
 
-from specs.support.bytecode.functions import compile_all
+from specs.support.bytecode import compile_all
 from specs.support.engines.packages import PACKAGES, imported
 from specs.support.processes import ahead, process
 

@@ -1,1 +1,0 @@
-"""What Python compiles for specs, kept for the next time it is wanted."""
