@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 MEMORY = "/dev/shm"
 
@@ -23,6 +24,9 @@ def _usable(directory: str, wanted: int = 1 << 30) -> bool:
 # Python need to look for it when it ends.
 gc.set_threshold(0)
 atexit.register(gc.freeze)
+
+# mamba has the checkout on the path only while it loads files of examples.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 # Processes that import the package would each compile it again.
 sys.dont_write_bytecode = False
