@@ -104,6 +104,6 @@ def permissions(
     if not request.playbook.permissions:
         tell("", [f"{request.playbook.name} needs no rights in a cluster"])
         return 0
-    invocation = Invocation(options, {}, session.cluster)
+    invocation = Invocation(options, {}, session.cluster, session.client())
     print(documents(chosen.rights(request, invocation)), end="")
     return 0

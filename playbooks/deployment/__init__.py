@@ -6,7 +6,7 @@ typed and runs one of ``verbs``. Its folders import one way, the later ones from
 =========  =======================================================================================
 request    what is asked for: a ``Request``, checked as far as that is possible without a cluster
 packaging  the archive of a function, and what it installs
-manifests  the objects of a deployment as plain dicts, and what those of a cluster say of it
+manifests  the objects of a deployment as plain dicts; ``record`` finds those of a cluster
 apply      brings objects into a cluster, all of them or none, and waits for the result
 nats       the NATS server of ``-S --with-nats``
 removal    removes what was deployed, and releases what it contains

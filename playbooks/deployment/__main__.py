@@ -9,7 +9,7 @@ from typing import Sequence
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import command_line
 from playbooks.deployment.errors import MissingRights, exit_code
-from playbooks.deployment.terminal import print_messages
+from playbooks.deployment.terminal import discard_output, print_messages
 from playbooks.deployment.verbs import Tools
 from playbooks.infrastructure.kubernetes.objects import of_context
 
@@ -33,8 +33,7 @@ def run() -> int:
     try:
         return main(sys.argv[1:], Tools(os.environ, of_context))
     except BrokenPipeError:
-        # The reader of the output, such as `head`, has closed it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
 
 

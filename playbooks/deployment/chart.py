@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Dict, Iterator, List, Mapping, Match, Optional, Sequence, cast
 
 from playbooks.core import catalogue
@@ -26,6 +26,7 @@ from playbooks.deployment.manifests import worker
 from playbooks.deployment.manifests.admission_policies import BINDING, PARAMETERS, Bound
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.manifests.worker_pod import SHUTDOWN, SPARE
+from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import NAMESPACES
@@ -42,10 +43,8 @@ _HOLE = re.compile(r"""^( *)(- |[\w./-]+: )['"]?@@(.*?)@@['"]?\n""", re.MULTILIN
 _GENERATED = "{{/* Made by: python -m playbooks.deployment.generate */}}\n"
 
 
-@lru_cache(maxsize=1)
 def files() -> Mapping[str, str]:
-    """The text of each generated file, by its path in the chart. Nothing that it is made of changes
-    while a program runs."""
+    """The text of each generated file, by its path in the chart."""
     made = set_up.manifests()
     definitions = [m for m in made if m["kind"] == "CustomResourceDefinition"]
     others = _literal(documents([m for m in made if m not in definitions]))
@@ -154,7 +153,7 @@ def _made(playbook: Playbook) -> List[Manifest]:
         settings=(*playbook.settings, *ENGINE.settings),
     )
     options = Options(namespace=_NAMESPACE, own={IMAGE.name: _IMAGE})
-    invocation = Invocation(options, {}, cast(ClusterObjects, None))
+    invocation = Invocation(options, {}, cast(ClusterObjects, None), cast(Client, None))
     existing = Existing(bound=Bound(allowed=True), token="-" * 16, hash_key="-" * 16)
     made = ENGINE.objects(request, invocation, existing).in_order
     return [*made, *worker.disruption_budget(function, _NAMESPACE, 2)]

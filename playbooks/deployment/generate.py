@@ -21,7 +21,7 @@ from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
 _CHART = "docs/chart"
 
 # Of a page: what stands between is generated.
-_BLOCK = re.compile(r"(<!-- tables: \w+ -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- tables -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def settings_table(settings: Iterable[Setting]) -> str:

@@ -31,8 +31,17 @@ Row = Tuple[Sequence[object], Sequence[str]]
 
 
 def print_step(verb: str, shown: str) -> None:
-    """What was done to what, such as "created" and "Function shop/falco-delete"."""
-    print(plain(f"{verb:<10}{shown}"), flush=True)
+    """What was done to what, such as "created" and "Function shop/falco-delete". Who reads it may
+    go before the end: what is being done is done all the same."""
+    try:
+        print(plain(f"{verb:<10}{shown}"), flush=True)
+    except BrokenPipeError:
+        discard_output()
+
+
+def discard_output() -> None:
+    """The reader of standard output, such as ``head``, has closed it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_messages(kind: str, lines: Iterable[str], *, program: str = "deploy_playbook") -> None:

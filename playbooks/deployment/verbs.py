@@ -49,7 +49,7 @@ class Tools:
         cluster = self.connect(options.context, options.kubeconfig)
         given = {"KUBECONFIG": options.kubeconfig} if options.kubeconfig else {}
         client = self.client(options.context, options.kubeconfig)
-        return Invocation(options, {**self.environ, **given}, cluster, self.sleep, client)
+        return Invocation(options, {**self.environ, **given}, cluster, client, self.sleep)
 
 
 class Chosen(NamedTuple):

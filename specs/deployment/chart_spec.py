@@ -17,6 +17,7 @@ from specs.deployment.mothers import BOUND, a_worker_request, worker_objects
 from specs.support.conditions import not_run_unless, program
 
 CHART = Path(__file__).resolve().parents[2] / "docs" / "chart"
+MADE = chart.files()
 
 # Playbooks as values.yaml has them, and as they are typed.
 DEPLOYMENTS = {
@@ -104,7 +105,7 @@ def by_name(manifests):
 with description("The generated files of the chart") as self:
     with it("are those that are there, beside what is written by hand"):
         there = {path.relative_to(CHART).as_posix() for path in CHART.rglob("_*.tpl")}
-        made = {path for path in chart.files() if path.endswith(".tpl")}
+        made = {path for path in MADE if path.endswith(".tpl")}
 
         expect(there - made).to(equal({"templates/_helpers.tpl"}))
 
@@ -120,7 +121,7 @@ with description("The generated files of the chart") as self:
         expect(list(there)).to(equal(made))
 
     with it("leave no text of a placeholder"):
-        for text in chart.files().values():
+        for text in MADE.values():
             expect(re.findall(r"@@|chartname|chartfunction|chart/image|falco\.chart", text)).to(
                 equal([])
             )

@@ -71,7 +71,7 @@ with description("The table of settings") as self:
 
 with description("A page with tables") as self:
     with it("gets them between its marks, and keeps the rest"):
-        page = "a\n<!-- tables: guards -->\nold\n<!-- end -->\nb\n"
+        page = "a\n<!-- tables -->\nold\n<!-- end -->\nb\n"
 
         expect(filled(page, "new\n")).to(equal(page.replace("old", "new")))
 

@@ -17,7 +17,7 @@ from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.manifests import function
 from playbooks.deployment.manifests.admission_policies import Bound
-from playbooks.deployment.removal.client import Client
+from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.verbs import Tools
 from playbooks.testing import FixedClock, InMemoryCluster, InMemoryLedger
@@ -86,7 +86,7 @@ def a_worker_request(playbook="delete", *arguments, topics=("falco.error.*",)):
 
 def objects(wanted=None, namespace="default", *, engine="kubeless", existing=EXISTING, **own):
     options = Options(namespace=namespace, engine=engine, own=own)
-    invocation = Invocation(options, {}, FakeObjects())
+    invocation = Invocation(options, {}, FakeObjects(), client_for())
     wanted = wanted or a_request(engine=engine)
     return registry.named(engine).objects(wanted, invocation, existing)
 

@@ -2,12 +2,15 @@ import contextlib
 import io
 import os
 import pty
+import subprocess
+import sys
 from unittest.mock import patch
 
 from expects import be_below_or_equal, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.deployment.terminal import show_table
+from specs.support.processes import ROOT
 
 COLUMNS = ("TIME", "RULE", "ID")
 RULE = "Terminal shell in container of a deployment whose name is long"
@@ -28,6 +31,16 @@ def on_a_terminal(**environment):
             text += piece
     os.close(ours)
     return text.decode().replace("\r\n", "\n")
+
+
+STEPS = """
+import sys
+from playbooks.deployment.terminal import print_step
+
+print_step("created", "ConfigMap shop/a")
+print_step("created", "ConfigMap shop/b")
+print("done", file=sys.stderr)
+"""
 
 
 def elsewhere():
@@ -65,3 +78,16 @@ with description("A table") as self:
     with it("is plain on a terminal with NO_COLOR, or one that has no styles"):
         for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
             expect(on_a_terminal(**environment)).to(equal(self.plain))
+
+
+with description("What is said of each step") as self:
+    with it("keeps no step from being done whose reader is gone, such as head"):
+        reads, writes = os.pipe()
+        os.close(reads)
+        command = [sys.executable, "-c", STEPS]
+        with os.fdopen(writes) as out:
+            done = subprocess.run(
+                command, stdout=out, stderr=subprocess.PIPE, cwd=ROOT, text=True, check=False
+            )
+
+        expect((done.returncode, done.stderr)).to(equal((0, "done\n")))

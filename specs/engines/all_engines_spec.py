@@ -13,6 +13,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.cluster_engine import ClusterEngine
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.errors import UsageError
+from playbooks.deployment.removal.client import client_for
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import read
 from specs.deployment.fake_objects import FakeObjects
@@ -52,7 +53,7 @@ def subjects(engine):
     options = Options(playbook="delete", topics=("falco.>",), engine=engine.name, own=own)
     request, _ = read(options, engine.settings)
     try:
-        made = engine.rights(request, Invocation(options, {}, FakeObjects()))
+        made = engine.rights(request, Invocation(options, {}, FakeObjects(), client_for()))
     except UsageError:
         return set()
     return {who["kind"] for each in made for who in each.get("subjects", ())}

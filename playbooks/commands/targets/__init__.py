@@ -1,1 +1,1 @@
-"""What a command acts on, beside the Function: ledgers, what is recorded, and what it records."""
+"""What a command acts on: the Function and its workers, ledgers, and what is on record."""

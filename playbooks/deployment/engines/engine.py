@@ -3,7 +3,7 @@
 An engine is one module or folder here. It defines a subclass of ``Engine``, or of ``ClusterEngine``
 where Kubeless' Function is the record of what is deployed, and names one instance ``ENGINE``. No
 list names it: ``-E NAME`` takes it, ``-E``'s help shows its summary, and the command line has its
-options. It imports what only itself needs inside its methods: the others work without that.
+options. Packages that only itself needs it imports inside its methods: the others work without.
 docs/extending.md has an engine as an example, and says what else one comes with.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
@@ -19,11 +19,11 @@ from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.waiting import Sleep
-from playbooks.deployment.engines.existing import HASH_KEY
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import rights
+from playbooks.deployment.manifests.secret import HASH_KEY
 from playbooks.deployment.removal import contained
-from playbooks.deployment.removal.client import Client, client_for
+from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_messages
@@ -32,13 +32,13 @@ from playbooks.deployment.terminal import documents, print_messages
 @dataclass(frozen=True)
 class Invocation:
     """One call of ``deploy_playbook``: what was typed, and what it works with. ``client``: of the
-    same cluster, to release what is contained."""
+    same cluster, by the playbooks' own ports."""
 
     options: Options
     environ: Mapping[str, str]
     cluster: ClusterObjects
+    client: Client
     sleep: Sleep = time.sleep
-    client: Client = field(default_factory=client_for)
 
     @cached_property
     def namespace(self) -> str:

@@ -15,13 +15,10 @@ from playbooks.deployment.apply import api_server
 from playbooks.deployment.apply.api_server import HTTPS
 from playbooks.deployment.manifests.admission_policies import Bound
 from playbooks.deployment.manifests.network_policy import Sources, egress_ports
-from playbooks.deployment.manifests.secret import text_of
+from playbooks.deployment.manifests.secret import HASH_KEY, text_of
 from playbooks.deployment.request import worker_settings
 from playbooks.deployment.request.request import Request
 from playbooks.engines.worker.settings import ANY, SOURCES
-
-#: The key that hashes of settings are made with: nobody can guess a password from such a hash.
-HASH_KEY = "FALCO_HASH_KEY"
 
 #: The key by which a worker's releases are signed.
 RELEASE_KEY = worker_settings.RELEASE_KEY.name

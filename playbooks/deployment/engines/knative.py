@@ -47,7 +47,7 @@ SERVER = "h11"
 VISIBILITY = "networking.knative.dev/visibility"
 
 # What runs in a container.
-PROGRAM = ("engines/knative/__init__", "engines/knative/__main__")
+PROGRAM = ("engines/knative/__main__",)
 
 _MODULE = "playbooks.engines.knative"
 _KINDS = (
@@ -59,12 +59,13 @@ _KINDS = (
 _RESERVED = re.compile(r"PORT|K_SERVICE|K_REVISION|K_CONFIGURATION|HOME|PYTHON.*|PLAYBOOK")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
+DEFAULT_BROKER = "default"
 BROKER = Option(
     "broker",
     ("--broker",),
     "with -E knative: the broker to which Falcosidekick sends events; default: default",
     "BROKER",
-    default="default",
+    default=DEFAULT_BROKER,
 )
 
 _INSTALL = f"{worker_pod.INSTALL}\nexec python3 -m {_MODULE}"
@@ -112,7 +113,7 @@ class Knative(Engine):
         tool.apply(invocation.options, made, *pruned)
         name, namespace = request.function, invocation.namespace
         print_step("deployed", self.named(request, invocation))
-        broker = invocation.options.own.get(BROKER.name, BROKER.default)
+        broker = invocation.options.own.get(BROKER.name, DEFAULT_BROKER)
         print(
             "Falcosidekick: cloudevents.address"
             f" http://broker-ingress.knative-eventing.svc.cluster.local/{namespace}/{broker}\n"
@@ -141,7 +142,7 @@ class Knative(Engine):
             *self.rights(request, invocation),
             *(rights.ours(each, request.function, namespace) for each in beside),
             _service(request, namespace, image, _revision(files, fresh=fresh)),
-            *_triggers(request, namespace, own.get(BROKER.name, BROKER.default)),
+            *_triggers(request, namespace, own.get(BROKER.name, DEFAULT_BROKER)),
         ]
 
     def _applied(self, request: Request, invocation: Invocation) -> List[Manifest]:

@@ -16,7 +16,7 @@ from playbooks.deployment.engines import existing as existing_objects
 from playbooks.deployment.engines import kubeless
 from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
 from playbooks.deployment.engines.engine import IMAGE, Invocation, Option
-from playbooks.deployment.engines.existing import HASH_KEY, RELEASE_KEY, Existing
+from playbooks.deployment.engines.existing import RELEASE_KEY, Existing
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import admission_policies, ledger, pod_patch, rbac, worker
 from playbooks.deployment.manifests.environment import secrets
@@ -26,6 +26,7 @@ from playbooks.deployment.manifests.network_policy import (
     lets_all_in,
     worker_policy,
 )
+from playbooks.deployment.manifests.secret import HASH_KEY
 from playbooks.deployment.manifests.worker_pod import SHUTDOWN, pod
 from playbooks.deployment.packaging.archive import too_large, worker_archive
 from playbooks.deployment.packaging.dependencies import requirements
@@ -157,7 +158,7 @@ class Kubernetes(ClusterEngine):
                 *([] if image else [worker.config_map(*place, archive, needs)]),
                 *rbac.roles(request, namespace, partial(watched.rights, request.playbook)),
                 *ledger.ledger(request, namespace),
-                *admission_policies.beside(request, namespace, existing.bound, existing.referenced),
+                *admission_policies.beside(request, namespace, existing.bound, texts),
                 rbac.worker_binding(*place),
                 # During the rollout, the workers of before reach what they need, too.
                 worker_policy(*place, {*ports, *existing.ports_before}, sources),

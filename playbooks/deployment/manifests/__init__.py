@@ -1,1 +1,1 @@
-"""The objects of a deployment, as plain dicts."""
+"""The objects of a deployment, as plain dicts; ``record`` finds those of a cluster."""

@@ -7,6 +7,9 @@ from typing import Dict, Mapping
 
 from playbooks.core.cluster.manifest import Manifest
 
+#: The key that hashes of settings are made with: nobody can guess a password from such a hash.
+HASH_KEY = "FALCO_HASH_KEY"
+
 
 def secret(
     name: str, namespace: str, texts: Mapping[str, str], labels: Mapping[str, str]

@@ -24,9 +24,8 @@ WORKER = "engines/worker"
 
 # The worker, and what falco-playbook runs in its pod.
 PROGRAMS = (
-    "__init__",
     "__main__",
-    *(f"operator/{name}" for name in ("__init__", "__main__", "history", "inspection")),
+    *(f"operator/{name}" for name in ("__main__", "history", "inspection")),
 )
 
 # What Kubeless calls, of a playbook that has none at its top.
@@ -204,7 +203,7 @@ def _has_handler(path: Path) -> bool:
     return any(
         isinstance(node, (ast.Name, ast.FunctionDef, ast.alias))
         and "handler" in (getattr(node, key, "") for key in ("id", "name", "asname"))
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(ast.parse(_content(path)))
     )
 
 

@@ -1,5 +1,5 @@
-"""A client of the cluster by the playbooks' own ports, to release what they contain: with
-preconditions that kubectl has no words for."""
+"""A client of the cluster by the playbooks' own ports: reads and writes their ledgers, and releases
+what they contain, with preconditions that kubectl has no words for."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from playbooks.deployment.engines import knative, kubernetes, registry
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import TooLarge
 from playbooks.deployment.manifests import function, rbac
+from playbooks.deployment.removal.client import client_for
 from specs.deployment.fake_objects import FakeObjects, Unasked
 from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import run
@@ -173,7 +174,7 @@ with description("The port of an engine") as self:
             options = command_line.parse([*DEPLOY, "-n", "responders"])
             engine = registry.known()["example"]
             request = registry.checked(options, engine)
-            made = engine.rights(request, Invocation(options, {}, Unasked()))
+            made = engine.rights(request, Invocation(options, {}, Unasked(), client_for()))
             (found,) = pushed.listed(FakeObjects(*made), "responders")
 
             expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))
