@@ -24,6 +24,7 @@ from specs.support.cluster.engines import (
     TRIGGERS,
     WORKER_IMAGE,
     controller_at_work,
+    no_controller_at_work,
 )
 from specs.support.cluster.real_cluster import (
     a_gated_pod,
@@ -452,13 +453,10 @@ FREE = ("Deploying", "A worker")
 
 not_run_unless(CLUSTER, globals())
 if CLUSTER.holds:
-    AT_WORK = controller_at_work()
     not_run_unless(program("nats-server"), _only(*DEPLOYING))
+    not_run_unless(no_controller_at_work(), _only(*FREE))
     not_run_unless(
-        Condition(not AT_WORK, "a controller of Kubeless is at work in this cluster"), _only(*FREE)
-    )
-    not_run_unless(
-        Condition(AT_WORK, "no controller of Kubeless is at work in this cluster"),
+        Condition(controller_at_work(), "no controller of Kubeless is at work in this cluster"),
         _only("Where a controller"),
     )
     not_run_unless(WORKER_IMAGE, _only("Deploying with an image", "A worker"))

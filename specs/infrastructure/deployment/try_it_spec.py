@@ -19,7 +19,7 @@ from pathlib import Path
 from expects import be_above, contain, equal, expect, start_with
 from mamba import after, before, description, it
 
-from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, on_the_node
+from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, no_controller_at_work, on_the_node
 from specs.support.cluster.real_cluster import cleaned_up, create, kubectl, stored
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.processes import ROOT
@@ -238,6 +238,7 @@ with description("docs/try-it.md, from nothing to a pod that is deleted") as sel
 
 
 not_run_unless(CLUSTER, globals())
+not_run_unless(no_controller_at_work(), globals())
 not_run_unless(WORKER_IMAGE, globals())
 not_run_unless(
     Condition(CLUSTER.holds and all(map(on_the_node, IMAGES)), f"no node has {', '.join(IMAGES)}"),

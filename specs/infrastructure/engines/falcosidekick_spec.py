@@ -9,6 +9,7 @@ from mamba import after, before, description, it
 from playbooks.core.instant import Instant
 from specs.engines.worker.rig import TOKEN
 from specs.support.cluster import real_cluster as cluster
+from specs.support.cluster.engines import no_controller_at_work
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.engines.falcosidekick import FALCOSIDEKICK, Falcosidekick
 from specs.support.processes import eventually
@@ -180,3 +181,4 @@ with description("Falcosidekick's webhook output") as self:
 not_run_unless(CLUSTER, globals())
 not_run_unless(program("nats-server"), globals())
 not_run_unless(FALCOSIDEKICK, globals())
+not_run_unless(no_controller_at_work(), globals(), title="Kubeless")

@@ -68,3 +68,10 @@ def controller_at_work() -> bool:
         return False
     finally:
         kubectl("delete", FUNCTIONS, name, "-n", "default", "--wait=false", "--ignore-not-found")
+
+
+def no_controller_at_work() -> Condition:
+    """For specs whose functions the worker runs, and nothing else."""
+    return Condition(
+        not controller_at_work(), "a controller of Kubeless is at work in this cluster"
+    )
