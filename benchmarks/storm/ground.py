@@ -15,6 +15,7 @@ import yaml
 
 from benchmarks.storm.gone import Gone
 from benchmarks.storm.tap import Tap
+from playbooks.core.errors import ClusterUnavailable
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from specs.support.cluster import real_cluster as cluster
 from specs.support.worker.worker_on_cluster import FUNCTION, Served
@@ -60,9 +61,15 @@ class Ground(Served):
             return list(pool.map(lambda n: self._pod(n, owners), range(first, first + count)))
 
     def clear(self) -> None:
-        """Delete every pod there is."""
+        """Delete every pod there is: many take longer than the minute that a call may."""
         patient = KubernetesApi(timeout=urllib3.Timeout(connect=3.0, read=120.0))
-        patient.delete("api", "v1", "namespaces", self.namespace, "pods", body={})
+        for left in reversed(range(10)):
+            try:
+                patient.delete("api", "v1", "namespaces", self.namespace, "pods", body={})
+                return
+            except ClusterUnavailable:
+                if not left:
+                    raise
 
     def _pod(self, number: int, owners: Sequence[Manifest]) -> Manifest:
         path = ("api", "v1", "namespaces", self.namespace, "pods")
