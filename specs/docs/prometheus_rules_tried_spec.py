@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ from expects import contain, equal, expect
 from mamba import description, it
 
 from specs.support.conditions import not_run_unless, program
-from specs.support.processes import ahead
+from specs.support.processes import ahead, run
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "prometheus-rules.yaml"
 GROUP = yaml.safe_load(PATH.read_text(encoding="utf-8"))["groups"][0]
@@ -78,19 +79,13 @@ def trial(alert, series, moments, value="", every="1m", **labels):
     return name
 
 
-def answers():
+def answers(environ):
     """What promtool says of each trial, by its name."""
     with tempfile.TemporaryDirectory() as directory:
         for files in TRIALS.values():
             for name, text in files.items():
                 Path(directory, name).write_text(text)
-        done = subprocess.run(
-            ["promtool", "test", "rules", *TRIALS],
-            cwd=directory,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+        done = run(["promtool", "test", "rules", *TRIALS], Path(directory), environ)
     parts = re.split(r"^Unit Testing:  (\S+)\n", done.stdout + done.stderr, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2]))
 
@@ -236,7 +231,7 @@ COME_LATE = trial(
 WRONG = trial("FalcoPlaybookNotReady", {READY: "0x60"}, {"36m": False}, playbook="delete")
 
 PROMTOOL = program("promtool")
-ANSWERS = ahead(answers) if PROMTOOL.holds else None
+ANSWERS = ahead(answers, {**os.environ}) if PROMTOOL.holds else None
 
 with description("An alert rule, tried by promtool") as self:
     with it("is one that Prometheus takes"):
