@@ -126,20 +126,20 @@ class StoredLedger(Ledger):
             return self._known.book.contained
 
     def contain(self, contained: Contained) -> None:
-        with _asked():
-            self._changed(lambda book, _: book.contain(contained))
+        self._note(lambda book: book.contain(contained))
 
     def release(self, uid: str, keys: Sequence[str]) -> None:
-        with _asked():
-            self._changed(lambda book, _: book.release(uid, keys))
+        self._note(lambda book: book.release(uid, keys))
 
     def tell(self, what: str, now: Instant) -> bool:
-        with _asked():
-            return self._changed(lambda book, _: book.tell(what, now))
+        return self._note(lambda book: book.tell(what, now))
 
     def untell(self, what: str) -> None:
+        self._note(lambda book: book.untell(what))
+
+    def _note(self, what: Callable[[Book], T]) -> T:
         with _asked():
-            self._changed(lambda book, _: book.untell(what))
+            return self._changed(lambda book, _: what(book))
 
     def _changed(self, what: Callable[[Book, float], T]) -> T:
         """Its result, once it is written. Raises a PlaybookError."""
