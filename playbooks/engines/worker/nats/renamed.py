@@ -103,21 +103,19 @@ class RenamedSubjects:
                 if said != self._complaint:
                     log.warn(said)
                 self._complaint = said
+            self.tell(len(self._renamed.found))
             await asyncio.sleep(LOOK)
 
     async def _look(self) -> None:
         topics = self.topics()
         self._renamed.keep(topics)
-        self.tell(len(self._renamed.found))
         found = await self.jetstream.found(ALERTS)
         last = found.state.last_seq if found else 0
         if found and 0 <= self._last < last:
             name, first = found.config.name or "", max(self._last, last - MOST) + 1
             self._renamed.add(await self._seen(name, first, topics))
         self._last = last
-        elsewhere = self._renamed.found
-        self.tell(len(elsewhere))
-        said = "; ".join(renaming(*each) for each in sorted(elsewhere.items()))
+        said = "; ".join(renaming(*each) for each in sorted(self._renamed.found.items()))
         if said != self._said:
             log.warn(said) if said else log.info("alerts come under their own subjects again")
         self._said = said
