@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -25,8 +26,8 @@ Manifest = Dict[str, Any]
 TOPIC = "falco.notice.*"
 SUBJECT = "falco.notice.terminal_shell_in_container"
 
-# Threads that make pods.
-MAKERS = 8
+# Threads that make pods, and seconds that it may take until all are gone.
+MAKERS, CLEARING = 8, 600.0
 
 
 class Ground(Served):
@@ -63,13 +64,15 @@ class Ground(Served):
     def clear(self) -> None:
         """Delete every pod there is: many take longer than the minute that a call may."""
         patient = KubernetesApi(timeout=urllib3.Timeout(connect=3.0, read=120.0))
-        for left in reversed(range(10)):
-            try:
+
+        def cleared() -> bool:
+            with suppress(ClusterUnavailable):
                 patient.delete("api", "v1", "namespaces", self.namespace, "pods", body={})
-                return
-            except ClusterUnavailable:
-                if not left:
-                    raise
+                return True
+            return False
+
+        if not until(cleared, CLEARING):
+            raise RuntimeError(f"pods are left in {self.namespace}")
 
     def _pod(self, number: int, owners: Sequence[Manifest]) -> Manifest:
         path = ("api", "v1", "namespaces", self.namespace, "pods")

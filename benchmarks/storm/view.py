@@ -75,7 +75,7 @@ class Crowd:
         # No name twice: some pods are gone.
         numbers = itertools.islice(self._numbers, max(0, count - len(self.pods)))
         with ThreadPoolExecutor(MAKERS) as pool:
-            self.pods += pool.map(self._pod, list(numbers))
+            self.pods += pool.map(self._pod, numbers)
 
     def _pod(self, number: int) -> Manifest:
         labels = {"app": f"app-{number % 40}", "tier": "web", "team": "shop", "version": "v1.2.3"}
