@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass, field
@@ -20,8 +19,12 @@ from specs.support.engines.lambda_function import CLUSTER, own_files
 from specs.support.engines.lambda_function import asked as asked_of_lambda
 from specs.support.engines.openfaas_function import asked as asked_of_openfaas
 from specs.support.loopback.google_cloud import NAME
+from specs.support.processes import run
 
 Files = Mapping[str, bytes]
+
+# Of when this was loaded: specs that run beside what is asked ahead change theirs.
+_PATH = os.environ["PATH"]
 
 
 @dataclass(frozen=True)
@@ -137,14 +140,9 @@ def imported(
 ) -> Dict[str, object]:
     """What a new process has imported after these modules, and the seconds that it took, both
     beside what ``sdk`` imports, which is there before."""
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORTED, directory, sdk, *modules],
-        cwd=directory,
-        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environ = {"PATH": _PATH, "PYTHONDONTWRITEBYTECODE": "1", **environ}
+    words = [sys.executable, "-c", _IMPORTED, directory, sdk, *modules]
+    done = run(words, Path(directory), environ)
     if done.returncode:
         raise AssertionError(done.stderr)
     found: Dict[str, object] = json.loads(done.stdout)
