@@ -9,14 +9,14 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets import in_pod
-from playbooks.commands.targets.deployed import DeployedFunction
 from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.deployment.removal.client import who
 from playbooks.deployment.terminal import print_json, show_table, without_fraction
+from playbooks.deployment.workers import in_pod
+from playbooks.deployment.workers.deployed_function import DeployedFunction
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
 COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")

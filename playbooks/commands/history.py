@@ -9,8 +9,7 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
-from playbooks.commands.targets import in_pod
-from playbooks.commands.targets.deployed import DeployedFunction, find
+from playbooks.commands.targets.deployed import find
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError, StillRunning
@@ -19,6 +18,8 @@ from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
 from playbooks.deployment.manifests import record
 from playbooks.deployment.terminal import Row, print_json, show_table, without_fraction
+from playbooks.deployment.workers import in_pod
+from playbooks.deployment.workers.deployed_function import DeployedFunction
 
 COLUMNS = ("TIME", "WHAT", "TARGET", "REASON", "RULE", "UNDONE")
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, List, Optional, Sequence, TypeVar, cast
 import click
 
 from playbooks.commands import PROGRAM
-from playbooks.commands.targets.deployed import DeployedFunction, find
+from playbooks.commands.targets.deployed import find
 from playbooks.core.cluster.manifest import function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.instant import duration
@@ -20,6 +20,7 @@ from playbooks.deployment.parameters import Kind, playbooks
 from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
+from playbooks.deployment.workers.deployed_function import DeployedFunction
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -17,7 +17,6 @@ from rich.progress import Progress
 from playbooks.commands import tell
 from playbooks.commands.options import TIME_BACK, Selection, Session, command, outputs, selects
 from playbooks.commands.state.document import changed as changed_settings
-from playbooks.commands.targets import in_pod
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
 from playbooks.core.guards import DRY_RUN
@@ -30,6 +29,7 @@ from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.request import assignments, by_name
 from playbooks.deployment.request.topics import problems as topic_problems
 from playbooks.deployment.terminal import print_json
+from playbooks.deployment.workers import in_pod
 from playbooks.engines.worker.operator.protocol import ALERTS
 from playbooks.simulation.replay import replay
 from playbooks.simulation.report import page, show

@@ -16,7 +16,6 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
-from playbooks.commands.targets.deployed import DeployedFunction
 from playbooks.core.cluster.conflicts import ATTEMPTS, until_written
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.errors import (
@@ -31,6 +30,7 @@ from playbooks.deployment.manifests.secret import encoded, text_of
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.request.worker_settings import TOKEN
 from playbooks.deployment.terminal import print_json
+from playbooks.deployment.workers.deployed_function import DeployedFunction
 
 # Seconds between two looks at the workers, and for all of them: the kubelet looks at a Secret
 # again within 60 to 90 seconds, and at once when its pod changes.

@@ -11,7 +11,6 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.targets.ledgers import ChosenLedgers, chooses_ledgers
-from playbooks.commands.targets.on_record import put_on_record
 from playbooks.core import catalogue
 from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
@@ -25,6 +24,7 @@ from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
 from playbooks.deployment.removal.client import Client, Place, who
+from playbooks.deployment.removal.on_record import put_on_record
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 

@@ -5,8 +5,6 @@ from dataclasses import replace
 from expects import be_empty, be_none, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.commands.targets.on_record import put_on_record
-from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import kinds
@@ -218,39 +216,3 @@ with description("falco-playbook history") as self:
 
     with it("fails where there is no such function"):
         expect(run("history", "-p", "taint", cluster=self.cluster).code).to(equal(1))
-
-
-with description("An undoing") as self:
-    with before.each:
-        self.cluster = a_cluster()
-
-    def put(self, cluster=None):
-        return put_on_record(
-            cluster or self.cluster,
-            namespace="default",
-            function="falco-delete",
-            playbook="delete",
-            target_ref=NODE,
-            message="removed the taint",
-            by="ann",
-        )
-
-    with it("is an Event on the object, and a message in the stream"):
-        expect(self.put()).to(be_empty)
-        made = next(m for (kind, _, _), m in self.cluster.objects.items() if kind == "Event")
-        noted = json.loads(self.cluster.executed[0][-1])
-
-        expect([made["reason"], made["regarding"]["name"]]).to(equal(["Undone", "node-1"]))
-        expect([noted["reason"], noted["details"]["by"]]).to(equal(["undone", "ann"]))
-
-    with it("says what could not be put on record, and goes on"):
-        self.cluster.failures["create", "Event"] = NotPermitted("may not")
-        self.cluster.says = Executed(1, "", "no such file")
-
-        expect(" ".join(self.put())).to(contain("no Event about it: may not", "not in the stream"))
-
-    with it("is an Event alone where there is no worker"):
-        cluster = FakeCluster(*kubeless_objects(a_request("delete")).in_order)
-
-        expect(self.put(cluster)).to(be_empty)
-        expect(cluster.executed).to(be_empty)

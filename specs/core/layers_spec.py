@@ -28,7 +28,10 @@ LAYERS = {
 # that all of them may import.
 FOLDERS = {
     "deployment": (
-        ("request", "packaging", "manifests", "apply", "nats", "removal", "engines", "files"),
+        (
+            *("request", "packaging", "manifests", "apply", "nats"),
+            *("workers", "removal", "engines", "files"),
+        ),
         ("errors", "terminal"),
     ),
     "engines/worker": (

@@ -8,11 +8,12 @@ from typing import Any, Dict, List, Mapping
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding, evaluated
 from playbooks.commands.checks.serving import Checked
-from playbooks.commands.targets import in_pod, pushed
+from playbooks.commands.targets import pushed
 from playbooks.commands.targets.deployed import selecting
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.workers import in_pod
 from playbooks.engines.worker.operator.protocol import INSPECT
 from playbooks.engines.worker.topics import renaming
 

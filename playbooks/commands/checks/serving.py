@@ -8,14 +8,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.targets import pushed
-from playbooks.commands.targets.deployed import (
-    DeployedFunction,
-    acts_in,
-    container_of,
-    find,
-    readiness,
-    topics,
-)
+from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
@@ -32,6 +25,7 @@ from playbooks.deployment.manifests.network_policy import (
 from playbooks.deployment.manifests.record import environment_of, playbook_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.terminal import one_line
+from playbooks.deployment.workers.deployed_function import DeployedFunction, topics
 
 FUNCTION, TOPICS, NETWORK = "function", "topics", "network policy"
 

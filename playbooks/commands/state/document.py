@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from playbooks.commands.options import Session
-from playbooks.commands.targets import in_pod, pushed
-from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness, topics
+from playbooks.commands.targets import pushed
+from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
 from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -29,6 +29,8 @@ from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.client import Client
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.request import by_name
+from playbooks.deployment.workers import in_pod
+from playbooks.deployment.workers.deployed_function import topics
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
 from playbooks.infrastructure.this_pod import SystemClock
 

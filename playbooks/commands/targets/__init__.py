@@ -1,1 +1,1 @@
-"""What a command acts on: the Function and its workers, ledgers, and what is on record."""
+"""What a command acts on: a deployed playbook, and its ledgers."""

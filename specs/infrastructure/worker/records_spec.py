@@ -7,9 +7,9 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as program
-from playbooks.commands.targets.on_record import put_on_record
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.deployment.removal.on_record import put_on_record
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents

@@ -7,14 +7,14 @@ import socket
 import time
 from typing import List
 
-from playbooks.commands.targets import in_pod
-from playbooks.commands.targets.deployed import find
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.deployment.workers import in_pod
+from playbooks.deployment.workers.deployed_function import find
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import NOTE
 

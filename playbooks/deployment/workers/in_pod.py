@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
-from playbooks.commands.targets.deployed import DeployedFunction
 from playbooks.core.cluster.objects import Executed
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
+from playbooks.deployment.workers.deployed_function import DeployedFunction
 from playbooks.engines.worker.operator.protocol import HISTORY, PROGRAM, VERSION
 
 # Lines of an unusable answer that an error shows.

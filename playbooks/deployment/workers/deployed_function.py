@@ -1,0 +1,110 @@
+"""A deployed playbook as it is in the cluster: its Function, its Deployment and its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Tuple
+
+from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.deployment.apply import preflight
+from playbooks.deployment.apply.readiness import of_pod
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.crds import FUNCTIONS, TRIGGERS
+from playbooks.deployment.manifests.environment import plain_values
+from playbooks.deployment.manifests.record import topics_of
+from playbooks.deployment.manifests.worker import REVISION, is_worker
+
+
+@dataclass(frozen=True)
+class DeployedFunction:
+    """One with a worker. ``template``: the spec of its pods."""
+
+    cluster: ClusterObjects = field(repr=False, compare=False)
+    namespace: str
+    function: str
+    uid: str
+    template: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.function}"
+
+    @property
+    def container(self) -> Mapping[str, Any]:
+        """The worker's own."""
+        return next(c for c in self.template["containers"] if c["name"] == self.function)
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        """The plain values only."""
+        return plain_values(self.container)
+
+    def topics(self) -> Tuple[str, ...]:
+        return topics(self.cluster, self.namespace, self.function)
+
+    def workers(self) -> List[str]:
+        """The pods whose worker runs, ready ones first."""
+        running = sorted(self._running(), key=lambda pod: of_pod(pod) is not None)
+        return [pod["metadata"]["name"] for pod in running]
+
+    def nodes(self) -> List[str]:
+        """Those of the pods whose worker runs."""
+        found = {str((pod.get("spec") or {}).get("nodeName", "")) for pod in self._running()}
+        return sorted(found - {""})
+
+    def a_worker(self) -> str:
+        """Raises DeploymentError with what its pods say, where none runs."""
+        running = self.workers()
+        if running:
+            return running[0]
+        not_ready = [(p["metadata"]["name"], of_pod(p)) for p in self._pods()]
+        said = "; ".join(f"{name}: {s.says if s else 'terminating'}" for name, s in not_ready)
+        raise DeploymentError(
+            f"no worker of {self} runs, and only a worker reaches NATS"
+            f" ({said or 'it has no pods: is it scaled to 0?'})"
+        )
+
+    def _running(self) -> List[Manifest]:
+        return [pod for pod in self._pods() if _runs(pod, self.function)]
+
+    def _pods(self) -> List[Manifest]:
+        selector = f"{FUNCTION}={self.function}"
+        found = self.cluster.list(("pods",), namespace=self.namespace, selector=selector)
+        return [pod for pod in found if REVISION in (pod["metadata"].get("annotations") or {})]
+
+
+def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
+    """Raises DeploymentError where no worker of ours is deployed under this name."""
+    preflight.check_cluster(cluster)
+    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    if not found:
+        raise DeploymentError(_nothing(cluster, namespace, function))
+    made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
+    if not made or not is_worker(made[0]):
+        raise DeploymentError(
+            f"Function {namespace}/{function} has no worker of deploy_playbook -E kubernetes:"
+            " what Kubeless serves has neither dead letters nor a token"
+        )
+    template = made[0]["spec"]["template"]["spec"]
+    return DeployedFunction(cluster, namespace, function, found[0]["metadata"]["uid"], template)
+
+
+def _runs(pod: Manifest, container: str) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    running = any(s["name"] == container and "running" in s.get("state", {}) for s in statuses)
+    return running and "deletionTimestamp" not in pod["metadata"]
+
+
+def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
+    others = cluster.list(FUNCTIONS, namespace=namespace)
+    known = sorted(other["metadata"]["name"] for other in others)
+    there = f"there are {', '.join(known)}" if known else "there are no Functions"
+    return (
+        f"there is no Function {namespace}/{function}, expected one that was deployed with the"
+        f" same -p, -N and -n; in namespace {namespace} {there}"
+    )
+
+
+def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
+    """Those that the function's NATSTriggers subscribe to."""
+    return topics_of(function, cluster.list(TRIGGERS, namespace=namespace))
