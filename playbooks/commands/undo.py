@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import List, Sequence, Tuple, Type
+from typing import List, Tuple, Type
 
 import click
 
@@ -13,18 +12,15 @@ from playbooks.commands.options import Selection, Session, command, outputs, sel
 from playbooks.commands.targets.ledgers import ChosenLedgers, chooses_ledgers
 from playbooks.core import catalogue
 from playbooks.core.cluster import api_object
-from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.cluster.workload import kind_of
 from playbooks.core.containment.containment import NODE, POD, Containment, Target
 from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import NotFound
-from playbooks.core.ledger.limits import function_of
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Cluster
-from playbooks.deployment.removal.client import Client, Place, who
-from playbooks.deployment.removal.on_record import put_on_record
+from playbooks.deployment.removal.client import who
+from playbooks.deployment.removal.release import Release, target_ref
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 
@@ -73,18 +69,26 @@ def undo(
     namespace = (
         "" if _is_cluster_wide(kind) else which.namespace or session.cluster.current_namespace()
     )
-    target_ref = _target_ref(kind, name, namespace)
+    about = target_ref(kind, name, namespace)
     by = by or who(session.cluster)
     client = session.client()
-    found = _contained_by(which.playbook, target_ref, client.cluster)
+    found = _contained_by(which.playbook, about, client.cluster)
     # Before its ledger is looked for: a target that is not there has none.
     if not _removes(found[0]):
-        _read(found[0], target_ref, client.cluster)
-    undoings = [
-        _Undoing(each, target_ref, by, client, ledgers.places(session, which, each.name))
+        _read(found[0], about, client.cluster)
+    releases = [
+        Release(
+            session.cluster,
+            client,
+            _containment(each),
+            about,
+            ledgers.places(session, which, each.name),
+            each.name,
+            by,
+        )
         for each in found
     ]
-    return max(each.run(session.cluster, force, output == "json") for each in undoings)
+    return max(_run(each, force, output == "json") for each in releases)
 
 
 def _is_cluster_wide(kind: str) -> bool:
@@ -92,16 +96,15 @@ def _is_cluster_wide(kind: str) -> bool:
     return found.cluster_wide if found else kind == NODE
 
 
-def _target_ref(kind: str, name: str, namespace: str) -> TargetRef:
-    found = api_object.kind_of(kind)
-    named, api = (found.kind, found.api) if found else (kind_of(kind), "")
-    return TargetRef("undo", named, name, namespace, "", api)
-
-
 def _removes(playbook: Playbook) -> bool:
     """Whether its targets are gone, and none of them can be read."""
-    containment = playbook.reaction.CONTAINMENT
-    return containment is not None and containment.REMOVES
+    return _containment(playbook).REMOVES
+
+
+def _containment(playbook: Playbook) -> Type[Containment]:
+    found = playbook.reaction.CONTAINMENT
+    assert found is not None
+    return found
 
 
 def _problems(target: str, playbook: str) -> List[str]:
@@ -158,52 +161,24 @@ def _read(
     playbook: Playbook, target: TargetRef, cluster: Cluster
 ) -> Tuple[Type[Containment], Target]:
     """Raises NotFound."""
-    containment = playbook.reaction.CONTAINMENT
-    assert containment is not None
-    kind = target.kind.lower()
+    containment, kind = _containment(playbook), target.kind.lower()
     return containment, containment.read(cluster, kind, target.name, target.namespace)
 
 
-@dataclass(frozen=True)
-class _Undoing:
-    """One playbook's containment of one object. ``places``: the playbook's ledgers."""
+def _run(release: Release, force: bool, as_json: bool) -> int:
+    """The exit code. Raises a PlaybookError."""
+    until = release.client.left_alone_until()
 
-    playbook: Playbook
-    target: TargetRef
-    by: str
-    client: Client
-    places: Sequence[Place]
-
-    def run(self, cluster: ClusterObjects, force: bool, as_json: bool) -> int:
-        """The exit code. Raises a PlaybookError."""
-        until = self.client.left_alone_until()
-        containment = self.playbook.reaction.CONTAINMENT
-        assert containment is not None
-        asked = self.client.undo(containment, self.places, self.by, force=force)
-        outcome = asked.undo(
-            self.target.name, namespace=self.target.namespace, kind=self.target.kind.lower()
-        )
+    def told(outcome: Outcome) -> None:
         if as_json:
             print_json(outcome.to_dict())
         else:
             print(plain(outcome.message), flush=True)
-        if outcome.reason == "undone":
-            self._put_on_record(cluster, outcome)
-        if outcome.reason == "undone" and self.places:
-            kept = ", ".join("/".join(place) for place in self.places)
-            said = f"{self.playbook.name} leaves it alone until {until}, by {self.by}"
-            tell("", [f"{said} (ledger {kept})"])
-        return 0 if outcome.reason in RELEASED else 1
 
-    def _put_on_record(self, cluster: ClusterObjects, outcome: Outcome) -> None:
-        for namespace, name in self.places:
-            problems = put_on_record(
-                cluster,
-                namespace=namespace,
-                function=function_of(name),
-                playbook=self.playbook.name,
-                target_ref=replace(self.target, uid=outcome.details["uid"]),
-                message=f"{outcome.message}; by {self.by}",
-                by=self.by,
-            )
-            tell("warning", [f"not recorded: {problem}" for problem in problems])
+    outcome, problems = release.run(told, force=force)
+    tell("warning", problems)
+    if outcome.reason == "undone" and release.places:
+        kept = ", ".join("/".join(place) for place in release.places)
+        said = f"{release.playbook} leaves it alone until {until}, by {release.by}"
+        tell("", [f"{said} (ledger {kept})"])
+    return 0 if outcome.reason in RELEASED else 1

@@ -7,16 +7,18 @@ from functools import cached_property
 from itertools import product
 from typing import List, Optional, Sequence, Type
 
-from playbooks.core.cluster.manifest import reference
+from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained
+from playbooks.core.outcome import Outcome
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.removal.client import Client, Place, who
+from playbooks.deployment.removal.release import Release, target_ref
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.infrastructure.ledger import StoredLedger
@@ -40,9 +42,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Containing:
-    """The containment of one Function, whose ledger is in ``place``."""
+    """What one Function contains, whose ledger is in ``place``."""
 
     cluster: ClusterObjects
+    function: Manifest
     containments: Sequence[Type[Containment]]
     client: Client
     place: Place
@@ -64,20 +67,31 @@ class Containing:
                 found.append(Held(kind, known, target, there.until))
         return found
 
-    def release(self, held: Held) -> str:
-        """What was done. The playbook leaves the object alone from then on.
+    def release(self, held: Held) -> None:
+        """As ``falco-playbook undo`` does, with the exemption: alerts come until the workers are
+        gone, and the removal may fail before. Prints what was done.
 
         Raises DeploymentError that says why it stays contained.
         """
-        undo = self.client.undo(held.containment, [self.place], self._by)
+        known, name = held.known, self.function["metadata"]["name"]
+        release = Release(
+            self.cluster,
+            self.client,
+            held.containment,
+            target_ref(known.kind, known.name, known.namespace),
+            [self.place],
+            record.playbook_of(self.function),
+            self._by,
+            function=name,
+            why=f", who removes {name}",
+        )
         try:
-            known = held.known
-            outcome = undo.undo(known.name, namespace=known.namespace, kind=known.kind)
+            outcome, problems = release.run(_told)
         except PlaybookError as error:
             raise DeploymentError(f"{held.target} stays contained: {error}") from error
+        print_messages("warning", problems)
         if outcome.reason not in RELEASED:
             raise DeploymentError(f"{held.target} stays contained: {outcome.message}")
-        return outcome.message
 
     @cached_property
     def _by(self) -> str:
@@ -101,7 +115,7 @@ def of_function(
         return None  # With such a setting it never acts.
     if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
         return None
-    return Containing(cluster, containments, client, place)
+    return Containing(cluster, found, containments, client, place)
 
 
 def settle(
@@ -135,11 +149,19 @@ def settle(
 
 
 def _release(containing: Containing, held: Sequence[Held], nothing: str) -> None:
-    failed = []
+    until, failed = containing.client.left_alone_until(), []
     for each in held:
         try:
-            print_step("released", containing.release(each))
+            containing.release(each)
         except DeploymentError as error:
             failed.append(str(error))
-    if failed:
-        raise DeploymentError("\n".join([*failed, f"{nothing}; {_LEAVE}"]))
+    if not failed:
+        return
+    if len(failed) < len(held):
+        failed.append(f"what was released is left alone until {until}")
+    raise DeploymentError("\n".join([*failed, f"{nothing}; {_LEAVE}"]))
+
+
+def _told(outcome: Outcome) -> None:
+    if outcome.reason in RELEASED:
+        print_step("released", outcome.message)

@@ -13,6 +13,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.event import event
 from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.workers import in_pod
 from playbooks.deployment.workers.deployed_function import find
 from playbooks.engines.outcome_log import line
@@ -44,17 +45,24 @@ def put_on_record(
     if not function:
         return problems
     try:
-        deployed = find(cluster, namespace, function)
-    except PlaybookError:
-        # Without a worker there is no stream.
-        return problems
-    document = json.dumps(line(playbook, None, outcome))
-    words = ("--uid", deployed.uid, "--document", document)
-    try:
-        why = in_pod.run(deployed, NOTE, *words).why
+        why = _note(cluster, outcome, namespace, function, playbook)
     except PlaybookError as error:
         why = str(error)
     return [*problems, *([f"it is not in the stream: {why}"] if why else [])]
+
+
+def _note(
+    cluster: ClusterObjects, outcome: Outcome, namespace: str, function: str, playbook: str
+) -> str:
+    """Why it is not in the stream; empty where it is, or where there is none. Raises a
+    PlaybookError."""
+    try:
+        deployed = find(cluster, namespace, function)
+    except DeploymentError:
+        # Without a worker there is no stream.
+        return ""
+    document = json.dumps(line(playbook, None, outcome))
+    return in_pod.run(deployed, NOTE, "--uid", deployed.uid, "--document", document).why
 
 
 def _make_event(

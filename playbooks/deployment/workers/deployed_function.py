@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Tuple
 
-from playbooks.core.cluster.manifest import FUNCTION, KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.manifest import (
+    FUNCTION,
+    KUBELESS_API,
+    REMOVING,
+    Manifest,
+    reference,
+)
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import NotFound
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.readiness import of_pod
 from playbooks.deployment.errors import DeploymentError
@@ -74,12 +81,15 @@ class DeployedFunction:
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
-    """Raises DeploymentError where no worker of ours is deployed under this name."""
+    """Raises DeploymentError where no worker of ours is deployed under this name, and NotFound
+    where there was one, and the function is being removed."""
     preflight.check_cluster(cluster)
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
     if not found:
         raise DeploymentError(_nothing(cluster, namespace, function))
     made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
+    if not made and REMOVING in (found[0]["metadata"].get("annotations") or {}):
+        raise NotFound(f"the workers of {namespace}/{function} are removed already")
     if not made or not is_worker(made[0]):
         raise DeploymentError(
             f"Function {namespace}/{function} has no worker of deploy_playbook -E kubernetes:"

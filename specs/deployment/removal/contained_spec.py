@@ -1,3 +1,4 @@
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -8,10 +9,12 @@ from mamba import before, description, it
 
 from playbooks.core import catalogue
 from playbooks.core.errors import NotPermitted
+from playbooks.core.instant import after
 from playbooks.core.ledger.book import Book
 from playbooks.core.outcome import Status
 from playbooks.deployment.removal.client import Client, who
 from playbooks.testing import (
+    NOW,
     UID,
     FixedClock,
     InMemoryCluster,
@@ -21,6 +24,8 @@ from playbooks.testing import (
     a_replica_controller,
     some_collaborators,
 )
+from specs.commands.fake_cluster import FakeCluster
+from specs.commands.fake_cluster import a_pod as a_worker_pod
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import deployed, documents_of, run
 from specs.support.wired import reacted
@@ -54,6 +59,18 @@ with description("Removing a playbook that contains something") as self:
     def deploy(self, playbook, *typed):
         given = ("-E", "kubernetes", "-p", playbook, "-t", "falco.>", *typed)
         deployed(*given, cluster=self.cluster)
+
+    def with_a_worker(self, playbook):
+        self.cluster = FakeCluster()
+        self.deploy(playbook)
+        name = f"falco-{playbook}"
+        owner = {"uid": self.cluster.the("Deployment", name)["metadata"]["uid"]}
+        pod = a_worker_pod(f"{name}-1", function=name, ownerReferences=[owner])
+        self.cluster.create([pod])
+
+    def the_event(self):
+        (found,) = [m for (kind, *_), m in self.cluster.objects.items() if kind == "Event"]
+        return found
 
     def contain_it(self, name, **chosen):
         wired = some_collaborators(self.target, ledger=self.store)
@@ -141,15 +158,62 @@ with description("Removing a playbook that contains something") as self:
         expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
 
     with it("releases it first where that is asked for"):
-        self.deploy("isolate")
+        self.with_a_worker("isolate")
         self.contain_it("isolate")
         done = self.remove("isolate", "--release")
 
         expect((done.code, done.err)).to(equal((0, "")))
         expect(done.out).to(contain("released  pod shop/web-0 is released"))
         expect(self.target.policies).to(be_empty)
-        expect(Book(self.store.text).undone[UID]["by"]).to(equal(who(self.cluster)))
+        left = [name for name in self.cluster.names if not name.startswith("Event ")]
+        expect(left).to(equal(["ClusterRole falco-playbook-worker"]))
+
+    with it("puts on record what it releases, as falco-playbook undo does"):
+        self.with_a_worker("isolate")
+        self.contain_it("isolate")
+        self.remove("isolate", "--release")
+        made, noted = self.the_event(), json.loads(self.cluster.executed[0][-1])
+        said = f"; by {who(self.cluster)}, who removes falco-isolate"
+
+        expect((made["reason"], made["regarding"]["uid"])).to(equal(("Undone", UID)))
+        expect(made["metadata"]["labels"]["falco/function"]).to(equal("falco-isolate"))
+        expect(made["metadata"]["annotations"]["falco/by"]).to(equal(who(self.cluster)))
+        expect(made["note"]).to(contain("pod shop/web-0 is released", said))
+        expect((noted["playbook"], noted["reason"])).to(equal(("isolate", "undone")))
+        expect(noted["message"]).to(equal(made["note"]))
+
+    with it("says what could not be put on record, and removes the playbook all the same"):
+        self.deploy("isolate")
+        self.contain_it("isolate")
+        self.cluster.failures["create", "Event"] = NotPermitted("you may not create Events")
+        done = self.remove("isolate", "--release")
+
+        expect(done.code).to(equal(0))
+        expect(done.err).to(
+            contain(
+                "warning: not recorded: there is no Event about it: you may not create Events",
+                "not recorded: it is not in the stream: no worker of default/falco-isolate runs",
+            )
+        )
+        expect(self.target.policies).to(be_empty)
         expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
+
+    with it("has the playbook leave alone what is released, for alerts come until it is gone"):
+        self.deploy("chain", "-e", "STEPS=isolate,taint")
+        self.contain_it("isolate")
+        self.contain_it("taint")
+        self.target.failures["patch_node"] = [NotPermitted("you may not patch nodes")]
+        done = self.remove("chain", "--release")
+
+        expect(Book(self.store.text).undone[UID]["by"]).to(equal(who(self.cluster)))
+        expect(done.out).to(contain("released  pod shop/web-0"))
+        expect(done.err).to(
+            contain(
+                "node node-1 stays contained: you may not patch nodes",
+                f"what was released is left alone until {after(NOW, 1800)}",
+                "nothing was removed",
+            )
+        )
 
     with it("removes nothing where something cannot be released"):
         self.deploy("isolate")
@@ -172,6 +236,8 @@ with description("Removing a playbook that contains something") as self:
 
         expect(done.code).to(equal(0))
         expect(done.out).to(contain("released  pod shop/web-0 is released"))
+        expect(self.the_event()["reason"]).to(equal("Undone"))
+        expect(done.err).to(contain("the workers of default/falco-isolate are removed already"))
 
     with it("keeps the ledger of what was contained while the workers finished"):
         self.deploy("isolate")
@@ -186,7 +252,7 @@ with description("Removing a playbook that contains something") as self:
 
         self.cluster.before_call = lambda verb, manifest: None
         expect(self.remove("isolate", "--release").code).to(equal(0))
-        expect(self.cluster.names).to(equal(["ClusterRole falco-playbook-worker"]))
+        expect(self.cluster.names).not_to(contain("Function falco-isolate"))
 
     with it("is as ever where nothing is contained any more"):
         self.deploy("isolate")

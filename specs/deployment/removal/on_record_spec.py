@@ -3,6 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
 from playbooks.core.outcome import TargetRef
@@ -41,6 +42,16 @@ with description("An undoing") as self:
         self.cluster.says = Executed(1, "", "no such file")
 
         expect(" ".join(self.put())).to(contain("no Event about it: may not", "not in the stream"))
+
+    with it("says that no worker is left to put it in the stream while its function is removed"):
+        self.cluster.the("Function", "falco-delete")["metadata"]["annotations"] = {REMOVING: "true"}
+        self.cluster.delete(self.cluster.the("Deployment", "falco-delete"))
+
+        expect(self.put()).to(
+            equal(
+                ["it is not in the stream: the workers of default/falco-delete are removed already"]
+            )
+        )
 
     with it("is an Event alone where there is no worker"):
         cluster = FakeCluster(*kubeless_objects(a_request("delete")).in_order)

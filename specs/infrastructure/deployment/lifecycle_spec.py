@@ -104,6 +104,10 @@ with description("A playbook") as self:
         said = succeed("remove", *where, "--release")
         expect(said).to(contain(f"released  pod {self.namespace}/{name} is released"))
         expect(isolated()).to(equal(False))
+        expect("not recorded" in said).to(equal(False))
+        undone = ("--field-selector", f"reason=Undone,involvedObject.name={name}")
+        (event,) = kubectl_json("get", "events", "-n", self.namespace, *undone)["items"]
+        expect(event["message"]).to(contain("is released", "who removes falco-isolate"))
         expect(kubectl_json("get", "networkpolicies", "-n", self.namespace)["items"]).to(be_empty)
         streams = ("FALCO", "FALCO_INBOX")
         left = [self.server.call(f"CONSUMER.NAMES.{stream}")["total"] for stream in streams]
