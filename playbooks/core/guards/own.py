@@ -85,6 +85,10 @@ class OwnPods(Guard):
 
     @staticmethod
     def _is_ours(pod: Pod, cluster: Cluster) -> bool:
+        # The controller of Deployments names a ReplicaSet after its own: any other costs no call.
+        owner = pod.owner
+        if owner is None or owner.kind != "ReplicaSet" or not _OURS.fullmatch(owner.name):
+            return False
         made_by = [(owner.kind, found) for owner, found in makers(pod, cluster)]
         if [kind for kind, _ in made_by] != ["ReplicaSet", "Deployment"]:
             return False

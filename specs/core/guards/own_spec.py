@@ -129,6 +129,16 @@ with description("The guard of a playbook's own pods") as self:
 
         expect(acted_on(pod, job, *a_chain(), a_function())).to(equal(""))
 
+    with it("looks up no pod whose owner is called otherwise than ours are"):
+        for kind, name in (("Job", "falco-delete-6d5f"), ("ReplicaSet", "web-6d5f")):
+            reference = {"kind": kind, "name": name, "controller": True, "uid": OWNER_UID}
+            pod = a_pod(namespace="playbooks", metadata={"ownerReferences": [reference]})
+            cluster = InMemoryCluster()
+            guard = OwnPods(FakeOwnPod(), cluster)
+
+            expect(guard.of_action(Case(an_alert(), NOW), an_action(pod)).reason).to(equal(""))
+            expect(cluster.calls).to(be_empty)
+
     with it("looks up no pod elsewhere"):
         cluster = InMemoryCluster()
         guard = OwnPods(FakeOwnPod(), cluster)
