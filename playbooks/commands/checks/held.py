@@ -10,13 +10,13 @@ from playbooks.commands.pause import paused_since
 from playbooks.commands.state.document import budgets
 from playbooks.commands.state.text import shown_budgets
 from playbooks.commands.targets.deployed import selecting
-from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.guards.exempt import EXEMPT, REASON, UNTIL, Exemptions
 from playbooks.core.ledger.book import Book
 from playbooks.core.settings import read
 from playbooks.deployment.manifests.record import environment_of
+from playbooks.deployment.removal.client import ledger_of_ours
 from playbooks.infrastructure.memory.cluster import MemoryCluster
 from playbooks.infrastructure.this_pod import SystemClock
 

@@ -9,7 +9,6 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from playbooks.commands.options import Session
 from playbooks.commands.targets import pushed
 from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
-from playbooks.commands.targets.ledgers import ledger_of_ours
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment
@@ -26,7 +25,7 @@ from playbooks.core.settings import read
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import environment_of
 from playbooks.deployment.manifests.worker import is_worker
-from playbooks.deployment.removal.client import Client
+from playbooks.deployment.removal.client import Client, ledger_of_ours
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.request import by_name
 from playbooks.deployment.workers import in_pod

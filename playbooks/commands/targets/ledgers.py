@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Sequence, TypeVar, cast
+from typing import Any, Callable, List, Sequence, TypeVar, cast
 
 import click
 
@@ -14,14 +14,11 @@ from playbooks.commands.targets import pushed
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound, PlaybookError
-from playbooks.core.ledger.book import Book
+from playbooks.core.errors import PlaybookError
 from playbooks.core.ledger.limits import ledger_name, object_name
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
-from playbooks.deployment.removal.client import Place
-from playbooks.infrastructure.kubernetes.ledger import KEY
-from playbooks.infrastructure.ledger import read
+from playbooks.deployment.removal.client import Place, ledger_of_ours
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,24 +131,6 @@ def chooses_ledgers(use: str) -> Callable[[F], F]:
         return cast(F, chosen)
 
     return choosing
-
-
-def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
-    """What is in the ledger of a Function: its setting may name any ConfigMap, and whoever made the
-    Function chose it. Raises a PlaybookError where that is none of ours."""
-    namespace, name = ledger_of(function)
-    if namespace != function["metadata"]["namespace"]:
-        said = f"{namespace}/{name} is in another namespace than its Function"
-        raise DeploymentError(f"{said}: --ledger {namespace}/{name} takes it all the same")
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
-    if not found:
-        raise NotFound(f"there is no ledger {namespace}/{name}: deploying the playbook makes it")
-    if label(found[0], LEDGER) is None:
-        said = f"ConfigMap {namespace}/{name} has no label {LEDGER}, which every ledger has"
-        raise DeploymentError(
-            f"{said}: kubectl label configmap {name} -n {namespace} {LEDGER}=true"
-        )
-    return read((found[0].get("data") or {}).get(KEY, ""))
 
 
 def _functions(

@@ -158,12 +158,13 @@ class ClusterEngine(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         cluster, namespace = invocation.cluster, invocation.namespace
         preflight.check_cluster(cluster)
-        self._settle(function, invocation, "nothing was removed")
+        settle = self._settling(function, invocation)
+        settle("nothing was removed")
 
         def again() -> None:
             """What was contained since, while the workers finished."""
             if not invocation.options.leave_contained:
-                self._settle(function, invocation, "its triggers and workers are removed")
+                settle("its triggers and workers are removed")
 
         removed, warnings = remove(
             cluster, function, namespace, sleep=invocation.sleep, ended=again

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, shown
@@ -157,14 +157,13 @@ class Engine(ABC):
     def remove(self, function: str, invocation: Invocation) -> None:
         """Remove what is left of ``function``, falco-<name>. Raises DeploymentError."""
 
-    def _settle(self, function: str, invocation: Invocation, nothing: str) -> None:
-        """Release what it contains, or leave it, as it was asked for. ``nothing``: as for
-        ``contained.settle``. Raises DeploymentError."""
+    def _settling(self, function: str, invocation: Invocation) -> Callable[[str], None]:
+        """What releases, or leaves, what it contains, as it was asked for: ``contained.settle`` of
+        its ``nothing``."""
         options, place = invocation.options, self.namespace(invocation)
-        contained.settle(
-            contained.of_function(invocation.cluster, function, place, invocation.client),
-            function,
-            release=options.release,
-            leave=options.leave_contained,
-            nothing=nothing,
-        )
+        found = contained.of_function(invocation.cluster, function, place, invocation.client)
+        if found and found.elsewhere:
+            said = f"LEDGER of {function} names ConfigMap {found.elsewhere}, in another namespace"
+            print_messages("warning", [f"{said}: what {function} contains is read there"])
+        leave = options.leave_contained
+        return partial(contained.settle, found, function, release=options.release, leave=leave)

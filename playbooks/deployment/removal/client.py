@@ -6,19 +6,24 @@ from __future__ import annotations
 import getpass
 import socket
 from dataclasses import dataclass
-from typing import Callable, Sequence, Tuple, Type
+from typing import Any, Callable, Mapping, Sequence, Tuple, Type
 
+from playbooks.core.cluster.manifest import LEDGER, label, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
+from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant, after
+from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import function_of
 from playbooks.core.ports import Clock, Cluster, LedgerStore
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests.record import ledger_of
 from playbooks.infrastructure import ledger as ledgers
 from playbooks.infrastructure.kubernetes import connect
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.ledger import ConfigMapLedger
+from playbooks.infrastructure.kubernetes.ledger import KEY, ConfigMapLedger
 from playbooks.infrastructure.this_pod import SystemClock
 
 # Namespace and name of a ConfigMap.
@@ -70,6 +75,26 @@ def client_for(context: str = "", kubeconfig: str = "") -> Client:
         return ConfigMapLedger(api, namespace=namespace, name=name, function=function_of(name))
 
     return Client(SystemClock(), KubernetesCluster(api), ledger)
+
+
+def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
+    """What is in the ledger of a Function: its setting may name any ConfigMap, and whoever made the
+    Function chose it. Raises a PlaybookError where that is none of ours."""
+    namespace, name = ledger_of(function)
+    if namespace != function["metadata"]["namespace"]:
+        raise DeploymentError(
+            f"{namespace}/{name} is in another namespace than its Function, and only falco-playbook"
+            f" undo --ledger {namespace}/{name} goes by it"
+        )
+    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
+    if not found:
+        raise NotFound(f"there is no ledger {namespace}/{name}: deploying the playbook makes it")
+    if label(found[0], LEDGER) is None:
+        said = f"ConfigMap {namespace}/{name} has no label {LEDGER}, which every ledger has"
+        raise DeploymentError(
+            f"{said}: kubectl label configmap {name} -n {namespace} {LEDGER}=true"
+        )
+    return ledgers.read((found[0].get("data") or {}).get(KEY, ""))
 
 
 def who(cluster: ClusterObjects) -> str:

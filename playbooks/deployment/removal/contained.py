@@ -17,7 +17,7 @@ from playbooks.core.ledger.contained import Contained
 from playbooks.core.outcome import Outcome
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.removal.client import Client, Place, who
+from playbooks.deployment.removal.client import Client, Place, ledger_of_ours, who
 from playbooks.deployment.removal.release import Release, target_ref
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_messages, print_step
@@ -52,7 +52,10 @@ class Containing:
 
     def held(self) -> List[Held]:
         """Those that are contained now. Raises a PlaybookError where that cannot be read."""
-        found = []
+        found: List[Held] = []
+        namespace, name = self.place
+        if not self.cluster.get([reference("v1", "ConfigMap", name, namespace)]):
+            return found  # Reading it would make it.
         contained = StoredLedger(self.client.ledger(self.place)).contained().values()
         for kind, known in product(self.containments, contained):
             notes = kind.of_ledgers([known.notes])
@@ -93,6 +96,21 @@ class Containing:
         if outcome.reason not in RELEASED:
             raise DeploymentError(f"{held.target} stays contained: {outcome.message}")
 
+    @property
+    def elsewhere(self) -> str:
+        """Its ledger, where that is in another namespace; else empty."""
+        own = self.function["metadata"]["namespace"]
+        return "/".join(self.place) if self.place[0] != own else ""
+
+    def refusal(self) -> str:
+        """Why nothing is released by its ledger, which whoever may edit the Function chose; else
+        empty."""
+        try:
+            ledger_of_ours(self.cluster, self.function)
+        except PlaybookError as error:
+            return str(error)
+        return ""
+
     @cached_property
     def _by(self) -> str:
         """Asked for only where something is released."""
@@ -113,13 +131,13 @@ def of_function(
         place = record.ledger_of(found)
     except InvalidSetting:
         return None  # With such a setting it never acts.
-    if not containments or not cluster.get([reference("v1", "ConfigMap", place[1], place[0])]):
+    if not containments:
         return None
     return Containing(cluster, found, containments, client, place)
 
 
 def settle(
-    containing: Optional[Containing], function: str, *, release: bool, leave: bool, nothing: str
+    containing: Optional[Containing], function: str, nothing: str, *, release: bool, leave: bool
 ) -> None:
     """Before a function goes: release what it contains, or leave it. Prints what was done.
 
@@ -138,13 +156,20 @@ def settle(
         return
     if leave:
         print_messages("warning", [f"stays contained: {each}" for each in held])
-    elif release:
-        _release(containing, held, nothing)
     elif held:
-        listed = "\n".join(f"  {each}" for each in held)
+        refusal = containing.refusal()
+        if release and not refusal:
+            _release(containing, held, nothing)
+            return
         raise DeploymentError(
-            f"{function} contains what nothing would release once it is removed:\n{listed}\n"
-            f"{nothing}; --release releases them first, {_LEAVE}"
+            "\n".join(
+                [
+                    f"{function} contains what nothing would release once it is removed:",
+                    *(f"  {each}" for each in held),
+                    *([f"--release does not go by its ledger: {refusal}"] if refusal else []),
+                    f"{nothing}; {'' if refusal else '--release releases them first, '}{_LEAVE}",
+                ]
+            )
         )
 
 

@@ -8,6 +8,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.core import catalogue
+from playbooks.core.cluster.manifest import LEDGER, reference
 from playbooks.core.errors import NotPermitted
 from playbooks.core.instant import after
 from playbooks.core.ledger.book import Book
@@ -47,6 +48,21 @@ def world_of(playbook):
     if not found:
         raise AssertionError(f"WORLDS has none for {playbook.name}, which contains {kinds}")
     return InMemoryCluster(*found[0]())
+
+
+def a_ledger(namespace):
+    return reference("v1", "ConfigMap", "shared", namespace)
+
+
+def refusing(namespace, get):
+    """As ``get``, for those who may read nothing in this namespace."""
+
+    def asked(manifests):
+        if any(each["metadata"].get("namespace") == namespace for each in manifests):
+            raise NotPermitted(f"you may not get configmaps in {namespace}")
+        return get(manifests)
+
+    return asked
 
 
 with description("Removing a playbook that contains something") as self:
@@ -271,21 +287,72 @@ with description("Removing a playbook that contains something") as self:
         expect(self.cluster.changes).to(be_empty)
         expect(self.remove("isolate", "--leave-contained").code).to(equal(0))
 
-    with it("looks into the ledger that the playbook was given"):
-        self.deploy("isolate", "-e", "LEDGER=security/shared")
-        self.cluster.create(
-            [
-                {
-                    "apiVersion": "v1",
-                    "kind": "ConfigMap",
-                    "metadata": {"name": "shared", "namespace": "security"},
-                }
-            ]
-        )
-        self.contain_it("isolate")
+    with description("by a ledger of another namespace, which whoever edits the Function names"):
+        with before.each:
+            self.deploy("isolate", "-e", "LEDGER=security/shared")
+            self.cluster.create([a_ledger("security")])
+            self.contain_it("isolate")
 
-        expect(self.remove("isolate").code).to(equal(1))
-        expect(self.asked[-1]).to(equal(("security", "shared")))
+        with it("looks into it, and says which one that is"):
+            done = self.remove("isolate")
+
+            expect(done.code).to(equal(1))
+            expect(done.err).to(contain("pod shop/web-0", "nothing was removed"))
+            expect(done.err.count("names ConfigMap security/shared, in another")).to(equal(1))
+            expect(self.asked[-1]).to(equal(("security", "shared")))
+
+        with it("releases nothing, and says how that is done"):
+            before = self.store.text
+            done = self.remove("isolate", "--release")
+
+            expect(done.code).to(equal(1))
+            expect(done.err).to(
+                contain(
+                    "--release does not go by its ledger: security/shared is in another namespace",
+                    "only falco-playbook undo --ledger security/shared goes by it",
+                    "nothing was removed; --leave-contained",
+                )
+            )
+            expect(done.err).not_to(contain("--release releases them first"))
+            expect(self.store.text).to(equal(before))
+            expect(self.target.policies).not_to(be_empty)
+            expect(self.cluster.names).to(contain("Function falco-isolate"))
+
+        with it("leaves what it contains, and the ledger, where that is asked for"):
+            done = self.remove("isolate", "--leave-contained")
+
+            expect(done.code).to(equal(0))
+            expect(done.err).to(contain("stays contained: pod shop/web-0"))
+            expect(self.cluster.names).to(contain("ConfigMap shared"))
+
+        with it("does not depend on being allowed to read it"):
+            self.cluster.get = refusing("security", self.cluster.get)
+            done = self.remove("isolate")
+
+            expect(done.code).to(equal(1))
+            expect(done.err).to(contain("what falco-isolate contains cannot be read: you may not"))
+            expect(self.remove("isolate", "--leave-contained").code).to(equal(0))
+
+        with it("says which one that is also where nothing is contained, and then removes it"):
+            self.target = InMemoryCluster()
+            done = self.remove("isolate")
+
+            expect(done.code).to(equal(0))
+            expect(done.err.count("names ConfigMap security/shared, in another")).to(equal(1))
+
+    with it("releases nothing by a ConfigMap that is no ledger of ours"):
+        self.deploy("isolate", "-e", "LEDGER=shared")
+        self.cluster.create([a_ledger("default")])
+        self.contain_it("isolate")
+        refused = self.remove("isolate", "--release")
+
+        expect(refused.code).to(equal(1))
+        expect(refused.err).to(contain("ConfigMap default/shared has no label falco/ledger"))
+        expect(self.target.policies).not_to(be_empty)
+
+        self.cluster.the("ConfigMap", "shared")["metadata"]["labels"] = {LEDGER: "true"}
+        expect(self.remove("isolate", "--release").out).to(contain("released  pod shop/web-0"))
+        expect(self.cluster.names).to(contain("ConfigMap shared"))
 
     with it("takes one of both options, for a removal"):
         expect(self.remove("isolate", "--release", "--leave-contained").code).to(equal(2))
