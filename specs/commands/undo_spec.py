@@ -1,6 +1,6 @@
 import json
 
-from expects import be_empty, contain, equal, expect
+from expects import be_empty, contain, contain_exactly, equal, expect
 from mamba import before, description, it
 
 from playbooks import cordon, isolate, taint
@@ -71,6 +71,9 @@ with description("falco-playbook undo") as self:
         reacted(playbook.playbook, self.cluster, wired=wired)
         self.cluster.calls.clear()
 
+    def events(self):
+        return [m for (kind, *_), m in self.deployed.objects.items() if kind == "Event"]
+
     def run(self, *typed, **how):
         client = Client(FixedClock(), self.cluster, lambda place: self.ledgers[place])
         given = {"cluster": self.deployed, **how}
@@ -118,7 +121,7 @@ with description("falco-playbook undo") as self:
     with it("puts the undoing on record, as an Event of the object and its function"):
         self.contain(isolate)
         self.run(*POD)
-        (made,) = [m for (kind, *_), m in self.deployed.objects.items() if kind == "Event"]
+        (made,) = self.events()
 
         expect(made["reason"]).to(equal("Undone"))
         expect(made["regarding"]["uid"]).to(equal(UID))
@@ -256,6 +259,7 @@ with description("falco-playbook undo") as self:
             expect((refused.code, said.code, said.err)).to(equal((1, 0, "")))
             expect(refused.out).to(contain("no ledger knows"))
             expect(self.ledgers).to(equal(before))
+            expect([event["note"] for event in self.events()]).to(contain_exactly(contain(BY)))
 
         with it("before it undoes anything: without it nothing is undone"):
             self.contain(isolate)

@@ -47,7 +47,7 @@ class Release:
         if outcome.reason != "undone":
             return outcome, []
         problems = []
-        for namespace, name in self.places:
+        for namespace, name in self.places or [("", "")]:
             problems += put_on_record(
                 self.cluster,
                 namespace=namespace,
