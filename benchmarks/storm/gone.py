@@ -23,10 +23,12 @@ class Gone(threading.Thread):
         version = self._api.get(*self._path)["metadata"]["resourceVersion"]
         while not self._stopped:
             try:
-                for event in self._api.watch(*self._path, seconds=600, resourceVersion=version):
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] == "DELETED":
-                        self._note(event["object"]["metadata"]["uid"])
+                watch = self._api.watch(*self._path, seconds=600, resourceVersion=version)
+                with watch as events:
+                    for event in events:
+                        version = event["object"]["metadata"]["resourceVersion"]
+                        if event["type"] == "DELETED":
+                            self._note(event["object"]["metadata"]["uid"])
             except PlaybookError:
                 time.sleep(0.1)
 

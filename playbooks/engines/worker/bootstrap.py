@@ -18,7 +18,6 @@ from playbooks.engines import log
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker import watched
-from playbooks.engines.worker.feed import Feed, FunctionObjects, Wanted
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.http_api import HttpApi, PostedAlerts
 from playbooks.engines.worker.metrics import Metrics
@@ -37,6 +36,7 @@ from playbooks.engines.worker.settings import (
     worker_settings,
 )
 from playbooks.engines.worker.topics import Subscription
+from playbooks.engines.worker.wanted import FunctionObjects, Wanted
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.dead_letters import DeadLetters
@@ -88,7 +88,7 @@ def bootstrap(
 
     here = {"namespace": settings["FUNCTION_NAMESPACE"], "function": settings["FUNCTION_NAME"]}
     wanted = Wanted(**here)
-    feed = Feed(objects, lambda *found: _threadsafe(loop, wanted.update, *found))
+    feed = objects.feed(partial(_threadsafe, loop, wanted.update), wanted.trouble)
     readiness = Readiness(lambda: wanted.refused, lambda: outage.unready)
     metrics.ready.set_function(lambda: not readiness.missing())
     metrics.info(*here.values(), VERSION).set(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Any, Mapping, Tuple
 
 from playbooks.core.cluster.selectors import Labels
 from playbooks.core.instant import Instant
@@ -78,6 +78,17 @@ class Function:
     uid: str
     created: Instant
     labels: Labels
+
+    @staticmethod
+    def of(manifest: Mapping[str, Any]) -> Function:
+        metadata = manifest["metadata"]
+        return Function(
+            metadata["namespace"],
+            metadata["name"],
+            metadata["uid"],
+            Instant.parse(metadata["creationTimestamp"]),
+            dict(metadata.get("labels") or {}),
+        )
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

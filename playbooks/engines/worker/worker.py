@@ -17,10 +17,10 @@ from playbooks.core.settings import Settings
 from playbooks.core.tracing.spans import NoSpans, Spans
 from playbooks.engines import log
 from playbooks.engines.http.server import HttpServer
-from playbooks.engines.worker.feed import Feed, Wanted
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats.intake import Intake
+from playbooks.engines.worker.wanted import Feed, Wanted
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.outcomes import OutcomeWriter
 from playbooks.engines.worker.work.queue.outage import Outage

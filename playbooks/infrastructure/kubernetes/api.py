@@ -49,6 +49,12 @@ STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 # Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
+GONE = 410
+
+
+class VersionGone(Refused):
+    """The API server no longer has the changes since that resourceVersion (410)."""
+
 
 class KubernetesApi:
     """Connects at the first call, and keeps its connections. Threads may share it.
@@ -169,13 +175,16 @@ class KubernetesApi:
         with self._opened(path, query, timeout) as response:
             yield _lines(response.stream(65536))
 
-    def watch(self, *path: str, seconds: int, **query: str) -> Iterator[Dict[str, Any]]:
-        """The events of a watch, for as long as the API server is asked to keep it open."""
+    @contextmanager
+    def watch(
+        self, *path: str, seconds: int, **query: str
+    ) -> Iterator[Iterator[Mapping[str, Any]]]:
+        """The events of a watch, for as long as the API server is asked to keep it open. Entered
+        once it has begun; of an event that is an error the error is raised."""
         asked = {**query, "watch": "true", "timeoutSeconds": str(seconds)}
         # It ends a watch by itself; one that is silent for longer is a connection that is lost.
         with self.lines(*path, seconds=seconds + 5.0, **asked) as lines:
-            for line in lines:
-                yield json_object(line) or {}
+            yield map(_event, lines)
 
     @contextmanager
     def _opened(
@@ -298,9 +307,24 @@ def error_of(
         return NotPermitted(said)
     if status == 429:
         return Throttled(said, retry_after=_retry_after(headers))
+    if status == GONE:
+        return VersionGone(said)
     if 400 <= status <= 499:
         return Refused(said)
     return ClusterUnavailable(said, retry_after=_retry_after(headers))
+
+
+def watch_error(status: Mapping[str, Any]) -> PlaybookError:
+    """The error that the Status in an event of type ERROR stands for: it ends the watch."""
+    said = f"the watch ended: {status.get('message')} ({status.get('code')})"
+    return VersionGone(said) if status.get("code") == GONE else PlaybookError(said)
+
+
+def _event(line: bytes) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(line)
+    if found["type"] == "ERROR":
+        raise watch_error(found["object"])
+    return found
 
 
 def _retry_after(headers: Mapping[str, str]) -> Optional[float]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Mapping, Optional, Tuple
+import logging
+from typing import Any, Callable, ContextManager, Dict, Iterator, Mapping, Optional
 
 import urllib3
 
-from playbooks.core.errors import ClusterUnavailable, PlaybookError, Refused
+from playbooks.core.cluster.manifest import REMOVING
+from playbooks.core.errors import ClusterUnavailable, NotFound, PlaybookError
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.list_watch import ListWatch, Trouble
+
+LOG = logging.getLogger(__name__)
+
+# Seconds that one watch of triggers lasts; before each the Function is read again.
+WATCH = 30
 
 _GROUP = ("apis", "kubeless.io", "v1beta1")
 
@@ -18,6 +26,13 @@ REFUSED = (
     "the API server refuses this account's token (401): the ServiceAccount was deleted or"
     " recreated. The token is read again; a new pod has another ('kubectl rollout restart')"
 )
+
+
+Manifest = Mapping[str, Any]
+
+# Takes the Function, and the triggers of its namespace by name. No Function where it is gone, is
+# going, or is another one than before.
+Changed = Callable[[Optional[Manifest], Mapping[str, Manifest]], None]
 
 
 class KubelessObjects:
@@ -33,23 +48,11 @@ class KubelessObjects:
     ) -> None:
         self._api = api or KubernetesApi()
         self._probe = probe or KubernetesApi(timeout=_SHORT)
-        self._function = (*_GROUP, "namespaces", namespace, "functions", function)
+        self._names = namespace, function
         self._tells = False
-        self._triggers = (*_GROUP, "namespaces", namespace, "natstriggers")
 
-    def function(self) -> Mapping[str, Any]:
-        return self._api.get(*self._function)
-
-    def triggers(self) -> Tuple[List[Mapping[str, Any]], str]:
-        found = self._api.get(*self._triggers)
-        return list(found["items"]), str(found["metadata"]["resourceVersion"])
-
-    def watch(self, version: str, seconds: int) -> Iterator[Mapping[str, Any]]:
-        """Events as the API has them. One of type ERROR, also where the answer itself is 410."""
-        try:
-            yield from self._api.watch(*self._triggers, seconds=seconds, resourceVersion=version)
-        except Refused as error:
-            yield {"type": "ERROR", "object": {"code": 410, "message": str(error)}}
+    def feed(self, changed: Changed, trouble: Trouble) -> FunctionFeed:
+        return FunctionFeed(self._api, *self._names, changed, trouble)
 
     def may(self, verb: str, resource: str, group: str, namespace: str) -> bool:
         """As ``KubernetesApi.may``."""
@@ -71,3 +74,75 @@ class KubelessObjects:
         return (
             "" if status == 200 or (status < 500 and not self._tells) else ClusterUnavailable.AWAY
         )
+
+
+class FunctionFeed(ListWatch[Manifest]):
+    """Tells ``changed`` the Function and the triggers, at first and after every change."""
+
+    # What changes takes effect within 5 seconds, also a right that was missing.
+    LONGEST_PAUSE, NO_RIGHT = 2.0, 0.0
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        namespace: str,
+        function: str,
+        changed: Changed,
+        trouble: Trouble,
+    ) -> None:
+        super().__init__("natstriggers", trouble)
+        self._api = api
+        self._function_path = (*_GROUP, "namespaces", namespace, "functions", function)
+        self._triggers_path = (*_GROUP, "namespaces", namespace, "natstriggers")
+        self._changed = changed
+        self._uid = ""
+        self._function: Optional[Manifest] = None
+        self._triggers: Dict[str, Manifest] = {}
+
+    def is_removed(self) -> bool:
+        """Whether the Function is being removed, or is gone. One call, which blocks; False where
+        the API server does not say."""
+        try:
+            found = self._read()
+        except Exception as error:
+            LOG.warning(f"whether the function is removed cannot be asked: {error}")
+            return False
+        return found is None or REMOVING in (found["metadata"].get("annotations") or {})
+
+    def _list(self) -> str:
+        found = self._api.get(*self._triggers_path)
+        self._triggers = {item["metadata"]["name"]: item for item in found["items"]}
+        return str(found["metadata"]["resourceVersion"])
+
+    def _watch(self, version: str) -> ContextManager[Iterator[Manifest]]:
+        self._function = self._read()
+        self._tell()
+        return self._api.watch(*self._triggers_path, seconds=WATCH, resourceVersion=version)
+
+    def _take(self, event: Manifest) -> str:
+        kind, item = event["type"], event["object"]
+        metadata = item["metadata"]
+        if kind in ("ADDED", "MODIFIED"):
+            self._triggers[metadata["name"]] = item
+        elif kind == "DELETED":
+            self._triggers.pop(metadata["name"], None)
+        if kind != "BOOKMARK":
+            self._tell()
+        return str(metadata["resourceVersion"])
+
+    def _read(self) -> Optional[Manifest]:
+        """The Function, unless it is gone, is going, or is another one than before."""
+        try:
+            found = self._api.get(*self._function_path)
+        except NotFound:
+            return None
+        metadata = found["metadata"]
+        if metadata.get("deletionTimestamp"):
+            return None
+        self._uid = self._uid or metadata["uid"]
+        return found if metadata["uid"] == self._uid else None
+
+    def _tell(self) -> None:
+        if self._function is None:
+            return self._changed(None, {})
+        return self._changed(self._function, dict(self._triggers))

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,8 @@ from playbooks.engines.worker.nats import durable, renamed
 from playbooks.engines.worker.settings import worker_settings
 from playbooks.engines.worker.work import work
 from playbooks.engines.worker.worker import Ended
+from playbooks.infrastructure.kubernetes.api import VersionGone
+from playbooks.infrastructure.kubernetes.kubeless import KubelessObjects
 from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.infrastructure.this_pod import SystemClock, ThisPod
 from playbooks.testing import InMemoryCluster, a_pod, a_replica_controller
@@ -55,29 +58,37 @@ OF, WINDOW = Limits.of, "WORKER_SPEC_WINDOW"
 DIRECTORY = Path(os.environ.get("WORKER_SPEC_DIRECTORY", "."))
 
 
-class FakeObjects:
+class FakeApi:
     def _read(self):
         if (DIRECTORY / "away").exists():
             raise ClusterUnavailable("away")
         return json.loads((DIRECTORY / "cluster.json").read_text())
 
-    def function(self):
+    def get(self, *path):
+        if path[-1] == "natstriggers":
+            return {"items": self._read()["triggers"], "metadata": {"resourceVersion": "1"}}
         found = self._read()["function"]
         if found is None:
             raise NotFound("no Function")
         return found
 
-    def triggers(self):
-        return self._read()["triggers"], "1"
+    @contextmanager
+    def watch(self, *path, seconds, resourceVersion):
+        yield self._nothing_until_changed()
 
-    def watch(self, version, seconds):
+    def _nothing_until_changed(self):
         before = self._read()["triggers"]
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline:
             time.sleep(0.1)
             if self._read()["triggers"] != before:
-                yield {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
-                return
+                raise VersionGone("too old")
+        yield from ()
+
+
+class FakeObjects(KubelessObjects):
+    def __init__(self):
+        super().__init__("specs", "falco-fake", api=FakeApi())
 
     def may(self, verb, resource, group, namespace):
         return not (DIRECTORY / "unbound").exists()

@@ -1,6 +1,7 @@
 """Which error an answer of the API server becomes. Runs without a cluster: the answers are ones
 that Kubernetes 1.34 gave, said again by a server on loopback."""
 
+import json
 import ssl
 from dataclasses import replace
 from http.client import BadStatusLine, InvalidURL
@@ -10,7 +11,7 @@ from expects import be_none, contain, equal, expect
 from mamba import after, before, description, it
 
 from playbooks.core import errors
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi, VersionGone
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
 from specs.support.loopback.server import Answer, LoopbackServer, a_status
 
@@ -28,6 +29,19 @@ def error_of(server, answer):
 
 def api_of(server):
     return KubernetesApi(connect=lambda: Connection(Route(server.url)))
+
+
+def watched(server, *answered, status=200):
+    """The events of a watch, or the error that it raised."""
+    body = b"".join(json.dumps(each).encode() + b"\n" for each in answered)
+    server.answer = lambda asked: Answer(status, body)
+    api, found = api_of(server), []
+    try:
+        with api.watch("api", "v1", "pods", seconds=1) as events:
+            found += events
+    except errors.PlaybookError as error:
+        return [type(error), str(error)]
+    return found
 
 
 with description("The client of the API") as self:
@@ -137,6 +151,22 @@ with description("The client of the API") as self:
             BadStatusLine("a"),
         ):
             expect([error, kind_of(error)]).to(equal([error, errors.ClusterUnavailable]))
+
+    with it("gives the events of a watch, and raises the one that is an error"):
+        added = {"type": "ADDED", "object": {"metadata": {"resourceVersion": "2"}}}
+
+        for code, kind in ((410, VersionGone), (500, errors.PlaybookError)):
+            status = {"kind": "Status", "code": code, "message": "why"}
+            error = {"type": "ERROR", "object": status}
+
+            expect(watched(self.server, added, error)).to(
+                equal([kind, f"the watch ended: why ({code})"])
+            )
+        gone = a_status(410, "Expired", "too old resource version").body
+
+        expect(watched(self.server, added, added)).to(equal([added, added]))
+        expect(watched(self.server, gone, status=410)[0]).to(equal(VersionGone))
+        expect(watched(self.server, status=502)[0]).to(equal(errors.ClusterUnavailable))
 
     with it("takes an answer of too many brackets for none"):
         error = error_of(self.server, Answer(200, b"[" * 100000))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, List, Mapping, Optional, Tuple
 
+from playbooks.infrastructure.kubernetes.api import watch_error
 from playbooks.infrastructure.kubernetes.view import shapes
 from playbooks.infrastructure.kubernetes.view.shapes import OURS, Shape, ours, trimmed
 
@@ -18,8 +19,6 @@ try:
     import msgspec
 except ImportError:  # a Python without it
     msgspec = None  # type: ignore[assignment]
-
-GONE = 410
 
 # Of types that are made here.
 _LIST: Any = List
@@ -48,14 +47,11 @@ class Page:
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """An event of a watch. ``seen`` None for one that is about no object: ``code`` and ``message``
-    where it is an error."""
+    """An event of a watch. ``seen`` None for one that is about no object."""
 
     kind: str
-    version: str = ""
+    version: str
     seen: Any = None
-    code: int = 0
-    message: str = ""
 
 
 class Decoder(ABC):
@@ -65,7 +61,8 @@ class Decoder(ABC):
     def page(self, text: bytes) -> Page: ...
 
     @abstractmethod
-    def change(self, line: bytes) -> WatchEvent: ...
+    def change(self, line: bytes) -> WatchEvent:
+        """Raises the error of an event that is one."""
 
     @staticmethod
     @abstractmethod
@@ -96,7 +93,7 @@ class PlainDecoder(Decoder):
         found = json.loads(line)
         kind, item = found["type"], found["object"]
         if kind == "ERROR":
-            return _error(item)
+            raise watch_error(item)
         version = item["metadata"]["resourceVersion"]
         return WatchEvent(kind, version, None if kind == "BOOKMARK" else self._seen(item))
 
@@ -139,7 +136,7 @@ class TypedDecoder(Decoder):
     def change(self, line: bytes) -> WatchEvent:
         event: Any = self._event.decode(line)
         if event.type == "ERROR":
-            return _error(msgspec.json.decode(event.object))
+            raise watch_error(msgspec.json.decode(event.object))
         if event.type == "BOOKMARK":
             bookmark: Any = self._bookmark.decode(event.object)
             return WatchEvent(event.type, bookmark.metadata.resourceVersion)
@@ -183,9 +180,3 @@ def _type(name: str, shape: Shape) -> Any:
     if isinstance(shape, list):
         return _LIST[_type(name, shape[0])]
     return shape
-
-
-def _error(status: Mapping[str, Any]) -> WatchEvent:
-    return WatchEvent(
-        "ERROR", code=int(status.get("code") or 0), message=str(status.get("message") or "")
-    )
