@@ -18,6 +18,7 @@ from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.errors import (
     Conflict,
     GuardUnanswered,
+    NotFound,
     PlaybookError,
     RetryableError,
     Unexpected,
@@ -38,6 +39,7 @@ ATTEMPTS = 12
 PAUSE = 0.2
 
 # Seconds for which the book that was read may be answered from where nothing has to be written.
+# What is written is granted from an older one, too: the store refuses where somebody wrote since.
 FRESH = 2.0
 
 # Seconds that changes wait, at most, for as many changes as were under way at the last one.
@@ -199,9 +201,11 @@ class StoredLedger(Ledger):
     def _results(self, changes: List[_Change]) -> List[Any]:
         def attempt() -> List[Any]:
             # Known again only once the results stand: until then the book says what is not written.
-            known, self._known = self._current(), None
-            clock = self._clock()
-            results = [change.what(known.book, clock) for change in changes]
+            known, self._known = self._known or self._current(), None
+            results = self._asked_of(known, changes)
+            if not known.book.changed and not self._is_fresh(known):
+                known = self._read(known)
+                results = self._asked_of(known, changes)
             self._known = self._written(known) if known.book.changed else known
             return results
 
@@ -215,16 +219,28 @@ class StoredLedger(Ledger):
             return answer
         raise Conflict(f"the ledger took {took:.0f} s to be written, more than {GRAIN}")
 
+    def _asked_of(self, known: _Known, changes: Sequence[_Change]) -> List[Any]:
+        clock = self._clock()
+        return [change.what(known.book, clock) for change in changes]
+
     def _written(self, known: _Known) -> _Known:
         text = known.book.text()
-        version = self._store.write(text, version=known.version)
+        try:
+            version = self._store.write(text, version=known.version)
+        except NotFound as error:
+            # It may be there again, as another one.
+            raise Conflict(str(error)) from error
         known.book.changed = False
         return _Known(text, version, known.book, self._clock())
 
     def _current(self) -> _Known:
         known = self._known
-        if known is not None and self._clock() - known.at <= FRESH:
-            return known
+        return known if known is not None and self._is_fresh(known) else self._read(known)
+
+    def _is_fresh(self, known: _Known) -> bool:
+        return self._clock() - known.at <= FRESH
+
+    def _read(self, known: Optional[_Known]) -> _Known:
         text, version = self._store.read()
         book = known.book if known is not None and known.version == version else read(text)
         return _Known(text, version, book, self._clock())

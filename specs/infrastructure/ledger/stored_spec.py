@@ -4,7 +4,7 @@ from unittest.mock import patch
 from expects import be, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
-from playbooks.core.errors import ClusterUnavailable, Conflict, PlaybookError, Unexpected
+from playbooks.core.errors import ClusterUnavailable, Conflict, NotFound, PlaybookError, Unexpected
 from playbooks.core.instant import after
 from playbooks.core.ledger.book import Request
 from playbooks.core.ledger.counts import GRAIN
@@ -15,6 +15,7 @@ from playbooks.testing import NOW, InMemoryLedger
 from specs.infrastructure.ledger.limited import Limited
 
 LIMITS = Limits(10, 30, None, None, 600.0)
+OFF = Limits(None, None, None, None, 600.0)
 
 
 def a_request(number=0, **changes):
@@ -92,15 +93,33 @@ with description("The ledger") as self:
         expect(self.ledger().ask(a_request(), NOW).reason).to(equal(""))
         expect(self.store.calls).to(equal(["read", "write"]))
 
-    with it("keeps what it wrote for a while, and then reads it again"):
+    with it("writes on from what it wrote last, however long ago, where nobody wrote since"):
+        ledger = self.ledger()
+        for number in range(3):
+            ledger.ask(a_request(number), NOW)
+            self.seconds += FRESH + 0.1
+
+        expect(ledger.ask(a_request(3), NOW).words).to(contain("4 of 10"))
+        expect(self.store.calls).to(equal(["read", "write", "write", "write", "write"]))
+
+    with it("reads it again, once that is no longer fresh, for an answer that writes nothing"):
+        ledger = self.ledger(limits=OFF)
+        ledger.ask(a_request(), NOW)
+        self.seconds += FRESH
+        ledger.ask(a_request(), NOW)
+        expect(self.store.calls).to(equal(["read"]))
+
+        change(self.store, lambda book: book.pause("ada", NOW))
+        self.seconds += 0.1
+        expect(ledger.ask(a_request(), NOW).reason).to(equal("paused"))
+
+    with it("reads it again where the one that it wrote to is gone: there may be another"):
         ledger = self.ledger()
         ledger.ask(a_request(0), NOW)
-        self.seconds += FRESH
-        ledger.ask(a_request(1), NOW)
-        self.seconds += FRESH + 0.1
-        ledger.ask(a_request(2), NOW)
+        self.store.failures = [NotFound("configmaps falco-delete")]
 
-        expect(self.store.calls).to(equal(["read", "write", "write", "read", "write"]))
+        expect(ledger.ask(a_request(1), NOW).words).to(contain("2 of 10"))
+        expect(self.store.calls[-3:]).to(equal(["write", "read", "write"]))
 
     with it("reads it again where somebody else wrote it first"):
         ledger, other = self.ledger(), self.ledger()
