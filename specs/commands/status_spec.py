@@ -4,6 +4,7 @@ from expects import be_empty, contain, end_with, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks import isolate
+from playbooks.core.cluster.manifest import reference
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book, Request
@@ -221,6 +222,33 @@ with description("falco-playbook status") as self:
         expect(self.status(client=there)).to(
             contain("contained:      deployment shop/web, no end\n")
         )
+
+    with it("shows nothing of a ledger in another namespace than its Function, as of the pauses"):
+        theirs = ("-e", "LEDGER=theirs/ledger")
+        self.cluster = a_cluster(*theirs, playbook="scale", pods=("falco-scale-1",), kind=Worker)
+        place = reference("v1", "ConfigMap", "ledger", "theirs")
+        place["metadata"]["labels"] = {"falco/ledger": "true"}
+        self.cluster.create([place])
+        at = client(a_pod())
+        at("").cluster.put(
+            {
+                "kind": "Deployment",
+                "metadata": {"name": "web", "namespace": "shop", "uid": "d"},
+                "spec": {"replicas": 0},
+            }
+        )
+        store, cluster = InMemoryLedger(), at("").cluster
+        note = Scaling.to_notes(ScaleNote(before=3, now=0))
+        StoredLedger(store).contain(Contained("d", "deployment", "shop", "web", note))
+
+        def there(_context):
+            return Client(FixedClock(), cluster, lambda place: store)
+
+        said = self.status(client=there)
+
+        why = "theirs/ledger is in another namespace than its Function"
+        expect(said).to(contain(f"ledger:         {why}", f"contained:      unknown: {why}"))
+        expect(said).not_to(contain("deployment shop/web"))
 
     with it("shows the others where the contained objects may not be listed"):
         self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)

@@ -115,7 +115,8 @@ def contained(session: Session, function: Manifest) -> Document:
 
 
 def _in_ledger(session: Session, function: Manifest, client: Client) -> List[Held]:
-    """Raises a PlaybookError."""
+    """Raises a PlaybookError, also where its ledger is none of ours."""
+    ledger_of_ours(session.cluster, function)
     metadata = function["metadata"]
     containing = of_function(session.cluster, metadata["name"], metadata["namespace"], client)
     return containing.held() if containing else []
