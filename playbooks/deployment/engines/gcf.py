@@ -107,14 +107,13 @@ class CloudFunctions(CloudEngine):
         self.print_rights(request, invocation)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
-        own = invocation.options.own
         with tempfile.TemporaryDirectory() as directory:
             source, variables = Path(directory, "source"), Path(directory, "env.yaml")
             tool.write(self.files(request, invocation.options), str(source))
             variables.write_text(self._env(request, invocation.options), "utf-8")
             GCLOUD.run(self._command(request, invocation.options, str(source), str(variables)))
         print_step("deployed", request.function)
-        print("\n".join(self._hints(request, own)))
+        print("\n".join(self._hints(request, invocation.options)))
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
@@ -170,21 +169,19 @@ class CloudFunctions(CloudEngine):
         words += [] if first else ["--concurrency", str(CONCURRENCY)]
         return [*words, "--quiet"]
 
-    def _hints(self, request: Request, own: Mapping[str, Any]) -> List[str]:
-        function, place = request.function, f"--region {own[REGION.name]}"
-        rights = (
-            f"its rights:  falco-playbook permissions -E gcf -p {request.playbook.name}"
-            f" --account {own[ACCOUNT.name]} | kubectl apply -f -"
-        )
+    def _hints(self, request: Request, options: Options) -> List[str]:
+        function, own = request.function, options.own
+        place = " ".join([f"--region {own[REGION.name]}", *_project(own)])
+        role = " --role roles/cloudfunctions.invoker"
+        verb = "add-iam" if FIRST.name in own else "add-invoker"
         caller = (
-            f"who calls it: gcloud functions add-invoker-policy-binding {function} {place}"
-            " --member serviceAccount:CALLER"
+            f"who calls it: gcloud functions {verb}-policy-binding {function} {place}"
+            f" --member serviceAccount:CALLER{role if FIRST.name in own else ''}"
         )
         return [
-            *([rights] if request.playbook.permissions else []),
             *([caller] if TOPIC.name not in own else []),
             f"its log:     gcloud functions logs read {function} {place}",
-            f"remove it:   deploy_playbook -x -E gcf -N {request.name} {place}",
+            *self.hints(request, options),
         ]
 
 
@@ -206,9 +203,12 @@ def _trigger(own: Mapping[str, Any]) -> List[str]:
 
 
 def _place(own: Mapping[str, Any]) -> List[str]:
-    project = ["--project", own[PROJECT.name]] if PROJECT.name in own else []
     generation = "--no-gen2" if FIRST.name in own else "--gen2"
-    return [generation, "--region", own[REGION.name], *project]
+    return [generation, "--region", own[REGION.name], *_project(own)]
+
+
+def _project(own: Mapping[str, Any]) -> List[str]:
+    return ["--project", own[PROJECT.name]] if PROJECT.name in own else []
 
 
 def _mounted(request: Request) -> List[str]:

@@ -4,10 +4,12 @@ themselves. ``CloudEngine``: they run in a cloud, and act on a cluster from ther
 from __future__ import annotations
 
 import json
+import shlex
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional, Pattern, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Pattern, Sequence
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Kind, Setting
@@ -146,16 +148,38 @@ class CloudEngine(Engine):
             print("# in the cluster that it acts on: kubectl apply -f -")
             print(documents(self.rights(request, invocation)), end="")
 
+    def hints(self, request: Request, options: Options) -> List[str]:
+        """How its rights are given to it, with the settings that decide them, and how it is
+        removed."""
+        named = ["-N", request.name] if request.name != request.playbook.name else []
+        place = ["-n", options.namespace] if options.namespace else []
+        remove = ["-N", request.name, *_typed(self.places, options.own), *place]
+        removed = f"remove it:   deploy_playbook -x -E {self.name} {shlex.join(remove)}"
+        if not request.playbook.permissions:
+            return [removed]
+        known = [f"{name}={text}" for name, text in request.values.items() if request.setting(name)]
+        words = ["-p", catalogue.typed(request.playbook.name), *named, *place]
+        words += _typed(self.identity, options.own)
+        words += [word for each in known for word in ("-e", each)]
+        printed = f"falco-playbook permissions -E {self.name} {shlex.join(words)}"
+        return [f"its rights:  {printed} | kubectl apply -f -", removed]
+
     def misplaced(self, options: Options) -> List[str]:
-        """What is about a cluster, of which deploying asks none."""
-        return [f"--context is not for -E {self.name}"] if options.context else []
+        """What is about a cluster, of which neither deploying nor removing asks one."""
+        given = {"--context": options.context, "--kubeconfig": options.kubeconfig}
+        return [f"{flag} is not for -E {self.name}" for flag, text in given.items() if text]
 
     def not_connected(self, request: Request, *settings: Setting) -> List[str]:
         """``settings``: by which a function finds the cluster that it acts on; the first one is
         required for that."""
-        required, names = settings[0], [setting.name for setting in settings]
-        deciding = dict.fromkeys(names, "which cluster it acts on")
-        found = by_value_only(deciding, request.references)
+        required = settings[0]
+        found = [
+            f"{problem}, expected: {setting.help}"
+            for setting in settings
+            for problem in by_value_only(
+                {setting.name: "which cluster it acts on"}, request.references
+            )
+        ]
         if request.playbook.permissions and not found and not request.values.get(required.name):
             found.append(f"{required.name} is not set, expected: {required.help}")
         return found
@@ -163,6 +187,7 @@ class CloudEngine(Engine):
     def check_removal(self, options: Options) -> None:
         """Raises UsageError."""
         problems = [] if REGION.name in options.own else ["--region is not given"]
+        problems += self.misplaced(options)
         if options.release or options.leave_contained:
             said = "--release and --leave-contained are not for"
             problems.append(f"{said} -E {self.name}: what it contains stays")
@@ -172,3 +197,13 @@ class CloudEngine(Engine):
     def print_rights_left(self, function: str, invocation: Invocation) -> None:
         which = rights.selector(function, self.namespace(invocation))
         print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
+
+
+def _typed(options: Sequence[Option], own: Mapping[str, Any]) -> List[str]:
+    """Those that were given, as they are typed."""
+    given = [option for option in options if option.name in own]
+    return [
+        word
+        for option in given
+        for word in (option.flags[0], *([str(own[option.name])] if option.metavar else []))
+    ]

@@ -340,7 +340,7 @@ with description("-E lambda") as self:
             f"--trigger-topic is '{QUEUE}', expected the ARN of a topic of SNS",
             "--on-failure is 'nowhere', expected the ARN of a destination",
             "--vpc-config is 'subnet-1', expected SubnetIds=...,SecurityGroupIds=...",
-            "EKS_CLUSTER decides which cluster it acts on: it can come by -e only",
+            "EKS_CLUSTER decides which cluster it acts on: it can come by -e only, expected: The",
             "EKS_ENDPOINT and EKS_CA are expected both, or none of them",
         ):
             expect(done.err).to(contain(text))

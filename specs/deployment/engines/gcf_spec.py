@@ -113,6 +113,23 @@ with description("-E gcf") as self:
             )
         )
 
+    with it("says which rights it needs with these settings, and where it is called and removed"):
+        elsewhere = ("-N", "delete-shop", "-n", "responders", "--project", "p", "--gen1")
+        said = self.run(*DELETE, *elsewhere, "-e", "NAMESPACES=shop").out.splitlines()
+
+        named = "-N delete-shop"
+        rights = f"-p delete {named} -n responders --account {ACCOUNT} {' '.join(KUBECONFIG)}"
+        place = "--region europe-west1 --project p"
+        expect(said).to(
+            contain(
+                f"its rights:  falco-playbook permissions -E gcf {rights} -e NAMESPACES=shop"
+                " | kubectl apply -f -",
+                f"remove it:   deploy_playbook -x -E gcf {named} {place} --gen1 -n responders",
+                f"its log:     gcloud functions logs read falco-delete-shop {place}",
+            )
+        )
+        expect(said).to(contain(contain(f"add-iam-policy-binding falco-delete-shop {place}")))
+
     with it("mounts secrets of Secret Manager as files, and forgets those of before"):
         words = self.deployed(*SLACK, "-s", "SLACK_WEBHOOK_URL=slack/3")
         path = "/falco-secrets/SLACK_WEBHOOK_URL/value"
@@ -189,11 +206,13 @@ with description("-E gcf") as self:
         words = self.deployed("remove", "-E", "gcf", "-p", "delete", "--region", "europe-west1")
 
         expect(words[:2]).to(equal(["functions", "delete"]))
-        refused = self.run("remove", "-E", "gcf", "-p", "delete", "--release")
-        expect(refused.err).to(contain("--region is not given", "--release and"))
+        ignored = ("--release", "--context", "staging")
+        refused = self.run("remove", "-E", "gcf", "-p", "delete", *ignored)
+        expect(refused.err).to(contain("--region is not given", "--release and", "--context is"))
 
     with it("refuses what it would ignore, or what would do harm"):
         words = ("-E", "gcf", "-p", "delete", "-t", "falco.>", "--context", "x")
+        words = (*words, "--kubeconfig", "/a/config")
         wrong = (
             "-e",
             "DEBUG=1",
@@ -210,12 +229,14 @@ with description("-E gcf") as self:
 
         for text in (
             "--context is not for -E gcf",
+            "--kubeconfig is not for -E gcf",
             "DEBUG cannot be a variable: it starts a server for development",
             "K_SERVICE is a variable that Cloud Functions or deploy_playbook sets itself",
             "TOPICS comes from -t",
             "--region is 'Europe'",
             "--account is 'falco', expected the e-mail of a service account",
-            "KUBECONFIG_SECRET decides which cluster it acts on: it can come by -e only",
+            "KUBECONFIG_SECRET decides which cluster it acts on: it can come by -e only, expected:"
+            " The kubeconfig of the cluster, in Secret Manager: projects/PROJECT/secrets/SECRET/",
         ):
             expect(done.err).to(contain(text))
 

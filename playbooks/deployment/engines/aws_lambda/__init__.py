@@ -95,8 +95,23 @@ class Lambda(CloudEngine):
                 raise DeploymentError(f"{error}\n{again}") from error
             _remove(request.function, AWS.output(commands.find(request.function, given)), given)
             raise DeploymentError(f"{error}\nnothing was deployed") from error
-        print("\n".join(_hints(request, given)))
+        print("\n".join(self._hints(request, given)))
         return 0
+
+    def _hints(self, request: Request, given: Options) -> List[str]:
+        own, function = given.own, request.function
+        found = []
+        if request.playbook.permissions:
+            entry = " ".join(commands.create_access_entry(request, given))
+            found.append(f"who it is:   {entry}")
+        if QUEUE.name not in own and TOPIC.name not in own:
+            called = "whose policy allows lambda:InvokeFunction on"
+            found.append(f"who calls it: {called} {function}")
+        return [
+            *found,
+            f"its log:     aws logs tail /aws/lambda/{function} --region {own[REGION.name]}",
+            *self.hints(request, given),
+        ]
 
     def _connect(self, request: Request, given: Options, *, new: bool) -> None:
         """What makes the code a function to which alerts come."""
@@ -204,25 +219,3 @@ def _rows(words: Sequence[str]) -> List[Tuple[str, str]]:
     """Of two columns that a command prints."""
     found = [line.split("\t") for line in AWS.output(words).splitlines()]
     return [(row[0], row[1]) for row in found if len(row) == 2]
-
-
-def _hints(request: Request, given: Options) -> List[str]:
-    own, name = given.own, request.name
-    place = f"--region {own[REGION.name]}"
-    found = []
-    if request.playbook.permissions:
-        typed = f" -N {name}" if name != request.playbook.name else ""
-        found = [
-            f"its rights:  falco-playbook permissions -E lambda -p {request.playbook.name}{typed}"
-            " | kubectl apply -f -",
-            f"who it is:   {' '.join(commands.create_access_entry(request, given))}",
-        ]
-    if QUEUE.name not in own and TOPIC.name not in own:
-        found.append(
-            f"who calls it: whose policy allows lambda:InvokeFunction on {request.function}"
-        )
-    return [
-        *found,
-        f"its log:     aws logs tail /aws/lambda/{request.function} {place}",
-        f"remove it:   deploy_playbook -x -E lambda -N {name} {place}",
-    ]
