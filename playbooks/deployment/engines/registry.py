@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Sequence
 
 from playbooks.core.cluster.manifest import Identity, Manifest
 from playbooks.core.errors import NotPermitted, PlaybookError
@@ -53,8 +53,12 @@ def is_auto(name: str) -> bool:
 
 def made(deployed: Mapping[Identity, Manifest]) -> ClusterEngine:
     """The engine that serves a Function with these objects beside it."""
-    clustered = [each for each in known().values() if isinstance(each, ClusterEngine)]
-    return next((each for each in clustered if each.serves(deployed)), kubeless.ENGINE)
+    return next((each for each in _clustered() if each.serves(deployed)), kubeless.ENGINE)
+
+
+def _clustered() -> List[ClusterEngine]:
+    """Those whose functions are Functions."""
+    return [each for each in known().values() if isinstance(each, ClusterEngine)]
 
 
 def checked(options: Options, engine: Engine) -> Request:
@@ -102,16 +106,24 @@ def _misplaced(options: Options, engine: Engine) -> List[str]:
     """Options that were given and that this engine does not take."""
     # For AUTO it depends on what is chosen.
     runtime = options.runtime and not engine.runtimes and not is_auto(options.engine)
-    return ["-r is for -E kubeless only"] * bool(runtime) + [
-        f"{option.flags[0] if option.flags else ' '.join(options.own[option.name])}"
-        f" is for -E {' and -E '.join(_takers(option))} only"
-        for option in own_options()
+    found = [_only("-r", [kubeless.ENGINE])] * bool(runtime)
+    if options.granted and not isinstance(engine, ClusterEngine):
+        found.append(_only("--granted", _clustered()))
+    return found + [
+        _only(option.flags[0] if option.flags else " ".join(options.own[option.name]), takers)
+        for option, takers in _takers().items()
         if option.name in options.own and option not in engine.options
     ]
 
 
-def _takers(option: Option) -> Tuple[str, ...]:
-    return tuple(name for name, engine in known().items() if option in engine.options)
+def _takers() -> Dict[Option, List[Engine]]:
+    """Of each option that only some engines take, those engines."""
+    engines = known().values()
+    return {option: [e for e in engines if option in e.options] for option in own_options()}
+
+
+def _only(what: str, takers: Sequence[Engine]) -> str:
+    return f"{what} is for -E {' and -E '.join(each.name for each in takers)} only"
 
 
 def _first(error: PlaybookError) -> str:

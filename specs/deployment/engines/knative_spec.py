@@ -217,6 +217,12 @@ with description("-E knative") as self:
 
             expect(self.words()[:3]).to(equal(["--kubeconfig", "/a/config", "apply"]))
 
+        with it("apply the rights, too, whoever granted them"):
+            done = self.run(*DELETE, *TOKEN, "--granted")
+
+            expect(done.code).to(equal(2))
+            expect(done.err).to(contain("--granted is for -E kubeless and -E kubernetes only"))
+
         with it("make another revision each time where secrets are given, which it reads once"):
             revisions = set()
             for _ in range(2):
