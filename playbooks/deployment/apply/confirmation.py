@@ -5,7 +5,19 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from playbooks.core.cluster.manifest import Identity, Manifest, identity
 from playbooks.core.settings import Setting
@@ -22,15 +34,15 @@ _NONE = "not set"
 _PASSWORD = re.compile(r"(://)[^/@\s]+@")
 
 
-def confirm(found: Sequence[str], *, agreed: bool, reused: bool) -> None:
+def confirm(found: Sequence[str], *, agreed: bool, reusable: bool) -> None:
     """Raises DeploymentError unless somebody agrees to these changes. ``agreed``: by --yes.
-    ``reused``: --reuse-settings is given."""
+    ``reusable``: whether --reuse-settings would keep what is deployed."""
     if not found:
         return
     if agreed:
         print_messages("warning", found)
     elif not sys.stdin.isatty():
-        keep = "" if reused else "--reuse-settings keeps what is deployed, "
+        keep = "--reuse-settings keeps what is deployed, " if reusable else ""
         advice = f"nothing was changed; {keep}--yes agrees to these changes"
         said = "deploying would change what was not asked for:"
         raise DeploymentError("\n".join([said, *found, advice]))
@@ -49,14 +61,25 @@ def changes_to_confirm(
     if deployed is None:
         return []
     before, now = (record.given(m, settings) for m in (deployed, objects.function))
-    kept = {each.name for each in now}
-    known = {setting.name: setting for setting in settings}
-    lost = [_lost(each, known.get(each.name)) for each in before if each.name not in kept]
     return [
-        *(line for line in lost if line),
+        *lost_settings(before, [each.name for each in now], settings),
         *_topics(found.values(), objects),
-        *_rights(_granted(found.values()), _granted(objects.accessories)),
+        *wider_rights(found.values(), objects.accessories),
     ]
+
+
+def lost_settings(
+    before: Sequence[Union[Value, Reference]], now: Collection[str], settings: Sequence[Setting]
+) -> List[str]:
+    """``before``: what was given. ``now``: the names that are given."""
+    known = {setting.name: setting for setting in settings}
+    lost = [_lost(each, known.get(each.name)) for each in before if each.name not in now]
+    return [line for line in lost if line]
+
+
+def wider_rights(before: Iterable[Manifest], now: Iterable[Manifest]) -> List[str]:
+    """What the roles among these objects grant beyond what they granted."""
+    return _rights(_granted(before), _granted(now))
 
 
 def was_now(what: str, was: object, now: object) -> str:

@@ -116,7 +116,7 @@ class ClusterEngine(Engine):
         objects, options = self._objects(request, invocation, existing), invocation.options
         try:
             changes = self._to_confirm(request, objects, invocation)
-            confirm(changes, agreed=options.yes, reused=options.reuse)
+            confirm(changes, agreed=options.yes, reusable=not options.reuse)
             self.prepare(invocation)
             with Interruptions() as interruptions:
                 warnings = deploy(

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import pushed, tool
+from playbooks.deployment.engines.applied import AppliedRights
 from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option, print_objects
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import environment, rights, worker, worker_pod
@@ -105,12 +106,17 @@ class Knative(Engine):
 
     def diff(self, request: Request, invocation: Invocation) -> int:
         made, pruned = self._applied(request, invocation), _pruned(request, invocation)
-        return int(tool.differs(invocation.options, made, *pruned))
+        differs = tool.differs(invocation.options, made, *pruned)
+        return int(self._granted(request, invocation).differ() or differs)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         print_messages("warning", _warnings(request))
         made, pruned = self._applied(request, invocation), _pruned(request, invocation)
+        tool.KUBECTL.find()
+        granted = self._granted(request, invocation)
+        granted.confirm()
         tool.apply(invocation.options, made, *pruned)
+        granted.remove_left()
         name, namespace = request.function, invocation.namespace
         print_step("deployed", self.named(request, invocation))
         broker = invocation.options.own.get(BROKER.name, DEFAULT_BROKER)
@@ -144,6 +150,10 @@ class Knative(Engine):
             _service(request, namespace, image, _revision(files, fresh=fresh)),
             *_triggers(request, namespace, own.get(BROKER.name, DEFAULT_BROKER)),
         ]
+
+    def _granted(self, request: Request, invocation: Invocation) -> AppliedRights:
+        wanted = self.rights(request, invocation)
+        return AppliedRights.look(request, invocation, invocation.namespace, wanted)
 
     def _applied(self, request: Request, invocation: Invocation) -> List[Manifest]:
         return self.objects(request, invocation, fresh=bool(request.secrets))

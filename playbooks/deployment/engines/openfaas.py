@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 
 from playbooks.core.settings import http_url
 from playbooks.deployment.engines import pushed, tool
+from playbooks.deployment.engines.applied import AppliedRights
 from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import rights
@@ -126,7 +127,9 @@ class OpenFaas(Engine):
         """What is in the image is not compared."""
         options, differs = invocation.options, False
         if request.playbook.permissions:
-            differs = tool.differs(options, self.rights(request, invocation))
+            granted = self._granted(request, invocation)
+            differs = tool.differs(options, granted.wanted)
+            differs = granted.differ() or differs
         with tempfile.TemporaryDirectory() as directory:
             FAAS_CLI.find()
             self.write(request, options, directory)
@@ -145,12 +148,19 @@ class OpenFaas(Engine):
         options = invocation.options
         print_messages("warning", _warnings(request))
         FAAS_CLI.find()
+        granted = None
         if request.playbook.permissions:
-            tool.apply(options, self.rights(request, invocation))
+            tool.KUBECTL.find()
+            granted = self._granted(request, invocation)
+            granted.confirm()
+            tool.apply(options, granted.wanted)
         with tempfile.TemporaryDirectory() as directory:
             self.write(request, options, directory)
             for words in _commands(options):
                 FAAS_CLI.run(words, directory=directory)
+        if granted:
+            # Only now: what ran before may have needed it.
+            granted.remove_left()
         print_step("deployed", self.named(request, invocation))
         print("\n".join(_hints(request, options)))
         return 0
@@ -169,6 +179,10 @@ class OpenFaas(Engine):
             raise DeploymentError(f"{error}\n{left}") from None
         tool.delete(options, kinds, which)
         print_step("removed", f"{namespace}/{function}")
+
+    def _granted(self, request: Request, invocation: Invocation) -> AppliedRights:
+        wanted = self.rights(request, invocation)
+        return AppliedRights.look(request, invocation, self.namespace(invocation), wanted)
 
     def write(self, request: Request, options: Options, directory: str) -> None:
         """What faas-cli takes: a stack.yaml, and the directory that it names."""

@@ -1,14 +1,16 @@
 from expects import be_empty, contain, equal, expect, have_key, have_len
 from mamba import after, before, description, it
 
+from playbooks.core.errors import NotPermitted
 from playbooks.deployment.engines.knative import filters
-from specs.deployment.fake_objects import NoCluster
+from specs.deployment.fake_objects import FakeObjects, NoCluster
 from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless
 from specs.support.engines.knative_schemas import KNATIVE_CRDS, problems
 
 DELETE = ("-E", "knative", "-p", "delete", "-n", "responders", "-t", "falco.error.*")
+SHOP = ("-e", "NAMESPACES=shop")
 TOKEN = ("-s", "EVENT_TOKEN=events/token")
 SLACK = ("-E", "knative", "-p", "slack", "-n", "responders", "-t", "falco.>", *TOKEN)
 
@@ -216,6 +218,50 @@ with description("-E knative") as self:
             self.run(*DELETE, *TOKEN, "--kubeconfig", "/a/config")
 
             expect(self.words()[:3]).to(equal(["--kubeconfig", "/a/config", "apply"]))
+
+        with it("ask before deploying again loses settings or gives more rights"):
+            cluster = FakeObjects(*shown(*DELETE, *TOKEN, *SHOP))
+            same = self.programs.run(*DELETE, *TOKEN, *SHOP, cluster=cluster)
+            self.programs.path("kubectl.words").unlink()
+            refused = self.programs.run(*DELETE, *TOKEN, cluster=cluster)
+
+            expect((same.code, same.err)).to(equal((0, "")))
+            expect(refused.code).to(equal(1))
+            expect(refused.err).to(
+                contain(
+                    "NAMESPACES: was shop, now not set",
+                    ": was shop, now the whole cluster",
+                    "nothing was changed; --yes agrees to these changes",
+                )
+            )
+            expect(self.programs.path("kubectl.words").exists()).to(equal(False))
+            expect(self.programs.run(*DELETE, *TOKEN, "-y", cluster=cluster).code).to(equal(0))
+
+        with it("remove the rights of before that are not needed any more, and say so before"):
+            cluster = FakeObjects(*shown(*DELETE, *TOKEN))
+            self.programs.path("kubectl.differs").write_text("0")
+            changes = self.programs.run("diff", *DELETE, *TOKEN, *SHOP, cluster=cluster)
+            before = cluster.names
+            done = self.programs.run(*DELETE, *TOKEN, *SHOP, cluster=cluster)
+
+            gone = ["ClusterRole", "ClusterRoleBinding"]
+            gone = [f"{kind} falco-delete.responders" for kind in gone]
+            expect(changes.code).to(equal(1))
+            expect(changes.out).to(contain("ClusterRole.falco-delete.responders", "-  - pods"))
+            expect(before).to(contain(*gone))
+            expect(done.code).to(equal(0))
+            expect(done.out).to(
+                contain(*(f"removed   {each}, which is not needed any more" for each in gone))
+            )
+            expect(cluster.names).not_to(contain(*gone))
+
+        with it("say so where one may not look for the rights of before"):
+            cluster = FakeObjects(*shown(*DELETE, *TOKEN, *SHOP))
+            cluster.failures["clusterrolebindings.rbac.authorization.k8s.io"] = NotPermitted("no")
+            done = self.programs.run(*DELETE, *TOKEN, *SHOP, cluster=cluster)
+
+            expect(done.code).to(equal(0))
+            expect(done.err).to(contain("whether rights of before are left cannot be looked at"))
 
         with it("apply the rights, too, whoever granted them"):
             done = self.run(*DELETE, *TOKEN, "--granted")

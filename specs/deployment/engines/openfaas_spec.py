@@ -6,7 +6,7 @@ import yaml
 from expects import be_empty, contain, equal, expect, have_key
 from mamba import after, before, description, it
 
-from specs.deployment.fake_objects import NoCluster
+from specs.deployment.fake_objects import FakeObjects, NoCluster
 from specs.deployment.fake_programs import FakePrograms
 from specs.deployment.mothers import documents_of, run
 from specs.support.conditions import not_run_unless, program
@@ -140,6 +140,20 @@ with description("-E openfaas") as self:
         expect(function["annotations"]).to(equal({"com.openfaas.serviceaccount": "falco-delete"}))
         expect(subjects).to(equal([[account]] * 3))
         expect(made[0]["kind"]).to(equal("ServiceAccount"))
+
+    with it("asks before it gets more rights, and keeps none that it does not need any more"):
+        shop = ("-e", "NAMESPACES=shop")
+        rights = self.run(*DELETE, *TOKEN, *shop, "-d").out.partition("kubectl apply -f -\n")[2]
+        cluster = FakeObjects(*documents_of(rights))
+        refused = self.programs.run(*DELETE, *TOKEN, cluster=cluster)
+        untouched = not self.kept("faas-cli.words").exists()
+        other = self.programs.run(*DELETE, *TOKEN, "-e", "NAMESPACES=web", "-y", cluster=cluster)
+
+        expect(refused.code).to(equal(1))
+        expect(refused.err).to(contain("NAMESPACES: was shop, now not set", "now the whole"))
+        expect(untouched).to(equal(True))
+        expect(other.err).to(contain("was shop, now web"))
+        expect(other.out).to(contain("removed   Role shop/falco-delete.openfaas-fn, which is not"))
 
     with it("acts with a kubeconfig, where OpenFaaS gives it no account"):
         function = self.deployed(*DELETE, "-s", "KUBECONFIG=falco-kubeconfig/config")

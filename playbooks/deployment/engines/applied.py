@@ -1,0 +1,86 @@
+"""What kubectl does not do when an engine has it apply rights again: ask before they grow, and
+remove those that are not needed any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Sequence, Tuple
+
+from playbooks.core.cluster.manifest import Manifest, identity, shown
+from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.errors import NotPermitted, PlaybookError
+from playbooks.deployment.apply import orphaned_roles
+from playbooks.deployment.apply.confirmation import confirm, lost_settings, wider_rights
+from playbooks.deployment.apply.diff import difference
+from playbooks.deployment.apply.steps import Remove
+from playbooks.deployment.engines.engine import Invocation
+from playbooks.deployment.manifests import record, rights
+from playbooks.deployment.request.request import Request
+from playbooks.deployment.terminal import print_messages, print_step
+
+
+@dataclass(frozen=True)
+class AppliedRights:
+    """Of a function in ``namespace``. ``wanted``: what ``Engine.rights`` has. ``there``: its roles
+    and bindings of before. ``problems``: why more of these may be there, in words."""
+
+    request: Request
+    invocation: Invocation
+    namespace: str
+    wanted: Sequence[Manifest]
+    there: Sequence[Manifest]
+    problems: Sequence[str] = ()
+
+    @classmethod
+    def look(
+        cls, request: Request, invocation: Invocation, namespace: str, wanted: Sequence[Manifest]
+    ) -> AppliedRights:
+        selector = rights.selector(request.function, namespace)
+        there, problems = _look(invocation.cluster, selector, wanted)
+        return cls(request, invocation, namespace, wanted, there, problems)
+
+    def confirm(self) -> None:
+        """Raises DeploymentError unless somebody agrees to what would be lost or granted; nobody is
+        asked for a first deployment, nor about what only the engine knows."""
+        cluster, request = self.invocation.cluster, self.request
+        before = record.find_pushed(cluster, self.namespace, request.function)
+        if before is None:
+            return
+        given = record.given(before, request.settings)
+        changes = [
+            *lost_settings(given, request.names_given, request.settings),
+            *wider_rights(self.there, self.wanted),
+        ]
+        confirm(changes, agreed=self.invocation.options.yes, reusable=False)
+
+    def differ(self) -> bool:
+        """Whether something is left of before. Prints what, as a diff."""
+        changes = difference(self.invocation.cluster, [Remove(each) for each in self._left()])
+        print(changes, end="")
+        return bool(changes)
+
+    def remove_left(self) -> None:
+        """What is not wanted any more, once the rest is applied. Prints it."""
+        problems = list(self.problems)
+        for each in self._left():
+            try:
+                self.invocation.cluster.delete(each)
+                print_step("removed", f"{shown(each)}, which is not needed any more")
+            except PlaybookError as error:
+                problems.append(f"{shown(each)} is not needed any more, and stays: {error}")
+        print_messages("warning", problems)
+
+    def _left(self) -> List[Manifest]:
+        wanted = set(map(identity, self.wanted))
+        return [each for each in self.there if identity(each) not in wanted]
+
+
+def _look(
+    cluster: ClusterObjects, selector: str, wanted: Sequence[Manifest]
+) -> Tuple[List[Manifest], List[str]]:
+    try:
+        return cluster.list(orphaned_roles.RESOURCES, selector=selector), []
+    except NotPermitted as error:
+        said = f"whether rights of before are left cannot be looked at: {error}"
+    roles = [each for each in wanted if "rules" in each or "roleRef" in each]
+    return cluster.get(roles), [said]
