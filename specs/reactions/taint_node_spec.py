@@ -178,6 +178,14 @@ with description("Tainting a node") as self:
             equal(["falco/alert=true:NoExecute", "falco/alert=true:NoSchedule"])
         )
 
+    with it("taints a node whose annotation nobody can read: who took it over writes there"):
+        for nested in ("[" * 100_000, '{"a": ' * 100_000, '{"a": "b"}', "[]", "0"):
+            node = a_ready_node(annotations={"falco/taints": nested})
+            cluster = InMemoryCluster(a_pod(), node)
+
+            expect(run(cluster).status).to(equal(Status.ACTED))
+            expect(list(written(cluster))).to(equal(["falco/alert=true:NoSchedule"]))
+
     with description("for a time"):
         with it("writes until when"):
             cluster = InMemoryCluster(a_pod(), a_node())

@@ -23,7 +23,7 @@ from playbooks.core.cluster.api_object import ReadObject
 from playbooks.core.cluster.manifest import PREFIX
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.containment.note import N, Note
+from playbooks.core.containment.note import UNREADABLE, N, Note
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
@@ -203,7 +203,7 @@ class NotedContainment(Containment, Generic[N]):
         """None where there is none, or it says nothing."""
         try:
             return cast("N", cls.NOTE.of_dict(json.loads(notes[cls.KEYS[0]])))
-        except (KeyError, ValueError, AttributeError, TypeError):
+        except UNREADABLE:
             return None
 
     @classmethod

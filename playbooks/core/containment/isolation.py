@@ -13,7 +13,7 @@ from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.denying import KINDS
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind, kind_of
 from playbooks.core.containment.containment import PodContainment
-from playbooks.core.containment.note import LONGEST_RULE, Note
+from playbooks.core.containment.note import LONGEST_RULE, UNREADABLE, Note
 from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant, instant_or_none
 from playbooks.core.ledger.contained import Notes
@@ -238,7 +238,7 @@ def annotations_off(pod: Pod) -> Dict[str, None]:
 def _labels(text: str) -> Optional[Dict[str, str]]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except UNREADABLE:
         return None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         return None

@@ -10,6 +10,10 @@ from playbooks.core.instant import Instant, instant_or_none
 # Characters of a rule's name that are kept.
 LONGEST_RULE = 256
 
+# What reading a note raises that says nothing: whoever may write an object can have put anything
+# there, such as JSON of a thousand levels.
+UNREADABLE = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
 N = TypeVar("N", bound="Note")
 
 
@@ -25,7 +29,7 @@ class Note:
 
     @classmethod
     def of_dict(cls: Type[N], entry: Mapping[str, Any]) -> N:
-        """Raises KeyError, ValueError, AttributeError or TypeError where it says nothing."""
+        """Raises one of ``UNREADABLE`` where it says nothing."""
         at, rule, reason = (str(entry.get(key, "")) for key in ("at", "rule", "reason"))
         return cls(at, rule, reason, instant_or_none(str(entry.get("until", ""))))
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from playbooks.core.cluster.node import Node, Taint, shown
 from playbooks.core.containment.containment import NodeContainment
-from playbooks.core.containment.note import Note
+from playbooks.core.containment.note import UNREADABLE, Note
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.ports import Cluster
@@ -108,7 +108,7 @@ def by_taint(notes: Notes) -> Dict[str, Note]:
     try:
         found = json.loads(notes.get(TAINTS, "{}"))
         return {str(taint): Note.of_dict(entry) for taint, entry in found.items()}
-    except (ValueError, AttributeError, TypeError):
+    except UNREADABLE:
         return {}
 
 

@@ -218,6 +218,12 @@ with description("Undoing an isolation") as self:
             expect(undo(self.cluster, force=True).reason).to(equal("undone"))
             expect(the_pod(self.cluster).labels).to(equal({"admin": "yes"}))
 
+        with it("says so where nobody can read what stands on the pod"):
+            pod = a_pod(metadata={"annotations": {"falco/detached-labels": "[" * 100_000}})
+            outcome = undo(InMemoryCluster(pod))
+
+            expect(outcome.reason).to(equal("not-in-ledger"))
+
         with it("puts back what was taken off, whatever somebody wrote on the pod since"):
             cluster, pod = an_isolated(detach=True, present=0)
             forged = {**the_pod(cluster).annotations, "falco/detached-labels": '{"admin": "yes"}'}
