@@ -56,22 +56,21 @@ class ContainTarget(Reaction):
     def _contain(
         self,
         change: C,
-        write: Callable[[C], None],
+        write: Callable[[C], Optional[str]],
         again: Callable[[], Union[C, Outcome]],
         facts: Callable[[C], Mapping[str, Any]],
     ) -> Outcome:
         """Make the change; after a Conflict that which ``again`` plans then, or its outcome where
-        that is none. ``facts``: details of the outcome."""
+        that is none. ``write`` gives what is to be said beside, if anything. ``facts``: details of
+        the outcome."""
 
         def once(found: Union[C, Outcome]) -> Outcome:
             if isinstance(found, Outcome):
                 return found
             self._ledger.contain(contained(found.target, found.notes))
-            write(found)
+            said = found.done + (write(found) or "")
             ends = ending(undo_command(found.target), found.note.until)
-            return Outcome.acted(
-                str(found.target), found.reason, found.done, **facts(found), **ends
-            )
+            return Outcome.acted(str(found.target), found.reason, said, **facts(found), **ends)
 
         first: Union[C, Outcome] = change
         return written(first, once, again)

@@ -21,7 +21,7 @@ from playbooks.core.cluster.policies.kinds import (
     OTHERS,
 )
 from playbooks.core.containment import isolation, lifetime
-from playbooks.core.containment.containment import contained, undo_command
+from playbooks.core.containment.containment import contained, noting, undo_command
 from playbooks.core.containment.isolation import Isolation, IsolationNote
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotPermitted, Refused
@@ -265,11 +265,11 @@ class IsolatePod(ContainTarget):
 
         def carry_out() -> Outcome:
             try:
-                self._write(pod, note, {})
+                said = f"left {what}{self._write(pod, note, {})}"
             except NotFound:
                 return proven.skipped("pod-gone", f"{pod} is gone")
             return Outcome.acted(
-                str(pod), "extended", f"left {what}", **_facts(proven, plan), **_more(plan, note)
+                str(pod), "extended", said, **_facts(proven, plan), **_more(plan, note)
             )
 
         return proven.action("isolate", f"leave {what}", carry_out, _facts(proven, plan))
@@ -298,18 +298,18 @@ class IsolatePod(ContainTarget):
     def _label(self, plan: IsolationPlan, note: IsolationNote) -> IsolationPlan:
         """One patch; a second one, without taking labels off, where the API refuses that."""
         try:
-            self._patch(plan, note)
-            return plan
+            return self._patched(plan, note)
         except (NotPermitted, Refused) as error:
             if not plan.detached:
                 raise
             attached = replace(
                 plan, detached={}, attached_because=f"the API refused to take labels off ({error})"
             )
-        self._patch(attached, note)
-        return attached
+        # They are on the pod still: nobody puts them back, and the pod is not replaced.
+        self._ledger.release(plan.pod.uid, (isolation.DETACHED_LABELS, isolation.DETACHED_FROM))
+        return self._patched(attached, note)
 
-    def _patch(self, plan: IsolationPlan, note: IsolationNote) -> None:
+    def _patched(self, plan: IsolationPlan, note: IsolationNote) -> IsolationPlan:
         labels: Dict[str, Optional[str]] = dict.fromkeys(plan.detached)
         written = replace(
             note,
@@ -319,15 +319,17 @@ class IsolatePod(ContainTarget):
             detached_from=str(plan.pod.owner or note.detached_from),
             reason=plan.reason,
         )
-        self._write(plan.pod, written, {**labels, LABEL: plan.pod.uid})
+        unnoted = self._write(plan.pod, written, {**labels, LABEL: plan.pod.uid})
+        return replace(plan, unnoted=unnoted)
 
-    def _write(self, pod: Pod, note: IsolationNote, labels: Mapping[str, Optional[str]]) -> None:
+    def _write(self, pod: Pod, note: IsolationNote, labels: Mapping[str, Optional[str]]) -> str:
         """In the ledger first: what is taken off must be known there. On the pod, annotations that
-        somebody else gave such a name come off."""
-        notes = note.to_notes()
+        somebody else gave such a name come off. What is to be said beside, or empty."""
+        notes, off = note.to_notes(), isolation.annotations_off(pod)
         self._ledger.contain(contained(pod, notes))
-        self._cluster.patch_pod(
-            pod, labels=labels, annotations={**isolation.annotations_off(pod), **notes}
+        return noting(
+            lambda more: self._cluster.patch_pod(pod, labels=labels, annotations={**off, **more}),
+            notes,
         )
 
 

@@ -14,7 +14,7 @@ from playbooks.core.cluster.manifest import PREFIX, Manifest
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.containment import labeling, lifetime
-from playbooks.core.containment.containment import NODE, OWN_KEYS, POD, Target
+from playbooks.core.containment.containment import NODE, OWN_KEYS, POD, Target, noting
 from playbooks.core.containment.labeling import Labeling, LabelNote, Patch, Written
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import NotFound, NotTheSameObject
@@ -94,10 +94,13 @@ class _Change(TargetChange[Target, LabelNote]):
 
     patches: Mapping[str, Patch] = field(default_factory=dict)
 
-    def write(self, cluster: Cluster) -> None:
+    def write(self, cluster: Cluster) -> str:
         labels = {**self.patches.get(labeling.LABELS, {}), labeling.LABEL: labeling.MARK}
-        annotations = {**self.patches.get(labeling.ANNOTATIONS, {}), **self.notes}
-        labeling.write(cluster, self.target, labels, annotations)
+        annotations = self.patches.get(labeling.ANNOTATIONS, {})
+        return noting(
+            lambda notes: labeling.write(cluster, self.target, labels, {**annotations, **notes}),
+            self.notes,
+        )
 
 
 class LabelTarget(ContainTarget):

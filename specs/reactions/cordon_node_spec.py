@@ -68,6 +68,17 @@ with description("Cordoning a node") as self:
         expect(node_of(self.cluster).unschedulable).to(equal(True))
         expect(note).to(equal({"at": str(NOW), "reason": "cordoned", "rule": an_alert().rule}))
 
+    with it("cordons a node whose annotations are full, says so, and finds it cordoned later"):
+        full = {"theirs": "x" * (256 * 1024 - 6)}
+        cluster = cluster_of(a_ready_node(annotations=full), a_ready_node("node-2"))
+        outcome = answer(cluster)
+        (look,) = outcome.follow_ups
+
+        expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "cordoned")))
+        expect(outcome.message).to(contain("the ledger alone has the note"))
+        expect(look.look(True).reason).to(equal("verified"))
+        expect(undo(cluster).reason).to(equal("undone"))
+
     with it("is done already where somebody cordoned the node, and writes nothing"):
         cluster = cluster_of(a_ready_node(spec=THEIRS))
 

@@ -251,6 +251,16 @@ with description("Isolating a pod") as self:
         expect(lambda: run(cluster)).to(raise_error(NotPermitted))
         expect(cluster.ledger.contained()).to(have_key(UID))
 
+    with it("isolates a pod whose annotations are full, and says so: the ledger has the notes"):
+        full = {"labels": LABELS, "annotations": {"theirs": "x" * (256 * 1024 - 6)}}
+        cluster = a_cluster(a_pod(owner="ReplicaSet/web", metadata=full))
+        outcome = run(cluster)
+
+        expect((outcome.status, outcome.reason)).to(equal((Status.ACTED, "isolated")))
+        expect(outcome.message).to(contain("detached from", "the ledger alone has the note"))
+        expect(the_pod(cluster).labels).to(equal({"team": "blue", "falco/isolated": UID}))
+        expect(cluster.ledger.contained()[UID].notes).to(have_key(DETACHED_LABELS))
+
     with it("takes no labels off that are too long to be remembered"):
         labels = {f"l{number:02}": "x" * 63 for number in range(40)}
         cluster = a_cluster(a_pod(owner="ReplicaSet/web", metadata={"labels": labels}))
@@ -615,7 +625,7 @@ with description("Isolating a pod") as self:
 
         with it("keeps the labels where the API refuses to take them off"):
             cluster = a_cluster(a_replica())
-            cluster.failures["patch_pod"] = [Refused("denied by policy")]
+            cluster.failures["patch_pod"] = [Refused("denied by policy")] * 2
             outcome = run(cluster)
 
             expect(outcome.status).to(equal(Status.ACTED))

@@ -98,6 +98,17 @@ with description("Labeling a pod") as self:
         expect(note["labels"]).to(equal({"app": [None, "web"], "falco/a": ["b", None]}))
         expect(note).to(have_keys({"at": str(NOW), "rule": an_alert().rule}))
 
+    with it(
+        "sets labels where annotations are full, and says so; no annotation that was asked for"
+    ):
+        full = {"annotations": {"theirs": "x" * (256 * 1024 - 6)}}
+        cluster = InMemoryCluster(a_pod(metadata=full))
+        outcome = answer(cluster)
+
+        expect(outcome.message).to(contain("the ledger alone has the note"))
+        expect(labels_of(cluster)).to(have_keys({"falco/alert": RULE, "falco/labeled": "true"}))
+        expect(answer(cluster, ANNOTATIONS="falco/a=b").reason).to(equal("refused"))
+
     with it("annotates, too"):
         answer(self.cluster, LABELS="", ANNOTATIONS="falco/why={priority} by {rule} of {source}")
 

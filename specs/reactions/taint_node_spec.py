@@ -186,6 +186,16 @@ with description("Tainting a node") as self:
             expect(run(cluster).status).to(equal(Status.ACTED))
             expect(list(written(cluster))).to(equal(["falco/alert=true:NoSchedule"]))
 
+    with it("taints a node whose annotations are full, and says so"):
+        node = a_ready_node(annotations={"theirs": "x" * (256 * 1024 - 6)})
+        cluster = InMemoryCluster(a_pod(), node)
+        outcome = run(cluster)
+
+        expect(taints_of(cluster)).to(contain(OURS))
+        expect(outcome.status).to(equal(Status.ACTED))
+        expect(outcome.message).to(contain("the ledger alone has the note"))
+        expect(list(cluster.ledger.contained())).to(equal([node.uid]))
+
     with description("for a time"):
         with it("writes until when"):
             cluster = InMemoryCluster(a_pod(), a_node())

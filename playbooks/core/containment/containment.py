@@ -12,6 +12,7 @@ from typing import (
     Dict,
     Generic,
     List,
+    Mapping,
     Optional,
     Sequence,
     Tuple,
@@ -24,6 +25,7 @@ from playbooks.core.cluster.manifest import PREFIX
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.note import UNREADABLE, N, Note
+from playbooks.core.errors import Refused
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
@@ -38,6 +40,11 @@ OWN_KEYS = f"{PREFIX}containment."
 
 # Kinds of targets, as people type them.
 POD, NODE = "pod", "node"
+
+# What is said after what was done to a target that has no room for the annotations of ours.
+UNNOTED = (
+    "; the API server takes no further annotation there, so that the ledger alone has the note"
+)
 
 
 class Containment(ABC):
@@ -238,6 +245,20 @@ def labelled_pods(cluster: Cluster, label: str, namespaces: Tuple[str, ...]) -> 
 def contained(target: Target, notes: Notes) -> Contained:
     """What the ledger remembers of a target."""
     return Contained(target.uid, target.typed, target.namespace, target.name, notes)
+
+
+def noting(
+    write: Callable[[Mapping[str, Optional[str]]], None], notes: Mapping[str, Optional[str]]
+) -> str:
+    """Write with these notes as annotations, or without them where the API server refuses that:
+    whoever may write the target may have used up all that annotations may take, and by these notes
+    goes nobody. What is to be said of that, or empty. Raises what ``write`` raises."""
+    try:
+        write(notes)
+    except Refused:
+        write({})
+        return UNNOTED
+    return ""
 
 
 def undo_command(target: Target) -> str:

@@ -3,6 +3,7 @@ ledger."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from types import MappingProxyType
@@ -54,6 +55,10 @@ KINDS = (*KINDS, *(kind.kind for kind in OBJECT_KINDS if kind.kind not in KINDS)
 
 # Two APIs have a kind NetworkPolicy.
 _POLICIES = {str(kind): kind for kind in OTHERS}
+
+# Bytes that the annotations of an object may take, names and values together.
+# Source: k8s.io/apimachinery, pkg/api/validation/objectmeta.go, TotalAnnotationSizeLimitB
+LONGEST_ANNOTATIONS = 256 * 1024
 
 _CLUSTER_SCOPED = (
     *("Node", "Namespace", *SERVING),
@@ -369,7 +374,12 @@ class MemoryCluster(Cluster):
             key: _merged(metadata.get(key) or {}, change) if isinstance(change, Mapping) else change
             for key, change in changes.items()
         }
-        metadata = {**metadata, **changed, "resourceVersion": self._next()}
+        metadata = {**metadata, **changed}
+        texts = itertools.chain(*(metadata.get("annotations") or {}).items())
+        if sum(len(str(text).encode()) for text in texts) > LONGEST_ANNOTATIONS:
+            said = f"may not be more than {LONGEST_ANNOTATIONS} bytes"
+            raise Refused(f"{kind.lower()} {_shown(manifest)}: metadata.annotations: {said}")
+        metadata["resourceVersion"] = self._next()
         self._of(kind, metadata)[metadata["name"]] = {**manifest, "metadata": metadata}
 
     def _of(self, kind: str, metadata: Mapping[str, Any]) -> Dict[str, Manifest]:

@@ -46,7 +46,7 @@ class IsolationPlan:
     ``detached``: the labels to take off. ``attached_because``: why none are, where that is worth
     saying. ``others``: policies of others. ``namesake``: the policy of somebody else that has
     the name which ours would have. ``kind``: that of our policy; ``instead``: why it is not the one
-    that was asked for.
+    that was asked for. ``unnoted``: what is said where its annotations were not taken, or empty.
     """
 
     pod: Pod
@@ -60,6 +60,7 @@ class IsolationPlan:
     namesake: str = ""
     kind: PolicyKind = NETWORK_POLICY
     instead: str = ""
+    unnoted: str = ""
 
     @property
     def labels(self) -> Dict[str, str]:
@@ -130,7 +131,7 @@ class IsolationPlan:
         leaks = "; ".join(self.leaks)
         if leaks:
             words.append(f"isolated in part: {leaks}" if self.allowing else leaks)
-        return "; ".join(words)
+        return "; ".join(words) + self.unnoted
 
     @property
     def other_kind(self) -> str:

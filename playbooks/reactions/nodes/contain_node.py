@@ -11,6 +11,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.cluster.changes import Changes, Rule
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.containment.containment import noting
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotFound
@@ -79,9 +80,13 @@ class ContainNode(ContainTarget):
         found, kept = target_now(action.node, self._cluster), f"{self.VERB} of {action.target}"
         if isinstance(found, Verified):
             return found
-        if self.counts(found):
+        if self._stands(found):
             return Verified(True, f"the {kept} stands")
         return Verified(False, f"the {kept} does not stand: somebody took it off since")
+
+    def _stands(self, node: Node) -> bool:
+        """Whether what was done to the node is so."""
+        return self.counts(node)
 
     def _of_host(self, alert: Alert) -> Union[Action, Outcome]:
         if not self._host:
@@ -120,11 +125,16 @@ class ContainNode(ContainTarget):
     def _carry_out(self, alert: Alert, change: Change, facts: Dict[str, Any]) -> Outcome:
         return self._contain(
             change,
-            lambda found: self._cluster.patch_node(
-                found.target, spec=found.spec, annotations=found.annotations
-            ),
+            self._write,
             lambda: self._change(alert, change.target.name, facts),
             lambda _: facts,
+        )
+
+    def _write(self, change: Change) -> str:
+        node, spec = change.target, change.spec
+        return noting(
+            lambda notes: self._cluster.patch_node(node, spec=spec, annotations=notes),
+            change.annotations,
         )
 
 

@@ -55,6 +55,9 @@ class CordonNode(ContainNode):
         what = f"{node}{note.ending}"
         return self._noted(node, note, "cordoned", f"cordon {what}", f"cordoned {what}")
 
+    def _stands(self, node: Node) -> bool:
+        return node.unschedulable
+
     def _extended(self, node: Node, notes: Notes) -> Optional[Change]:
         """A later end, where the node was cordoned by the playbook."""
         note = Cordoning.noted(notes)

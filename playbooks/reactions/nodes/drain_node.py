@@ -203,6 +203,9 @@ class DrainNode(ContainNode):
         what = f": evict {_named(pods.to_evict)}" if pods.to_evict else ", from which none goes"
         return replace(found, planned=f"{found.planned}{what}{_staying(pods)}")
 
+    def _stands(self, node: Node) -> bool:
+        return node.unschedulable
+
     @staticmethod
     def _uncordoned_since(alert: Alert, node: Node, notes: Notes) -> bool:
         """Whether a person ended what an alert began that is asked about again."""
@@ -236,7 +239,8 @@ class DrainNode(ContainNode):
         progress = f"{number} pod{'s' * (number != 1)} evicted"
         if not pods.left:
             self._ledger.release(node.uid, (BEGUN,))
-            said = f"{change.done}: {progress}{_staying(pods)}"
+            done = cordoned.message if cordoned else change.done
+            said = f"{done}: {progress}{_staying(pods)}"
             return Outcome.acted(str(node), "drained", said, **details)
         why = "".join(f"; {each}" for each in list(refused.values())[:MOST_NAMED])
         waits = f"{progress}, {len(pods.left)} to go: {_named(pods.left)}{why}"

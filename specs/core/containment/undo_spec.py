@@ -10,7 +10,7 @@ from playbooks.core.containment.isolation import Isolation
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.tainting import Tainting
 from playbooks.core.containment.undo import Undo
-from playbooks.core.errors import Conflict, NotFound
+from playbooks.core.errors import Conflict, NotFound, Refused
 from playbooks.core.outcome import Status
 from playbooks.core.proof import Proof
 from playbooks.reactions.isolate_pod import IsolatePod
@@ -33,11 +33,13 @@ SELECTOR = {"app": "web", "pod-template-hash": "abc"}
 THEIRS = {"key": "theirs", "value": "a", "effect": "NoSchedule"}
 
 
-def an_isolated(*, detach=False, ttl=None, present=1):
-    """A cluster with a replica that was isolated, and the pod as it was before."""
+def an_isolated(*, detach=False, ttl=None, present=1, refused=0):
+    """A cluster with a replica that was isolated, and the pod as it was before. ``refused``: so
+    many patches."""
     pod = a_pod(owner="ReplicaSet/web", metadata={"labels": LABELS, "annotations": {"kept": "1"}})
     cluster = InMemoryCluster(pod, a_policy("theirs"))
     cluster.put(a_replica_controller(labels=SELECTOR, present=present))
+    cluster.failures["patch_pod"] = [Refused("no label comes off")] * refused
     proof = Proof(cluster, FixedClock(), identity="strict", namespaces=())
     settings = {"direction": "both", "reachable": NOTHING, "detach": detach}
     IsolatePod(cluster, cluster.ledger, proof, Lifetime(FixedClock(), ttl), **settings).run(
@@ -172,6 +174,12 @@ with description("Undoing an isolation") as self:
             undo(cluster)
 
             expect(the_pod(cluster).labels).to(equal(pod.labels))
+
+    with it("is done where the API refused to take labels off: nobody put these back"):
+        cluster, _ = an_isolated(detach=True, ttl=3600, refused=2)
+
+        expect(undo(cluster).reason).to(equal("undone"))
+        expect(the_pod(cluster).labels).to(equal(LABELS))
 
     with description("that somebody changed since"):
         with it("is refused where the policy was edited"):

@@ -7,6 +7,7 @@ API.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
@@ -303,6 +304,20 @@ def takes_annotations_off(world: World) -> None:
 
     expect(_stored(world, pod).annotations).not_to(have_keys("first"))
     expect(_stored(world, pod).annotations).to(have_keys(second="2"))
+
+
+def refuses_more_annotations_than_an_object_may_have(world: World) -> None:
+    pod = world.pod()
+    taken = sum(map(len, itertools.chain(*_stored(world, pod).annotations.items())))
+    full = {"theirs": "x" * (256 * 1024 - taken - len("theirs"))}
+    world.cluster.patch_pod(_stored(world, pod), labels={}, annotations=full)
+
+    def ours() -> None:
+        world.cluster.patch_pod(_stored(world, pod), labels={}, annotations={"ours": ""})
+
+    _raises(Refused, ours)
+    world.cluster.patch_pod(_stored(world, pod), labels={"new": "1"}, annotations={"none": None})
+    expect(_stored(world, pod).labels).to(have_keys(new="1"))
 
 
 def lists_labelled_pods(world: World) -> None:
