@@ -109,8 +109,8 @@ def _rules(playbook: Playbook) -> Iterator[str]:
             value = (
                 f'get .env "{permission.only_with}" | default "{defaults[permission.only_with]}"'
             )
-            listed = f'splitList "," (nospace ({value}))'
-            conditions.append(f'(has "{permission.only_for}" ({listed}))')
+            listed = f'splitList "," (lower (nospace ({value})))'
+            conditions.append(f'(has "{permission.only_for.lower()}" ({listed}))')
         elif permission.only_with:
             conditions.append(_is_on(permission.only_with, defaults))
         if permission.only_in:
@@ -248,7 +248,9 @@ def _hole(defaults: Mapping[str, str], found: Match[str]) -> str:
     name, _, key = what.partition(" ")
     if name == "parameter":
         value = f'dig "{key}" {json.dumps(defaults[key])} .env'
-        return f"{indent}{start}{{{{ {value} | toString | nospace | toJson }}}}\n"
+        # As ``yes_or_no`` takes them, and as the policies compare them.
+        lower = " | lower" if defaults[key] in ("true", "false") else ""
+        return f"{indent}{start}{{{{ {value} | toString | nospace{lower} | toJson }}}}\n"
     if name == "duration":
         value = f'include "falco-playbooks.seconds" (dig "{key}" {json.dumps(defaults[key])} .env)'
         return f"{indent}{start}{{{{ {value} | toJson }}}}\n"

@@ -93,7 +93,11 @@ with description("Keeping evidence") as self:
 
         expect(verbs()).to(equal({}))
         expect(verbs(EVIDENCE_PROCESSES="false", EVIDENCE_SNAPSHOTS="false")).to(equal({}))
-        for values in ({"EVIDENCE_FILES": "/etc/passwd"}, {"EVIDENCE_PROCESSES": "true"}):
+        for values in (
+            {"EVIDENCE_FILES": "/etc/passwd"},
+            {"EVIDENCE_PROCESSES": "true"},
+            {"EVIDENCE_PROCESSES": "True"},
+        ):
             expect(verbs(**values)).to(equal({"pods/exec": ("get", "create")}))
         expect(verbs(EVIDENCE_SNAPSHOTS="true")).to(equal({"volumesnapshots": ("create",)}))
         expect(playbook.installs({**PLACE, "EVIDENCE_FILES": "/a"})).to(contain("websocket-client"))

@@ -75,10 +75,10 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_FILES") (list "" "off"))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (nospace (get .env "EVIDENCE_PROCESSES" | default "false")))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (lower (nospace (get .env "EVIDENCE_PROCESSES" | default "false"))))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (nospace (get .env "EVIDENCE_SNAPSHOTS" | default "false")))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (lower (nospace (get .env "EVIDENCE_SNAPSHOTS" | default "false"))))) (or (has "evidence" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["snapshot.storage.k8s.io"], "resources": ["volumesnapshots"], "verbs": ["create"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -123,82 +123,82 @@
 {{- if and (not .place) (not .limited) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_CONFIRM" | default "30s") (list "" "off"))) (or (has "isolate" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumendpoints"], "verbs": ["get"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "pod" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "pod" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "node" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
-{{- if and (not .place) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (has "node" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (eq .place "default") (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (eq .place "default") (has "node" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) (or (has "label" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "RoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "rolebinding" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "ClusterRoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (has "clusterrolebinding" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterrolebindings"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Role" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "role" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "ClusterRole" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (has "clusterrole" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "ServiceAccount" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "serviceaccount" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Secret" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "secret" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "ConfigMap" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "configmap" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Deployment" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "deployment" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "DaemonSet" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "daemonset" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Job" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "job" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "CronJob" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cronjob" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "ValidatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (has "validatingwebhookconfiguration" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "MutatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
+{{- if and (not .place) (has "mutatingwebhookconfiguration" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) (or (has "revoke" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["get", "delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (or (has "scale" (get .env "STEPS" | default "" | nospace | replace "?" "" | splitList ","))) }}
@@ -300,13 +300,13 @@ data:
   EVIDENCE_FILES: {{ dig "EVIDENCE_FILES" "" .env | toString | nospace | toJson }}
   GRACE_PERIOD_SECONDS: {{ dig "GRACE_PERIOD_SECONDS" "1" .env | toString | nospace | toJson }}
   ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
-  ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | lower | toJson }}
   ISOLATE_ALLOW_NAMESPACES: {{ dig "ISOLATE_ALLOW_NAMESPACES" "" .env | toString | nospace | toJson }}
-  ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | toJson }}
+  ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | lower | toJson }}
   ISOLATE_DIRECTION: {{ dig "ISOLATE_DIRECTION" "both" .env | toString | nospace | toJson }}
   ISOLATE_TTL: {{ include "falco-playbooks.seconds" (dig "ISOLATE_TTL" "off" .env) | toJson }}
   LABELS: {{ dig "LABELS" "falco/alert={rule}" .env | toString | nospace | toJson }}
-  LABEL_ANY: {{ dig "LABEL_ANY" "false" .env | toString | nospace | toJson }}
+  LABEL_ANY: {{ dig "LABEL_ANY" "false" .env | toString | nospace | lower | toJson }}
   NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}
   PROTECTED_NAMESPACES: {{ dig "PROTECTED_NAMESPACES" "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*" .env | toString | nospace | toJson }}
   SCALE_TO: {{ dig "SCALE_TO" "0" .env | toString | nospace | toJson }}

@@ -15,10 +15,10 @@
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "EVIDENCE_FILES") (list "" "off"))) }}
 - {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (nospace (get .env "EVIDENCE_PROCESSES" | default "false")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (lower (nospace (get .env "EVIDENCE_PROCESSES" | default "false"))))) }}
 - {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (nospace (get .env "EVIDENCE_SNAPSHOTS" | default "false")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "true" (splitList "," (lower (nospace (get .env "EVIDENCE_SNAPSHOTS" | default "false"))))) }}
 - {"apiGroups": ["snapshot.storage.k8s.io"], "resources": ["volumesnapshots"], "verbs": ["create"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}

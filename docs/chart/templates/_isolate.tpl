@@ -51,28 +51,28 @@
 {{- if and (not .place) (not .limited) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["globalnetworkpolicies"], "verbs": ["list"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cilium" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["cilium.io"], "resources": ["ciliumnetworkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "auto" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create", "update"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (nospace (get .env "ISOLATE_POLICY" | default "kubernetes")))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "calico" (splitList "," (lower (nospace (get .env "ISOLATE_POLICY" | default "kubernetes"))))) (not (has (get .env "ISOLATE_TTL") (list "" "off"))) }}
 - {"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) (not (has (get .env "ISOLATE_CONFIRM" | default "30s") (list "" "off"))) }}
@@ -211,9 +211,9 @@ subjects:
 apiVersion: v1
 data:
   ISOLATE_ALLOW_CIDRS: {{ dig "ISOLATE_ALLOW_CIDRS" "" .env | toString | nospace | toJson }}
-  ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | toJson }}
+  ISOLATE_ALLOW_DNS: {{ dig "ISOLATE_ALLOW_DNS" "false" .env | toString | nospace | lower | toJson }}
   ISOLATE_ALLOW_NAMESPACES: {{ dig "ISOLATE_ALLOW_NAMESPACES" "" .env | toString | nospace | toJson }}
-  ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | toJson }}
+  ISOLATE_DETACH: {{ dig "ISOLATE_DETACH" "true" .env | toString | nospace | lower | toJson }}
   ISOLATE_DIRECTION: {{ dig "ISOLATE_DIRECTION" "both" .env | toString | nospace | toJson }}
   ISOLATE_TTL: {{ include "falco-playbooks.seconds" (dig "ISOLATE_TTL" "off" .env) | toJson }}
   NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}

@@ -3,16 +3,16 @@
 {"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NOTIFY_URLS", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": true, "places": ["default"]}
 {{- end }}
 {{- define "falco-playbooks.label.rules" -}}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "pod" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "pod" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "node" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) }}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 {{- end }}
-{{- if and (not .place) (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
+{{- if and (not .place) (has "node" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) }}
 - {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
 {{- end }}
-{{- if and (eq .place "default") (has "node" (splitList "," (nospace (get .env "LABEL_TARGET" | default "pod")))) }}
+{{- if and (eq .place "default") (has "node" (splitList "," (lower (nospace (get .env "LABEL_TARGET" | default "pod"))))) }}
 - {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}
@@ -155,7 +155,7 @@ apiVersion: v1
 data:
   ANNOTATIONS: {{ dig "ANNOTATIONS" "" .env | toString | nospace | toJson }}
   LABELS: {{ dig "LABELS" "falco/alert={rule}" .env | toString | nospace | toJson }}
-  LABEL_ANY: {{ dig "LABEL_ANY" "false" .env | toString | nospace | toJson }}
+  LABEL_ANY: {{ dig "LABEL_ANY" "false" .env | toString | nospace | lower | toJson }}
   NAMESPACES: {{ dig "NAMESPACES" "" .env | toString | nospace | toJson }}
   PROTECTED_NAMESPACES: {{ dig "PROTECTED_NAMESPACES" "kube-system,kube-public,kube-node-lease,falco,kubeless,nats,nats-io,calico-system,calico-apiserver,tigera-operator,kube-flannel,cilium,metallb-system,cert-manager,ingress-nginx,istio-system,linkerd,kyverno,gatekeeper-system,longhorn-system,rook-ceph,local-path-storage,gke:gke-*,gke:gmp-system,openshift:openshift-*,rancher:cattle-*" .env | toString | nospace | toJson }}
 kind: ConfigMap

@@ -3,43 +3,43 @@
 {"acts": true, "keys": ["FALCO_HASH_KEY", "HTTP_TOKEN", "RELEASE_KEY"], "required": [], "secret": ["SLACK_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "NOTIFY_URLS", "NATS_URL", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY", "HTTP_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"], "files": ["NATS_CREDS", "NATS_CA", "NATS_CERT", "NATS_KEY"], "own": false, "places": []}
 {{- end }}
 {{- define "falco-playbooks.revoke.rules" -}}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "RoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "rolebinding" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "ClusterRoleBinding" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (not .place) (has "clusterrolebinding" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterrolebindings"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Role" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "role" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "ClusterRole" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (not .place) (has "clusterrole" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "ServiceAccount" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "serviceaccount" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Secret" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "secret" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "ConfigMap" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "configmap" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Deployment" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "deployment" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "DaemonSet" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "daemonset" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "Job" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "job" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "CronJob" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (ternary (has .place .namespaces) (not .place) .limited) (has "cronjob" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "ValidatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (not .place) (has "validatingwebhookconfiguration" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingwebhookconfigurations"], "verbs": ["get", "delete"]}
 {{- end }}
-{{- if and (not .place) (has "MutatingWebhookConfiguration" (splitList "," (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole")))) }}
+{{- if and (not .place) (has "mutatingwebhookconfiguration" (splitList "," (lower (nospace (get .env "REVOKE_KINDS" | default "RoleBinding,ClusterRoleBinding,Role,ClusterRole"))))) }}
 - {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": ["get", "delete"]}
 {{- end }}
 {{- if and (ternary (has .place .namespaces) (not .place) .limited) }}

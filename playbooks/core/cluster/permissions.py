@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence, Tuple
 
+from playbooks.core.settings import names
+
 # Stands for the namespace in which the function itself is.
 OWN = "its own"
 
@@ -25,7 +27,7 @@ def account(namespace: str, name: str) -> str:
 
 def listed(text: str) -> Tuple[str, ...]:
     """The names that the text of a setting lists; what marks one at its end is none of it."""
-    return tuple(part.strip().rstrip("?") for part in text.replace("\n", ",").split(","))
+    return tuple(name.rstrip("?") for name in names(text))
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ class Permission:
         value = values.get(self.only_with, _OFF)
         if not self.only_with or value == UNKNOWN:
             return True
-        return self.only_for in listed(value) if self.only_for else value not in ("", _OFF)
+        if not self.only_for:
+            return value not in ("", _OFF)
+        # Nothing but true and false may be written in capitals, too.
+        return self.only_for.lower() in listed(value.lower())
 
     def places(self, limited: Sequence[str], own: str) -> Tuple[str, ...]:
         """The namespaces in which it is granted; one that is empty stands for the whole cluster.
