@@ -35,7 +35,20 @@ Every error survives pickling: Kubeless carries it from the process of the alert
 
 from __future__ import annotations
 
+import re
 from typing import Optional
+
+# Of nine digits at most: whoever waits may count in nanoseconds.
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+def retry_after(header: Optional[str]) -> Optional[float]:
+    """The seconds that a header Retry-After asks us to wait; None where it does not say them.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    found = _SECONDS.fullmatch(header or "")
+    return float(found[0]) if found else None
 
 
 class PlaybookError(Exception):

@@ -6,7 +6,7 @@ Their URLs are secrets: no error that is raised here holds one, nor what caused 
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Mapping, Optional, Tuple, Type, Union
+from typing import Any, Callable, Mapping, Tuple, Type, Union
 from urllib.parse import urlsplit
 
 import requests
@@ -20,6 +20,7 @@ from playbooks.core.errors import (
     Throttled,
     WebhookRejected,
     WebhookUnavailable,
+    retry_after,
 )
 from playbooks.core.notifications import cloud_event, signature
 from playbooks.core.notifications import slack as messages
@@ -126,7 +127,7 @@ def _post(
     status, said = answer.status_code, _words(answer, url)
     message = f"{who} answered {status}: {said or 'nothing'}"
     if status == 429:
-        raise Throttled(message, retry_after=_retry_after(answer))
+        raise Throttled(message, retry_after=retry_after(answer.headers.get("Retry-After")))
     if status >= 500:
         raise unavailable(message)
     if not took(status, said):
@@ -147,12 +148,3 @@ def asked(url: str, content: bytes, headers: Mapping[str, str]) -> Union[request
 def _words(answer: requests.Response, url: str) -> str:
     """The beginning of what was answered, without the URL."""
     return answer.text[:LONGEST_ANSWER].replace(url, "(webhook URL)").strip()
-
-
-def _retry_after(answer: requests.Response) -> Optional[float]:
-    """Seconds for which the other side asks us to wait."""
-    header = answer.headers.get("Retry-After")
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None

@@ -3,7 +3,7 @@ import time
 import traceback
 from unittest.mock import patch
 
-from expects import be_a, be_empty, contain, equal, expect, have_len, raise_error
+from expects import be_a, be_empty, be_none, contain, equal, expect, have_len, raise_error
 from mamba import after, before, description, it
 from requests import Response
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -206,6 +206,12 @@ with description("A signed webhook") as self:
 
         expect(error).to(be_a(Throttled))
         expect(error.retry_after).to(equal(7.0))
+
+    with it("waits by its own measure where what it is asked to is no number of seconds"):
+        for asked in ("inf", "nan", "1e9", "9" * 10, "Wed, 21 Oct 2026 07:28:00 GMT", "-1"):
+            self.receiver.refusals.append(Answer(429, b"", {"Retry-After": asked}))
+
+            expect(the_error_of(self.receiver.url).retry_after).to(be_none)
 
     with it("is given up where it is refused, and not followed to where it is sent"):
         elsewhere = {"Location": f"http://{self.receiver.address}/elsewhere"}

@@ -30,6 +30,7 @@ from playbooks.core.errors import (
     PlaybookError,
     Refused,
     Throttled,
+    retry_after,
 )
 from playbooks.infrastructure.kubernetes.connect import Connection, connecting, of_playbook
 from playbooks.infrastructure.kubernetes.credentials import IMPERSONATED
@@ -288,6 +289,7 @@ def error_of(
     k8s.io/apimachinery/pkg/api/errors.
     """
     answer: Mapping[str, Any] = document or {}
+    asked = retry_after(headers.get("Retry-After") or headers.get("retry-after"))
     said = f"{call}: {answer.get('message') or 'no Kubernetes answer'} ({status})"
     causes = (answer.get("details") or {}).get("causes") or ()
     if status == 404:
@@ -306,12 +308,12 @@ def error_of(
     if status == 403:
         return NotPermitted(said)
     if status == 429:
-        return Throttled(said, retry_after=_retry_after(headers))
+        return Throttled(said, retry_after=asked)
     if status == GONE:
         return VersionGone(said)
     if 400 <= status <= 499:
         return Refused(said)
-    return ClusterUnavailable(said, retry_after=_retry_after(headers))
+    return ClusterUnavailable(said, retry_after=asked)
 
 
 def watch_error(status: Mapping[str, Any]) -> PlaybookError:
@@ -325,11 +327,6 @@ def _event(line: bytes) -> Mapping[str, Any]:
     if found["type"] == "ERROR":
         raise watch_error(found["object"])
     return found
-
-
-def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
-    value = headers.get("Retry-After") or headers.get("retry-after") or ""
-    return float(value) if value.isdigit() else None
 
 
 def _impersonating(user: str) -> Dict[str, str]:
