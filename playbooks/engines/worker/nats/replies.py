@@ -51,7 +51,7 @@ class Replies:
         key = message.subject.rpartition(".")[2]
         try:
             outcome = Outcome.of_dict(json.loads(message.data))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
         future = self._waiting.get(key)
         if future is not None and not future.done():

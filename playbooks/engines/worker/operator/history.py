@@ -83,6 +83,6 @@ def _outcome(function: Function, origin: Origin, message: Any) -> Optional[Dict[
         return None
     try:
         found = json.loads(message.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return {**found, "recorded": str(origin.stored)} if isinstance(found, dict) else None
