@@ -109,12 +109,12 @@ with description("The optional steps of evidence") as self:
     with after.each:
         self.directory.cleanup()
 
-    def kept(self, cluster, **values):
+    def kept(self, cluster, *, claims=("data",), **values):
         """The set that is stored."""
         given = {"EVIDENCE_URL": f"file://{self.directory.name}", **values}
         settings = read(playbook.settings, given)
         evidence = wiring.evidence_of(settings, cluster, FixedClock())
-        self.missing = evidence.keep(a_claiming_pod("data"), an_alert()).missing
+        self.missing = evidence.keep(a_claiming_pod(*claims), an_alert()).missing
         (manifest,) = Path(self.directory.name).rglob("manifest.json")
         self.place = manifest.parent
         return [entry["name"] for entry in json.loads(manifest.read_text())["files"]]
@@ -176,6 +176,18 @@ with description("The optional steps of evidence") as self:
         self.directory = tempfile.TemporaryDirectory()
         expect(self.kept(cluster, EVIDENCE_SNAPSHOTS="true")).not_to(contain("snapshots.json"))
         expect(self.missing).to(equal(("a snapshot of claim data (no class)",)))
+
+    with it("are snapshots of ten claims at most, and the others are said to be missing"):
+        cluster = self.a_cluster()
+        cluster.create_snapshot = lambda _: None
+        claims = [f"data-{number}" for number in range(12)]
+        self.kept(cluster, claims=claims, EVIDENCE_SNAPSHOTS="true")
+
+        words = "snapshots are made of 10 claims at most"
+
+        expect(self.missing).to(
+            equal(tuple(f"a snapshot of claim {claim} ({words})" for claim in claims[10:]))
+        )
 
     with it("are none that nobody asked for"):
         cluster = self.a_cluster()

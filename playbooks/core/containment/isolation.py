@@ -148,7 +148,8 @@ class Isolation(PodContainment):
 
     def expire(self, cluster: Cluster) -> Outcome:
         if not self.whole:
-            return self.left_alone(["its NetworkPolicy is gone"])
+            what = f"label {LABEL}" if self.policies else "policy"
+            return self.left_alone([f"its {what} is gone"])
         pod, until = self.target, f"its isolation ended at {self.note.until}"
         if self.detached:
             cluster.delete_pod(pod, grace_period_seconds=GRACE)

@@ -30,6 +30,7 @@ READ = 3.0
 READING = 2 / 3
 
 NO_TIME, NO_SPACE = "EVIDENCE_TIME is used up", "EVIDENCE_BYTES are used up"
+TOO_MANY = f"snapshots are made of {steps.MOST_CLAIMS} claims at most"
 
 
 class EvidenceKeeper(Evidence):
@@ -215,7 +216,7 @@ class EvidenceSet:
             done = self._read(source, partial(self._snapshot, manifest))
             made += [{"claim": claim, "snapshot": manifest["metadata"]["name"]}] if done else []
         for claim in listed[steps.MOST_CLAIMS :]:
-            self._unread(f"a snapshot of claim {claim}", NO_SPACE, True)
+            self._unread(f"a snapshot of claim {claim}", TOO_MANY, True)
         if made:
             self.add("snapshots.json", "the snapshots", documents.text(made))
 

@@ -143,7 +143,13 @@ with description("An isolation for a time") as self:
             gone.remove("NetworkPolicy", NAME)
 
             expect(pods(edited)[0].message).to(contain(f"NetworkPolicy {NAME} was edited"))
-            expect(pods(gone)[0].message).to(contain("its NetworkPolicy is gone"))
+            expect(pods(gone)[0].message).to(contain("its policy is gone"))
+
+        with it("is left alone where somebody took our label off, and says that"):
+            cluster = isolated()
+            change_pod(cluster, labels={"app": "web"})
+
+            expect(pods(cluster)[0].message).to(contain("its label falco/isolated is gone"))
 
         with it("is left alone where only labels say that it was isolated"):
             forged = a_pod(
