@@ -50,8 +50,8 @@ def sweep(session: Session, which: Selection, output: str, ledgers: ChosenLedger
     namespaces = (which.namespace,) if which.namespace else ()
     protected = names(str(ProtectedNamespaces.SETTINGS[0].default))
     outcomes = []
-    for place in ledgers.places(session, which, playbook.name):
-        stored = StoredLedger(client.ledger(place))
+    for each in ledgers.found(session, which, playbook.name):
+        stored = StoredLedger(client.ledger(each.place))
         among = (namespaces, protected)
         outcomes += Expiry([containment], client.cluster, client.clock, stored, *among).once()
     if output == "json":

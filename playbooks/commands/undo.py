@@ -82,7 +82,7 @@ def undo(
             client,
             _containment(each),
             about,
-            ledgers.places(session, which, each.name),
+            ledgers.found(session, which, each.name),
             each.name,
             by,
         )
@@ -177,8 +177,9 @@ def _run(release: Release, force: bool, as_json: bool) -> int:
 
     outcome, problems = release.run(told, force=force)
     tell("warning", problems)
-    if outcome.reason == "undone" and release.places:
-        kept = ", ".join("/".join(place) for place in release.places)
-        said = f"{release.playbook} leaves it alone until {until}, by {release.by}"
+    if outcome.reason == "undone" and release.ledgers:
+        kept = ", ".join("/".join(each.place) for each in release.ledgers)
+        playbooks = " and ".join(dict.fromkeys(each.playbook for each in release.ledgers))
+        said = f"{playbooks} leaves it alone until {until}, by {release.by}"
         tell("", [f"{said} (ledger {kept})"])
     return 0 if outcome.reason in RELEASED else 1

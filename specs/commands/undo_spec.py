@@ -117,6 +117,20 @@ with description("falco-playbook undo") as self:
         expect(self.cluster.policies).to(be_empty)
         expect(self.cluster.known_nodes["node-1"].unschedulable).to(equal(False))
         expect(list(self.ledgers.undone("ops", "falco-chain-ledger"))).to(contain(UID))
+        expect(said.err).to(contain("chain leaves it alone until"))
+        reporting = {each["reportingController"] for each in self.events()}
+        expect(reporting).to(equal({"falco-playbooks/chain"}))
+
+    with it("is on record of the function, also where its ledger has a name that a person chose"):
+        self.deployed = functions(("isolate", "isolate", "ops", "-e", "LEDGER=book"))
+        kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "book"}}
+        kept["metadata"].update(namespace="ops", labels={"falco/ledger": "true"})
+        self.deployed.create([kept])
+        self.contain(isolate, ("ops", "book"))
+        self.run(*POD)
+        (made,) = self.events()
+
+        expect(made["metadata"]["labels"]["falco/function"]).to(equal("falco-isolate"))
 
     with it("puts the undoing on record, as an Event of the object and its function"):
         self.contain(isolate)

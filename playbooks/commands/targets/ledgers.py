@@ -15,10 +15,10 @@ from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
-from playbooks.core.ledger.limits import ledger_name, object_name
+from playbooks.core.ledger.limits import function_of, ledger_name, object_name
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
-from playbooks.deployment.removal.client import Place, ledger_of_ours
+from playbooks.deployment.removal.client import FunctionLedger, Place, ledger_of_ours
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,9 +73,10 @@ class ChosenLedgers:
             return []
         return [f"--ledger is {self.given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
 
-    def places(self, session: Session, which: Selection, playbook: str) -> List[Place]:
-        """The ledger that was given, or those of the playbook's Functions that are ours: of the one
-        that -N names, or of all in the namespaces of -n and of the kubeconfig.
+    def found(self, session: Session, which: Selection, playbook: str) -> List[FunctionLedger]:
+        """The ledger that was given, or those of the Functions of the playbook, or of a chain with
+        it, that are ours: of the one that -N names, or of all in the namespaces of -n and of the
+        kubeconfig.
 
         What is wrong with a ledger is a warning. Raises DeploymentError where there is no Function.
         """
@@ -83,7 +84,7 @@ class ChosenLedgers:
             return []
         named = object_name(self.given) if self.given else None
         if named:
-            return [named]
+            return [FunctionLedger(named, function_of(named[1]), playbook)]
         looked_in = (which.namespace, session.cluster.current_namespace())
         within = () if self.all_namespaces else tuple(dict.fromkeys(filter(None, looked_in)))
         functions = _functions(session.cluster, playbook, which.named, within)
@@ -99,7 +100,8 @@ class ChosenLedgers:
         for each in functions:
             try:
                 ledger_of_ours(session.cluster, each)
-                found.append(ledger_of(each))
+                name = each["metadata"]["name"]
+                found.append(FunctionLedger(ledger_of(each), name, playbook_of(each)))
             except PlaybookError as error:
                 tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
         return found

@@ -31,6 +31,16 @@ Place = Tuple[str, str]
 
 
 @dataclass(frozen=True)
+class FunctionLedger:
+    """Where the ledger of a function is, and of which playbook that is; the name is empty where the
+    ledger alone is known."""
+
+    place: Place
+    function: str
+    playbook: str
+
+
+@dataclass(frozen=True)
 class Client:
     """``ledger``: the store in a ConfigMap."""
 

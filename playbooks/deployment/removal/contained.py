@@ -17,7 +17,13 @@ from playbooks.core.ledger.contained import Contained
 from playbooks.core.outcome import Outcome
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.removal.client import Client, Place, ledger_of_ours, who
+from playbooks.deployment.removal.client import (
+    Client,
+    FunctionLedger,
+    Place,
+    ledger_of_ours,
+    who,
+)
 from playbooks.deployment.removal.release import Release, target_ref
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_messages, print_step
@@ -77,15 +83,15 @@ class Containing:
         Raises DeploymentError that says why it stays contained.
         """
         known, name = held.known, self.function["metadata"]["name"]
+        playbook = record.playbook_of(self.function)
         release = Release(
             self.cluster,
             self.client,
             held.containment,
             target_ref(known.kind, known.name, known.namespace),
-            [self.place],
-            record.playbook_of(self.function),
+            [FunctionLedger(self.place, name, playbook)],
+            playbook,
             self._by,
-            function=name,
             why=f", who removes {name}",
         )
         try:

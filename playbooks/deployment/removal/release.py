@@ -10,28 +10,25 @@ from playbooks.core.cluster import api_object
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.workload import kind_of
 from playbooks.core.containment.containment import Containment
-from playbooks.core.ledger.limits import function_of
 from playbooks.core.outcome import Outcome, TargetRef
-from playbooks.deployment.removal.client import Client, Place
+from playbooks.deployment.removal.client import Client, FunctionLedger
 from playbooks.deployment.removal.on_record import put_on_record
 
 
 @dataclass(frozen=True)
 class Release:
-    """Of one object. ``places``: of the ledgers that know it, and that exempt it from then on.
-
-    For the record: the name of the ``playbook``; the ``function``, by default the one whose own
-    each ledger is; ``by``: who releases it; ``why``, as words that follow these.
+    """Of one object. ``ledgers``: those that know it, and that exempt it from then on; of their
+    functions it goes on record, or of ``playbook`` alone where there are none. ``by``: who releases
+    it; ``why``, as words that follow these.
     """
 
     cluster: ClusterObjects
     client: Client
     containment: Type[Containment]
     target: TargetRef
-    places: Sequence[Place]
+    ledgers: Sequence[FunctionLedger]
     playbook: str
     by: str
-    function: str = ""
     why: str = ""
 
     def run(
@@ -40,19 +37,20 @@ class Release:
         """The outcome, of which ``told`` hears before it is put on record; and what could not be
         put on record, in words: what is released stays released. ``force``: as for Undo. Raises a
         PlaybookError where the object stays contained."""
-        undo = self.client.undo(self.containment, self.places, self.by, force=force)
+        places = [each.place for each in self.ledgers]
+        undo = self.client.undo(self.containment, places, self.by, force=force)
         target = self.target
         outcome = undo.undo(target.name, namespace=target.namespace, kind=target.kind.lower())
         told(outcome)
         if outcome.reason != "undone":
             return outcome, []
         problems = []
-        for namespace, name in self.places or [("", "")]:
+        for each in self.ledgers or [FunctionLedger(("", ""), "", self.playbook)]:
             problems += put_on_record(
                 self.cluster,
-                namespace=namespace,
-                function=self.function or function_of(name),
-                playbook=self.playbook,
+                namespace=each.place[0],
+                function=each.function,
+                playbook=each.playbook,
                 target_ref=replace(target, uid=outcome.details["uid"]),
                 message=f"{outcome.message}; by {self.by}{self.why}",
                 by=self.by,
