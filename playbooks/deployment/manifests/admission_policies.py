@@ -34,6 +34,7 @@ from playbooks.core.cluster.manifest import (
 )
 from playbooks.core.cluster.permissions import ACCOUNTS, listed
 from playbooks.core.playbook import Playbook
+from playbooks.core.settings import DNS_LABEL
 from playbooks.deployment.manifests.changes import changes as changes_of
 from playbooks.deployment.manifests.crds import LABELS
 from playbooks.deployment.request import by_name
@@ -270,9 +271,10 @@ def earlier(function: str, namespace: str) -> Manifest:
 
 def of_parameters(found: Manifest) -> List[Manifest]:
     """The bindings for a ConfigMap of settings that is there, with its labels, by which they are
-    removed; none for one of no playbook."""
-    function, playbook = label(found, FUNCTION), by_name.find(label(found, PARAMETERS) or "")
-    if playbook is None or not function:
+    removed; none for one of no playbook, or of what no function is called: whoever may write
+    ConfigMaps wrote it, and an object that nobody can make would keep ``-S`` from ending."""
+    playbook, function = by_name.find(label(found, PARAMETERS) or ""), label(found, FUNCTION) or ""
+    if playbook is None or not DNS_LABEL.fullmatch(function):
         return []
     namespace = found["metadata"]["namespace"]
     made = bindings(playbook, function, namespace)

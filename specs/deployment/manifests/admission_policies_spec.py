@@ -205,6 +205,13 @@ with description("What holds an account to the settings of its function") as sel
         theirs = {"metadata": {**found["metadata"], "labels": {"falco/admission": "nothing"}}}
         expect(of_parameters(theirs)).to(equal([]))
 
+    with it("is not bound for what no function is called, which no binding could be called either"):
+        found, _ = those_of()
+        labels = {**found["metadata"]["labels"], "function": "falco-taint-a.-b"}
+        theirs = {"metadata": {**found["metadata"], "labels": labels}}
+
+        expect(of_parameters(theirs)).to(equal([]))
+
     with it("is none under a name that the policies are not about"):
         _, *bindings = beside(a_request("taint", "-N", "audit"), "ops", Bound(allowed=True), {})
 
