@@ -3,17 +3,27 @@ import json
 from expects import be_none, contain, equal, expect, have_keys, start_with
 from mamba import before, description, it
 
+from playbooks.core.errors import NotPermitted
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests.ledger import ledger
-from specs.commands.fake_cluster import a_cluster, run
+from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.deployment.mothers import a_request
 
 WHO = "alice ("
 LEDGER = "falco-delete-ledger"
 VERBS = ("pause", "resume", "reset")
 NOW = Instant.parse("2026-01-02T03:04:05Z")
+
+
+class WithoutFunctions(FakeCluster):
+    """Its Functions may not be read."""
+
+    def get(self, manifests):
+        if "Function" in [each["kind"] for each in manifests]:
+            raise NotPermitted("you may not")
+        return super().get(manifests)
 
 
 def stored(cluster, name=LEDGER):
@@ -113,6 +123,24 @@ with description("The brake of falco-playbook") as self:
         expect(everything.err).to(equal(""))
         for name in (LEDGER, "falco-taint-ledger"):
             expect(stored(self.cluster, name).paused["by"]).to(contain(WHO))
+
+    with it("writes the ledger that the playbook was given, and none of another namespace"):
+        kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "book"}}
+        kept["metadata"].update(namespace="default", labels={"falco/ledger": "true"})
+        given = a_cluster("-e", "LEDGER=book", also=(kept,))
+        answer = run("pause", "-p", "delete", cluster=given)
+        elsewhere = a_cluster("-e", "LEDGER=shop/falco-delete-ledger")
+        refused = run("pause", "-p", "delete", cluster=elsewhere)
+
+        expect(answer.out).to(start_with("default/book: paused by alice"))
+        expect(stored(given, "book").paused["by"]).to(contain(WHO))
+        expect(refused.code).to(equal(1))
+        expect(refused.err).to(contain("shop/falco-delete-ledger is in another namespace"))
+
+    with it("writes its own ledger where one may not read what it was given"):
+        answer = run("pause", "-p", "delete", cluster=a_cluster(kind=WithoutFunctions))
+
+        expect(answer.out).to(start_with(f"default/{LEDGER}: paused by alice"))
 
     with it("is refused for -A without --all or with -n"):
         expect(run("pause", "-A", "-p", "delete").err).to(contain("-A is allowed with --all only"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, List, Sequence, TypeVar, cast
 
@@ -14,11 +15,12 @@ from playbooks.commands.targets import pushed
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.core.ledger.limits import function_of, ledger_name, object_name
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
-from playbooks.deployment.removal.client import FunctionLedger, Place, ledger_of_ours
+from playbooks.deployment.removal.client import FunctionLedger, Place, ledger_of_ours, place_of_ours
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,9 +33,12 @@ _ADVICE = f"--ledger NAMESPACE/NAME names it, --ledger {NONE} goes without"
 def of_function(
     cluster: ClusterObjects, namespace: str, function: str, *, anew: bool = False
 ) -> Place:
-    """``anew``: also one that is gone, where the Function is there. Raises DeploymentError where
-    there is none."""
-    name = ledger_name(function)
+    """The one that it was given, else its own. ``anew``: also one that is gone, where the Function
+    is there. Raises DeploymentError where there is none."""
+    deployed = None
+    with suppress(NotFound, NotPermitted):
+        deployed = record.find(cluster, namespace, function)
+    name = place_of_ours(deployed)[1] if deployed else ledger_name(function)
     found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
     ours = found and label(found[0], LEDGER) is not None
     function_there = (

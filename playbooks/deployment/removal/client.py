@@ -87,15 +87,21 @@ def client_for(context: str = "", kubeconfig: str = "") -> Client:
     return Client(SystemClock(), KubernetesCluster(api), ledger)
 
 
-def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
-    """What is in the ledger of a Function: its setting may name any ConfigMap, and whoever made the
-    Function chose it. Raises a PlaybookError where that is none of ours."""
+def place_of_ours(function: Mapping[str, Any]) -> Place:
+    """The ledger of a Function: its setting may name any ConfigMap, and whoever made the Function
+    chose it. Raises a PlaybookError for one in another namespace."""
     namespace, name = ledger_of(function)
     if namespace != function["metadata"]["namespace"]:
         raise DeploymentError(
             f"{namespace}/{name} is in another namespace than its Function, and only falco-playbook"
             f" undo --ledger {namespace}/{name} goes by it"
         )
+    return namespace, name
+
+
+def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
+    """What is in it. Raises a PlaybookError where it is no ledger of ours."""
+    namespace, name = place_of_ours(function)
     found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
     if not found:
         raise NotFound(f"there is no ledger {namespace}/{name}: deploying the playbook makes it")
