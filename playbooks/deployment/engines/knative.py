@@ -204,10 +204,7 @@ def _service(request: Request, namespace: str, image: str, revision: str) -> Man
         "autoscaling.knative.dev/min-scale": str(LEAST),
         "autoscaling.knative.dev/max-scale": str(MOST),
     }
-    volumes = [{"name": "tmp", "emptyDir": {}}, *environment.volumes(request)]
-    if not image:
-        name = worker.config_map_name(request.function)
-        volumes += worker_pod.code_volumes(name)
+    code = worker_pod.Code(image, worker.config_map_name(request.function))
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -222,21 +219,28 @@ def _service(request: Request, namespace: str, image: str, revision: str) -> Man
                     "containerConcurrency": CONCURRENCY,
                     "timeoutSeconds": TIMEOUT,
                     "serviceAccountName": request.function,
-                    "containers": [_container(request, namespace, image)],
-                    "volumes": volumes,
+                    "containers": [_container(request, namespace, code)],
+                    "volumes": [
+                        worker_pod.TMP_VOLUME,
+                        *environment.volumes(request),
+                        *code.volumes,
+                    ],
                 },
             }
         },
     }
 
 
-def _container(request: Request, namespace: str, image: str) -> Manifest:
+def _container(request: Request, namespace: str, code: worker_pod.Code) -> Manifest:
+    """Without an image it installs the code itself: Knative takes init containers behind a feature
+    flag only."""
+    image = code.image
     program = ["python3", "-m", _MODULE] if image else ["sh", "-c", _INSTALL]
     installing = () if image else worker_pod.INSTALLING
     return {
         "image": image or worker_pod.STOCK_IMAGE,
         "command": program,
-        "env": _variables(request, namespace, image),
+        "env": _variables(request, namespace, code),
         # Of a path of its own: any other reaches the playbook. Knative knows the port.
         "readinessProbe": {"httpGet": {"path": "/readyz"}, "timeoutSeconds": 3},
         "resources": worker_pod.resources("1", "512Mi"),
@@ -250,16 +254,15 @@ def _container(request: Request, namespace: str, image: str) -> Manifest:
     }
 
 
-def _variables(request: Request, namespace: str, image: str) -> List[Manifest]:
+def _variables(request: Request, namespace: str, code: worker_pod.Code) -> List[Manifest]:
     """Without fields of the pod, which Knative takes behind a feature flag only."""
     own = {
         "PLAYBOOK": request.playbook.name,
         TOPICS.name: ",".join(request.topics),
         this_pod.NAMESPACE_VARIABLE: namespace,
         **worker_pod.VARIABLES,
+        **code.environment,
     }
-    if not image:
-        own["PYTHONPATH"] = worker_pod.PYTHONPATH
     return environment.variables(request, own, fields={})
 
 

@@ -6,6 +6,7 @@ needs, as Kubeless does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping
 
 from playbooks.core.cluster.manifest import Manifest, labels
@@ -58,7 +59,7 @@ SPARE = 10
 VARIABLES = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 assert set(VARIABLES) < set(worker_settings.ITS_OWN)
 
-TMP = {"name": "tmp", "mountPath": "/tmp"}
+TMP, TMP_VOLUME = {"name": "tmp", "mountPath": "/tmp"}, {"name": "tmp", "emptyDir": {}}
 
 #: Where the container that installs the code writes and reads it.
 INSTALLING = (
@@ -74,11 +75,57 @@ python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet \
 --target {PACKAGES} -r {ARCHIVE}/{REQUIREMENTS}"""
 
 
+@dataclass(frozen=True)
+class Code:
+    """Where a pod has our code from: ``image``, or, where that is empty, an init container that
+    installs it from ``config_map`` for a stock Python image. ``variables``: those of the
+    installation that are no settings of ours, such as proxies, and pip's own."""
+
+    image: str
+    config_map: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        """By which Python finds it."""
+        return {} if self.image else {"PYTHONPATH": PYTHONPATH}
+
+    @property
+    def mounts(self) -> List[Manifest]:
+        """Of the container that runs it."""
+        return [] if self.image else [{"name": "code", "mountPath": "/falco", "readOnly": True}]
+
+    @property
+    def volumes(self) -> List[Manifest]:
+        if self.image:
+            return []
+        archive = {"name": "archive", "configMap": {"name": self.config_map}}
+        return [{"name": "code", "emptyDir": {}}, archive]
+
+    @property
+    def installation(self) -> Dict[str, Any]:
+        """What a pod's spec has of it beside."""
+        return {} if self.image else {"initContainers": [self._install()]}
+
+    def _install(self) -> Manifest:
+        return {
+            "name": "install",
+            **common(""),
+            "command": ["sh", "-c", INSTALL],
+            "env": sorted(plain({**self.variables, **VARIABLES}), key=_name),
+            "resources": resources(cpu="1", memory="512Mi"),
+            "volumeMounts": [TMP, *INSTALLING],
+        }
+
+
 def pod(request: Request, namespace: str, *, image: str, config_map: str) -> Dict[str, Any]:
     """A pod's spec. ``image`` empty: the stock one, with the archive of ``config_map``."""
-    spec: Dict[str, Any] = {
+    others = {k: v for k, v in request.values.items() if request.setting(k) is None}
+    code = Code(image, config_map, others)
+    return {
+        **code.installation,
         "automountServiceAccountToken": True,
-        "containers": [_worker(request, namespace, image)],
+        "containers": [_worker(request, namespace, code)],
         "enableServiceLinks": False,
         "securityContext": SECURITY,
         "serviceAccountName": request.function,
@@ -91,28 +138,21 @@ def pod(request: Request, namespace: str, *, image: str, config_map: str) -> Dic
                 "whenUnsatisfiable": "ScheduleAnyway",
             }
         ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, *environment.volumes(request)],
+        "volumes": [TMP_VOLUME, *environment.volumes(request), *code.volumes],
     }
-    if not image:
-        others = {k: v for k, v in request.values.items() if request.setting(k) is None}
-        spec["initContainers"] = [install(others)]
-        spec["volumes"] += code_volumes(config_map)
-    return spec
 
 
-def _worker(request: Request, namespace: str, image: str) -> Manifest:
+def _worker(request: Request, namespace: str, code: Code) -> Manifest:
     own = {
         "PLAYBOOK": request.playbook.name,
         "FUNCTION_NAME": request.function,
         "FUNCTION_NAMESPACE": namespace,
         **VARIABLES,
+        **code.environment,
     }
-    if not image:
-        own["PYTHONPATH"] = PYTHONPATH
-    mounted = [{"name": "code", "mountPath": "/falco", "readOnly": True}] if not image else []
     return {
         "name": request.function,
-        **common(image),
+        **common(code.image),
         "command": COMMAND,
         "env": sorted([*environment.variables(request, own), _release_key(request)], key=_name),
         "ports": [
@@ -133,7 +173,7 @@ def _worker(request: Request, namespace: str, image: str) -> Manifest:
             "failureThreshold": 2,
         },
         "resources": resources(cpu="1", memory="512Mi"),
-        "volumeMounts": [TMP, *mounted, *environment.mounts(request)],
+        "volumeMounts": [TMP, *code.mounts, *environment.mounts(request)],
     }
 
 
@@ -142,27 +182,6 @@ def _release_key(request: Request) -> Manifest:
     name = worker_settings.RELEASE_KEY.name
     key = {"name": request.function, "key": name, "optional": True}
     return {"name": name, "valueFrom": {"secretKeyRef": key}}
-
-
-def install(variables: Mapping[str, str]) -> Manifest:
-    """The init container of a pod without an image of its own. ``variables``: those that are no
-    settings of ours, such as proxies, and pip's own."""
-    return {
-        "name": "install",
-        **common(""),
-        "command": ["sh", "-c", INSTALL],
-        "env": sorted(plain({**variables, **VARIABLES}), key=_name),
-        "resources": resources(cpu="1", memory="512Mi"),
-        "volumeMounts": [TMP, *INSTALLING],
-    }
-
-
-def code_volumes(config_map: str) -> List[Manifest]:
-    """What that container writes and reads."""
-    return [
-        {"name": "code", "emptyDir": {}},
-        {"name": "archive", "configMap": {"name": config_map}},
-    ]
 
 
 def common(image: str) -> Dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import List, Mapping, Sequence
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.manifests import worker_pod
 from playbooks.deployment.manifests.crds import LABELS
+from playbooks.deployment.manifests.environment import plain
 from playbooks.deployment.manifests.secret import secret
 from playbooks.deployment.manifests.worker import REVISION, code
 from playbooks.deployment.nats.users import ADMIN, User, configuration
@@ -183,31 +184,25 @@ def _streams_pod(image: str, variables: Mapping[str, str]) -> Manifest:
         {"name": "NATS_USER", "value": ADMIN},
         {"name": "NATS_PASSWORD", "valueFrom": {"secretKeyRef": password}},
     ]
-    mounts: List[Manifest] = [worker_pod.TMP]
-    if not image:
-        env.append({"name": "PYTHONPATH", "value": worker_pod.PYTHONPATH})
-        mounts.append({"name": "code", "mountPath": "/falco", "readOnly": True})
-    pod: Dict[str, Any] = {
+    code = worker_pod.Code(image, JOB, variables)
+    return {
+        **code.installation,
         "automountServiceAccountToken": False,
         "containers": [
             {
                 "name": "create-streams",
                 **worker_pod.common(image),
                 "command": ["python3", "-m", PROGRAM],
-                "env": env,
+                "env": [*env, *plain(code.environment)],
                 "resources": worker_pod.resources(cpu="1", memory="256Mi"),
-                "volumeMounts": mounts,
+                "volumeMounts": [worker_pod.TMP, *code.mounts],
             }
         ],
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "securityContext": worker_pod.SECURITY,
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [worker_pod.TMP_VOLUME, *code.volumes],
     }
-    if not image:
-        pod["initContainers"] = [worker_pod.install(variables)]
-        pod["volumes"] += worker_pod.code_volumes(JOB)
-    return pod
 
 
 def _service() -> Manifest:
