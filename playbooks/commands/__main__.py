@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Callable, List, Optional, Sequence
@@ -27,8 +26,9 @@ from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError, exit_code
-from playbooks.deployment.parameters import completion_script
+from playbooks.deployment.parameters import SHELLS, completion_script
 from playbooks.deployment.removal.client import Client, client_for
+from playbooks.deployment.terminal import discard_output
 from playbooks.infrastructure.kubernetes.objects import of_context
 
 # click reads it when a shell asks for completions.
@@ -58,7 +58,7 @@ def program(ctx: click.Context) -> None:
 
 
 @command("completion bash > /etc/bash_completion.d/falco-playbook")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> int:
     """Print the completion script of a shell.
 
@@ -118,8 +118,7 @@ def run(arguments: Optional[Sequence[str]] = None) -> None:
         code = main(sys.argv[1:] if arguments is None else arguments, of_context)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output, such as `head`, has had enough of it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         code = 1
     sys.exit(code)
 

@@ -19,7 +19,8 @@ from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply.readiness import NotReady, of_pod
 from playbooks.deployment.apply.waiting import Check, Sleep, looks
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.worker_pod import CONFINED
+from playbooks.deployment.manifests.environment import escaped
+from playbooks.deployment.manifests.worker_pod import CONFINED, SECURITY, TMP, TMP_VOLUME
 
 PROGRAM = Path(__file__).with_name("probe_program.py").read_text(encoding="utf-8")
 PYTHON = "python3"
@@ -200,23 +201,18 @@ def _pod(image: str) -> Mapping[str, Any]:
         "name": "probe",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": [PYTHON, "-c", PROGRAM.replace("$", "$$"), "serve"],
+        "command": [PYTHON, "-c", escaped(PROGRAM), "serve"],
         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
         "resources": {"requests": resources, "limits": {"memory": "128Mi"}},
         "securityContext": dict(CONFINED),
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [TMP],
     }
     return {
         "automountServiceAccountToken": False,
         "containers": [container],
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsGroup": 1000,
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": SECURITY,
         "serviceAccountName": "probe",
         "terminationGracePeriodSeconds": 1,
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [TMP_VOLUME],
     }
