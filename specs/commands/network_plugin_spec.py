@@ -12,7 +12,8 @@ class FakeApi:
         self.groups, self.config = groups, config
 
     def raw(self, path):
-        return {"groups": [{"name": name} for name in self.groups]}
+        versions = [{"groupVersion": "any/v1"}]
+        return {"groups": [{"name": name, "versions": versions} for name in self.groups]}
 
     def get(self, manifests):
         if isinstance(self.config, Exception):

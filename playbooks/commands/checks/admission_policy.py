@@ -15,7 +15,7 @@ from playbooks.core.cluster.manifest import Manifest, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import account as user_of
 from playbooks.core.errors import NotPermitted, PlaybookError
-from playbooks.deployment.apply import set_up
+from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.manifests import admission_policies
 from playbooks.deployment.manifests import ledger as ledgers
 from playbooks.deployment.manifests.admission_policies import AdmissionPolicy
@@ -103,10 +103,7 @@ def _settings(
 
 def _is_served(cluster: ClusterObjects, policy: AdmissionPolicy) -> bool:
     """Whether there can be objects that it is about."""
-    if not policy.changes.optional:
-        return True
-    groups = cluster.raw("/apis").get("groups") or ()
-    return policy.changes.group in [group["name"] for group in groups]
+    return not policy.changes.optional or policy.changes.group in preflight.groups(cluster)
 
 
 def _missing(cluster: ClusterObjects, wanted: Sequence[Manifest]) -> List[str]:

@@ -16,6 +16,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.policies import denying
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
 from playbooks.core.errors import PlaybookError
+from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.waiting import Interruptions, Sleep
 from playbooks.deployment.errors import DeploymentError
 
@@ -80,8 +81,7 @@ def _kind(cluster: ClusterObjects, policy: str) -> PolicyKind:
     """That of the policies with which it is tried: of those that are deployed."""
     if policy not in (denying.AUTO, *denying.KINDS) or denying.KINDS.get(policy) == NETWORK_POLICY:
         return NETWORK_POLICY
-    groups = cluster.raw("/apis").get("groups") or ()
-    served = {version["groupVersion"] for group in groups for version in group["versions"]}
+    served = {api for apis in preflight.groups(cluster).values() for api in apis}
     return denying.wanted(policy, [kind for kind in denying.KINDS.values() if kind.api in served])
 
 

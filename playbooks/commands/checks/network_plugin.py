@@ -17,6 +17,7 @@ from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.policies.kinds import CILIUM
 from playbooks.core.errors import PlaybookError
+from playbooks.deployment.apply import preflight
 
 _CONFIG = ("cilium-config", "kube-system")
 
@@ -27,8 +28,7 @@ _DELAYS = (("identity-max-jitter", "30s"), ("identity-change-grace-period", "5s"
 def delays(cluster: ClusterObjects) -> str:
     """In words; empty where no plugin is known to run that delays anything."""
     try:
-        groups = cluster.raw("/apis").get("groups") or ()
-        if not any(group["name"] == CILIUM.group for group in groups):
+        if CILIUM.group not in preflight.groups(cluster):
             return ""
         found = cluster.get([reference("v1", "ConfigMap", *_CONFIG)])
     except PlaybookError:

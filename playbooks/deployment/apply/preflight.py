@@ -53,6 +53,12 @@ def served(cluster: ClusterObjects, api: str) -> Set[str]:
     return {str(resource["name"]) for resource in resources}
 
 
+def groups(cluster: ClusterObjects) -> Dict[str, Set[str]]:
+    """The APIs that are served, such as cilium.io/v2, by the name of their group."""
+    found = cluster.raw("/apis").get("groups") or ()
+    return {each["name"]: {v["groupVersion"] for v in each["versions"]} for each in found}
+
+
 def check_references(cluster: ClusterObjects, request: Request, namespace: str) -> Dict[str, str]:
     """Every ``-s`` names a key that is there, with a value that its setting takes.
 
