@@ -22,10 +22,10 @@ from playbooks.deployment.manifests.network_policy import (
     ingress_namespaces,
     lets_all_in,
 )
-from playbooks.deployment.manifests.record import environment_of, playbook_of
+from playbooks.deployment.manifests.record import environment_of, playbook_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.terminal import one_line
-from playbooks.deployment.workers.deployed_function import DeployedFunction, topics
+from playbooks.deployment.workers.deployed_function import DeployedFunction
 
 FUNCTION, TOPICS, NETWORK = "function", "topics", "network policy"
 
@@ -92,7 +92,7 @@ def look(
         return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
     stored = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
     deployment = stored[0] if stored else {}
-    subscribed = topics(cluster, namespace, function)
+    subscribed = topics_of(cluster, namespace, function)
     deployed = find(cluster, namespace, function) if is_worker(deployment) else None
     container = container_of(deployment, function)
     served = Served(

@@ -23,13 +23,12 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.deployment.manifests import record
-from playbooks.deployment.manifests.record import environment_of
+from playbooks.deployment.manifests.record import environment_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.client import Client, ledger_of_ours
 from playbooks.deployment.removal.contained import Held, of_function
 from playbooks.deployment.request import by_name
 from playbooks.deployment.workers import in_pod
-from playbooks.deployment.workers.deployed_function import topics
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
 from playbooks.infrastructure.this_pod import SystemClock
 
@@ -62,7 +61,7 @@ def described(session: Session, function: Manifest) -> Document:
         "ready": ready,
         "replicas": replicas,
         "image": str(container_of(deployment, name).get("image", "")),
-        "topics": None if engine else list(topics(session.cluster, namespace, name)),
+        "topics": None if engine else list(topics_of(session.cluster, namespace, name)),
         "settings": changed(playbook, environment_of(function), name) if playbook else {},
         "paused": None,
         "tripped": {},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePosixPath
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import (
@@ -69,8 +69,9 @@ def given(
     return [each for each in found if each not in own]
 
 
-def topics_of(function: str, triggers: Iterable[Mapping[str, Any]]) -> Tuple[str, ...]:
+def topics_of(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
     """Those that the triggers of its namespace subscribe it to, whoever made these."""
+    triggers = cluster.list(TRIGGERS, namespace=namespace)
     specs: List[Mapping[str, Any]] = [each.get("spec") or {} for each in triggers]
     wanted = [spec for spec in specs if _selected(spec).get("function") == function]
     return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))

@@ -15,7 +15,7 @@ from playbooks.core.instant import Instant
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError, UsageError
-from playbooks.deployment.manifests.crds import LABELS, TRIGGERS
+from playbooks.deployment.manifests.crds import LABELS
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.secret import secret, texts_of
 from playbooks.deployment.nats import manifests, users
@@ -168,8 +168,7 @@ def _permissions(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
         return users.of_new_worker(worker.function)
     uid = found[0]["metadata"]["uid"]
     function = Function(worker.namespace, worker.function, uid, Instant(0), {})
-    triggers = cluster.list(TRIGGERS, namespace=worker.namespace)
-    return users.of_worker(function, topics_of(worker.function, triggers))
+    return users.of_worker(function, topics_of(cluster, worker.namespace, worker.function))
 
 
 def _objects(found: Sequence[User], falco_namespace: str, wanted: Installation) -> List[Manifest]:

@@ -17,7 +17,7 @@ from playbooks.core.errors import NotFound
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.readiness import of_pod
 from playbooks.deployment.errors import DeploymentError
-from playbooks.deployment.manifests.crds import FUNCTIONS, TRIGGERS
+from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.manifests.environment import plain_values
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.worker import REVISION, is_worker
@@ -47,7 +47,7 @@ class DeployedFunction:
         return plain_values(self.container)
 
     def topics(self) -> Tuple[str, ...]:
-        return topics(self.cluster, self.namespace, self.function)
+        return topics_of(self.cluster, self.namespace, self.function)
 
     def workers(self) -> List[str]:
         """The pods whose worker runs, ready ones first."""
@@ -113,8 +113,3 @@ def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
         f"there is no Function {namespace}/{function}, expected one that was deployed with the"
         f" same -p, -N and -n; in namespace {namespace} {there}"
     )
-
-
-def topics(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
-    """Those that the function's NATSTriggers subscribe to."""
-    return topics_of(function, cluster.list(TRIGGERS, namespace=namespace))
