@@ -23,6 +23,7 @@ from playbooks.core.cluster.policies import denying
 from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import by_name
+from playbooks.deployment.request.names import image_problems
 from playbooks.deployment.terminal import print_json
 
 Checks = Sequence[Tuple[str, Callable[[Checked], List[Finding]]]]
@@ -57,8 +58,7 @@ def check(session: Session, which: Selection, output: str, image: Optional[str])
     and, for isolate, the network plugin. Exit code 0: ready, perhaps with warnings; 1: a check
     failed, or is unknown.
     """
-    unnamed = image is not None and (not image or image.split() != [image])
-    which.check(*([f"--image is {image!r}, expected the name of an image"] if unnamed else []))
+    which.check(*image_problems(image, "--image"))
     if which.playbook:
         by_name.load(which.playbook)
     namespace = session.namespace(which)

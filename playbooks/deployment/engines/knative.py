@@ -9,6 +9,7 @@ import secrets
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.settings import DNS_NAME
 from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.applied import AppliedRights
@@ -23,6 +24,7 @@ from playbooks.deployment.packaging.archive import (
     zipped,
 )
 from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.names import image_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.topics import known_rules
@@ -58,7 +60,6 @@ _KINDS = (
 
 # Variables that Knative sets, or refuses, and ours.
 _RESERVED = re.compile(r"PORT|K_SERVICE|K_REVISION|K_CONFIGURATION|HOME|PYTHON.*|PLAYBOOK")
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 DEFAULT_BROKER = "default"
 BROKER = Option(
@@ -83,11 +84,8 @@ class Knative(Engine):
 
     def problems(self, request: Request, options: Options) -> List[str]:
         own = options.own
-        found = []
-        image = own.get(IMAGE.name, "x")
-        if image.split() != [image]:
-            found.append(f"-i is {image!r}, expected the name of an image")
-        if not _NAME.fullmatch(own.get(BROKER.name, "x")):
+        found = image_problems(own.get(IMAGE.name))
+        if not DNS_NAME.fullmatch(own.get(BROKER.name, "x")):
             found.append(f"--broker is {own[BROKER.name]!r}, expected the name of a Broker")
         found += [] if IMAGE.name in own else too_large(lambda: self._archive(request))
         return found + pushed.problems(request, _RESERVED, "Knative or deploy_playbook")

@@ -31,6 +31,7 @@ from playbooks.deployment.manifests.worker_pod import SHUTDOWN, pod
 from playbooks.deployment.packaging.archive import too_large, worker_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import worker_settings
+from playbooks.deployment.request.names import image_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import by_value_only, set_by
@@ -107,9 +108,7 @@ class Kubernetes(ClusterEngine):
         if not 1 <= own.get(REPLICAS.name, 1) <= MOST_REPLICAS:
             given = own[REPLICAS.name]
             found.append(f"-R is {given}, expected a number from 1 to {MOST_REPLICAS}")
-        image = own.get(IMAGE.name)
-        if image is not None and image.split() != [image]:
-            found.append(f"-i is {image!r}, expected the name of an image")
+        found += image_problems(own.get(IMAGE.name))
         found += by_value_only(_DECIDING, request.references)
         if request.values.get("HTTP") == "off" and _TOKEN in request.names_given:
             found.append("HTTP_TOKEN is given, and HTTP=off turns the HTTP endpoint off")

@@ -25,7 +25,7 @@ from playbooks.deployment.nats.users import Permissions, User
 from playbooks.deployment.packaging.archive import program_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import assignments, by_name
-from playbooks.deployment.request.names import place_problems
+from playbooks.deployment.request.names import image_problems, place_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.terminal import print_step
 from playbooks.engines.worker.function import Function
@@ -89,7 +89,9 @@ class Installation:
         """What was typed. ``current_namespace``: for a worker without ``-n``. Raises UsageError."""
         name = options.deployed_name
         namespace = options.namespace or (current_namespace() if name else "")
+        image, worker_image = options.nats_image or None, options.own.get(_WORKER_IMAGE)
         problems = place_problems(name, namespace or None)
+        problems += image_problems(image, "--nats-image") + image_problems(worker_image)
         given = assignments.readable(assignments.value, options.values, problems)
         if options.playbook:
             by_name.load(options.playbook)
@@ -97,8 +99,8 @@ class Installation:
             raise UsageError(problems)
         return cls(
             worker=WorkerUser(options.function, namespace) if name else None,
-            image=options.nats_image or IMAGE,
-            worker_image=options.own.get(_WORKER_IMAGE, ""),
+            image=image or IMAGE,
+            worker_image=worker_image or "",
             variables={each.name: each.text for each in given},
         )
 

@@ -1,4 +1,4 @@
-"""Which names Kubernetes and Kubeless take."""
+"""Which names Kubernetes, Kubeless and registries of images take."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ def place_problems(name: str, namespace: Optional[str], topics: int = 1) -> List
     """The same of both. ``namespace`` None: the kubeconfig's, which is one."""
     where = [] if namespace is None else namespace_problems(namespace)
     return name_problems(name, topics) + where
+
+
+def image_problems(image: Optional[str], option: str = "-i") -> List[str]:
+    """``image`` None: none is given."""
+    if image is None or image.split() == [image]:
+        return []
+    return [f"{option} is {image!r}, expected the name of an image"]
 
 
 def runtime_minor(runtime: str) -> Optional[int]:

@@ -219,6 +219,11 @@ with description("-S --with-nats") as self:
 
     with it("is for -S only"):
         expect(run("--with-nats", *DELETE, "-t", "falco.>").err).to(contain("are for -S only"))
+        images = run(*WITH_NATS, "--nats-image", "a b", "-i", "")
+        expect(images.code).to(equal(2))
+        expect(images.err).to(
+            contain("--nats-image is 'a b', expected the name of an image", "-i is '', expected")
+        )
         expect(run("-S", "--nats-image", "x").err).to(contain("is for --with-nats only"))
 
     with it("gives no user to the worker of a playbook that is not there"):
