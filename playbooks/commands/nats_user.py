@@ -6,12 +6,13 @@ import secrets
 from typing import Tuple
 
 import click
-import yaml
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core import subjects
 from playbooks.core.instant import Instant
+from playbooks.deployment.nats.install import PASSWORD, USER, WorkerUser
 from playbooks.deployment.nats.users import Permissions, block
+from playbooks.deployment.terminal import documents
 from playbooks.engines.worker import nats_permissions
 from playbooks.engines.worker.function import ALERTS, Function
 
@@ -80,17 +81,17 @@ def _values(function: Function) -> str:
     _, variable = nats_permissions.user(function)
     key = {"name": SERVER_SECRET, "key": variable}
     variables = {variable: {"valueFrom": {"secretKeyRef": key}}}
-    return yaml.safe_dump({"container": {"env": variables}}, sort_keys=False)
+    return documents([{"container": {"env": variables}}], sort_keys=False)
 
 
 def _secret(function: Function) -> str:
-    name, _ = nats_permissions.user(function)
+    worker = WorkerUser(function.name, function.namespace)
     # NATS takes what begins with a digit for a number.
     password = f"w{secrets.token_hex(16)}"
     manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": f"{function.name}-nats", "namespace": function.namespace},
-        "stringData": {"NATS_USER": name, "NATS_PASSWORD": password},
+        "metadata": {"name": worker.secret, "namespace": worker.namespace},
+        "stringData": {USER: worker.user, PASSWORD: password},
     }
-    return yaml.safe_dump(manifest, sort_keys=False)
+    return documents([manifest], sort_keys=False)
