@@ -63,7 +63,10 @@ def changes_to_confirm(
     before, now = (record.given(m, settings) for m in (deployed, objects.function))
     return [
         *lost_settings(before, [each.name for each in now], settings),
-        *_topics(found.values(), objects),
+        *lost_topics(
+            [m["spec"]["topic"] for m in found.values() if m["kind"] == "NATSTrigger"],
+            [m["spec"]["topic"] for m in objects.triggers],
+        ),
         *wider_rights(found.values(), objects.accessories),
     ]
 
@@ -75,6 +78,11 @@ def lost_settings(
     known = {setting.name: setting for setting in settings}
     lost = [_lost(each, known.get(each.name)) for each in before if each.name not in now]
     return [line for line in lost if line]
+
+
+def lost_topics(before: Iterable[str], now: Iterable[str]) -> List[str]:
+    was, wanted = sorted(before), sorted(now)
+    return [was_now("topics", _listed(was), _listed(wanted))] if set(was) - set(wanted) else []
 
 
 def wider_rights(before: Iterable[Manifest], now: Iterable[Manifest]) -> List[str]:
@@ -101,12 +109,6 @@ def _lost(given: Union[Value, Reference], setting: Optional[Setting]) -> Optiona
     hidden = setting is not None and setting.secret
     was = "set (not shown)" if hidden else without_password(given.text)
     return was_now(given.name, was, now)
-
-
-def _topics(found: Iterable[Manifest], objects: Objects) -> List[str]:
-    triggers = [m for m in found if m["kind"] == "NATSTrigger"]
-    was, now = (sorted(str(t["spec"]["topic"]) for t in ts) for ts in (triggers, objects.triggers))
-    return [was_now("topics", _listed(was), _listed(now))] if set(was) - set(now) else []
 
 
 def _granted(manifests: Iterable[Manifest]) -> Set[Right]:

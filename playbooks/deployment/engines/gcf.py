@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -11,13 +12,13 @@ from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.engines.pushed import REGION, TOPIC, CloudEngine, json_text
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.terminal import print_step
+from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.engines.pushed import TIMEOUT
 from playbooks.infrastructure.google.settings import KUBECONFIG_SECRET
 
@@ -107,6 +108,7 @@ class CloudFunctions(CloudEngine):
         self.print_rights(request, invocation)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
+        self.confirm(request, invocation.options, _deployed(request, invocation.options.own))
         with tempfile.TemporaryDirectory() as directory:
             source, variables = Path(directory, "source"), Path(directory, "env.yaml")
             tool.write(self.files(request, invocation.options), str(source))
@@ -186,6 +188,21 @@ class CloudFunctions(CloudEngine):
 
 
 ENGINE = CloudFunctions()
+
+
+def _deployed(request: Request, own: Mapping[str, Any]) -> Mapping[str, str]:
+    """The variables of the function that is there, of either generation; none where they cannot be
+    read, such as in a project that has no function yet: a warning."""
+    words = ["gcloud", "functions", "list", "--v2", "--regions", own[REGION.name], *_project(own)]
+    words += ["--filter", f"name~/functions/{request.function}$", "--format", "json", "--quiet"]
+    try:
+        found = json.loads(GCLOUD.output(words) or "[]")
+    except DeploymentError as error:
+        said = "which settings are deployed cannot be read, and what is lost of them not be said"
+        print_messages("warning", [f"{said}: {error}"])
+        return {}
+    configured = [each.get("serviceConfig") or {} for each in found]
+    return next((each.get("environmentVariables") or {} for each in configured), {})
 
 
 def _target(own: Mapping[str, Any]) -> str:

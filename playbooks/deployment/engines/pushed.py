@@ -13,10 +13,11 @@ from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Kind, Setting
+from playbooks.deployment.apply.confirmation import confirm, lost_settings, lost_topics
 from playbooks.deployment.engines.engine import Engine, Invocation, Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import ledger, rights
-from playbooks.deployment.request.assignments import Reference
+from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.settings import by_value_only, set_by
@@ -163,6 +164,21 @@ class CloudEngine(Engine):
         words += [word for each in known for word in ("-e", each)]
         printed = f"falco-playbook permissions -E {self.name} {shlex.join(words)}"
         return [f"its rights:  {printed} | kubectl apply -f -", removed]
+
+    def confirm(self, request: Request, options: Options, variables: Mapping[str, str]) -> None:
+        """``variables``: of the function that is there; none for a first deployment. What else the
+        cloud keeps of it is not looked at. Raises DeploymentError unless somebody agrees to what
+        would be lost."""
+        own = {ledger.SETTING: ledger_name(request.function)}
+        given = [
+            Value(name, text)
+            for name, text in variables.items()
+            if request.setting(name) and own.get(name) != text
+        ]
+        topics = list(filter(None, variables.get(TOPICS.name, "").split(",")))
+        lost = lost_settings(given, request.names_given, request.settings)
+        changes = [*lost, *lost_topics(topics, request.topics)]
+        confirm(changes, agreed=options.yes, reusable=False)
 
     def misplaced(self, options: Options) -> List[str]:
         """What is about a cluster, of which neither deploying nor removing asks one."""

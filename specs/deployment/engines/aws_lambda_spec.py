@@ -180,6 +180,18 @@ with description("-E lambda") as self:
         )
         expect(configured).to(be_below(coded))
 
+    with it("asks before deploying again loses settings or topics"):
+        self.says("list-functions", f"{FUNCTION}\n")
+        self.says("get-function", json.dumps({"DRY_RUN": "true", "TOPICS": "falco.alert.*"}))
+        refused = self.run(*DELETE)
+
+        expect(refused.code).to(equal(1))
+        expect(refused.err).to(
+            contain("DRY_RUN: was true, now false (default)", "topics: was falco.alert.*, now")
+        )
+        expect([*self.given()]).to(equal(["lambda list-functions", "lambda get-function"]))
+        expect(self.run(*DELETE, "-y").code).to(equal(0))
+
     with it("subscribes it to a topic of SNS, which alone may invoke it then, also once more"):
         self.says("list-functions", f"{FUNCTION}\n")
         self.fails("add-permission", "ResourceConflictException: it exists already")

@@ -21,6 +21,13 @@ SLACK = (*PLACE, "-p", "slack", "-t", "falco.error.*")
 # Keeps what it is given: its words, and the directory that it would upload.
 GCLOUD = """\
 #!/bin/sh
+case "$*" in
+    "functions list"*)
+        echo "$*" >"$0.listed"
+        if [ -e "$0.silent" ]; then exit 1; fi
+        if [ -e "$0.list" ]; then /bin/cat "$0.list"; fi
+        exit 0 ;;
+esac
 if [ -e "$0.fails" ]; then exit 3; fi
 for word in "$@"; do echo "$word" >>"$0.words"; done
 while [ $# -gt 0 ]; do
@@ -189,6 +196,35 @@ with description("-E gcf") as self:
         self.programs.path("gcloud.fails").touch()
 
         expect(self.run(*DELETE).err).to(contain("gcloud failed with exit code 3"))
+
+    with it("asks before deploying again loses settings or topics"):
+        variables = {"NAMESPACES": "shop", "DRY_RUN": "true", "LEDGER": "falco-delete-ledger"}
+        variables.update(TOPICS="falco.error.*,falco.alert.*", LOG_EXECUTION_ID="true")
+        listed = [{"name": "x", "serviceConfig": {"environmentVariables": variables}}]
+        self.programs.path("gcloud.list").write_text(json.dumps(listed))
+        refused = self.run(*DELETE, "-e", "DRY_RUN=false")
+
+        expect(refused.code).to(equal(1))
+        expect(refused.err).to(
+            contain(
+                "NAMESPACES: was shop, now not set",
+                "topics: was falco.alert.*, falco.error.*, now falco.error.*, falco.notice.*",
+                "nothing was changed; --yes agrees to these changes",
+            )
+        )
+        expect(refused.err).not_to(contain("LEDGER", "LOG_EXECUTION_ID", "DRY_RUN"))
+        expect(self.programs.path("gcloud.words").exists()).to(equal(False))
+        expect(self.programs.kept("gcloud.listed")).to(
+            contain("--regions europe-west1", "name~/functions/falco-delete$")
+        )
+        expect(self.run(*DELETE, "-y").code).to(equal(0))
+
+    with it("deploys where it cannot be read what is deployed, and says so"):
+        self.programs.path("gcloud.silent").touch()
+        done = self.run(*DELETE)
+
+        expect(done.code).to(equal(0))
+        expect(done.err).to(contain("which settings are deployed cannot be read"))
 
     with it("removes the function"):
         words = self.deployed("-x", "-E", "gcf", "-p", "delete", "--region", "europe-west1")

@@ -3,6 +3,7 @@ they come from a queue of SQS or a topic of SNS."""
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -77,13 +78,15 @@ class Lambda(CloudEngine):
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         given = invocation.options
-        AWS.find()
+        there = AWS.output(commands.find(request.function, given))
+        if there:
+            kept = json.loads(AWS.output(commands.variables(request.function, given)) or "{}")
+            self.confirm(request, given, kept or {})
         with tempfile.TemporaryDirectory() as directory:
             code, environment = Path(directory, "function.zip"), Path(directory, "environment.json")
             code.write_bytes(zip_file(request))
             environment.write_text(_environment(request, given), "utf-8")
             files = (str(code), str(environment))
-            there = AWS.output(commands.find(request.function, given))
             first = [commands.create(request, given, *files)]
             for words in commands.update(request, given, *files) if there else first:
                 AWS.output(words)

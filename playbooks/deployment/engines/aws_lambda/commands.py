@@ -149,6 +149,12 @@ def find(function: str, options: Options) -> List[str]:
     return _query(options, "lambda", "list-functions", query)
 
 
+def variables(function: str, options: Options) -> List[str]:
+    """Prints those of the function that is there, as JSON."""
+    words = ["--query", "Configuration.Environment.Variables", "--output", "json"]
+    return _lambda(options, "get-function", function, *words)
+
+
 def _query(options: Options, service: str, verb: str, query: str) -> List[str]:
     return _aws(options, service, verb, "--query", query, "--output", "text")
 
