@@ -8,7 +8,7 @@ from playbooks.core.reaction import Reaction
 from playbooks.core.settings import Settings
 from playbooks.engines import kubeless
 from playbooks.infrastructure import wiring
-from playbooks.reactions.nodes.drain_node import DrainNode, guards_of_pods
+from playbooks.reactions.nodes.drain_node import DrainNode
 
 
 def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
@@ -20,7 +20,6 @@ def build(settings: Settings, collaborators: ClusterCollaborators) -> Reaction:
         host=settings["DRAIN_HOST"],
         timeout=settings["DRAIN_TIMEOUT"],
         namespaces=settings["NAMESPACES"],
-        guards=guards_of_pods("drain", settings, collaborators),
     )
 
 

@@ -171,9 +171,11 @@ class Playbook:
         ``chain``: the one whose step it is. Raises InvalidSetting."""
         acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
         reaction = self.build(settings, collaborators)
+        asked = guards.guards(Context(self.name, settings, collaborators, reaction, chain))
+        reaction.heed(asked)
         return Responder(
             reaction,
-            guards.guards(Context(self.name, settings, collaborators, reaction, chain)),
+            asked,
             collaborators.clock,
             dry_run=settings["DRY_RUN"],
             redaction=Redaction.of(settings),

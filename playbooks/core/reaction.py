@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
@@ -83,6 +83,11 @@ class Reaction(ABC):
     def problems(values: Mapping[str, str]) -> List[str]:  # noqa: ARG004
         """What does not fit together in its settings, as they were written."""
         return []
+
+    def heed(self, guards: Sequence[Any]) -> None:  # noqa: ARG002
+        """Given the guards of its playbook, before anything is planned: for a reaction that changes
+        others beside the target about which they are asked."""
+        return
 
     @property
     def evicts(self) -> bool:

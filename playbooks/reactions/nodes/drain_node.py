@@ -42,9 +42,9 @@ from playbooks.core.guards.protected import ProtectedNamespaces, ProtectedOwners
 from playbooks.core.instant import after, duration, instant_or_none, shown
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome, Status
-from playbooks.core.ports import Cluster, ClusterCollaborators, Ledger
+from playbooks.core.ports import Cluster, Ledger
 from playbooks.core.proof import Proof
-from playbooks.core.settings import Setting, Settings, all_names, matches_any
+from playbooks.core.settings import Setting, all_names, matches_any
 from playbooks.reactions.nodes.contain_node import Change, ContainNode, cordons, host_setting
 
 # Seconds until it is looked again at what was evicted: as kubectl drain waits after a refusal.
@@ -52,6 +52,9 @@ EVERY = 5.0
 
 # What a proof says of a pod that was evicted.
 _NO_POD = ("pod-gone", "not-the-same-pod", "unproven")
+
+# Guards of the playbook that are asked about each of the pods, and not of the alert's alone.
+_OF_PODS = (OwnPods, ProtectedNamespaces, ProtectedOwners, Exemptions)
 
 # Pods that a message names, at most.
 MOST_NAMED = 5
@@ -91,7 +94,7 @@ class DrainNode(ContainNode):
     One call of it evicts what may go now, and does not wait: while pods are left, its outcome asks
     to be asked again after some seconds. ``timeout``: seconds from the first one after which what
     is left has failed. ``namespaces``: globs, the only ones whose pods are evicted; none means
-    all. ``guards``: those that are asked about each of the pods.
+    all.
     """
 
     VERB = "drain"
@@ -147,12 +150,15 @@ class DrainNode(ContainNode):
         host: bool = False,
         timeout: float = 600.0,
         namespaces: Tuple[str, ...] = (),
-        guards: Sequence[Guard] = (),
     ) -> None:
         super().__init__(cluster, ledger, proof, lifetime, host=host)
         self._timeout = timeout
         self._namespaces = namespaces
-        self._guards = guards
+        self._guards: List[Guard] = []
+
+    def heed(self, guards: Sequence[Guard]) -> None:
+        """What protects a pod from being deleted protects it from an eviction, too."""
+        self._guards = [guard for guard in guards if isinstance(guard, _OF_PODS)]
 
     def plan(self, alert: Alert) -> Union[Action, Outcome]:
         """Once the alert's own pod is evicted, the ledger alone tells of which node it was."""
@@ -317,20 +323,6 @@ class DrainNode(ContainNode):
 
     def _evict_as_it_is(self, pod: Pod) -> None:
         written(pod, self._cluster.evict_pod, lambda: self._cluster.again(pod))
-
-
-def guards_of_pods(
-    playbook: str, settings: Settings, collaborators: ClusterCollaborators
-) -> Tuple[Guard, ...]:
-    """What protects a pod from being deleted protects it from an eviction, too. The guards of the
-    playbook are asked of the alert's own pod only."""
-    cluster = collaborators.cluster
-    return (
-        OwnPods(collaborators.own_pod, cluster),
-        ProtectedNamespaces(settings["PROTECTED_NAMESPACES"], cluster),
-        ProtectedOwners(settings["ALLOW_OWNERS"], settings["PROTECTED_OWNERS_IN"], cluster),
-        Exemptions(playbook, cluster, settings["EXEMPT_PODS"]),
-    )
 
 
 def _not_carried_out() -> Outcome:

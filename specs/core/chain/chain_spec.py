@@ -14,6 +14,7 @@ from expects import (
     contain,
     equal,
     expect,
+    have_key,
     raise_error,
 )
 from mamba import before, description, it
@@ -251,6 +252,17 @@ with description("A chain") as self:
             equal(["deletion-accepted", "owner-limit"])
         )
         expect(outcomes[1].waits).to(be_above(0))
+
+    with it("evicts no pod beside the alert's that is exempted from it, or from the step"):
+        for name in ("chain", "drain", "*"):
+            exempt = {"falco/exempt": name, "falco/exempt-until": str(after(NOW, 60))}
+            fragile = a_pod("fragile", uid="uid-of-fragile", namespace="bank", statuses=[])
+            nodes = a_ready_node("node-1"), a_ready_node("node-2")
+            self.cluster = InMemoryCluster(a_namespace("bank", exempt), a_pod(), fragile, *nodes)
+            outcome = self.answer("drain")
+
+            expect(outcome.details["stay"]).to(have_key("pod bank/fragile"))
+            expect(self.cluster.pods).to(have_key(("bank", "fragile")))
 
     with it("spares what is exempted from it, or from the step"):
         for name, acted in (("chain", []), ("delete", ["label"]), ("isolate", ["label", "delete"])):
