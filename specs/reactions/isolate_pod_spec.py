@@ -409,6 +409,20 @@ with description("Isolating a pod") as self:
             )
             expect(stored["spec"]["egressDeny"]).to(equal([{"toEntities": ["all"]}]))
 
+        with it("takes the place of one that somebody made under its name and label"):
+            metadata = {"name": NAME, "namespace": "shop", "labels": {LABEL: UID}}
+            for body in ({"specs": [{"endpointSelector": {}}]}, {"spec": None}, {"spec": {}}):
+                forged = {**a_cilium_policy({}), "metadata": metadata}
+                del forged["spec"]
+                self.cilium.put(a_replica())
+                self.cilium.put({**forged, **body})
+                outcome = run(self.cilium, policy="cilium")
+
+                expect(outcome.status).to(equal(Status.ACTED))
+                expect(ours(self.cilium, CILIUM)["spec"]["egressDeny"]).to(
+                    equal([{"toEntities": ["all"]}])
+                )
+
         with it("lets the node reach the pod, whose probes would fail else"):
             run(self.cilium, policy="cilium")
             denied = json.dumps(ours(self.cilium, CILIUM)["spec"]["ingressDeny"])

@@ -77,6 +77,13 @@ with description("Revoking an object") as self:
         expect(outcome.target_ref.kind).to(equal("RoleBinding"))
         expect(outcome.target_ref.api).to(equal(f"{RBAC}/v1"))
 
+    with it("names it such that a shell takes the name for one word"):
+        found = a_binding("mine -n kube-system; x")
+
+        expect(self.answer(found).details["undo"]).to(
+            equal("falco-playbook undo 'rolebinding/mine -n kube-system; x' -n shop -A")
+        )
+
     with it("deletes what belongs to no namespace"):
         found = a_binding(kind="ClusterRoleBinding", namespace="")
         outcome = self.answer(found)

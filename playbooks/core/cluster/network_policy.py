@@ -181,9 +181,10 @@ def _selector(policy: Manifest) -> Selector:
 
 
 def _spec(policy: Manifest) -> Dict[str, Any]:
-    """The API leaves out what is empty."""
+    """The API leaves out what is empty, and of a kind that has ``specs`` all of it."""
     group = policy.get("apiVersion", "networking.k8s.io").partition("/")[0]
-    return {key: policy["spec"].get(key) or None for key in _PARTS[group]}
+    spec = policy.get("spec") or {}
+    return {key: spec.get(key) or None for key in _PARTS[group]}
 
 
 def _fingerprint(policy: Manifest) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import (
@@ -262,6 +263,7 @@ def noting(
 
 
 def undo_command(target: Target) -> str:
-    """What a person types to release it."""
+    """What a person types to release it. Names of RBAC may have blanks, and what a shell takes for
+    something else."""
     place = f" -n {target.namespace}" if target.namespace else ""
-    return f"falco-playbook undo {target.typed}/{target.name}{place} -A"
+    return f"falco-playbook undo {shlex.quote(f'{target.typed}/{target.name}')}{place} -A"

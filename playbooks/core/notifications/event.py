@@ -28,6 +28,9 @@ INSTANCE, TRACE = "falco/instance", "falco/trace-id"
 # What the API takes. Source: k8s.io/kubernetes, pkg/apis/core/validation/events.go
 LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
 
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+
 # Where Events about what belongs to no namespace lie.
 OF_NO_NAMESPACE = "default"
 
@@ -87,8 +90,12 @@ def micro_time(now: Instant) -> str:
 
 
 def _name(target_ref: TargetRef, now: Instant) -> str:
-    """As client-go names them: the object's name, and the time."""
-    return f"{target_ref.name[:LONGEST_NAME].rstrip('.-')}.{now.nanoseconds:x}"
+    """As client-go names them: the object's name, and the time. Names of RBAC may have characters
+    that no Event's has."""
+    name = target_ref.name[:LONGEST_NAME].rstrip(".-")
+    if not _SUBDOMAIN.fullmatch(name):
+        name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "object"
+    return f"{name}.{now.nanoseconds:x}"
 
 
 def _regarding(target_ref: TargetRef) -> Dict[str, str]:

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 from expects import be_below_or_equal, be_none, contain, equal, expect, have_key
@@ -149,3 +150,23 @@ with description("The Event of an outcome") as self:
         expect(len(found["reason"])).to(be_below_or_equal(128))
         expect(len(found["metadata"]["name"])).to(be_below_or_equal(253))
         expect(found["metadata"]["name"]).not_to(contain(".."))
+
+    with it("has a name that the API takes whatever the object is called, as those of RBAC are"):
+        binding = TargetRef("revoke", "RoleBinding", "mine", "shop", "uid-3")
+        named = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+        for name in (
+            "system:a",
+            "A b",
+            "x..y",
+            ".",
+            ":",
+            "\u00e9",
+            "a-.b",
+            f"{'a' * 199}.b",
+            "ok.b",
+        ):
+            found = made(target_ref=replace(binding, name=name))["metadata"]["name"]
+
+            expect(named.fullmatch(found)).not_to(be_none)
+            expect(len(found)).to(be_below_or_equal(253))
+        expect(found).to(equal(f"ok.b.{NOW.nanoseconds:x}"))
