@@ -18,7 +18,7 @@ from typing import Any, Callable, Mapping, Optional, Tuple
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.engines.http.cloud_events import STRUCTURED, NoCloudEvent, of_request
-from playbooks.engines.http.content_encoding import LARGEST, CannotDecode
+from playbooks.engines.http.content_encoding import LARGEST, TOO_LARGE, BodyRefused
 from playbooks.engines.http.posted import Answer, Post, answered, body_of
 from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts
 from playbooks.engines.runtime import Intent, Reply
@@ -70,8 +70,8 @@ def event(
             # The base64 of a message, and what stands around it, take more than the alert.
             name, body = _message(request.headers, body_of(request, 2 * LARGEST))
             if isinstance(body, bytes) and len(body) > LARGEST:
-                raise CannotDecode(413, f"an alert has at most {LARGEST} bytes")
-        except (CannotDecode, NoCloudEvent) as error:
+                raise BodyRefused(413, TOO_LARGE)
+        except (BodyRefused, NoCloudEvent) as error:
             return _taken(alerts.refuse(str(error), event_id=name))
         return _taken(alerts.handle(body, event_id=name, redelivers=True))
 

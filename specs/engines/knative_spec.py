@@ -11,7 +11,8 @@ from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, NotFound, Throttled
 from playbooks.delete import playbook
-from playbooks.engines.http.connection import BodyRefused, HttpRequest
+from playbooks.engines.http.connection import HttpRequest
+from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.knative.service import CloudEventApi
 from playbooks.testing import (
     InMemoryCluster,

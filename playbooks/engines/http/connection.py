@@ -11,7 +11,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 import h11
 
 from playbooks.engines import log
-from playbooks.engines.http.content_encoding import LARGEST, decoded
+from playbooks.engines.http.content_encoding import LARGEST, TOO_LARGE, BodyRefused, decoded
 
 # Seconds for the first byte to come, from then on for a whole head, and for a whole request; and
 # for a connection to stay open between two requests.
@@ -54,14 +54,6 @@ class Response:
         return cls.error(503, missing) if missing else cls(200, b"OK\n", "text/plain")
 
 
-class BodyRefused(Exception):
-    """The body cannot be had; ``status`` says why."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
-
-
 @dataclass(frozen=True)
 class HttpRequest:
     """Header names are in lower case. ``body`` reads it: not before somebody wants it."""
@@ -72,7 +64,7 @@ class HttpRequest:
     body: Callable[[], Awaitable[bytes]]
 
     async def content(self) -> bytes:
-        """The body without its Content-Encoding. Raises BodyRefused or CannotDecode."""
+        """The body without its Content-Encoding. Raises BodyRefused."""
         return decoded(await self.body(), self.headers.get("content-encoding", ""))
 
 
@@ -159,7 +151,7 @@ class HttpConnection:
         path = head.target.decode("latin-1").partition("?")[0]
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LARGEST:
-            return Response.error(413, f"an alert has at most {LARGEST} bytes")
+            return Response.error(413, TOO_LARGE)
         request = HttpRequest(head.method.decode(), path, headers, self._body)
         if length == "0" and "transfer-encoding" not in headers:
             await self._body()
@@ -201,7 +193,7 @@ class HttpConnection:
                 raise BodyRefused(400, "the request ended early")
             size += len(event.data)
             if size > LARGEST:
-                raise BodyRefused(413, f"an alert has at most {LARGEST} bytes")
+                raise BodyRefused(413, TOO_LARGE)
             parts.append(bytes(event.data))
 
     async def _event(self) -> Any:

@@ -14,8 +14,13 @@ LARGEST = 1024 * 1024
 _GZIP = 31
 
 
-class CannotDecode(Exception):
-    """``status``: of the answer, 400, 413 or 415. The words say why."""
+#: What is said of a larger one.
+TOO_LARGE = f"an alert has at most {LARGEST} bytes"
+
+
+class BodyRefused(Exception):
+    """The body of a request cannot be had. ``status``: of the answer, 400, 408, 413 or 415. The
+    words say why."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -23,21 +28,21 @@ class CannotDecode(Exception):
 
 
 def decoded(body: bytes, encoding: str, *, longest: int = LARGEST) -> bytes:
-    """At most ``longest`` bytes: more is never inflated. Raises CannotDecode."""
+    """At most ``longest`` bytes: more is never inflated. Raises BodyRefused."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         if len(body) > longest:
-            raise CannotDecode(413, f"an alert has at most {longest} bytes")
+            raise BodyRefused(413, TOO_LARGE)
         return body
     if name not in ("gzip", "x-gzip"):
-        raise CannotDecode(415, "an alert comes as it is, or with Content-Encoding: gzip")
+        raise BodyRefused(415, "an alert comes as it is, or with Content-Encoding: gzip")
     inflate = zlib.decompressobj(_GZIP)
     try:
         found = inflate.decompress(body, longest + 1)
     except zlib.error:
-        raise CannotDecode(400, "the body is not what its Content-Encoding says") from None
+        raise BodyRefused(400, "the body is not what its Content-Encoding says") from None
     if len(found) > longest:
-        raise CannotDecode(413, f"an alert has at most {longest} bytes, inflated too")
+        raise BodyRefused(413, f"{TOO_LARGE}, inflated too")
     if not inflate.eof or inflate.unused_data:
-        raise CannotDecode(400, "the body is not what its Content-Encoding says")
+        raise BodyRefused(400, "the body is not what its Content-Encoding says")
     return found

@@ -9,7 +9,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import Setting, read
 from playbooks.engines.http import bearer
-from playbooks.engines.http.content_encoding import LARGEST, CannotDecode, decoded
+from playbooks.engines.http.content_encoding import LARGEST, TOO_LARGE, BodyRefused, decoded
 from playbooks.engines.pushed import PATIENCE, PushedAlerts, http_status
 
 #: Text, status, headers, as Flask makes a response of them.
@@ -43,7 +43,7 @@ class Post:
         self, method: str, headers: Mapping[str, str], body: Callable[[], bytes], *, event_id: str
     ) -> Answer:
         """``headers``: with a ``get`` that takes a name in any case, or as it is written here.
-        ``body``: reads it, bounded and decoded, and may raise CannotDecode. ``event_id``: the name
+        ``body``: reads it, bounded and decoded, and may raise BodyRefused. ``event_id``: the name
         of this request, for the log."""
         if method != "POST":
             return answered({"error": "alerts are sent by POST"}, 405, {"Allow": "POST"})
@@ -52,7 +52,7 @@ class Post:
             return answered({"error": bearer.REFUSED}, 401, bearer.CHALLENGE)
         try:
             alert = body()
-        except CannotDecode as error:
+        except BodyRefused as error:
             return answered({"error": str(error)}, error.status, {})
         reply = self._alerts.handle(alert, event_id=event_id)
         return answered(reply.outcome.to_dict(), *http_status(reply))
@@ -71,10 +71,10 @@ def answered(document: Mapping[str, Any], status: int, headers: Mapping[str, str
 
 
 def body_of(request: Any, most: int = LARGEST) -> bytes:
-    """That of a request of Flask. At most so many bytes of it are read. Raises CannotDecode."""
+    """That of a request of Flask. At most so many bytes of it are read. Raises BodyRefused."""
     content = b""
     if (request.content_length or 0) <= most:
         content = request.stream.read(most + 1)
     if len(content) > most or (request.content_length or 0) > most:
-        raise CannotDecode(413, f"an alert has at most {LARGEST} bytes")
+        raise BodyRefused(413, TOO_LARGE)
     return decoded(content, request.headers.get("Content-Encoding", ""), longest=most)

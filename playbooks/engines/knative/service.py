@@ -28,8 +28,8 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
 from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
-from playbooks.engines.http.connection import BodyRefused, HttpRequest, Response
-from playbooks.engines.http.content_encoding import CannotDecode
+from playbooks.engines.http.connection import HttpRequest, Response
+from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
 from playbooks.engines.pushed import PATIENCE, SHORT_PATIENCE, PushedAlerts, http_status
@@ -66,12 +66,10 @@ class CloudEventApi:
         name = request.headers.get("ce-id", "")
         try:
             event = of_request(request.headers, await request.content())
-        except BodyRefused as error:
+        except (BodyRefused, NoCloudEvent) as error:
+            self._alerts.refuse(str(error), event_id=name)
             # A broker takes 408 for something else than a sender that is too slow.
             return Response.error(503 if error.status == 408 else error.status, str(error))
-        except (CannotDecode, NoCloudEvent) as error:
-            self._alerts.refuse(str(error), event_id=name)
-            return Response.error(error.status, str(error))
         if self._token and not self._allowed(event.extensions.get(TOKEN_ATTRIBUTE)):
             return Response.error(
                 401, f"the extension attribute {TOKEN_ATTRIBUTE} is missing or wrong"

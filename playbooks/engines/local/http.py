@@ -8,7 +8,7 @@ from typing import Any, Callable, Mapping
 
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.outcome import Outcome, Status
-from playbooks.engines.http.content_encoding import LARGEST, CannotDecode, decoded
+from playbooks.engines.http.content_encoding import LARGEST, TOO_LARGE, BodyRefused, decoded
 from playbooks.engines.local import CannotStart
 from playbooks.engines.local.interruption import Interruption
 
@@ -63,11 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not length.isdigit():
             return self._refuse(411, "Content-Length is missing")
         if int(length) > LARGEST:
-            return self._refuse(413, f"an alert has at most {LARGEST} bytes")
+            return self._refuse(413, TOO_LARGE)
         encoding = self.headers.get("Content-Encoding") or ""
         try:
             body = decoded(self.rfile.read(int(length)), encoding)
-        except CannotDecode as error:
+        except BodyRefused as error:
             return self._refuse(error.status, str(error))
         outcome = self.publish(body, self.client_address[0])
         return self._answer(_code(outcome), outcome.to_dict())

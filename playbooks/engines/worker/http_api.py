@@ -15,7 +15,7 @@ from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines import log
 from playbooks.engines.http import bearer
 from playbooks.engines.http.connection import HttpRequest, Response
-from playbooks.engines.http.content_encoding import CannotDecode
+from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.runtime import Event, Intent, Runtime
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.replies import Replies
@@ -152,7 +152,7 @@ class HttpApi:
         try:
             trace = TraceParent.of_headers(request.headers)
             return await self._taken_in(await request.content(), proxied, trace)
-        except CannotDecode as error:
+        except BodyRefused as error:
             return Response.error(error.status, str(error))
         finally:
             self._taking -= 1

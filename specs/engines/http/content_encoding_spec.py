@@ -4,7 +4,7 @@ import tracemalloc
 from expects import be_below, equal, expect
 from mamba import description, it
 
-from playbooks.engines.http.content_encoding import CannotDecode, decoded
+from playbooks.engines.http.content_encoding import BodyRefused, decoded
 
 BODY = b'{"rule": "A rule"}'
 LONGEST = 1024 * 1024
@@ -13,7 +13,7 @@ LONGEST = 1024 * 1024
 def refusal(body, encoding="gzip"):
     try:
         decoded(body, encoding, longest=LONGEST)
-    except CannotDecode as error:
+    except BodyRefused as error:
         return error.status
     return 200
 

@@ -8,7 +8,7 @@ from mamba import before, description, it
 from playbooks.core.errors import InvalidSetting
 from playbooks.delete import playbook
 from playbooks.engines.http import bearer
-from playbooks.engines.http.content_encoding import LARGEST, CannotDecode
+from playbooks.engines.http.content_encoding import LARGEST, BodyRefused
 from playbooks.engines.http.posted import Post, body_of
 from playbooks.testing import InMemoryCluster, a_document, a_pod, an_alert, some_collaborators
 from specs.support.engines.callers import flask_request
@@ -22,7 +22,7 @@ def unread():
 
 
 def unreadable():
-    raise CannotDecode(415, "not so")
+    raise BodyRefused(415, "not so")
 
 
 with description("An alert that is posted to a function") as self:
@@ -74,4 +74,4 @@ with description("An alert that is posted to a function") as self:
         expect(body_of(flask_request(bytes(LARGEST)))).to(equal(bytes(LARGEST)))
         request = flask_request(bytes(LARGEST + 1))
 
-        expect(lambda: body_of(request)).to(raise_error(CannotDecode, contain("at most")))
+        expect(lambda: body_of(request)).to(raise_error(BodyRefused, contain("at most")))
