@@ -17,7 +17,6 @@ from playbooks.core.cluster.policies import denying
 from playbooks.core.cluster.policies.kinds import (
     CALICO,
     CILIUM,
-    NETWORK_POLICY,
     OTHERS,
 )
 from playbooks.core.containment import isolation, lifetime
@@ -195,8 +194,7 @@ class IsolatePod(ContainTarget):
             return found
         if found.labels.get(LABEL) != found.uid:
             return Verified(False, f"{found} has the label {LABEL} of its isolation no longer")
-        stored = action.facts.get("policy_kind")
-        kind = next((k for k in denying.KINDS.values() if str(k) == stored), NETWORK_POLICY)
+        kind = denying.kind_called(action.facts.get("policy_kind", ""))
         policies = self._cluster.network_policies(found.namespace, kind)
         if not any(network_policy.isolates(policy, found) for policy in policies):
             return Verified(False, f"the policy that isolates {found} is there no longer")

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies.denying import KINDS
+from playbooks.core.cluster.policies.denying import kind_called
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind, kind_of
 from playbooks.core.containment.containment import PodContainment
 from playbooks.core.containment.note import LONGEST_RULE, UNREADABLE, Note
@@ -63,9 +63,8 @@ class Isolation(PodContainment):
         """One call: policies are listed, since a playbook may list them anyway. Two where one of
         another kind was stored."""
         note = IsolationNote.of(notes)
-        found = [
-            _stored(cluster, target, kind) for kind in dict.fromkeys((NETWORK_POLICY, *note.kinds))
-        ]
+        kinds = dict.fromkeys((NETWORK_POLICY, kind_called(note.policy_kind)))
+        found = [_stored(cluster, target, kind) for kind in kinds]
         return cls(target, note, tuple(policy for policy in found if policy is not None))
 
     @property
@@ -192,11 +191,6 @@ class IsolationNote(Note):
             until=until,
             unreadable=unreadable,
         )
-
-    @property
-    def kinds(self) -> List[PolicyKind]:
-        """That of its policy, where it is another than NetworkPolicy."""
-        return [kind for kind in KINDS.values() if str(kind) == self.policy_kind]
 
     def to_notes(self) -> Dict[str, str]:
         """What is written on the pod, and in the ledger; nothing of what is empty."""

@@ -63,8 +63,9 @@ class Calls:
 
     def give_up(self) -> None:
         """End the call under way; its outcome is then that it gave no answer."""
-        if self._answers is not None:
-            self._answers.put(Outcome.failed(NoAnswer("interrupted before it answered")))
+        answers = self._answers
+        if answers is not None:
+            answers.put(Outcome.failed(NoAnswer("interrupted before it answered")))
 
     def _answer(self, event: Event, answers: queue.SimpleQueue[Outcome]) -> None:
         seconds = self._timeout * SHARE

@@ -14,7 +14,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import Settings
+from playbooks.core.settings import Settings, whole_number
 from playbooks.engines.kubeless import TIMEOUT
 from playbooks.engines.local import CannotStart, files, http
 from playbooks.engines.local.calls import Calls, Dispatch
@@ -31,6 +31,9 @@ CHOICES = (
     "-e NATS_URL=nats://HOST:4222, one or more FILEs of JSON lines, - for standard input, or"
     " --http PORT"
 )
+
+# What a function may be given.
+_SECONDS = whole_number(1, 86400)
 
 Source = Callable[[Dispatch, Interruption], None]
 FindTarget = Callable[[Playbook, Mapping[str, str], Sequence[str]], Target]
@@ -184,6 +187,7 @@ def _timeout(environ: Mapping[str, str]) -> float:
     text = environ.get("FUNC_TIMEOUT")
     if not text:
         return TIMEOUT
-    if not text.isdigit() or not int(text):
-        raise CannotStart(f"FUNC_TIMEOUT is {text!r}, expected seconds")
-    return float(text)
+    try:
+        return float(_SECONDS(text))
+    except ValueError as error:
+        raise CannotStart(f"FUNC_TIMEOUT is {text!r}, expected seconds: {error}") from None

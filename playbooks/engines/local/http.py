@@ -51,7 +51,7 @@ class Endpoint:
 
 class _Handler(BaseHTTPRequestHandler):
     publish: Publish
-    timeout = 10  # seconds for the whole request to come
+    timeout = 10  # seconds for each part of a request to come
 
     def do_POST(self) -> None:
         if self.path != "/":
@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Origin") or not self._asked_for_this_host():
             return self._refuse(403, "alerts are not taken from web pages")
         length = self.headers.get("Content-Length") or ""
-        if not length.isdigit():
+        if not (length.isascii() and length.isdigit()):
             return self._refuse(411, "Content-Length is missing")
         if int(length) > LARGEST:
             return self._refuse(413, TOO_LARGE)

@@ -15,6 +15,7 @@ from playbooks.core.errors import InvalidAlert
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, Status
 from playbooks.engines.outcome_log import named
+from playbooks.engines.pushed import NOT_SUBSCRIBED
 
 COLUMNS = ("TIME", "PRIORITY", "RULE", "STATUS", "TARGET, OR WHY NONE")
 TIME, PRIORITY, STATUS = 19, 13, 14
@@ -65,7 +66,7 @@ class Report:
             self._add(body, origin, outcome)
 
     def _add(self, body: bytes, origin: str, outcome: Outcome) -> None:
-        status = "not subscribed" if outcome.reason == "not-subscribed" else str(outcome.status)
+        status = "not subscribed" if outcome.reason == NOT_SUBSCRIBED else str(outcome.status)
         self.counts[status] += 1
         self.invalid += isinstance(outcome.error, InvalidAlert)
         if outcome.status is Status.ACTED:

@@ -7,10 +7,10 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, T
 
 from playbooks.core.alert import Alert
 from playbooks.core.cluster.network_policy import LABEL, own_name
-from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.node import Node, shown
 from playbooks.core.cluster.pod import Pod
-from playbooks.core.cluster.policies.denying import KINDS
-from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, kind_of
+from playbooks.core.cluster.policies.denying import kind_called
+from playbooks.core.cluster.policies.kinds import kind_of
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
@@ -47,9 +47,8 @@ def pod_row(name: str, pod: Optional[Pod], *, uid: str = "") -> Row:
 
 
 def node_row(node: Node) -> Row:
-    taints = [f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in node.taints]
     cordoned = "cordoned, " if node.unschedulable else ""
-    return "node", node.name, f"{cordoned}taints {', '.join(taints) or 'none'}"
+    return "node", node.name, f"{cordoned}taints {', '.join(map(shown, node.taints)) or 'none'}"
 
 
 def policy_row(policy: Mapping[str, Any]) -> Row:
@@ -100,8 +99,7 @@ def _pod(cluster: Cluster, target: str, uid: str) -> Row:
 def _policy(cluster: Cluster, target: str, stored: str) -> Row:
     """``stored``: its kind, where that is not NetworkPolicy."""
     namespace, _, name = target.partition("/")
-    kind = next((each for each in KINDS.values() if str(each) == stored), NETWORK_POLICY)
-    for policy in cluster.network_policies(namespace, kind):
+    for policy in cluster.network_policies(namespace, kind_called(stored)):
         if own_name(policy) == name:
             return policy_row(policy)
     raise NotFound(target)

@@ -83,9 +83,10 @@ with description("The local engine does not start") as self:
         expect(said).to(contain("GRACE_PERIOD_SECONDS is 'x'"))
 
     with it("with a timeout that is none"):
-        expect(refusal(environ={"FUNC_TIMEOUT": "soon"}, source=str(RECORDED))[1]).to(
-            contain("FUNC_TIMEOUT is 'soon'")
-        )
+        for text in ("soon", "0", "\u00b2"):
+            expect(refusal(environ={"FUNC_TIMEOUT": text}, source=str(RECORDED))[1]).to(
+                contain(f"FUNC_TIMEOUT is {text!r}")
+            )
 
     with it("with settings of NATS that are wrong"):
         environ = {"NATS_URL": "nats://127.0.0.1", "NATS_CREDS": "/none"}

@@ -35,7 +35,7 @@ with description("What a cluster looks like afterwards") as self:
         cluster = InMemoryCluster(a_node(taints=[{"key": "a", "effect": "NoExecute"}, TAINT]))
 
         expect(rows(cluster, "node node-1")).to(
-            equal([("node", "node-1", "taints a=:NoExecute, falco/alert=true:NoSchedule")])
+            equal([("node", "node-1", "taints a:NoExecute, falco/alert=true:NoSchedule")])
         )
 
     with it("has the policy of an isolated pod"):

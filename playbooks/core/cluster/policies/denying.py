@@ -61,6 +61,11 @@ _CILIUMS = (CILIUM, CILIUM_CLUSTERWIDE)
 _CALICOS = (CALICO, CALICO_GLOBAL, CALICO_STORED, CALICO_STORED_GLOBAL)
 
 
+def kind_called(text: str) -> PolicyKind:
+    """The one of ``KINDS`` that notes and outcomes call so; NetworkPolicy, where they name none."""
+    return next((kind for kind in KINDS.values() if str(kind) == text), NETWORK_POLICY)
+
+
 def isolating(
     kind: PolicyKind, pod: Pod, types: Tuple[str, ...], reachable: Reachable = NOTHING
 ) -> Dict[str, Any]:
