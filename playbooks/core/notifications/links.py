@@ -27,10 +27,8 @@ LONGEST = 200
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
-def optional_template(value: str) -> str:
-    """A URL with fields such as ``{rule}`` behind its host, or nothing."""
-    if not value:
-        return value
+def template(value: str) -> str:
+    """A URL with fields such as ``{rule}`` behind its host."""
     unknown = [name for name in _FIELD.findall(value) if name not in FIELDS]
     if unknown:
         raise ValueError(

@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Mapping, Tuple
 
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.notifications import signature
-from playbooks.core.notifications.links import optional_template
+from playbooks.core.notifications.links import template
 from playbooks.core.settings import (
     Setting,
     Settings,
@@ -37,8 +37,6 @@ def service_urls(value: str) -> Tuple[str, ...]:
 
 _SERVICE = re.compile("[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 
-optional_url = or_nothing(http_url)
-
 OUTCOMES = Setting(
     "SLACK_OUTCOMES",
     yes_or_no,
@@ -47,7 +45,7 @@ OUTCOMES = Setting(
 )
 WEBHOOK = Setting(
     "SLACK_WEBHOOK_URL",
-    optional_url,
+    or_nothing(http_url),
     "",
     "The incoming webhook for that; required with `SLACK_OUTCOMES=true`",
     secret=True,
@@ -105,7 +103,7 @@ TO = Setting(
 )
 RUNBOOK = Setting(
     "RUNBOOK_URL",
-    optional_template,
+    or_nothing(template),
     "",
     "A link in messages, with fields: `https://wiki.example/{rule}`. The fields are `{playbook}`,"
     " `{rule}` (as in a topic), `{priority}`, `{cluster}`, `{namespace}`, `{pod}`, `{node}`,"
@@ -113,7 +111,7 @@ RUNBOOK = Setting(
 )
 LINK = Setting(
     "LINK_URL",
-    optional_template,
+    or_nothing(template),
     "",
     "Another one, such as to a dashboard or to traces, with the same fields",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from playbooks.core.settings import Setting
+from playbooks.core.settings import Setting, or_nothing
 
 #: For who posts without it.
 REFUSED = "the bearer token is missing or wrong: Authorization: Bearer TOKEN"
@@ -25,7 +25,7 @@ def setting(reached: str) -> Setting:
     then have the playbook act."""
     return Setting(
         "HTTP_TOKEN",
-        lambda value: value and checked_token(value),
+        or_nothing(checked_token),
         "",
         "The bearer token with which alerts are posted; empty: they are taken from whoever reaches"
         f" the {reached}",

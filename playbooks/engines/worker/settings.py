@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 from playbooks.core import guards
 from playbooks.core.instant import duration_or_off
-from playbooks.core.notifications.settings import optional_url
 from playbooks.core.playbook import Playbook
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.settings import (
@@ -17,8 +16,10 @@ from playbooks.core.settings import (
     DNS_NAME,
     Setting,
     Settings,
+    http_url,
     names,
     one_of,
+    or_nothing,
     read,
     text,
     whole_number,
@@ -205,7 +206,7 @@ SOURCES = (HTTP_FROM, METRICS_FROM)
 TRACES = (
     Setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        optional_url,
+        or_nothing(http_url),
         "",
         "Where spans of alerts, proofs, guards and actions go by OTLP over HTTP, such as"
         " `http://collector.observability:4318`; empty: there are none",
