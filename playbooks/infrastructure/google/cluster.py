@@ -51,8 +51,8 @@ def api_of(
 def _who(user: Entry, account: ServiceAccount) -> Optional[Who]:
     """The function's own account for whom gcloud would be asked. Raises NoCluster for another
     program, which a function has not."""
-    plugin = Entry(user.name, user.mapping("exec"), user.directory).text("command")
-    provider = Entry(user.name, user.mapping("auth-provider"), user.directory).text("name")
+    plugin = user.part("exec").text("command")
+    provider = user.part("auth-provider").text("name")
     if plugin.rpartition("/")[2] == PLUGIN or provider == PROVIDER:
         return Who(authorization=account.header)
     if plugin:

@@ -110,7 +110,7 @@ class ExecPlugin:
 
     @property
     def _exec(self) -> Entry:
-        return Entry(self.user.name, self.user.mapping("exec"), self.user.directory)
+        return self.user.part("exec")
 
     @property
     def _api(self) -> str:
@@ -265,7 +265,7 @@ def _authorization(user: Entry) -> Optional[Callable[[], Optional[str]]]:
 
 def _of_provider(user: Entry) -> Optional[Callable[[], Optional[str]]]:
     """Of the identity provider's token that kubectl keeps in the kubeconfig while it holds."""
-    provider = Entry(user.name, user.mapping("auth-provider"), user.directory)
+    provider = user.part("auth-provider")
     name, token = provider.text("name"), provider.mapping("config").get("id-token")
     if not name:
         return None

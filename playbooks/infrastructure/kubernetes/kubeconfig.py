@@ -48,6 +48,10 @@ class Entry:
             raise NoCluster(f"{key} of {self.name} is expected to be a mapping")
         return value or {}
 
+    def part(self, key: str) -> Entry:
+        """A mapping of it, as an entry of the same name."""
+        return Entry(self.name, self.mapping(key), self.directory)
+
     def path(self, key: str) -> Optional[Path]:
         name = self.text(key)
         return self.directory / name if name else None
