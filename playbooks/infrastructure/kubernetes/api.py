@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from functools import lru_cache
 from http.client import HTTPException
-from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -214,7 +214,7 @@ class KubernetesApi:
     ) -> Any:
         connection = self.connection()
         LIMITS.wait()
-        url = connection.server + "/" + "/".join(map(_quoted, path))
+        url = url_of(connection.server, path)
         url = f"{url}?{urlencode(query)}" if query else url
         given = {
             "User-Agent": AGENT,
@@ -266,7 +266,7 @@ def typed(method: str, path: Tuple[str, ...]) -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-        said = f"the API server did not answer {method} {_shown(path)}: {error}"
+        said = f"the API server did not answer {method} {shown(path)}: {error}"
         raise ClusterUnavailable(said) from error
 
 
@@ -277,7 +277,7 @@ def _is_good(response: Any) -> bool:
 def _error(response: Any, method: str, path: Tuple[str, ...]) -> PlaybookError:
     """What an answer says that is not good, or is no JSON."""
     document = json_object(response.data)
-    return error_of(response.status, document, response.headers, f"{method} {_shown(path)}")
+    return error_of(response.status, document, response.headers, f"{method} {shown(path)}")
 
 
 def error_of(
@@ -349,10 +349,15 @@ def json_object(text: bytes) -> Optional[Dict[str, Any]]:
     return document if isinstance(document, dict) else None
 
 
+def url_of(server: str, path: Sequence[str]) -> str:
+    return f"{server}/{'/'.join(map(_quoted, path))}"
+
+
 @lru_cache(maxsize=1024)
 def _quoted(part: str) -> str:
     return quote(part, safe="")
 
 
-def _shown(path: Tuple[str, ...]) -> str:
+def shown(path: Sequence[str]) -> str:
+    """A path as messages have it."""
     return "/" + "/".join(path)

@@ -52,7 +52,7 @@ from playbooks.core.errors import (
 )
 from playbooks.core.evidence.steps import MOST_LINES, Log
 from playbooks.core.ports import Cluster
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi, shown
 from playbooks.infrastructure.kubernetes.exec import output
 
 _CORE = ("api", "v1")
@@ -144,7 +144,7 @@ class KubernetesCluster(Cluster):
         try:
             return list(json.loads(b"".join(answer))["items"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ClusterUnavailable(f"GET /{'/'.join(path)}: no Kubernetes answer") from error
+            raise ClusterUnavailable(f"GET {shown(path)}: no Kubernetes answer") from error
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         body = {

@@ -11,7 +11,7 @@ import socket
 import time
 from http.client import HTTPConnection
 from typing import Any, Dict, Generator, Iterator, Mapping, Sequence, Tuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import ClusterUnavailable, NoCluster, Refused
@@ -21,7 +21,9 @@ from playbooks.infrastructure.kubernetes.api import (
     KubernetesApi,
     error_of,
     json_object,
+    shown,
     typed,
+    url_of,
 )
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
 
@@ -127,8 +129,7 @@ def _frames(
 def _channel(opened: socket.socket, connection: Connection, path: Sequence[str], query: str) -> Any:
     import websocket
 
-    shown = "/" + "/".join(path)
-    url = connection.server + "/" + "/".join(quote(part, safe="") for part in path)
+    url = url_of(connection.server, path)
     headers = [("User-Agent", AGENT), *connection.headers()]
     try:
         channel = websocket.create_connection(
@@ -142,12 +143,12 @@ def _channel(opened: socket.socket, connection: Connection, path: Sequence[str],
             timeout=CONNECT,
         )
         if channel.getstatus() != 101:
-            raise ClusterUnavailable(f"GET {shown}: no WebSocket ({channel.getstatus()})")
+            raise ClusterUnavailable(f"GET {shown(path)}: no WebSocket ({channel.getstatus()})")
         return channel
     except websocket.WebSocketBadStatusException as error:
         answer = json_object(error.resp_body or b"")
         raise error_of(
-            error.status_code, answer, error.resp_headers or {}, f"GET {shown}"
+            error.status_code, answer, error.resp_headers or {}, f"GET {shown(path)}"
         ) from error
 
 
