@@ -44,7 +44,7 @@ from playbooks.core.outcome import Outcome
 Known = TypeVar("Known", bound=ReadObject)
 
 # No field, label or annotation to set.
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -351,8 +351,8 @@ class Cluster(ABC):
         node: Node,
         *,
         spec: Mapping[str, Any],
-        annotations: Mapping[str, Optional[str]] = _NOTHING,
-        labels: Mapping[str, Optional[str]] = _NOTHING,
+        annotations: Mapping[str, Optional[str]] = EMPTY,
+        labels: Mapping[str, Optional[str]] = EMPTY,
     ) -> None:
         """Set fields of the node's spec, annotations and labels; None takes one off. A list, such
         as ``taints``, is replaced whole.
@@ -374,9 +374,9 @@ class Cluster(ABC):
         self,
         found: ApiObject,
         *,
-        spec: Mapping[str, Any] = _NOTHING,
-        annotations: Mapping[str, Optional[str]] = _NOTHING,
-        labels: Mapping[str, Optional[str]] = _NOTHING,
+        spec: Mapping[str, Any] = EMPTY,
+        annotations: Mapping[str, Optional[str]] = EMPTY,
+        labels: Mapping[str, Optional[str]] = EMPTY,
     ) -> None:
         """Set fields of the spec, annotations and labels of exactly this object as it was read;
         None takes one off. A list is replaced whole.

@@ -349,6 +349,13 @@ def json_object(text: bytes) -> Optional[Dict[str, Any]]:
     return document if isinstance(document, dict) else None
 
 
+def delete_options(**options: Any) -> Dict[str, Any]:
+    """The body of a deletion. Source:
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
+    """
+    return {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+
+
 def url_of(server: str, path: Sequence[str]) -> str:
     return f"{server}/{'/'.join(map(_quoted, path))}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from types import MappingProxyType
 from typing import (
     Any,
     Callable,
@@ -51,8 +50,8 @@ from playbooks.core.errors import (
     PlaybookError,
 )
 from playbooks.core.evidence.steps import MOST_LINES, Log
-from playbooks.core.ports import Cluster
-from playbooks.infrastructure.kubernetes.api import KubernetesApi, shown
+from playbooks.core.ports import EMPTY, Cluster
+from playbooks.infrastructure.kubernetes.api import KubernetesApi, delete_options, shown
 from playbooks.infrastructure.kubernetes.exec import output
 
 _CORE = ("api", "v1")
@@ -147,12 +146,10 @@ class KubernetesCluster(Cluster):
             raise ClusterUnavailable(f"GET {shown(path)}: no Kubernetes answer") from error
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
-        body = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "gracePeriodSeconds": grace_period_seconds,
-            "preconditions": _as_read(pod) if pod.remembered else {"uid": pod.uid},
-        }
+        body = delete_options(
+            gracePeriodSeconds=grace_period_seconds,
+            preconditions=_as_read(pod) if pod.remembered else {"uid": pod.uid},
+        )
         self._api.tell("DELETE", *_pod_path(pod), body=body)
 
     def evict_pod(self, pod: Pod) -> None:
@@ -179,13 +176,8 @@ class KubernetesCluster(Cluster):
         return ApiObject(kind, self._api.get(*kind.path(namespace), name))
 
     def delete_object(self, found: ApiObject) -> None:
-        body = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            # Of a Job the default is to leave its pods.
-            "propagationPolicy": "Background",
-            "preconditions": {"uid": found.uid},
-        }
+        # Of a Job the default is to leave its pods.
+        body = delete_options(propagationPolicy="Background", preconditions={"uid": found.uid})
         self._api.delete(*found.kind.path(found.namespace), found.name, body=body)
 
     def create_object(self, found: ApiObject) -> ApiObject:
@@ -196,9 +188,9 @@ class KubernetesCluster(Cluster):
         self,
         found: ApiObject,
         *,
-        spec: Mapping[str, Any] = MappingProxyType({}),
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+        spec: Mapping[str, Any] = EMPTY,
+        annotations: Mapping[str, Optional[str]] = EMPTY,
+        labels: Mapping[str, Optional[str]] = EMPTY,
     ) -> None:
         body = _patch(_as_read(found), spec, annotations, labels)
         self._api.patch(*found.kind.path(found.namespace), found.name, body=body)
@@ -228,8 +220,8 @@ class KubernetesCluster(Cluster):
         node: Node,
         *,
         spec: Mapping[str, Any],
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+        annotations: Mapping[str, Optional[str]] = EMPTY,
+        labels: Mapping[str, Optional[str]] = EMPTY,
     ) -> None:
         as_read = {"resourceVersion": node.resource_version}
         body = _patch(as_read, spec, annotations, labels)
@@ -277,7 +269,7 @@ class KubernetesCluster(Cluster):
     def delete_network_policy(self, manifest: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
         as_read = {key: metadata[key] for key in ("uid", "resourceVersion")}
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": as_read}
+        body = delete_options(preconditions=as_read)
         try:
             self._api.delete(*_policies_beside(manifest), metadata["name"], body=body)
         except NotTheSameObject as error:

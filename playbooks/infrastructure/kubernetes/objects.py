@@ -22,7 +22,7 @@ from playbooks.core.errors import (
     RetryableError,
 )
 from playbooks.infrastructure.kubernetes import connect
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.api import KubernetesApi, delete_options
 from playbooks.infrastructure.kubernetes.connect import TargetCluster
 from playbooks.infrastructure.kubernetes.exec import execute
 
@@ -124,13 +124,11 @@ class KubernetesObjects(ClusterObjects):
 
     def delete(self, manifest: Manifest, *, dry_run: bool = False) -> None:
         uid = manifest["metadata"].get("uid")
-        body = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+        body = delete_options(
+            propagationPolicy="Background",
             **({"preconditions": {"uid": uid}} if uid else {}),
             **({"dryRun": ["All"]} if dry_run else {}),
-        }
+        )
         try:
             self._asked(lambda: self._api.delete(*self._path(manifest), body=body))
         except NotFound:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 import threading
 import uuid
-from types import MappingProxyType
 from typing import (
     Any,
     Dict,
@@ -39,7 +38,7 @@ from playbooks.core.cluster.workload import (
 )
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound, NotTheSameObject, Refused
 from playbooks.core.evidence.steps import Log
-from playbooks.core.ports import Clock, Cluster, LedgerStore
+from playbooks.core.ports import EMPTY, Clock, Cluster, LedgerStore
 from playbooks.infrastructure.this_pod import SystemClock
 
 Manifest = Mapping[str, Any]
@@ -186,9 +185,9 @@ class MemoryCluster(Cluster):
         self,
         found: ApiObject,
         *,
-        spec: Mapping[str, Any] = MappingProxyType({}),
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+        spec: Mapping[str, Any] = EMPTY,
+        annotations: Mapping[str, Optional[str]] = EMPTY,
+        labels: Mapping[str, Optional[str]] = EMPTY,
     ) -> None:
         self._patch(found.kind.kind, found.manifest, spec, annotations, labels)
 
@@ -223,8 +222,8 @@ class MemoryCluster(Cluster):
         node: Node,
         *,
         spec: Mapping[str, Any],
-        annotations: Mapping[str, Optional[str]] = MappingProxyType({}),
-        labels: Mapping[str, Optional[str]] = MappingProxyType({}),
+        annotations: Mapping[str, Optional[str]] = EMPTY,
+        labels: Mapping[str, Optional[str]] = EMPTY,
     ) -> None:
         self._patch("Node", node.manifest, spec, annotations, labels)
 
