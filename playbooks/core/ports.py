@@ -25,7 +25,7 @@ from typing import (
 from playbooks.core.action import Answer
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
-from playbooks.core.cluster.api_object import ApiObject, ObjectKind, ReadObject
+from playbooks.core.cluster.api_object import ApiObject, ObjectKind, ReadObject, replaced
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
@@ -217,7 +217,7 @@ class Cluster(ABC):
         NotFound, or NotTheSameObject where another has its name."""
         found = self._of_the_name(known)
         if found.uid != known.uid:
-            raise NotTheSameObject(f"{known} of uid {known.uid} is gone, another has its name")
+            raise NotTheSameObject(replaced(known, known.uid))
         return cast("Known", found)
 
     def _of_the_name(self, known: ReadObject) -> ReadObject:

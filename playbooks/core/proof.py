@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Uni
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
+from playbooks.core.cluster.api_object import named
 from playbooks.core.cluster.pod import Container, Pod
 from playbooks.core.errors import ContainerIdPending, NotFound, NotPermitted, NotTheSameObject
 from playbooks.core.outcome import Outcome
@@ -159,7 +160,7 @@ class Proof:
         )
 
     def _named(self, alert: Alert, claim: Claim) -> Union[Proven, Outcome]:
-        target = f"pod {claim.namespace}/{claim.pod}"
+        target = named("pod", claim.pod, claim.namespace)
         if not claim.has_id and not self._accepts_name(alert, claim):
             return Outcome.skipped("unproven", self._no_id(alert, claim), target)
         try:
@@ -178,10 +179,10 @@ class Proof:
         if len(found) == 1:
             return self._judge(alert, claim, found[0])
         if found:
-            named = ", ".join(map(str, found))
+            pods_of_it = ", ".join(map(str, found))
             return Outcome.skipped(
                 "ambiguous",
-                f"container {claim.container_id} is in {named} on node {claim.node}",
+                f"container {claim.container_id} is in {pods_of_it} on node {claim.node}",
             )
         if self._fresh(alert):
             raise ContainerIdPending(

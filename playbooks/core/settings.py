@@ -21,6 +21,9 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
+#: Hosts whose traffic stays on this machine.
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 Settings = Mapping[str, Any]
 Kind = Callable[[str], Any]
 
@@ -223,7 +226,7 @@ def secure_url(value: str) -> str:
     """An https:// URL, or one of this machine, whose traffic nobody can read or change."""
     http_url(value)
     parts = urlsplit(value)
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
         raise ValueError("a URL that starts with https://")
     return value
 

@@ -21,6 +21,7 @@ from playbooks.core.notifications.text_message import TextMessage, of_outcome
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Notifier
 from playbooks.core.redaction.redaction import HIDDEN
+from playbooks.core.settings import LOOPBACK
 from playbooks.infrastructure.messages import MessageRecorder
 
 # Messages that some services took and others did not.
@@ -31,8 +32,6 @@ AT_A_TIME = 8
 
 # Characters of the shortest part of a URL that is hidden where it stands alone.
 SHORTEST = 4
-
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class AppriseNotifier(Notifier):
@@ -123,7 +122,7 @@ def _check_encrypted(number: int, service: Any) -> None:
     used, _, rest = service.url(privacy=True).partition("://")
     if used not in _schemes(service.protocol) or not _schemes(service.secure_protocol):
         return
-    if urlsplit(f"//{rest}").hostname in _LOCAL:
+    if urlsplit(f"//{rest}").hostname in LOOPBACK:
         return
     better = sorted(_schemes(service.secure_protocol))[0]
     raise _wrong(number, f"{used}:// is not encrypted, {better}:// is")

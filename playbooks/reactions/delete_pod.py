@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Tuple, Union
 from playbooks.core import proof
 from playbooks.core.action import Action, target_ref
 from playbooks.core.alert import Alert
+from playbooks.core.cluster.api_object import replaced
 from playbooks.core.cluster.changes import BY_UID, DELETE, Changes, Rule, deletion, grace_is
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
@@ -162,9 +163,7 @@ class DeletePod(Reaction):
         except NotFound:
             return proven.skipped("pod-gone", f"{pod} is gone")
         except NotTheSameObject:
-            return proven.skipped(
-                "not-the-same-pod", f"{pod} of uid {pod.uid} is gone, another has its name"
-            )
+            return proven.skipped("not-the-same-pod", replaced(pod, pod.uid))
         return Outcome.acted(
             str(pod),
             ACCEPTED,

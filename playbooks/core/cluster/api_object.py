@@ -16,6 +16,11 @@ def named(kind: str, name: str, namespace: str) -> str:
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
+def replaced(what: object, uid: str) -> str:
+    """What is said of an object that was read by that uid, and is another one now."""
+    return f"{what} of uid {uid} is gone, another has its name"
+
+
 class ReadObject:
     """What an object of the API, as it was read, says of itself: a pod, a node, a workload, or one
     of another kind. What it lacks is empty, but for the name.

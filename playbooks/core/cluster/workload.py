@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterable, List, Mapping, Optional
 
-from playbooks.core.cluster.api_object import ObjectKind, ReadObject
+from playbooks.core.cluster.api_object import ObjectKind, ReadObject, replaced
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.errors import NotFound
 
@@ -181,7 +181,7 @@ def owners(metadata: Mapping[str, Any]) -> List[Owner]:
 def the_same(owner: Owner, found: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object that was found by the name of an owner. Raises NotFound where it is another."""
     if owner.uid and found["metadata"].get("uid") != owner.uid:
-        raise NotFound(f"{owner} of uid {owner.uid} is gone, another has its name")
+        raise NotFound(replaced(owner, owner.uid))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping, Optional, Sequence, Set, Tuple, Type
 
-from playbooks.core.cluster.api_object import named
+from playbooks.core.cluster.api_object import named, replaced
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import Conflict, NotFound, PlaybookError
@@ -113,7 +113,7 @@ class Expiry:
         """Raises NotFound where it is gone, also where another one has its name."""
         target = kind.read(self._cluster, known.kind, known.name, known.namespace)
         if target.uid != known.uid:
-            raise NotFound(f"{target} of uid {known.uid} is gone, another has its name")
+            raise NotFound(replaced(target, known.uid))
         return target
 
     def _was_said(self, outcome: Outcome) -> bool:

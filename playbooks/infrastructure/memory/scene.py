@@ -17,13 +17,12 @@ from playbooks.core.alert import Alert
 from playbooks.core.claim import Claim
 from playbooks.core.cluster import creation
 from playbooks.core.cluster.api_object import KINDS as OBJECT_KINDS
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.node import Taint
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.workload import Owner
 from playbooks.core.instant import after
 from playbooks.infrastructure.memory.cluster import KINDS, MemoryCluster
-
-Manifest = Dict[str, Any]
 
 # The node of a pod whose alert does not say where it runs.
 NODE = "node-1"
