@@ -64,11 +64,6 @@ class Node(ReadObject):
         """Whether it is cordoned."""
         return bool((self.manifest.get("spec") or {}).get("unschedulable"))
 
-    @property
-    def schedulable(self) -> bool:
-        """Whether it takes new pods: not cordoned, and no taint that keeps all others away."""
-        return not self.unschedulable and not any(map(_repels, self.taints))
-
     def takes_pods_of(self, other: Node) -> bool:
         """Whether it is ready and takes the pods that ``other`` takes: those that tolerate the
         taints of a pool of nodes, where both have them, and those that tolerate nothing."""

@@ -123,10 +123,6 @@ class Counts:
                 earlier.setdefault(owner, []).extend(marks)
         self._sum_up()
 
-    def clear(self) -> None:
-        self.content = {}
-        self._sum_up()
-
     def _sum_up(self) -> None:
         self.sums = Sums()
         self._marks: Counter[Tuple[str, str]] = Counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from playbooks.core import subjects
 from playbooks.core.cluster.selectors import Selector
@@ -96,7 +96,7 @@ def _written(managed: Iterable[Mapping[str, Any]], field: str) -> Optional[Insta
     return min(times) if times else None
 
 
-def _selects(selector: Any, function: Function) -> Any:
+def _selects(selector: Any, function: Function) -> Union[bool, str]:
     """Whether it selects the function, or why it is refused."""
     if not isinstance(selector, Mapping):
         selector = {}
@@ -127,7 +127,9 @@ def _why_not(topic: Any) -> str:
     return f"topic {topic}: {malformed or f'subjects of alerts begin with {subjects.PREFIX}.'}"
 
 
-def retired(before: Iterable[Subscription], topics: Iterable[str], now: Instant) -> List[Any]:
+def retired(
+    before: Iterable[Subscription], topics: Iterable[str], now: Instant
+) -> List[Subscription]:
     """The subscriptions whose topics are gone, ended now unless they had ended before."""
     kept = set(topics)
     return [

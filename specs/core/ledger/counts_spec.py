@@ -12,7 +12,7 @@ from playbooks.testing import NOW
 SPACES, WORKLOADS = ("shop", "billing", ""), ("Deployment web", "")
 UIDS = tuple(f"uid-{number}" for number in range(5))
 
-DONE = ("add", "add", "add", "renew", "forget", "begin anew", "clear")
+DONE = ("add", "add", "add", "renew", "forget", "begin anew")
 PLACES = ((), *((s,) for s in SPACES), *((s, w) for s in SPACES for w in WORKLOADS))
 
 
@@ -35,8 +35,6 @@ def done(steps):
             counts.forget(60.0, now)
         elif what == "begin anew":
             counts.begin_anew(space)
-        elif what == "clear":
-            counts.clear()
     return counts
 
 

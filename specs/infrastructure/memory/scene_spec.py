@@ -105,9 +105,7 @@ with description("The scene of alerts") as self:
 
         expect([node.name for node in nodes]).to(equal(["node-1", "node-2"]))
         for node in nodes:
-            expect([node.ready, node.schedulable, node.control_plane]).to(
-                equal([True, True, False])
-            )
+            expect([node.takes_pods_of(Node({})), node.control_plane]).to(equal([True, False]))
 
     with it("has the namespaces of its pods"):
         (namespace,) = of_kind("Namespace", an_alert(), an_alert(pod="web-1"))

@@ -44,7 +44,6 @@ def made_ready(name: str) -> None:
 
     def takes_pods() -> Any:
         kubectl("patch", "node", name, "--subresource=status", "-p", READY)
-        node = Node(stored("node", name))
-        return node.ready and node.schedulable
+        return Node(stored("node", name)).takes_pods_of(Node({}))
 
     eventually(takes_pods)

@@ -185,7 +185,7 @@ def a_fake_node(name: Optional[str] = None) -> str:
 def any_control_plane() -> bool:
     """Whether pods may run on a node of the control plane."""
     nodes = [Node(item) for item in kubectl_json("get", "nodes")["items"]]
-    return any(node.control_plane and node.schedulable for node in nodes)
+    return any(node.control_plane and node.takes_pods_of(Node({})) for node in nodes)
 
 
 def settled(node: str) -> Manifest:

@@ -44,16 +44,16 @@ class WatchedKind:
         with self._lock:
             if not self._started:
                 self._started = True
-                for follower in self._followers.values():
+                for follower in self.followers:
                     follower.start()
 
     def stop(self) -> None:
-        for follower in self._followers.values():
+        for follower in self.followers:
             follower.stop()
 
     @property
     def live(self) -> bool:
-        return all(follower.live for follower in self._followers.values())
+        return all(follower.live for follower in self.followers)
 
     def get(self, namespace: str, name: str) -> Optional[Mapping[str, Any]]:
         follower = self._followers.get(namespace) or self._followers.get("")
@@ -79,8 +79,8 @@ class WatchedKind:
 
     @property
     def count(self) -> int:
-        return sum(follower.objects.count for follower in self._followers.values())
+        return sum(follower.objects.count for follower in self.followers)
 
     @property
     def bytes(self) -> int:
-        return sum(follower.objects.bytes for follower in self._followers.values())
+        return sum(follower.objects.bytes for follower in self.followers)
