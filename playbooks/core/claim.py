@@ -35,7 +35,8 @@ class Claim:
     ``node``: the node's name as far as the alert knows it, its top-level ``hostname``.
     ``other_uids``: uids beside ``uid`` that other fields give: of a static pod there are two.
     ``unusable``: an id or name that was given, but cannot be one: it proves nothing, and is not the
-    same as absent. ``conflict``: fields that contradict each other, in words.
+    same as absent. ``conflict``: fields that contradict each other, in words. ``succeeded``: of an
+    audit alert, whether the call did that it reports.
     """
 
     namespace: str = ""

@@ -26,7 +26,7 @@ _VALUE = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*:\s*([^\W\d]\w*)")
 
 
 class EntryPoint(NamedTuple):
-    """One entry point. ``package``: the distribution that has it, by its name and version."""
+    """One entry point, and the distribution that has it."""
 
     name: str
     value: str

@@ -102,7 +102,8 @@ RESERVED = 3
 @dataclass(frozen=True)
 class Limits:
     """``window`` in seconds; None: no limit. ``in_all`` does not count the first action of each
-    namespace within the window, which is its own whatever others do."""
+    namespace within the window, which is its own whatever others do. ``again``: how often a rule
+    may come again about pods of one controller."""
 
     in_namespace: Optional[int]
     in_all: Optional[int]

@@ -46,9 +46,9 @@ def kind(outcome: Outcome) -> str:
         return WOULD
     if outcome.status is Status.FAILED:
         return "" if outcome.reason == InvalidAlert.reason else FAILED
-    if outcome.reason == RECURRING:
-        return HELD if outcome.details.get("first") else ""
     first = outcome.details.get("first")
+    if outcome.reason == RECURRING:
+        return HELD if first else ""
     if first is not None:
         # Of a budget that has tripped people are told once, of a limit that many wait for once
         # within its window.

@@ -73,7 +73,7 @@ def _playbook(name: str) -> Playbook:
 
 
 def spans_of(settings: Settings) -> Spans:
-    """None where their packages are missing: alerts are answered all the same."""
+    """Such as nobody sees where their packages are missing: alerts are answered all the same."""
     function = settings["FUNCTION_NAME"]
     resource = {
         "service.name": settings["OTEL_SERVICE_NAME"] or function,

@@ -86,7 +86,7 @@ class TaintNode(ContainNode):
         ),
         host_setting(HOST, VERB),
         lifetime.ttl(
-            "TAINT_TTL",
+            TTL,
             "How long the taint stays, such as `2h`; each further alert about the node extends"
             " that. Or `off`",
         ),
