@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import List, Sequence
 
 from playbooks.core.cluster.manifest import (
@@ -44,7 +43,7 @@ def manifests() -> List[Manifest]:
     return [*definitions(), worker_role(), deployer_role(), *admission_policies.policies()]
 
 
-def set_up(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> None:
+def set_up(cluster: ClusterObjects, *, sleep: Sleep) -> None:
     """Make what is missing, and bring what deploy_playbook made up to date. Prints what it does.
 
     Objects that others made are left alone, such as the definitions that came with Kubeless.
@@ -120,7 +119,7 @@ def _remove_bindings_without_settings(cluster: ClusterObjects) -> None:
         print_step("removed", f"{shown(each)}, whose function is gone")
 
 
-def complete(cluster: ClusterObjects, *, sleep: Sleep = time.sleep) -> None:
+def complete(cluster: ClusterObjects, *, sleep: Sleep) -> None:
     """Make what a function needs and is missing, before it is deployed: definitions and role."""
     needed = [] if _serves_functions(cluster) else definitions()
     if not _has_role(cluster):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from types import FrameType, TracebackType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Type
 
@@ -27,7 +26,7 @@ def nothing() -> None:
 
 
 def looks(
-    seconds: float, *, check: Check = nothing, sleep: Sleep = time.sleep, pause: float = PAUSE
+    seconds: float, *, sleep: Sleep, check: Check = nothing, pause: float = PAUSE
 ) -> Iterator[None]:
     """For a loop that looks again until the time is over, the last time then: between two looks it
     calls ``check``, which may raise, and sleeps for ``pause`` seconds."""
@@ -55,8 +54,8 @@ def until_gone(
     cluster: ClusterObjects,
     manifests: Sequence[Manifest],
     *,
+    sleep: Sleep,
     check: Check = nothing,
-    sleep: Sleep = time.sleep,
     seconds: float = GONE_WITHIN,
 ) -> List[Manifest]:
     """The objects, as they are, that are still there in the end. ``check`` may raise."""

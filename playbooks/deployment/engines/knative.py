@@ -241,7 +241,7 @@ def _container(request: Request, namespace: str, code: worker_pod.Code) -> Manif
         "env": _variables(request, namespace, code),
         # Of a path of its own: any other reaches the playbook. Knative knows the port.
         "readinessProbe": {"httpGet": {"path": "/readyz"}, "timeoutSeconds": 3},
-        "resources": worker_pod.resources("1", "512Mi"),
+        "resources": worker_pod.resources("512Mi"),
         "securityContext": {
             **worker_pod.CONFINED,
             "runAsNonRoot": True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, List, Mapping, Optional, Sequence
 
 from playbooks.core.cluster.manifest import Manifest, identity, name_of, reference, shown
@@ -10,7 +9,7 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.steps import Objects
-from playbooks.deployment.apply.waiting import Check, Sleep, looks, nothing
+from playbooks.deployment.apply.waiting import Check, Sleep, looks
 from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
@@ -160,7 +159,7 @@ def refuse_finalizer(functions: Sequence[Manifest]) -> None:
 
 
 def refuse_new_finalizer(
-    cluster: ClusterObjects, created: Manifest, *, check: Check = nothing, sleep: Sleep = time.sleep
+    cluster: ClusterObjects, created: Manifest, *, check: Check, sleep: Sleep
 ) -> None:
     """Wait whether a controller of Kubeless puts its finalizer on a new Function."""
     for _ in looks(FINALIZER_WITHIN, check=check, sleep=sleep):
@@ -168,7 +167,7 @@ def refuse_new_finalizer(
 
 
 def not_accepted(
-    cluster: ClusterObjects, manifests: Sequence[Manifest], *, sleep: Sleep = time.sleep
+    cluster: ClusterObjects, manifests: Sequence[Manifest], *, sleep: Sleep
 ) -> List[str]:
     """A warning for the objects that have no finalizer of a controller after some seconds."""
     for _ in looks(ACCEPTED_WITHIN, sleep=sleep):

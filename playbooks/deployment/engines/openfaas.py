@@ -249,7 +249,7 @@ class OpenFaas(Engine):
                 "com.openfaas.scale.max": str(MOST),
                 "com.openfaas.scale.zero": "false",
             },
-            **resources("1", "512Mi"),
+            **resources("512Mi"),
             "readonly_root_filesystem": True,
         }
 

@@ -113,7 +113,7 @@ class Code:
             **common(""),
             "command": ["sh", "-c", INSTALL],
             "env": sorted(plain({**self.variables, **VARIABLES}), key=_name),
-            "resources": resources(cpu="1", memory="512Mi"),
+            "resources": resources("512Mi"),
             "volumeMounts": [TMP, *INSTALLING],
         }
 
@@ -172,7 +172,7 @@ def _worker(request: Request, namespace: str, code: Code) -> Manifest:
             "timeoutSeconds": 3,
             "failureThreshold": 2,
         },
-        "resources": resources(cpu="1", memory="512Mi"),
+        "resources": resources("512Mi"),
         "volumeMounts": [TMP, *code.mounts, *environment.mounts(request)],
     }
 
@@ -192,9 +192,10 @@ def common(image: str) -> Dict[str, Any]:
     }
 
 
-def resources(cpu: str, memory: str) -> Manifest:
+def resources(memory: str) -> Manifest:
+    """Of every container of ours. ``memory``: its limit."""
     return {
-        "limits": {"cpu": cpu, "memory": memory},
+        "limits": {"cpu": "1", "memory": memory},
         "requests": {"cpu": "100m", "memory": "128Mi"},
     }
 

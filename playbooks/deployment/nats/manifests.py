@@ -153,7 +153,7 @@ def _server_pod(image: str) -> Manifest:
                     "timeoutSeconds": 5,
                     "failureThreshold": 4,
                 },
-                "resources": worker_pod.resources(cpu="1", memory="512Mi"),
+                "resources": worker_pod.resources("512Mi"),
                 "volumeMounts": [
                     {"name": "config", "mountPath": "/etc/nats", "readOnly": True},
                     {"name": "users", "mountPath": "/etc/nats/users", "readOnly": True},
@@ -194,7 +194,7 @@ def _streams_pod(image: str, variables: Mapping[str, str]) -> Manifest:
                 **worker_pod.common(image),
                 "command": ["python3", "-m", PROGRAM],
                 "env": [*env, *plain(code.environment)],
-                "resources": worker_pod.resources(cpu="1", memory="256Mi"),
+                "resources": worker_pod.resources("256Mi"),
                 "volumeMounts": [worker_pod.TMP, *code.mounts],
             }
         ],
