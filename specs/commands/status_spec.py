@@ -223,6 +223,11 @@ with description("falco-playbook status") as self:
             contain("contained:      deployment shop/web, no end\n")
         )
 
+    with it("speaks to no terminal, whatever the handler of somebody's Function is"):
+        self.cluster.the("Function", "falco-delete")["spec"]["handler"] = "\x1b[2Jdelete.handler"
+
+        expect(self.status()).to(start_with("default/falco-delete (\\x1b[2Jdelete)\n"))
+
     with it("shows nothing of a ledger in another namespace than its Function, as of the pauses"):
         theirs = ("-e", "LEDGER=theirs/ledger")
         self.cluster = a_cluster(*theirs, playbook="scale", pods=("falco-scale-1",), kind=Worker)

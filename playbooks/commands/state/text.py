@@ -57,7 +57,8 @@ def wide_row(document: Mapping[str, Any]) -> Row:
 
 
 def paragraph(document: Mapping[str, Any]) -> str:
-    title = f"{document['namespace']}/{document['name']} ({document['playbook']})"
+    """Of the playbook, whoever may edit its Function says any name."""
+    title = plain(f"{document['namespace']}/{document['name']} ({document['playbook']})")
     fields = [f"    {f'{name}:':<16}{plain(value)}" for name, value in _fields(document)]
     return "\n".join([title, *fields])
 
