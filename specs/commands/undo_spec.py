@@ -239,6 +239,16 @@ with description("falco-playbook undo") as self:
                 )
             )
 
+        with it("whatever somebody wrote into a Function of another namespace"):
+            self.contain(isolate)
+            odd = {"apiVersion": "kubeless.io/v1beta1", "kind": "Function"}
+            odd["metadata"] = {"name": "falco-odd", "namespace": "shop"}
+            odd["spec"] = {"handler": "isolate.handler", "deployment": "text"}
+            self.deployed.create([odd])
+            said = self.run(*POD)
+
+            expect((said.code, set(self.ledgers))).to(equal((0, {("ops", "falco-isolate-ledger")})))
+
         with it("in the namespaces of -n and of the kubeconfig only, without -A"):
             self.deployed = functions(("isolate", "a", "shop"), ("isolate", "b", "default"))
             self.deployed.create(list(functions(("isolate", "c", "ops")).objects.values()))

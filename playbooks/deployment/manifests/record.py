@@ -1,7 +1,9 @@
 """What a cluster has on record of the functions that are deployed.
 
-A Function is the record itself. Functions to which alerts are pushed are no objects of the cluster
-that they act on: their record is the binding of their ledger, on which they have no rights.
+A Function is the record itself; whoever may edit it writes what he likes below its ``spec``, and
+what is of no use there is as if it were not there. Functions to which alerts are pushed are no
+objects of the cluster that they act on: their record is the binding of their ledger, on which they
+have no rights.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
 
 def playbook_of(function: Mapping[str, Any]) -> str:
     """The name of its playbook; empty where it says none."""
-    return str((function.get("spec") or {}).get("handler") or "").partition(".")[0]
+    return str(_mapping(function.get("spec")).get("handler") or "").partition(".")[0]
 
 
 def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
@@ -72,21 +74,32 @@ def given(
 def topics_of(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
     """Those that the triggers of its namespace subscribe it to, whoever made these."""
     triggers = cluster.list(TRIGGERS, namespace=namespace)
-    specs: List[Mapping[str, Any]] = [each.get("spec") or {} for each in triggers]
+    specs = [_mapping(each.get("spec")) for each in triggers]
     wanted = [spec for spec in specs if _selected(spec).get("function") == function]
     return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
 
 
-def _selected(spec: Mapping[str, Any]) -> Mapping[str, str]:
-    return (spec.get("functionSelector") or {}).get("matchLabels") or {}
+def _selected(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(_mapping(spec.get("functionSelector")).get("matchLabels"))
 
 
 def _container(function: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first one, which Kubeless takes for that of the function."""
-    found: Mapping[str, Any] = function.get("spec") or {}
+    """The first one, which Kubeless takes for that of the function, with the variables that have a
+    name."""
+    found = _mapping(function.get("spec"))
     for part in ("deployment", "spec", "template", "spec"):
-        found = found.get(part) or {}
-    return next(iter(found.get("containers") or ()), {})
+        found = _mapping(found.get(part))
+    first = _mapping(next(iter(_list(found.get("containers"))), None))
+    named = [each for each in map(_mapping, _list(first.get("env"))) if "name" in each]
+    return {**first, "env": named}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> List[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _given(
@@ -94,9 +107,9 @@ def _given(
 ) -> Union[Value, Reference]:
     """``names``: of secret settings by the variables that hold their files' paths."""
     name, text = str(variable["name"]), unescaped(variable.get("value"))
-    key = (variable.get("valueFrom") or {}).get("secretKeyRef")
+    key = _mapping(_mapping(variable.get("valueFrom")).get("secretKeyRef"))
     if key:
-        return Reference(name, key["name"], key["key"])
+        return Reference(name, str(key.get("name")), str(key.get("key")))
     path = PurePosixPath(text)
     of_setting = names.get(name) or (name[: -len("_FILE")] if name.endswith("_FILE") else name)
     if str(path.parent) == f"/{function}":

@@ -29,6 +29,17 @@ with description("The Function that is deployed") as self:
 
         expect(record.environment_of(found)["LEDGER"]).to(equal("falco-delete-ledger"))
 
+    with it("says nothing where somebody wrote something else than kubeless does"):
+        odd = ("text", {"containers": "text"}, {"containers": ["text", {}]})
+        odd += tuple({"containers": [{"env": each}]} for each in ("text", ["text"], [{}]))
+        pods = [{"spec": {"template": {"spec": each}}} for each in odd]
+        for deployment in ("text", {"spec": "text"}, *pods):
+            found = {**deployed(), "spec": {"handler": "delete.handler", "deployment": deployment}}
+
+            expect(record.environment_of(found)).to(equal({}))
+            expect(record.given(found, ())).to(equal([]))
+        expect(record.playbook_of({"spec": "text"})).to(equal(""))
+
     with it("says where its ledger is: beside it, or where it was given"):
         expect(record.ledger_of(deployed())).to(equal(("ops", "falco-delete-ledger")))
         expect(record.ledger_of(deployed("-e", "LEDGER=shared"))).to(equal(("ops", "shared")))
