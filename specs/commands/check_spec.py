@@ -16,6 +16,7 @@ from specs.commands.fake_cluster import POLICY, FakeCluster, a_cluster, answer, 
 from specs.commands.readiness import (
     A_NODE,
     NATS,
+    an_outcome,
     checked,
     inspected,
     ready,
@@ -418,8 +419,8 @@ with description("falco-playbook check, of the alerts of the last day") as self:
         expect(list(statuses(self.cluster))).not_to(contain("alerts, guards"))
 
     with it("warns where all that were answered were skipped, with the reasons"):
-        gone = {"status": "skipped", "reason": "pod-gone"}
-        self.cluster.outcomes = answer(gone, gone, {"status": "skipped", "reason": "exempt"})
+        gone, exempt = (an_outcome("skipped", reason) for reason in ("pod-gone", "exempt"))
+        self.cluster.outcomes = answer(gone, gone, exempt)
 
         expect(the_finding(self.cluster, "outcomes")).to(
             equal(

@@ -185,6 +185,13 @@ with description("falco-playbook history") as self:
 
         expect(run(*HISTORY, cluster=self.saying(said(evil))).out).not_to(contain("\x1b"))
 
+    with it("leaves out what whoever may publish on the subject wrote, and is no outcome"):
+        odd = ({}, {"target": ["x"]}, {"message": None}, {"why": 1}, {"why": [1]}, {"alert": "x"})
+        lines = [{**said(DONE), **each} if each else {"recorded": "x"} for each in odd]
+        found = run(*HISTORY, "-o", "json", cluster=self.saying(*lines, said(DONE)))
+
+        expect((found.code, len(json.loads(found.out)))).to(equal((0, 1)))
+
     with it("reads the Events where there is no stream, and says how long these are kept"):
         self.saying({"error": "this NATS keeps nothing: no JetStream"}, end=False, code=1)
         deleted = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion accepted")

@@ -2,6 +2,7 @@
 
 import json
 
+from playbooks.core.outcome import Outcome, Status
 from playbooks.deployment.manifests import admission_policies
 from playbooks.engines.worker.operator.protocol import HISTORY
 from specs.commands.fake_cluster import FakeCluster, a_cluster, answer, run
@@ -24,7 +25,12 @@ STREAM = {"about": "stream", "name": "FALCO"}
 A_NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {}}
 
 
-DONE = ({"status": "acted", "reason": "isolated"}, {"status": "skipped", "reason": "gone"})
+def an_outcome(status, reason):
+    """A line of the worker's."""
+    return Outcome(Status(status), reason, "", "pod shop/web-0").to_dict()
+
+
+DONE = (an_outcome("acted", "isolated"), an_outcome("skipped", "gone"))
 
 
 # Each cluster makes a copy of what it stores.

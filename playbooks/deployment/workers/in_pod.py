@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Mapping, Tuple
 
 from playbooks.core.cluster.objects import Executed
+from playbooks.core.outcome import Outcome
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.workers.deployed_function import DeployedFunction
@@ -38,9 +39,11 @@ def run(deployed: DeployedFunction, verb: str, *arguments: str) -> WorkerReply:
 
 
 def history(deployed: DeployedFunction, seconds: float) -> WorkerReply:
-    """What became of its alerts in the last ``seconds``, in the stream. Raises DeploymentError."""
+    """What became of its alerts in the last ``seconds``, in the stream, without what is no outcome:
+    whoever may publish there wrote that. Raises DeploymentError."""
     words = ("--uid", deployed.uid, "--since", str(int(seconds)))
-    return run(deployed, HISTORY, *words)
+    answer = run(deployed, HISTORY, *words)
+    return replace(answer, lines=tuple(filter(_is_outcome, answer.lines)))
 
 
 def read(done: Executed, pod: str) -> WorkerReply:
@@ -62,6 +65,16 @@ def read(done: Executed, pod: str) -> WorkerReply:
         return WorkerReply(tuple(said[:-1]), str(last["error"]))
     what = f"the answer of pod {pod} is incomplete" if said else f"pod {pod} gave no answer"
     return WorkerReply(tuple(said), f"{what}: {_complaint(done)}")
+
+
+def _is_outcome(line: Mapping[str, Any]) -> bool:
+    try:
+        found = Outcome.of_dict(line)
+    except (KeyError, TypeError, ValueError):
+        return False
+    texts = (found.target, found.reason, found.message, found.trace_id, *found.why)
+    alert = line.get("alert")
+    return all(isinstance(each, str) for each in texts) and isinstance(alert, (dict, type(None)))
 
 
 def _complaint(done: Executed) -> str:
