@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
 from playbooks.core.action import Answer
 from playbooks.core.instant import Instant, shown
-from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
+from playbooks.core.ledger.contained import MOST_CONTAINED, MOST_CONTAINED_BYTES, Contained
 from playbooks.core.ledger.counts import GRAIN, Counts, Sums, mark
 from playbooks.core.ledger.legible import Legible
 from playbooks.core.ledger.limits import Limits
@@ -189,9 +189,17 @@ class Book:
         before = self._contained.pop(contained.uid, None)
         notes = {**(before.notes if before else {}), **contained.notes}
         self._contained[contained.uid] = replace(contained, notes=notes)
-        while len(self._contained) > MOST_CONTAINED:
-            del self._contained[next(iter(self._contained))]
+        self._forget_contained()
         self.changed = True
+
+    def _forget_contained(self) -> None:
+        """The oldest while they are too many or too long; never the last one."""
+        size = sum(one.size for one in self._contained.values())
+        for uid, one in list(self._contained.items())[:-1]:
+            if len(self._contained) <= MOST_CONTAINED and size <= MOST_CONTAINED_BYTES:
+                return
+            del self._contained[uid]
+            size -= one.size
 
     def release(self, uid: str, keys: Iterable[str]) -> None:
         """Forget these notes, and the object once it has none."""

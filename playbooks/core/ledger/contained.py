@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping
 
-# Objects that are remembered at most; the ledger is one object of the cluster. What is forgotten
-# stays contained until a person releases it.
+# Objects that are remembered at most, and bytes of them: the ledger is one object of the cluster,
+# which takes 1 MiB, and whoever may write what was contained decides how long its notes are. What
+# is forgotten stays contained until a person releases it.
 MOST_CONTAINED = 300
+MOST_CONTAINED_BYTES = 256 * 1024
 
 Notes = Mapping[str, str]
 
@@ -37,6 +40,11 @@ class Contained:
         if not kind or not name or not all(isinstance(word, str) for word in words):
             raise ValueError("expected kind, name and notes")
         return cls(uid, kind, namespace, name, dict(notes or {}))
+
+    @property
+    def size(self) -> int:
+        """Bytes in the text of a book."""
+        return len(json.dumps({self.uid: self.to_dict()}))
 
     def to_dict(self) -> Dict[str, Any]:
         place = {"namespace": self.namespace} if self.namespace else {}

@@ -2,13 +2,24 @@ import json
 from dataclasses import replace
 from unittest.mock import patch
 
-from expects import be_below, be_empty, be_false, be_none, be_true, contain, equal, expect, have_len
+from expects import (
+    be_above,
+    be_below,
+    be_empty,
+    be_false,
+    be_none,
+    be_true,
+    contain,
+    equal,
+    expect,
+    have_len,
+)
 from mamba import before, description, it
 
 from playbooks.core.instant import after
 from playbooks.core.ledger import book
 from playbooks.core.ledger.book import ALL, CONTAINING, Book, Request
-from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
+from playbooks.core.ledger.contained import MOST_CONTAINED, MOST_CONTAINED_BYTES, Contained
 from playbooks.core.ledger.limits import Limits
 from playbooks.testing import NOW
 
@@ -429,6 +440,23 @@ with description("What a book says of contained objects") as self:
         expect([uid in book.contained for uid in ("0", "1", "2", "new")]).to(
             equal([False, True, False, True])
         )
+
+    with it("is of so many bytes only: what others wrote on an object may be long"):
+        book = Book()
+        long = json.dumps({f"label-{number}": '"' * 60 for number in range(30)})
+        for number in range(MOST_CONTAINED):
+            book.contain(self.a_record(str(number), labels=long))
+
+        expect(len(book.text())).to(be_below(MOST_CONTAINED_BYTES + 100))
+        expect(list(book.contained)[-1]).to(equal(str(MOST_CONTAINED - 1)))
+        expect(len(book.contained)).to(be_above(10))
+
+    with it("is of the last object, however much stands on it"):
+        book = Book()
+        book.contain(self.a_record("first"))
+        book.contain(self.a_record("long", labels="x" * MOST_CONTAINED_BYTES))
+
+        expect(list(book.contained)).to(equal(["long"]))
 
     with it("costs itself alone where it cannot be read"):
         book = Book()
