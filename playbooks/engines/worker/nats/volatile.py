@@ -21,7 +21,7 @@ WARNING = (
     " Helm chart config.jetstream.enabled=true) and restart the worker"
 )
 
-# Alerts that may wait in memory.
+# Alerts that may wait in memory, those among them that wait for another try.
 MOST_WAITING = 10_000
 
 
@@ -77,8 +77,11 @@ class VolatileIntake:
 
     async def stop(self) -> None:
         self._stopped = True
-        for subscription in self._listening.values():
-            await subscription.unsubscribe()
+        for topic, subscription in self._listening.items():
+            try:
+                await subscription.unsubscribe()
+            except Exception as error:
+                log.warn(f"not unsubscribed from {topic}: {error!r}")
         for timer in self._timers:
             timer.cancel()
             self._lose("it was waiting for another try when the worker was told to end")
@@ -88,7 +91,7 @@ class VolatileIntake:
 
     def _receiver(self, topic: str) -> Callable[[Any], Any]:
         async def receive(message: Any) -> None:
-            if self._waiting >= MOST_WAITING:
+            if self._waiting + len(self._timers) >= MOST_WAITING:
                 self._lose(f"{MOST_WAITING} are waiting")
                 return
             origin = Origin("", next(self._numbers), Instant(time.time_ns()), 1)
