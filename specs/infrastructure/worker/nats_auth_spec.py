@@ -256,6 +256,19 @@ with description("The worker's connection to NATS") as self:
 
         expect(worker.log).to(contain(f'"reason": "{UNAUTHORIZED}"'))
 
+    with it("says of a user that is limited to a Function that was removed what gives it this one"):
+        earlier = Function("specs", "falco-fake", "uid-0", Instant(0), {})
+        allowed = Permissions(
+            nats_permissions.publishing(earlier, ()), nats_permissions.subscribing(earlier)
+        )
+        mine = block(earlier, allowed).replace("$SPECS_FALCO_FAKE", "w")
+        users = USERS.partition('    { user: "worker",')[0] + mine + "  ]\n}\n"
+        nats = a_server(self, users, "admin:a")
+        worker = a_worker(self, f"nats://specs.falco-fake:w@127.0.0.1:{nats.port}")
+        worker.says("run deploy_playbook -S --with-nats again")
+
+        expect(worker.log).to(contain(f'"reason": "{UNAUTHORIZED}"'))
+
     with it("waits for a server that is not there yet"):
         nats = Nats()
         self.nats = nats

@@ -108,6 +108,15 @@ def client(settings: Settings) -> CarefulClient:
     return CarefulClient(servers, encrypted=_wants_tls(settings))
 
 
+#: What NATS says to a user whose rights have the uid of another Function.
+OTHER_FUNCTION = 'permissions violation for subscription to "falco-outcome.'
+
+_ADVICE = (
+    "; the user is limited to another Function, or to one of this name that was removed: run"
+    " deploy_playbook -S --with-nats again, or give it what falco-playbook nats-user prints"
+)
+
+
 async def connect(
     settings: Settings,
     *,
@@ -129,8 +138,10 @@ async def connect(
         # Once a cause, not once a try.
         if said[-1:] != [words]:
             said[:] = [words]
-            reason = connection.refused() if _is_hopeless(words, chosen) else {}
-            log.warn(f"NATS ({shown(settings)}): {words}", **reason)
+            earlier = OTHER_FUNCTION in words.lower()
+            hopeless = earlier or _is_hopeless(words, chosen)
+            reason = connection.refused() if hopeless else {}
+            log.warn(f"NATS ({shown(settings)}): {words}{_ADVICE * earlier}", **reason)
 
     async def found() -> None:
         said.clear()
