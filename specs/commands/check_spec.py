@@ -42,6 +42,7 @@ with description("falco-playbook check") as self:
                 [
                     *("function", "topics", "rights", "ledger", "budgets", "exemptions"),
                     *("network policy", "nats", "nats, strangers", "jetstream"),
+                    "nats, records",
                     *("alerts, identity", "alerts, hostname", "alerts, guards", "outcomes"),
                     "admission policy",
                     *("policy, bare, new", "policy, bare, open"),
@@ -524,6 +525,12 @@ with description("falco-playbook check, of NATS and its alerts") as self:
     with it("fails where strangers are let in, and does not take for closed what was not tried"):
         expect(self.finding("nats, strangers", strangers={"why": "open"})[0]).to(equal("failed"))
         expect(self.finding("nats, strangers", strangers={"unknown": "x"})[0]).to(equal("unknown"))
+
+    with it("fails where the NATS user may not store what the worker puts on record"):
+        status, said, _ = self.finding("nats, records", records={"refused": ["falco-dead.falco-x"]})
+
+        expect(status).to(equal("failed"))
+        expect(said).to(contain("may not publish on falco-dead.falco-x"))
 
     with it("fails where no stream can keep the alerts, and warns where nothing keeps any"):
         for said, status in (

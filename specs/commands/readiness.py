@@ -49,7 +49,10 @@ class Checked(FakeCluster):
 
 def inspected(**changes):
     """What a worker says where everything is as it should be, but for these."""
-    lines = {"nats": NATS, "strangers": {"about": "strangers"}, "stream": STREAM, "alerts": SEEN}
+    lines = {
+        **{"nats": NATS, "strangers": {"about": "strangers"}, "stream": STREAM},
+        **{"records": {"about": "records", "refused": []}, "alerts": SEEN},
+    }
     changed = {about: {**line, **changes.get(about, {})} for about, line in lines.items()}
     return answer(*changed.values())
 

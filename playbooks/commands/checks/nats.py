@@ -17,7 +17,8 @@ from playbooks.deployment.workers import in_pod
 from playbooks.engines.worker.operator.protocol import INSPECT
 from playbooks.engines.worker.topics import renaming
 
-NATS, STRANGERS, STREAM, BOUNDS = "nats", "nats, strangers", "jetstream", "jetstream, bounds"
+NATS, STRANGERS, RECORDS = "nats", "nats, strangers", "nats, records"
+STREAM, BOUNDS = "jetstream", "jetstream, bounds"
 IDENTITY, HOSTNAME = "alerts, identity", "alerts, hostname"
 SUBJECTS = "alerts, subjects"
 ANSWERED, OUTCOMES = "alerts, guards", "outcomes"
@@ -33,6 +34,7 @@ _ACCESS = "configure users in NATS (docs/nats.md); only the publisher may publis
 _FIELDS = "add k8s.pod.uid and container.id to Falco's append_output, as docs/engines.md shows"
 _RENAMED = "take out what renames them, or deploy the playbook with a topic (-t) that matches"
 _GUARDS = "change these settings or the topics, unless that is what you want (docs/guards.md)"
+_RIGHTS = "give it what falco-playbook nats-user prints, unless it is another worker's user"
 _TRIGGER = (
     "trigger a rule of Falco, or publish a test alert on NATS (docs/try-it.md), and check again"
 )
@@ -56,6 +58,7 @@ def look(checked: Checked) -> List[Finding]:
     findings = [_nats(about["nats"])] if "nats" in about else []
     findings += [_strangers(about["strangers"])] if "strangers" in about else []
     findings += _streams(about["stream"]) if "stream" in about else []
+    findings += [_records(about["records"])] if "records" in about else []
     if "alerts" in about:
         findings += _alerts(cluster, about["alerts"])
     if answer.why:
@@ -76,6 +79,14 @@ def _strangers(line: Mapping[str, Any]) -> Finding:
     if "unknown" in line:
         return Finding(STRANGERS, UNKNOWN, f"could not be tried: {line['unknown']}")
     return Finding(STRANGERS, OK, "anonymous connections are rejected")
+
+
+def _records(line: Mapping[str, Any]) -> Finding:
+    refused = ", ".join(line["refused"])
+    if refused:
+        said = f"the worker's NATS user may not publish on {refused}: alerts are held, or answered"
+        return Finding(RECORDS, FAILED, f"{said}, and that is kept nowhere", _RIGHTS)
+    return Finding(RECORDS, OK, "the worker may store dead letters and outcomes")
 
 
 def _streams(line: Mapping[str, Any]) -> List[Finding]:

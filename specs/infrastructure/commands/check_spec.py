@@ -53,6 +53,12 @@ def an_alert(**changes):
     return json.dumps(a_document(**{"time": now, "hostname": "node-1", **changes})).encode()
 
 
+UNRECORDED = """
+authorization { users: [ { user: worker, password: w, permissions: {
+  publish: { deny: "falco-dead.falco-isolate" } } } ] }
+"""
+
+
 with description("What a worker's pod tells falco-playbook check of NATS") as self:
 
     def server(self, **options):
@@ -97,6 +103,17 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
         found, _ = inspected(self.nats.url)
         expect(found["stream"]["why"]).to(contain("stream OTHER has falco.error.>"))
 
+    with it("is where its user may not put on record what became of alerts, and stores nothing"):
+        self.server(config=UNRECORDED, user="worker:w")
+        streams = {"FALCO": "falco.>", "FALCO_DEAD": "falco-dead.>"}
+        streams["FALCO_OUTCOMES"] = "falco-outcomes.>"
+        for name, subjects in streams.items():
+            self.nats.stream(name, subjects)
+        found, _ = inspected(self.nats.url)
+
+        expect(found["records"]).to(equal({"refused": ["falco-dead.falco-isolate"]}))
+        expect([len(self.nats.messages(name)) for name in streams]).to(equal([0, 0, 0]))
+
     with it("is what its alerts carry, without a trace left in the stream"):
         self.server().stream("FALCO", "falco.>")
         about = {"k8s.ns.name": "shop", "k8s.pod.name": "web-0"}
@@ -118,7 +135,7 @@ with description("What a worker's pod tells falco-playbook check of NATS") as se
                 }
             )
         )
-        expect(last).to(equal({"end": 4}))
+        expect(last).to(equal({"end": 5}))
         expect(self.nats.consumers()).to(be_empty)
 
     with it("takes no right that the documentation does not give a worker's user"):

@@ -1,13 +1,14 @@
 """What ``check`` and ``status`` ask a worker: NATS, who may connect to it, its stream, its alerts.
 
-Each line says what it is about: ``nats``, ``strangers``, ``stream``, ``alerts``. ``why`` in it says
-what is not as it should be, ``unknown`` what could not be seen. It needs no right that the worker
-does not need, and changes nothing but a consumer of its own, which it removes.
+Each line says what it is about: ``nats``, ``strangers``, ``stream``, ``records``, ``alerts``.
+``why`` in it says what is not as it should be, ``unknown`` what could not be seen. It needs no right
+that the worker does not need, and changes nothing but a consumer of its own, which it removes.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import platform
 import time
 from collections import Counter
@@ -23,11 +24,11 @@ from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import ALERTS, STREAMS
 from playbooks.engines.worker.nats import connection as nats_connection
 from playbooks.engines.worker.nats import streams
-from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream
+from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, NoJetStream, Overtaken
 from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.nats.renamed import SeenSubjects
 from playbooks.engines.worker.nats.streams import Unusable
-from playbooks.engines.worker.operator.connection import connect_once, in_words
+from playbooks.engines.worker.operator.connection import connect_once, function_of, in_words
 
 Line = Dict[str, Any]
 
@@ -41,6 +42,8 @@ _CREDENTIALS = (
 
 # Names of rules and hosts that a summary holds, and characters of a refusal.
 NAMED, LONGEST = 50, 200
+
+NO_SEQUENCE = 2**63 - 1
 
 
 async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncIterator[Line]:
@@ -60,6 +63,7 @@ async def inspected(asked: argparse.Namespace, settings: Settings) -> AsyncItera
     yield {"about": "stream", **found}
     if not name:
         return
+    yield {"about": "records", "refused": await _refused(jetstream, settings)}
     since = Instant(time.time_ns() - asked.hours * 3600 * NANOSECONDS)
     bounds = Bounds(since, asked.most)
     counts = AlertCounts(_refusal(settings["PLAYBOOK"], asked.environ))
@@ -118,6 +122,26 @@ async def _strangers(settings: Settings) -> Dict[str, Any]:
         return {} if closed else {"unknown": words}
     await connection.close()
     return {"why": "it accepts anonymous connections"}
+
+
+async def _refused(jetstream: JetStream, settings: Settings) -> Sequence[str]:
+    """Where the worker's user may not publish what it puts on record."""
+    own = function_of(settings, "")
+    subjects = (own.dead_letters, own.outcomes)
+    stored = await asyncio.gather(*(_may_store(jetstream, each) for each in subjects))
+    return [subject for subject, may in zip(subjects, stored) if not may]
+
+
+async def _may_store(jetstream: JetStream, subject: str) -> bool:
+    """Nothing is stored: no stream's last message has this sequence. NATS answers nothing to who
+    may not publish."""
+    try:
+        await jetstream.store(subject, b"", {}, last=NO_SEQUENCE)
+    except asyncio.TimeoutError:
+        return False
+    except (Overtaken, Unusable, ApiError):
+        pass
+    return True
 
 
 async def stream_of(jetstream: JetStream) -> Tuple[Line, str, int]:
