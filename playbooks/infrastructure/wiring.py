@@ -82,9 +82,7 @@ def of_cluster(
 
 
 def on(playbook: Playbook, api: KubernetesApi) -> Playbook:
-    """The playbook, acting on this cluster and no other; as it is, where it acts on none."""
-    if not playbook.permissions:
-        return playbook
+    """The playbook, which acts on a cluster, acting on this one and no other."""
     return replace(playbook, collaborators=partial(kubernetes, api=api))
 
 

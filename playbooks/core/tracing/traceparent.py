@@ -47,14 +47,10 @@ class TraceParent:
         given = [value for name, value in headers.items() if name.lower() == HEADER]
         return cls.parse(given[0].strip()) if len(given) == 1 else None
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What passes it on."""
-        return {HEADER: str(self)}
-
     def __str__(self) -> str:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
 def headers_of(trace: Optional[TraceParent]) -> Mapping[str, str]:
-    return trace.headers if trace else {}
+    """What passes it on."""
+    return {HEADER: str(trace)} if trace else {}

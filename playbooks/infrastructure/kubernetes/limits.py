@@ -6,6 +6,9 @@ import threading
 import time
 from typing import Callable
 
+# Seconds whose calls may come at once.
+AT_ONCE = 1.0
+
 
 class ApiLimits:
     """No limit until ``set``: an engine that starts a process per alert needs none."""
@@ -20,7 +23,6 @@ class ApiLimits:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._interval = 0.0
-        self._burst = 0.0
         self._next = 0.0
         #: Connections that a client keeps open at least.
         self.connections = 0
@@ -28,7 +30,6 @@ class ApiLimits:
     def set(self, *, per_second: float, connections: int) -> None:
         """``per_second`` calls on average, and those of one second at once. Before any call."""
         self._interval = 1 / per_second
-        self._burst = 1.0
         self.connections = connections
 
     def wait(self) -> None:
@@ -37,7 +38,7 @@ class ApiLimits:
             return
         with self._lock:
             now = self._clock()
-            self._next = max(self._next, now - self._burst) + self._interval
+            self._next = max(self._next, now - AT_ONCE) + self._interval
             pause = self._next - now
         if pause > 0:
             self._sleep(pause)

@@ -1,7 +1,7 @@
 from expects import be_none, equal, expect
 from mamba import description, it
 
-from playbooks.core.tracing.traceparent import TraceParent
+from playbooks.core.tracing.traceparent import TraceParent, headers_of
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 VALID = f"00-{TRACE}-{PARENT}-01"
@@ -41,7 +41,7 @@ with description("The header traceparent") as self:
     with it("is read whatever the case of its name, and its flag is not kept"):
         headers = {"TraceParent": f"00-{TRACE}-{PARENT}-00", "tracestate": "a=b"}
 
-        expect(dict(TraceParent.of_headers(headers).headers)).to(equal({"traceparent": VALID}))
+        expect(headers_of(TraceParent.of_headers(headers))).to(equal({"traceparent": VALID}))
 
     with it("is none where there are several, or none"):
         expect(TraceParent.of_headers({"traceparent": VALID, "Traceparent": VALID})).to(be_none)
