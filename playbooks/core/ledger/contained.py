@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, Mapping
 
 # Objects that are remembered at most, and bytes of them: the ledger is one object of the cluster,
@@ -41,7 +42,7 @@ class Contained:
             raise ValueError("expected kind, name and notes")
         return cls(uid, kind, namespace, name, dict(notes or {}))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes in the text of a book."""
         return len(json.dumps({self.uid: self.to_dict()}))
