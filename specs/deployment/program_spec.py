@@ -44,6 +44,25 @@ with description("deploy_playbook") as self:
             )
         )
 
+    with it("says how in the cluster that was named, and in no other"):
+        where = ("--context", "staging", "--kubeconfig", "/a/config")
+        by_kubectl = " ".join(where)
+        said = [
+            run(*words, *where, cluster=FakeObjects()).out
+            for words in (DELETE, ("-E", "kubernetes", *DELETE[2:]))
+        ]
+
+        for each in said:
+            expect(each).to(
+                contain(
+                    "KUBECONFIG=/a/config falco-playbook status -N delete -n default"
+                    " --context staging\n",
+                    f"kubectl logs deployment/falco-delete -n default {by_kubectl}\n",
+                    f"deploy_playbook -x -N delete -n default {by_kubectl}\n",
+                )
+            )
+        expect(said[1]).to(contain("KUBECONFIG=/a/config falco-playbook token -N delete"))
+
     with it("says that a change of the code wants another image, where there is one"):
         words = ("-E", "kubernetes", *DELETE[2:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import abstractmethod
 from typing import Any, Dict, List, Mapping
 
@@ -72,7 +73,7 @@ class ClusterEngine(Engine):
         """What is wrong with the function although it is deployed."""
         return []
 
-    def hints(self, objects: Objects) -> List[str]:
+    def hints(self, objects: Objects, options: Options) -> List[str]:
         """How to see, call and remove the function."""
         return []
 
@@ -131,7 +132,7 @@ class ClusterEngine(Engine):
             raise missing_rights(invocation.cluster, objects, error) from error
         remove_orphans_unless(warnings, invocation.cluster)
         print_messages("warning", self.warnings(objects, invocation))
-        print("\n".join(self.hints(objects)))
+        print("\n".join(self.hints(objects, options)))
         return 0
 
     def _objects(self, request: Request, invocation: Invocation, existing: Existing) -> Objects:
@@ -176,15 +177,30 @@ class ClusterEngine(Engine):
         remove_orphans_unless(warnings, cluster)
 
 
-def managed(function: str, namespace: str) -> List[str]:
-    """How to see one that is a Function of Kubeless, whatever serves it."""
-    here = f"{function} -n {namespace}"
+def managed(objects: Objects, options: Options) -> List[str]:
+    """How to see a Function of Kubeless, whatever serves it."""
+    here = f"{objects.name} -n {objects.namespace}"
+    log = ["kubectl", "logs", f"deployment/{objects.name}", "-n", objects.namespace]
     return [
-        f"see it:     falco-playbook status -N {name_of(function)} -n {namespace}",
+        f"see it:     {about(objects, options, 'status')}",
         f"            or kubeless function list {here}",
-        f"its log:    kubectl logs deployment/{here}",
+        f"its log:    {shlex.join([*log, *options.cluster])}",
         f"            or kubeless function logs {here}",
     ]
+
+
+def about(objects: Objects, options: Options, command: str) -> str:
+    """A command of falco-playbook about the function, in the same cluster."""
+    name, kubeconfig = name_of(objects.name), shlex.quote(options.kubeconfig)
+    words = ["falco-playbook", command, "-N", name, "-n", objects.namespace]
+    words += ["--context", options.context] if options.context else []
+    return f"KUBECONFIG={kubeconfig} " * bool(options.kubeconfig) + shlex.join(words)
+
+
+def removal_of(objects: Objects, options: Options) -> str:
+    """The command that removes it: -x finds it on either engine."""
+    words = ["-x", "-N", name_of(objects.name), "-n", objects.namespace, *options.cluster]
+    return f"deploy_playbook {shlex.join(words)}"
 
 
 def answered(triggers: List[Manifest]) -> List[str]:

@@ -9,6 +9,7 @@ docs/extending.md has an engine as an example, and says what else one comes with
 
 from __future__ import annotations
 
+import shlex
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -67,6 +68,16 @@ class Option:
     typed: bool = False
 
 
+def as_typed(options: Sequence[Option], own: Mapping[str, Any]) -> List[str]:
+    """Those of them that were given, as they are typed. ``own``: that of Options."""
+    return [
+        word
+        for option in options
+        if option.name in own
+        for word in (option.flags[0], *([str(own[option.name])] if option.metavar else []))
+    ]
+
+
 # Of every engine that takes an image.
 IMAGE = Option(
     "image",
@@ -117,6 +128,12 @@ class Engine(ABC):
     def named(self, request: Request, invocation: Invocation) -> str:
         """The function, as messages name it."""
         return f"{self.namespace(invocation)}/{request.function}"
+
+    def removal(self, request: Request, options: Options, *place: str) -> str:
+        """The command that removes it. ``place``: further words."""
+        words = ["-N", request.name, *as_typed(self.places, options.own), *place]
+        words += options.cluster
+        return f"deploy_playbook -x -E {self.name} {shlex.join(words)}"
 
     def seen_by(self, function: str, namespace: str) -> str:
         """The command that shows whether a function runs; empty where ``falco-playbook`` does."""

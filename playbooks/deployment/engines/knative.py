@@ -122,7 +122,7 @@ class Knative(Engine):
             "Falcosidekick: cloudevents.address"
             f" http://broker-ingress.knative-eventing.svc.cluster.local/{namespace}/{broker}\n"
             f"see it:        kubectl get ksvc,triggers -n {namespace} -l function={name}\n"
-            f"remove it:     deploy_playbook -x -E knative -N {request.name} -n {namespace}"
+            f"remove it:     {self.removal(request, invocation.options, '-n', namespace)}"
         )
         return 0
 

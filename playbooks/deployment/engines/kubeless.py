@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, Optional, Sequence
 
-from playbooks.core.cluster.manifest import Manifest, identity, name_of, reference, shown
+from playbooks.core.cluster.manifest import Manifest, identity, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted
 from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check, Sleep, looks
-from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
+from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed, removal_of
 from playbooks.deployment.engines.engine import Invocation
 from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError
@@ -107,12 +107,11 @@ class Kubeless(ClusterEngine):
         ours = [objects.function, *objects.triggers]
         return not_accepted(invocation.cluster, ours, sleep=invocation.sleep)
 
-    def hints(self, objects: Objects) -> List[str]:
-        namespace, function = objects.namespace, objects.name
+    def hints(self, objects: Objects, options: Options) -> List[str]:
         return [
             *answered(objects.triggers),
-            *managed(function, namespace),
-            f"remove it:  deploy_playbook -x -N {name_of(function)} -n {namespace}",
+            *managed(objects, options),
+            f"remove it:  {removal_of(objects, options)}",
         ]
 
 

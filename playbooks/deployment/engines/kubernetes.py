@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
-from playbooks.core.cluster.manifest import Identity, Manifest, name_of, reference
+from playbooks.core.cluster.manifest import Identity, Manifest, reference
 from playbooks.core.instant import duration
 from playbooks.deployment.apply import preflight, rollout, set_up
 from playbooks.deployment.apply.deploy import Observer
@@ -14,7 +14,13 @@ from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.apply.waiting import Check
 from playbooks.deployment.engines import existing as existing_objects
 from playbooks.deployment.engines import kubeless
-from playbooks.deployment.engines.cluster_engine import ClusterEngine, answered, managed
+from playbooks.deployment.engines.cluster_engine import (
+    ClusterEngine,
+    about,
+    answered,
+    managed,
+    removal_of,
+)
 from playbooks.deployment.engines.engine import IMAGE, Invocation, Option
 from playbooks.deployment.engines.existing import RELEASE_KEY, Existing
 from playbooks.deployment.errors import UsageError
@@ -206,14 +212,12 @@ class Kubernetes(ClusterEngine):
         said = rollout.warnings(invocation.cluster, _deployment(objects))
         return [*said, *_unreached(objects)]
 
-    def hints(self, objects: Objects) -> List[str]:
-        namespace, function = objects.namespace, objects.name
-        here = f"-N {name_of(function)} -n {namespace}"
+    def hints(self, objects: Objects, options: Options) -> List[str]:
         secret = next(m for m in objects.accessories if m["kind"] == "Secret")
         by_http = [
-            f"by HTTP:    POST http://{function}.{namespace}.svc:8080/"
+            f"by HTTP:    POST http://{objects.name}.{objects.namespace}.svc:8080/"
             " with Authorization: Bearer TOKEN",
-            f"its token:  falco-playbook token {here}",
+            f"its token:  {about(objects, options, 'token')}",
         ]
         image = _options(_deployment(objects)).get(IMAGE.name)
         code = (
@@ -223,9 +227,9 @@ class Kubernetes(ClusterEngine):
             *answered(objects.triggers),
             *([code] if image else []),
             *(by_http if _TOKEN in secret["data"] else []),
-            *managed(function, namespace),
-            f"dead:       falco-playbook dead {here}",
-            f"remove it:  deploy_playbook -x {here}",
+            *managed(objects, options),
+            f"dead:       {about(objects, options, 'dead')}",
+            f"remove it:  {removal_of(objects, options)}",
         ]
 
     def unknown_without_cluster(self, request: Request, options: Options) -> List[str]:

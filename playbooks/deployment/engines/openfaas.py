@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tempfile
 from typing import Any, Dict, List
@@ -163,6 +164,8 @@ class OpenFaas(Engine):
             granted.remove_left()
         print_step("deployed", self.named(request, invocation))
         print("\n".join(_hints(request, options)))
+        removal = self.removal(request, options, "-n", _namespace(options))
+        print(f"remove it:     {removal}")
         return 0
 
     def remove(self, function: str, invocation: Invocation) -> None:
@@ -299,13 +302,12 @@ def _warnings(request: Request) -> List[str]:
 
 
 def _hints(request: Request, options: Options) -> List[str]:
-    function, namespace = request.function, _namespace(options)
+    function, namespace, gateway = request.function, _namespace(options), _gateway(options)
     address = f"http://gateway.openfaas:8080/function/{function}.{namespace}"
     falcosidekick = f"openfaas.functionname {function}, openfaas.functionnamespace {namespace}"
     if TOKEN.name in request.names_given:
         falcosidekick = f"webhook.address {address}"
     return [
         f"Falcosidekick: {falcosidekick}",
-        f"its log:       faas-cli logs {function} -n {namespace}",
-        f"remove it:     deploy_playbook -x -E openfaas -N {request.name} -n {namespace}",
+        f"its log:       {shlex.join(['faas-cli', 'logs', function, '-n', namespace, *gateway])}",
     ]

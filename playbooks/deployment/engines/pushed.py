@@ -7,14 +7,14 @@ import json
 import shlex
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Pattern, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Pattern, Sequence
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.ledger.limits import ledger_name
 from playbooks.core.settings import Kind, Setting
 from playbooks.deployment.apply.confirmation import confirm, lost_settings, lost_topics
-from playbooks.deployment.engines.engine import Engine, Invocation, Option
+from playbooks.deployment.engines.engine import Engine, Invocation, Option, as_typed
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.manifests import ledger, rights
 from playbooks.deployment.request.assignments import Reference, Value
@@ -154,13 +154,12 @@ class CloudEngine(Engine):
         removed."""
         named = ["-N", request.name] if request.name != request.playbook.name else []
         place = ["-n", options.namespace] if options.namespace else []
-        remove = ["-N", request.name, *_typed(self.places, options.own), *place]
-        removed = f"remove it:   deploy_playbook -x -E {self.name} {shlex.join(remove)}"
+        removed = f"remove it:   {self.removal(request, options, *place)}"
         if not request.playbook.permissions:
             return [removed]
         known = [f"{name}={text}" for name, text in request.values.items() if request.setting(name)]
         words = ["-p", catalogue.typed(request.playbook.name), *named, *place]
-        words += _typed(self.identity, options.own)
+        words += as_typed(self.identity, options.own)
         words += [word for each in known for word in ("-e", each)]
         printed = f"falco-playbook permissions -E {self.name} {shlex.join(words)}"
         return [f"its rights:  {printed} | kubectl apply -f -", removed]
@@ -213,13 +212,3 @@ class CloudEngine(Engine):
     def print_rights_left(self, function: str, invocation: Invocation) -> None:
         which = rights.selector(function, self.namespace(invocation))
         print(f"its rights stay: kubectl delete {rights.KINDS} -A -l {which}")
-
-
-def _typed(options: Sequence[Option], own: Mapping[str, Any]) -> List[str]:
-    """Those that were given, as they are typed."""
-    given = [option for option in options if option.name in own]
-    return [
-        word
-        for option in given
-        for word in (option.flags[0], *([str(own[option.name])] if option.metavar else []))
-    ]

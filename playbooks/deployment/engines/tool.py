@@ -81,9 +81,7 @@ def differs(options: Options, manifests: Sequence[Manifest], *words: str) -> boo
 
 def _kubectl(options: Options, *words: str) -> List[str]:
     """The command line, for the cluster that is meant."""
-    where = ["--context", options.context] if options.context else []
-    where += ["--kubeconfig", options.kubeconfig] if options.kubeconfig else []
-    return ["kubectl", *where, *words]
+    return ["kubectl", *options.cluster, *words]
 
 
 def write(files: Mapping[str, bytes], directory: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from playbooks.core.cluster.manifest import function_name
 from playbooks.deployment.request.assignments import Reference, Value
@@ -50,6 +50,12 @@ class Options:
     def deployed_name(self) -> str:
         """What is deployed has it after ``falco-``; empty where no playbook is named either."""
         return self.name or self.playbook or ""
+
+    @property
+    def cluster(self) -> List[str]:
+        """Which cluster is meant, as kubectl and deploy_playbook take it."""
+        given = (("--context", self.context), ("--kubeconfig", self.kubeconfig))
+        return [word for flag, text in given if text for word in (flag, text)]
 
     @property
     def function(self) -> str:

@@ -75,6 +75,12 @@ with description("-E openfaas") as self:
         expect((directory / "playbooks" / "delete.py").is_file()).to(equal(True))
         expect([*directory.rglob("deployment"), *directory.rglob("nats")]).to(be_empty)
 
+    with it("says how it is removed, by the gateway that was given"):
+        said = self.run(*DELETE, "--gateway", "https://gateway.example").out
+
+        place = "--gateway https://gateway.example -n openfaas-fn"
+        expect(said).to(contain(f"deploy_playbook -x -E openfaas -N delete {place}\n"))
+
     with it("bounds time, memory and scale, and closes the container"):
         function = self.deployed(*DELETE)
         variables = function["environment"]
