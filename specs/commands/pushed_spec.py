@@ -13,6 +13,7 @@ from playbooks.core.ledger.book import Book
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.cluster_engine import ClusterEngine
+from playbooks.deployment.manifests import record
 from playbooks.infrastructure.kubernetes.ledger import KEY
 from playbooks.testing import NOW
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
@@ -71,7 +72,7 @@ with description("A function to which alerts are pushed") as self:
             cluster = FakeCluster(*documents_of(done.out), namespace="responders")
             (found,) = targets.listed(cluster, "responders")
 
-            expect(targets.engine_of(found)).to(equal(name))
+            expect(record.engine_of(found)).to(equal(name))
             expect(targets.subjects_of(found)).not_to(be_empty)
             expect(remove_orphans(cluster)).to(equal(([], [])))
 

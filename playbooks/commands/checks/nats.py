@@ -8,11 +8,11 @@ from typing import Any, Dict, List, Mapping
 
 from playbooks.commands.checks.finding import FAILED, OK, UNKNOWN, WARNING, Finding, evaluated
 from playbooks.commands.checks.serving import Checked
-from playbooks.commands.targets import pushed
 from playbooks.commands.targets.deployed import selecting
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.outcome import Status
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import record
 from playbooks.deployment.workers import in_pod
 from playbooks.engines.worker.operator.protocol import INSPECT
 from playbooks.engines.worker.topics import renaming
@@ -44,7 +44,7 @@ _NODE_NAME = "make Falco report its node's name (FALCO_HOSTNAME, as its Helm cha
 def look(checked: Checked) -> List[Finding]:
     """Raises DeploymentError where no worker can be asked."""
     cluster, deployed, topics = checked.cluster, checked.served.deployed, checked.served.topics
-    if pushed.engine_of(checked.served.function):
+    if record.engine_of(checked.served.function):
         return []
     if deployed is None:
         said = "Kubeless' controller reaches it, not the function: nothing of it is looked at"

@@ -22,7 +22,7 @@ from playbooks.deployment.manifests.network_policy import (
     ingress_namespaces,
     lets_all_in,
 )
-from playbooks.deployment.manifests.record import environment_of, playbook_of, topics_of
+from playbooks.deployment.manifests.record import engine_of, environment_of, playbook_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.terminal import one_line
 from playbooks.deployment.workers.deployed_function import DeployedFunction
@@ -109,7 +109,7 @@ def look(
 
 def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
     """Of a function to which alerts are pushed: whether it runs, its engine knows."""
-    metadata, engine = function["metadata"], pushed.engine_of(function)
+    metadata, engine = function["metadata"], engine_of(function)
     who = ", ".join(f"{each['kind']} {each['name']}" for each in pushed.subjects_of(function))
     command = registry.known()[engine].seen_by(metadata["name"], metadata["namespace"])
     said = f"-E {engine} runs it, as {who or 'nobody'} here: whether it does is not looked at"

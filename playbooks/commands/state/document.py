@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from playbooks.commands.options import Session
-from playbooks.commands.targets import pushed
 from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -50,7 +49,7 @@ def described(session: Session, function: Manifest) -> Document:
     namespace, name = function["metadata"]["namespace"], function["metadata"]["name"]
     found = session.cluster.get([reference("apps/v1", "Deployment", name, namespace)])
     deployment = found[0] if found else {}
-    playbook, engine = playbook_of(function), pushed.engine_of(function)
+    playbook, engine = playbook_of(function), record.engine_of(function)
     unknown = engine and not deployment
     ready, replicas = (None, None) if unknown else readiness(deployment)
     document: Document = {

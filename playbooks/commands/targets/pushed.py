@@ -49,11 +49,6 @@ def with_functions(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
     return [*cluster.list(FUNCTIONS, namespace=namespace), *pushed]
 
 
-def engine_of(function: Mapping[str, Any]) -> str:
-    """The name of its engine; empty for a Function."""
-    return str((function["metadata"].get("annotations") or {}).get(record.ENGINE, ""))
-
-
 def subjects_of(function: Mapping[str, Any]) -> Sequence[Manifest]:
     """Who it is here, as bindings have it."""
     return [*(function.get("subjects") or ())]
@@ -68,10 +63,10 @@ def without_worker(cluster: ClusterObjects, namespace: str, function: str) -> st
     if found is None:
         return ""
     return (
-        f"{namespace}/{function} is a function of -E {engine_of(found)}: it has no worker, and so"
-        " neither dead letters, nor a stream, nor a token of a worker"
+        f"{namespace}/{function} is a function of -E {record.engine_of(found)}: it has no worker,"
+        " and so neither dead letters, nor a stream, nor a token of a worker"
     )
 
 
 def _is_known(function: Manifest) -> bool:
-    return engine_of(function) in registry.known()
+    return record.engine_of(function) in registry.known()

@@ -19,8 +19,8 @@ from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions
 from playbooks.deployment.engines.engine import Engine, Invocation, print_objects, secrets_of
 from playbooks.deployment.engines.existing import Existing
-from playbooks.deployment.errors import MissingRights
-from playbooks.deployment.manifests import ledger, rbac
+from playbooks.deployment.errors import MissingRights, UsageError
+from playbooks.deployment.manifests import ledger, rbac, record
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
@@ -159,6 +159,12 @@ class ClusterEngine(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         cluster, namespace = invocation.cluster, invocation.namespace
         preflight.check_cluster(cluster)
+        there = record.find(cluster, namespace, function)
+        engine = record.engine_of(there) if there else ""
+        if engine:
+            raise UsageError(
+                [f"{namespace}/{function} is a function of -E {engine}: give -E {engine} with -x"]
+            )
         settle = self._settling(function, invocation)
         settle("nothing was removed")
 

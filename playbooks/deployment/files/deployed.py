@@ -47,8 +47,8 @@ def _elsewhere(cluster: ClusterObjects, function: str, namespace: str) -> Iterat
         return
     for each in pushed:
         _, place, name = identity(each)
-        engine = each["metadata"]["annotations"][record.ENGINE]
         if function in ("", name):
+            engine = record.engine_of(each)
             yield f"{place}/{name} is left out: its engine, {engine}, has what is deployed"
 
 

@@ -48,6 +48,11 @@ def playbook_of(function: Mapping[str, Any]) -> str:
     return str(_mapping(function.get("spec")).get("handler") or "").partition(".")[0]
 
 
+def engine_of(function: Mapping[str, Any]) -> str:
+    """The name of the engine of one to which alerts are pushed; empty for a Function."""
+    return str((function["metadata"].get("annotations") or {}).get(ENGINE, ""))
+
+
 def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
     """The plain values that it gives its pods; empty for a variable that has none."""
     return plain_values(_container(function))

@@ -20,7 +20,7 @@ from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.engines import knative, kubernetes, registry
 from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.errors import TooLarge
-from playbooks.deployment.manifests import function, rbac
+from playbooks.deployment.manifests import function, rbac, record
 from playbooks.deployment.removal.client import client_for
 from specs.deployment.fake_objects import FakeObjects, Unasked
 from specs.deployment.fake_programs import FakePrograms
@@ -178,7 +178,7 @@ with description("The port of an engine") as self:
             (found,) = pushed.listed(FakeObjects(*made), "responders")
 
             expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))
-            expect(pushed.engine_of(found)).to(equal("example"))
+            expect(record.engine_of(found)).to(equal("example"))
             expect(pushed.subjects_of(found)).to(
                 equal([rbac.subject("falco-delete", "responders")])
             )

@@ -152,12 +152,15 @@ with description("Removing a playbook that contains something") as self:
         self.cluster.create(rights)
         self.contain_it("isolate")
         with tempfile.TemporaryDirectory() as tools, patch.dict(os.environ, PATH=tools):
+            other = self.remove("isolate", "-n", "openfaas-fn", "--release")
             without = self.remove("isolate", "-E", "openfaas", "--release")
             for name in ("faas-cli", "kubectl"):
                 Path(tools, name).symlink_to("/bin/true")
             held = self.remove("isolate", "-E", "openfaas")
             released = self.remove("isolate", "-E", "openfaas", "--release")
 
+        expect((other.code, other.out)).to(equal((2, "")))
+        expect(other.err).to(contain("is a function of -E openfaas: give -E openfaas with -x"))
         expect(without.err).to(contain("faas-cli is not on the PATH"))
         expect(held.err).to(contain("pod shop/web-0", "nothing was removed"))
         expect(self.asked[-1]).to(equal(("openfaas-fn", "falco-isolate-ledger")))
