@@ -1,8 +1,9 @@
 """What ``check`` and ``status`` ask a worker: NATS, who may connect to it, its stream, its alerts.
 
 Each line says what it is about: ``nats``, ``strangers``, ``stream``, ``records``, ``alerts``.
-``why`` in it says what is not as it should be, ``unknown`` what could not be seen. It needs no right
-that the worker does not need, and changes nothing but a consumer of its own, which it removes.
+``why`` in it says what is not as it should be, ``unknown`` what could not be seen. It needs no
+right that the worker does not need, and changes nothing but a consumer of its own, which it
+removes.
 """
 
 from __future__ import annotations
