@@ -149,6 +149,16 @@ with description("The optional steps of evidence") as self:
         expect(names).to(contain("processes.txt"))
         expect((self.place / "processes.txt").read_text()).to(equal("1 mysql -p***\n"))
 
+    with it("are said to be cut, also where that which is hidden is longer than it was"):
+        cluster = self.a_cluster()
+        cluster.outputs[("web", "ps", "-ef")] = b"1 mysql -pS3\n" * 78
+        self.kept(cluster, EVIDENCE_PROCESSES="true", EVIDENCE_LOG_BYTES="1024")
+
+        kept = (self.place / "processes.txt").read_bytes()
+        entries = json.loads((self.place / "manifest.json").read_text())["files"]
+        (entry,) = (entry for entry in entries if entry["name"] == "processes.txt")
+        expect((len(kept), entry["cut"])).to(equal((1024, "the last 68 bytes are left out")))
+
     with it("take of the same bytes as logs do"):
         cluster = self.a_cluster()
         cluster.logs = {("web", False): b"x" * 1023 + b"\n"}

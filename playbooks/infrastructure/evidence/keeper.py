@@ -200,11 +200,14 @@ class EvidenceSet:
         found = self._read(what.source, read)
         if found is None:
             return None
-        content = found.content
+        content, cut = found.content, found.cut
         if what.is_text:
-            content = documents.of_log(content, self._redaction, cut=False)[:most]
+            redacted = documents.of_log(content, self._redaction, cut=False)
+            content = redacted[:most]
+            if len(content) < len(redacted) and not cut:
+                cut = f"the last {len(redacted) - len(content)} bytes are left out"
         self._space -= len(content)
-        return self.add(what.name, what.source, content, found.cut)
+        return self.add(what.name, what.source, content, cut)
 
     def add_snapshots(self, pod: Pod, alert: Alert) -> None:
         """Made, and not waited for."""
