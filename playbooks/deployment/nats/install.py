@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.core.instant import Instant
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
@@ -255,10 +255,10 @@ def _refuse_theirs(cluster: ClusterObjects) -> None:
 
 
 def _falco_namespace(cluster: ClusterObjects) -> str:
-    """Where Falcosidekick runs."""
+    """Where Falcosidekick runs, as far as one may look."""
     try:
         found = cluster.list(("deployments",), selector="app.kubernetes.io/name=falcosidekick")
-    except PlaybookError:
+    except NotPermitted:
         found = []
     return str(found[0]["metadata"]["namespace"]) if found else FALCO_NAMESPACE
 
