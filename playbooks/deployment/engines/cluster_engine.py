@@ -168,8 +168,10 @@ class ClusterEngine(Engine):
         settle = self._settling(function, invocation)
         settle("nothing was removed")
 
-        def again() -> None:
+        def again(running: List[str]) -> None:
             """What was contained since, while the workers finished."""
+            said = "still runs, and loses its rights now: what it is doing may fail"
+            print_messages("warning", [f"{each} {said}" for each in running])
             if not invocation.options.leave_contained:
                 settle("its triggers and workers are removed")
 

@@ -47,22 +47,21 @@ def remove(
     namespace: str,
     *,
     sleep: Sleep = time.sleep,
-    ended: Callable[[], None] = lambda: None,
+    ended: Callable[[List[str]], None] = lambda _: None,
 ) -> Tuple[List[str], List[str]]:
     """What was removed, in this order: triggers, workers, what the function may do, the function,
     the rest.
 
     Also warnings. Raises DeploymentError when something is still there in the end. ``ended`` is
-    called when no worker runs any more, and everything else is still there.
+    called while everything else is still there, with the pods whose worker did not end.
     """
     triggers, workers, rest, warnings = _look(cluster, function, namespace)
     if workers:
         _mark(cluster, rest)
     failed = _delete(cluster, [*triggers, *workers])
-    if workers and not failed:
-        # They need their rights until they are gone.
-        _wait_for_pods(cluster, function, namespace, sleep)
-    ended()
+    # They need their rights until they are gone.
+    wait = workers and not failed
+    ended(_wait_for_pods(cluster, function, namespace, sleep) if wait else [])
     failed += _delete(cluster, rest)
     found = [*triggers, *workers, *rest]
     left = until_gone(cluster, found, sleep=sleep) if not failed else []
@@ -90,13 +89,16 @@ def _mark(cluster: ClusterObjects, manifests: List[Manifest]) -> None:
                 cluster.patch(manifest, {"metadata": {"annotations": {REMOVING: "true"}}})
 
 
-def _wait_for_pods(cluster: ClusterObjects, function: str, namespace: str, sleep: Sleep) -> None:
+def _wait_for_pods(
+    cluster: ClusterObjects, function: str, namespace: str, sleep: Sleep
+) -> List[str]:
+    """Those that are still there."""
     selector = f"{CREATED_BY}=kubeless,{FUNCTION}={function}"
     try:
         pods = cluster.list(("pods",), namespace=namespace, selector=selector)
-        until_gone(cluster, pods, sleep=sleep, seconds=ENDED_WITHIN)
+        return list(map(shown, until_gone(cluster, pods, sleep=sleep, seconds=ENDED_WITHIN)))
     except NotPermitted:
-        return
+        return []
 
 
 def _look(

@@ -10,7 +10,7 @@ from playbooks.deployment.apply.deploy import deploy
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.removal.remove import remove
 from specs.deployment.fake_objects import FakeObjects
-from specs.deployment.mothers import a_request, a_slack_request, objects, worker_objects
+from specs.deployment.mothers import a_request, a_slack_request, objects, run, worker_objects
 
 
 def removed(cluster, function="falco-delete"):
@@ -65,6 +65,17 @@ with description("Removing") as self:
         marked = cluster.changes.index(("patch", "Function falco-delete"))
 
         expect(marked).to(be_below(cluster.changes.index(("delete", "Deployment falco-delete"))))
+
+    with it("says which workers do not end before they lose their rights"):
+        cluster = FakeObjects()
+        deploy(cluster, worker_objects())
+        labels = {"created-by": "kubeless", "function": "falco-delete"}
+        place = {"name": "falco-delete-1", "namespace": "default", "labels": labels}
+        cluster.create([{"apiVersion": "v1", "kind": "Pod", "metadata": place}])
+        done = run("-x", "-E", "kubernetes", "-p", "delete", cluster=cluster)
+
+        expect(done.err).to(contain("Pod default/falco-delete-1 still runs, and loses its rights"))
+        expect(done.out).to(contain("removed   Function default/falco-delete"))
 
     with it("is forgotten by the next deployment where it did not end"):
         cluster = FakeObjects()
