@@ -25,7 +25,7 @@ from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import environment_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.removal.client import Client, ledger_of_ours
-from playbooks.deployment.removal.contained import Held, of_function
+from playbooks.deployment.removal.contained import ContainedObject, of_function
 from playbooks.deployment.request import by_name
 from playbooks.deployment.workers import in_pod
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
@@ -93,7 +93,7 @@ def contained(session: Session, function: Manifest) -> Document:
     places = tuple(filter(None, acts_in(environment_of(function))))
     try:
         client = session.client()
-        found: List[Union[Containment, Held]] = []
+        found: List[Union[Containment, ContainedObject]] = []
         unlisted = []
         for each in containments:
             listed = each.listed(client.cluster, places)
@@ -102,8 +102,8 @@ def contained(session: Session, function: Manifest) -> Document:
             left = (each.of(target, client.cluster, target.annotations) for target in listed or ())
             found += [one for one in left if one.there]
         if unlisted:
-            held = _in_ledger(session, function, client)
-            found += [each for each in held if each.containment in unlisted]
+            known = _in_ledger(session, function, client)
+            found += [each for each in known if each.containment in unlisted]
     except PlaybookError as error:
         return {"contained": None, "contained_error": str(error)}
     objects: List[Dict[str, str]] = [
@@ -112,12 +112,12 @@ def contained(session: Session, function: Manifest) -> Document:
     return {"contained": objects, "contained_error": ""}
 
 
-def _in_ledger(session: Session, function: Manifest, client: Client) -> List[Held]:
+def _in_ledger(session: Session, function: Manifest, client: Client) -> List[ContainedObject]:
     """Raises a PlaybookError, also where its ledger is none of ours."""
     ledger_of_ours(session.cluster, function)
     metadata = function["metadata"]
     containing = of_function(session.cluster, metadata["name"], metadata["namespace"], client)
-    return containing.held() if containing else []
+    return containing.contained() if containing else []
 
 
 def changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:

@@ -33,7 +33,7 @@ _LEAVE = "--leave-contained leaves them as they are"
 
 
 @dataclass(frozen=True)
-class Held:
+class ContainedObject:
     """One object, as it was read. ``until``: when it would end by its TTL; None for never."""
 
     containment: Type[Containment]
@@ -56,14 +56,14 @@ class Containing:
     client: Client
     place: Place
 
-    def held(self) -> List[Held]:
+    def contained(self) -> List[ContainedObject]:
         """Those that are contained now. Raises a PlaybookError where that cannot be read."""
-        found: List[Held] = []
+        found: List[ContainedObject] = []
         namespace, name = self.place
         if not self.cluster.get([reference("v1", "ConfigMap", name, namespace)]):
             return found  # Reading it would make it.
-        contained = StoredLedger(self.client.ledger(self.place)).contained().values()
-        for kind, known in product(self.containments, contained):
+        entries = StoredLedger(self.client.ledger(self.place)).contained().values()
+        for kind, known in product(self.containments, entries):
             notes = kind.of_ledgers([known.notes])
             if known.kind not in kind.KINDS or not notes:
                 continue
@@ -73,21 +73,21 @@ class Containing:
                 continue
             there = kind.of(target, self.client.cluster, notes)
             if target.uid == known.uid and there.there:
-                found.append(Held(kind, known, target, there.until))
+                found.append(ContainedObject(kind, known, target, there.until))
         return found
 
-    def release(self, held: Held) -> None:
+    def release(self, found: ContainedObject) -> None:
         """As ``falco-playbook undo`` does, with the exemption: alerts come until the workers are
         gone, and the removal may fail before. Prints what was done.
 
         Raises DeploymentError that says why it stays contained.
         """
-        known, name = held.known, self.function["metadata"]["name"]
+        known, name = found.known, self.function["metadata"]["name"]
         playbook = record.playbook_of(self.function)
         release = Release(
             self.cluster,
             self.client,
-            held.containment,
+            found.containment,
             target_ref(known.kind, known.name, known.namespace),
             [FunctionLedger(self.place, name, playbook)],
             playbook,
@@ -97,10 +97,10 @@ class Containing:
         try:
             outcome, problems = release.run(_told)
         except PlaybookError as error:
-            raise DeploymentError(f"{held.target} stays contained: {error}") from error
+            raise DeploymentError(f"{found.target} stays contained: {error}") from error
         print_messages("warning", problems)
         if outcome.reason not in RELEASED:
-            raise DeploymentError(f"{held.target} stays contained: {outcome.message}")
+            raise DeploymentError(f"{found.target} stays contained: {outcome.message}")
 
     @property
     def elsewhere(self) -> str:
@@ -153,7 +153,7 @@ def settle(
     if containing is None:
         return
     try:
-        held = containing.held()
+        found = containing.contained()
     except PlaybookError as error:
         said = f"what {function} contains cannot be read: {error}"
         if not leave:
@@ -161,17 +161,17 @@ def settle(
         print_messages("warning", [said])
         return
     if leave:
-        print_messages("warning", [f"stays contained: {each}" for each in held])
-    elif held:
+        print_messages("warning", [f"stays contained: {each}" for each in found])
+    elif found:
         refusal = containing.refusal()
         if release and not refusal:
-            _release(containing, held, nothing)
+            _release(containing, found, nothing)
             return
         raise DeploymentError(
             "\n".join(
                 [
                     f"{function} contains what nothing would release once it is removed:",
-                    *(f"  {each}" for each in held),
+                    *(f"  {each}" for each in found),
                     *([f"--release does not go by its ledger: {refusal}"] if refusal else []),
                     f"{nothing}; {'' if refusal else '--release releases them first, '}{_LEAVE}",
                 ]
@@ -179,16 +179,16 @@ def settle(
         )
 
 
-def _release(containing: Containing, held: Sequence[Held], nothing: str) -> None:
+def _release(containing: Containing, found: Sequence[ContainedObject], nothing: str) -> None:
     until, failed = containing.client.left_alone_until(), []
-    for each in held:
+    for each in found:
         try:
             containing.release(each)
         except DeploymentError as error:
             failed.append(str(error))
     if not failed:
         return
-    if len(failed) < len(held):
+    if len(failed) < len(found):
         failed.append(f"what was released is left alone until {until}")
     raise DeploymentError("\n".join([*failed, f"{nothing}; {_LEAVE}"]))
 
