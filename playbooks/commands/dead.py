@@ -132,11 +132,10 @@ def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]
 
     ``count``: of the alerts about this target that it stands for; ``first`` and ``last``: when NATS
     got the first and the last. Where the body is no alert, time, rule, priority and target are
-    null. ``stored``: when NATS got
-    the alert; ``given_up``: when the worker wrote the dead letter. ``own``: of the Function that is
-    there now, and not of an earlier one of its name, or of another cluster's. ``cut``: empty, or
-    how long the body was before it was cut to fit. ``body``: redacted, unless it is asked for
-    ``raw``; then ``body_base64`` where it is no UTF-8.
+    null. ``stored``: when NATS got the alert; ``given_up``: when the worker wrote the dead letter.
+    ``own``: of the Function that is there now, and not of an earlier one of its name, or of another
+    cluster's. ``cut``: empty, or how long the body was before it was cut to fit. ``body``:
+    redacted, unless it is asked for ``raw``; then ``body_base64`` where it is no UTF-8.
     """
     headers: Mapping[str, str] = line["headers"]
     body = base64.b64decode(line["body"])

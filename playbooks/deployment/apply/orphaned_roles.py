@@ -61,6 +61,14 @@ def remove_orphans(cluster: ClusterObjects) -> Tuple[List[str], List[str]]:
     return removed, warnings
 
 
+def remove_orphans_unless(warnings: Sequence[str], cluster: ClusterObjects) -> None:
+    """The same, unless ``warnings`` say already that roles may not be listed. Prints both."""
+    removed, more = ([], []) if warnings else remove_orphans(cluster)
+    for each in removed:
+        print_step("removed", f"{each}, whose function is gone")
+    print_messages("warning", [*warnings, *more])
+
+
 def cannot_look(error: PlaybookError) -> str:
     """A warning; the first line says enough of several that are alike."""
     return (
@@ -71,11 +79,3 @@ def cannot_look(error: PlaybookError) -> str:
 
 def _function_of(role: Manifest) -> Tuple[str, str]:
     return label(role, FUNCTION_NAMESPACE) or "", label(role, FUNCTION) or ""
-
-
-def remove_orphans_unless(warnings: Sequence[str], cluster: ClusterObjects) -> None:
-    """The same, unless ``warnings`` say already that roles may not be listed. Prints both."""
-    removed, more = ([], []) if warnings else remove_orphans(cluster)
-    for each in removed:
-        print_step("removed", f"{each}, whose function is gone")
-    print_messages("warning", [*warnings, *more])

@@ -126,7 +126,7 @@ def controller_namespace(environ: Mapping[str, str]) -> str:
 def ready_controller(cluster: ClusterObjects, namespace: str) -> Optional[str]:
     """The Deployment of Kubeless' controller, where one is ready, as messages name it.
 
-    Raises Forbidden where neither Deployments of all namespaces nor this one may be read.
+    Raises NotPermitted where neither Deployments of all namespaces nor this one may be read.
     """
     try:
         found = cluster.list(("deployments.apps",), selector=SELECTOR)
