@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Collection, List, Mapping, Optional, Sequence
 
 import click
 from click.shell_completion import CompletionItem
@@ -115,6 +115,9 @@ def _deploy(tools: Tools, /, **typed: Any) -> int:
     if not options.set_up and (options.with_nats or options.nats_image):
         raise UsageError(["--with-nats and --nats-image are for -S only"])
     if options.set_up:
+        others = _beside(("set_up", *_FOR_SET_UP), typed)
+        if others:
+            raise UsageError([f"-S only sets the cluster up: take out {others}"])
         return verbs.set_the_cluster_up(options, tools)
     if options.remove:
         return verbs.remove(options, tools)
@@ -123,6 +126,12 @@ def _deploy(tools: Tools, /, **typed: Any) -> int:
     if options.show_secrets and not options.show:
         raise UsageError(["--show-secrets is for -d only"])
     return verbs.deploy(options, tools)
+
+
+def _beside(known: Collection[str], typed: Mapping[str, Any]) -> str:
+    """The flags of the options that were given and are not known."""
+    given = [p for p in deploy.params if typed.get(str(p.name)) not in (None, False, (), "")]
+    return ", ".join(each.opts[0] for each in given if each.name not in known)
 
 
 def _typed(verb: Callable[[Options, Tools], int]) -> Callable[..., int]:

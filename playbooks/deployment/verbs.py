@@ -16,7 +16,7 @@ from playbooks.deployment.apply import preflight, set_up
 from playbooks.deployment.apply.orphaned_roles import remove_orphans_unless
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.engines import registry
-from playbooks.deployment.engines.engine import Engine, Invocation
+from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation
 from playbooks.deployment.engines.reuse import reused, with_own_secret
 from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
@@ -107,8 +107,14 @@ def diff(options: Options, tools: Tools) -> int:
 
 
 def set_the_cluster_up(options: Options, tools: Tools) -> int:
-    if options.nats_image and not options.with_nats:
-        raise UsageError(["--nats-image is for --with-nats only"])
+    if not options.with_nats:
+        of_nats = (
+            *(("--nats-image", options.nats_image), ("-i", options.own.get(IMAGE.name))),
+            *(("-N", options.name), ("-e", options.values)),
+        )
+        problems = [f"{flag} is for --with-nats only" for flag, given in of_nats if given]
+        if problems:
+            raise UsageError(problems)
     invocation = tools.invocation(options)
     nats = None
     if options.with_nats:

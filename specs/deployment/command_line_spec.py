@@ -151,6 +151,16 @@ with description("The command line of deploy_playbook") as self:
         run("remove", "-p", "delete", cluster=cluster)
         expect(cluster.names).not_to(contain("Function falco-delete"))
 
+    with it("sets a cluster up without what it would ignore"):
+        deploying = run("-S", "-p", "delete", "-t", "falco.>", "--release", "-x")
+        of_nats = run("set-up", "-e", "A=b", "-N", "x", "-i", "y")
+
+        expect((deploying.code, deploying.out)).to(equal((2, "")))
+        expect(deploying.err).to(contain("-S only sets the cluster up: take out -t, -x, --release"))
+        expect(of_nats.code).to(equal(2))
+        for flag in ("-i", "-N", "-e"):
+            expect(of_nats.err).to(contain(f"{flag} is for --with-nats only"))
+
     with it("asks the cluster of the kubeconfig that is named"):
         asked = []
 
