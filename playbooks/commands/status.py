@@ -17,6 +17,7 @@ from playbooks.commands.targets import pushed
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.terminal import Row, print_json, show_table, table
+from playbooks.deployment.workers.deployed_function import in_others
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -147,7 +148,8 @@ def _functions(
     wanted = [f for f in found if which.function in ("", f["metadata"]["name"])]
     where = f"in namespace {namespace}" if namespace else "in this cluster"
     if which.function and not wanted:
-        raise DeploymentError(f"there is no Function {which.function} {where}")
+        there = in_others(session.cluster, which.function)
+        raise DeploymentError(f"there is no Function {which.function} {where}{there}")
     if not wanted and not quiet:
         tell("", [f"there are no playbooks {where}"])
     return sorted(wanted, key=lambda f: (f["metadata"]["namespace"], f["metadata"]["name"]))

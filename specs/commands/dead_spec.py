@@ -179,6 +179,13 @@ with description("What falco-playbook finds") as self:
         )
         expect(said.err).to(contain("in namespace default there are falco-delete"))
 
+    with it("is said to be in another namespace, where it is there"):
+        for command in ("dead", "status", "pause", "check"):
+            said = run(command, "-p", "delete", "-n", "other", cluster=a_cluster(namespace="shop"))
+
+            expect(said.code).to(equal(1))
+            expect(said.out + said.err).to(contain("; falco-delete is in namespace shop (-n)"))
+
     with it("is refused where Kubeless serves it"):
         cluster = a_cluster()
         cluster.objects = {k: m for k, m in cluster.objects.items() if k[0] != "Deployment"}

@@ -25,7 +25,7 @@ from playbooks.deployment.manifests.network_policy import (
 from playbooks.deployment.manifests.record import engine_of, environment_of, playbook_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.terminal import one_line
-from playbooks.deployment.workers.deployed_function import DeployedFunction
+from playbooks.deployment.workers.deployed_function import DeployedFunction, in_others
 
 FUNCTION, TOPICS, NETWORK = "function", "topics", "network policy"
 
@@ -88,7 +88,8 @@ def look(
     if elsewhere:
         return _elsewhere(elsewhere)
     if not found:
-        said = f"there is no Function {namespace}/{function}"
+        there = in_others(cluster, function)
+        said = f"there is no Function {namespace}/{function}{there}"
         return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
     stored = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
     deployment = stored[0] if stored else {}

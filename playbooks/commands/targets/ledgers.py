@@ -21,6 +21,7 @@ from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
 from playbooks.deployment.removal.client import FunctionLedger, Place, ledger_of_ours, place_of_ours
+from playbooks.deployment.workers.deployed_function import in_others
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,6 +50,7 @@ def of_function(
     if not ours and not function_there:
         raise DeploymentError(
             f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
+            f"{in_others(cluster, function)}"
         )
     return namespace, name
 

@@ -13,7 +13,7 @@ from playbooks.core.cluster.manifest import (
     reference,
 )
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotFound
+from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.readiness import of_pod
 from playbooks.deployment.errors import DeploymentError
@@ -111,5 +111,17 @@ def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
     there = f"there are {', '.join(known)}" if known else "there are no Functions"
     return (
         f"there is no Function {namespace}/{function}, expected one that was deployed with the"
-        f" same -p, -N and -n; in namespace {namespace} {there}"
+        f" same -p, -N and -n; in namespace {namespace} {there}{in_others(cluster, function)}"
     )
+
+
+def in_others(cluster: ClusterObjects, function: str) -> str:
+    """Where there is a Function of this name, to be said of a namespace where there is none; empty
+    where that is nowhere, or cannot be seen."""
+    try:
+        found = cluster.list(FUNCTIONS, namespace="")
+    except PlaybookError:
+        return ""
+    metadata = (each["metadata"] for each in found)
+    places = sorted(m["namespace"] for m in metadata if m["name"] == function)
+    return f"; {function} is in namespace {', '.join(places)} (-n)" if places else ""
