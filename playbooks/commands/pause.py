@@ -128,10 +128,13 @@ def reset(session: Session, which: Selection, scope: Scope, budget_of: Optional[
     problems = [] if budget_of is None else namespace_problems(budget_of)
 
     def write(book: Book, by: str, now: Instant) -> str:
-        tripped = ", ".join(sorted(book.tripped)) or "none"
+        was = set(book.tripped)
         book.reset(budget_of or ALL, by, now)
         place = f"namespace {budget_of}" if budget_of else "all namespaces"
-        return f"budget of {place} reset (tripped: {tripped}); held alerts stay dead letters"
+        used_up = f"used up: {', '.join(sorted(was - set(book.tripped))) or 'none'}"
+        if book.tripped:
+            used_up += f"; still used up: {', '.join(sorted(book.tripped))}"
+        return f"budget of {place} reset ({used_up}); held alerts stay dead letters"
 
     return _written(session, which, scope, write, problems, anew=True)
 

@@ -80,14 +80,22 @@ with description("The brake of falco-playbook") as self:
         expect([answer.code for answer in answers]).to(equal([1, 1, 0]))
         expect(stored(self.cluster).resets).to(have_keys("*"))
 
-    with it("resets the budget of a namespace alone, and says that it had tripped"):
+    with it("resets the budget of a namespace alone, and says that it was used up"):
         self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": tripped().text()}
         answer = run("reset", "-p", "delete", "--budget-of", "shop", cluster=self.cluster)
         book = stored(self.cluster)
 
-        expect(answer.out).to(contain("budget of namespace shop reset (tripped: shop)"))
+        expect(answer.out).to(contain("budget of namespace shop reset (used up: shop)"))
         expect(book.tripped).to(equal({}))
         expect(book.resets["shop"]["by"]).to(contain(WHO))
+
+    with it("says of a namespace whose budget was not used up that others' still are"):
+        self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": tripped().text()}
+        answer = run("reset", "-p", "delete", "--budget-of", "shpo", cluster=self.cluster)
+
+        expect(answer.out).to(
+            contain("budget of namespace shpo reset (used up: none; still used up: shop)")
+        )
 
     with it("resets all budgets where none is named"):
         self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": tripped().text()}
