@@ -1,12 +1,14 @@
 import json
+import re
 
-from expects import be_empty, contain, end_with, equal, expect, start_with
+from expects import be_empty, be_true, contain, end_with, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks import isolate
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotPermitted
+from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
@@ -200,6 +202,15 @@ with description("falco-playbook status") as self:
         reacted(isolate.playbook, cluster, ISOLATE_TTL="1h")
 
         expect(self.status(client=at)).to(contain("contained:      pod shop/web-0 until 20"))
+
+    with it("shows what is over and still contained, which nothing ends by itself"):
+        self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
+        at = client(a_pod())
+        reacted(isolate.playbook, at("").cluster, ISOLATE_TTL="1h")
+        said = self.status(client=at)
+        (until,) = re.findall("pod shop/web-0 until (20[^,]*), which is over: falco-playb", said)
+
+        expect(Instant.parse(until) < SystemClock().now()).to(be_true)
 
     with it("shows what stands in the ledger alone, too"):
         self.cluster = a_cluster(playbook="scale", pods=("falco-scale-1",), kind=Worker)

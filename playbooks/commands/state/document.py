@@ -106,9 +106,9 @@ def contained(session: Session, function: Manifest) -> Document:
             found += [each for each in known if each.containment in unlisted]
     except PlaybookError as error:
         return {"contained": None, "contained_error": str(error)}
-    objects: List[Dict[str, str]] = [
-        {"object": str(each.target), "until": str(each.until or "")} for each in found
-    ]
+    # Of a chain, one object may be contained in several ways.
+    ends = dict.fromkeys((str(each.target), str(each.until or "")) for each in found)
+    objects = [{"object": target, "until": until} for target, until in ends]
     return {"contained": objects, "contained_error": ""}
 
 

@@ -6,8 +6,10 @@ from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from playbooks.commands.pause import paused_since
 from playbooks.commands.state.document import HOURS
+from playbooks.core.instant import Instant
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.terminal import Row, one_line, without_fraction
+from playbooks.infrastructure.this_pod import SystemClock
 
 COLUMNS = ("NAMESPACE", "NAME", "PLAYBOOK", "READY", "TOPICS", "PAUSED", "BUDGET USED UP")
 WIDE = (
@@ -75,8 +77,7 @@ def _fields(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     if document["contained_error"]:
         yield "contained", f"unknown: {one_line(document['contained_error'])}"
     for each in document["contained"] or ():
-        until = each["until"]
-        yield "contained", each["object"] + (f" until {until}" if until else ", no end")
+        yield "contained", each["object"] + _end(each["until"])
     yield from _of_worker(document)
 
 
@@ -107,6 +108,15 @@ def _of_worker(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     last = document["last_action"]
     said = f"{without_fraction(last.get('recorded', ''))} {last.get('message', '')}" if last else ""
     yield "last action", said or f"none within {HOURS} hours"
+
+
+def _end(until: str) -> str:
+    """A worker ends what is over within a minute: what is over stays, such as what another Function
+    contained that was removed."""
+    if not until:
+        return ", no end"
+    over = Instant.parse(until) < SystemClock().now()
+    return f" until {until}" + ", which is over: falco-playbook undo ends it" * over
 
 
 def shown_budgets(budgets: Mapping[str, Mapping[str, Any]]) -> str:
