@@ -72,10 +72,12 @@ def undo(
     about = target_ref(kind, name, namespace)
     by = by or who(session.cluster)
     client = session.client()
-    found = _contained_by(which.playbook, about, client.cluster)
+    found, marked = _contained_by(which.playbook, about, client.cluster)
     # Before its ledger is looked for: a target that is not there has none.
     if not _removes(found[0]):
         _read(found[0], about, client.cluster)
+    if not marked:
+        found = ledgers.deployed(session, which, found)[:1]
     releases = [
         Release(
             session.cluster,
@@ -130,23 +132,27 @@ def _kinds(playbook: Playbook) -> Tuple[str, ...]:
     return containment.KINDS if containment else ()
 
 
-def _contained_by(playbook: str, target: TargetRef, cluster: Cluster) -> List[Playbook]:
-    """The one that was typed, or all that left something on the target, or else any of them."""
+def _contained_by(
+    playbook: str, target: TargetRef, cluster: Cluster
+) -> Tuple[List[Playbook], bool]:
+    """The one that was typed, or all that left something on the target; or, and False, all that may
+    have."""
     if playbook:
-        return [by_name.load(playbook)]
+        return [by_name.load(playbook)], True
     known = catalogue.containing(target.kind.lower())
     gone = [each for each in known if _removes(each)]
     known = [each for each in known if each not in gone]
     if gone and not (known and _is_there(known[0], target, cluster)):
-        return gone
+        return gone, True
     if len(known) == 1:
-        return known
+        return known, True
 
     def left(each: Playbook) -> bool:
         containment, read = _read(each, target, cluster)
         return containment.of(read, cluster, read.annotations).there
 
-    return [each for each in known if left(each)] or known[:1]
+    marked = [each for each in known if left(each)]
+    return marked or known, bool(marked)
 
 
 def _is_there(playbook: Playbook, target: TargetRef, cluster: Cluster) -> bool:

@@ -315,6 +315,17 @@ with description("falco-playbook undo") as self:
         expect(forbidden.err).to(contain("Functions cannot be listed: you may not", "--ledger"))
         expect(self.cluster.writes).to(be_empty)
 
+    with it(
+        "asks of an object without marks the playbook that is deployed, or names all that may be"
+    ):
+        one = self.run(*NODE, cluster=functions(("taint", "taint", "ops")))
+        none = self.run(*NODE, cluster=functions(("delete", "delete", "ops")))
+
+        expect((one.code, one.out)).to(
+            equal((0, "nothing to undo: node node-1 has no taint that a playbook added\n"))
+        )
+        expect(none.err).to(contain("no Function of playbook cordon or drain or label or taint is"))
+
     with it("says in its help what can be undone"):
         said = " ".join(run("undo", "-h").out.split())
 

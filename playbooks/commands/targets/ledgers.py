@@ -17,6 +17,7 @@ from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, labe
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.core.ledger.limits import function_of, ledger_name, object_name
+from playbooks.core.playbook import Playbook
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
@@ -80,6 +81,23 @@ class ChosenLedgers:
             return []
         return [f"--ledger is {self.given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
 
+    def deployed(
+        self, session: Session, which: Selection, playbooks: Sequence[Playbook]
+    ) -> List[Playbook]:
+        """Those of these playbooks that have a Function whose ledger is ``found``; all where a
+        ledger was typed. Raises DeploymentError where there is no Function."""
+        if self.given:
+            return [*playbooks]
+        within = self._within(session, which)
+        found = [
+            each
+            for each in playbooks
+            if _functions(session.cluster, each.name, which.named, within)
+        ]
+        if not found:
+            raise DeploymentError(self._none(which, within, [each.name for each in playbooks]))
+        return found
+
     def found(self, session: Session, which: Selection, playbook: str) -> List[FunctionLedger]:
         """The ledger that was given, or those of the Functions of the playbook, or of a chain with
         it, that are ours: of the one that -N names, or of all in the namespaces of -n and of the
@@ -92,17 +110,10 @@ class ChosenLedgers:
         named = object_name(self.given) if self.given else None
         if named:
             return [FunctionLedger(named, function_of(named[1]), playbook)]
-        looked_in = (which.namespace, session.cluster.current_namespace())
-        within = () if self.all_namespaces else tuple(dict.fromkeys(filter(None, looked_in)))
+        within = self._within(session, which)
         functions = _functions(session.cluster, playbook, which.named, within)
         if not functions:
-            of_name = f" named {which.named}" if which.named else ""
-            where = f"in namespace {' or '.join(within)}" if within else "in this cluster"
-            also = "-A looks in all namespaces, " * bool(within)
-            raise DeploymentError(
-                f"no Function{of_name} of playbook {playbook} is deployed {where}, so its ledger is"
-                f" unknown: {also}{_ADVICE}"
-            )
+            raise DeploymentError(self._none(which, within, [playbook]))
         found = []
         for each in functions:
             try:
@@ -112,6 +123,21 @@ class ChosenLedgers:
             except PlaybookError as error:
                 tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
         return found
+
+    def _within(self, session: Session, which: Selection) -> Sequence[str]:
+        """The namespaces that are looked in; none stands for all."""
+        looked_in = (which.namespace, session.cluster.current_namespace())
+        return () if self.all_namespaces else tuple(dict.fromkeys(filter(None, looked_in)))
+
+    @staticmethod
+    def _none(which: Selection, within: Sequence[str], playbooks: Sequence[str]) -> str:
+        of_name = f" named {which.named}" if which.named else ""
+        where = f"in namespace {' or '.join(within)}" if within else "in this cluster"
+        also = "-A looks in all namespaces, " * bool(within)
+        return (
+            f"no Function{of_name} of playbook {' or '.join(playbooks)} is deployed {where}, so its"
+            f" ledger is unknown: {also}{_ADVICE}"
+        )
 
 
 def chooses_ledgers(use: str) -> Callable[[F], F]:
