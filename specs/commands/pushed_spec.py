@@ -70,7 +70,7 @@ with description("A function to which alerts are pushed") as self:
             if "it has no account" in done.err:
                 continue
             cluster = FakeCluster(*documents_of(done.out), namespace="responders")
-            (found,) = targets.listed(cluster, "responders")
+            (found,) = targets.with_functions(cluster, "responders")
 
             expect(record.engine_of(found)).to(equal(name))
             expect(targets.subjects_of(found)).not_to(be_empty)
@@ -92,6 +92,16 @@ with description("A function to which alerts are pushed") as self:
 
         expect(done.code).to(equal(0))
         expect(done.err).to(contain("functions to which alerts are pushed are left out: forbidden"))
+
+    with it("is not spoken of where Functions may not be listed either, which is the error"):
+        cluster = a_cluster(namespace="responders")
+        for kind in ("rolebindings.rbac.authorization.k8s.io", "functions.kubeless.io"):
+            cluster.failures[kind] = NotPermitted(f"may not list {kind}")
+        done = run("list", cluster=cluster)
+
+        expect((done.code, done.err)).to(
+            equal((1, "falco-playbook: error: may not list functions.kubeless.io\n"))
+        )
 
     with it("is not what a binding of somebody else says, or one of no playbook"):
         for key, value in (("falco/playbook", "/etc/evil.py"), ("falco/engine", "nonsense")):

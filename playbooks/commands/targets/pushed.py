@@ -19,34 +19,30 @@ from playbooks.deployment.terminal import one_line
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
-    """As ``listed``; None where there is no such function."""
+    """As ``with_functions`` has it; None where there is no such function."""
     found = record.find_pushed(cluster, namespace, function)
     return found if found and _is_known(found) else None
 
 
-def listed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
-    """In the form of Functions, so that what is read of these is read of them, in a namespace or,
-    where it is empty, in all. What keeps them from being listed is a warning."""
-    try:
-        found = record.pushed(cluster, namespace)
-    except PlaybookError as error:
-        said = f"functions to which alerts are pushed are left out: {error}"
-        tell("warning", [one_line(said)])
-        return []
-    return list(filter(_is_known, found))
-
-
 def with_functions(cluster: ClusterObjects, namespace: str) -> List[Manifest]:
-    """Beside all Functions. Raises DeploymentError where there are none of these, and the cluster
-    does not know Functions."""
-    pushed = listed(cluster, namespace)
+    """In the form of Functions, so that what is read of these is read of them, and beside all
+    Functions, in a namespace or, where it is empty, in all. What keeps them alone from being
+    listed is a warning. Raises DeploymentError where there are none of these, and the cluster does
+    not know Functions."""
+    try:
+        pushed, why = list(filter(_is_known, record.pushed(cluster, namespace))), ""
+    except PlaybookError as error:
+        pushed, why = [], f"functions to which alerts are pushed are left out: {error}"
     try:
         preflight.check_cluster(cluster)
+        functions = cluster.list(FUNCTIONS, namespace=namespace)
     except DeploymentError:
         if not pushed:
             raise
-        return pushed
-    return [*cluster.list(FUNCTIONS, namespace=namespace), *pushed]
+        functions = []
+    if why:
+        tell("warning", [one_line(why)])
+    return [*functions, *pushed]
 
 
 def subjects_of(function: Mapping[str, Any]) -> Sequence[Manifest]:

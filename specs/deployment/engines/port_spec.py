@@ -175,7 +175,7 @@ with description("The port of an engine") as self:
             engine = registry.known()["example"]
             request = registry.checked(options, engine)
             made = engine.rights(request, Invocation(options, {}, Unasked(), client_for()))
-            (found,) = pushed.listed(FakeObjects(*made), "responders")
+            (found,) = pushed.with_functions(FakeObjects(*made), "responders")
 
             expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))
             expect(record.engine_of(found)).to(equal("example"))
