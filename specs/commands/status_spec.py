@@ -91,6 +91,11 @@ with description("falco-playbook list") as self:
 
         expect(" ".join(self.rows()[1])).to(contain("by alice ("))
 
+    with it("says of one that only would act that it is a dry run"):
+        self.cluster = a_cluster("-e", "DRY_RUN=true")
+
+        expect(" ".join(self.rows()[1])).to(contain("falco-delete delete, dry run"))
+
     with it("says that there are none, and that the one which is wanted is not there"):
         none = run("list", "-n", "empty", cluster=self.cluster)
         other = run("list", "-p", "isolate", cluster=self.cluster)

@@ -6,6 +6,7 @@ from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from playbooks.commands.pause import paused_since
 from playbooks.commands.state.document import HOURS
+from playbooks.core.guards import DRY_RUN
 from playbooks.core.instant import Instant
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.terminal import Row, one_line, without_fraction
@@ -30,7 +31,7 @@ def row(document: Mapping[str, Any]) -> Row:
     cells = (
         document["namespace"],
         document["name"],
-        document["playbook"],
+        document["playbook"] + ", dry run" * _is_dry(document),
         _ready(document),
         _UNKNOWN if document["topics"] is None else ",".join(document["topics"]),
         f"by {paused.get('by', '')}" if paused else "",
@@ -128,6 +129,10 @@ def _budget(place: str, budget: Mapping[str, Any]) -> str:
     most = budget["limit"]
     where = "all namespaces" if place == "*" else place or "no namespace"
     return f"{where} {budget['used']} of {'no limit' if most is None else most}"
+
+
+def _is_dry(document: Mapping[str, Any]) -> bool:
+    return str(document["settings"].get(DRY_RUN.name)).lower() == "true"
 
 
 def _settings(document: Mapping[str, Any]) -> str:
