@@ -10,7 +10,7 @@ from playbooks.core.action import Answer
 from playbooks.core.instant import Instant, shown
 from playbooks.core.ledger.contained import MOST_CONTAINED, MOST_CONTAINED_BYTES, Contained
 from playbooks.core.ledger.counts import GRAIN, Counts, Sums, mark
-from playbooks.core.ledger.legible import Legible
+from playbooks.core.ledger.legible import SOMEBODY, Legible
 from playbooks.core.ledger.limits import Limits
 
 # Stands for all namespaces.
@@ -256,14 +256,16 @@ class Book:
             return Answer.refused("paused", said, held=True)
         undone = self.undone.get(request.uid)
         if undone and now < Instant.parse(undone["until"]) and not request.released:
-            said = f"{undone['by']} released it; no action until {undone['until']}"
+            by = undone.get("by", SOMEBODY)
+            said = f"{by} released it; no action until {undone['until']}"
             return Answer.refused("undone", said)
         if request.namespace in self.tripped:
             return self._used_up(request.namespace)
         for place in (request.namespace, ALL):
             reset = self.resets.get(place)
             if reset and request.alert_time < Instant.parse(reset["at"]) and not request.released:
-                said = f"the alert is from before the reset by {reset['by']} at {reset['at']}"
+                by = reset.get("by", SOMEBODY)
+                said = f"the alert is from before the reset by {by} at {reset['at']}"
                 return Answer.refused("before-reset", said, held=True)
         return None
 

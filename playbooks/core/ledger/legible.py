@@ -10,9 +10,12 @@ from playbooks.core.ledger.contained import Contained
 # Grain (seconds) -> namespace -> workload -> the objects acted upon.
 Spaces = Dict[str, Dict[str, List[str]]]
 
+# Stands for who wrote an entry that does not say it.
+SOMEBODY = "somebody"
+
 # What stands for an entry that stops a playbook and cannot be read: it goes on stopping.
 _ILLEGIBLE = {
-    "by": "somebody",
+    "by": SOMEBODY,
     "at": "1970-01-01T00:00:00Z",
     "limit": "an entry that cannot be read",
 }

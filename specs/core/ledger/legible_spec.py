@@ -45,6 +45,17 @@ with description("An entry of a ledger that cannot be read") as self:
         expect(ask(tripped).reason).to(equal("budget-used-up"))
         expect(ask(tripped, namespace="other").reason).to(equal(""))
 
+    with it("goes on holding where only whose it is cannot be read"):
+        at = "2026-01-03T00:00:00Z"
+        for entry, said in (
+            ({"undone": {"uid-1": {"until": at}}}, f"somebody released it; no action until {at}"),
+            (
+                {"resets": {"shop": {"at": at}}},
+                f"the alert is from before the reset by somebody at {at}",
+            ),
+        ):
+            expect(ask(a_book(**entry)).words).to(equal(said))
+
     with it("is named"):
         expect(a_book(tripped={"shop": 7}).dropped).to(have_len(1))
         expect(a_book(tripped={"shop": 7}).dropped[0]).to(contain("tripped of shop: 7"))
