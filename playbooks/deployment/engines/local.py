@@ -73,7 +73,8 @@ class Local(Engine):
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         """Until the alerts end, or somebody ends it."""
-        own, namespace = invocation.options.own, invocation.options.namespace
+        options = invocation.options
+        own, namespace = options.own, options.namespace
         place = {} if namespace is None else {this_pod.NAMESPACE_VARIABLE: namespace}
         return engine.main(
             request.playbook.name,
@@ -81,7 +82,7 @@ class Local(Engine):
             {**invocation.environ, **request.values, **place},
             source=own.get(FILES.name, ()),
             http_port=own.get(HTTP.name),
-            target=partial(find_target, context=invocation.options.context),
+            target=partial(find_target, context=options.context, named=bool(options.cluster)),
             reasons=own.get(REASONS.name, False),
         )
 
@@ -93,17 +94,23 @@ ENGINE = Local()
 
 
 def find_target(
-    playbook: Playbook, environ: Mapping[str, str], files: Sequence[str], *, context: str = ""
+    playbook: Playbook,
+    environ: Mapping[str, str],
+    files: Sequence[str],
+    *,
+    context: str = "",
+    named: bool = False,
 ) -> Target:
     """``files``: the alerts, whose directories may hold a file of more objects. ``context``: of the
-    kubeconfig; empty for the current one, or none.
+    kubeconfig; empty for the current one. ``named``: whether one of them was asked for, and no
+    other cluster will do.
 
     Raises CannotStart where the cluster cannot be found, or does not answer.
     """
     if not playbook.permissions:
         return Target()
     try:
-        found = connect.of_kubeconfig(environ, context) if context else connect.if_any(environ)
+        found = connect.of_kubeconfig(environ, context) if named else connect.if_any(environ)
     except NoCluster as error:
         raise CannotStart(str(error)) from error
     if found is None:

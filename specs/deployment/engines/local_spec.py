@@ -16,6 +16,7 @@ from playbooks.engines.local import CannotStart
 from playbooks.engines.local.target import Target
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.testing import a_document, a_pod, an_alert
+from specs.deployment.mothers import run
 from specs.support.loopback.server import Answer, LoopbackServer
 
 POLICY = """
@@ -154,12 +155,25 @@ with description("A run on a real cluster") as self:
             path.write_text(CONTEXTS)
             with patch.object(local, "RealTarget", lambda words, _api: words):
                 named, current = (
-                    find_target(delete.playbook, {"KUBECONFIG": str(path)}, [], context=context)
+                    find_target(
+                        delete.playbook,
+                        {"KUBECONFIG": str(path)},
+                        [],
+                        context=context,
+                        named=bool(context),
+                    )
                     for context in ("staging", "")
                 )
 
         expect(named).to(contain("context staging, server https://staging.example"))
         expect(current).to(contain("context prod, server https://prod.example"))
+
+    with it("does not begin where the kubeconfig that was named is not there"):
+        words = ("-E", "local", "-p", "delete", "-t", "falco.>", "--kubeconfig", "/a/config")
+        done = run(*words, "/dev/null")
+
+        expect(done.code).not_to(equal(0))
+        expect(done.out + done.err).to(contain("there is no kubeconfig: /a/config is not there"))
 
 
 with description("A run without a kubeconfig") as self:
