@@ -120,7 +120,7 @@ def simulate(
     """
     which.check(
         *topic_problems(topics or ANY),
-        *_playbook_problems(which.playbook),
+        *_playbook_problems(which),
         *_source_problems(files, since),
         *_replica_problems(replicas),
     )
@@ -158,9 +158,10 @@ def _left_out(settings: Mapping[str, Any], replicas: Optional[int]) -> Iterator[
     yield "pauses, exemptions, and pods and actions that the alerts do not name"
 
 
-def _playbook_problems(name: str) -> List[str]:
+def _playbook_problems(which: Selection) -> List[str]:
+    name = which.playbook
     if not name:
-        return []
+        return ["-N is given without -p: expected the playbook, too"] if which.name else []
     try:
         playbook = by_name.load(name)
     except UsageError as error:

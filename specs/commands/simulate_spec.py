@@ -101,6 +101,12 @@ with description("falco-playbook simulate") as self:
             )
         )
 
+    with it("wants to know the playbook, also of a function that is named"):
+        answer = run("simulate", "-N", "shop", "-f", self.file)
+
+        expect(answer.code).to(equal(2))
+        expect(answer.err).to(contain("-N is given without -p: expected the playbook, too"))
+
     with it("names a setting that cannot be, and a file that cannot be read"):
         wrong = run("simulate", "-p", "delete", "-f", self.file, "-e", "WINDOW=soon")
         missing = run("simulate", "-p", "delete", "-f", "/nowhere.jsonl")
