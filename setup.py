@@ -48,6 +48,7 @@ setup(
     extras_require={
         # What these two had is always installed.
         "cli": [],
+        "simulate": [],
         "cel": ["cel-python>=0.5"],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
@@ -57,7 +58,6 @@ setup(
         "local": ["nats-py>=2.7"],
         "otel": ["opentelemetry-sdk>=1.20", "opentelemetry-exporter-otlp-proto-http>=1.20"],
         "notify": ["apprise>=1.9"],
-        "simulate": [],
         "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14", *FASTER],
     },
 )
