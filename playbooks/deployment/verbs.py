@@ -100,7 +100,8 @@ def make_secrets(options: Options, tools: Tools) -> int:
 def diff(options: Options, tools: Tools) -> int:
     """1 says that something differs, so that an error is 2 or more, as kubectl diff has it."""
     try:
-        return max([one.do(one.engine.diff) for one in _chosen(options, tools)])
+        chosen = _chosen(options, tools, aside=True)
+        return max([one.do(one.engine.diff) for one in chosen])
     except PlaybookError as error:
         print_messages("error", str(error).splitlines())
         return max(exit_code(error), 2)
@@ -222,14 +223,15 @@ def _refuse_twice(found: List[Tuple[Options, PlaybookFile]]) -> None:
         raise UsageError(problems)
 
 
-def _chosen(options: Options, tools: Tools) -> List[Chosen]:
-    """Everything is checked before anything is done. Raises UsageError with all that is wrong."""
+def _chosen(options: Options, tools: Tools, *, aside: bool = False) -> List[Chosen]:
+    """Everything is checked before anything is done. ``aside``: standard output is for what is
+    asked for alone. Raises UsageError with all that is wrong."""
     found: List[Chosen] = []
     problems: List[str] = []
     for each, file in _wanted(options, tools):
         try:
             with _located(file):
-                found.append(_one(tools.invocation(each), file))
+                found.append(_one(tools.invocation(each), file, aside or options.show))
         except UsageError as error:
             problems += error.problems
     if problems:
@@ -237,7 +239,7 @@ def _chosen(options: Options, tools: Tools) -> List[Chosen]:
     return found
 
 
-def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
+def _one(invocation: Invocation, file: Optional[PlaybookFile], aside: bool) -> Chosen:
     """The engine, and what is wanted of it, with the deployed settings where they are to stay."""
     engine = registry.named(invocation.options.engine)
     if invocation.options.reuse:
@@ -254,7 +256,7 @@ def _one(invocation: Invocation, file: Optional[PlaybookFile]) -> Chosen:
         raise UsageError(problems)
     print_messages("warning", wanted.warnings)
     if registry.is_auto(options.engine):
-        chosen = registry.choose(invocation)
+        chosen = registry.choose(invocation, aside=aside)
         # What is for kubernetes only means nothing to another engine.
         wanted = wanted if chosen is engine else registry.checked(options, chosen)
         engine = chosen

@@ -100,8 +100,9 @@ class ClusterEngine(Engine):
 
     def diff(self, request: Request, invocation: Invocation) -> int:
         existing = self.look(request, invocation)
-        steps = planned(invocation.cluster, self._objects(request, invocation, existing))
-        changes = difference(invocation.cluster, steps)
+        objects = self._objects(request, invocation, existing)
+        changes = difference(invocation.cluster, planned(invocation.cluster, objects))
+        print_messages("change", self._to_confirm(request, objects, invocation))
         print(changes, end="")
         return 1 if changes else 0
 

@@ -72,8 +72,9 @@ def checked(options: Options, engine: Engine) -> Request:
     return request
 
 
-def choose(invocation: Invocation) -> Engine:
-    """For AUTO: kubeless where its controller is ready, else kubernetes. Prints which one and why.
+def choose(invocation: Invocation, *, aside: bool) -> Engine:
+    """For AUTO: kubeless where its controller is ready, else kubernetes. Prints which one and why,
+    on standard error where that is ``aside``.
 
     Where objects are only printed it needs no cluster; else it raises DeploymentError without one.
     """
@@ -95,7 +96,7 @@ def choose(invocation: Invocation) -> Engine:
             engine, why = kubeless.ENGINE, f"{deployment} is ready"
     if invocation.options.runtime and not engine.runtimes:
         raise UsageError([f"-r is for -E kubeless only, and {why}"])
-    if invocation.options.show:
+    if aside:
         print_messages("engine", [f"{engine.name}: {why}"])
     else:
         print_step("engine", f"{engine.name}: {why}")

@@ -38,6 +38,19 @@ with description("deploy_playbook diff") as self:
         )
         expect(answer.out).to(contain("\n-  replicas: 2\n+  replicas: 3\n"))
 
+    with it("says beside it what is lost or gives more rights, and which engine it is for"):
+        self.deployed(*DELETE, "-e", "NAMESPACES=shop")
+        answer = self.diff(*DELETE[2:])
+
+        expect(answer.out).to(start_with("--- live/"))
+        expect(answer.err).to(
+            contain(
+                "deploy_playbook: engine: kubernetes: ",
+                "deploy_playbook: change: NAMESPACES: was shop, now not set\n",
+                "was shop, now the whole cluster\n",
+            )
+        )
+
     with it("changes nothing"):
         self.deployed(*DELETE)
         self.diff(*DELETE, "-e", "NAMESPACES=shop")
