@@ -111,7 +111,7 @@ program = _Program(PROGRAM, add_help_option=False)
 def _deploy(tools: Tools, /, **typed: Any) -> int:
     options = _options(typed)
     if options.list:
-        return verbs.list_playbooks()
+        return verbs.list_playbooks(options, tools)
     if not options.set_up and (options.with_nats or options.nats_image):
         raise UsageError(["--with-nats and --nats-image are for -S only"])
     if options.set_up:
@@ -298,7 +298,7 @@ def _parameters() -> List[click.Parameter]:
         _option(
             "--leave-contained", "with -x: leave what the playbook contains as it is, and name it"
         ),
-        _option("-l --list", "list the playbooks with their settings"),
+        _option("-l --list", "list the playbooks with their settings, or the one of -p"),
     ]
 
 
@@ -351,7 +351,12 @@ for _each in (
         "Make the Secret that what -d prints refers to, once.",
         params=_without(*_NOT_FOR_DIFF),
     ),
-    _command("list", verbs.list_playbooks, "List the playbooks with their settings, as -l does."),
+    _command(
+        "list",
+        _typed(verbs.list_playbooks),
+        "List the playbooks with their settings, as -l does.",
+        params=_named("playbook"),
+    ),
     _command(
         "set-up",
         _typed(verbs.set_the_cluster_up),

@@ -168,9 +168,13 @@ def get(options: Options, tools: Tools, *, everywhere: bool) -> int:
     return 0
 
 
-def list_playbooks() -> int:
-    """Every playbook, what it does, and its settings; or why it cannot be used."""
-    print("\n".join(map(_described, catalogue.names())), end="")
+def list_playbooks(options: Options, tools: Tools) -> int:  # noqa: ARG001
+    """Every playbook, or the one that is named: what it does, and its settings; or why it cannot be
+    used."""
+    if options.playbook:
+        by_name.load(options.playbook)
+    names = [options.playbook] if options.playbook else catalogue.names()
+    print("\n".join(map(_described, names)), end="")
     return 0
 
 

@@ -144,12 +144,21 @@ with description("The command line of deploy_playbook") as self:
 
     with it("does the same by verbs as by options"):
         expect(run("list").out).to(equal(run("-l").out))
+        expect(run("list", "-p", "taint").out).to(equal(run("-l", "-p", "taint").out))
         expect(run("set-up", "-d").out).to(equal(run("-S", "-d").out))
         cluster = FakeObjects()
         run("deploy", "-p", "delete", "-t", "falco.>", cluster=cluster)
         expect(cluster.names).to(contain("Function falco-delete"))
         run("remove", "-p", "delete", cluster=cluster)
         expect(cluster.names).not_to(contain("Function falco-delete"))
+
+    with it("lists the settings of one playbook, and refuses one that is none"):
+        one, none = run("-l", "-p", "taint"), run("-l", "-p", "tant")
+
+        expect(one.out).to(start_with("taint\n    Taint the node"))
+        expect(run("-l").out).to(contain(one.out))
+        expect(one.out).not_to(contain("GRACE_PERIOD_SECONDS"))
+        expect((none.code, "did you mean taint?" in none.err)).to(equal((2, True)))
 
     with it("sets a cluster up without what it would ignore"):
         deploying = run("-S", "-p", "delete", "-t", "falco.>", "--release", "-x")
