@@ -115,7 +115,6 @@ def install(
     server starts again: its clients connect again by themselves. The user of a worker goes with its
     Secret. A Job that failed is made again.
     """
-    _refuse_theirs(cluster)
     known = _known_passwords(cluster)
     gone = _gone(cluster, known, wanted.worker)
     for each in gone:
@@ -128,6 +127,18 @@ def install(
     apply(cluster, _not_there_once(cluster, objects))
     wait(cluster, objects, sleep=sleep)
     return _next_steps(_falco_namespace(cluster), passwords)
+
+
+def check(cluster: ClusterObjects, wanted: Installation) -> None:
+    """Raises DeploymentError for what keeps it from being installed, before anything is made."""
+    _refuse_theirs(cluster)
+    made = manifests.NAMESPACE, _falco_namespace(cluster)
+    namespace = wanted.worker.namespace if wanted.worker else made[0]
+    if namespace not in made and not cluster.get([reference("v1", "Namespace", namespace)]):
+        raise DeploymentError(
+            f"there is no namespace {namespace}, for the Secret of the worker's user:"
+            f" kubectl create namespace {namespace}"
+        )
 
 
 def printed(wanted: Installation, *, show_secrets: bool) -> Tuple[List[Manifest], List[str]]:

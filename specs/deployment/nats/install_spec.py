@@ -59,7 +59,15 @@ def passwords(cluster):
 
 with description("-S --with-nats") as self:
     with before.each:
-        self.cluster = Cluster()
+        ops = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ops"}}
+        self.cluster = Cluster(ops)
+
+    with it("makes nothing where there is no namespace for the worker's Secret, and says so"):
+        answer = run(*WITH_NATS, "-p", "delete", "-n", "nowhere", cluster=self.cluster)
+
+        expect((answer.code, answer.out)).to(equal((1, "")))
+        expect(answer.err).to(contain("there is no namespace nowhere", "kubectl create namespace"))
+        expect(self.cluster.changes).to(be_empty)
 
     with it("makes a server, its streams, its users and Falcosidekick's Secret"):
         answer = run(*WITH_NATS, cluster=self.cluster)
