@@ -152,6 +152,12 @@ with description("The command line of deploy_playbook") as self:
         run("remove", "-p", "delete", cluster=cluster)
         expect(cluster.names).not_to(contain("Function falco-delete"))
 
+    with it("says which command is meant by one that is none"):
+        said = run("remvoe", "-p", "delete")
+
+        expect((said.code, said.out)).to(equal((2, "")))
+        expect(said.err).to(contain("no such command 'remvoe', did you mean remove?"))
+
     with it("lists the settings of one playbook, and refuses one that is none"):
         one, none = run("-l", "-p", "taint"), run("-l", "-p", "tant")
 
