@@ -24,6 +24,9 @@ DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 #: Hosts whose traffic stays on this machine.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
+# Begins a key or a certificate that stands where the name of its file is expected.
+_PEM = "-----BEGIN "
+
 Settings = Mapping[str, Any]
 Kind = Callable[[str], Any]
 
@@ -62,7 +65,7 @@ class Setting:
         try:
             return self.kind(value)
         except ValueError as error:
-            shown = "(not shown)" if self.secret else repr(value)
+            shown = "(not shown)" if self.secret or _PEM in value else repr(value)
             raise InvalidSetting(f"{self.name} is {shown}, expected {error}") from None
 
 

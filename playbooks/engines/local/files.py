@@ -27,8 +27,9 @@ def check(files: Sequence[str]) -> None:
     for file in files:
         if file == STANDARD_INPUT:
             continue
-        # Not opened: of a pipe, that would be the only time.
-        if not Path(file).exists():
+        # Not opened: of a pipe, that would be the only time. Path's raises OSError for what is
+        # longer than a name may be.
+        if not os.path.exists(file):  # noqa: PTH110
             raise CannotStart(f"{file} cannot be read: there is no such file")
         if Path(file).is_dir() or not os.access(file, os.R_OK):
             raise CannotStart(f"{file} cannot be read")

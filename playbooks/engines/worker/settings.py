@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
 import re
-from pathlib import Path
 from typing import Dict, Mapping, Tuple
 from urllib.parse import unquote
 
@@ -70,7 +70,8 @@ def object_name(value: str) -> str:
 
 def optional_file(value: str) -> str:
     """A file that can be read, or nothing."""
-    if value and not Path(value).is_file():
+    # Path's raises OSError for what is longer than a name may be.
+    if value and not os.path.isfile(value):  # noqa: PTH113
         raise ValueError("a file that exists")
     return value
 

@@ -109,7 +109,9 @@ def files(environ: Mapping[str, str]) -> Tuple[Path, ...]:
     home = environ.get("HOME")
     default = Path(home, ".kube", "config") if home else Path(DEFAULT).expanduser()
     named = [Path(name) for name in environ.get("KUBECONFIG", "").split(os.pathsep) if name]
-    return tuple(path for path in dict.fromkeys(named or [default]) if path.exists())
+    found = dict.fromkeys(named or [default])
+    # Path's raises OSError for what is longer than a name may be.
+    return tuple(path for path in found if os.path.exists(path))  # noqa: PTH110
 
 
 def load(paths: Tuple[Path, ...]) -> Kubeconfig:

@@ -95,6 +95,15 @@ with description("The local engine does not start") as self:
         expect(code).to(equal(2))
         expect(said).to(contain("NATS_CREDS is '/none', expected a file that exists"))
 
+    with it("with what stands in a file instead of its name, which it does not show"):
+        key = "-----BEGIN USER NKEY SEED-----\nSUAsecret\n------END USER NKEY SEED------"
+        for value in (key, "x" * 300 + key):
+            code, said = refusal(environ={"NATS_URL": "nats://127.0.0.1", "NATS_CREDS": value})
+
+            expect(code).to(equal(2))
+            expect(said).to(contain("NATS_CREDS is (not shown), expected a file that exists"))
+            expect(said).not_to(contain("secret"))
+
     with it("with a URL of NATS that is none, which it does not show"):
         code, said = refusal(environ={"NATS_URL": "nats://user:secret@a@b"})
 

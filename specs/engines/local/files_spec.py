@@ -56,10 +56,11 @@ with description("Alerts of files") as self:
         expect(check([pipe])).to(equal(None))
 
     with it("are refused beforehand where a file cannot be read"):
-        try:
-            check([self.directory.name + "/none"])
-            said = ""
-        except CannotStart as error:
-            said = str(error)
+        for name in ("none", '{"rule": "an alert, and no file"}' * 30):
+            try:
+                check([f"{self.directory.name}/{name}"])
+                said = ""
+            except CannotStart as error:
+                said = str(error)
 
-        expect(said).to(contain("none cannot be read: there is no such file"))
+            expect(said).to(contain(f"{name} cannot be read: there is no such file"))

@@ -96,6 +96,11 @@ with description("kubeconfig files") as self:
 
         expect(str(self.found())).to(contain("there is no kubeconfig: /none:/nowhere"))
 
+    with it("are missing where a name is longer than that of a file"):
+        self.files(self.kube.config(context="prod"), "x" * 300)
+
+        expect(self.found().context).to(equal("prod"))
+
     with it("are that of the home directory where KUBECONFIG names none"):
         self.kube.config(".kube/config")
         for environ in ({}, {"KUBECONFIG": ""}):
