@@ -19,6 +19,7 @@ from typing import (
     Union,
 )
 
+from playbooks.core import subjects
 from playbooks.core.cluster.manifest import Identity, Manifest, identity
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.steps import Objects
@@ -44,7 +45,7 @@ def confirm(found: Sequence[str], *, agreed: bool, reusable: bool) -> None:
     elif not sys.stdin.isatty():
         keep = "--reuse-settings keeps what is deployed, " if reusable else ""
         advice = f"nothing was changed; {keep}--yes agrees to these changes"
-        said = "deploying would change what was not asked for:"
+        said = "deploying again would lose settings or topics, or give more rights:"
         raise DeploymentError("\n".join([said, *found, advice]))
     elif not confirmed(found):
         raise DeploymentError("nothing was changed")
@@ -82,7 +83,13 @@ def lost_settings(
 
 def lost_topics(before: Iterable[str], now: Iterable[str]) -> List[str]:
     was, wanted = sorted(before), sorted(now)
-    return [was_now("topics", _listed(was), _listed(wanted))] if set(was) - set(wanted) else []
+    lost = [topic for topic in was if not any(_covers(each, topic) for each in wanted)]
+    return [was_now("topics", _listed(was), _listed(wanted))] if lost else []
+
+
+def _covers(topic: str, other: str) -> bool:
+    """Whether each subject of the other topic is one of this."""
+    return subjects.matches(topic, other) and (topic.endswith(">") or not other.endswith(">"))
 
 
 def wider_rights(before: Iterable[Manifest], now: Iterable[Manifest]) -> List[str]:

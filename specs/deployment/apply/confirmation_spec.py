@@ -204,6 +204,16 @@ with description("Deploying again") as self:
             equal(["topics: was falco.critical.*, falco.error.*, now falco.error.*"])
         )
 
+    with it("asks nothing for a topic that a new one covers, and asks for one that it does not"):
+        self.deployed(*DELETE, "-t", "falco.error.terminal_shell_in_container")
+        wider = said(self.deploy(*DELETE))
+        self.deployed(*DELETE, "-t", "falco.>")
+
+        expect(wider).to(be_empty)
+        expect(said(self.deploy(*DELETE))).to(
+            equal(["topics: was falco.>, falco.error.*, now falco.error.*"])
+        )
+
     with it("asks for an image and a replica count that somebody else set"):
         self.deployed(*DELETE, "-i", "registry.example/x:1")
         self.cluster.the("Deployment", "falco-delete")["spec"]["replicas"] = 5
