@@ -18,7 +18,7 @@ from playbooks.core.ports import Condition, Judgement
 
 MISSING = (
     f"{WHEN.name} is set, and {PACKAGE} is not installed: expected the extra cel, on Python 3.10"
-    " or later"
+    " or later (pip install -e '.[cel]')"
 )
 
 _ABSENT = (None, "<NA>")
