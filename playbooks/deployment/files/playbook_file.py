@@ -134,6 +134,8 @@ def _read(reader: Reader, node: yaml.Node, environ: Mapping[str, str]) -> Playbo
         repr(texts[key]): reader.place(fields[key]) for key in ("name", "namespace") if key in texts
     }
     places.update(named)
+    if "playbook" in fields:
+        places[f"there is no playbook {texts['playbook']!r}"] = reader.place(fields["playbook"])
     if "runtime" in fields:
         places["runtime"] = reader.place(fields["runtime"])
     topics = reader.texts(fields["topics"], "topics") if "topics" in fields else []

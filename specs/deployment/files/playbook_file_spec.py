@@ -74,6 +74,13 @@ with description("A file of playbooks") as self:
         lead = f"deploy_playbook: error: {self.directory.name}/"
         return [line.replace(lead, "").replace("deploy_playbook: error: ", "") for line in found]
 
+    with it("names the line of a playbook that is none"):
+        text = f"{DELETE}---\nplaybook: isolat\nname: x\ntopics: [falco.error.*]\n"
+        (said,) = self.errors(text)
+        line = text.splitlines().index("playbook: isolat") + 1
+
+        expect(said).to(start_with(f"delete.yaml:{line}: there is no playbook 'isolat': one of"))
+
     with it("is deployed as the same options are"):
         done = self.deploy(DELETE)
         deployment = self.cluster.the("Deployment", "falco-shop")
