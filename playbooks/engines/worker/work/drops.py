@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict
 
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines import log
-from playbooks.engines.outcome_log import named
+from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.work.queue.admission import Drop
@@ -52,6 +52,7 @@ class Drops:
             event_id=str(delivery.origin),
             subject=delivery.subject,
             **self.redaction.document(_about(delivery)),
+            **claimed(delivery.alert, self.redaction),
         )
 
     def tick(self) -> None:

@@ -55,6 +55,7 @@ with description("What a worker drops before it becomes an outcome") as self:
                     event_id="FALCO:17",
                     subject="falco.error.x",
                     target="pod shop/web-1",
+                    claimed={"namespace": "shop", "pod": "web-1", "node": "node-1"},
                 )
             )
             expect(line["message"]).to(contain("FALCO:17 is dropped: "))
