@@ -91,8 +91,8 @@ def _may_bind(cluster: ClusterObjects, bindings: List[Manifest]) -> bool:
     except AlreadyExists:
         return True
     except NotPermitted as error:
-        said = f"admission policies do not hold the account to its settings: {error}"
-        print_messages("warning", [f"{said}; an administrator has to run deploy_playbook -S"])
+        said = "admission policies hold the account to its settings only once an administrator has"
+        print_messages("warning", [f"{said} deployed it, or run deploy_playbook -S: {error}"])
         return False
     return True
 
