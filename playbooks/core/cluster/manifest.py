@@ -78,7 +78,15 @@ def reference(api: str, kind: str, name: str, namespace: str = "") -> Manifest:
 
 
 def label(manifest: Mapping[str, Any], key: str) -> Optional[str]:
-    found = (manifest["metadata"].get("labels") or {}).get(key)
+    return _noted(manifest, "labels", key)
+
+
+def annotation(manifest: Mapping[str, Any], key: str) -> Optional[str]:
+    return _noted(manifest, "annotations", key)
+
+
+def _noted(manifest: Mapping[str, Any], part: str, key: str) -> Optional[str]:
+    found = (manifest["metadata"].get(part) or {}).get(key)
     return str(found) if found is not None else None
 
 

@@ -11,6 +11,7 @@ from playbooks.core.cluster.manifest import (
     REMOVING,
     Identity,
     Manifest,
+    annotation,
     identity,
     label,
     shown,
@@ -110,7 +111,7 @@ def deploy(
 
 def _keep(cluster: ClusterObjects, function: Optional[Manifest]) -> None:
     """A removal that did not end left its mark, by which workers delete what they read from."""
-    if function and REMOVING in (function["metadata"].get("annotations") or {}):
+    if function and annotation(function, REMOVING) is not None:
         cluster.patch(function, {"metadata": {"annotations": {REMOVING: None}}})
 
 

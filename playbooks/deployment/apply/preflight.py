@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Set
 
-from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, label, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidSetting, NoCluster, NotFound, PlaybookError
 from playbooks.deployment.errors import DeploymentError
@@ -105,7 +105,7 @@ def warnings(cluster: ClusterObjects, caller: str) -> List[str]:
             f"there is no namespace {caller}: only pods of Kubeless' namespace may call the"
             " function, and KUBELESS_NAMESPACE names another"
         ]
-    if (found[0]["metadata"].get("labels") or {}).get(NAME_LABEL) != caller:
+    if label(found[0], NAME_LABEL) != caller:
         return [
             f"namespace {caller} has no label {NAME_LABEL}, as before Kubernetes 1.21, so that its"
             " pods may not call the function:"

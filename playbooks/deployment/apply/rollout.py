@@ -6,7 +6,7 @@ import json
 import time
 from typing import Callable, Dict, List, Optional, Tuple
 
-from playbooks.core.cluster.manifest import FUNCTION, Manifest, shown
+from playbooks.core.cluster.manifest import FUNCTION, Manifest, annotation, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply.readiness import NotReady, is_rolled_out, of_deployment, of_pod
@@ -145,8 +145,7 @@ def _pods(cluster: ClusterObjects, deployment: Manifest) -> List[Manifest]:
     return [
         pod
         for pod in pods
-        if (pod["metadata"].get("annotations") or {}).get(REVISION) == wanted
-        and "deletionTimestamp" not in pod["metadata"]
+        if annotation(pod, REVISION) == wanted and "deletionTimestamp" not in pod["metadata"]
     ]
 
 

@@ -163,8 +163,7 @@ def _do(cluster: ClusterObjects, steps: Sequence[Step]) -> None:
 
 def is_ours(manifest: Manifest) -> bool:
     """Whether deploy_playbook made it, for all playbooks."""
-    labels = manifest["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in LABELS.items())
+    return all(label(manifest, key) == value for key, value in LABELS.items())
 
 
 def _has_role(cluster: ClusterObjects) -> bool:

@@ -26,7 +26,7 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 
 import yaml
 
-from playbooks.core.cluster.manifest import labels
+from playbooks.core.cluster.manifest import annotation, labels
 from playbooks.deployment.errors import UsageError
 
 _KEYS = {
@@ -65,8 +65,7 @@ def laid_over(template: Dict[str, Any], patch: Mapping[str, Any], function: str)
 
 def deployed(template: Mapping[str, Any]) -> Dict[str, Any]:
     """The patch in a template that is there."""
-    noted = (template["metadata"].get("annotations") or {}).get(PATCHED, "{}")
-    found: Dict[str, Any] = json.loads(noted)
+    found: Dict[str, Any] = json.loads(annotation(template, PATCHED) or "{}")
     return found
 
 

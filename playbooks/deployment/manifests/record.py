@@ -20,6 +20,7 @@ from playbooks.core.cluster.manifest import (
     MANAGED_BY,
     MANAGER,
     Manifest,
+    annotation,
     label,
     reference,
 )
@@ -50,7 +51,7 @@ def playbook_of(function: Mapping[str, Any]) -> str:
 
 def engine_of(function: Mapping[str, Any]) -> str:
     """The name of the engine of one to which alerts are pushed; empty for a Function."""
-    return str((function["metadata"].get("annotations") or {}).get(ENGINE, ""))
+    return annotation(function, ENGINE) or ""
 
 
 def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:

@@ -10,6 +10,7 @@ from playbooks.core.cluster.manifest import (
     KUBELESS_API,
     REMOVING,
     Manifest,
+    annotation,
     reference,
 )
 from playbooks.core.cluster.objects import ClusterObjects
@@ -77,7 +78,7 @@ class DeployedFunction:
     def _pods(self) -> List[Manifest]:
         selector = f"{FUNCTION}={self.function}"
         found = self.cluster.list(("pods",), namespace=self.namespace, selector=selector)
-        return [pod for pod in found if REVISION in (pod["metadata"].get("annotations") or {})]
+        return [pod for pod in found if annotation(pod, REVISION) is not None]
 
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
@@ -88,7 +89,7 @@ def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunc
     if not found:
         raise DeploymentError(_nothing(cluster, namespace, function))
     made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
-    if not made and REMOVING in (found[0]["metadata"].get("annotations") or {}):
+    if not made and annotation(found[0], REMOVING) is not None:
         raise NotFound(f"the workers of {namespace}/{function} are removed already")
     if not made or not is_worker(made[0]):
         raise DeploymentError(
