@@ -1,11 +1,13 @@
 """What this repository has from declarations: the tables of docs/settings.md and docs/guards.md,
-and a part of docs/chart. ``python -m playbooks.deployment.generate``, at its top, writes all of it.
+the users of docs/nats-users.conf, and a part of docs/chart. ``python -m
+playbooks.deployment.generate``, at its top, writes all of it.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, Type
 
@@ -14,11 +16,12 @@ from playbooks.core.guards.guard import Guard
 from playbooks.core.settings import Setting
 from playbooks.deployment import chart
 from playbooks.deployment.engines import kubernetes, registry
+from playbooks.deployment.nats import users
 from playbooks.deployment.request import by_name
 from playbooks.engines.pushed import TOPICS
 from playbooks.engines.worker.settings import FOR_USERS, HTTP_TOKEN
 
-_CHART = "docs/chart"
+_CHART, _USERS = "docs/chart", "docs/nats-users.conf"
 
 # Of a page: what stands between is generated.
 _BLOCK = re.compile(r"(<!-- tables -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -124,7 +127,14 @@ def stale(top: Path) -> Dict[str, str]:
     made = {f"{_CHART}/{path}": text for path, text in chart.files().items()}
     for page, table in _PAGES.items():
         made[page] = filled((top / page).read_text(encoding="utf-8"), table())
+    made[_USERS] = _with_users((top / _USERS).read_text(encoding="utf-8"))
     return {path: text for path, text in made.items() if not _has(top / path, text)}
+
+
+def _with_users(text: str) -> str:
+    """The comment at the top of the file, and the users below it."""
+    head = takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True))
+    return "".join([*head, users.configuration(users.documented())])
 
 
 def generate(top: Path) -> List[str]:

@@ -11,7 +11,7 @@ from playbooks.deployment.generate import filled, generate, guards_table, settin
 from playbooks.engines.worker.settings import HTTP_TOKEN
 from specs.support.processes import ROOT
 
-PARTS = ("docs/settings.md", "docs/guards.md", "docs/chart")
+PARTS = ("docs/settings.md", "docs/guards.md", "docs/nats-users.conf", "docs/chart")
 
 with description("What is generated from declarations") as self:
     with before.each:
@@ -33,7 +33,9 @@ with description("What is generated from declarations") as self:
         before = [each.read_text("utf-8") for each in (page, template)]
         page.write_text(page.read_text("utf-8").replace("| `TAINT_KEY` |", "| `OTHER` |"), "utf-8")
         template.unlink()
-        changed = ["docs/settings.md", "docs/chart/templates/_taint.tpl"]
+        users = self.top / "docs/nats-users.conf"
+        users.write_text(users.read_text("utf-8").replace('"falco.>"', '">"'), "utf-8")
+        changed = ["docs/settings.md", "docs/nats-users.conf", "docs/chart/templates/_taint.tpl"]
 
         expect(sorted(stale(self.top))).to(equal(sorted(changed)))
         expect(sorted(generate(self.top))).to(equal(sorted(changed)))

@@ -1,8 +1,8 @@
 """The users of a NATS server that Falco's alerts go through, each with the rights that it needs.
 
-docs/nats-users.conf is rendered from it, and so is what ``deploy_playbook -S --with-nats`` gives a
-server. The rights of a worker whose Function is there are those that ``falco-playbook nats-user``
-prints.
+``playbooks.deployment.generate`` writes docs/nats-users.conf from them, and ``deploy_playbook -S
+--with-nats`` gives them to a server. The rights of a worker whose Function is there are those that
+``falco-playbook nats-user`` prints.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from playbooks.deployment.nats.users import (
     User,
     block,
     configuration,
-    documented,
     of_new_worker,
     of_worker,
 )
@@ -27,13 +26,6 @@ def _listed(text):
 
 
 with description("The users of NATS") as self:
-    with it("are those of the documented file"):
-        text = (DOCS / "nats-users.conf").read_text(encoding="utf-8")
-
-        expect(re.sub("^#.*\n", "", text, flags=re.MULTILINE)).to(
-            equal(configuration(documented()))
-        )
-
     with it("give a new worker nothing that bears the name of another function"):
         subjects = of_new_worker("falco-delete").publish
 
