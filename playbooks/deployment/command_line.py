@@ -278,7 +278,8 @@ def _parameters() -> List[click.Parameter]:
         ),
         _option(
             "--nats-image",
-            f"with --with-nats: the image of NATS; default {NATS_IMAGE}",
+            "with --with-nats: the image of NATS; default: the one that it has from another"
+            f" registry, else {NATS_IMAGE}",
             "IMAGE",
             default="",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
@@ -75,12 +75,13 @@ class WorkerUser:
 
 @dataclass(frozen=True)
 class Installation:
-    """``worker``: one more that gets a user. ``image``: that of the server. ``worker_image``: one
-    with our code, for the Job that creates the streams; empty for a stock Python image that
-    installs it, with ``variables`` in its environment."""
+    """``worker``: one more that gets a user. ``image``: that of the server; empty for the one that
+    it has from another registry, else IMAGE. ``worker_image``: one with our code, for the Job that
+    creates the streams; empty for a stock Python image that installs it, with ``variables`` in its
+    environment."""
 
     worker: Optional[WorkerUser] = None
-    image: str = IMAGE
+    image: str = ""
     worker_image: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ class Installation:
             raise UsageError(problems)
         return cls(
             worker=WorkerUser(options.function, namespace) if name else None,
-            image=image or IMAGE,
+            image=image or "",
             worker_image=worker_image or "",
             variables={each.name: each.text for each in given},
         )
@@ -122,6 +123,7 @@ def install(
     left = {name: known[name] for name in known if name not in {w.user for w in gone}}
     passwords = _new_passwords(left, wanted.worker)
     found = _users(passwords, lambda worker: _permissions(cluster, worker))
+    wanted = replace(wanted, image=wanted.image or _mirrored(cluster))
     objects = _objects(found, _falco_namespace(cluster), wanted)
     _remove_failed(cluster, objects, sleep)
     apply(cluster, _not_there_once(cluster, objects))
@@ -194,7 +196,7 @@ def _objects(found: Sequence[User], falco_namespace: str, wanted: Installation) 
     of_falcosidekick = {FALCOSIDEKICK_KEY: f"{url}:{manifests.PORT}"}
     return [
         *(manifests.namespace(place) for place in dict.fromkeys(places)),
-        *manifests.server(found, image=wanted.image),
+        *manifests.server(found, image=wanted.image or IMAGE),
         secret(FALCOSIDEKICK_SECRET, falco_namespace, of_falcosidekick, LABELS),
         *(
             secret(
@@ -263,6 +265,17 @@ def _refuse_theirs(cluster: ClusterObjects) -> None:
     there = cluster.get([reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)])
     if there and not is_ours(there[0]):
         raise DeploymentError(f"{shown(there[0])} is there, and deploy_playbook did not make it")
+
+
+def _mirrored(cluster: ClusterObjects) -> str:
+    """The image that the server has, where it comes from another registry than IMAGE: without it,
+    a cluster that reaches no other would be without NATS."""
+    place = reference("apps/v1", "StatefulSet", manifests.NAME, manifests.NAMESPACE)
+    for found in cluster.get([place]):
+        image = str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+        if image.rpartition(":")[0] != IMAGE.rpartition(":")[0]:
+            return image
+    return ""
 
 
 def _falco_namespace(cluster: ClusterObjects) -> str:

@@ -47,6 +47,11 @@ def the_job(cluster):
     return job
 
 
+def the_server(cluster):
+    """Its pod's spec."""
+    return cluster.the("StatefulSet", "nats")["spec"]["template"]["spec"]
+
+
 def text(secret, key):
     return base64.b64decode(secret["data"][key]).decode()
 
@@ -207,12 +212,21 @@ with description("-S --with-nats") as self:
 
     with it("takes images for the server and for the Job, which then installs nothing"):
         run(*WITH_NATS, "--nats-image", "x/nats:1", "-i", "x/worker:1", cluster=self.cluster)
-        pod = self.cluster.the("StatefulSet", "nats")["spec"]["template"]["spec"]
         job = the_job(self.cluster)
 
-        expect(pod["containers"][0]["image"]).to(equal("x/nats:1"))
+        expect(the_server(self.cluster)["containers"][0]["image"]).to(equal("x/nats:1"))
         expect(job["spec"]["template"]["spec"]["containers"][0]["image"]).to(equal("x/worker:1"))
         expect(list(job["spec"]["template"]["spec"])).not_to(contain("initContainers"))
+
+    with it("keeps the image of another registry, and takes the one of this version otherwise"):
+        run(*WITH_NATS, "--nats-image", "registry.example/nats:1", cluster=self.cluster)
+        run(*WITH_NATS, "-p", "delete", "-n", "ops", cluster=self.cluster)
+        kept = the_server(self.cluster)
+        run(*WITH_NATS, "--nats-image", "nats:2.10-alpine", cluster=self.cluster)
+        run(*WITH_NATS, cluster=self.cluster)
+
+        expect(kept["containers"][0]["image"]).to(equal("registry.example/nats:1"))
+        expect(the_server(self.cluster)["containers"][0]["image"]).to(equal(manifests.IMAGE))
 
     with it("passes variables on to the installation"):
         run(*WITH_NATS, "-e", "PIP_INDEX_URL=http://index/", cluster=self.cluster)
