@@ -121,7 +121,8 @@ def _deploy(tools: Tools, /, **typed: Any) -> int:
     if not options.set_up and (options.with_nats or options.nats_image):
         raise UsageError(["--with-nats and --nats-image are for -S only"])
     if options.set_up:
-        others = _beside(("set_up", *_FOR_SET_UP), typed)
+        # It asks nothing in any case.
+        others = _beside(("set_up", "yes", *_FOR_SET_UP), typed)
         if others:
             raise UsageError([f"-S only sets the cluster up: take out {others}"])
         return verbs.set_the_cluster_up(options, tools)

@@ -168,6 +168,7 @@ with description("The command line of deploy_playbook") as self:
 
     with it("sets a cluster up without what it would ignore"):
         deploying = run("-S", "-p", "delete", "-t", "falco.>", "--release", "-x")
+        expect(run("-S", "-y", "-d").code).to(equal(0))
         of_nats = run("set-up", "-e", "A=b", "-N", "x", "-i", "y")
 
         expect((deploying.code, deploying.out)).to(equal((2, "")))
