@@ -9,6 +9,10 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import AlreadyExists, Conflict, NotFound
 
 SERVED = ("functions", "natstriggers")
+CORE = {
+    *("configmaps", "events", "namespaces", "nodes", "persistentvolumeclaims", "pods"),
+    *("replicationcontrollers", "secrets", "serviceaccounts", "services"),
+}
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 # Where the API server is, as every cluster says.
@@ -109,6 +113,9 @@ class FakeObjects(ClusterObjects):
         return [copied(found) for found in known if found]
 
     def list(self, resources, *, namespace="", selector=""):
+        # As the API server answers: all others are served with their group alone.
+        for unknown in sorted({each for each in resources if "." not in each} - CORE):
+            raise NotFound(f"GET /api/v1/{unknown}: the server could not find it (404)")
         if resources[0] in self.failures:
             raise self.failures[resources[0]]
         kinds = [singular(resource.partition(".")[0]) for resource in resources]

@@ -281,7 +281,7 @@ def _mirrored(cluster: ClusterObjects) -> str:
 def _falco_namespace(cluster: ClusterObjects) -> str:
     """Where Falcosidekick runs, as far as one may look."""
     try:
-        found = cluster.list(("deployments",), selector="app.kubernetes.io/name=falcosidekick")
+        found = cluster.list(("deployments.apps",), selector="app.kubernetes.io/name=falcosidekick")
     except NotPermitted:
         found = []
     return str(found[0]["metadata"]["namespace"]) if found else FALCO_NAMESPACE
