@@ -146,5 +146,10 @@ def asked(url: str, content: bytes, headers: Mapping[str, str]) -> Union[request
 
 
 def _words(answer: requests.Response, url: str) -> str:
-    """The beginning of what was answered, without the URL."""
-    return answer.text[:LONGEST_ANSWER].replace(url, "(webhook URL)").strip()
+    """The beginning of what was answered, without the URL and what of it only the two know."""
+    parts = urlsplit(url)
+    words = answer.text
+    for secret in (url, f"{parts.path}?{parts.query}", parts.path, parts.query):
+        if len(secret) > 1:
+            words = words.replace(secret, "(webhook URL)")
+    return words[:LONGEST_ANSWER].strip()

@@ -2,6 +2,7 @@ import pickle
 import time
 import traceback
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from expects import be_a, be_empty, be_none, contain, equal, expect, have_len, raise_error
 from mamba import after, before, description, it
@@ -231,6 +232,13 @@ with description("A signed webhook") as self:
             expect(told).not_to(contain("s3cret-path"))
             expect([error.__cause__, error.__context__]).to(equal([None, None]))
             expect(str(pickle.loads(pickle.dumps(error)))).not_to(contain("s3cret-path"))
+
+    with it("has no part of its URL in an error, however a page shows it"):
+        path = urlsplit(self.receiver.url).path
+        for page in (f"<p>{path} was not found", "x" * 180 + self.receiver.url, "x" * 190 + path):
+            self.receiver.refusals.append(Answer(404, page.encode()))
+
+            expect(str(the_error_of(self.receiver.url))).not_to(contain("s3cr"))
 
 with description("The recorder that tells a program") as self:
     with it("sends every outcome, also one of which no person needs to hear"):
