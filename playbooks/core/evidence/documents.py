@@ -26,7 +26,7 @@ VERSION = 1
 # Lists of names and values, in which a value may be a password whatever its name.
 _VALUES = ("env", "httpHeaders")
 
-_BEGIN, _END = "-----BEGIN", re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
+_BEGIN, _END = "-----BEGIN", re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 
 
 @dataclass(frozen=True)

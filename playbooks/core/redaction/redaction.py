@@ -120,7 +120,8 @@ def _rules(further: Sequence[str]) -> List[_Rule]:
     return [
         rule(
             ("-----begin",),
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}-----|\Z)",
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
+            r"(?:-----END [A-Z ]{0,40}-----|\Z)",
             HIDDEN,
         ),
         rule(("hooks.slack.com",), r"(?P<kept>hooks\.slack\.com/)[^\s\"'>|)]+"),

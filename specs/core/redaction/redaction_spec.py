@@ -74,6 +74,7 @@ HIDDEN = {
     "smbclient //h/s -U u%S3cret": "smbclient //h/s -U u%***",
     "-----BEGIN RSA PRIVATE KEY-----\nS3cret\n-----END RSA PRIVATE KEY----- x": "*** x",
     "-----BEGIN PRIVATE KEY-----\nS3cret, cut": "***",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\nS3cret\n-----END PGP PRIVATE KEY BLOCK----- x": "*** x",
 }
 
 LEFT = (

@@ -214,13 +214,13 @@ with description("The evidence of a pod") as self:
             expect(entry["cut"]).to(contain("bytes that were read are left out"))
 
         with it("has nothing of a private key that the cut divides"):
-            key = (
-                b"-----BEGIN PRIVATE KEY-----\n" + b"MIIE\n" * 300 + b"-----END PRIVATE KEY-----\n"
-            )
-            self.cluster.logs["web", False] = key + b"after\n"
-            self.keep(EVIDENCE_LOG_BYTES="1024")
+            for kind in ("PRIVATE KEY", "PGP PRIVATE KEY BLOCK"):
+                self.files.stored.clear()
+                key = f"-----BEGIN {kind}-----\n" + "MIIE\n" * 300 + f"-----END {kind}-----\n"
+                self.cluster.logs["web", False] = f"{key}after\n".encode()
+                self.keep(EVIDENCE_LOG_BYTES="1024")
 
-            expect(self.files.file("logs/web.log")).to(equal(b"***\nafter\n"))
+                expect(self.files.file("logs/web.log")).to(equal(b"***\nafter\n"))
 
         with it("stays within its bytes where redaction or broken text makes it longer"):
             self.cluster.logs["web", False] = b"\xff\xff\xff\n" * 200
