@@ -4,17 +4,19 @@ remove those that are not needed any more."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.errors import NotPermitted, PlaybookError
+from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.deployment.apply import orphaned_roles
-from playbooks.deployment.apply.confirmation import confirm, lost_settings, wider_rights
+from playbooks.deployment.apply.confirmation import confirm, wider_rights
 from playbooks.deployment.apply.diff import difference
 from playbooks.deployment.apply.steps import Remove
 from playbooks.deployment.engines.engine import Invocation
-from playbooks.deployment.manifests import record, rights
+from playbooks.deployment.engines.pushed import lost
+from playbooks.deployment.manifests import rights
+from playbooks.deployment.manifests.environment import plain_values
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_messages, print_step
 
@@ -39,18 +41,14 @@ class AppliedRights:
         there, problems = _look(invocation.cluster, selector, wanted)
         return cls(request, invocation, namespace, wanted, there, problems)
 
-    def confirm(self) -> None:
-        """Raises DeploymentError unless somebody agrees to what would be lost or granted; nobody is
-        asked for a first deployment, nor about what only the engine knows."""
-        cluster, request = self.invocation.cluster, self.request
-        before = record.find_pushed(cluster, self.namespace, request.function)
-        if before is None:
+    def confirm(self, there: Manifest) -> None:
+        """``there``: a reference to what has the function's pods and their variables. Raises
+        DeploymentError unless somebody agrees to what would be lost or granted; nobody is asked for
+        a first deployment."""
+        variables = _variables(self.invocation.cluster, there)
+        if variables is None:
             return
-        given = record.given(before, request.settings)
-        changes = [
-            *lost_settings(given, request.names_given, request.settings),
-            *wider_rights(self.there, self.wanted),
-        ]
+        changes = [*lost(self.request, variables), *wider_rights(self.there, self.wanted)]
         confirm(changes, agreed=self.invocation.options.yes, reusable=False)
 
     def differ(self) -> bool:
@@ -84,3 +82,12 @@ def _look(
         said = f"whether rights of before are left cannot be looked at: {error}"
     roles = [each for each in wanted if "rules" in each or "roleRef" in each]
     return cluster.get(roles), [said]
+
+
+def _variables(cluster: ClusterObjects, there: Manifest) -> Optional[Mapping[str, str]]:
+    """None where it is not there, nor anything of its kind."""
+    try:
+        found = cluster.get([there])
+    except NotFound:
+        return None
+    return plain_values(found[0]["spec"]["template"]["spec"]["containers"][0]) if found else None

@@ -8,7 +8,7 @@ import re
 import secrets
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.settings import DNS_NAME
 from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import pushed, tool
@@ -39,6 +39,8 @@ LEAST, MOST = 1, 3
 
 # Attempts of a broker, the first pause before one, and how it goes on.
 DELIVERY: Mapping[str, Any] = {"retry": 5, "backoffPolicy": "exponential", "backoffDelay": "PT1S"}
+
+SERVING = "serving.knative.dev/v1"
 
 # The type that Falcosidekick's CloudEvents output gives its events.
 TYPE = "falco.rule.output.v1"
@@ -112,7 +114,7 @@ class Knative(Engine):
         made, pruned = self._applied(request, invocation), _pruned(request, invocation)
         tool.KUBECTL.find()
         granted = self._granted(request, invocation)
-        granted.confirm()
+        granted.confirm(reference(SERVING, "Service", request.function, invocation.namespace))
         tool.apply(invocation.options, made, *pruned)
         granted.remove_left()
         name, namespace = request.function, invocation.namespace
@@ -204,7 +206,7 @@ def _service(request: Request, namespace: str, image: str, revision: str) -> Man
     }
     code = worker_pod.Code(image, worker.config_map_name(request.function))
     return {
-        "apiVersion": "serving.knative.dev/v1",
+        "apiVersion": SERVING,
         "kind": "Service",
         "metadata": metadata,
         "spec": {
@@ -266,7 +268,7 @@ def _variables(request: Request, namespace: str, code: worker_pod.Code) -> List[
 
 def _triggers(request: Request, namespace: str, broker: str) -> List[Manifest]:
     subscriber = {
-        "apiVersion": "serving.knative.dev/v1",
+        "apiVersion": SERVING,
         "kind": "Service",
         "name": request.function,
     }

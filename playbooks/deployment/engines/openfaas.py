@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from typing import Any, Dict, List
 
+from playbooks.core.cluster.manifest import reference
 from playbooks.core.settings import http_url
 from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.applied import AppliedRights
@@ -153,7 +154,8 @@ class OpenFaas(Engine):
         if request.playbook.permissions:
             tool.KUBECTL.find()
             granted = self._granted(request, invocation)
-            granted.confirm()
+            there = reference("apps/v1", "Deployment", request.function, _namespace(options))
+            granted.confirm(there)
             tool.apply(options, granted.wanted)
         with tempfile.TemporaryDirectory() as directory:
             self.write(request, options, directory)
@@ -224,7 +226,7 @@ class OpenFaas(Engine):
         return found
 
     def _function(self, request: Request, options: Options) -> Dict[str, Any]:
-        secrets = sorted({reference.secret for reference in request.references})
+        secrets = sorted({each.secret for each in request.references})
         own = request.playbook.permissions and KUBECONFIG.name not in request.names_given
         account = {"com.openfaas.serviceaccount": request.function}
         variables = {
@@ -270,13 +272,13 @@ def _path(reference: Reference) -> str:
 
 def _misplaced(request: Request) -> List[str]:
     """References that cannot be files of their own."""
-    found, seen = [], {reference.key: reference.secret for reference in request.references}
-    for reference in request.references:
-        other = seen[reference.key]
-        if other != reference.secret:
+    found, seen = [], {given.key: given.secret for given in request.references}
+    for given in request.references:
+        other = seen[given.key]
+        if other != given.secret:
             found.append(
-                f"-s {reference.name}: {reference.secret} and {other} both have the key"
-                f" {reference.key}, and OpenFaaS mounts all keys into one directory"
+                f"-s {given.name}: {given.secret} and {other} both have the key"
+                f" {given.key}, and OpenFaaS mounts all keys into one directory"
             )
     return found
 

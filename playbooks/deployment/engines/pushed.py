@@ -125,6 +125,20 @@ def variables(
     return found
 
 
+def lost(request: Request, variables: Mapping[str, str]) -> List[str]:
+    """The settings and topics of the function that is there, by its ``variables``, which deploying
+    would take from it."""
+    own = {ledger.SETTING: ledger_name(request.function)}
+    given = [
+        Value(name, text)
+        for name, text in variables.items()
+        if text and request.setting(name) and own.get(name) != text
+    ]
+    topics = list(filter(None, variables.get(TOPICS.name, "").split(",")))
+    settings = lost_settings(given, request.names_given, request.settings)
+    return [*settings, *lost_topics(topics, request.topics)]
+
+
 class CloudEngine(Engine):
     """What a function may do in the cluster, and what it contains there, stays when it is removed:
     ``falco-playbook undo`` goes on to work."""
@@ -168,16 +182,7 @@ class CloudEngine(Engine):
         """``variables``: of the function that is there; none for a first deployment. What else the
         cloud keeps of it is not looked at. Raises DeploymentError unless somebody agrees to what
         would be lost."""
-        own = {ledger.SETTING: ledger_name(request.function)}
-        given = [
-            Value(name, text)
-            for name, text in variables.items()
-            if request.setting(name) and own.get(name) != text
-        ]
-        topics = list(filter(None, variables.get(TOPICS.name, "").split(",")))
-        lost = lost_settings(given, request.names_given, request.settings)
-        changes = [*lost, *lost_topics(topics, request.topics)]
-        confirm(changes, agreed=options.yes, reusable=False)
+        confirm(lost(request, variables), agreed=options.yes, reusable=False)
 
     def misplaced(self, options: Options) -> List[str]:
         """What is about a cluster, of which neither deploying nor removing asks one."""

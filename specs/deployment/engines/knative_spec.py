@@ -225,7 +225,11 @@ with description("-E knative") as self:
             self.programs.path("kubectl.words").unlink()
             refused = self.programs.run(*DELETE, *TOKEN, cluster=cluster)
 
+            other = ("-E", "knative", "-p", "delete", "-n", "responders", "-t", "falco.alert.*")
+            topic = self.programs.run(*other, *TOKEN, *SHOP, cluster=cluster)
+
             expect((same.code, same.err)).to(equal((0, "")))
+            expect(topic.err).to(contain("topics: was falco.error.*, now falco.alert.*"))
             expect(refused.code).to(equal(1))
             expect(refused.err).to(
                 contain(

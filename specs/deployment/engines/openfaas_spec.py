@@ -150,13 +150,22 @@ with description("-E openfaas") as self:
     with it("asks before it gets more rights, and keeps none that it does not need any more"):
         shop = ("-e", "NAMESPACES=shop")
         rights = self.run(*DELETE, *TOKEN, *shop, "-d").out.partition("kubectl apply -f -\n")[2]
-        cluster = FakeObjects(*documents_of(rights))
+        env = [{"name": "NAMESPACES", "value": "shop"}, {"name": "TOPICS", "value": "falco.a.*"}]
+        pod = {"containers": [{"name": "falco-delete", "env": env}]}
+        there = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "falco-delete", "namespace": "openfaas-fn"},
+            "spec": {"template": {"spec": pod}},
+        }
+        cluster = FakeObjects(there, *documents_of(rights))
         refused = self.programs.run(*DELETE, *TOKEN, cluster=cluster)
         untouched = not self.kept("faas-cli.words").exists()
         other = self.programs.run(*DELETE, *TOKEN, "-e", "NAMESPACES=web", "-y", cluster=cluster)
 
         expect(refused.code).to(equal(1))
         expect(refused.err).to(contain("NAMESPACES: was shop, now not set", "now the whole"))
+        expect(refused.err).to(contain("topics: was falco.a.*, now falco.error.*"))
         expect(untouched).to(equal(True))
         expect(other.err).to(contain("was shop, now web"))
         expect(other.out).to(contain("removed   Role shop/falco-delete.openfaas-fn, which is not"))
