@@ -23,7 +23,7 @@ _OPTIONS: Dict[str, Tuple[str, ...]] = {
     "ldappasswd": _LDAP,
     "sshpass": ("-p",),
     "redis-cli": ("-a", "--pass"),
-    "curl": ("-u", "--user", "-U", "--proxy-user", "-b", "--cookie"),
+    "curl": ("-u", "--user", "-U", "--proxy-user", "-b", "--cookie", "--oauth2-bearer"),
     "etcdctl": ("--user",),
     "openssl": ("-k", "-K"),
     # docker login, podman login, helm registry login, az login, oc login

@@ -85,6 +85,9 @@ _NAMES = (
     r"signature",
 )
 
+# Of the header Authorization: what stays.
+_SCHEMES = r"(?:bearer|basic|digest|token|negotiate)"
+
 # Quoted, or up to the next space; the quotes may be escaped, as in JSON within JSON.
 _VALUE = (
     r'(?:"(?:[^"\\]|\\.)*(?:"|\Z)'
@@ -129,7 +132,9 @@ def _rules(further: Sequence[str]) -> List[_Rule]:
         rule(
             ("authorization",),
             r"(?P<kept>authorization\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?"
-            r"(?:(?:bearer|basic|digest|token|negotiate)\s{1,4})?)[^\s\"'\\]+",
+            rf"(?!(?:{_SCHEMES}\s{{1,4}})?\*\*\*)(?P<scheme>{_SCHEMES}\s{{1,4}})?)[^\s\"'\\]+"
+            # Behind a scheme that is not known there is another word: no option, URL or a=b.
+            r"(?(scheme)|(?:\s{1,4}(?!-|[a-z]{1,10}://|[a-z_.]{1,30}=[^\s=])[^\s\"'\\]+)?)",
         ),
         # All of its pairs, which semicolons part.
         rule(
