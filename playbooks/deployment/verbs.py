@@ -83,7 +83,8 @@ def deploy(options: Options, tools: Tools) -> int:
         try:
             code = one.do(one.engine.deploy)
         except PlaybookError as error:
-            raise _half_way(error, done, [each.name for each in chosen[len(done) :]]) from error
+            left = [each.name for each in chosen[len(done) :]]
+            raise _half_way(error, "deployed", done, left) from error
         if code:
             return code
         done.append(one.name)
@@ -147,8 +148,12 @@ def remove(options: Options, tools: Tools) -> int:
         problems += place_problems(each.deployed_name, each.namespace)
     if problems:
         raise UsageError(problems)
-    for each in reversed(wanted):
-        registry.named(each.engine).remove(each.function, tools.invocation(each))
+    names = [each.function for each in reversed(wanted)]
+    for done, each in enumerate(reversed(wanted)):
+        try:
+            registry.named(each.engine).remove(each.function, tools.invocation(each))
+        except PlaybookError as error:
+            raise _half_way(error, "removed", names[:done], names[done:]) from error
     return 0
 
 
@@ -289,10 +294,10 @@ def _located(file: Optional[PlaybookFile]) -> Iterator[None]:
         raise
 
 
-def _half_way(error: PlaybookError, done: List[str], left: List[str]) -> PlaybookError:
+def _half_way(error: PlaybookError, what: str, done: List[str], left: List[str]) -> PlaybookError:
     """The error, which says what became of the other playbooks of the files."""
     if len(done) + len(left) > 1:
-        said = [f"deployed: {', '.join(done)}"] if done else []
-        said.append(f"not deployed: {', '.join(left)}")
+        said = [f"{what}: {', '.join(done)}"] if done else []
+        said.append(f"not {what}: {', '.join(left)}")
         error.args = ("\n".join([str(error), *said]),)
     return error

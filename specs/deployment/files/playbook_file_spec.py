@@ -5,6 +5,7 @@ import yaml
 from expects import be_empty, contain, equal, expect, have_len, start_with
 from mamba import after, before, description, it
 
+from playbooks.core.errors import NotPermitted
 from playbooks.deployment.engines import registry
 from specs.deployment.fake_objects import FakeObjects
 from specs.deployment.mothers import WEBHOOK, a_secret, documents_of, run
@@ -244,6 +245,14 @@ patch: {foo: 1}
         expect(done.err).to(
             contain("deployed: ops/falco-shop", "not deployed: default/falco-slack")
         )
+
+    with it("says which of its playbooks were removed where one fails"):
+        self.deploy(f"{DELETE}---\n{SLACK}")
+        self.cluster.failures["delete", "Function"] = NotPermitted("you may not")
+        both = run("remove", "-f", str(self.path), cluster=self.cluster)
+
+        expect(both.code).to(equal(1))
+        expect(both.err).to(contain("you may not", "not removed: falco-slack, falco-shop"))
 
     with it("holds no function twice"):
         expect(self.errors(f"{DELETE}---\n{DELETE}")).to(
