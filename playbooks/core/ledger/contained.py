@@ -11,7 +11,7 @@ from typing import Any, Dict, Mapping
 # which takes 1 MiB, and whoever may write what was contained decides how long its notes are. What
 # is forgotten stays contained until a person releases it.
 MOST_CONTAINED = 300
-MOST_CONTAINED_BYTES = 256 * 1024
+MOST_CONTAINED_BYTES = 640 * 1024
 
 Notes = Mapping[str, str]
 

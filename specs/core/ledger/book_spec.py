@@ -16,6 +16,7 @@ from expects import (
 )
 from mamba import before, description, it
 
+from playbooks.core.containment.revocation import LONGEST, REVOKED
 from playbooks.core.instant import after
 from playbooks.core.ledger import book
 from playbooks.core.ledger.book import ALL, CONTAINING, Book, Request
@@ -450,6 +451,13 @@ with description("What a book says of contained objects") as self:
         expect(len(book.text())).to(be_below(MOST_CONTAINED_BYTES + 100))
         expect(list(book.contained)[-1]).to(equal(str(MOST_CONTAINED - 1)))
         expect(len(book.contained)).to(be_above(10))
+
+    with it("is of as many objects that were revoked, each as large as one may be"):
+        book = Book()
+        for number in range(MOST_CONTAINED):
+            book.contain(self.a_record(str(number), **{REVOKED: "x" * LONGEST}))
+
+        expect(len(book.contained)).to(equal(MOST_CONTAINED))
 
     with it("is of the last object, however much stands on it"):
         book = Book()
