@@ -312,7 +312,9 @@ with description("falco-playbook undo") as self:
         expect(elsewhere.err).to(
             contain("in namespace shop or default", "-A looks in all namespaces", "--ledger")
         )
-        expect(forbidden.err).to(contain("Functions cannot be listed: you may not", "--ledger"))
+        expect(forbidden.err).to(
+            contain("Functions cannot be listed: you may not", "without -A", "--ledger")
+        )
         expect(self.cluster.writes).to(be_empty)
 
     with it(

@@ -174,7 +174,10 @@ def _functions(
     try:
         found = [f for p in within or ("",) for f in pushed.with_functions(cluster, p)]
     except PlaybookError as error:
-        raise DeploymentError(f"Functions cannot be listed: {error}\n{_ADVICE}") from error
+        alone = "without -A only the namespaces of -n and of the kubeconfig are looked in, "
+        raise DeploymentError(
+            f"Functions cannot be listed: {error}\n{alone * (not within)}{_ADVICE}"
+        ) from error
     wanted = catalogue.leaving(catalogue.load(playbook))
     return [
         each
