@@ -16,6 +16,7 @@ from playbooks.core.errors import PlaybookError, StillRunning
 from playbooks.core.instant import NANOSECONDS, Instant
 from playbooks.core.notifications import event, kinds
 from playbooks.core.outcome import ACCEPTED, Outcome
+from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.terminal import Row, print_json, show_table, without_fraction
 from playbooks.deployment.workers import in_pod
@@ -102,10 +103,12 @@ def _worker(
     """What is deployed, or None and why it cannot be asked. Raises DeploymentError."""
     try:
         return find(cluster, namespace, function), ""
-    except PlaybookError:
+    except PlaybookError as error:
         if not record.find(cluster, namespace, function):
             raise
-        return None, f"{namespace}/{function} has no worker, and so no stream"
+        if isinstance(error, DeploymentError):
+            return None, f"{namespace}/{function} has no worker, and so no stream"
+        return None, f"the worker of {namespace}/{function} cannot be asked: {error}"
 
 
 def _from_stream(deployed: DeployedFunction, since: float) -> Tuple[Optional[List[Entry]], str]:

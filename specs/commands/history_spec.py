@@ -207,6 +207,19 @@ with description("falco-playbook history") as self:
         )
         expect(shown.out.splitlines()[2:]).to(equal(["    Shell: deletion accepted"]))
 
+    with it("reads the Events where it may not be seen whether there is a worker, and says so"):
+
+        class WithoutDeployments(FakeCluster):
+            def get(self, manifests):
+                if "Deployment" in [each["kind"] for each in manifests]:
+                    raise NotPermitted("you may not get deployments")
+                return super().get(manifests)
+
+        found = run(*HISTORY, cluster=a_cluster(kind=WithoutDeployments))
+
+        expect(found.code).to(equal(0))
+        expect(found.err).to(contain("cannot be asked: you may not get deployments: this is from"))
+
     with it("reads the Events of the time that is wanted only"):
         self.saying({"error": "no stream"}, end=False, code=1)
         self.cluster.create([an_event(DONE, seconds_ago=7200)])
