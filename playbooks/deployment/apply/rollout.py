@@ -82,8 +82,8 @@ def warnings(cluster: ClusterObjects, deployment: Manifest) -> List[str]:
         pods = [pod for pod in _pods(cluster, deployment) if of_pod(pod) is None]
         names = [pod["metadata"]["name"] for pod in pods]
         logs = [_log(cluster, deployment, name, lines=100) for name in names[:1]]
-    except PlaybookError:
-        return []
+    except PlaybookError as error:
+        return [f"what the worker warns of cannot be read: {error}"]
     found = [_parsed(line) for text in logs for line in text.splitlines()]
     times = {str(said["message"]): said for said in found if said.get("level") == "warning"}
     return [f"the worker says: {said}{_since(line)}" for said, line in times.items()]

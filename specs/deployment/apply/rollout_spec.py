@@ -3,7 +3,7 @@ import json
 from expects import be_above, be_below, be_none, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.core.errors import PlaybookError
+from playbooks.core.errors import NotPermitted, PlaybookError
 from playbooks.deployment.apply import rollout
 from playbooks.deployment.apply.readiness import of_pod
 from specs.deployment.fake_objects import FakeObjects, rolled_out
@@ -224,6 +224,13 @@ with description("Waiting for the workers") as self:
         said = "the worker says: this NATS server accepts anonymous connections"
         expect(rollout.warnings(self.cluster, DEPLOYMENT)).to(
             equal([f"{said} (2026-11-21T09:00:01Z)"])
+        )
+
+    with it("warns that nobody sees what the worker warns of, where its log may not be read"):
+        self.cluster.failures["pods"] = NotPermitted("you may not list pods")
+
+        expect(rollout.warnings(self.cluster, DEPLOYMENT)).to(
+            equal(["what the worker warns of cannot be read: you may not list pods"])
         )
 
     with it("goes on where the failure is that of an earlier template"):
