@@ -8,7 +8,7 @@ from playbooks import isolate
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotPermitted
-from playbooks.core.instant import Instant
+from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.ledger.limits import Limits
@@ -216,6 +216,18 @@ with description("falco-playbook status") as self:
         (until,) = re.findall("pod shop/web-0 until (20[^,]*), which is over: falco-playb", said)
 
         expect(Instant.parse(until) < SystemClock().now()).to(be_true)
+
+    with it("shows what was undone and is left alone, and nothing that is so no more"):
+        now, book = SystemClock().now(), Book()
+        book.leave_alone("a", "pod shop/web-0", "alice", after(now, 60))
+        book.leave_alone("b", "pod shop/web-1", "alice", after(now, -60))
+        self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": book.text()}
+        said = self.status()
+
+        expect(said).to(
+            contain(f"left alone:     pod shop/web-0 until {after(now, 60)}, undone by")
+        )
+        expect(said).not_to(contain("web-1"))
 
     with it("shows what stands in the ledger alone, too"):
         self.cluster = a_cluster(playbook="scale", pods=("falco-scale-1",), kind=Worker)

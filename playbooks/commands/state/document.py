@@ -44,7 +44,8 @@ def described(session: Session, function: Manifest) -> Document:
     """``settings``: those that differ from their defaults. ``paused`` and ``tripped`` are those of
     the ledger, ``ledger_error`` says why it was not read. ``budgets``: of each namespace, and of
     ``*`` for all, the actions ``used`` within the window and their ``limit`` (None: off); empty
-    where nothing was done. ``ready``, ``replicas`` and ``topics`` are None where only the engine
+    where nothing was done. ``left_alone``: the objects that somebody undid, until when and by whom.
+    ``ready``, ``replicas`` and ``topics`` are None where only the engine
     knows."""
     namespace, name = function["metadata"]["namespace"], function["metadata"]["name"]
     found = session.cluster.get([reference("apps/v1", "Deployment", name, namespace)])
@@ -65,6 +66,7 @@ def described(session: Session, function: Manifest) -> Document:
         "paused": None,
         "tripped": {},
         "budgets": {},
+        "left_alone": [],
         "ledger_error": "",
     }
     if playbook and playbook.acts:
@@ -72,6 +74,7 @@ def described(session: Session, function: Manifest) -> Document:
             book = ledger_of_ours(session.cluster, function)
             now = SystemClock().now()
             document["budgets"] = budgets(playbook, environment_of(function), book, now)
+            document["left_alone"] = left_alone(book, now)
             document.update(paused=book.paused, tripped=book.tripped)
         except PlaybookError as error:
             document["ledger_error"] = str(error)
@@ -148,6 +151,15 @@ def budgets(
     if shared:
         found["*"] = {"used": shared, "limit": chosen.in_all}
     return found
+
+
+def left_alone(book: Book, now: Instant) -> List[Dict[str, str]]:
+    undone = (each for each in book.undone.values() if now < Instant.parse(each["until"]))
+    found = [
+        {"object": each.get("what", ""), "until": each["until"], "by": each.get("by", "")}
+        for each in undone
+    ]
+    return sorted(found, key=lambda each: each["object"])
 
 
 def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:

@@ -93,6 +93,8 @@ def _of_ledger(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
     tripped = document["tripped"].items()
     used_up = ", ".join(f"{place} (since {t.get('at', '')})" for place, t in sorted(tripped))
     yield "budget used up", used_up or "no"
+    for each in document["left_alone"]:
+        yield "left alone", f"{each['object']} until {each['until']}, undone by {each['by']}"
 
 
 def _of_worker(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
