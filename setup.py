@@ -52,12 +52,12 @@ setup(
         "cel": ["cel-python>=0.5"],
         "evidence": ["fsspec>=2024.10", "s3fs>=2024.10", "gcsfs>=2024.10"],
         "gcf": ["functions-framework>=3.5", "google-auth>=2.29"],
-        "knative": ["h11>=0.14"],
+        "knative": ["h11>=0.16"],
         # Lambda's runtime has both of botocore and its own interface: this runs a function here.
         "lambda": ["awslambdaric>=2.0", "botocore>=1.34", "urllib3>=1.26"],
         "local": ["nats-py>=2.7"],
         "otel": ["opentelemetry-sdk>=1.20", "opentelemetry-exporter-otlp-proto-http>=1.20"],
         "notify": ["apprise>=1.9"],
-        "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.14", *FASTER],
+        "worker": ["nats-py[nkeys]>=2.7", "prometheus-client>=0.20", "h11>=0.16", *FASTER],
     },
 )
