@@ -14,6 +14,7 @@ from playbooks.core.instant import Instant
 from playbooks.core.notifications import kinds
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Outcome, TargetRef
+from playbooks.core.settings import DNS_LABEL
 
 API = "events.k8s.io/v1"
 CONTROLLER = "falco-playbooks"
@@ -27,9 +28,6 @@ INSTANCE, TRACE = "falco/instance", "falco/trace-id"
 
 # What the API takes. Source: k8s.io/kubernetes, pkg/apis/core/validation/events.go
 LONGEST_NOTE, LONGEST_WORD, LONGEST_NAME = 1024, 128, 200
-
-_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
-_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 # Where Events about what belongs to no namespace lie.
 OF_NO_NAMESPACE = "default"
@@ -93,7 +91,7 @@ def _name(target_ref: TargetRef, now: Instant) -> str:
     """As client-go names them: the object's name, and the time. Names of RBAC may have characters
     that no Event's has."""
     name = target_ref.name[:LONGEST_NAME].rstrip(".-")
-    if not _SUBDOMAIN.fullmatch(name):
+    if not all(map(DNS_LABEL.fullmatch, name.split("."))):
         name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "object"
     return f"{name}.{now.nanoseconds:x}"
 
