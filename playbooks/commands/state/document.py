@@ -118,8 +118,7 @@ def contained(session: Session, function: Manifest) -> Document:
 def _in_ledger(session: Session, function: Manifest, client: Client) -> List[ContainedObject]:
     """Raises a PlaybookError, also where its ledger is none of ours."""
     ledger_of_ours(session.cluster, function)
-    metadata = function["metadata"]
-    containing = of_function(session.cluster, metadata["name"], metadata["namespace"], client)
+    containing = of_function(session.cluster, function, client)
     return containing.contained() if containing else []
 
 

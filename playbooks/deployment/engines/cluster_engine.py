@@ -160,13 +160,13 @@ class ClusterEngine(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         cluster, namespace = invocation.cluster, invocation.namespace
         preflight.check_cluster(cluster)
-        there = record.find(cluster, namespace, function)
+        there = self._deployed(function, invocation)
         engine = record.engine_of(there) if there else ""
         if engine:
             raise UsageError(
                 [f"{namespace}/{function} is a function of -E {engine}: give -E {engine} with -x"]
             )
-        settle = self._settling(function, invocation)
+        settle = self._settling(function, there, invocation)
         settle("nothing was removed")
 
         def again(running: List[str]) -> None:

@@ -14,14 +14,14 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Callable, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
-from playbooks.deployment.manifests import rights
+from playbooks.deployment.manifests import record, rights
 from playbooks.deployment.manifests.secret import HASH_KEY
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.client import Client
@@ -174,11 +174,18 @@ class Engine(ABC):
     def remove(self, function: str, invocation: Invocation) -> None:
         """Remove what is left of ``function``, falco-<name>. Raises DeploymentError."""
 
-    def _settling(self, function: str, invocation: Invocation) -> Callable[[str], None]:
+    def _deployed(self, function: str, invocation: Invocation) -> Optional[Manifest]:
+        """As ``record.find`` has it."""
+        return record.find(invocation.cluster, self.namespace(invocation), function)
+
+    @staticmethod
+    def _settling(
+        function: str, there: Optional[Manifest], invocation: Invocation
+    ) -> Callable[[str], None]:
         """What releases, or leaves, what it contains, as it was asked for: ``contained.settle`` of
-        its ``nothing``."""
-        options, place = invocation.options, self.namespace(invocation)
-        found = contained.of_function(invocation.cluster, function, place, invocation.client)
+        its ``nothing``. ``there``: the function as it is deployed."""
+        options, cluster = invocation.options, invocation.cluster
+        found = contained.of_function(cluster, there, invocation.client) if there else None
         if found and found.elsewhere:
             said = f"LEDGER of {function} names ConfigMap {found.elsewhere}, in another namespace"
             print_messages("warning", [f"{said}: what {function} contains is read there"])

@@ -131,7 +131,8 @@ class Knative(Engine):
     def remove(self, function: str, invocation: Invocation) -> None:
         # Nothing is released where nothing can be removed.
         tool.KUBECTL.find()
-        self._settling(function, invocation)("nothing was removed")
+        there = self._deployed(function, invocation)
+        self._settling(function, there, invocation)("nothing was removed")
         tool.delete(invocation.options, _KINDS, rights.selector(function, invocation.namespace))
         print_step("removed", f"{invocation.namespace}/{function}")
 

@@ -175,7 +175,8 @@ class OpenFaas(Engine):
         # Nothing is released where nothing can be removed.
         FAAS_CLI.find()
         tool.KUBECTL.find()
-        self._settling(function, invocation)("nothing was removed")
+        there = self._deployed(function, invocation)
+        self._settling(function, there, invocation)("nothing was removed")
         which, kinds = rights.selector(function, namespace), f"{rights.KINDS},serviceaccounts"
         try:
             FAAS_CLI.run(["faas-cli", "remove", function, "-n", namespace, *_gateway(options)])

@@ -124,22 +124,20 @@ class Containing:
 
 
 def of_function(
-    cluster: ClusterObjects, function: str, namespace: str, client: Client
+    cluster: ClusterObjects, function: Manifest, client: Client
 ) -> Optional[Containing]:
-    """None where the Function is not there, nor one to which alerts are pushed, or its playbook
-    contains nothing."""
-    found = record.find(cluster, namespace, function)
-    playbook = by_name.find(record.playbook_of(found)) if found else None
-    if found is None or playbook is None:
+    """``function``: as ``record.find`` has it. None where its playbook contains nothing."""
+    playbook = by_name.find(record.playbook_of(function))
+    if playbook is None:
         return None
     containments = [kind for kind, _ in playbook.containments]
     try:
-        place = record.ledger_of(found)
+        place = record.ledger_of(function)
     except InvalidSetting:
         return None  # With such a setting it never acts.
     if not containments:
         return None
-    return Containing(cluster, found, containments, client, place)
+    return Containing(cluster, function, containments, client, place)
 
 
 def settle(
