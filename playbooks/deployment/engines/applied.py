@@ -13,7 +13,7 @@ from playbooks.deployment.apply import orphaned_roles
 from playbooks.deployment.apply.confirmation import confirm, wider_rights
 from playbooks.deployment.apply.diff import difference
 from playbooks.deployment.apply.steps import Remove
-from playbooks.deployment.engines.engine import Invocation
+from playbooks.deployment.engines.engine import Engine, Invocation
 from playbooks.deployment.engines.pushed import lost
 from playbooks.deployment.manifests import rights
 from playbooks.deployment.manifests.environment import plain_values
@@ -23,23 +23,21 @@ from playbooks.deployment.terminal import print_messages, print_step
 
 @dataclass(frozen=True)
 class AppliedRights:
-    """Of a function in ``namespace``. ``wanted``: what ``Engine.rights`` has. ``there``: its roles
-    and bindings of before. ``problems``: why more of these may be there, in words."""
+    """Of one function. ``wanted``: what ``Engine.rights`` has. ``there``: its roles and bindings of
+    before. ``problems``: why more of these may be there, in words."""
 
     request: Request
     invocation: Invocation
-    namespace: str
     wanted: Sequence[Manifest]
     there: Sequence[Manifest]
     problems: Sequence[str] = ()
 
     @classmethod
-    def look(
-        cls, request: Request, invocation: Invocation, namespace: str, wanted: Sequence[Manifest]
-    ) -> AppliedRights:
-        selector = rights.selector(request.function, namespace)
+    def look(cls, engine: Engine, request: Request, invocation: Invocation) -> AppliedRights:
+        wanted = engine.rights(request, invocation)
+        selector = rights.selector(request.function, engine.namespace(invocation))
         there, problems = _look(invocation.cluster, selector, wanted)
-        return cls(request, invocation, namespace, wanted, there, problems)
+        return cls(request, invocation, wanted, there, problems)
 
     def confirm(self, there: Manifest) -> None:
         """``there``: a reference to what has the function's pods and their variables. Raises

@@ -107,13 +107,13 @@ class Knative(Engine):
     def diff(self, request: Request, invocation: Invocation) -> int:
         made, pruned = self._applied(request, invocation), _pruned(request, invocation)
         differs = tool.differs(invocation.options, made, *pruned)
-        return int(self._granted(request, invocation).differ() or differs)
+        return int(AppliedRights.look(self, request, invocation).differ() or differs)
 
     def deploy(self, request: Request, invocation: Invocation) -> int:
         print_messages("warning", _warnings(request))
         made, pruned = self._applied(request, invocation), _pruned(request, invocation)
         tool.KUBECTL.find()
-        granted = self._granted(request, invocation)
+        granted = AppliedRights.look(self, request, invocation)
         granted.confirm(reference(SERVING, "Service", request.function, invocation.namespace))
         tool.apply(invocation.options, made, *pruned)
         granted.remove_left()
@@ -151,10 +151,6 @@ class Knative(Engine):
             _service(request, namespace, image, _revision(files, fresh=fresh)),
             *_triggers(request, namespace, own.get(BROKER.name, DEFAULT_BROKER)),
         ]
-
-    def _granted(self, request: Request, invocation: Invocation) -> AppliedRights:
-        wanted = self.rights(request, invocation)
-        return AppliedRights.look(request, invocation, invocation.namespace, wanted)
 
     def _applied(self, request: Request, invocation: Invocation) -> List[Manifest]:
         return self.objects(request, invocation, fresh=bool(request.secrets))

@@ -129,7 +129,7 @@ class OpenFaas(Engine):
         """What is in the image is not compared."""
         options, differs = invocation.options, False
         if request.playbook.permissions:
-            granted = self._granted(request, invocation)
+            granted = AppliedRights.look(self, request, invocation)
             differs = tool.differs(options, granted.wanted)
             differs = granted.differ() or differs
         with tempfile.TemporaryDirectory() as directory:
@@ -153,7 +153,7 @@ class OpenFaas(Engine):
         granted = None
         if request.playbook.permissions:
             tool.KUBECTL.find()
-            granted = self._granted(request, invocation)
+            granted = AppliedRights.look(self, request, invocation)
             there = reference("apps/v1", "Deployment", request.function, _namespace(options))
             granted.confirm(there)
             tool.apply(options, granted.wanted)
@@ -185,10 +185,6 @@ class OpenFaas(Engine):
             raise DeploymentError(f"{error}\n{left}") from None
         tool.delete(options, kinds, which)
         print_step("removed", f"{namespace}/{function}")
-
-    def _granted(self, request: Request, invocation: Invocation) -> AppliedRights:
-        wanted = self.rights(request, invocation)
-        return AppliedRights.look(request, invocation, self.namespace(invocation), wanted)
 
     def write(self, request: Request, options: Options, directory: str) -> None:
         """What faas-cli takes: a stack.yaml, and the directory that it names."""
