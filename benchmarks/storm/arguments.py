@@ -11,7 +11,7 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found.add_argument("--connections", type=int, default=8, help="the worker's CONCURRENCY")
+    found.add_argument("--connections", type=int, default=12, help="the worker's CONCURRENCY")
     return found
 
 

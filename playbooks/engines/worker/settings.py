@@ -154,7 +154,7 @@ VERIFY_AFTER = Setting(
 )
 
 WORK = (
-    Setting("CONCURRENCY", whole_number(1, 256), "8", "Alerts answered at the same time"),
+    Setting("CONCURRENCY", whole_number(1, 256), "12", "Alerts answered at the same time"),
     Setting("MAX_API_QPS", whole_number(1, 10000), "50", "Kubernetes API calls a second, at most"),
     Setting(
         "MAX_DELIVERIES",

@@ -121,7 +121,7 @@ with description("The settings of the worker") as self:
                     "STREAM_MAX_AGE_HOURS": "72",
                     "STREAM_MAX_MEGABYTES": "1024",
                     "STREAM_REPLICAS": "1",
-                    "CONCURRENCY": "8",
+                    "CONCURRENCY": "12",
                     "MAX_API_QPS": "50",
                     "MAX_DELIVERIES": "5",
                     "SHUTDOWN_SECONDS": "25",
