@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Callable, Collection, List, Mapping, Optional, Sequence
 
@@ -104,9 +103,9 @@ class _Program(click.Group):
         if not args:
             args = [_DEPLOY, "--help"]
         # A word that is neither a command nor a file of alerts.
-        alike = get_close_matches(args[0], self.commands, n=1, cutoff=0.7)
-        if alike and args[0] not in self.commands and not Path(args[0]).exists():
-            raise click.UsageError(f"no such command {args[0]!r}, did you mean {alike[0]}?")
+        meant = by_name.meant(args[0], self.commands, alike=0.7)
+        if meant and not Path(args[0]).exists():
+            raise click.UsageError(f"no such command {args[0]!r}{meant}")
         return super().parse_args(ctx, args if args[0] in self.commands else [_DEPLOY, *args])
 
 

@@ -108,11 +108,38 @@ with description("deploy_playbook") as self:
 
         expect(self.cluster.names).to(be_empty)
 
-    with it("says that there was nothing to remove"):
-        answer = run("-x", "-p", "delete", cluster=self.cluster)
+    with it("says that there was nothing to remove, and where there is"):
+        for typed in (("-p", "delete"), ("-p", "delete", "-N", "quick")):
+            answer = run("-x", *typed, cluster=self.cluster)
+            name = f"falco-{typed[-1]}"
 
-        expect(answer.code).to(equal(0))
-        expect(answer.out).to(equal("nothing of falco-delete was in namespace default\n"))
+            expect(answer.code).to(equal(0))
+            expect(answer.out).to(equal(f"nothing of {name} was in namespace default\n"))
+
+        run(*DELETE, "-n", "ops", cluster=self.cluster)
+        expect(run("-x", "-p", "delete", cluster=self.cluster).out).to(
+            equal(
+                "nothing of falco-delete was in namespace default; falco-delete is in namespace ops"
+                " (-n)\n"
+            )
+        )
+
+    with it("fails where nothing knows the name of what is to be removed, and says what is alike"):
+        run(*DELETE, "-N", "quick", cluster=self.cluster)
+        for typed, meant in (("-p", "delte"), "delete"), (("-N", "qick"), "quick"):
+            answer = run("-x", *typed, cluster=self.cluster)
+
+            expect((answer.code, answer.out)).to(equal((1, "")))
+            expect(answer.err).to(
+                contain(f"there is no Function default/falco-{typed[1]}", f"did you mean {meant}?")
+            )
+        expect(self.cluster.names).to(contain("Function falco-quick"))
+
+    with it("removes what is deployed, whatever its playbook was"):
+        run(*DELETE, "-N", "quick", cluster=self.cluster)
+        answer = run("-x", "-p", "quick", cluster=self.cluster)
+
+        expect((answer.code, self.cluster.names)).to(equal((0, [])))
 
     with it("wants to know what to remove"):
         expect(run("-x").err).to(contain("-p PLAYBOOK, or -N NAME"))

@@ -6,6 +6,7 @@ import shlex
 from abc import abstractmethod
 from typing import Any, Dict, List, Mapping
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.deployment.apply import preflight
@@ -19,12 +20,13 @@ from playbooks.deployment.apply.transaction import Transaction
 from playbooks.deployment.apply.waiting import Check, Interruptions
 from playbooks.deployment.engines.engine import Engine, Invocation, print_objects, secrets_of
 from playbooks.deployment.engines.existing import Existing
-from playbooks.deployment.errors import MissingRights, UsageError
+from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
 from playbooks.deployment.manifests import ledger, rbac, record
 from playbooks.deployment.removal.remove import remove
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_messages, print_step
+from playbooks.deployment.workers.deployed_function import in_others, nothing
 
 
 class ClusterEngine(Engine):
@@ -181,9 +183,19 @@ class ClusterEngine(Engine):
         )
         for each in removed:
             print_step("removed", each)
-        if not removed:
-            print(f"nothing of {function} was in namespace {namespace}")
         remove_orphans_unless(warnings, cluster)
+        if not removed:
+            _removed_already(function, invocation)
+
+
+def _removed_already(function: str, invocation: Invocation) -> None:
+    """Removing a playbook again is no error; of a name that nothing knows nobody can say that it
+    was removed. Raises DeploymentError."""
+    cluster, namespace = invocation.cluster, invocation.namespace
+    typed = {invocation.options.playbook, invocation.options.name}
+    if not typed & {*catalogue.names()}:
+        raise DeploymentError(nothing(cluster, namespace, function))
+    print(f"nothing of {function} was in namespace {namespace}{in_others(cluster, function)}")
 
 
 def managed(objects: Objects, options: Options) -> List[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Tuple
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import (
     FUNCTION,
     KUBELESS_API,
     REMOVING,
     Manifest,
     annotation,
+    name_of,
     reference,
 )
 from playbooks.core.cluster.objects import ClusterObjects
@@ -22,6 +24,7 @@ from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.manifests.environment import plain_values
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.worker import REVISION, is_worker
+from playbooks.deployment.request.by_name import meant
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunc
     preflight.check_cluster(cluster)
     found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
     if not found:
-        raise DeploymentError(_nothing(cluster, namespace, function))
+        raise DeploymentError(nothing(cluster, namespace, function))
     made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
     if not made and annotation(found[0], REMOVING) is not None:
         raise NotFound(f"the workers of {namespace}/{function} are removed already")
@@ -106,13 +109,16 @@ def _runs(pod: Manifest, container: str) -> bool:
     return running and "deletionTimestamp" not in pod["metadata"]
 
 
-def _nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
+def nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
+    """Said where there is no Function of this name: what there is, and what was perhaps meant."""
     others = cluster.list(FUNCTIONS, namespace=namespace)
     known = sorted(other["metadata"]["name"] for other in others)
     there = f"there are {', '.join(known)}" if known else "there are no Functions"
+    alike = meant(name_of(function), [*map(name_of, known), *catalogue.names()])
     return (
         f"there is no Function {namespace}/{function}, expected one that was deployed with the"
         f" same -p, -N and -n; in namespace {namespace} {there}{in_others(cluster, function)}"
+        f"{alike}"
     )
 
 
