@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Iterable, List, Mapping, Optional
 
 from playbooks.core.cluster.api_object import ObjectKind, ReadObject, replaced
 from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.errors import NotFound
+from playbooks.core.settings import DNS_NAME
 
 # By name, the kinds whose owning the cluster itself sees to: their controllers let go of pods that
 # are not theirs, and the garbage collector deletes those whose owner is not there. Of the same kind
@@ -25,6 +27,9 @@ OWNING = {
         ObjectKind("CronJob", "cronjobs", "batch"),
     )
 }
+
+
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}", re.ASCII)
 
 
 def api_of(kind: str) -> str:
@@ -166,10 +171,12 @@ class Scalable(ReadObject):
 
 
 def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:
-    """The controller of any object, or None."""
+    """The controller of any object, or None: also where nothing can be called as it is named. The
+    API server takes any text there, and refuses to be asked about some of them."""
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller"):
-            return _owner(reference)
+            owner = _owner(reference)
+            return owner if _can_be(owner) else None
     return None
 
 
@@ -187,6 +194,12 @@ def the_same(owner: Owner, found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _owner(reference: Mapping[str, Any]) -> Owner:
     return Owner(_kind(reference), reference["name"], str(reference.get("uid") or ""))
+
+
+def _can_be(owner: Owner) -> bool:
+    kind, dot, group = owner.kind.partition(".")
+    usable = _KIND.fullmatch(kind) and (not dot or DNS_NAME.fullmatch(group))
+    return bool(usable and DNS_NAME.fullmatch(owner.name))
 
 
 def _kind(reference: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from mamba import description, it
 from playbooks.core.cluster.workload import Owner, controller
 
 
-def owned(kind, api, *, is_controller=True):
-    owner = {"kind": kind, "apiVersion": api, "name": "web", "controller": is_controller}
+def owned(kind, api, *, name="web", is_controller=True):
+    owner = {"kind": kind, "apiVersion": api, "name": name, "controller": is_controller}
     return {"ownerReferences": [{"kind": "Other", "apiVersion": "v1", "name": "x"}, owner]}
 
 
@@ -29,3 +29,15 @@ with description("The controller of an object") as self:
         )
         for api in ("evil.example/v1", "v1", "apps/v2"):
             expect(controller(owned("DaemonSet", api)).kind).not_to(equal("DaemonSet"))
+
+    with it("is none where nothing can be called as it is named: any text is an owner's name"):
+        for name in ("..", "a%b", "web/scale", "w" * 254, "web\n"):
+            expect(controller(owned("ReplicaSet", "apps/v1", name=name))).to(be_none)
+        for kind, api in (
+            ("Foo.apps/v1/namespaces/kube-system/deployments", "v1"),
+            ("Foo", "../v1"),
+            ("Foo", "a%b/v1"),
+            ("", "v1"),
+            ("F" * 64, "example.com/v1"),
+        ):
+            expect(controller(owned(kind, api))).to(be_none)
