@@ -8,8 +8,10 @@ from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as program
 from playbooks.core.errors import NotPermitted
+from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome, TargetRef
-from playbooks.deployment.removal.on_record import put_on_record
+from playbooks.deployment.removal.client import FunctionLedger
+from playbooks.deployment.removal.release import put_on_record
 from playbooks.engines.worker.operator.protocol import PROGRAM, VERSION
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.events import KubernetesEvents
@@ -132,16 +134,10 @@ with description("What a worker did, on record in the cluster") as self:
         pod = cluster.a_gated_pod("told", namespace)
         publish(self.served, pod)
         the_event(namespace, "told")
-        uid = pod["metadata"]["uid"]
-        problems = put_on_record(
-            of_context(),
-            namespace=namespace,
-            function=FUNCTION,
-            playbook="delete",
-            target_ref=TargetRef("undo", "Pod", "told", namespace, uid),
-            message="it is back",
-            by="ann",
-        )
+        target = TargetRef("undo", "Pod", "told", namespace, pod["metadata"]["uid"])
+        known = FunctionLedger((namespace, f"{FUNCTION}-ledger"), FUNCTION, "delete")
+        undone = kinds.undone(target, "it is back", "ann")
+        problems = put_on_record(of_context(), known, undone)
         expect(problems).to(be_empty)
         done = run("history", "-p", "delete", "-n", namespace, "-o", "json")
         about = [each for each in json.loads(done.out) if each["target"].endswith("/told")]

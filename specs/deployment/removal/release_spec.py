@@ -6,8 +6,10 @@ from mamba import before, description, it
 from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
+from playbooks.core.notifications import kinds
 from playbooks.core.outcome import TargetRef
-from playbooks.deployment.removal.on_record import put_on_record
+from playbooks.deployment.removal.client import FunctionLedger
+from playbooks.deployment.removal.release import put_on_record
 from specs.commands.fake_cluster import FakeCluster, a_cluster
 from specs.deployment.mothers import a_request
 from specs.deployment.mothers import objects as kubeless_objects
@@ -19,15 +21,9 @@ with description("An undoing") as self:
         self.cluster = a_cluster()
 
     def put(self, cluster=None):
-        return put_on_record(
-            cluster or self.cluster,
-            namespace="default",
-            function="falco-delete",
-            playbook="delete",
-            target_ref=NODE,
-            message="removed the taint",
-            by="ann",
-        )
+        known = FunctionLedger(("default", "falco-delete-ledger"), "falco-delete", "delete")
+        undone = kinds.undone(NODE, "removed the taint", "ann")
+        return put_on_record(cluster or self.cluster, known, undone)
 
     with it("is an Event on the object, and a message in the stream"):
         expect(self.put()).to(be_empty)
