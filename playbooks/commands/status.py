@@ -13,7 +13,7 @@ from playbooks.commands.state import document
 from playbooks.commands.state.document import Document
 from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, row, wide_row
 from playbooks.commands.state.watch import watch
-from playbooks.commands.targets import pushed
+from playbooks.commands.targets.deployed import functions
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.terminal import Row, print_json, show_table, table
@@ -144,7 +144,7 @@ def _functions(
     both = all_namespaces and which.namespace is not None
     which.check(*(["-A is not allowed with -n"] if both else []), required=False)
     namespace = "" if all_namespaces else session.namespace(which)
-    found = pushed.with_functions(session.cluster, namespace)
+    found = functions(session.cluster, namespace)
     wanted = [f for f in found if which.function in ("", f["metadata"]["name"])]
     where = f"in namespace {namespace}" if namespace else "in this cluster"
     if which.function and not wanted:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.commands.targets import pushed as targets
+from playbooks.commands.targets import deployed
 from playbooks.core.errors import NotPermitted
 from playbooks.core.ledger.book import Book
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
@@ -70,10 +70,10 @@ with description("A function to which alerts are pushed") as self:
             if "it has no account" in done.err:
                 continue
             cluster = FakeCluster(*documents_of(done.out), namespace="responders")
-            (found,) = targets.with_functions(cluster, "responders")
+            (found,) = deployed.functions(cluster, "responders")
 
             expect(record.engine_of(found)).to(equal(name))
-            expect(targets.subjects_of(found)).not_to(be_empty)
+            expect(deployed.subjects_of(found)).not_to(be_empty)
             expect(remove_orphans(cluster)).to(equal(([], [])))
 
     with it("is listed beside Functions, and says what only its engine knows"):

@@ -7,8 +7,14 @@ from ipaddress import ip_address, ip_network
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
-from playbooks.commands.targets import pushed
-from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
+from playbooks.commands.targets.deployed import (
+    acts_in,
+    container_of,
+    find,
+    find_pushed,
+    readiness,
+    subjects_of,
+)
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
@@ -68,7 +74,7 @@ class Checked:
     @property
     def who(self) -> Optional[Manifest]:
         """Who it is here, as a binding has it, where that is no service account of its name."""
-        subjects = pushed.subjects_of(self.served.function)
+        subjects = subjects_of(self.served.function)
         return next((each for each in subjects if each["kind"] != "ServiceAccount"), None)
 
 
@@ -76,17 +82,17 @@ def look(
     cluster: ClusterObjects, namespace: str, function: str
 ) -> Tuple[List[Finding], Optional[Served]]:
     """What is there of it; None where there is no such function. Raises PlaybookError."""
+    found, problem = [], None
     try:
         preflight.check_cluster(cluster)
+        found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
     except DeploymentError as error:
-        elsewhere = pushed.find(cluster, namespace, function)
-        if elsewhere:
-            return _elsewhere(elsewhere)
-        return [Finding(FUNCTION, FAILED, *_parted(error))], None
-    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    elsewhere = None if found else pushed.find(cluster, namespace, function)
+        problem = Finding(FUNCTION, FAILED, *_parted(error))
+    elsewhere = None if found else find_pushed(cluster, namespace, function)
     if elsewhere:
         return _elsewhere(elsewhere)
+    if problem:
+        return [problem], None
     if not found:
         there = in_others(cluster, function)
         said = f"there is no Function {namespace}/{function}{there}"
@@ -111,7 +117,7 @@ def look(
 def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
     """Of a function to which alerts are pushed: whether it runs, its engine knows."""
     metadata, engine = function["metadata"], engine_of(function)
-    who = ", ".join(f"{each['kind']} {each['name']}" for each in pushed.subjects_of(function))
+    who = ", ".join(f"{each['kind']} {each['name']}" for each in subjects_of(function))
     command = registry.known()[engine].seen_by(metadata["name"], metadata["namespace"])
     said = f"-E {engine} runs it, as {who or 'nobody'} here: whether it does is not looked at"
     served = Served(

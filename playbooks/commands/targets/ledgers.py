@@ -11,7 +11,7 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session
-from playbooks.commands.targets import pushed
+from playbooks.commands.targets.deployed import functions
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
@@ -111,11 +111,11 @@ class ChosenLedgers:
         if named:
             return [FunctionLedger(named, function_of(named[1]), playbook)]
         within = self._within(session, which)
-        functions = _functions(session.cluster, playbook, which.named, within)
-        if not functions:
+        deployed = _functions(session.cluster, playbook, which.named, within)
+        if not deployed:
             raise DeploymentError(self._none(which, within, [playbook]))
         found = []
-        for each in functions:
+        for each in deployed:
             try:
                 ledger_of_ours(session.cluster, each)
                 name = each["metadata"]["name"]
@@ -172,7 +172,7 @@ def _functions(
     cluster: ClusterObjects, playbook: str, function: str, within: Sequence[str]
 ) -> List[Manifest]:
     try:
-        found = [f for p in within or ("",) for f in pushed.with_functions(cluster, p)]
+        found = [f for p in within or ("",) for f in functions(cluster, p)]
     except PlaybookError as error:
         alone = "without -A only the namespaces of -n and of the kubeconfig are looked in, "
         raise DeploymentError(

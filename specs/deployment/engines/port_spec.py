@@ -14,7 +14,7 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as falco_playbook
-from playbooks.commands.targets import pushed
+from playbooks.commands.targets import deployed
 from playbooks.deployment import command_line, engines
 from playbooks.deployment.apply.orphaned_roles import remove_orphans
 from playbooks.deployment.engines import knative, kubernetes, registry
@@ -175,11 +175,11 @@ with description("The port of an engine") as self:
             engine = registry.known()["example"]
             request = registry.checked(options, engine)
             made = engine.rights(request, Invocation(options, {}, Unasked(), client_for()))
-            (found,) = pushed.with_functions(FakeObjects(*made), "responders")
+            (found,) = deployed.functions(FakeObjects(*made), "responders")
 
             expect(remove_orphans(FakeObjects(*made))).to(equal(([], [])))
             expect(record.engine_of(found)).to(equal("example"))
-            expect(pushed.subjects_of(found)).to(
+            expect(deployed.subjects_of(found)).to(
                 equal([rbac.subject("falco-delete", "responders")])
             )
 
