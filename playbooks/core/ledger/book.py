@@ -108,7 +108,8 @@ class Book:
             "actions": self._of_step("").content,
             "steps": {s: c.content for s, c in self._by_step.items() if s and c.content},
         }
-        return json.dumps({key: value for key, value in content.items() if value})
+        held = {key: value for key, value in content.items() if value}
+        return json.dumps(held, separators=(",", ":"))
 
     def ask(self, request: Request, limits: Limits, now: Instant) -> Answer:
         """Write the action down, or refuse it. The same object again within the window is no
