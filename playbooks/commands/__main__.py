@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Mapping, Optional, Sequence
 
 import click
 
@@ -82,13 +83,14 @@ def main(
     *,
     sleep: Sleep = time.sleep,
     client: Callable[[str], Client] = client_for,
+    environ: Mapping[str, str] = os.environ,
 ) -> int:
     """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C.
 
     ``connect`` and ``client``: give the cluster of a context of the kubeconfig, by name, or of the
     current one where it is empty.
     """
-    session = Session(connect, client, sleep)
+    session = Session(connect, client, sleep, environ)
     try:
         code = program.main(
             list(arguments), PROGRAM, complete_var=_COMPLETE, standalone_mode=False, obj=session

@@ -21,6 +21,7 @@ from playbooks.commands.checks.serving import Checked, Served
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core.cluster.policies import denying
 from playbooks.core.reaction import NETWORK_POLICIES
+from playbooks.deployment.engines.kubeless import controller_namespace
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import image_problems
@@ -81,10 +82,11 @@ def _findings(
     session: Session, which: Selection, namespace: str, image: Optional[str]
 ) -> Iterator[Finding]:
     cluster, function = session.cluster, which.function
+    of_kubeless = controller_namespace(session.environ)
     there: List[Served] = []
 
     def look() -> List[Finding]:
-        found, served = serving.look(cluster, namespace, function)
+        found, served = serving.look(cluster, namespace, function, of_kubeless)
         there.extend([served] if served else [])
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Callable, List, Optional, Sequence, TypeVar, cast
+from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, cast
 
 import click
 
@@ -112,6 +112,7 @@ class Session:
     connect: Callable[[str], ClusterObjects]
     client_of: Callable[[str], Client]
     sleep: Sleep
+    environ: Mapping[str, str]
     context: str = ""
 
     @functools.cached_property

@@ -28,6 +28,19 @@ NOW = Instant.parse("2026-01-02T03:04:05Z")
 TTL = ("-e", "ISOLATE_TTL=2h")
 
 
+def a_controller(namespace="kubeless"):
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "kubeless-controller-manager",
+            "namespace": namespace,
+            "labels": {"kubeless": "controller"},
+        },
+        "spec": {"replicas": 1},
+    }
+
+
 with description("falco-playbook check") as self:
     with before.each:
         self.cluster = ready()
@@ -165,22 +178,24 @@ with description("falco-playbook check, of the function") as self:
         expect(the_finding(cluster, "function")[:2]).to(
             equal(("failed", "it has no worker, and no controller of Kubeless is ready"))
         )
-        cluster.create(
-            [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "Deployment",
-                    "metadata": {
-                        "name": "kubeless-controller-manager",
-                        "namespace": "kubeless",
-                        "labels": {"kubeless": "controller"},
-                    },
-                    "spec": {"replicas": 1},
-                }
-            ]
-        )
+        cluster.create([a_controller()])
         expect(the_finding(cluster, "function")[0]).to(equal("ok"))
         expect(the_finding(cluster, "nats")[0]).to(equal("warning"))
+
+    with it("looks for Kubeless in KUBELESS_NAMESPACE, for who may not look in all namespaces"):
+        cluster = ready()
+        template = cluster.the("Deployment", "falco-isolate")["spec"]["template"]
+        template["metadata"]["annotations"] = {}
+        cluster.create([a_controller("faas")])
+        cluster.failures["deployments.apps"] = NotPermitted("forbidden")
+        words = ("check", "-p", "isolate")
+        found, there = (
+            run(*words, cluster=cluster, environ=environ)
+            for environ in ({}, {"KUBELESS_NAMESPACE": "faas"})
+        )
+
+        expect(found.out).to(contain("no controller of Kubeless is ready"))
+        expect(there.out).to(contain("Deployment faas/kubeless-controller-manager is ready"))
 
 
 with description("falco-playbook check, of who reaches the worker") as self:

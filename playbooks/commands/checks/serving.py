@@ -79,9 +79,10 @@ class Checked:
 
 
 def look(
-    cluster: ClusterObjects, namespace: str, function: str
+    cluster: ClusterObjects, namespace: str, function: str, of_kubeless: str
 ) -> Tuple[List[Finding], Optional[Served]]:
-    """What is there of it; None where there is no such function. Raises PlaybookError."""
+    """What is there of it; None where there is no such function. ``of_kubeless``: the namespace of
+    its controllers. Raises PlaybookError."""
     found, problem = [], None
     try:
         preflight.check_cluster(cluster)
@@ -110,7 +111,10 @@ def look(
         image=container.get("image", ""),
         deployed=deployed,
     )
-    by = _worker(deployed, deployment) if deployed else _kubeless(cluster, deployment)
+    if deployed:
+        by = _worker(deployed, deployment)
+    else:
+        by = _kubeless(deployment, kubeless.ready_controller(cluster, of_kubeless))
     return [by, _answered(subscribed)], served
 
 
@@ -142,9 +146,8 @@ def _worker(deployed: DeployedFunction, deployment: Manifest) -> Finding:
     return Finding(FUNCTION, FAILED, said, _logs(deployed))
 
 
-def _kubeless(cluster: ClusterObjects, deployment: Manifest) -> Finding:
+def _kubeless(deployment: Manifest, controller: Optional[str]) -> Finding:
     ready, wanted = readiness(deployment)
-    controller = kubeless.ready_controller(cluster, kubeless.NAMESPACE)
     if not controller:
         said = "it has no worker, and no controller of Kubeless is ready"
         return Finding(FUNCTION, FAILED, said, "deploy it with -E kubernetes")
