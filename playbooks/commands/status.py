@@ -10,7 +10,7 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.state import document
-from playbooks.commands.state.document import Document
+from playbooks.commands.state.document import Document, OfLedger
 from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, row, wide_row
 from playbooks.commands.state.watch import watch
 from playbooks.commands.targets.deployed import functions
@@ -61,7 +61,7 @@ def listing(
         wanted = _functions(session, which, all_namespaces, quiet=watching)
         if output == WIDE_TABLE:
             return [_whole(session, each) for each in wanted]
-        return [document.described(session, each) for each in wanted]
+        return [_described(session, each) for each in wanted]
 
     return _shown(look, output, session, watching, paragraphs=False)
 
@@ -128,10 +128,15 @@ def _table(found: List[Document], output: str) -> Tuple[Sequence[str], List[Row]
     return WIDE if wide else COLUMNS, [wide_row(each) if wide else row(each) for each in found]
 
 
+def _described(session: Session, function: Manifest) -> Document:
+    return document.described(session, function, OfLedger.of(session, function))
+
+
 def _whole(session: Session, function: Manifest) -> Document:
+    ledger = OfLedger.of(session, function)
     return {
-        **document.described(session, function),
-        **document.contained(session, function),
+        **document.described(session, function, ledger),
+        **document.contained(session, function, ledger),
         **document.of_worker(session.cluster, function),
     }
 

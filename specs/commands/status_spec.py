@@ -16,7 +16,7 @@ from playbooks.core.outcome import Outcome
 from playbooks.deployment.removal.client import Client
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
-from playbooks.infrastructure.ledger import StoredLedger
+from playbooks.infrastructure import ledger
 from playbooks.infrastructure.this_pod import SystemClock
 from playbooks.testing import (
     FixedClock,
@@ -25,7 +25,7 @@ from playbooks.testing import (
     a_document,
     a_pod,
 )
-from specs.commands.fake_cluster import FakeCluster, a_cluster, a_line, answer, run
+from specs.commands.fake_cluster import FakeCluster, StoredLedger, a_cluster, a_line, answer, run
 from specs.deployment.mothers import a_worker_request, worker_objects
 from specs.support.wired import reacted
 
@@ -134,6 +134,11 @@ with description("falco-playbook status") as self:
         expect(said.code).to(equal(0))
         return said.out
 
+    def scaled(self, store):
+        note = Scaling.to_notes(ScaleNote(before=3, now=0))
+        target = Contained("d", "deployment", "shop", "web", note)
+        ledger.change(store, lambda book: book.contain(target))
+
     with it("shows the settings that differ from the defaults, and no secret"):
         expect(self.status()).to(contain("settings:       MAX_ACTIONS=3\n"))
         expect(self.status()).to(start_with("default/falco-delete (delete)\n"))
@@ -238,18 +243,11 @@ with description("falco-playbook status") as self:
             "spec": {"replicas": 0},
         }
         at("").cluster.put(workload)
-        note = Scaling.to_notes(ScaleNote(before=3, now=0))
-        target = Contained("d", "deployment", "shop", "web", note)
-        store = InMemoryLedger()
-        StoredLedger(store).contain(target)
-        cluster = at("").cluster
+        self.scaled(StoredLedger(self.cluster, "default", "falco-scale-ledger"))
+        self.cluster.reads.clear()
 
-        def there(_context):
-            return Client(FixedClock(), cluster, lambda place: store)
-
-        expect(self.status(client=there)).to(
-            contain("contained:      deployment shop/web, no end\n")
-        )
+        expect(self.status(client=at)).to(contain("contained:      deployment shop/web, no end\n"))
+        expect(self.cluster.reads.count(("get", "ConfigMap falco-scale-ledger"))).to(equal(1))
 
     with it("speaks to no terminal, whatever the handler of somebody's Function is"):
         self.cluster.the("Function", "falco-delete")["spec"]["handler"] = "\x1b[2Jdelete.handler"
@@ -270,14 +268,8 @@ with description("falco-playbook status") as self:
                 "spec": {"replicas": 0},
             }
         )
-        store, cluster = InMemoryLedger(), at("").cluster
-        note = Scaling.to_notes(ScaleNote(before=3, now=0))
-        StoredLedger(store).contain(Contained("d", "deployment", "shop", "web", note))
-
-        def there(_context):
-            return Client(FixedClock(), cluster, lambda place: store)
-
-        said = self.status(client=there)
+        self.scaled(StoredLedger(self.cluster, "theirs", "ledger"))
+        said = self.status(client=at)
 
         why = "theirs/ledger is in another namespace than its Function"
         expect(said).to(contain(f"ledger:         {why}", f"contained:      unknown: {why}"))

@@ -49,6 +49,7 @@ def copied(value):
 
 class FakeObjects(ClusterObjects):
     """``calls``: what was asked for in turn, such as ("create", "Function falco-delete").
+    ``reads``: what was read, such as ("get", "Function falco-delete") or ("list", "pods").
 
     ``failures``: the error that a verb on a kind raises; "dry-run create" is a verb of its own.
     ``finalizer``: deleted objects stay, marked for deletion. ``before`` is called before each call.
@@ -61,7 +62,7 @@ class FakeObjects(ClusterObjects):
         self.objects = {}
         self.served = served
         self.namespace = namespace
-        self.calls = []
+        self.calls, self.reads = [], []
         self.failures = {}
         self.finalizer = False
         self.logged = {}
@@ -108,11 +109,13 @@ class FakeObjects(ClusterObjects):
         return {"resources": [{"name": name} for name in self.served]}
 
     def get(self, manifests):
+        self.reads += [("get", f"{m['kind']} {m['metadata']['name']}") for m in manifests]
         there = {identity(API_SERVER): self.api_server, **self.objects}
         known = [there.get(identity(manifest)) for manifest in manifests]
         return [copied(found) for found in known if found]
 
     def list(self, resources, *, namespace="", selector=""):
+        self.reads += [("list", each) for each in resources]
         # As the API server answers: all others are served with their group alone.
         for unknown in sorted({each for each in resources if "." not in each} - CORE):
             raise NotFound(f"GET /api/v1/{unknown}: the server could not find it (404)")

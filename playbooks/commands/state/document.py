@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from playbooks.commands.options import Session
@@ -24,8 +25,8 @@ from playbooks.core.settings import read
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import environment_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
-from playbooks.deployment.removal.client import Client, ledger_of_ours
-from playbooks.deployment.removal.contained import ContainedObject, of_function
+from playbooks.deployment.removal.client import ledger_of_ours
+from playbooks.deployment.removal.contained import ContainedObject, in_book
 from playbooks.deployment.request import by_name
 from playbooks.deployment.workers import in_pod
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
@@ -40,7 +41,26 @@ HOURS = 24
 _HELD = frozenset(reason for guard in ORDER for reason in guard.REASONS)
 
 
-def described(session: Session, function: Manifest) -> Document:
+@dataclass(frozen=True)
+class OfLedger:
+    """What is in the ledger of a function. ``book`` None: ``error`` says why it was not read, or it
+    needs none."""
+
+    book: Optional[Book] = None
+    error: str = ""
+
+    @classmethod
+    def of(cls, session: Session, function: Manifest) -> OfLedger:
+        playbook = playbook_of(function)
+        if playbook is None or not playbook.acts:
+            return cls()
+        try:
+            return cls(ledger_of_ours(session.cluster, function))
+        except PlaybookError as error:
+            return cls(error=str(error))
+
+
+def described(session: Session, function: Manifest, ledger: OfLedger) -> Document:
     """``settings``: those that differ from their defaults. ``paused`` and ``tripped`` are those of
     the ledger, ``ledger_error`` says why it was not read. ``budgets``: of each namespace, and of
     ``*`` for all, the actions ``used`` within the window and their ``limit`` (None: off); empty
@@ -67,15 +87,13 @@ def described(session: Session, function: Manifest) -> Document:
         "tripped": {},
         "budgets": {},
         "left_alone": [],
-        "ledger_error": "",
+        "ledger_error": ledger.error,
     }
-    if playbook and playbook.acts:
+    book, now = ledger.book, SystemClock().now()
+    if playbook and book:
+        document.update(paused=book.paused, tripped=book.tripped, left_alone=left_alone(book, now))
         try:
-            book = ledger_of_ours(session.cluster, function)
-            now = SystemClock().now()
             document["budgets"] = budgets(playbook, environment_of(function), book, now)
-            document["left_alone"] = left_alone(book, now)
-            document.update(paused=book.paused, tripped=book.tripped)
         except PlaybookError as error:
             document["ledger_error"] = str(error)
     return document
@@ -86,7 +104,7 @@ def playbook_of(function: Manifest) -> Optional[Playbook]:
     return by_name.find(record.playbook_of(function))
 
 
-def contained(session: Session, function: Manifest) -> Document:
+def contained(session: Session, function: Manifest, ledger: OfLedger) -> Document:
     """The objects that the playbook contains where it acts, and when that ends (empty: a person has
     to end it); None where ``contained_error`` says why they were not listed."""
     playbook = playbook_of(function)
@@ -105,21 +123,15 @@ def contained(session: Session, function: Manifest) -> Document:
             left = (each.of(target, client.cluster, target.annotations) for target in listed or ())
             found += [one for one in left if one.there]
         if unlisted:
-            known = _in_ledger(session, function, client)
-            found += [each for each in known if each.containment in unlisted]
+            if ledger.book is None:
+                return {"contained": None, "contained_error": ledger.error}
+            found += in_book(ledger.book, unlisted, client.cluster)
     except PlaybookError as error:
         return {"contained": None, "contained_error": str(error)}
     # Of a chain, one object may be contained in several ways.
     ends = dict.fromkeys((str(each.target), str(each.until or "")) for each in found)
     objects = [{"object": target, "until": until} for target, until in ends]
     return {"contained": objects, "contained_error": ""}
-
-
-def _in_ledger(session: Session, function: Manifest, client: Client) -> List[ContainedObject]:
-    """Raises a PlaybookError, also where its ledger is none of ours."""
-    ledger_of_ours(session.cluster, function)
-    containing = of_function(session.cluster, function, client)
-    return containing.contained() if containing else []
 
 
 def changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:

@@ -12,7 +12,6 @@ from playbooks.core.cluster.manifest import LEDGER, label, reference
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
-from playbooks.core.errors import NotFound
 from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import function_of
@@ -90,27 +89,61 @@ def client_for(context: str = "", kubeconfig: str = "") -> Client:
 def place_of_ours(function: Mapping[str, Any]) -> Place:
     """The ledger of a Function: its setting may name any ConfigMap, and whoever made the Function
     chose it. Raises a PlaybookError for one in another namespace."""
-    namespace, name = ledger_of(function)
-    if namespace != function["metadata"]["namespace"]:
-        raise DeploymentError(
-            f"{namespace}/{name} is in another namespace than its Function, and only falco-playbook"
-            f" undo --ledger {namespace}/{name} goes by it"
+    place = ledger_of(function)
+    elsewhere = _elsewhere(place, function)
+    if elsewhere:
+        raise DeploymentError(elsewhere)
+    return place
+
+
+def _elsewhere(place: Place, function: Mapping[str, Any]) -> str:
+    namespace, name = place
+    if namespace == function["metadata"]["namespace"]:
+        return ""
+    return (
+        f"{namespace}/{name} is in another namespace than its Function, and only falco-playbook"
+        f" undo --ledger {namespace}/{name} goes by it"
+    )
+
+
+@dataclass(frozen=True)
+class ReadLedger:
+    """The ledger of a Function, as it was read. ``text``: empty where it is not there.
+    ``refusal``: why nothing goes by it, or empty where it is one of ours."""
+
+    text: str
+    refusal: str
+
+    @property
+    def book(self) -> Book:
+        """Raises Unexpected where the text is no book."""
+        return ledgers.read(self.text)
+
+
+def read_ledger(cluster: ClusterObjects, function: Mapping[str, Any]) -> ReadLedger:
+    """Whosever it is, in one call. Raises a PlaybookError where it cannot be read."""
+    namespace, name = place = ledger_of(function)
+    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
+    if not found:
+        missing = f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
+        return ReadLedger("", missing)
+    refusal = _elsewhere(place, function)
+    if not refusal and label(found[0], LEDGER) is None:
+        refusal = (
+            f"ConfigMap {namespace}/{name} has no label {LEDGER}, which every ledger has: kubectl"
+            f" label configmap {name} -n {namespace} {LEDGER}=true"
         )
-    return namespace, name
+    return ReadLedger((found[0].get("data") or {}).get(KEY, ""), refusal)
 
 
 def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:
-    """What is in it. Raises a PlaybookError where it is no ledger of ours."""
-    namespace, name = place_of_ours(function)
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
-    if not found:
-        raise NotFound(f"there is no ledger {namespace}/{name}: deploying the playbook makes it")
-    if label(found[0], LEDGER) is None:
-        said = f"ConfigMap {namespace}/{name} has no label {LEDGER}, which every ledger has"
-        raise DeploymentError(
-            f"{said}: kubectl label configmap {name} -n {namespace} {LEDGER}=true"
-        )
-    return ledgers.read((found[0].get("data") or {}).get(KEY, ""))
+    """What is in it. Raises a PlaybookError where it is no ledger of ours; one in another namespace
+    is not read."""
+    place_of_ours(function)
+    read = read_ledger(cluster, function)
+    if read.refusal:
+        raise DeploymentError(read.refusal)
+    return read.book
 
 
 def who(cluster: ClusterObjects) -> str:

@@ -7,27 +7,28 @@ from functools import cached_property
 from itertools import product
 from typing import List, Optional, Sequence, Type
 
-from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant
+from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.contained import Contained
 from playbooks.core.outcome import Outcome
+from playbooks.core.ports import Cluster
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.removal.client import (
     Client,
     FunctionLedger,
     Place,
-    ledger_of_ours,
+    read_ledger,
     who,
 )
 from playbooks.deployment.removal.release import Release, target_ref
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_messages, print_step
-from playbooks.infrastructure.ledger import StoredLedger
 
 _LEAVE = "--leave-contained leaves them as they are"
 
@@ -55,26 +56,6 @@ class Containing:
     containments: Sequence[Type[Containment]]
     client: Client
     place: Place
-
-    def contained(self) -> List[ContainedObject]:
-        """Those that are contained now. Raises a PlaybookError where that cannot be read."""
-        found: List[ContainedObject] = []
-        namespace, name = self.place
-        if not self.cluster.get([reference("v1", "ConfigMap", name, namespace)]):
-            return found  # Reading it would make it.
-        entries = StoredLedger(self.client.ledger(self.place)).contained().values()
-        for kind, known in product(self.containments, entries):
-            notes = kind.of_ledgers([known.notes])
-            if known.kind not in kind.KINDS or not notes:
-                continue
-            try:
-                target = kind.read(self.client.cluster, known.kind, known.name, known.namespace)
-            except NotFound:
-                continue
-            there = kind.of(target, self.client.cluster, notes)
-            if target.uid == known.uid and there.there:
-                found.append(ContainedObject(kind, known, target, there.until))
-        return found
 
     def release(self, found: ContainedObject) -> None:
         """As ``falco-playbook undo`` does, with the exemption: alerts come until the workers are
@@ -108,19 +89,30 @@ class Containing:
         own = self.function["metadata"]["namespace"]
         return "/".join(self.place) if self.place[0] != own else ""
 
-    def refusal(self) -> str:
-        """Why nothing is released by its ledger, which whoever may edit the Function chose; else
-        empty."""
-        try:
-            ledger_of_ours(self.cluster, self.function)
-        except PlaybookError as error:
-            return str(error)
-        return ""
-
     @cached_property
     def _by(self) -> str:
         """Asked for only where something is released."""
         return who(self.cluster)
+
+
+def in_book(
+    book: Book, containments: Sequence[Type[Containment]], cluster: Cluster
+) -> List[ContainedObject]:
+    """Those in the ledger that are contained now. Raises a PlaybookError where they cannot be
+    read."""
+    found: List[ContainedObject] = []
+    for kind, known in product(containments, book.contained.values()):
+        notes = kind.of_ledgers([known.notes])
+        if known.kind not in kind.KINDS or not notes:
+            continue
+        try:
+            target = kind.read(cluster, known.kind, known.name, known.namespace)
+        except NotFound:
+            continue
+        there = kind.of(target, cluster, notes)
+        if target.uid == known.uid and there.there:
+            found.append(ContainedObject(kind, known, target, there.until))
+    return found
 
 
 def of_function(
@@ -151,7 +143,9 @@ def settle(
     if containing is None:
         return
     try:
-        found = containing.contained()
+        # Whoever may edit the Function chose it.
+        ledger = read_ledger(containing.cluster, containing.function)
+        found = in_book(ledger.book, containing.containments, containing.client.cluster)
     except PlaybookError as error:
         said = f"what {function} contains cannot be read: {error}"
         if not leave:
@@ -161,7 +155,7 @@ def settle(
     if leave:
         print_messages("warning", [f"stays contained: {each}" for each in found])
     elif found:
-        refusal = containing.refusal()
+        refusal = ledger.refusal
         if release and not refusal:
             _release(containing, found, nothing)
             return
