@@ -50,7 +50,7 @@ def sweep(session: Session, which: Selection, output: str, ledgers: ChosenLedger
     namespaces = (which.namespace,) if which.namespace else ()
     protected = names(str(ProtectedNamespaces.SETTINGS[0].default))
     outcomes = []
-    for each in ledgers.found(session, which, playbook.name):
+    for each in ledgers.of(session, which, [playbook])[playbook.name]:
         stored = StoredLedger(client.ledger(each.place))
         among = (namespaces, protected)
         outcomes += Expiry([containment], client.cluster, client.clock, stored, *among).once()

@@ -76,19 +76,11 @@ def undo(
     # Before its ledger is looked for: a target that is not there has none.
     if not _removes(found[0]):
         _read(found[0], about, client.cluster)
-    if not marked:
-        found = ledgers.deployed(session, which, found)[:1]
+    known = ledgers.of(session, which, found, first=not marked)
     releases = [
-        Release(
-            session.cluster,
-            client,
-            _containment(each),
-            about,
-            ledgers.found(session, which, each.name),
-            each.name,
-            by,
-        )
+        Release(session.cluster, client, _containment(each), about, known[each.name], each.name, by)
         for each in found
+        if each.name in known
     ]
     return max(_run(each, force, output == "json") for each in releases)
 

@@ -328,6 +328,28 @@ with description("falco-playbook undo") as self:
         )
         expect(none.err).to(contain("no Function of playbook cordon or drain or label or taint is"))
 
+    with it("lists the Functions once, however many playbooks may have contained the object"):
+        deployed = (("taint", "taint", "ops"), ("cordon", "cordon", "ops"))
+        self.deployed = functions(*deployed)
+        self.run(*NODE)
+        expect(self.deployed.reads.count(("list", "functions.kubeless.io"))).to(equal(1))
+
+        self.contain(taint)
+        self.contain(cordon)
+        self.deployed = functions(*deployed)
+        self.run(*NODE)
+        expect(self.deployed.reads.count(("list", "functions.kubeless.io"))).to(equal(1))
+
+    with it("undoes nothing where a playbook that contained the object is not deployed"):
+        self.deployed = functions(("taint", "taint", "ops"))
+        self.contain(taint)
+        self.contain(cordon)
+        said = self.run(*NODE)
+
+        expect(said.code).to(equal(1))
+        expect(said.err).to(contain("no Function of playbook cordon is deployed"))
+        expect(self.cluster.writes).to(be_empty)
+
     with it("says in its help what can be undone"):
         said = " ".join(run("undo", "-h").out.split())
 

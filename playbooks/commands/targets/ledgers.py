@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Callable, List, Sequence, TypeVar, cast
+from typing import Any, Callable, Dict, List, Sequence, TypeVar, cast
 
 import click
 
@@ -81,48 +81,40 @@ class ChosenLedgers:
             return []
         return [f"--ledger is {self.given!r}, expected NAMESPACE/NAME of a ConfigMap, or {NONE}"]
 
-    def deployed(
-        self, session: Session, which: Selection, playbooks: Sequence[Playbook]
-    ) -> List[Playbook]:
-        """Those of these playbooks that have a Function whose ledger is ``found``; all where a
-        ledger was typed. Raises DeploymentError where there is no Function."""
-        if self.given:
-            return [*playbooks]
-        within = self._within(session, which)
-        found = [
-            each
-            for each in playbooks
-            if _functions(session.cluster, each.name, which.named, within)
-        ]
-        if not found:
-            raise DeploymentError(self._none(which, within, [each.name for each in playbooks]))
-        return found
-
-    def found(self, session: Session, which: Selection, playbook: str) -> List[FunctionLedger]:
-        """The ledger that was given, or those of the Functions of the playbook, or of a chain with
-        it, that are ours: of the one that -N names, or of all in the namespaces of -n and of the
-        kubeconfig.
+    def of(
+        self,
+        session: Session,
+        which: Selection,
+        playbooks: Sequence[Playbook],
+        *,
+        first: bool = False,
+    ) -> Dict[str, List[FunctionLedger]]:
+        """Of each playbook: the ledger that was given, or those of the Functions of the playbook,
+        or of a chain with it, that are ours: of the one that -N names, or of all in the namespaces
+        of -n and of the kubeconfig. ``first``: of the first of them alone that is deployed.
 
         What is wrong with a ledger is a warning. Raises DeploymentError where there is no Function.
         """
-        if self.given == NONE:
-            return []
-        named = object_name(self.given) if self.given else None
-        if named:
-            return [FunctionLedger(named, function_of(named[1]), playbook)]
-        within = self._within(session, which)
-        deployed = _functions(session.cluster, playbook, which.named, within)
-        if not deployed:
-            raise DeploymentError(self._none(which, within, [playbook]))
-        found = []
-        for each in deployed:
-            try:
-                ledger_of_ours(session.cluster, each)
-                name = each["metadata"]["name"]
-                found.append(FunctionLedger(ledger_of(each), name, playbook_of(each)))
-            except PlaybookError as error:
-                tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
+        if self.given:
+            return {each.name: self._given(each) for each in playbooks[: 1 if first else None]}
+        cluster, within = session.cluster, self._within(session, which)
+        deployed = _functions(cluster, which.named, within)
+        found: Dict[str, List[FunctionLedger]] = {}
+        missing = []
+        for playbook in playbooks:
+            leaving = catalogue.leaving(playbook)
+            running = [each for each in deployed if playbook_of(each) in leaving]
+            if not running:
+                missing.append(playbook.name)
+            elif not (first and found):
+                found[playbook.name] = _ours(cluster, running)
+        if missing and not (first and found):
+            raise DeploymentError(self._none(which, within, missing))
         return found
+
+    def _given(self, playbook: Playbook) -> List[FunctionLedger]:
+        named = None if self.given == NONE else object_name(self.given)
+        return [FunctionLedger(named, function_of(named[1]), playbook.name)] if named else []
 
     def _within(self, session: Session, which: Selection) -> Sequence[str]:
         """The namespaces that are looked in; none stands for all."""
@@ -138,6 +130,19 @@ class ChosenLedgers:
             f"no Function{of_name} of playbook {' or '.join(playbooks)} is deployed {where}, so its"
             f" ledger is unknown: {also}{_ADVICE}"
         )
+
+
+def _ours(cluster: ClusterObjects, deployed: Sequence[Manifest]) -> List[FunctionLedger]:
+    found = []
+    for each in deployed:
+        try:
+            ledger_of_ours(cluster, each)
+            found.append(
+                FunctionLedger(ledger_of(each), each["metadata"]["name"], playbook_of(each))
+            )
+        except PlaybookError as error:
+            tell("warning", [f"the ledger of {shown(each)} is left out: {error}"])
+    return found
 
 
 def chooses_ledgers(use: str) -> Callable[[F], F]:
@@ -168,9 +173,8 @@ def chooses_ledgers(use: str) -> Callable[[F], F]:
     return choosing
 
 
-def _functions(
-    cluster: ClusterObjects, playbook: str, function: str, within: Sequence[str]
-) -> List[Manifest]:
+def _functions(cluster: ClusterObjects, function: str, within: Sequence[str]) -> List[Manifest]:
+    """``function``: its name; empty for all."""
     try:
         found = [f for p in within or ("",) for f in functions(cluster, p)]
     except PlaybookError as error:
@@ -178,9 +182,4 @@ def _functions(
         raise DeploymentError(
             f"Functions cannot be listed: {error}\n{alone * (not within)}{_ADVICE}"
         ) from error
-    wanted = catalogue.leaving(catalogue.load(playbook))
-    return [
-        each
-        for each in found
-        if playbook_of(each) in wanted and function in ("", each["metadata"]["name"])
-    ]
+    return [each for each in found if function in ("", each["metadata"]["name"])]
