@@ -23,6 +23,9 @@ _FIELDS = (
     *("ka.target.resource", *_TARGET, "ka.response.code"),
 )
 
+# Characters of a name, at most: those of an id are fewer.
+_LONGEST = 253
+
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?")
 _CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
 
@@ -56,12 +59,14 @@ class Claim:
 
         Namespace, name and uid may come from each of three families of fields: ``k8s.*``,
         ``k8smeta.*``, and ``ka.target.*`` where the audited resource is a pod. Those that are given
-        have to agree. Alerts about one target, of which thousands may come, are read once.
+        have to agree. Alerts about one target, of which thousands may come, are read once; what is
+        too long to be a name is not remembered.
         """
         if source not in POD_SOURCES:
             return cls()
         read = tuple((key, fields[key]) for key in _FIELDS if key in fields)
-        if all(type(value) is str for _, value in read):
+        texts = (hostname, *(value for _, value in read))
+        if all(type(text) is str and len(text) <= _LONGEST for text in texts):
             return _of_text(source, hostname, read)
         return cls._of(source, hostname, dict(read))
 
@@ -164,6 +169,6 @@ def _node(hostname: str) -> str:
 
 
 def _name(value: Any) -> str:
-    """A Kubernetes name, or empty: names are 253 characters at most and never hold a slash."""
-    usable = isinstance(value, str) and value != "<NA>" and len(value) <= 253
+    """A Kubernetes name, or empty: names never hold a slash."""
+    usable = isinstance(value, str) and value != "<NA>" and len(value) <= _LONGEST
     return value if usable and _NAME.fullmatch(value) else ""

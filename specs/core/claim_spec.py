@@ -1,4 +1,6 @@
-from expects import be_empty, be_false, be_true, contain, equal, expect
+import tracemalloc
+
+from expects import be_below, be_empty, be_false, be_true, contain, equal, expect
 from mamba import description, it
 
 from playbooks.core.claim import Claim
@@ -130,3 +132,14 @@ with description("The claim of an alert") as self:
 
     with it("takes no host name that could change what is asked"):
         expect(an_alert(hostname="node-1,metadata.namespace=kube-system").claim.node).to(be_empty)
+
+    with it("keeps nothing of what is too long to be a name: whoever calls the API writes it"):
+        tracemalloc.start()
+        for number in range(20):
+            long = f"{number}{'x' * 100_000}"
+            a_claim({"k8s.ns.name": long, "k8s.pod.name": long, "container.id": long})
+            Claim.of("syscall", long, {"k8s.pod.name": "web-0"})
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        expect(kept).to(be_below(1_000_000))
