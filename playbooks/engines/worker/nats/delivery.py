@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
@@ -18,8 +19,13 @@ PROBE = "Falco-Probe"
 # Beginnings of names of headers that are not sent again, in lower case.
 _NOT_CARRIED = ("nats-", "falco-", "status", "description", "traceparent", "tracestate")
 
-# Characters of a header.
+# Characters of a header, and the name of one that nats-py sends: it raises for any other, which a
+# server takes.
 LONGEST = 1000
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+
+# Headers of a message that are sent again.
+MOST = 20
 
 
 @dataclass(frozen=True)
@@ -120,10 +126,15 @@ def carried(headers: Mapping[str, str]) -> Dict[str, str]:
     is named where it is a valid one.
     """
     kept = dict(headers_of(TraceParent.of_headers(headers)))
-    for key, value in list(headers.items())[:20]:
-        if not key.lower().startswith(_NOT_CARRIED):
+    for key, value in list(headers.items())[:MOST]:
+        if _NAME.fullmatch(key) and not key.lower().startswith(_NOT_CARRIED):
             kept[key] = plain(value)
     return kept
+
+
+def size_of(headers: Mapping[str, str]) -> int:
+    """Bytes that they take of a message; they are ASCII."""
+    return sum(len(f"{key}: {value}\r\n") for key, value in headers.items())
 
 
 def owned(function: Function, playbook: str) -> Dict[str, str]:

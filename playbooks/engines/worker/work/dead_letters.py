@@ -15,13 +15,13 @@ from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.function import DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery, carried, owned, plain
+from playbooks.engines.worker.nats.delivery import Delivery, carried, owned, plain, size_of
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.work.verdict import Dead
 
-# What the headers take of the server's largest message.
-ROOM = 8192
+# Bytes of a message beside its body and the headers of ``_store``: those that it is stored with.
+ROOM = 512
 
 # Times that a dead letter is counted anew because another replica wrote it first.
 ATTEMPTS = 20
@@ -79,7 +79,6 @@ class DeadLetters:
     redaction: Redaction
 
     def __post_init__(self) -> None:
-        self._largest = max(0, self.most - ROOM)
         self._writing = asyncio.Lock()
         self._stream = ""
         self._uncounted_until = float("-inf")
@@ -205,9 +204,10 @@ class DeadLetters:
             "Nats-Msg-Id": "-".join(map(str, (self.function.uid, *delivery.origin.key))),
         }
         body = delivery.body
-        if len(body) > self._largest:
+        largest = max(0, self.most - size_of(headers) - ROOM)
+        if len(body) > largest:
             headers["Falco-Cut"] = f"{len(body)} bytes"
-            body = body[: self._largest]
+            body = body[:largest]
         return await self.jetstream.store(subject, body, headers, after=after)
 
 

@@ -135,6 +135,20 @@ with description("A dead letter") as self:
         expect(len(body)).to(be_below(100_000))
         expect(headers).to(have_key("Falco-Cut", "100000 bytes"))
 
+    with it("fits into a message also with the longest headers of the alert"):
+        given = {f"x-{number}{'n' * 900}": "v" * 2000 for number in range(40)}
+        given |= {f"x-{number}": "v" * 2000 for number in range(40)}
+        for size in (1, 90_000, 100_000):
+            _, body, headers = written(b"x" * size, given, most=100_000)
+            taken = sum(len(f"{key}: {value}\r\n") for key, value in headers.items())
+
+            expect(len(body) + taken).to(be_below(100_000))
+
+    with it("keeps no header that a client does not send: its name is a token, and short"):
+        given = dict.fromkeys(("a(b", "a{}", "=a", "@a", 'a"', "", "a b", "é", "n" * 101), "c")
+
+        expect(carried({**given, "x-from": "falco"})).to(equal({"x-from": "falco"}))
+
 with description("Text in a header") as self:
     with it("is one short line of ASCII"):
         expect(plain("a\r\nNats-Rollup: all\tü")).to(equal("a Nats-Rollup: all \\xfc"))
