@@ -7,12 +7,13 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Callable, Dict, Mapping, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar, Union
 
 from playbooks.core.claim import Claim
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.core.subjects import Priority
+from playbooks.core.tracing.traceparent import TraceParent
 
 T = TypeVar("T")
 
@@ -28,6 +29,25 @@ _OUTPUT_PREFIX = re.compile(
     r"(?:Emergency|Alert|Critical|Error|Warning|Notice|Informational|Debug) ",
     re.ASCII,
 )
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What an engine knows of how an alert came.
+
+    ``recorded``: from a file, so that its own time is the clock. ``released_by``: the person who
+    let a held alert go on. ``received``: when the broker stored it, None where nobody says.
+    ``trace``: the one that its sender names.
+    """
+
+    recorded: bool = False
+    released_by: str = ""
+    received: Optional[Instant] = None
+    trace: Optional[TraceParent] = None
+
+
+# Of an alert of which no more is known than that it came.
+CAME = Arrival()
 
 
 @dataclass(frozen=True)

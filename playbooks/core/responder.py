@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from playbooks.core.action import Action, Answer
-from playbooks.core.alert import Alert
+from playbooks.core.alert import CAME, Alert, Arrival
 from playbooks.core.errors import (
     ClusterUnavailable,
     GuardUnanswered,
@@ -39,7 +39,6 @@ from playbooks.core.tracing.spans import (
     Span,
     Spans,
 )
-from playbooks.core.tracing.traceparent import TraceParent
 
 
 class _Anew(Exception):
@@ -101,25 +100,10 @@ class Responder:
         """What of the alert, beside its target, the guards look at once that is proven."""
         return tuple(filter(None, (guard.seen(alert) for guard in self._seeing)))
 
-    def answer(
-        self,
-        body: Any,
-        *,
-        recorded: bool = False,
-        released_by: str = "",
-        received: Optional[Instant] = None,
-        trace: Optional[TraceParent] = None,
-    ) -> Outcome:
-        """Never raises an Exception: what went wrong is the failed outcome's ``error``.
-
-        ``recorded``: the alert comes from a file, and its own time is the clock. ``released_by``:
-        the person who let a held alert go on. ``received``: when the broker stored it. ``trace``:
-        the one that the sender names.
-        """
-        with self._spans.span(ALERT, trace) as span:
-            outcome = self._answered(
-                body, span, recorded=recorded, released_by=released_by, received=received
-            )
+    def answer(self, body: Any, arrival: Arrival = CAME) -> Outcome:
+        """Never raises an Exception: what went wrong is the failed outcome's ``error``."""
+        with self._spans.span(ALERT, arrival.trace) as span:
+            outcome = self._answered(body, arrival, span)
             failed = outcome.reason if outcome.status is Status.FAILED else ""
             span.note(
                 failed=failed,
@@ -127,7 +111,7 @@ class Responder:
                 falco_reason=outcome.reason,
                 falco_target=outcome.target,
             )
-            trace_id = span.trace_id or (trace.trace_id if trace else "")
+            trace_id = span.trace_id or (arrival.trace.trace_id if arrival.trace else "")
         if trace_id:
             outcome = replace(outcome, trace_id=trace_id)
         if not outcome.follow_ups:
@@ -135,15 +119,21 @@ class Responder:
         looks = (replace(f, look=partial(self._looked, f, outcome)) for f in outcome.follow_ups)
         return replace(outcome, follow_ups=tuple(looks))
 
-    def _answered(self, body: Any, span: Span, *, recorded: bool, **known: Any) -> Outcome:
-        """``known``: what else the case has."""
+    def _answered(self, body: Any, arrival: Arrival, span: Span) -> Outcome:
         why: List[str] = []
         try:
             alert = Alert.parse(body)
             rule = self.redaction.text(alert.rule)
             span.note(falco_rule=rule, falco_priority=str(alert.priority))
-            now = alert.time if recorded else self._clock.now()
-            case = Case(alert, now, dry_run=self._dry_run, recorded=recorded, **known)
+            now = alert.time if arrival.recorded else self._clock.now()
+            case = Case(
+                alert,
+                now,
+                released_by=arrival.released_by,
+                dry_run=self._dry_run,
+                received=arrival.received,
+                recorded=arrival.recorded,
+            )
             outcome = self._decide(case, why)
         except PlaybookError as error:
             outcome = Outcome.failed(error)

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Hashable, Mapping, Optional
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import CAME, Alert, Arrival
 from playbooks.core.errors import InvalidSetting, PlaybookError, RetryableError, Unexpected
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome, Status
@@ -70,27 +70,11 @@ class Runtime:
         self._playbook = playbook
         self._responder = responder
 
-    def answer(
-        self,
-        body: Any,
-        *,
-        seconds: float = 0.0,
-        recorded: bool = False,
-        released_by: str = "",
-        received: Optional[Instant] = None,
-        trace: Optional[TraceParent] = None,
-    ) -> Outcome:
-        """Tried again for ``seconds`` while it may succeed. The rest as for Responder."""
+    def answer(self, body: Any, arrival: Arrival = CAME, *, seconds: float = 0.0) -> Outcome:
+        """As ``Responder.answer``, and tried again for ``seconds`` while it may succeed."""
         try:
-            ask = partial(
-                self._responder.answer,
-                body,
-                recorded=recorded,
-                released_by=released_by,
-                received=received,
-                trace=trace,
-            )
-            return retrying.answer(ask, seconds=seconds, recorded=recorded)
+            ask = partial(self._responder.answer, body, arrival)
+            return retrying.answer(ask, seconds=seconds, recorded=arrival.recorded)
         except SystemExit as error:
             # It would end the process of the engine, and with it other alerts.
             return Outcome.failed(Unexpected(f"the playbook called sys.exit({error.code})"))
@@ -141,7 +125,8 @@ class Runtime:
         ``redelivers``: the engine's caller delivers the event again where the intent is ``again``.
         Otherwise every outcome is final.
         """
-        outcome = self.answer(event.body, seconds=seconds, recorded=recorded, trace=event.trace)
+        arrival = Arrival(recorded=recorded, trace=event.trace)
+        outcome = self.answer(event.body, arrival, seconds=seconds)
         reply = Reply(Intent.of(outcome), outcome)
         self.log(event, outcome)
         if not (redelivers and reply.intent is Intent.AGAIN):

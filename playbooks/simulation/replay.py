@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import Alert, Arrival
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.instant import Instant, after
@@ -153,7 +153,7 @@ def replay(
         alert = Alert.parse(body)
         clock.time = alert.time
         if any(matches(topic, subject(alert.rule, alert.priority)) for topic in topics):
-            outcome = past.answer(alert, partial(responder.answer, alert, recorded=True))
+            outcome = past.answer(alert, partial(responder.answer, alert, Arrival(recorded=True)))
             answered.append(_answered(alert, outcome, detail))
         else:
             elsewhere += 1

@@ -4,6 +4,7 @@ from expects import be, be_a, be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.action import Action, Answer
+from playbooks.core.alert import Arrival
 from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
@@ -249,7 +250,9 @@ with description("A responder") as self:
         with it("tells them the time, which for a recorded alert is its own"):
             guard = Told(self.log, "one")
             self.guarded(guard).answer(a_document(time="2020-01-01T00:00:00Z"))
-            self.guarded(guard).answer(a_document(time="2020-01-01T00:00:00Z"), recorded=True)
+            self.guarded(guard).answer(
+                a_document(time="2020-01-01T00:00:00Z"), Arrival(recorded=True)
+            )
 
             expect([str(case.now) for case in guard.cases[::2]]).to(
                 equal([str(NOW), "2020-01-01T00:00:00.000000000Z"])
@@ -257,7 +260,7 @@ with description("A responder") as self:
 
         with it("tells them, and the outcome, who released the alert"):
             guard = Told(self.log, "one")
-            outcome = self.guarded(guard).answer(a_document(), released_by="ada")
+            outcome = self.guarded(guard).answer(a_document(), Arrival(released_by="ada"))
 
             expect(guard.cases[0].released_by).to(equal("ada"))
             expect(outcome.why[0]).to(equal("released by ada"))

@@ -4,6 +4,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.core import catalogue
+from playbooks.core.alert import Arrival
 from playbooks.core.errors import ClusterUnavailable, NotFound, NotPermitted
 from playbooks.core.instant import after
 from playbooks.core.outcome import Status
@@ -60,7 +61,7 @@ with description("A playbook that acts on the cluster") as self:
             self.cluster, ledger=self.ledger, own_pod=own_pod or FakeOwnPod()
         )
         return playbook.responder(settings, collaborators).answer(
-            alert or about(), recorded=recorded
+            alert or about(), Arrival(recorded=recorded)
         )
 
     with it("makes no call for an alert that the alert alone rules out"):

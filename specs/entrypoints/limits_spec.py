@@ -4,6 +4,7 @@ from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
 from playbooks.core import catalogue
+from playbooks.core.alert import Arrival
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import Status
 from playbooks.core.ports import ClusterCollaborators
@@ -43,7 +44,9 @@ with description("Who wants to disarm a playbook by its limits") as self:
         )
         playbook = catalogue.load("delete")
         received = Instant.parse(document["time"])
-        return playbook.responder(settings, collaborators).answer(document, received=received)
+        return playbook.responder(settings, collaborators).answer(
+            document, Arrival(received=received)
+        )
 
     def flood(self, spaces, number, **how):
         return [self.answer(spaces[n % len(spaces)], f"web-{n}", **how) for n in range(number)]

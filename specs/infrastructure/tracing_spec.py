@@ -6,6 +6,7 @@ from expects import be_a, be_empty, contain, equal, expect, have_len, raise_erro
 from mamba import before, description, it
 
 from playbooks import delete
+from playbooks.core.alert import Arrival
 from playbooks.core.errors import ClusterUnavailable, InvalidSetting
 from playbooks.core.settings import read
 from playbooks.core.tracing.spans import NoSpans
@@ -44,7 +45,7 @@ def traced(spans, pod=None, document=None, trace=TRACE, **environ):
     """The outcome of an alert about a pod that is there."""
     cluster = InMemoryCluster(*([a_pod()] if pod is None else pod))
     playbook = delete.playbook.responder(environ, some_collaborators(cluster), spans=spans)
-    return playbook.answer(an_alert() if document is None else document, trace=trace)
+    return playbook.answer(an_alert() if document is None else document, Arrival(trace=trace))
 
 
 with description("The spans of an answer") as self:
@@ -102,7 +103,7 @@ with description("The spans of an answer") as self:
         cluster = InMemoryCluster(a_pod())
         cluster.failures["pod"] = [ClusterUnavailable("away, token=hunter2hunter2")]
         responder = delete.playbook.responder({}, some_collaborators(cluster), spans=self.spans)
-        outcome = responder.answer(an_alert(), trace=TRACE)
+        outcome = responder.answer(an_alert(), Arrival(trace=TRACE))
         proof = self.named()["proof"]
 
         expect(outcome.reason).to(equal("cluster-unavailable"))

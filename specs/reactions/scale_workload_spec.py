@@ -4,6 +4,7 @@ from expects import be_empty, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks import scale
+from playbooks.core.alert import Arrival
 from playbooks.core.containment.expiry import expiry
 from playbooks.core.containment.scaling import Scaling
 from playbooks.core.containment.undo import Undo
@@ -54,7 +55,7 @@ def answer(cluster, *, now=NOW, released_by="", **given):
     collaborators = some_collaborators(cluster, clock=FixedClock(now))
     given = {"MAX_ALERT_AGE": "off", **given}
     return scale.playbook.responder(given, collaborators).answer(
-        an_alert(), released_by=released_by
+        an_alert(), Arrival(released_by=released_by)
     )
 
 

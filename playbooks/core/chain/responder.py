@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import CAME, Alert, Arrival
 from playbooks.core.chain.steps import Step
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
@@ -14,7 +14,6 @@ from playbooks.core.ports import Ledger, Recorder
 from playbooks.core.proof import AlertOfSteps
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.core.responder import Responder
-from playbooks.core.tracing.traceparent import TraceParent
 
 # The reason codes of a chain whose steps all acted, or were all done before.
 DONE, ALREADY = "chain-done", "already-done"
@@ -71,30 +70,16 @@ class ChainResponder(Responder):
     def seen(self, alert: Alert) -> Hashable:
         return tuple(each.responder.seen(alert) for each in self._steps)
 
-    def answer(
-        self,
-        body: Any,
-        *,
-        recorded: bool = False,
-        released_by: str = "",
-        received: Optional[Instant] = None,
-        trace: Optional[TraceParent] = None,
-    ) -> Outcome:
+    def answer(self, body: Any, arrival: Arrival = CAME) -> Outcome:
         """As Responder.answer. It goes on where it stopped before: what is done is skipped."""
-        given: Dict[str, Any] = {
-            "recorded": recorded,
-            "released_by": released_by,
-            "received": received,
-            "trace": trace,
-        }
         try:
             alert = AlertOfSteps.of(Alert.parse(body))
         except PlaybookError:
-            return self._steps[0].responder.answer(body, **given)
+            return self._steps[0].responder.answer(body, arrival)
         told: List[Tuple[Step, Outcome]] = []
         for each in self._steps:
             of_step = alert if each.responder.acts else _with_results(alert, told)
-            outcome = each.responder.answer(of_step, **given)
+            outcome = each.responder.answer(of_step, arrival)
             told.append((each.step, outcome))
             alert = replace(alert, acted=outcome.status is Status.ACTED)
             if not each.went_on(outcome, self._steps):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Callable, Optional
 
+from playbooks.core.alert import Arrival
 from playbooks.core.claim import Claim
 from playbooks.core.errors import ContainerIdPending
 from playbooks.core.outcome import Outcome
@@ -72,7 +73,7 @@ class Answering:
         try:
             await turn.come
             started = time.monotonic()
-            answer = partial(runtime.answer, body, seconds=seconds, trace=trace)
+            answer = partial(runtime.answer, body, Arrival(trace=trace), seconds=seconds)
             outcome = await self._threads.call(answer)
         finally:
             self.turns.end(turn)
@@ -116,12 +117,12 @@ class Answering:
 
     def _answer(self, delivery: Delivery) -> Outcome:
         # The alert is parsed here, in the thread: a long one would keep the loop from turning.
-        return self.runtime.answer(
-            delivery.alert,
+        arrival = Arrival(
             released_by=delivery.released_by,
             received=delivery.origin.stored,
             trace=delivery.trace,
         )
+        return self.runtime.answer(delivery.alert, arrival)
 
     async def _learns(self, group: Group, lead: Delivery, until: float) -> bool:
         """Whether the API server told meanwhile which pod the container is in."""

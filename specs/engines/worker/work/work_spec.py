@@ -106,8 +106,8 @@ class FakeResponder:
     def seen(self, alert):
         return ()
 
-    def answer(self, body, *, recorded=False, released_by="", received=None, trace=None):
-        return self._answer(body, released_by)
+    def answer(self, body, arrival):
+        return self._answer(body, arrival.released_by)
 
 
 class FakeWriter:
