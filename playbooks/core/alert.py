@@ -20,6 +20,9 @@ T = TypeVar("T")
 # What stands for bytes that are no text, and how deep fields may be nested.
 REPLACED, DEEPEST = "\ufffd", 20
 
+# Characters of a rule's name: it is in all that is said of its alerts.
+LONGEST = 1000
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # "13:22:11.153390386: Warning text" or, with time_format_iso_8601,
@@ -160,6 +163,8 @@ def _text(document: Mapping[str, Any], key: str) -> str:
 
 def _rule(value: str) -> str:
     name = value.strip()
+    if len(name) > LONGEST:
+        raise ValueError(f"text of at most {LONGEST} characters")
     if REPLACED in _valid(name):
         raise ValueError("text that is valid UTF-8")
     if not name.isprintable() and any(unicodedata.category(c) == "Cc" for c in name):

@@ -16,8 +16,8 @@ from playbooks.engines import log
 # What is said of the object that an alert points at.
 CLAIMED = ("namespace", "pod", "uid", "container_id", "node")
 
-# Characters of a field of what is no alert.
-LONGEST = 200
+# Characters of a field of an alert, beside its rule, and of any of what is no alert.
+LONGEST = 253
 
 _ALL = Redaction()
 
@@ -62,13 +62,15 @@ def line(
 
 
 def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:
-    """The alert as a line names it: rule, priority, time, source, hostname and uuid. Of a message
-    that is no alert those that can be read; None where that is none of them."""
+    """The alert as a line names it: rule, priority, time, source, hostname and uuid, cut where they
+    are long. Of a message that is no alert those that can be read; None where that is none of them.
+    """
     try:
         alert = Alert.parse(body)
     except InvalidAlert:
         return _readable(body) or None
-    return {key: str(getattr(alert, key)) for key in ABOUT}
+    found = {key: str(getattr(alert, key)) for key in ABOUT}
+    return {key: text if key == "rule" else text[:LONGEST] for key, text in found.items()}
 
 
 def claimed(

@@ -140,6 +140,12 @@ with description("An alert") as self:
                 for strange in (b"\xff", b"\\ud83d", b"a\x1bb"):
                     expect(the_error_of(body.replace(b"HERE", strange))).to(contain(f"{key} is '"))
 
+        with it(
+            "is named when the rule is longer than anybody names one: it is in all that is said"
+        ):
+            expect(Alert.parse(a_document(rule="r" * 1000)).rule).to(equal("r" * 1000))
+            expect(the_error_of(a_document(rule="r" * 1001))).to(contain("rule is 'rrr"))
+
         with it("is named when it is nested too deeply"):
             expect(the_error_of("[" * 100000)).to(contain("expected a JSON object"))
 

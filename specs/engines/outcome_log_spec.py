@@ -86,6 +86,13 @@ with description("A line of the log") as self:
         expect(len(said)).to(be_below(2 * LONGEST_HALF + 20))
         expect(said).to(contain("Traceback", "in raised", "the end"))
 
+    with it("names the alert in few words, whatever is long in it"):
+        stream = Stream()
+        long = dict.fromkeys(("hostname", "uuid", "source"), "x" * 100_000)
+        record("delete", a_document(**long), STALE, stream=stream)
+
+        expect(len(stream.getvalue())).to(be_below(5000))
+
     with it("has what the alert claims where no target is proven, as stale alerts"):
         stream = Stream()
         fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-1", "container.id": "1376fe875695"}
