@@ -132,7 +132,7 @@ def bootstrap(
     async def serve(connection: Any, function: Function) -> Serving:
         jetstream = JetStream.of(connection, settings)
         if nats_connection.has_jetstream(connection):
-            await writer.write_to(OutcomeStream(jetstream, function))
+            await writer.write_to(OutcomeStream(jetstream, function, connection.max_payload))
         replies = Replies(connection, function)
         await replies.start()
         claims = Claims(metrics)

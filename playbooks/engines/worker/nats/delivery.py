@@ -27,6 +27,9 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 # Headers of a message that are sent again.
 MOST = 20
 
+# Bytes of a message beside its body and its own headers: what it is stored with.
+ROOM = 512
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -15,13 +15,10 @@ from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.function import DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery, carried, owned, plain, size_of
+from playbooks.engines.worker.nats.delivery import ROOM, Delivery, carried, owned, plain, size_of
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.work.verdict import Dead
-
-# Bytes of a message beside its body and the headers of ``_store``: those that it is stored with.
-ROOM = 512
 
 # Times that a dead letter is counted anew because another replica wrote it first.
 ATTEMPTS = 20

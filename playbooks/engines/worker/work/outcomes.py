@@ -19,7 +19,7 @@ from playbooks.engines import log, recorders
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import owned
+from playbooks.engines.worker.nats.delivery import ROOM, owned, size_of
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.threads import Threads
 
@@ -36,6 +36,9 @@ MOST = 10_000
 # Seconds for which none is stored once one could not be: alerts do not wait for each of them.
 REST = 30.0
 
+# Characters of each part of one that would be too long for the stream.
+LONGEST = 1000
+
 STREAM = "Stream"
 
 # What came, read where it is an alert.
@@ -48,10 +51,13 @@ class NotStored(Exception):
 
 @dataclass(eq=False)
 class OutcomeStream:
-    """One message an alert: its JSON line. ``Falco-Function`` and the others say whose it is."""
+    """One message an alert: its JSON line. ``Falco-Function`` and the others say whose it is.
+
+    ``most``: bytes of the server's largest message."""
 
     jetstream: JetStream
     function: Function
+    most: int
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
@@ -75,6 +81,8 @@ class OutcomeStream:
         if unique:
             headers["Nats-Msg-Id"] = f"{self.function.uid}-{unique}"
         body = json.dumps(document).encode()
+        if len(body) + size_of(headers) + ROOM > self.most:
+            body = json.dumps(_cut(document, len(body))).encode()
         await self._tried(self.jetstream.store(self.function.outcomes, body, headers))
 
     async def _tried(self, call: Any) -> None:
@@ -86,6 +94,16 @@ class OutcomeStream:
         except Exception:
             self._there, self._until = False, self.clock() + REST
             raise
+
+
+def _cut(document: Mapping[str, Any], size: int) -> Dict[str, Any]:
+    """Without the details that are long, and the words for how it was found out: whoever makes
+    policies, say, decides how many of them an outcome names."""
+    message = document.get("message", "")
+    details = document.get("details", {}).items()
+    kept = {key: value for key, value in details if len(json.dumps(value)) <= LONGEST}
+    said = f"{message[:LONGEST]}\u2026" if len(message) > LONGEST else message
+    return {**document, "message": said, "why": [], "details": {**kept, "cut": size}}
 
 
 @dataclass(eq=False)

@@ -6,7 +6,7 @@ import time
 from contextlib import redirect_stderr
 from unittest.mock import patch
 
-from expects import contain, equal, expect, have_len
+from expects import be_below, contain, equal, expect, have_keys, have_len
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted
@@ -16,6 +16,7 @@ from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
+from playbooks.engines.worker.nats.delivery import size_of
 from playbooks.engines.worker.work import outcomes as written
 from playbooks.engines.worker.work.outcomes import NotStored, OutcomeStream, OutcomeWriter
 from playbooks.testing import a_document
@@ -23,6 +24,7 @@ from playbooks.testing import a_document
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 SKIPPED = Outcome.skipped("finished", "it has succeeded")
 BODY = json.dumps(a_document()).encode()
+MOST = 100_000
 FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
 
 
@@ -167,7 +169,8 @@ with description("The stream of outcomes") as self:
 
     def run(self, use):
         async def go():
-            return await use(OutcomeStream(self.jetstream, FUNCTION, clock=lambda: self.now))
+            stream = OutcomeStream(self.jetstream, FUNCTION, MOST, clock=lambda: self.now)
+            return await use(stream)
 
         return asyncio.run(go())
 
@@ -198,6 +201,20 @@ with description("The stream of outcomes") as self:
                 }
             )
         )
+
+    with it("fit into a message, whatever is long in one: the next are stored, too"):
+        policies = [f"policy-{number}" for number in range(20_000)]
+        message = ", ".join(policies)
+        details = {"uid": "u1", "still_allowing": policies}
+        outcome = Outcome.acted("pod shop/web-0", "isolated-in-part", message, **details)
+        document = {"playbook": "isolate", **outcome.to_dict(), "why": [message]}
+        self.run(lambda stream: stream.write(document, unique="1"))
+        _, body, headers = self.jetstream.stored[0]
+        found = Outcome.of_dict(body)
+
+        expect(len(json.dumps(body)) + size_of(headers)).to(be_below(MOST))
+        expect(found.details).to(have_keys({"uid": "u1", "cut": len(json.dumps(document))}))
+        expect(found.message).to(equal(f"{message[:1000]}\u2026"))
 
     with it("are not tried for a while once one could not be stored"):
         self.jetstream.errors = [OSError("away")]
