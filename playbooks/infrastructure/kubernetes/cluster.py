@@ -349,13 +349,13 @@ class KubernetesCluster(Cluster):
             if kind.api in resources and kind.resource in (resources[kind.api] or (kind.resource,))
         )
 
-    def _resources(self, api: str) -> Tuple[str, ...]:
-        """Empty where the API does not say it."""
+    def _resources(self, api: str) -> Mapping[str, str]:
+        """Their kinds, by name. Empty where the API does not say it."""
         try:
             found = self._api.get("apis", *api.split("/"))["resources"]
         except PlaybookError:
-            return ()
-        return tuple(each["name"] for each in found)
+            return {}
+        return {each["name"]: each["kind"] for each in found}
 
     def _api_servers(self) -> Tuple[str, ...]:
         # Each API server keeps its address there itself; EndpointSlices are not served everywhere.
@@ -377,7 +377,8 @@ class KubernetesCluster(Cluster):
         return Workload.of(owner, found)
 
     def _has(self, kind: str) -> bool:
-        """Whether the cluster serves a kind, with its group as in ``CloneSet.apps.kruise.io``.
+        """Whether the cluster serves a kind, with its group as in ``CloneSet.apps.kruise.io``. One
+        of an API that is away, such as that of metrics, does not count: anybody can name it.
 
         Every account may ask for that. Source:
         https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles
@@ -387,10 +388,9 @@ class KubernetesCluster(Cluster):
             return False
         try:
             version = self._api.get("apis", group)["preferredVersion"]["version"]
-            found = self._api.get("apis", group, version)["resources"]
         except NotFound:
             return False
-        return any(resource["kind"] == name for resource in found)
+        return name in self._resources(f"{group}/{version}").values()
 
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
