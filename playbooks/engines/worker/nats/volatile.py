@@ -13,6 +13,7 @@ from playbooks.engines import log
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import Delivery, Origin, Take
+from playbooks.engines.worker.nats.pull import MOST_BYTES
 from playbooks.engines.worker.topics import Subscription
 
 WARNING = (
@@ -38,7 +39,7 @@ class VolatileIntake:
         self._subscriptions: Tuple[Subscription, ...] = ()
         self._listening: Dict[str, Any] = {}
         self._numbers = itertools.count(1)
-        self._waiting = 0
+        self._waiting = self._bytes = 0
         self._timers: Set[asyncio.TimerHandle] = set()
         self._stopped = False
 
@@ -91,8 +92,11 @@ class VolatileIntake:
 
     def _receiver(self, topic: str) -> Callable[[Any], Any]:
         async def receive(message: Any) -> None:
-            if self._waiting + len(self._timers) >= MOST_WAITING:
+            if self._waiting >= MOST_WAITING:
                 self._lose(f"{MOST_WAITING} are waiting")
+                return
+            if self._bytes + len(message.data) > MOST_BYTES:
+                self._lose(f"{MOST_BYTES} bytes of them are waiting")
                 return
             origin = Origin("", next(self._numbers), Instant(time.time_ns()), 1)
             self._deliver(topic, message.subject, message.data, origin)
@@ -100,13 +104,17 @@ class VolatileIntake:
         return receive
 
     def _deliver(self, topic: str, subject: str, body: bytes, origin: Origin) -> None:
-        self._waiting += 1
+        size = len(body)
+        self._count(1, size)
         later = replace(origin, number=origin.number + 1)
         channel = _InMemory(lambda delay: self._again(delay, topic, subject, body, later))
-        self.take(Delivery(topic, subject, body, origin, channel, durable=False), self._freed)
+        delivery = Delivery(topic, subject, body, origin, channel, durable=False)
+        self.take(delivery, lambda: self._count(-1, -size))
 
-    def _freed(self) -> None:
-        self._waiting -= 1
+    def _count(self, number: int, size: int) -> None:
+        """Those that are answered or wait for that, and those that wait for another try."""
+        self._waiting += number
+        self._bytes += size
 
     def _again(self, delay: float, topic: str, subject: str, body: bytes, origin: Origin) -> None:
         if self._stopped:
@@ -115,8 +123,10 @@ class VolatileIntake:
 
         def deliver() -> None:
             self._timers.discard(timer)
+            self._count(-1, -len(body))
             self._deliver(topic, subject, body, origin)
 
+        self._count(1, len(body))
         timer = asyncio.get_running_loop().call_later(delay, deliver)
         self._timers.add(timer)
 

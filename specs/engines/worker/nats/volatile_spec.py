@@ -48,8 +48,8 @@ with description("Alerts that only this worker has") as self:
         await intake.apply([Subscription("falco.>", Instant(0))])
         return intake
 
-    async def comes(self):
-        message = SimpleNamespace(subject="falco.error", data=b"{}")
+    async def comes(self, data=b"{}"):
+        message = SimpleNamespace(subject="falco.error", data=data)
         await self.connection.receivers[0](message)
 
     async def given_back(self):
@@ -86,3 +86,21 @@ with description("Alerts that only this worker has") as self:
 
         with patch.object(volatile, "MOST_WAITING", 3):
             expect(self.losses(use)).to(equal(["an alert is lost: 3 are waiting"]))
+
+    with it(
+        "are so many bytes at most, whoever sends long ones, and some again once those are done"
+    ):
+
+        async def use():
+            await self.listening()
+            for _ in range(4):
+                await self.comes(b"x" * 1000)
+            await self.given_back()
+            await self.comes(b"x" * 1000)
+            self.taken.pop()[1]()
+            await self.comes(b"x" * 1000)
+
+        with patch.object(volatile, "MOST_BYTES", 3000):
+            lost = self.losses(use)
+
+        expect(lost).to(equal(["an alert is lost: 3000 bytes of them are waiting"] * 2))
