@@ -6,10 +6,12 @@
   every 2 s). On, every action is written into the ledger before it is done. The pods belong to
   Jobs, which the guards read as well.
 - one call: the API server's own limit of the deletion alone, as in the storm.
+- idle: one alert at a time through the proxy of the storm, --idle of them, to the first request for
+  the API server, which with guards on is the ledger's, and to the pod's end; and among --many pods.
 - Kubeless' way, which remembers nothing from one alert to the next: the API calls of an action with
   no guard at all, and with all of them; and those for alerts that are ruled out by themselves.
 
-``--pods 200 --rounds 1`` tries it in half a minute.
+``--pods 200 --rounds 1 --idle 5 --many 100`` tries it in a minute.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ import statistics
 import sys
 import time
 from collections import Counter
-from typing import Callable, Dict, List, Mapping
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 os.environ["KUBERNETES_LOAD_KUBE_CONFIG"] = "1"
 
 from benchmarks.storm import bare_api
 from benchmarks.storm.arguments import parser_of_storms
-from benchmarks.storm.contender import Storm, storm
+from benchmarks.storm.contender import Storm, idle, storm
 from benchmarks.storm.ground import Ground, Manifest, alert, until
+from benchmarks.storm.measures import percentile
 from benchmarks.storm.ours import Ours
 from playbooks.core.alert import Alert
 from playbooks.core.ledger.limits import ledger_name
@@ -50,6 +54,9 @@ PATIENCE = 60.0
 # Workloads that the pods of a storm belong to, and alerts before it that open connections.
 WORKLOADS, WARM = 10, 16
 
+# Seconds from each alert to the first request and to its pod's end.
+Idle = Tuple[Sequence[float], Sequence[float]]
+
 OFF = {
     **NO_CAPS,
     "MAX_NODES": "off",
@@ -67,6 +74,8 @@ ON = {
     "EXEMPT_PODS": "true",
 }
 
+GUARDS = {"off": OFF, "on": ON}
+
 RULED_OUT = {
     "protected namespace": {"PROTECTED_NAMESPACES": "*"},
     "below MINIMUM_PRIORITY": {"MINIMUM_PRIORITY": "Critical"},
@@ -82,6 +91,7 @@ def main() -> int:
         ground.begin()
         jobs = owners(ground, chosen.pods)
         storms_in_turn(ground, jobs, chosen)
+        idle_in_turn(ground, jobs, chosen)
         calls_of_an_action(ground, jobs)
         calls_of_a_worker(ground, jobs)
     finally:
@@ -93,7 +103,7 @@ def storms_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namesp
     found: Dict[str, List[Storm]] = {"off": [], "on": []}
     once: List[float] = []
     for number in range(chosen.rounds):
-        for name, settings in (("off", OFF), ("on", ON)):
+        for name, settings in GUARDS.items():
             print(f"[{time.strftime('%H:%M:%S')}] guards {name}, {number + 1}", file=sys.stderr)
             found[name].append(one_storm(ground, chosen, settings, jobs))
         pods = ground.pods(chosen.pods, jobs)
@@ -115,19 +125,49 @@ def storms_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namesp
 def one_storm(
     ground: Ground, chosen: argparse.Namespace, settings: Mapping[str, str], jobs: List[Manifest]
 ) -> Storm:
+    with running(ground, chosen, settings, jobs) as worker:
+        return storm(worker, ground, ground.pods(chosen.pods, jobs), PATIENCE)
+
+
+@contextmanager
+def running(
+    ground: Ground,
+    chosen: argparse.Namespace,
+    settings: Mapping[str, str],
+    jobs: List[Manifest],
+    *,
+    tapped: bool = False,
+) -> Iterator[Ours]:
+    """A worker that has run a while, with nothing in its ledger before."""
     name = ledger_name(FUNCTION)
     store = ConfigMapLedger(KubernetesApi(), namespace=ground.namespace, name=name)
     store.write("", version=store.read()[1])
     worker = Ours(ground, chosen.connections, settings)
     try:
-        worker.start()
+        worker.start(tapped=tapped)
         worker.watches(PATIENCE)
         if storm(worker, ground, ground.pods(WARM, jobs), PATIENCE).left:
             raise RuntimeError("the worker does not delete what it is to delete")
-        return storm(worker, ground, ground.pods(chosen.pods, jobs), PATIENCE)
+        yield worker
     finally:
         worker.stop()
         worker.close()
+
+
+def idle_in_turn(ground: Ground, jobs: List[Manifest], chosen: argparse.Namespace) -> None:
+    for words, crowd in (("idle", 0), (f"among {chosen.many} pods", chosen.many)):
+        ground.pods(crowd)
+        found: Dict[str, Idle] = {}
+        for name, settings in GUARDS.items():
+            print(f"[{time.strftime('%H:%M:%S')}] guards {name}, {words}", file=sys.stderr)
+            with running(ground, chosen, settings, jobs, tapped=True) as worker:
+                found[name] = idle(worker, ground, ground.pods(chosen.idle, jobs))
+        for number, end in enumerate(("API request", "pod gone")):
+            for part in (0.5, 0.99):
+                off, on = (percentile(found[name][number], part) or 0.0 for name in GUARDS)
+                said = f"{words}, alert to {end}, p{part * 100:.0f}, ms"
+                print(f"{said:52}{off * 1000:>12.1f}{on * 1000:>12.1f}{f'x {on / off:.2f}':>8}")
+    ground.clear()
 
 
 def owners(ground: Ground, replicas: int) -> List[Manifest]:
@@ -232,6 +272,8 @@ def arguments() -> argparse.Namespace:
     parser = parser_of_storms(
         "benchmarks.storm.guards", __doc__ or "", rounds="storms with guards, and without"
     )
+    parser.add_argument("--idle", type=int, default=50, help="alerts one at a time")
+    parser.add_argument("--many", type=int, default=5000, help="pods that are there beside")
     return parser.parse_args()
 
 
