@@ -18,7 +18,7 @@ from playbooks.commands.options import HELP, Command, Session, command
 from playbooks.commands.pause import pause, reset, resume
 from playbooks.commands.permissions import permissions
 from playbooks.commands.simulate import simulate
-from playbooks.commands.status import listing, status
+from playbooks.commands.status import contained, listing, status
 from playbooks.commands.sweep import sweep
 from playbooks.commands.token import token
 from playbooks.commands.undo import undo
@@ -70,7 +70,7 @@ def completion(shell: str) -> int:
 
 
 _COMMANDS: Sequence[Command] = (
-    *(check, simulate, listing, status, history, dead, nats_user),
+    *(check, simulate, listing, status, contained, history, dead, nats_user),
     *(pause, resume, reset, undo, sweep, token, permissions, completion),
 )
 for _each in _COMMANDS:

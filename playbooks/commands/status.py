@@ -1,9 +1,9 @@
-"""``falco-playbook status`` and ``list``: the deployed playbooks and what state they are in."""
+"""``falco-playbook list``, ``status`` and ``contained``: what is deployed, and in what state."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, List, Sequence, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 import click
 
@@ -11,7 +11,15 @@ from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.state import document
 from playbooks.commands.state.document import Document, OfLedger
-from playbooks.commands.state.text import COLUMNS, WIDE, paragraph, row, wide_row
+from playbooks.commands.state.text import (
+    COLUMNS,
+    CONTAINED,
+    WIDE,
+    contained_row,
+    paragraph,
+    row,
+    wide_row,
+)
 from playbooks.commands.state.watch import watch
 from playbooks.commands.targets.deployed import functions
 from playbooks.core.cluster.manifest import Manifest
@@ -20,6 +28,12 @@ from playbooks.deployment.terminal import Row, print_json, show_table, table
 from playbooks.deployment.workers.deployed_function import in_others
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# Columns and rows.
+Table = Tuple[Sequence[str], List[Row]]
+View = Callable[[List[Document]], Table]
+
+NOTHING_CONTAINED = "nothing is contained"
 
 TEXT, WIDE_TABLE, JSON = "text", "wide", "json"
 
@@ -63,7 +77,7 @@ def listing(
             return [_whole(session, each) for each in wanted]
         return [_described(session, each) for each in wanted]
 
-    return _shown(look, output, session, watching, paragraphs=False)
+    return _shown(look, output, session, watching, _wide if output == WIDE_TABLE else _narrow)
 
 
 @command("status -p delete -n responders", "status -A -o wide", "status -A -o json", "status -A -w")
@@ -84,7 +98,30 @@ def status(
         wanted = _functions(session, which, all_namespaces, quiet=watching)
         return [_whole(session, each) for each in wanted]
 
-    return _shown(look, output, session, watching, paragraphs=True)
+    return _shown(look, output, session, watching, _wide if output == WIDE_TABLE else None)
+
+
+@command("contained -A", "contained -p isolate -n responders", "contained -A -o json")
+@selects
+@outputs(TEXT, JSON)
+@_shows
+def contained(
+    session: Session, which: Selection, output: str, all_namespaces: bool, watching: bool
+) -> int:
+    """List what deployed playbooks contain now, and when that ends.
+
+    Without -p and -N it lists what the playbooks of the namespace contain, wherever that is. One
+    object is released by 'falco-playbook undo OBJECT -n NAMESPACE -A'.
+    """
+
+    def look() -> List[Document]:
+        wanted = _functions(session, which, all_namespaces, quiet=watching)
+        found = [one for each in wanted for one in document.of_contained(session, each)]
+        if wanted and not found and not watching:
+            tell("", [NOTHING_CONTAINED])
+        return found
+
+    return _shown(look, output, session, watching, _contained, none=NOTHING_CONTAINED)
 
 
 def _shown(
@@ -92,40 +129,43 @@ def _shown(
     output: str,
     session: Session,
     watching: bool,
+    view: Optional[View],
     *,
-    paragraphs: bool,
+    none: str = "there are no playbooks",
 ) -> int:
+    """``view``: the table; without one a paragraph for each. ``none``: what a look that goes on
+    says where it found nothing."""
     if watching:
-        return watch(lambda: _text(look(), output, paragraphs), sleep=session.sleep)
+        return watch(lambda: _text(look(), output, view) or none, sleep=session.sleep)
     found = look()
     if output == JSON:
         print_json(found)
-    elif found and output == TEXT and paragraphs:
-        print(_paragraphs(found))
+    elif found and view:
+        show_table(*view(found))
     elif found:
-        show_table(*_table(found, output))
+        print(_text(found, output, view))
     return 0
 
 
-def _text(found: List[Document], output: str, paragraphs: bool) -> str:
-    """What a look that goes on shows."""
+def _text(found: List[Document], output: str, view: Optional[View]) -> str:
+    """Empty where nothing was found."""
     if output == JSON:
         return json.dumps(found)
-    if not found:
-        return "there are no playbooks"
-    if output == TEXT and paragraphs:
-        return _paragraphs(found)
-    return table(*_table(found, output)).rstrip("\n")
-
-
-def _paragraphs(found: List[Document]) -> str:
+    if found and view:
+        return table(*view(found)).rstrip("\n")
     return "\n\n".join(map(paragraph, found))
 
 
-def _table(found: List[Document], output: str) -> Tuple[Sequence[str], List[Row]]:
-    """Its columns and rows."""
-    wide = output == WIDE_TABLE
-    return WIDE if wide else COLUMNS, [wide_row(each) if wide else row(each) for each in found]
+def _narrow(found: List[Document]) -> Table:
+    return COLUMNS, [row(each) for each in found]
+
+
+def _wide(found: List[Document]) -> Table:
+    return WIDE, [wide_row(each) for each in found]
+
+
+def _contained(found: List[Document]) -> Table:
+    return CONTAINED, [contained_row(each) for each in found]
 
 
 def _described(session: Session, function: Manifest) -> Document:

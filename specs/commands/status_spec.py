@@ -4,7 +4,7 @@ import re
 from expects import be_empty, be_true, contain, end_with, equal, expect, start_with
 from mamba import before, description, it
 
-from playbooks import isolate
+from playbooks import isolate, taint
 from playbooks.core.cluster.manifest import reference
 from playbooks.core.containment.scaling import ScaleNote, Scaling
 from playbooks.core.errors import NotPermitted
@@ -23,6 +23,7 @@ from playbooks.testing import (
     InMemoryCluster,
     InMemoryLedger,
     a_document,
+    a_node,
     a_pod,
 )
 from specs.commands.fake_cluster import FakeCluster, StoredLedger, a_cluster, a_line, answer, run
@@ -304,3 +305,63 @@ with description("falco-playbook status") as self:
         expect(found["settings"]).to(equal({"MAX_ACTIONS": "3"}))
         expect([found["paused"], found["tripped"], found["dead_letters"]]).to(equal([None, {}, {}]))
         expect(found["contained"]).to(be_empty)
+
+
+with description("falco-playbook contained") as self:
+    with before.each:
+        self.cluster = a_cluster(playbook="isolate", pods=())
+        deployed(self.cluster, "taint", "taint", "ops")
+        self.at = client(a_pod(), a_node())
+        reacted(isolate.playbook, self.at("").cluster, ISOLATE_TTL="1h")
+        reacted(taint.playbook, self.at("").cluster)
+
+    def contained(self, *words):
+        said = run("contained", *words, cluster=self.cluster, client=self.at)
+        expect(said.code).to(equal(0))
+        return said
+
+    with it("lists what playbooks contain, as undo takes it, until when and by which function"):
+        head, pod, node = self.contained("-A").out.splitlines()
+
+        expect(head.split()).to(equal(["NAMESPACE", "OBJECT", "UNTIL", "PLAYBOOK", "BY"]))
+        expect(pod.split()[:2]).to(equal(["shop", "pod/web-0"]))
+        expect(pod).to(contain(", which is over", "isolate   default/falco-isolate"))
+        expect(node.split()).to(
+            equal(["-", "node/node-1", "no", "end", "taint", "ops/falco-taint"])
+        )
+
+    with it("lists that of the playbooks of a namespace, or of one"):
+        expect(self.contained().out).not_to(contain("node-1"))
+        expect(self.contained("-p", "taint", "-n", "ops").out).not_to(contain("web-0"))
+
+    with it("asks no worker"):
+        self.contained("-A")
+
+        expect(self.cluster.executed).to(be_empty)
+
+    with it("says that nothing is"):
+        self.at = client()
+        said = self.contained("-A")
+
+        expect((said.out, "nothing is contained" in said.err)).to(equal(("", True)))
+        expect(json.loads(self.contained("-A", "-o", "json").out)).to(be_empty)
+
+    with it("lists it for machines"):
+        pod, node = json.loads(self.contained("-A", "-o", "json").out)
+
+        expect((pod["kind"], pod["namespace"], pod["name"])).to(equal(("pod", "shop", "web-0")))
+        expect(Instant.parse(pod["until"]) < SystemClock().now()).to(be_true)
+        expect(node).to(
+            equal(
+                {
+                    **{"kind": "node", "namespace": "", "name": "node-1", "until": ""},
+                    **{"playbook": "taint", "by": "ops/falco-taint", "error": ""},
+                }
+            )
+        )
+
+    with it("says of which playbook nothing is known, and lists the others"):
+        self.at("").cluster.labelled_pods = forbidden
+        said = self.contained("-A").out
+
+        expect(said).to(contain("unknown", "    forbidden (403)\n", "node/node-1"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.commands.options import Session
 from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.cluster.objects import ClusterObjects
-from playbooks.core.containment.containment import Containment
+from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import PlaybookError
 from playbooks.core.guards import ORDER
 from playbooks.core.instant import Instant
@@ -22,6 +22,7 @@ from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
+from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import environment_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
@@ -107,31 +108,60 @@ def playbook_of(function: Manifest) -> Optional[Playbook]:
 def contained(session: Session, function: Manifest, ledger: OfLedger) -> Document:
     """The objects that the playbook contains where it acts, and when that ends (empty: a person has
     to end it); None where ``contained_error`` says why they were not listed."""
+    try:
+        found = _found(session, function, ledger)
+    except PlaybookError as error:
+        return {"contained": None, "contained_error": str(error)}
+    objects = [{"object": str(target), "until": until} for target, until in found]
+    return {"contained": objects, "contained_error": ""}
+
+
+def of_contained(session: Session, function: Manifest) -> List[Document]:
+    """A document for each of these. ``kind``: as ``falco-playbook undo`` takes it. Where ``error``
+    says why they were not listed, one of no object."""
+    metadata = function["metadata"]
+    document = {
+        **dict.fromkeys(("kind", "namespace", "name", "until"), ""),
+        "playbook": record.playbook_of(function),
+        "by": f"{metadata['namespace']}/{metadata['name']}",
+        "error": "",
+    }
+    try:
+        found = _found(session, function, OfLedger.of(session, function))
+    except PlaybookError as error:
+        return [{**document, "error": str(error)}]
+    return [
+        {
+            **document,
+            **{"kind": each.typed, "namespace": each.namespace, "name": each.name, "until": until},
+        }
+        for each, until in found
+    ]
+
+
+def _found(session: Session, function: Manifest, ledger: OfLedger) -> List[Tuple[Target, str]]:
+    """What it contains, and until when. Raises a PlaybookError."""
     playbook = playbook_of(function)
     containments = [kind for kind, _ in playbook.containments] if playbook else []
     if not containments:
-        return {"contained": [], "contained_error": ""}
+        return []
     places = tuple(filter(None, acts_in(environment_of(function))))
-    try:
-        client = session.client()
-        found: List[Union[Containment, ContainedObject]] = []
-        unlisted = []
-        for each in containments:
-            listed = each.listed(client.cluster, places)
-            if listed is None:
-                unlisted.append(each)
-            left = (each.of(target, client.cluster, target.annotations) for target in listed or ())
-            found += [one for one in left if one.there]
-        if unlisted:
-            if ledger.book is None:
-                return {"contained": None, "contained_error": ledger.error}
-            found += in_book(ledger.book, unlisted, client.cluster)
-    except PlaybookError as error:
-        return {"contained": None, "contained_error": str(error)}
+    client = session.client()
+    found: List[Union[Containment, ContainedObject]] = []
+    unlisted = []
+    for each in containments:
+        listed = each.listed(client.cluster, places)
+        if listed is None:
+            unlisted.append(each)
+        left = (each.of(target, client.cluster, target.annotations) for target in listed or ())
+        found += [one for one in left if one.there]
+    if unlisted:
+        if ledger.book is None:
+            raise DeploymentError(ledger.error)
+        found += in_book(ledger.book, unlisted, client.cluster)
     # Of a chain, one object may be contained in several ways.
-    ends = dict.fromkeys((str(each.target), str(each.until or "")) for each in found)
-    objects = [{"object": target, "until": until} for target, until in ends]
-    return {"contained": objects, "contained_error": ""}
+    once = {(str(each.target), str(each.until or "")): each.target for each in found}
+    return [(target, until) for (_, until), target in once.items()]
 
 
 def changed(playbook: Playbook, environment: Mapping[str, str], function: str) -> Dict[str, str]:

@@ -18,6 +18,9 @@ WIDE = (
     *("HELD", "DEAD LETTERS", "CONTAINED", "LAST ACTION", "NATS", "STREAM", "VERSION", "SETTINGS"),
 )
 
+# Of what is contained.
+CONTAINED = ("NAMESPACE", "OBJECT", "UNTIL", "PLAYBOOK", "BY")
+
 _UNKNOWN = "unknown"
 
 # Of a function to which alerts are pushed.
@@ -57,6 +60,15 @@ def wide_row(document: Mapping[str, Any]) -> Row:
     )
     wrong = (document["worker_error"], document["contained_error"], (nats or {}).get("error"))
     return (*cells, *also), [*notes, *(one_line(each) for each in wrong if each)]
+
+
+def contained_row(document: Mapping[str, Any]) -> Row:
+    """By CONTAINED. Below it stands why nothing is known."""
+    until, unknown = document["until"], document["error"]
+    named = _UNKNOWN if unknown else f"{document['kind']}/{document['name']}"
+    ends = f"{until}{', which is over' * _is_over(until)}" if until else "no end"
+    cells = (document["namespace"], named, "" if unknown else ends)
+    return (*cells, document["playbook"], document["by"]), [one_line(unknown)] if unknown else []
 
 
 def paragraph(document: Mapping[str, Any]) -> str:
@@ -118,8 +130,11 @@ def _end(until: str) -> str:
     contained that was removed."""
     if not until:
         return ", no end"
-    over = Instant.parse(until) < SystemClock().now()
-    return f" until {until}" + ", which is over: falco-playbook undo ends it" * over
+    return f" until {until}" + ", which is over: falco-playbook undo ends it" * _is_over(until)
+
+
+def _is_over(until: str) -> bool:
+    return bool(until) and Instant.parse(until) < SystemClock().now()
 
 
 def shown_budgets(budgets: Mapping[str, Mapping[str, Any]]) -> str:

@@ -84,8 +84,9 @@ class Containment(ABC):
         cluster: Cluster,  # noqa: ARG003
         namespaces: Tuple[str, ...],  # noqa: ARG003
     ) -> Optional[Sequence[Target]]:
-        """The targets on which it may stand, for ``falco-playbook status`` alone. ``namespaces``:
-        names or globs; none means all. None: nothing finds them, and those in the ledger are shown.
+        """The targets on which it may stand, for ``falco-playbook status`` and ``contained`` alone.
+        ``namespaces``: names or globs; none means all. None: nothing finds them, and those in the
+        ledger are shown.
 
         One call, or one for each of ``namespaces`` where all of them are names.
         """
