@@ -78,6 +78,21 @@ def matches(topic: str, subject: str) -> bool:
     )
 
 
+def covers(topic: str, other: str) -> bool:
+    """Whether every subject of the other topic is one of this."""
+    return matches(topic, other) and (topic.endswith(">") or not other.endswith(">"))
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether one subject can match both topics."""
+    for left, right in zip(one.split("."), other.split(".")):
+        if ">" in (left, right):
+            return True
+        if "*" not in (left, right) and left != right:
+            return False
+    return one.count(".") == other.count(".")
+
+
 def malformed(topic: str) -> Optional[str]:
     """Why NATS refuses the topic, or None."""
     tokens = topic.split(".")

@@ -1,7 +1,17 @@
 from expects import be_empty, be_false, be_none, be_true, contain, equal, expect
 from mamba import description, it
 
-from playbooks.core.subjects import KnownRule, Priority, advice, malformed, matches, slug, subject
+from playbooks.core.subjects import (
+    KnownRule,
+    Priority,
+    advice,
+    covers,
+    malformed,
+    matches,
+    overlaps,
+    slug,
+    subject,
+)
 
 WRITE_BELOW_ETC = KnownRule("Write below etc", Priority.ERROR)
 
@@ -47,6 +57,32 @@ with description("A topic") as self:
         expect(matches("falco.error.x", "falco.error.x")).to(be_true)
         expect(matches("falco.error.x", "falco.error.y")).to(be_false)
         expect(matches("falco.error", "falco.error.y")).to(be_false)
+
+    with it("covers another one"):
+        for pattern, other in (
+            ("falco.>", "falco.>"),
+            (">", "falco.>"),
+            ("falco.*.*", "falco.error.*"),
+            ("falco.error.*", "falco.error.x"),
+            ("falco.>", "falco.error.*"),
+        ):
+            expect(covers(pattern, other)).to(equal(True))
+
+    with it("does not cover another one"):
+        for pattern, other in (
+            ("falco.*", "falco.>"),
+            ("falco.*.*", "falco.>"),
+            ("falco.error.x", "falco.error.*"),
+            ("falco", "falco.>"),
+            ("falco.a.>", "falco.a"),
+        ):
+            expect(covers(pattern, other)).to(equal(False))
+
+    with it("overlaps another one where a subject can be of both"):
+        expect(overlaps("falco.*.x", "falco.error.*")).to(equal(True))
+        expect(overlaps("*.debug.x", "falco.>")).to(equal(True))
+        expect(overlaps("falco.error.*", "falco.debug.*")).to(equal(False))
+        expect(overlaps("falco", "falco.error")).to(equal(False))
 
     with description("that NATS refuses"):
         with it("is named with the reason"):

@@ -83,13 +83,8 @@ def lost_settings(
 
 def lost_topics(before: Iterable[str], now: Iterable[str]) -> List[str]:
     was, wanted = sorted(before), sorted(now)
-    lost = [topic for topic in was if not any(_covers(each, topic) for each in wanted)]
+    lost = [topic for topic in was if not any(subjects.covers(each, topic) for each in wanted)]
     return [was_now("topics", _listed(was), _listed(wanted))] if lost else []
-
-
-def _covers(topic: str, other: str) -> bool:
-    """Whether each subject of the other topic is one of this."""
-    return subjects.matches(topic, other) and (topic.endswith(">") or not other.endswith(">"))
 
 
 def wider_rights(before: Iterable[Manifest], now: Iterable[Manifest]) -> List[str]:

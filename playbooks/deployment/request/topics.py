@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from playbooks.core.subjects import KnownRule, Priority, advice, malformed, slug
+from playbooks.core.subjects import KnownRule, Priority, advice, malformed, overlaps, slug
 
 RULES = Path(__file__).with_name("falco_rules.json")
 
@@ -42,7 +42,7 @@ def warnings(topics: Sequence[str]) -> List[str]:
     twice = [
         f"topics {one!r} and {other!r} overlap: an alert on both is answered twice"
         for one, other in combinations(topics, 2)
-        if overlap(one, other)
+        if overlaps(one, other)
     ]
     return _never_matching(topics) + rare + twice
 
@@ -77,14 +77,3 @@ def _rare(topic: str, rules: Tuple[KnownRule, ...]) -> str:
     alike = get_close_matches(token, known, n=1)
     meant = f", did you mean {alike[0]}?" if alike else ""
     return f"matches only a rule of your own: Falco ships no rule {token}{meant}"
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether one subject can match both topics."""
-    mine, others = one.split("."), other.split(".")
-    for a, b in zip(mine, others):
-        if ">" in (a, b):
-            return True
-        if a != b and "*" not in (a, b):
-            return False
-    return len(mine) == len(others)

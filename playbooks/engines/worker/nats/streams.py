@@ -6,6 +6,7 @@ from typing import Iterable, List, Optional
 
 from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 
+from playbooks.core.subjects import covers, overlaps
 from playbooks.engines.worker.function import Stream
 
 LIMITS = "limits"
@@ -84,29 +85,6 @@ def refuses(info: StreamInfo) -> str:
 def keeps(config: StreamConfig, wanted: str) -> bool:
     """Whether it has any of these subjects."""
     return any(overlaps(one, wanted) for one in config.subjects or ())
-
-
-def covers(pattern: str, wanted: str) -> bool:
-    """Whether every subject of ``wanted`` is one of ``pattern``."""
-    ours, theirs = wanted.split("."), pattern.split(".")
-    for index, token in enumerate(theirs):
-        if token == ">":
-            return len(ours) > index
-        if index >= len(ours) or ours[index] == ">":
-            return False
-        if token != "*" and token != ours[index]:
-            return False
-    return len(ours) == len(theirs)
-
-
-def overlaps(one: str, other: str) -> bool:
-    """Whether a subject can be of both patterns."""
-    for left, right in zip(one.split("."), other.split(".")):
-        if ">" in (left, right):
-            return True
-        if "*" not in (left, right) and left != right:
-            return False
-    return one.count(".") == other.count(".")
 
 
 def _check(config: StreamConfig, wanted: str) -> None:

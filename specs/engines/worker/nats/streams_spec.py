@@ -5,8 +5,6 @@ from nats.js.api import StreamConfig, StreamInfo, StreamState, SubjectTransform
 from playbooks.engines.worker.nats.streams import (
     Unusable,
     choose,
-    covers,
-    overlaps,
     refuses,
     unbounded,
 )
@@ -57,33 +55,6 @@ with description("The stream of alerts") as self:
         found = chosen(("A", ("falco.error.*",), "limits"), ("B", ("*.debug.x",), "limits"))
 
         expect(found).to(contain("stream A", "stream B"))
-
-with description("A pattern of subjects") as self:
-    with it("covers another one"):
-        for pattern, other in (
-            ("falco.>", "falco.>"),
-            (">", "falco.>"),
-            ("falco.*.*", "falco.error.*"),
-            ("falco.error.*", "falco.error.x"),
-            ("falco.>", "falco.error.*"),
-        ):
-            expect(covers(pattern, other)).to(equal(True))
-
-    with it("does not cover another one"):
-        for pattern, other in (
-            ("falco.*", "falco.>"),
-            ("falco.*.*", "falco.>"),
-            ("falco.error.x", "falco.error.*"),
-            ("falco", "falco.>"),
-            ("falco.a.>", "falco.a"),
-        ):
-            expect(covers(pattern, other)).to(equal(False))
-
-    with it("overlaps another one where a subject can be of both"):
-        expect(overlaps("falco.*.x", "falco.error.*")).to(equal(True))
-        expect(overlaps("*.debug.x", "falco.>")).to(equal(True))
-        expect(overlaps("falco.error.*", "falco.debug.*")).to(equal(False))
-        expect(overlaps("falco", "falco.error")).to(equal(False))
 
     with it("is refused where it renames subjects, in plain words"):
         transform = SubjectTransform(src="falco.>", dest="alerts.>")
