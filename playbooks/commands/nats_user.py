@@ -9,11 +9,9 @@ import click
 
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.core import subjects
-from playbooks.core.instant import Instant
-from playbooks.deployment.nats.install import PASSWORD, USER, WorkerUser
-from playbooks.deployment.nats.users import Permissions, block
+from playbooks.deployment.nats.install import PASSWORD, USER
+from playbooks.deployment.nats.users import WorkerUser, block, of_worker
 from playbooks.deployment.terminal import documents
-from playbooks.engines.worker import nats_permissions
 from playbooks.engines.worker.function import ALERTS, Function
 
 # The Secret that nats-values.yaml gives the server its passwords from.
@@ -57,15 +55,15 @@ def nats_user(
     """
     which.check(*_problems(more, stream))
     deployed = session.find(which)
-    function = Function(deployed.namespace, deployed.function, deployed.uid, Instant(0), {})
+    worker = WorkerUser(deployed.function, deployed.namespace)
     if output == "values":
-        print(_values(function), end="")
+        print(_values(worker), end="")
     elif output == "secret":
-        print(_secret(function), end="")
+        print(_secret(worker), end="")
     else:
-        topics = deployed.topics()
-        publish = nats_permissions.publishing(function, (*topics, *more), stream=stream, dead=dead)
-        print(block(function, Permissions(publish, nats_permissions.subscribing(function))), end="")
+        function = Function(deployed.namespace, deployed.function, deployed.uid)
+        topics = (*deployed.topics(), *more)
+        print(block(function, of_worker(function, topics, stream=stream, dead=dead)), end="")
     return 0
 
 
@@ -77,15 +75,13 @@ def _problems(more: Tuple[str, ...], stream: str) -> Tuple[str, ...]:
     return tuple(found)
 
 
-def _values(function: Function) -> str:
-    _, variable = nats_permissions.user(function)
-    key = {"name": SERVER_SECRET, "key": variable}
-    variables = {variable: {"valueFrom": {"secretKeyRef": key}}}
+def _values(worker: WorkerUser) -> str:
+    key = {"name": SERVER_SECRET, "key": worker.variable}
+    variables = {worker.variable: {"valueFrom": {"secretKeyRef": key}}}
     return documents([{"container": {"env": variables}}], sort_keys=False)
 
 
-def _secret(function: Function) -> str:
-    worker = WorkerUser(function.name, function.namespace)
+def _secret(worker: WorkerUser) -> str:
     # NATS takes what begins with a digit for a number.
     password = f"w{secrets.token_hex(16)}"
     manifest = {

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
-from playbooks.core.instant import Instant
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError, UsageError
@@ -21,7 +20,7 @@ from playbooks.deployment.manifests.secret import secret, texts_of
 from playbooks.deployment.nats import manifests, users
 from playbooks.deployment.nats.manifests import IMAGE
 from playbooks.deployment.nats.readiness import failure_of, wait
-from playbooks.deployment.nats.users import Permissions, User
+from playbooks.deployment.nats.users import Permissions, User, WorkerUser
 from playbooks.deployment.packaging.archive import program_archive
 from playbooks.deployment.packaging.dependencies import requirements
 from playbooks.deployment.request import assignments, by_name
@@ -46,31 +45,6 @@ _PACKAGES = ("nats-py",)
 
 # What stays as it is once it is there.
 _MADE_ONCE = ("Namespace", "Job")
-
-
-@dataclass(frozen=True)
-class WorkerUser:
-    """One that gets a user: the function ``falco-NAME`` of a namespace."""
-
-    function: str
-    namespace: str
-
-    @property
-    def user(self) -> str:
-        return f"{self.namespace}.{self.function}"
-
-    @property
-    def secret(self) -> str:
-        return f"{self.function}-nats"
-
-    @property
-    def place(self) -> str:
-        return f"{self.namespace}/{self.secret}"
-
-    @classmethod
-    def of(cls, user: str) -> WorkerUser:
-        namespace, _, function = user.partition(".")
-        return cls(function, namespace)
 
 
 @dataclass(frozen=True)
@@ -182,7 +156,7 @@ def _permissions(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
     if not found:
         return users.of_new_worker(worker.function)
     uid = found[0]["metadata"]["uid"]
-    function = Function(worker.namespace, worker.function, uid, Instant(0), {})
+    function = Function(worker.namespace, worker.function, uid)
     return users.of_worker(function, topics_of(cluster, worker.namespace, worker.function))
 
 

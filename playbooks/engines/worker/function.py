@@ -6,7 +6,7 @@ A Function that is deleted and created again has another uid, and starts from no
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping, Tuple
 
 from playbooks.core.cluster.selectors import Labels
@@ -49,6 +49,8 @@ STREAMS = (ALERTS, INBOXES, DEAD_LETTERS, OUTCOMES)
 LARGEST = 1024 * 1024
 HEADERS = 64 * 1024
 
+_EPOCH = Instant(0)
+
 # Consumers of its own with which a function's programs read streams, one each at a time.
 READERS = 4
 
@@ -71,13 +73,14 @@ def inbox_prefix(namespace: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Function:
-    """The worker's own Function, as far as it matters to it."""
+    """The worker's own Function, as far as it matters to it; its names on NATS need no more than
+    the uid."""
 
     namespace: str
     name: str
     uid: str
-    created: Instant
-    labels: Labels
+    created: Instant = _EPOCH
+    labels: Labels = field(default_factory=dict)
 
     @staticmethod
     def of(manifest: Mapping[str, Any]) -> Function:

@@ -5,7 +5,6 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import description, it
 
-from playbooks.core.instant import Instant
 from playbooks.deployment.nats.users import (
     User,
     block,
@@ -33,7 +32,7 @@ with description("The users of NATS") as self:
         expect([s for s in subjects if s in ("falco-dead.*", "falco-outcomes.*")]).to(equal([]))
 
     with it("give a worker whose Function is there what falco-playbook nats-user prints"):
-        function = Function("ops", "falco-delete", UID, Instant(0), {})
+        function = Function("ops", "falco-delete", UID)
         given = of_worker(function, ["falco.error.*"])
         printed = block(function, given)
         ours = configuration([User("ops.falco-delete", "$OPS_FALCO_DELETE", given)])

@@ -21,7 +21,7 @@ from specs.engines.worker.rig import RELEASE_KEY, an_alert
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 
-FUNCTION = Function("specs", "falco-fake", "uid-1", Instant(0), {})
+FUNCTION = Function("specs", "falco-fake", "uid-1")
 HELD = Dead("budget-used-up", "the budget is used up", held=True, uid="pod-1")
 
 # A user as earlier versions of the page about NATS have it.

@@ -12,9 +12,7 @@ from pathlib import Path
 from expects import contain, equal, expect
 from mamba import after, before, description, it
 
-from playbooks.core.instant import Instant
-from playbooks.deployment.nats.users import Permissions, block
-from playbooks.engines.worker import nats_permissions
+from playbooks.deployment.nats.users import block, of_worker
 from playbooks.engines.worker.function import UNAUTHORIZED, Function, inbox_prefix
 from playbooks.engines.worker.operator.protocol import PROGRAM
 from specs.engines.worker.rig import UID, Rig, an_alert
@@ -243,11 +241,8 @@ with description("The worker's connection to NATS") as self:
         expect(worker.log).not_to(contain("wrong"))
 
     with it("says of the user of another worker, which hears no answer, that waiting is no use"):
-        other = Function("specs", "falco-other", UID, Instant(0), {})
-        allowed = Permissions(
-            nats_permissions.publishing(other, ()), nats_permissions.subscribing(other)
-        )
-        theirs = block(other, allowed)
+        other = Function("specs", "falco-other", UID)
+        theirs = block(other, of_worker(other, ()))
         theirs = theirs.replace("$SPECS_FALCO_OTHER", "w")
         users = USERS.partition('    { user: "worker",')[0] + theirs + "  ]\n}\n"
         nats = a_server(self, users, "admin:a")
@@ -257,11 +252,8 @@ with description("The worker's connection to NATS") as self:
         expect(worker.log).to(contain(f'"reason": "{UNAUTHORIZED}"'))
 
     with it("says of a user that is limited to a Function that was removed what gives it this one"):
-        earlier = Function("specs", "falco-fake", "uid-0", Instant(0), {})
-        allowed = Permissions(
-            nats_permissions.publishing(earlier, ()), nats_permissions.subscribing(earlier)
-        )
-        mine = block(earlier, allowed).replace("$SPECS_FALCO_FAKE", "w")
+        earlier = Function("specs", "falco-fake", "uid-0")
+        mine = block(earlier, of_worker(earlier, ())).replace("$SPECS_FALCO_FAKE", "w")
         users = USERS.partition('    { user: "worker",')[0] + mine + "  ]\n}\n"
         nats = a_server(self, users, "admin:a")
         worker = a_worker(self, f"nats://specs.falco-fake:w@127.0.0.1:{nats.port}")
@@ -312,12 +304,9 @@ with description("The worker's connection to NATS") as self:
         expect(worker.log.lower()).not_to(contain("permissions violation"))
 
     with it("needs no more rights than nats-user prints, and has none on another worker's"):
-        own, other = (
-            Function("specs", "falco-fake", uid, Instant(0), {}) for uid in (UID, "uid-2")
-        )
+        own, other = (Function("specs", "falco-fake", uid) for uid in (UID, "uid-2"))
         topics = ("falco.error.*", "falco.debug.*")
-        publish = nats_permissions.publishing(own, topics)
-        mine = block(own, Permissions(publish, nats_permissions.subscribing(own)))
+        mine = block(own, of_worker(own, topics))
         mine = mine.replace("$SPECS_FALCO_FAKE", "w").replace('"specs.falco-fake"', "worker")
         one = USERS.partition('    { user: "worker",')[0] + mine + "  ]\n}\n"
         nats = a_server(self, one, "admin:a")

@@ -1,7 +1,7 @@
 """The part of JetStream that the worker uses: nats-py's, with what the worker wants of it.
 
-What a worker's NATS user needs, playbooks/engines/worker/nats_permissions.py has, as falco-playbook
-nats-user prints it; and to publish on ``$JS.API.STREAM.CREATE.*`` where nobody makes the streams.
+What a worker's NATS user needs, playbooks/deployment/nats/users.py has, as falco-playbook nats-user
+prints it; and to publish on ``$JS.API.STREAM.CREATE.*`` where nobody makes the streams.
 Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
 """
 

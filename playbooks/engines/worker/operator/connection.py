@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, List
 
-from playbooks.core.instant import Instant
 from playbooks.core.settings import Settings
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats import connection as nats_connection
@@ -55,4 +54,4 @@ def in_words(error: Exception) -> str:
 
 
 def function_of(settings: Settings, uid: str) -> Function:
-    return Function(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"], uid, Instant(0), {})
+    return Function(settings["FUNCTION_NAMESPACE"], settings["FUNCTION_NAME"], uid)

@@ -15,7 +15,7 @@ from playbooks.engines.worker.nats import volatile
 from playbooks.engines.worker.nats.volatile import VolatileIntake
 from playbooks.engines.worker.topics import Subscription
 
-FUNCTION = Function("falco", "isolate", "uid", Instant(0), {})
+FUNCTION = Function("falco", "isolate", "uid")
 
 
 @dataclass

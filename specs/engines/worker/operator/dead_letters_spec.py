@@ -14,7 +14,7 @@ from playbooks.engines.worker.work.releases import Releases
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
+FUNCTION = Function("shop", "falco-delete", "uid-1")
 KEY, NOW = "a-key-of-some-length", Instant(1_800_000_000 * 10**9)
 RELEASES = Releases(KEY, "uid-1")
 

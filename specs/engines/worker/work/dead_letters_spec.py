@@ -16,7 +16,7 @@ from playbooks.engines.worker.work.dead_letters import DeadLetters
 from playbooks.engines.worker.work.verdict import Dead
 from playbooks.testing import a_document
 
-FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
+FUNCTION = Function("shop", "falco-delete", "uid-1")
 
 
 class FakeJetStream:

@@ -10,7 +10,6 @@ from expects import be_below, contain, equal, expect, have_keys, have_len
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted
-from playbooks.core.instant import Instant
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
 from playbooks.core.redaction.redaction import Redaction
@@ -25,7 +24,7 @@ DONE = Outcome.acted("pod shop/web-0", "done", "done")
 SKIPPED = Outcome.skipped("finished", "it has succeeded")
 BODY = json.dumps(a_document()).encode()
 MOST = 100_000
-FUNCTION = Function("shop", "falco-delete", "uid-1", Instant(0), {})
+FUNCTION = Function("shop", "falco-delete", "uid-1")
 
 
 class FakeStream:

@@ -216,7 +216,7 @@ class Bench:
     def run(self, use):
         async def go():
             outage = Outage(self.missing, lambda why, before: None, 0.001)
-            function = Function("shop", "falco-fake", "uid-1", Instant(0), {})
+            function = Function("shop", "falco-fake", "uid-1")
             letters = self.dead_letters = self.dead_letters or DeadLetters(
                 self.letters, function, "fake", 10**6, self.metrics, Redaction()
             )
