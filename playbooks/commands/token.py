@@ -138,13 +138,12 @@ def _unusable(place: TokenPlace, why: str) -> str:
 def _secret(place: TokenPlace) -> Manifest:
     """Raises DeploymentError where it is gone."""
     deployed = place.deployed
-    which = reference("v1", "Secret", place.secret, deployed.namespace)
-    found = deployed.cluster.get([which])
+    found = deployed.cluster.find("v1", "Secret", place.secret, deployed.namespace)
     if not found:
         raise DeploymentError(
             f"there is no Secret {place}, which has the token of {deployed}: deploy it again"
         )
-    return found[0]
+    return found
 
 
 def _rotated(place: TokenPlace) -> str:

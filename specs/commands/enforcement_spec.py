@@ -25,10 +25,10 @@ class OnCilium:
         versions = [{"groupVersion": "cilium.io/v2"}]
         return {"groups": [{"name": "cilium.io", "versions": versions}]}
 
-    def get(self, manifests):
-        if manifests[0]["metadata"]["name"] == "cilium-config":
-            return [{"data": {"kube-proxy-replacement": "true"}}]
-        return self._cluster.get(manifests)
+    def find(self, api, kind, name, namespace=""):
+        if name == "cilium-config":
+            return {"data": {"kube-proxy-replacement": "true"}}
+        return self._cluster.find(api, kind, name, namespace)
 
     def __getattr__(self, name):
         return getattr(self._cluster, name)

@@ -15,10 +15,10 @@ class FakeApi:
         versions = [{"groupVersion": "any/v1"}]
         return {"groups": [{"name": name, "versions": versions} for name in self.groups]}
 
-    def get(self, manifests):
+    def find(self, *_):
         if isinstance(self.config, Exception):
             raise self.config
-        return [] if self.config is None else [{"data": self.config}]
+        return None if self.config is None else {"data": self.config}
 
 
 with description("What delays an isolation") as self:

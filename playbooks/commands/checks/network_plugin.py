@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from typing import Mapping, Optional
 
-from playbooks.core.cluster.manifest import reference
 from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.policies.kinds import CILIUM
@@ -30,12 +29,12 @@ def delays(cluster: ClusterObjects) -> str:
     try:
         if CILIUM.group not in preflight.groups(cluster):
             return ""
-        found = cluster.get([reference("v1", "ConfigMap", *_CONFIG)])
+        found = cluster.find("v1", "ConfigMap", *_CONFIG)
     except PlaybookError:
         return "Cilium's API is served, and its settings cannot be read"
     if not found:
         return ""
-    return of_cilium(found[0].get("data") or {})
+    return of_cilium(found.get("data") or {})
 
 
 def of_cilium(settings: Mapping[str, str]) -> str:

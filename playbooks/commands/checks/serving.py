@@ -15,7 +15,7 @@ from playbooks.commands.targets.deployed import (
     readiness,
     subjects_of,
 )
-from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, reference
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
@@ -83,10 +83,10 @@ def look(
 ) -> Tuple[List[Finding], Optional[Served]]:
     """What is there of it; None where there is no such function. ``of_kubeless``: the namespace of
     its controllers. Raises PlaybookError."""
-    found, problem = [], None
+    found = problem = None
     try:
         preflight.check_cluster(cluster)
-        found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+        found = cluster.find(KUBELESS_API, "Function", function, namespace)
     except DeploymentError as error:
         problem = Finding(FUNCTION, FAILED, *_parted(error))
     elsewhere = None if found else find_pushed(cluster, namespace, function)
@@ -98,14 +98,13 @@ def look(
         there = in_others(cluster, function)
         said = f"there is no Function {namespace}/{function}{there}"
         return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
-    stored = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
-    deployment = stored[0] if stored else {}
+    deployment = cluster.find("apps/v1", "Deployment", function, namespace) or {}
     subscribed = topics_of(cluster, namespace, function)
     deployed = find(cluster, namespace, function) if is_worker(deployment) else None
     container = container_of(deployment, function)
     served = Served(
-        playbook=playbook_of(found[0]),
-        function=found[0],
+        playbook=playbook_of(found),
+        function=found,
         topics=subscribed,
         environment=plain_values(container),
         image=container.get("image", ""),
@@ -176,11 +175,10 @@ def network(checked: Checked) -> List[Finding]:
     if not checked.served.deployed:
         return []
     cluster, namespace, function = checked.cluster, checked.namespace, checked.function
-    found = cluster.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
-    if not found:
+    policy = cluster.find("networking.k8s.io/v1", "NetworkPolicy", function, namespace)
+    if not policy:
         said = f"there is no NetworkPolicy {namespace}/{function}: every pod reaches the worker"
         return [Finding(NETWORK, WARNING, said, _AGAIN)]
-    policy = found[0]
     if lets_all_in(policy):
         return [Finding(NETWORK, OK, "pods of every namespace reach the worker (HTTP_FROM=any)")]
     networks = [ip_network(each) for each in ingress_addresses(policy)]

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.commands.options import Session
 from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
-from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import PlaybookError
@@ -69,8 +69,7 @@ def described(session: Session, function: Manifest, ledger: OfLedger) -> Documen
     ``ready``, ``replicas`` and ``topics`` are None where only the engine
     knows."""
     namespace, name = function["metadata"]["namespace"], function["metadata"]["name"]
-    found = session.cluster.get([reference("apps/v1", "Deployment", name, namespace)])
-    deployment = found[0] if found else {}
+    deployment = session.cluster.find("apps/v1", "Deployment", name, namespace) or {}
     playbook, engine = playbook_of(function), record.engine_of(function)
     unknown = engine and not deployment
     ready, replicas = (None, None) if unknown else readiness(deployment)

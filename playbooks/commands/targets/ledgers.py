@@ -13,7 +13,7 @@ from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session
 from playbooks.commands.targets.deployed import functions
 from playbooks.core import catalogue
-from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, reference, shown
+from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.core.ledger.limits import function_of, ledger_name, object_name
@@ -41,14 +41,12 @@ def of_function(
     with suppress(NotFound, NotPermitted):
         deployed = record.find(cluster, namespace, function)
     name = place_of_ours(deployed)[1] if deployed else ledger_name(function)
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
-    ours = found and label(found[0], LEDGER) is not None
-    function_there = (
-        anew
-        and not found
-        and cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    )
-    if not ours and not function_there:
+    found = cluster.find("v1", "ConfigMap", name, namespace)
+    if found:
+        usable = label(found, LEDGER) is not None
+    else:
+        usable = anew and cluster.find(KUBELESS_API, "Function", function, namespace) is not None
+    if not usable:
         raise DeploymentError(
             f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
             f"{in_others(cluster, function)}"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest, reference
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class ClusterObjects(ABC):
     @abstractmethod
     def get(self, manifests: Sequence[Mapping[str, object]]) -> List[Manifest]:
         """Those of the objects that are there, by kind, namespace and name."""
+
+    def find(self, api: str, kind: str, name: str, namespace: str = "") -> Optional[Manifest]:
+        """The one object; None where it is not there."""
+        return next(iter(self.get([reference(api, kind, name, namespace)])), None)
 
     @abstractmethod
     def list(

@@ -97,7 +97,7 @@ def _value_problems(request: Request, given: Reference, secret: Manifest) -> Lis
 def warnings(cluster: ClusterObjects, caller: str) -> List[str]:
     """What would keep Kubeless from calling the function, as far as one may look."""
     try:
-        found = cluster.get([reference("v1", "Namespace", caller)])
+        found = cluster.find("v1", "Namespace", caller)
     except PlaybookError:
         return []
     if not found:
@@ -105,7 +105,7 @@ def warnings(cluster: ClusterObjects, caller: str) -> List[str]:
             f"there is no namespace {caller}: only pods of Kubeless' namespace may call the"
             " function, and KUBELESS_NAMESPACE names another"
         ]
-    if label(found[0], NAME_LABEL) != caller:
+    if label(found, NAME_LABEL) != caller:
         return [
             f"namespace {caller} has no label {NAME_LABEL}, as before Kubernetes 1.21, so that its"
             " pods may not call the function:"

@@ -116,10 +116,9 @@ def _said(
 
 def _look(cluster: ClusterObjects, deployment: Manifest) -> Tuple[bool, str, Optional[NotReady]]:
     """Whether it is done, its progress in words, and what is wrong."""
-    there = cluster.get([deployment])
-    if not there:
+    stored = next(iter(cluster.get([deployment])), None)
+    if stored is None:
         raise DeploymentError(f"{shown(deployment)} is gone: somebody else removed it")
-    stored = there[0]
     if is_rolled_out(stored):
         return True, "", None
     pods = _pods(cluster, stored)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Mapping, Set, Tuple
 from urllib.parse import urlsplit
 
-from playbooks.core.cluster.manifest import Manifest, reference
+from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import InvalidSetting
 from playbooks.deployment.apply import api_server
@@ -81,16 +81,16 @@ def look(
     referenced: Mapping[str, str],
     bound: Bound,
 ) -> Existing:
-    secret = cluster.get([reference("v1", "Secret", function, namespace)])
-    policy = cluster.get([reference("networking.k8s.io/v1", "NetworkPolicy", function, namespace)])
+    secret = cluster.find("v1", "Secret", function, namespace)
+    policy = cluster.find("networking.k8s.io/v1", "NetworkPolicy", function, namespace)
     found = api_server.endpoints(cluster)
     return Existing(
         api_ports=api_server.ports(found),
         api_addresses=api_server.addresses(cluster, found),
-        ports_before=tuple(port for each in policy for port in egress_ports(each)),
+        ports_before=tuple(egress_ports(policy or {})),
         referenced=referenced,
         bound=bound,
-        **_kept(secret[0] if secret else {}),
+        **_kept(secret or {}),
     )
 
 

@@ -87,8 +87,7 @@ def with_texts(
 ) -> List[Union[Value, Reference]]:
     """The texts of secrets that -e gave, which are in the function's own Secret."""
     own = [each for each in given if isinstance(each, Reference) and each.secret == function]
-    found = cluster.get([reference("v1", "Secret", function, namespace)]) if own else []
-    secret = found[0] if found else {}
+    secret = (cluster.find("v1", "Secret", function, namespace) if own else None) or {}
     lost = [each.name for each in own if each.key not in (secret.get("data") or {})]
     if lost:
         raise DeploymentError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, List, Mapping, Tuple, Union
 
-from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of, reference
+from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
@@ -56,10 +56,8 @@ def _document(
     cluster: ClusterObjects, function: Manifest, playbook: Playbook, notes: List[str]
 ) -> Manifest:
     _, namespace, name = identity(function)
-    beside = {
-        identity(manifest): manifest
-        for manifest in cluster.get([reference("apps/v1", "Deployment", name, namespace)])
-    }
+    deployment = cluster.find("apps/v1", "Deployment", name, namespace)
+    beside = {identity(deployment): deployment} if deployment else {}
     engine = registry.made(beside)
     runtime = function["spec"].get("runtime") if engine.runtimes else None
     written: Dict[str, Any] = {

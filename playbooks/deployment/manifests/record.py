@@ -22,7 +22,6 @@ from playbooks.core.cluster.manifest import (
     Manifest,
     annotation,
     label,
-    reference,
 )
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.ledger.limits import ledger_name
@@ -181,14 +180,14 @@ def triggers_of(cluster: ClusterObjects, function: str, namespace: str) -> List[
 
 def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """Its Function, or what is recorded of one to which alerts are pushed, in the same form."""
-    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
-    return found[0] if found else find_pushed(cluster, namespace, function)
+    found = cluster.find(KUBELESS_API, "Function", function, namespace)
+    return found or find_pushed(cluster, namespace, function)
 
 
 def find_pushed(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
     """The same of those to which alerts are pushed alone."""
-    binding = reference(rbac.API, "RoleBinding", ledger_name(function), namespace)
-    return next(filter(None, map(of_binding, cluster.get([binding]))), None)
+    binding = cluster.find(rbac.API, "RoleBinding", ledger_name(function), namespace)
+    return of_binding(binding) if binding else None
 
 
 def pushed(cluster: ClusterObjects, namespace: str) -> List[Manifest]:

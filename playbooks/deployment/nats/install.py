@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
-from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference, shown
+from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.deployment.apply.set_up import apply, is_ours
@@ -110,7 +110,7 @@ def check(cluster: ClusterObjects, wanted: Installation) -> None:
     _refuse_theirs(cluster)
     made = manifests.NAMESPACE, _falco_namespace(cluster)
     namespace = wanted.worker.namespace if wanted.worker else made[0]
-    if namespace not in made and not cluster.get([reference("v1", "Namespace", namespace)]):
+    if namespace not in made and not cluster.find("v1", "Namespace", namespace):
         raise DeploymentError(
             f"there is no namespace {namespace}, for the Secret of the worker's user:"
             f" kubectl create namespace {namespace}"
@@ -151,11 +151,10 @@ def _remove_failed(cluster: ClusterObjects, objects: List[Manifest], sleep: Slee
 
 def _permissions(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
     """Where its Function is there, those on what is named after it, and for its topics."""
-    place = reference(KUBELESS_API, "Function", worker.function, worker.namespace)
-    found = _found(cluster, place)
+    found = _found(cluster, KUBELESS_API, "Function", worker.function, worker.namespace)
     if not found:
         return users.of_new_worker(worker.function)
-    uid = found[0]["metadata"]["uid"]
+    uid = found["metadata"]["uid"]
     function = Function(worker.namespace, worker.function, uid)
     return users.of_worker(function, topics_of(cluster, worker.namespace, worker.function))
 
@@ -207,16 +206,14 @@ def _gone(
     return [
         each
         for each in _workers(passwords)
-        if each != worker
-        and not _found(cluster, reference("v1", "Secret", each.secret, each.namespace))
+        if each != worker and not _found(cluster, "v1", "Secret", each.secret, each.namespace)
     ]
 
 
 def _known_passwords(cluster: ClusterObjects) -> Dict[str, str]:
     """Those that are there, by user."""
-    place = reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
-    found = [texts_of(m) for m in cluster.get([place])]
-    known = found[0] if found else {}
+    found = cluster.find("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
+    known = texts_of(found or {})
     known.pop(manifests.USERS_FILE, None)
     return known
 
@@ -230,26 +227,25 @@ def _new_passwords(known: Mapping[str, str], worker: Optional[WorkerUser]) -> Di
 def _refuse_theirs(cluster: ClusterObjects) -> None:
     """A NATS that others set up is theirs."""
     for kind, api in (("StatefulSet", "apps/v1"), ("Service", "v1"), ("ConfigMap", "v1")):
-        there = cluster.get([reference(api, kind, manifests.NAME, manifests.NAMESPACE)])
-        if there and not is_ours(there[0]):
+        there = cluster.find(api, kind, manifests.NAME, manifests.NAMESPACE)
+        if there and not is_ours(there):
             raise DeploymentError(
-                f"{shown(there[0])} is there, and deploy_playbook did not make it: --with-nats is"
+                f"{shown(there)} is there, and deploy_playbook did not make it: --with-nats is"
                 " for a cluster without NATS. docs/nats.md has the users and streams for yours"
             )
-    there = cluster.get([reference("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)])
-    if there and not is_ours(there[0]):
-        raise DeploymentError(f"{shown(there[0])} is there, and deploy_playbook did not make it")
+    there = cluster.find("v1", "Secret", manifests.USERS_SECRET, manifests.NAMESPACE)
+    if there and not is_ours(there):
+        raise DeploymentError(f"{shown(there)} is there, and deploy_playbook did not make it")
 
 
 def _mirrored(cluster: ClusterObjects) -> str:
     """The image that the server has, where it comes from another registry than IMAGE: without it,
     a cluster that reaches no other would be without NATS."""
-    place = reference("apps/v1", "StatefulSet", manifests.NAME, manifests.NAMESPACE)
-    for found in cluster.get([place]):
-        image = str(found["spec"]["template"]["spec"]["containers"][0]["image"])
-        if image.rpartition(":")[0] != IMAGE.rpartition(":")[0]:
-            return image
-    return ""
+    found = cluster.find("apps/v1", "StatefulSet", manifests.NAME, manifests.NAMESPACE)
+    if not found:
+        return ""
+    image = str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+    return "" if image.rpartition(":")[0] == IMAGE.rpartition(":")[0] else image
 
 
 def _falco_namespace(cluster: ClusterObjects) -> str:
@@ -261,11 +257,12 @@ def _falco_namespace(cluster: ClusterObjects) -> str:
     return str(found[0]["metadata"]["namespace"]) if found else FALCO_NAMESPACE
 
 
-def _found(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
+def _found(cluster: ClusterObjects, *which: str) -> Optional[Manifest]:
+    """None, too, where the cluster does not know its kind."""
     try:
-        return cluster.get([manifest])
+        return cluster.find(*which)
     except NotFound:
-        return []
+        return None
 
 
 def _next_steps(falco_namespace: str, passwords: Mapping[str, str]) -> List[str]:

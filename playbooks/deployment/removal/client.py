@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Sequence, Tuple, Type
 
-from playbooks.core.cluster.manifest import LEDGER, label, reference
+from playbooks.core.cluster.manifest import LEDGER, label
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment
 from playbooks.core.containment.undo import LEFT_ALONE, Undo
@@ -123,17 +123,17 @@ class ReadLedger:
 def read_ledger(cluster: ClusterObjects, function: Mapping[str, Any]) -> ReadLedger:
     """Whosever it is, in one call. Raises a PlaybookError where it cannot be read."""
     namespace, name = place = ledger_of(function)
-    found = cluster.get([reference("v1", "ConfigMap", name, namespace)])
+    found = cluster.find("v1", "ConfigMap", name, namespace)
     if not found:
         missing = f"there is no ledger {namespace}/{name}: deploying the playbook makes it"
         return ReadLedger("", missing)
     refusal = _elsewhere(place, function)
-    if not refusal and label(found[0], LEDGER) is None:
+    if not refusal and label(found, LEDGER) is None:
         refusal = (
             f"ConfigMap {namespace}/{name} has no label {LEDGER}, which every ledger has: kubectl"
             f" label configmap {name} -n {namespace} {LEDGER}=true"
         )
-    return ReadLedger((found[0].get("data") or {}).get(KEY, ""), refusal)
+    return ReadLedger((found.get("data") or {}).get(KEY, ""), refusal)
 
 
 def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book:

@@ -13,7 +13,6 @@ from playbooks.core.cluster.manifest import (
     Manifest,
     annotation,
     name_of,
-    reference,
 )
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
@@ -88,19 +87,19 @@ def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunc
     """Raises DeploymentError where no worker of ours is deployed under this name, and NotFound
     where there was one, and the function is being removed."""
     preflight.check_cluster(cluster)
-    found = cluster.get([reference(KUBELESS_API, "Function", function, namespace)])
+    found = cluster.find(KUBELESS_API, "Function", function, namespace)
     if not found:
         raise DeploymentError(nothing(cluster, namespace, function))
-    made = cluster.get([reference("apps/v1", "Deployment", function, namespace)])
-    if not made and annotation(found[0], REMOVING) is not None:
+    made = cluster.find("apps/v1", "Deployment", function, namespace)
+    if not made and annotation(found, REMOVING) is not None:
         raise NotFound(f"the workers of {namespace}/{function} are removed already")
-    if not made or not is_worker(made[0]):
+    if not made or not is_worker(made):
         raise DeploymentError(
             f"Function {namespace}/{function} has no worker of deploy_playbook -E kubernetes:"
             " what Kubeless serves has neither dead letters nor a token"
         )
-    template = made[0]["spec"]["template"]["spec"]
-    return DeployedFunction(cluster, namespace, function, found[0]["metadata"]["uid"], template)
+    template = made["spec"]["template"]["spec"]
+    return DeployedFunction(cluster, namespace, function, found["metadata"]["uid"], template)
 
 
 def _runs(pod: Manifest, container: str) -> bool:
