@@ -16,6 +16,7 @@ from playbooks.core.cluster.manifest import Manifest, function_name
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.cluster.permissions import OWN
 from playbooks.core.errors import InvalidSetting
+from playbooks.core.guards.filters import NAMESPACES
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
 from playbooks.deployment.apply import set_up
@@ -29,7 +30,6 @@ from playbooks.deployment.manifests.worker_pod import SHUTDOWN, SPARE
 from playbooks.deployment.removal.client import Client
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.request import Request
-from playbooks.deployment.request.settings import NAMESPACES
 from playbooks.deployment.request.worker_settings import TOKEN, FileSetting
 from playbooks.deployment.terminal import documents
 from playbooks.engines.worker import watched

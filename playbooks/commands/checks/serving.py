@@ -8,7 +8,6 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.commands.checks.finding import FAILED, OK, WARNING, Finding
 from playbooks.commands.targets.deployed import (
-    acts_in,
     container_of,
     find,
     find_pushed,
@@ -18,6 +17,7 @@ from playbooks.commands.targets.deployed import (
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
+from playbooks.core.guards.filters import acts_in
 from playbooks.core.playbook import Playbook
 from playbooks.deployment.apply import api_server, preflight
 from playbooks.deployment.engines import kubeless, registry
@@ -69,7 +69,7 @@ class Checked:
     @property
     def places(self) -> Sequence[str]:
         """Where it acts; one that is empty stands for all namespaces."""
-        return acts_in(self.environment)
+        return acts_in(self.environment) or ("",)
 
     @property
     def who(self) -> Optional[Manifest]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from playbooks.commands.options import Session
-from playbooks.commands.targets.deployed import acts_in, container_of, find, readiness
+from playbooks.commands.targets.deployed import container_of, find, readiness
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import PlaybookError
 from playbooks.core.guards import ORDER
+from playbooks.core.guards.filters import acts_in
 from playbooks.core.instant import Instant
 from playbooks.core.ledger import limits
 from playbooks.core.ledger.book import Book
@@ -144,7 +145,7 @@ def _found(session: Session, function: Manifest, ledger: OfLedger) -> List[Tuple
     containments = [kind for kind, _ in playbook.containments] if playbook else []
     if not containments:
         return []
-    places = tuple(filter(None, acts_in(environment_of(function))))
+    places = acts_in(environment_of(function))
     client = session.client()
     found: List[Union[Containment, ContainedObject]] = []
     unlisted = []

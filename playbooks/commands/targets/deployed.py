@@ -10,7 +10,6 @@ from playbooks.commands import tell
 from playbooks.core.cluster.manifest import Manifest, name_of
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
-from playbooks.core.settings import all_names, names
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
@@ -92,11 +91,6 @@ def readiness(deployment: Mapping[str, Any]) -> Tuple[int, int]:
     """How many of its pods are ready, and how many there are to be."""
     ready = (deployment.get("status") or {}).get("readyReplicas") or 0
     return ready, (deployment.get("spec") or {}).get("replicas", 1 if deployment else 0)
-
-
-def acts_in(environment: Mapping[str, str]) -> Sequence[str]:
-    """The namespaces in which a playbook acts; one that is empty stands for all of them."""
-    return all_names(names(environment.get("NAMESPACES", ""))) or ("",)
 
 
 def selecting(function: Mapping[str, Any]) -> str:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Mapping, Tuple
 
 from playbooks.core.action import PASSED, Action, Answer
 from playbooks.core.cluster.changes import Rule, among
 from playbooks.core.guards.guard import Case, Context, Guard
 from playbooks.core.reaction import OBJECTS
-from playbooks.core.settings import Setting, matches_any, names, priority, rule_names, text
+from playbooks.core.settings import (
+    Setting,
+    all_names,
+    matches_any,
+    names,
+    priority,
+    rule_names,
+    text,
+)
 from playbooks.core.subjects import Priority
+
+# The setting that says where a playbook may act.
+NAMESPACES = "NAMESPACES"
+
+
+def acts_in(values: Mapping[str, str]) -> Tuple[str, ...]:
+    """The only namespaces in which a playbook with these settings acts, each once; none for all."""
+    return tuple(dict.fromkeys(all_names(names(values.get(NAMESPACES, "")))))
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,7 @@ class OnlyNamespaces(Guard):
     REASONS = ("namespace-not-listed",)
     SETTINGS = (
         Setting(
-            "NAMESPACES",
+            NAMESPACES,
             names,
             "",
             "Only pods of these namespaces: names or globs, comma-separated",
@@ -140,15 +156,15 @@ class OnlyNamespaces(Guard):
         Rule(
             "changes nothing outside of NAMESPACES",
             f"params.data.NAMESPACES == '' || {among('NAMESPACES', 'request.namespace')}",
-            settings=("NAMESPACES",),
-            forbids=lambda namespace, texts: not matches_any(namespace, names(texts["NAMESPACES"])),
+            settings=(NAMESPACES,),
+            forbids=lambda namespace, texts: not matches_any(namespace, names(texts[NAMESPACES])),
         ),
     )
 
     @classmethod
     def of(cls, context: Context) -> OnlyNamespaces:
         objects = context.reaction.TARGETS == OBJECTS
-        return cls(context.settings["NAMESPACES"], looked_up=context.acts, objects=objects)
+        return cls(context.settings[NAMESPACES], looked_up=context.acts, objects=objects)
 
     def of_alert(self, case: Case) -> Answer:
         claim = case.alert.claim

@@ -7,15 +7,15 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import name_of
+from playbooks.core.guards.filters import acts_in
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import Setting, all_names, names
+from playbooks.core.settings import Setting
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.request import assignments, by_name, topics, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import place_problems, runtime_problems
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 from playbooks.deployment.request.settings import (
-    NAMESPACES,
     condition_problems,
     declaration_problems,
     setting_problems,
@@ -113,7 +113,7 @@ def read(
         values=values,
         secrets=tuple(s.name for s in settings if s.name in values and _hidden(s, values[s.name])),
         references=tuple(references),
-        namespaces=_plain(values.get(NAMESPACES, "")),
+        namespaces=acts_in(values),
         settings=settings,
     )
     return wanted, problems
@@ -146,8 +146,3 @@ def _texts(
 def _hidden(setting: Setting, text: str) -> bool:
     """Whether the text belongs in a Secret."""
     return setting.secret and not worker_settings.is_path(setting, text)
-
-
-def _plain(text: str) -> Tuple[str, ...]:
-    """The namespaces, where they are all names; none where one is a glob."""
-    return tuple(dict.fromkeys(all_names(names(text))))

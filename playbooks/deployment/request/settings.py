@@ -10,6 +10,7 @@ from playbooks.core import catalogue
 from playbooks.core.chain.steps import STEPS
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.evidence import settings as evidence
+from playbooks.core.guards.filters import NAMESPACES
 from playbooks.core.guards.when import WHEN, read
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
@@ -18,9 +19,6 @@ from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure import this_pod
 from playbooks.infrastructure.conditions import cel
-
-# The setting that says where a playbook may act, and so where it gets a Role.
-NAMESPACES = "NAMESPACES"
 
 # Settings whose value decides what is deployed, and what they decide.
 _DECIDING = {

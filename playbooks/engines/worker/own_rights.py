@@ -11,8 +11,8 @@ from typing import Callable, Mapping, Sequence, Tuple
 
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.errors import PlaybookError
+from playbooks.core.guards.filters import acts_in
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import all_names, names
 
 # Seconds between two looks: who has many alerts refused makes no storm of questions.
 PAUSE = 1.0
@@ -50,10 +50,9 @@ class OwnRights:
 
     @classmethod
     def of(cls, playbook: Playbook, environ: Mapping[str, str], may: May, own: str) -> OwnRights:
-        limited = all_names(names(environ.get("NAMESPACES", "")))
         rights = playbook.rights(environ)
         needed = [p for p in rights if p.group != _EVENTS and not p.optional]
-        return cls(may, needed, limited=limited, own=own)
+        return cls(may, needed, limited=acts_in(environ), own=own)
 
     def missing(self) -> str:
         """A right that is granted in no namespace any more, in words, or empty. Empty, too, where

@@ -6,8 +6,8 @@ from typing import Mapping, Optional, Tuple
 
 from playbooks.core.cluster.permissions import Permission
 from playbooks.core.evidence import settings as evidence
+from playbooks.core.guards.filters import acts_in
 from playbooks.core.playbook import Playbook
-from playbooks.core.settings import all_names, names
 from playbooks.engines.worker.settings import WATCH
 
 # Namespaces that are watched one by one, at most.
@@ -25,7 +25,7 @@ def places(playbook: Playbook, values: Mapping[str, str]) -> Optional[Tuple[str,
     off = values.get(WATCH.name, WATCH.default) == "off"
     if off or not playbook.remembers or values.get(evidence.URL.name):
         return None
-    given = all_names(tuple(dict.fromkeys(names(values.get("NAMESPACES", "")))))
+    given = acts_in(values)
     return given if len(given) <= MOST else None
 
 
