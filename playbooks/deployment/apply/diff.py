@@ -44,7 +44,7 @@ def _both(cluster: ClusterObjects, step: Step) -> Tuple[Optional[Manifest], Opti
 
 def _difference(before: Optional[Manifest], after: Optional[Manifest]) -> str:
     name = _name(before or after or {})
-    live, wanted = _without_secrets(before, after)
+    live, wanted = _hidden(before, after, "before"), _hidden(after, before, "after")
     lines = unified_diff(_lines(live), _lines(wanted), f"live/{name}", f"merged/{name}", n=3)
     return "".join(without_password(plain(line.rstrip())) + "\n" for line in lines)
 
@@ -70,18 +70,12 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def _without_secrets(
-    before: Optional[Manifest], after: Optional[Manifest]
-) -> Tuple[Optional[Manifest], Optional[Manifest]]:
-    """With stars for the values of Secrets, which say as kubectl's whether they differ."""
-    texts = [(m or {}).get("data") or {} for m in (before, after)]
-    hidden = []
-    for manifest, own, note in ((before, texts[0], "before"), (after, texts[1], "after")):
-        if manifest and manifest["kind"] == "Secret":
-            stars = {
-                key: "***" if texts[0].get(key) == texts[1].get(key) else f"*** ({note})"
-                for key in own
-            }
-            manifest = {**manifest, "data": stars}
-        hidden.append(manifest)
-    return hidden[0], hidden[1]
+def _hidden(
+    manifest: Optional[Manifest], other: Optional[Manifest], note: str
+) -> Optional[Manifest]:
+    """With stars for the values of a Secret, which say as kubectl's whether the other's differ."""
+    if manifest is None or manifest["kind"] != "Secret":
+        return manifest
+    there, own = (other or {}).get("data") or {}, manifest.get("data") or {}
+    stars = {k: "***" if there.get(k) == text else f"*** ({note})" for k, text in own.items()}
+    return {**manifest, "data": stars}
