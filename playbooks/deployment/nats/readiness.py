@@ -26,9 +26,11 @@ def wait(cluster: ClusterObjects, objects: List[Manifest], *, sleep: Sleep) -> N
         waits = [m for m in cluster.get(waited) if not _is_done(m)]
         if not waits:
             return
-        line = _state(cluster, waits[0])
+        unready = [_not_ready(cluster, manifest) for manifest in waits]
+        line = shown(waits[0]) + (f": {unready[0][0].says}" if unready[0] else "")
         tell(line)
-        _refuse_failed(cluster, waits)
+        for manifest, found in zip(waits, unready):
+            _refuse_failed(cluster, manifest, found)
     raise DeploymentError(f"NATS is not ready after {WITHIN:.0f} s: {line}")
 
 
@@ -41,27 +43,28 @@ def _is_done(manifest: Manifest) -> bool:
     return bool(observed and same and status.get("readyReplicas") == manifest["spec"]["replicas"])
 
 
-def _state(cluster: ClusterObjects, manifest: Manifest) -> str:
-    pods = _pods(cluster, manifest)
-    found = next((unready for unready in map(readiness.of_pod, pods) if unready), None)
-    return f"{shown(manifest)}" + (f": {found.says}" if found else "")
+def _not_ready(cluster: ClusterObjects, manifest: Manifest) -> List[NotReady]:
+    """What is wrong with its pods."""
+    key = "app.kubernetes.io/name"
+    selector = f"{key}={manifest['spec']['template']['metadata']['labels'][key]}"
+    if manifest["kind"] == "Job":  # Not those of another one, which may have failed.
+        selector = f"job-name={manifest['metadata']['name']}"
+    pods = cluster.list(("pods",), namespace=manifest["metadata"]["namespace"], selector=selector)
+    return [unready for unready in map(readiness.of_pod, pods) if unready]
 
 
-def _refuse_failed(cluster: ClusterObjects, waits: List[Manifest]) -> None:
-    for manifest in waits:
-        failure = failure_of(manifest)
-        found = [s for s in map(readiness.of_pod, _pods(cluster, manifest)) if s]
-        final = [s for s in found if s.final]
-        if not failure and not final:
-            continue
-        says = final[0].says if final else failure
-        where = f"-n {manifest['metadata']['namespace']}"
-        again = "run this command again"
-        if manifest["kind"] == "StatefulSet":
-            name = manifest["metadata"]["name"]
-            again = f"kubectl delete statefulset {name} {where}, and {again}"
-        log = _log(cluster, manifest, [*final, *found])
-        raise DeploymentError(f"{shown(manifest)} failed: {says}{log}\ntry again: {again}")
+def _refuse_failed(cluster: ClusterObjects, manifest: Manifest, found: List[NotReady]) -> None:
+    failure, final = failure_of(manifest), [unready for unready in found if unready.final]
+    if not failure and not final:
+        return
+    says = final[0].says if final else failure
+    namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+    logged = next((unready for unready in [*final, *found] if unready.container), None)
+    log = "\n" + rollout.end_of_log(cluster, namespace, logged) if logged else ""
+    again = "run this command again"
+    if manifest["kind"] == "StatefulSet":
+        again = f"kubectl delete statefulset {name} -n {namespace}, and {again}"
+    raise DeploymentError(f"{shown(manifest)} failed: {says}{log}\ntry again: {again}")
 
 
 def failure_of(job: Manifest) -> str:
@@ -70,19 +73,3 @@ def failure_of(job: Manifest) -> str:
         if (condition["type"], condition["status"]) == ("Failed", "True"):
             return f"{condition.get('reason')}: {condition.get('message')}"
     return ""
-
-
-def _log(cluster: ClusterObjects, manifest: Manifest, found: List[NotReady]) -> str:
-    """The end of the log of what failed, in lines."""
-    logged = next((unready for unready in found if unready.container), None)
-    if logged is None:
-        return ""
-    return "\n" + rollout.end_of_log(cluster, manifest["metadata"]["namespace"], logged)
-
-
-def _pods(cluster: ClusterObjects, manifest: Manifest) -> List[Manifest]:
-    key = "app.kubernetes.io/name"
-    selector = f"{key}={manifest['spec']['template']['metadata']['labels'][key]}"
-    if manifest["kind"] == "Job":  # Not those of another one, which may have failed.
-        selector = f"job-name={manifest['metadata']['name']}"
-    return cluster.list(("pods",), namespace=manifest["metadata"]["namespace"], selector=selector)
