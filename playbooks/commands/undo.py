@@ -114,14 +114,9 @@ def _problems(target: str, playbook: str) -> List[str]:
 
 def _typed() -> List[str]:
     """What can be undone, as people type it: the most common first."""
-    kinds = {each for one in catalogue.containing() for each in _kinds(one)}
+    kinds = {each for one in catalogue.containing() for each in _containment(one).KINDS}
     ordered = sorted(kinds, key=lambda each: (each not in (POD, NODE), each != POD, each))
     return [f"{each}/NAME" for each in ordered]
-
-
-def _kinds(playbook: Playbook) -> Tuple[str, ...]:
-    containment = playbook.reaction.CONTAINMENT
-    return containment.KINDS if containment else ()
 
 
 def _contained_by(
