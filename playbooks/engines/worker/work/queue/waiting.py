@@ -74,9 +74,6 @@ class WaitingAlerts:
     async def sleep_until(self, due: float) -> None:
         await asyncio.sleep(max(0.0, min(due - self.clock(), self.longest)))
 
-    def now(self) -> float:
-        return self.clock()
-
 
 class Place:
     """That of one alert, once it has to wait."""
@@ -101,7 +98,7 @@ class Place:
         if not self._waiting.enter(namespace, self._size):
             return False
         self._namespace = namespace
-        self._began = outcome.reason, self._waiting.now()
+        self._began = outcome.reason, self._waiting.clock()
         return True
 
     def noted(self, outcome: Outcome) -> Outcome:
@@ -109,7 +106,7 @@ class Place:
         if self._began is None:
             return outcome
         reason, since = self._began
-        seconds = self._waiting.now() - since
+        seconds = self._waiting.clock() - since
         facts = {"waited": round(seconds, 1), "waited_for": reason}
         return replace(
             outcome,
@@ -119,7 +116,7 @@ class Place:
 
     async def wait(self, outcome: Outcome, delay: float) -> None:
         """Returns when it is to be asked again."""
-        due = self._waiting.now() + delay
+        due = self._waiting.clock() + delay
         key = (outcome.details.get("waits_for"), self._namespace)
         if key != self._key:
             self._end_turn()
