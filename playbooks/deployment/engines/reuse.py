@@ -52,16 +52,16 @@ def reused(invocation: Invocation, engine: Engine) -> Options:
         options,
         playbook=playbook,
         topics=options.topics or tuple(topics(cluster, function, namespace)),
-        runtime=options.runtime or _runtime(deployed, registry.made(found)),
+        runtime=options.runtime or runtime(deployed, registry.made(found)),
         own={**engine.deployed_options(found), **options.own},
         kept=(*options.kept, *with_texts(cluster, *place, deployed_settings)),
     )
 
 
-def _runtime(deployed: Manifest, engine: Engine) -> Optional[str]:
+def runtime(deployed: Manifest, engine: Engine) -> Optional[str]:
     """None where it means nothing, or is the default."""
-    runtime = deployed["spec"].get("runtime")
-    return runtime if engine.runtimes and runtime != DEFAULT_RUNTIME else None
+    found = deployed["spec"].get("runtime")
+    return found if engine.runtimes and found != DEFAULT_RUNTIME else None
 
 
 def with_own_secret(invocation: Invocation) -> Options:

@@ -16,7 +16,6 @@ from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.request import by_name, worker_settings
 from playbooks.deployment.request.assignments import Reference, Value
-from playbooks.deployment.request.options import DEFAULT_RUNTIME
 
 
 def files(
@@ -59,13 +58,13 @@ def _document(
     deployment = cluster.find("apps/v1", "Deployment", name, namespace)
     beside = {identity(deployment): deployment} if deployment else {}
     engine = registry.made(beside)
-    runtime = function["spec"].get("runtime") if engine.runtimes else None
+    runtime = reuse.runtime(function, engine)
     written: Dict[str, Any] = {
         "playbook": record.playbook_of(function),
         "name": name_of(name),
         "namespace": namespace,
         "engine": engine.name,
-        **({"runtime": runtime} if runtime not in (None, DEFAULT_RUNTIME) else {}),
+        **({"runtime": runtime} if runtime else {}),
         "topics": reuse.topics(cluster, name, namespace),
     }
     settings = playbook.settings + engine.settings
