@@ -258,13 +258,7 @@ def _one(invocation: Invocation, file: Optional[PlaybookFile], aside: bool) -> C
     if file:
         invocation = replace(invocation, options=with_own_secret(invocation))
     options = invocation.options
-    problems = _in_plain(file, options, engine)
-    try:
-        wanted = registry.checked(options, engine)
-    except UsageError as error:
-        raise UsageError([*error.problems, *problems]) from error
-    if problems:
-        raise UsageError(problems)
+    wanted = registry.checked(options, engine, _in_plain(file, options, engine))
     print_messages("warning", wanted.warnings)
     if registry.is_auto(options.engine):
         chosen = registry.choose(invocation, aside=aside)

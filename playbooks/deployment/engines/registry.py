@@ -61,12 +61,13 @@ def _clustered() -> List[ClusterEngine]:
     return [each for each in known().values() if isinstance(each, ClusterEngine)]
 
 
-def checked(options: Options, engine: Engine) -> Request:
-    """Raises UsageError with everything that is wrong."""
+def checked(options: Options, engine: Engine, also: Sequence[str] = ()) -> Request:
+    """Raises UsageError with everything that is wrong, and with what is ``also``."""
     request, problems = read(options, engine.settings)
     problems += _misplaced(options, engine)
     if request:
         problems += engine.problems(request, options)
+    problems += also
     if problems or request is None:
         raise UsageError(problems)
     return request
