@@ -14,6 +14,7 @@ from playbooks.commands.targets import ledgers
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
+from playbooks.core.ledger.legible import SOMEBODY
 from playbooks.core.notifications.plain_text import plain
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.removal.client import who
@@ -91,21 +92,46 @@ def pause(session: Session, which: Selection, scope: Scope, why: str) -> int:
     return _written(session, which, scope, write)
 
 
-@command("resume -p delete", "resume --all -A")
+@command("resume -p delete", "resume --all -A", "resume --all -A --object pod/shop/web-1")
 @selects
 @_scoped
-def resume(session: Session, which: Selection, scope: Scope) -> int:
+@click.option(
+    "--object",
+    "target",
+    metavar="OBJECT",
+    help="Instead: act again on this object, KIND/NAME or KIND/NAMESPACE/NAME, which 'undo' has the"
+    " playbook leave alone.",
+)
+def resume(session: Session, which: Selection, scope: Scope, target: Optional[str]) -> int:
     """Resume a paused playbook.
 
     Held alerts stay dead letters: 'falco-playbook dead --redeliver' sends them again.
     """
 
-    def write(book: Book, _by: str, _now: Instant) -> str:
+    def write(book: Book, _by: str, now: Instant) -> str:
+        if target is not None:
+            return _act_again(book, target, now)
         paused = book.paused
         book.resume()
         return f"resumed, paused since {paused_since(paused)}" if paused else "not paused"
 
     return _written(session, which, scope, write)
+
+
+def _act_again(book: Book, target: str, now: Instant) -> str:
+    """What became of the exemption that somebody's undoing gave the object."""
+    alone = {uid: note for uid, note in book.undone.items() if now < Instant.parse(note["until"])}
+    found = [uid for uid, note in alone.items() if target in _typed(note.get("what", ""))]
+    book.act_again(found)
+    if found:
+        return f"acts on {target} again, which {alone[found[0]].get('by', SOMEBODY)} undid"
+    others = ", ".join(sorted(note.get("what", "") for note in alone.values()))
+    return f"{target} is not left alone{f': left alone are {others}' * bool(others)}"
+
+
+def _typed(what: str) -> Sequence[str]:
+    """How people type an object that the ledger notes as ``pod shop/web-1``."""
+    return what, what.replace(" ", "/", 1)
 
 
 @command("reset -p delete", "reset -p delete --budget-of shop")

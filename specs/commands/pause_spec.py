@@ -4,10 +4,11 @@ from expects import be_none, contain, equal, expect, have_keys, start_with
 from mamba import before, description, it
 
 from playbooks.core.errors import NotPermitted
-from playbooks.core.instant import Instant
+from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.book import Book, Request
 from playbooks.core.ledger.limits import Limits
 from playbooks.deployment.manifests.ledger import ledger
+from playbooks.infrastructure.this_pod import SystemClock
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.deployment.mothers import a_request
 
@@ -66,6 +67,35 @@ with description("The brake of falco-playbook") as self:
 
         expect((answer.code, answer.out)).to(equal((0, f"default/{LEDGER}: not paused\n")))
         expect(after).to(equal(before))
+
+    with it("acts again on an object that somebody undid, where it is named, and stays paused"):
+        now, book = SystemClock().now(), Book()
+        book.leave_alone("a", "pod shop/web-0", "bob", after(now, 60))
+        book.leave_alone("b", "node node-1", "bob", after(now, 60))
+        book.leave_alone("c", "pod shop/old", "bob", after(now, -60))
+        book.pause("bob", now)
+        self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": book.text()}
+        words = ("resume", "-p", "delete", "--object")
+        said = [
+            run(*words, target, cluster=self.cluster).out
+            for target in ("pod/shop/web-0", "node/node-2", "pod shop/old", "node node-1")
+        ]
+
+        expect(said).to(
+            equal(
+                [
+                    f"default/{LEDGER}: {each}\n"
+                    for each in (
+                        "acts on pod/shop/web-0 again, which bob undid",
+                        "node/node-2 is not left alone: left alone are node node-1",
+                        "pod shop/old is not left alone: left alone are node node-1",
+                        "acts on node node-1 again, which bob undid",
+                    )
+                ]
+            )
+        )
+        left = stored(self.cluster)
+        expect((list(left.undone), left.paused["by"])).to(equal((["c"], "bob")))
 
     with it("repairs a ledger that cannot be read, or was deleted, with reset alone"):
         for broken in ("no json", '{"version": 7}'):

@@ -178,6 +178,11 @@ class Book:
         self.undone[uid] = {"what": what, "by": by, "until": str(until)}
         self.changed = True
 
+    def act_again(self, uids: Iterable[str]) -> None:
+        """End what ``leave_alone`` said of these objects."""
+        for uid in uids:
+            self.changed = self.undone.pop(uid, None) is not None or self.changed
+
     # What is contained
 
     @property

@@ -382,6 +382,16 @@ with description("The book") as self:
         expect(self.ask(2, seconds=1799).reason).to(equal(""))
         expect(self.ask(1, seconds=1800).reason).to(equal(""))
 
+    with it("acts again on what somebody undid, where a person wants that"):
+        self.book.leave_alone("1", "pod shop/web-1", "ada", after(NOW, 1800))
+        self.book.leave_alone("2", "pod shop/web-2", "ada", after(NOW, 1800))
+        self.book = Book(self.book.text())
+        self.book.act_again(["1", "3"])
+
+        expect(self.book.changed).to(be_true)
+        expect(self.ask(1).reason).to(equal(""))
+        expect(self.ask(2).reason).to(equal("undone"))
+
     with it("stays far below the megabyte that an object of the cluster may have"):
         most = Limits(5000, 5000, 1.0, None, 86400.0)
         for number in range(300):

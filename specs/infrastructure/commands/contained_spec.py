@@ -64,5 +64,12 @@ with description("What a playbook contains on a real cluster") as self:
             contain("nothing is contained")
         )
 
+    with it("is left alone once it is released, until a person lets the playbook act on it again"):
+        expect(self.answer()).to(contain("no action until"))
+        resuming = ("resume", *self.which, "--object", f"pod/{self.namespace}/web")
+        expect(succeed(falco_playbook, *resuming)).to(contain("again, which"))
+        expect(self.answer()).to(contain("labeled pod"))
+        expect(succeed(falco_playbook, *resuming)).to(contain("is not left alone"))
+
 
 not_run_unless(CLUSTER, globals())
