@@ -25,6 +25,7 @@
           +-- NotPermitted          the account lacks the right (403)
           +-- NamespaceTerminating  nothing can be created in it any more (a 403, no lack of rights)
           +-- Refused               the API server does not accept the request (other 4xx)
+          |    +-- ObjectTooLarge   nothing can be written on an object any more
           +-- NoCluster             neither a service account nor a kubeconfig
           +-- SlackRejected         Slack says no
           +-- WebhookRejected       a webhook does
@@ -179,6 +180,13 @@ class NamespaceTerminating(PermanentError):
 
 class Refused(PermanentError):
     reason = "refused"
+
+
+class ObjectTooLarge(Refused):
+    """Whoever may write labels on a pod can make it so large. Tried on Kubernetes 1.34: nobody then
+    deletes it, with any grace period, nor evicts or labels it."""
+
+    reason = "object-too-large"
 
 
 class NoCluster(PermanentError):

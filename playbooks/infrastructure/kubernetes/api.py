@@ -27,6 +27,7 @@ from playbooks.core.errors import (
     NotFound,
     NotPermitted,
     NotTheSameObject,
+    ObjectTooLarge,
     PlaybookError,
     Refused,
     Throttled,
@@ -313,6 +314,8 @@ def error_of(
         return VersionGone(said)
     if 400 <= status <= 499:
         return Refused(said)
+    if status == 500 and "request is too large" in str(answer.get("message")):
+        return ObjectTooLarge(f"{said}: take labels or annotations off it, then delete it")
     return ClusterUnavailable(said, retry_after=asked)
 
 

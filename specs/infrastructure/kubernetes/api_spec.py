@@ -93,6 +93,13 @@ with description("The client of the API") as self:
 
         expect(type(error_of(self.server, status))).to(equal(errors.NamespaceTerminating))
 
+    with it("takes an object that is too large to be written for one that stays so"):
+        status = a_status(500, "InternalError", "etcdserver: request is too large")
+        error = error_of(self.server, status)
+
+        expect(type(error)).to(equal(errors.ObjectTooLarge))
+        expect(str(error)).to(contain("take labels or annotations off it"))
+
     with it("says whose rights are lacking"):
         said = 'nodes "node-1" is forbidden: User "system:anonymous" cannot get resource "nodes"'
         error = error_of(self.server, a_status(403, "Forbidden", said))
