@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Callable
 
 from playbooks.core.containment.expiry import Expiry
 from playbooks.core.errors import PlaybookError
@@ -24,27 +24,17 @@ async def keep_ending(playbook: str, expiry: Expiry) -> None:
 
 
 async def keep_reading(ledger: Ledger, tell: Callable[[Standing], None]) -> None:
-    """For ever: reads whether the playbook is paused and which budgets are used up. While the
-    ledger cannot be read, what it said last counts on: the worker's outage says that."""
-
-    def told(found: Optional[Standing]) -> None:
-        if found is not None:
-            tell(found)
-
-    await _repeated(partial(_standing, ledger), *STANDING, then=told)
+    """For ever: tells, in a thread, whether the playbook is paused and which budgets are used up.
+    While the ledger cannot be read, what it said last counts on: the worker's outage says that."""
+    await _repeated(partial(_read, ledger, tell), *STANDING)
 
 
-async def _repeated(
-    look: Callable[[], Any],
-    every: float,
-    first: float,
-    then: Callable[[Any], None] = lambda _: None,
-) -> None:
-    """``look`` in a thread, not of all replicas at once; ``then`` gets what it found."""
+async def _repeated(look: Callable[[], None], every: float, first: float) -> None:
+    """``look`` in a thread, not of all replicas at once."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(random.uniform(0, first))
     while True:
-        then(await loop.run_in_executor(None, look))
+        await loop.run_in_executor(None, look)
         await asyncio.sleep(every * random.uniform(0.7, 1.3))
 
 
@@ -60,8 +50,9 @@ def _end(playbook: str, expiry: Expiry) -> None:
         log.error(f"expired containment cannot be released, trying again: {error!r}")
 
 
-def _standing(ledger: Ledger) -> Optional[Standing]:
+def _read(ledger: Ledger, tell: Callable[[Standing], None]) -> None:
     try:
-        return ledger.standing()
+        found = ledger.standing()
     except Exception:
-        return None
+        return
+    tell(found)
