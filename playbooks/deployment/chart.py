@@ -164,15 +164,12 @@ def _objects(playbook: Playbook) -> str:
     function = _function(playbook)
     own_role = f"{function}.{_NAMESPACE}"
     texts = [
-        _filled(manifest, function, playbook.settings)
-        for manifest in _made(playbook)
-        if not (manifest["kind"].endswith(("Role", "RoleBinding")) and _name(manifest) == own_role)
+        _filled(each, function, playbook.settings)
+        for each in _made(playbook)
+        if not each["kind"].endswith(("Role", "RoleBinding"))
+        or each["metadata"]["name"] != own_role
     ]
     return "".join(f"---\n{text}" for text in texts)
-
-
-def _name(manifest: Manifest) -> str:
-    return str(manifest["metadata"]["name"])
 
 
 def _is_duration(setting: Setting) -> bool:

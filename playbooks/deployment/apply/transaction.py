@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Callable, List, Tuple
 
 from playbooks.core.cluster.conflicts import until_written, written
@@ -73,7 +74,8 @@ class Transaction:
         for was_there, manifest in reversed(self._undo):
             try:
                 if was_there:
-                    self._restore(manifest)
+                    # A controller may write in between, such as the status of a Deployment.
+                    until_written(partial(self._restore, manifest))
                 else:
                     self._take_back(manifest)
             except PlaybookError as error:
@@ -119,10 +121,6 @@ class Transaction:
         self._wait_until_gone(manifest, nothing)
 
     def _restore(self, previous: Manifest) -> None:
-        # A controller may write in between, such as the status of a Deployment.
-        until_written(lambda: self._restore_once(previous))
-
-    def _restore_once(self, previous: Manifest) -> None:
         current = self._cluster.get([previous])
         if current and "deletionTimestamp" in current[0]["metadata"]:
             self._wait_until_gone(previous, nothing)

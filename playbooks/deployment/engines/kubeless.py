@@ -170,7 +170,8 @@ def not_accepted(
 ) -> List[str]:
     """A warning for the objects that have no finalizer of a controller after some seconds."""
     for _ in looks(ACCEPTED_WITHIN, sleep=sleep):
-        waiting = _without_finalizer(cluster, manifests)
+        found = cluster.get(manifests)
+        waiting = [shown(each) for each in found if not each["metadata"].get("finalizers")]
         if not waiting:
             return []
     return [
@@ -178,10 +179,6 @@ def not_accepted(
         " answered (Kubeless' function controller starts on Kubernetes 1.21 at most, its NATS"
         " trigger on 1.17)"
     ]
-
-
-def _without_finalizer(cluster: ClusterObjects, manifests: Sequence[Manifest]) -> List[str]:
-    return [shown(m) for m in cluster.get(manifests) if not m["metadata"].get("finalizers")]
 
 
 def _is_ready(deployment: Mapping[str, Any]) -> bool:

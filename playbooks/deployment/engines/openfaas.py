@@ -19,7 +19,6 @@ from playbooks.deployment.manifests.environment import escaped
 from playbooks.deployment.manifests.worker_pod import resources
 from playbooks.deployment.packaging.archive import import_of, package_files
 from playbooks.deployment.packaging.dependencies import requirements
-from playbooks.deployment.request.assignments import Reference
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.request.worker_settings import FileSetting
@@ -217,7 +216,8 @@ class OpenFaas(Engine):
 
     def variables(self, request: Request, options: Options) -> Dict[str, str]:
         """Those of the function that hold no secret."""
-        found = pushed.variables(request, _namespace(options), _path)
+        namespace = _namespace(options)
+        found = pushed.variables(request, namespace, lambda given: f"{SECRETS}/{given.key}")
         if KUBECONFIG.name in request.names_given:
             found[KUBECONFIG_VARIABLE] = "1"
         return found
@@ -261,10 +261,6 @@ ENGINE = OpenFaas()
 
 def _namespace(options: Options) -> str:
     return options.namespace or NAMESPACE
-
-
-def _path(reference: Reference) -> str:
-    return f"{SECRETS}/{reference.key}"
 
 
 def _misplaced(request: Request) -> List[str]:

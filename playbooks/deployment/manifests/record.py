@@ -80,12 +80,9 @@ def topics_of(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[s
     """Those that the triggers of its namespace subscribe it to, whoever made these."""
     triggers = cluster.list(TRIGGERS, namespace=namespace)
     specs = [_mapping(each.get("spec")) for each in triggers]
-    wanted = [spec for spec in specs if _selected(spec).get("function") == function]
+    selected = [_mapping(_mapping(s.get("functionSelector")).get("matchLabels")) for s in specs]
+    wanted = [spec for spec, by in zip(specs, selected) if by.get(FUNCTION) == function]
     return tuple(sorted({str(spec.get("topic", "")) for spec in wanted}))
-
-
-def _selected(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _mapping(_mapping(spec.get("functionSelector")).get("matchLabels"))
 
 
 def _container(function: Mapping[str, Any]) -> Mapping[str, Any]:

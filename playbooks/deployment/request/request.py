@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import name_of
@@ -94,7 +94,9 @@ def read(
     if not playbook:
         return None, problems
     settings = playbook.settings + engine_settings
-    unread = _typed(options) - {v.name for v in given} - {r.name for r in references}
+    typed = {each.partition("=")[0] for each in (*options.values, *options.references)}
+    # Names that are given with a text that cannot be read.
+    unread = typed - {v.name for v in given} - {r.name for r in references}
     problems += setting_problems(settings, given, references, unread)
     problems += declaration_problems(playbook)
     problems += playbook.problems(_texts(given, references, unread))
@@ -128,11 +130,6 @@ def _playbook(name: Optional[str], problems: List[str]) -> Optional[Playbook]:
     except UsageError as error:
         problems.extend(error.problems)
         return None
-
-
-def _typed(options: Options) -> Set[str]:
-    """The names that -e and -s give, also where the rest of them cannot be read."""
-    return {each.partition("=")[0] for each in (*options.values, *options.references)}
 
 
 def _texts(

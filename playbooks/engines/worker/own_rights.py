@@ -66,15 +66,13 @@ class OwnRights:
 
     def _first(self) -> str:
         for verb, permission, places in self._needed:
-            if not any(self._allows(verb, permission, place) for place in places):
+            what = verb, permission.resource, permission.group
+            if not any(self._may(*what, place) for place in places):
                 return (
                     f"the account may not {verb} {permission.resource}{_where(places)}: its role or"
                     " binding is gone, and deploying again makes it"
                 )
         return ""
-
-    def _allows(self, verb: str, permission: Permission, place: str) -> bool:
-        return self._may(verb, permission.resource, permission.group, place)
 
 
 def _where(places: Tuple[str, ...]) -> str:
