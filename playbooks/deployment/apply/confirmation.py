@@ -16,7 +16,6 @@ from typing import (
     Sequence,
     Set,
     Tuple,
-    Union,
 )
 
 from playbooks.core import subjects
@@ -25,7 +24,7 @@ from playbooks.core.settings import Setting
 from playbooks.deployment.apply.steps import Objects
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
-from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.assignments import Given, Reference
 from playbooks.deployment.terminal import confirmed, print_messages
 
 # Place (a namespace, or empty for the whole cluster), resource, verb.
@@ -73,7 +72,7 @@ def changes_to_confirm(
 
 
 def lost_settings(
-    before: Sequence[Union[Value, Reference]], now: Collection[str], settings: Sequence[Setting]
+    before: Sequence[Given], now: Collection[str], settings: Sequence[Setting]
 ) -> List[str]:
     """``before``: what was given. ``now``: the names that are given."""
     known = {setting.name: setting for setting in settings}
@@ -101,7 +100,7 @@ def without_password(text: str) -> str:
     return _PASSWORD.sub(r"\1***@", text)
 
 
-def _lost(given: Union[Value, Reference], setting: Optional[Setting]) -> Optional[str]:
+def _lost(given: Given, setting: Optional[Setting]) -> Optional[str]:
     default = setting.default if setting else None
     now = f"{default} (default)" if default else _NONE
     if isinstance(given, Reference):

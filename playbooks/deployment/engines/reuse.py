@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Optional, Sequence, Union
+from typing import List, Optional, Sequence
 
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, reference
 from playbooks.core.cluster.objects import ClusterObjects
@@ -15,7 +15,7 @@ from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.secret import text_of
 from playbooks.deployment.request import by_name
-from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.assignments import Given, Reference, Value
 from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
 
 
@@ -83,8 +83,8 @@ def topics(cluster: ClusterObjects, function: str, namespace: str) -> List[str]:
 
 
 def with_texts(
-    cluster: ClusterObjects, function: str, namespace: str, given: Sequence[Union[Value, Reference]]
-) -> List[Union[Value, Reference]]:
+    cluster: ClusterObjects, function: str, namespace: str, given: Sequence[Given]
+) -> List[Given]:
     """The texts of secrets that -e gave, which are in the function's own Secret."""
     own = [each for each in given if isinstance(each, Reference) and each.secret == function]
     secret = (cluster.find("v1", "Secret", function, namespace) if own else None) or {}

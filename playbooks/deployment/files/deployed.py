@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of
 from playbooks.core.cluster.objects import ClusterObjects
@@ -15,7 +15,7 @@ from playbooks.deployment.files.playbook_file import key_of
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.request import by_name, worker_settings
-from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.assignments import Given, Reference
 
 
 def files(
@@ -80,7 +80,7 @@ def _document(
     return written
 
 
-def _written(given: Union[Value, Reference], secret: Mapping[str, Setting]) -> Any:
+def _written(given: Given, secret: Mapping[str, Setting]) -> Any:
     """No text that may be a secret."""
     if isinstance(given, Reference):
         return {"secretKeyRef": {"name": given.secret, "key": given.key}}
@@ -91,9 +91,7 @@ def _written(given: Union[Value, Reference], secret: Mapping[str, Setting]) -> A
     return given.text
 
 
-def _notes(
-    given: Union[Value, Reference], function: str, texts: Mapping[str, Any]
-) -> Iterator[str]:
+def _notes(given: Given, function: str, texts: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(given, Reference) and given.secret == function:
         yield (
             f"{given.name} is in Secret {function}, which deploy_playbook made; in another cluster"

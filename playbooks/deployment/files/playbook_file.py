@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
@@ -37,7 +37,7 @@ from playbooks.deployment.engines.engine import Option
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.files.yaml_reader import STANDARD_INPUT, Reader
 from playbooks.deployment.request import assignments, by_name, worker_settings
-from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.assignments import Given, Value
 from playbooks.deployment.request.options import Options, only_given
 
 # Keys that hold one text, and the option of each.
@@ -204,7 +204,7 @@ def _own(reader: Reader, key: str, option: Option, node: yaml.Node) -> Any:
 
 def _setting(
     reader: Reader, name: str, node: yaml.Node, environ: Mapping[str, str]
-) -> Union[Value, Reference, None]:
+) -> Optional[Given]:
     """None after a problem."""
     try:
         if not isinstance(node, yaml.MappingNode):
@@ -218,7 +218,7 @@ def _setting(
 
 def _referred(
     reader: Reader, name: str, node: yaml.Node, environ: Mapping[str, str]
-) -> Union[Value, Reference, None]:
+) -> Optional[Given]:
     """Raises ValueError."""
     kinds = reader.mapping(node, name, _KINDS)
     if len(kinds) != 1:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import (
@@ -36,7 +36,7 @@ from playbooks.deployment.manifests.environment import (
     unescaped,
 )
 from playbooks.deployment.manifests.function import is_trigger_of
-from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.assignments import Given, Reference, Value
 from playbooks.deployment.request.request import Request
 
 # On such a binding: what the function is. The settings are JSON, of those that are no secrets.
@@ -64,9 +64,7 @@ def ledger_of(function: Mapping[str, Any]) -> Tuple[str, str]:
     return ledger.place(environment_of(function), metadata["namespace"], metadata["name"])
 
 
-def given(
-    function: Mapping[str, Any], settings: Sequence[Setting]
-) -> List[Union[Value, Reference]]:
+def given(function: Mapping[str, Any], settings: Sequence[Setting]) -> List[Given]:
     """What -e and -s gave a Function, as its variables say. A secret text that -e gave is a
     reference to the function's own Secret."""
     name = function["metadata"]["name"]
@@ -104,9 +102,7 @@ def _list(value: Any) -> List[Any]:
     return value if isinstance(value, list) else []
 
 
-def _given(
-    function: str, variable: Mapping[str, Any], names: Mapping[str, str]
-) -> Union[Value, Reference]:
+def _given(function: str, variable: Mapping[str, Any], names: Mapping[str, str]) -> Given:
     """``names``: of secret settings by the variables that hold their files' paths."""
     name, text = str(variable["name"]), unescaped(variable.get("value"))
     key = _mapping(_mapping(variable.get("valueFrom")).get("secretKeyRef"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable, List, TypeVar
+from typing import Callable, Iterable, List, TypeVar, Union
 
 from playbooks.core.settings import DNS_NAME
 
@@ -32,6 +32,10 @@ class Reference:
     name: str
     secret: str
     key: str
+
+
+#: What -e or -s gives.
+Given = Union[Value, Reference]
 
 
 def readable(read: Callable[[str], T], arguments: Iterable[str], problems: List[str]) -> List[T]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster.manifest import function_name
-from playbooks.deployment.request.assignments import Reference, Value
+from playbooks.deployment.request.assignments import Given
 
 DEFAULT_RUNTIME = "python3.8"
 
@@ -43,7 +43,7 @@ class Options:
     leave_contained: bool = False
     granted: bool = False
     show_secrets: bool = False
-    kept: Tuple[Union[Value, Reference], ...] = ()
+    kept: Tuple[Given, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
 
     @property
