@@ -58,6 +58,10 @@ class VersionGone(Refused):
     """The API server no longer has the changes since that resourceVersion (410)."""
 
 
+class AnswerTooLong(PlaybookError):
+    """More than who asked reads of it."""
+
+
 class KubernetesApi:
     """Connects at the first call, and keeps its connections. Threads may share it.
 
@@ -156,13 +160,17 @@ class KubernetesApi:
         with typed("GET", path):
             return int(self._request("GET", path, self._timeout).status)
 
-    def read(self, *path: str, **query: str) -> bytes:
-        """The answer as it came, for who reads only some of it."""
-        with typed("GET", path):
-            response = self._request("GET", path, self._timeout, query=query)
-            if not _is_good(response):
-                raise _error(response, "GET", path)
-            return bytes(response.data)
+    def read(self, *path: str, most: int, **query: str) -> bytes:
+        """The answer as it came, for who reads only some of it. Raises AnswerTooLong where it has
+        more than ``most`` bytes."""
+        parts, left = [], most
+        with self._opened(path, query, self._timeout) as response:
+            for part in response.stream(65536):
+                left -= len(part)
+                if left < 0:
+                    raise AnswerTooLong(f"GET {shown(path)}: more than {most} bytes")
+                parts.append(part)
+        return b"".join(parts)
 
     def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
         """An answer as it comes, with at most ``seconds`` between two parts of it."""

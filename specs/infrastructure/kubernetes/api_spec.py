@@ -7,11 +7,11 @@ from dataclasses import replace
 from http.client import BadStatusLine, InvalidURL
 
 import urllib3
-from expects import be_none, contain, equal, expect
+from expects import be_none, contain, equal, expect, have_len, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core import errors
-from playbooks.infrastructure.kubernetes.api import KubernetesApi, VersionGone
+from playbooks.infrastructure.kubernetes.api import AnswerTooLong, KubernetesApi, VersionGone
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
 from specs.support.loopback.server import Answer, LoopbackServer, a_status
 
@@ -55,6 +55,13 @@ with description("The client of the API") as self:
         self.server.answer = lambda asked: Answer(200, {"kind": "Node"})
 
         expect(api_of(self.server).get("api", "v1", "nodes", "node-1")).to(equal({"kind": "Node"}))
+
+    with it("reads an answer whose parts somebody else chose no further than that"):
+        self.server.answer = lambda asked: Answer(200, b"x" * 200_000)
+        api = api_of(self.server)
+
+        expect(api.read("api", "v1", "pods", most=200_000)).to(have_len(200_000))
+        expect(lambda: api.read("api", "v1", "pods", most=199_999)).to(raise_error(AnswerTooLong))
 
     with it("takes another uid than the precondition's for another object"):
         said = (

@@ -345,6 +345,19 @@ with description("A view of pods") as self:
         expect(asked[-1]).to(have_len(4))
         expect(asked[-1]["resourceVersion"]).to(equal("100"))
 
+    with it("is listed by smaller pages where somebody has many pods that are large"):
+        cluster = while_watching(self.api, [], lambda c: c)
+        pods = [a_pod(f"web-{n}").manifest for n in range(3)]
+        self.api.pages, self.api.longest = [[pod] for pod in pods], 6
+        self.api.asked.clear()
+        follower = begun_again(cluster)
+        follower._version = ""
+        follower.turn()
+
+        expect(cluster.pods.count).to(equal(3))
+        limits = [query["limit"] for query in self.api.asked if "limit" in query]
+        expect(limits).to(equal(["200", "25", "3", "6", "12", "1"]))
+
     with it("forgets what a new list does not have"):
         one, two = a_pod("web-1").manifest, a_pod("web-2").manifest
         cluster = while_watching(self.api, [], lambda c: c, [one, two])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from playbooks.core.errors import NotFound, NotPermitted
-from playbooks.infrastructure.kubernetes.api import error_of
+from playbooks.infrastructure.kubernetes.api import AnswerTooLong, error_of
 from playbooks.infrastructure.kubernetes.view.watched import WatchedCluster
 
 Manifest = Dict[str, Any]
@@ -22,7 +22,8 @@ class PodsApi:
     """Has the methods of KubernetesApi that reading, deleting and watching pods take.
 
     ``calls``: those made, but for lists by pages and watches. ``before_delete`` is called once,
-    before the next one. ``deleted``: uids and container statuses of what was deleted.
+    before the next one. ``deleted``: uids and container statuses of what was deleted. ``longest``:
+    objects of the longest page that can be read.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class PodsApi:
         self.pages: List[List[Manifest]] = []
         self.script: Iterator[Any] = iter(())
         self.asked: List[Mapping[str, str]] = []
+        self.longest = 1000
 
     def put(self, manifest: Manifest) -> Manifest:
         self.version += 1
@@ -82,10 +84,12 @@ class PodsApi:
         ending = {**pod["metadata"], "deletionTimestamp": "2026-01-02T03:04:06Z"}
         self.put({**pod, "metadata": ending})
 
-    def read(self, *path: str, **query: str) -> bytes:
+    def read(self, *path: str, most: int, **query: str) -> bytes:
         if path[-1] != "pods":
             raise NotPermitted("nothing else is watched here")
         self.asked.append(query)
+        if int(query["limit"]) > self.longest:
+            raise AnswerTooLong(f"more than {most} bytes")
         number = int(query.get("continue") or 0)
         last = number + 1 >= len(self.pages)
         items = self.pages[number] if self.pages else []
