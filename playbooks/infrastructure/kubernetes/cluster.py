@@ -51,8 +51,14 @@ from playbooks.core.errors import (
 )
 from playbooks.core.evidence.steps import MOST_LINES, Log
 from playbooks.core.ports import EMPTY, Cluster
-from playbooks.infrastructure.kubernetes.api import KubernetesApi, delete_options, shown
+from playbooks.infrastructure.kubernetes.api import (
+    KubernetesApi,
+    delete_options,
+    json_object,
+    shown,
+)
 from playbooks.infrastructure.kubernetes.exec import output
+from playbooks.infrastructure.kubernetes.list_watch import pages
 
 _CORE = ("api", "v1")
 
@@ -393,8 +399,17 @@ class KubernetesCluster(Cluster):
         return name in self._resources(f"{group}/{version}").values()
 
     def _pods_of(self, owner: Owner, namespace: str) -> int:
-        pods = self._api.get(*_CORE, "namespaces", namespace, "pods")["items"]
-        return sum(controller(pod["metadata"]) == owner for pod in pods)
+        path = (*_CORE, "namespaces", namespace, "pods")
+        listed = pages(self._api, path, _page)
+        return sum(controller(pod["metadata"]) == owner for page in listed for pod in page)
+
+
+def _page(text: bytes) -> Tuple[List[Mapping[str, Any]], str]:
+    """The objects of a page, and how to ask for the next one."""
+    found = json_object(text)
+    if found is None:
+        raise ClusterUnavailable("a list of the API server is no Kubernetes answer")
+    return found["items"], found["metadata"].get("continue") or ""
 
 
 def _policies_beside(manifest: Mapping[str, Any]) -> Tuple[str, ...]:

@@ -13,10 +13,21 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Callable, ContextManager, Generic, Iterator, TypeVar
+from typing import Callable, ContextManager, Generic, Iterator, Tuple, TypeVar
 
 from playbooks.core.errors import NotPermitted, PlaybookError, RetryableError
-from playbooks.infrastructure.kubernetes.api import VersionGone
+from playbooks.infrastructure.kubernetes.api import (
+    AnswerTooLong,
+    KubernetesApi,
+    VersionGone,
+)
+
+# Objects of a page. One of 200 pods has 0.9 MB, which the memory of a process shows for good.
+PAGE = 200
+
+# Bytes of a page, at most: an object may have 1.5 MB, and who makes 200 of these would have it take
+# 300. Such a page is asked for by fewer objects.
+PAGE_BYTES, FEWER = 16 * 1024 * 1024, 8
 
 # Seconds without an event or a bookmark after which a watch is behind.
 BEHIND = 75.0
@@ -30,6 +41,29 @@ Trouble = Callable[[str, str], None]
 
 # What a watch gives: an event, or its line.
 Change = TypeVar("Change")
+
+P = TypeVar("P")
+
+
+def pages(
+    api: KubernetesApi, path: Tuple[str, ...], read: Callable[[bytes], Tuple[P, str]]
+) -> Iterator[P]:
+    """``read``: the page that an answer is, and how to ask for the next one, or empty. Raises
+    AnswerTooLong where one object alone is longer than a page may be."""
+    rest, limit = "", PAGE
+    while True:
+        query = {"limit": str(limit), **({"continue": rest} if rest else {})}
+        try:
+            page, rest = read(api.read(*path, most=PAGE_BYTES, **query))
+        except AnswerTooLong:
+            if limit == 1:
+                raise
+            limit = max(1, limit // FEWER)
+            continue
+        yield page
+        if not rest:
+            return
+        limit = min(PAGE, limit * 2)
 
 
 class ListWatch(ABC, Generic[Change]):

@@ -116,7 +116,7 @@ with description("The wire to the API server") as self:
             gc.freeze()
             gc.disable()
             try:
-                api.read("version")
+                api.get("version")
                 api.get("version")
                 left = [each for each in gc.get_objects() if type(each) is wire._Parsed]
             finally:

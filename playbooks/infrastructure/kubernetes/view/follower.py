@@ -8,18 +8,11 @@ import sys
 import threading
 from typing import Callable, ContextManager, Dict, Iterator, List, Set, Tuple
 
-from playbooks.infrastructure.kubernetes.api import AnswerTooLong, KubernetesApi
-from playbooks.infrastructure.kubernetes.list_watch import BEHIND, ListWatch
-from playbooks.infrastructure.kubernetes.view.decoding import Decoder, Seen
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.list_watch import BEHIND, ListWatch, pages
+from playbooks.infrastructure.kubernetes.view.decoding import Decoder, Page, Seen
 
 LOG = logging.getLogger(__name__)
-
-# Objects of a page. One of 200 pods has 0.9 MB, which the memory of a process shows for good.
-PAGE = 200
-
-# Bytes of a page, at most: an object may have 1.5 MB, and who makes 200 of these would have it take
-# 300. Such a page is asked for by fewer objects.
-PAGE_BYTES, FEWER = 16 * 1024 * 1024, 8
 
 # Seconds for which the API server is asked to keep a watch open, so that not all end at once.
 SHORTEST, LONGEST = 240, 360
@@ -119,29 +112,21 @@ class Follower(ListWatch[bytes]):
 
     def _list(self) -> str:
         there: Set[Key] = set()
-        rest, version, limit = "", "", PAGE
-        while True:
-            query = {"limit": str(limit), **({"continue": rest} if rest else {})}
-            try:
-                page = self._decoder.page(self._api.read(*self._path, most=PAGE_BYTES, **query))
-            except AnswerTooLong:
-                if limit == 1:
-                    raise
-                limit = max(1, limit // FEWER)
-                continue
-            limit = min(PAGE, limit * 2)
+        version = ""
+        for page in pages(self._api, self._path, self._page):
             for seen in page.seen:
                 there.add((seen.namespace, seen.name))
                 self.objects.put(seen)
             # All pages are of one version, unless the server had to give up that of the first.
             version = version or page.version
-            rest = page.rest
-            if not rest:
-                break
             if self._stopped.is_set():
                 return ""
         self.objects.keep_only(there)
         return version
+
+    def _page(self, text: bytes) -> Tuple[Page, str]:
+        page = self._decoder.page(text)
+        return page, page.rest
 
     def _watch(self, version: str) -> ContextManager[Iterator[bytes]]:
         query = {
