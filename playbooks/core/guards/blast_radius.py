@@ -97,13 +97,17 @@ class BlastRadius(Guard):
         )
 
     def _workload(self, action: Action) -> Optional[Workload]:
+        """None also where its controller is not proven: who makes a pod can name any, and what is
+        counted against others would keep theirs from being answered."""
         pod, limits = action.pod, self._limits
         counted = limits.per_owner is not None and self._reaction.counts_by_owner
         if action.node or pod is None or pod.owner is None:
             return None
         if not counted and limits.again is None:
             return None
-        return self._cluster.workload(pod.owner, namespace=pod.namespace)
+        found = self._cluster.workload(pod.owner, namespace=pod.namespace)
+        above = found.controller if found else None
+        return found if above is None or made(pod, pod.owner, above) else None
 
     def _counted(self, action: Action) -> Tuple[str, ...]:
         if self._limits.nodes is None or action.node is None:
@@ -124,10 +128,6 @@ def _replicas(action: Action, workload: Optional[Workload]) -> Optional[int]:
 
 
 def _maker(pod: Pod, workload: Workload) -> str:
-    """The controller of the pod, such as its ReplicaSet, by uid; empty where it is not proven: who
-    makes a pod can name any, and what is counted against others would keep theirs from being
-    answered. What lies above it, such as its Deployment, is named and not proven."""
-    owner, found = pod.owner, workload.controller
-    if owner is None or found is None or not made(pod, owner, found):
-        return ""
-    return f"{owner} {owner.uid}"
+    """The controller of the pod, such as its ReplicaSet, by uid; empty where it is gone. What lies
+    above it, such as its Deployment, is named and not proven."""
+    return f"{pod.owner} {pod.owner.uid}" if pod.owner and workload.controller else ""

@@ -125,6 +125,15 @@ with description("The guard of the blast radius") as self:
         said = "2 of at most 2 of the pods of Deployment web (replicas 4)"
         expect(answers[1].words).to(contain(said))
 
+    with it("counts against no workload a pod that it did not make: theirs would have to wait"):
+        self.cluster.put(a_replica_controller("web-6d5f", labels={"app": "web"}, replicas=2))
+        decoy = a_web_pod(1, metadata={"labels": {"app": "decoy"}})
+        renamed = a_web_pod(2)
+        renamed.manifest["metadata"]["ownerReferences"][0]["uid"] = "another"
+        answers = [self.asked(an_action(pod)).reason for pod in (decoy, renamed, a_web_pod(3))]
+
+        expect(answers).to(equal([""] * 3))
+
     with it("lets one pod of a workload pass where nothing says how many it has"):
         answers = [self.asked(an_action(a_web_pod(n))).reason for n in range(2)]
 
