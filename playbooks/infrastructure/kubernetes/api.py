@@ -160,11 +160,12 @@ class KubernetesApi:
         with typed("GET", path):
             return int(self._request("GET", path, self._timeout).status)
 
-    def read(self, *path: str, most: int, **query: str) -> bytes:
-        """The answer as it came, for who reads only some of it. Raises AnswerTooLong where it has
-        more than ``most`` bytes."""
+    def read(self, *path: str, most: int, seconds: Optional[float] = None, **query: str) -> bytes:
+        """The answer as it came, for who reads only some of it. ``seconds`` between two parts of
+        it, at most. Raises AnswerTooLong where it has more than ``most`` bytes."""
         parts, left = [], most
-        with self._opened(path, query, self._timeout) as response:
+        timeout = self._timeout if seconds is None else _between(seconds)
+        with self._opened(path, query, timeout) as response:
             for part in response.stream(65536):
                 left -= len(part)
                 if left < 0:
@@ -174,8 +175,7 @@ class KubernetesApi:
 
     def stream(self, *path: str, seconds: float, **query: str) -> Iterator[bytes]:
         """An answer as it comes, with at most ``seconds`` between two parts of it."""
-        timeout = urllib3.Timeout(connect=min(3.0, seconds), read=seconds)
-        with self._opened(path, query, timeout) as response:
+        with self._opened(path, query, _between(seconds)) as response:
             yield from response.stream(65536)
 
     @contextmanager
@@ -266,6 +266,10 @@ class KubernetesApi:
         with self._lock:
             if self._connection is connection:
                 self._connection = None
+
+
+def _between(seconds: float) -> urllib3.Timeout:
+    return urllib3.Timeout(connect=min(3.0, seconds), read=seconds)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import (
@@ -55,7 +54,6 @@ from playbooks.infrastructure.kubernetes.api import (
     KubernetesApi,
     delete_options,
     json_object,
-    shown,
 )
 from playbooks.infrastructure.kubernetes.exec import output
 from playbooks.infrastructure.kubernetes.list_watch import pages
@@ -85,6 +83,9 @@ RECENT, RECENT_NODES = 10.0, 2.0
 
 # The same of what the API server depends on, and of whose cluster it is.
 RECENT_SERVING, RECENT_PROVIDERS = 60.0, 3600.0
+
+# Events of a pod that are read, and bytes of them: whoever may make Events has others left out.
+EVENTS, EVENTS_BYTES = 500, 2 * 1024 * 1024
 
 # Where Cilium's agents say what they know of each pod.
 _ENDPOINT = ObjectKind("CiliumEndpoint", "ciliumendpoints", CILIUM.group, version=CILIUM.version)
@@ -145,11 +146,8 @@ class KubernetesCluster(Cluster):
     def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
         path = (*_CORE, "namespaces", pod.namespace, "events")
         about = f"involvedObject.uid={pod.uid}"
-        answer = self._api.stream(*path, seconds=seconds, fieldSelector=about, limit="500")
-        try:
-            return list(json.loads(b"".join(answer))["items"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ClusterUnavailable(f"GET {shown(path)}: no Kubernetes answer") from error
+        bounds: Dict[str, Any] = {"longest": EVENTS, "most": EVENTS_BYTES, "seconds": seconds}
+        return list(next(pages(self._api, path, _page, **bounds, fieldSelector=about)))
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         body = delete_options(

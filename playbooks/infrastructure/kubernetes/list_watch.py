@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Callable, ContextManager, Generic, Iterator, Tuple, TypeVar
+from typing import Callable, ContextManager, Generic, Iterator, Optional, Tuple, TypeVar
 
 from playbooks.core.errors import NotPermitted, PlaybookError, RetryableError
 from playbooks.infrastructure.kubernetes.api import (
@@ -46,15 +46,23 @@ P = TypeVar("P")
 
 
 def pages(
-    api: KubernetesApi, path: Tuple[str, ...], read: Callable[[bytes], Tuple[P, str]]
+    api: KubernetesApi,
+    path: Tuple[str, ...],
+    read: Callable[[bytes], Tuple[P, str]],
+    *,
+    longest: int = PAGE,
+    most: int = PAGE_BYTES,
+    seconds: Optional[float] = None,
+    **selected: str,
 ) -> Iterator[P]:
-    """``read``: the page that an answer is, and how to ask for the next one, or empty. Raises
+    """``read``: the page that an answer is, and how to ask for the next one, or empty. ``longest``:
+    objects of a page, ``most``: bytes of it; ``seconds`` between two parts of it, at most. Raises
     AnswerTooLong where one object alone is longer than a page may be."""
-    rest, limit = "", PAGE
+    rest, limit = "", longest
     while True:
-        query = {"limit": str(limit), **({"continue": rest} if rest else {})}
+        query = {"limit": str(limit), **({"continue": rest} if rest else {}), **selected}
         try:
-            page, rest = read(api.read(*path, most=PAGE_BYTES, **query))
+            page, rest = read(api.read(*path, most=most, seconds=seconds, **query))
         except AnswerTooLong:
             if limit == 1:
                 raise
@@ -63,7 +71,7 @@ def pages(
         yield page
         if not rest:
             return
-        limit = min(PAGE, limit * 2)
+        limit = min(longest, limit * 2)
 
 
 class ListWatch(ABC, Generic[Change]):

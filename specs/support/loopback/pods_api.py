@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.infrastructure.kubernetes.api import AnswerTooLong, error_of
@@ -84,7 +84,7 @@ class PodsApi:
         ending = {**pod["metadata"], "deletionTimestamp": "2026-01-02T03:04:06Z"}
         self.put({**pod, "metadata": ending})
 
-    def read(self, *path: str, most: int, **query: str) -> bytes:
+    def read(self, *path: str, most: int, seconds: Optional[float] = None, **query: str) -> bytes:
         if path[-1] != "pods":
             raise NotPermitted("nothing else is watched here")
         self.asked.append(query)
