@@ -9,13 +9,24 @@ import click
 
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, selects
+from playbooks.core import catalogue
 from playbooks.deployment.engines import kubernetes, registry
 from playbooks.deployment.engines.engine import Invocation, Option
 from playbooks.deployment.errors import UsageError
+from playbooks.deployment.manifests import rbac
+from playbooks.deployment.request import by_name
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import read
 from playbooks.deployment.request.settings import is_missing
 from playbooks.deployment.terminal import documents
+
+# Who has the first may exec in all pods where it is bound, and write all ConfigMaps.
+_BINDING = (
+    f"where playbooks are:  kubectl create rolebinding NAME --clusterrole={rbac.OPERATOR_ROLE}"
+    " --group=GROUP -n NAMESPACE",
+    f"in the whole cluster: kubectl create clusterrolebinding NAME --clusterrole={rbac.UNDO_ROLE}"
+    " --group=GROUP",
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +62,7 @@ def _identified(command: F) -> F:
 @command(
     "permissions -p delete -n responders",
     "permissions -p delete -E gcf --account EMAIL",
+    "permissions --operator",
 )
 @selects
 @click.option(
@@ -71,17 +83,31 @@ def _identified(command: F) -> F:
     help="A setting that decides rights, such as NAMESPACES=shop. Again for more.",
 )
 @_identified
+@click.option(
+    "--operator",
+    is_flag=True,
+    help="Instead: what people need who operate playbooks, for all or that of -p.",
+)
 def permissions(
     session: Session,
     which: Selection,
     engine: str,
     values: Tuple[str, ...],
     identity: Dict[str, Any],
+    operator: bool,
 ) -> int:
     """Print the rights that a playbook needs, and no more, for kubectl apply.
 
     They are bound to who its function is on this engine. Nothing is changed, and no cluster asked.
+
+    --operator prints two ClusterRoles, which nobody has until you bind them.
     """
+    if operator:
+        which.check(*_not_for_operators(which, values, identity), required=False)
+        playbooks = [by_name.load(which.playbook)] if which.playbook else catalogue.containing()
+        print(documents(rbac.operator_roles(playbooks)), end="")
+        tell("", _BINDING)
+        return 0
     chosen = registry.known()[engine]
     options = Options(
         playbook=which.playbook or None,
@@ -107,3 +133,11 @@ def permissions(
     invocation = Invocation(options, {}, session.cluster, session.client())
     print(documents(chosen.rights(request, invocation)), end="")
     return 0
+
+
+def _not_for_operators(
+    which: Selection, values: Tuple[str, ...], identity: Dict[str, Any]
+) -> List[str]:
+    given = {"-N": which.name, "-n": which.namespace, "-e": values}
+    given.update({each.flags[0]: identity.get(each.name) for each in _identities()})
+    return [f"{flag} is not for --operator" for flag, value in given.items() if value]

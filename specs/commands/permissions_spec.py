@@ -101,3 +101,57 @@ with description("falco-playbook permissions") as self:
 
             expect((done.code, done.out)).to(equal((2, "")))
             expect(done.err).to(contain(why))
+
+
+def rights_of(role):
+    return {
+        (rule["apiGroups"][0], rule["resources"][0], verb)
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+    }
+
+
+with description("falco-playbook permissions --operator") as self:
+
+    def roles(self, *words):
+        done = said("--operator", *words)
+        expect(done.code).to(equal(0))
+        return documents_of(done.out), done.err
+
+    with it("prints what releasing takes of every containment that there is, or of one playbook's"):
+        (_, undo), _ = self.roles()
+        (_, of_taint), _ = self.roles("-p", "taint")
+        for playbook in catalogue.containing():
+            containment = playbook.reaction.CONTAINMENT
+            needed = {(p.group, p.resource, v) for p in containment.RELEASING for v in p.verbs}
+
+            expect((playbook.name, bool(needed))).to(
+                equal((playbook.name, not containment.REMOVES))
+            )
+            expect(needed <= rights_of(undo)).to(equal(True))
+        changing = {right for right in rights_of(of_taint) if right[2] not in ("get", "list")}
+        expect(changing).to(equal({("", "nodes", "patch"), ("events.k8s.io", "events", "create")}))
+
+    with it("creates and deletes nothing but records and policies, and reads no Secret"):
+        roles, _ = self.roles()
+        rights = set().union(*map(rights_of, roles))
+        made = {r for _, r, verb in rights if verb in ("create", "delete", "update")}
+
+        expect(made).to(equal({"events", "pods/exec", "networkpolicies", "ciliumnetworkpolicies"}))
+        expect({r for _, r, _ in rights}).not_to(contain("secrets"))
+
+    with it("says how they are bound: what may exec in pods where the playbooks are"):
+        roles, err = self.roles()
+        here, everywhere = err.splitlines()
+        names = [each["metadata"]["name"] for each in roles]
+
+        expect(names).to(equal(["falco-playbook-operator", "falco-playbook-undo"]))
+        expect(here).to(contain("create rolebinding", names[0]))
+        expect(everywhere).to(contain("create clusterrolebinding", names[1]))
+
+    with it("is refused with what is about a function"):
+        done = said("--operator", "-N", "quick", "-e", "A=b", "--account", EMAIL)
+
+        expect(done.code).to(equal(2))
+        for flag in ("-N", "-e", "--account"):
+            expect(done.err).to(contain(f"{flag} is not for --operator"))

@@ -123,6 +123,9 @@ class ReplicaController:
         return self.selector.selects(labels) and self.present >= self.wanted
 
 
+# Kinds that start a pod for one that they no longer select, and kill one that is too many.
+REPLICA_CONTROLLERS = ("ReplicaSet", "ReplicationController")
+
 # Kinds that have the subresource scale.
 SCALABLE = ("Deployment", "StatefulSet", "ReplicaSet")
 

@@ -24,6 +24,7 @@ from typing import (
 from playbooks.core.cluster.api_object import ReadObject
 from playbooks.core.cluster.manifest import PREFIX
 from playbooks.core.cluster.node import Node
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.note import UNREADABLE, N, Note
 from playbooks.core.errors import Refused
@@ -62,10 +63,11 @@ class Containment(ABC):
     ``KEYS``: of its notes, which are annotations too; they begin with ``OWN_KEYS``. ``NOTHING``:
     what is said after the name of a target on which nothing is left (``is not isolated``).
     ``EXPIRED``: the reason code of an expiry. ``REMOVES``: the target is gone, and ``restored``
-    makes it anew.
+    makes it anew. ``RELEASING``: what a person needs to find the targets and to release them.
     """
 
     REMOVES: ClassVar[bool] = False
+    RELEASING: ClassVar[Tuple[Permission, ...]] = ()
     KINDS: ClassVar[Tuple[str, ...]]
     KEYS: ClassVar[Tuple[str, ...]]
     NOTHING: ClassVar[str]
@@ -167,6 +169,7 @@ class PodContainment(Containment):
     """On pods. ``LABEL``: the one that every contained pod has; it begins with ``OWN_KEYS``."""
 
     KINDS = (POD,)
+    RELEASING: ClassVar[Tuple[Permission, ...]] = (Permission("pods", ("get", "list", "patch")),)
     LABEL: ClassVar[str]
 
     @classmethod
@@ -182,6 +185,9 @@ class NodeContainment(Containment):
     """On nodes, which belong to no namespace."""
 
     KINDS = (NODE,)
+    RELEASING: ClassVar[Tuple[Permission, ...]] = (
+        Permission("nodes", ("get", "list", "patch"), cluster_wide=True),
+    )
 
     @classmethod
     def read(cls, cluster: Cluster, kind: str, name: str, namespace: str) -> Node:  # noqa: ARG003

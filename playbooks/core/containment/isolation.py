@@ -9,9 +9,12 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
+from playbooks.core.cluster.permissions import Permission
 from playbooks.core.cluster.pod import Pod
+from playbooks.core.cluster.policies.denying import KINDS as POLICIES
 from playbooks.core.cluster.policies.denying import kind_called
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind, kind_of
+from playbooks.core.cluster.workload import OWNING, REPLICA_CONTROLLERS
 from playbooks.core.containment.containment import PodContainment
 from playbooks.core.containment.note import LONGEST_RULE, UNREADABLE, Note
 from playbooks.core.errors import NotFound
@@ -50,6 +53,14 @@ class Isolation(PodContainment):
     policies: Tuple[Mapping[str, Any], ...]
 
     KEYS = KEYS
+    RELEASING = (
+        *PodContainment.RELEASING,
+        *(Permission(kind.resource, ("list", "delete"), kind.group) for kind in POLICIES.values()),
+        *(
+            Permission(OWNING[each].resource, ("list",), OWNING[each].group)
+            for each in REPLICA_CONTROLLERS
+        ),
+    )
     LABEL = LABEL
     NOTHING = "is not isolated"
     EXPIRED = "released"

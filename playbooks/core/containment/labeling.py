@@ -15,7 +15,9 @@ from playbooks.core.containment.containment import (
     NODE,
     OWN_KEYS,
     POD,
+    NodeContainment,
     NotedContainment,
+    PodContainment,
     Target,
     labelled_pods,
 )
@@ -129,6 +131,7 @@ class Labeling(NotedContainment[LabelNote]):
 
     NOTE = LabelNote
     KINDS = (POD, NODE)
+    RELEASING = (*PodContainment.RELEASING, *NodeContainment.RELEASING)
     KEYS = (NOTED,)
     NOTHING = "has no label or annotation that a playbook wrote"
     EXPIRED = "unlabeled"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping
 
-from playbooks.core.cluster.workload import SCALABLE, Owner, Scalable
+from playbooks.core.cluster.permissions import Permission
+from playbooks.core.cluster.workload import OWNING, SCALABLE, Owner, Scalable
 from playbooks.core.containment.containment import NotedContainment
 from playbooks.core.containment.note import Note
 from playbooks.core.errors import NotFound
@@ -39,6 +40,11 @@ class Scaling(NotedContainment[ScaleNote]):
     NOTE = ScaleNote
     KINDS = tuple(kind.lower() for kind in SCALABLE)
     KEYS = (SCALED,)
+    RELEASING = tuple(
+        Permission(f"{OWNING[each].resource}{part}", (verb,), OWNING[each].group)
+        for each in SCALABLE
+        for part, verb in (("", "get"), ("/scale", "patch"))
+    )
     NOTHING = "was not scaled by a playbook"
     EXPIRED = "scaled-back"
 

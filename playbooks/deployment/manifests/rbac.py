@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set, 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import FUNCTION_NAMESPACE, Manifest, labels, metadata
 from playbooks.core.cluster.permissions import UNKNOWN, Permission
+from playbooks.core.playbook import Playbook
 from playbooks.deployment.manifests.crds import GROUP as KUBELESS
 from playbooks.deployment.manifests.crds import LABELS
 from playbooks.deployment.request import by_name
@@ -37,7 +38,34 @@ DEPLOYER_ROLE = "falco-playbook-deployer"
 # Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
 _TO_ADMIN = {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}
 
-_CHANGE = ["create", "delete", "get", "list", "patch", "update", "watch"]
+_CHANGE = ("create", "delete", "get", "list", "patch", "update", "watch")
+
+# What people need who operate playbooks: of the first role where the playbooks are, as it has exec
+# in their pods and writes their ledgers; of the other in all namespaces, to see what is deployed,
+# and to release what is contained.
+OPERATOR_ROLE, UNDO_ROLE = "falco-playbook-operator", "falco-playbook-undo"
+
+_EVENTS = "events.k8s.io"
+
+_DEPLOYED = (
+    Permission("functions", ("get", "list"), group=KUBELESS),
+    Permission("natstriggers", ("list",), group=KUBELESS),
+    # Of functions to which alerts are pushed, these are the record.
+    Permission("rolebindings", ("get", "list"), group=GROUP),
+    Permission("deployments", ("get",), group="apps"),
+    Permission("events", ("list",), group=_EVENTS),
+)
+
+_OPERATOR = (
+    *_DEPLOYED,
+    Permission("configmaps", ("get", "list", "patch")),
+    Permission("pods", ("list",)),
+    # Which verb it takes depends on the version of the API server.
+    Permission("pods/exec", ("create", "get")),
+)
+
+# An undoing is on record where its object is.
+_UNDO = (*_DEPLOYED, Permission("events", ("create",), group=_EVENTS))
 
 
 def service_account(request: Request, namespace: str) -> Manifest:
@@ -133,17 +161,33 @@ def worker_role() -> Manifest:
 
 def deployer_role() -> Manifest:
     """Every right that a playbook may need in a namespace, and its record there."""
+    declared = [p for name in catalogue.names() for p in by_name.load(name).permissions]
+    record = (Permission(each, _CHANGE, group=KUBELESS) for each in ("functions", "natstriggers"))
+    granted = (*(p for p in declared if not p.cluster_wide), *record)
+    return _cluster_role(DEPLOYER_ROLE, granted, **_TO_ADMIN)
+
+
+def operator_roles(playbooks: Sequence[Playbook]) -> List[Manifest]:
+    """For ``falco-playbook list``, ``status``, ``contained``, ``history``, ``dead``, ``pause``,
+    ``resume``, ``reset`` and ``undo`` of these playbooks, but for creating again what one
+    deleted."""
+    releasing = [p for each in playbooks for kind, _ in each.containments for p in kind.RELEASING]
+    return [
+        _cluster_role(OPERATOR_ROLE, _OPERATOR),
+        _cluster_role(UNDO_ROLE, (*_UNDO, *releasing)),
+    ]
+
+
+def _cluster_role(name: str, permissions: Iterable[Permission], **labels: str) -> Manifest:
+    """A rule for each resource."""
     verbs: Dict[Tuple[str, str], Set[str]] = {}
-    for playbook in map(by_name.load, catalogue.names()):
-        for permission in playbook.permissions:
-            if not permission.cluster_wide:
-                resource = (permission.group, permission.resource)
-                verbs.setdefault(resource, set()).update(permission.verbs)
-    verbs.update({(KUBELESS, "functions"): set(_CHANGE), (KUBELESS, "natstriggers"): set(_CHANGE)})
+    for permission in permissions:
+        resource = (permission.group, permission.resource)
+        verbs.setdefault(resource, set()).update(permission.verbs)
     return {
         "apiVersion": API,
         "kind": "ClusterRole",
-        "metadata": {"name": DEPLOYER_ROLE, "labels": {**LABELS, **_TO_ADMIN}},
+        "metadata": {"name": name, "labels": {**LABELS, **labels}},
         "rules": [
             {"apiGroups": [group], "resources": [resource], "verbs": sorted(verbs[group, resource])}
             for group, resource in sorted(verbs)

@@ -34,6 +34,7 @@ from playbooks.core.cluster.workload import (
     COUNTED,
     FUNCTION,
     OWNING,
+    REPLICA_CONTROLLERS,
     Owner,
     ReplicaController,
     Scalable,
@@ -292,7 +293,7 @@ class KubernetesCluster(Cluster):
     def replica_controllers(self, namespace: str) -> List[ReplicaController]:
         return [
             ReplicaController.of(kind, item)
-            for kind in ("ReplicaSet", "ReplicationController")
+            for kind in REPLICA_CONTROLLERS
             for item in self._api.get(*OWNING[kind].path(namespace))["items"]
         ]
 

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import yaml
 from expects import be_empty, contain, equal, expect
 from mamba import after, before, description, it
 
@@ -12,25 +11,17 @@ from specs.support.cluster.real_cluster import (
     a_namespace,
     cleaned_up,
     delete_namespace,
+    kubeconfig_of,
     kubectl,
     kubectl_json,
     node_address,
     stored,
+    token_of,
 )
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import eventually
 from specs.support.programs import deploy_playbook
-
-
-def kubeconfig_of(namespace, account, path):
-    """As the current one, with a token of the account."""
-    found = yaml.safe_load(kubectl("config", "view", "--raw", "--minify", "--flatten"))
-    token = kubectl("create", "token", account, "-n", namespace).strip()
-    found["users"][0]["user"] = {"token": token}
-    found["contexts"][0]["context"]["namespace"] = namespace
-    path.write_text(yaml.safe_dump(found))
-    return path
 
 
 def may_deploy(namespace, account):
@@ -51,8 +42,8 @@ with description("deploy_playbook for the admin of a namespace") as self:
             *("create", "rolebinding", "team", "--clusterrole=admin", "-n", self.namespace),
             f"--serviceaccount={self.namespace}:team",
         )
-        path = Path(self.directory.name, "kubeconfig")
-        self.kubeconfig = kubeconfig_of(self.namespace, "team", path)
+        path = str(Path(self.directory.name, "kubeconfig"))
+        self.kubeconfig = kubeconfig_of(token_of("team", self.namespace), path, self.namespace)
         # Roles are aggregated, and in force, a moment after they were made.
         eventually(lambda: may_deploy(self.namespace, "team"))
 
@@ -63,7 +54,7 @@ with description("deploy_playbook for the admin of a namespace") as self:
 
     def deploy(self, playbook, *typed):
         url = ("-e", f"NATS_URL={self.server.url}", "-i", IMAGE, "-t", "falco.critical.*")
-        where = ("--kubeconfig", str(self.kubeconfig), "-E", "kubernetes")
+        where = ("--kubeconfig", self.kubeconfig, "-E", "kubernetes")
         return deploy_playbook("-p", playbook, *where, *url, *typed)
 
     with it("deploys what acts there alone, and removes it"):
@@ -74,7 +65,7 @@ with description("deploy_playbook for the admin of a namespace") as self:
             contain(True)
         )
 
-        where = ("--kubeconfig", str(self.kubeconfig))
+        where = ("--kubeconfig", self.kubeconfig)
         code, said = deploy_playbook("remove", "-p", "delete", *where)
         expect((code, said if code else "")).to(equal((0, "")))
         expect(stored("deployment", "falco-delete", self.namespace)).to(equal(None))

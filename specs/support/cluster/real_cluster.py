@@ -20,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from playbooks.core import catalogue
@@ -435,13 +436,20 @@ def token_of(account: str, namespace: str) -> str:
 def api_of(token: str) -> KubernetesApi:
     """The API server of the kubeconfig as somebody else sees it, who has this token only."""
 
-    config = json.loads(kubectl("config", "view", "--minify", "--raw", "--output", "json"))
-    config["users"][0]["user"] = {"token": token}
-    with tempfile.NamedTemporaryFile("w") as file:
-        json.dump(config, file)
-        file.flush()
-        target = as_kubectl({**os.environ, "KUBECONFIG": file.name})
+    with tempfile.NamedTemporaryFile() as file:
+        target = as_kubectl({**os.environ, "KUBECONFIG": kubeconfig_of(token, file.name)})
     return KubernetesApi(connect=target.connect)
+
+
+def kubeconfig_of(token: str, path: str, namespace: str = "") -> str:
+    """Write the kubeconfig of who has this token only: its path."""
+    found = json.loads(
+        kubectl("config", "view", "--minify", "--raw", "--flatten", "--output", "json")
+    )
+    found["users"][0]["user"] = {"token": token}
+    found["contexts"][0]["context"]["namespace"] = namespace
+    Path(path).write_text(json.dumps(found), encoding="utf-8")
+    return path
 
 
 class CountingApi(KubernetesApi):
