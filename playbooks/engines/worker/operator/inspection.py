@@ -218,18 +218,12 @@ class AlertCounts:
         self.words.setdefault(refused.reason, refused.message[:LONGEST])
 
     def to_dict(self) -> Dict[str, Any]:
+        found = {name: value for name, value in vars(self).items() if name != "refusal"}
         return {
-            "read": self.read,
-            "invalid": self.invalid,
-            "about_none": self.about_none,
-            "identified": self.identified,
+            **found,
             "unidentified": dict(self.unidentified.most_common(NAMED)),
             "hosts": dict(self.hosts.most_common(NAMED)),
-            "passed": self.passed,
             "refused": dict(self.refused.most_common()),
-            "words": self.words,
-            "cut": self.cut,
-            "renamed": self.renamed,
         }
 
 
