@@ -8,7 +8,8 @@ Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, List, Mapping, Optional, Tuple, TypeVar
+from functools import partial
+from typing import Any, Awaitable, Callable, List, Mapping, Optional, Tuple, TypeVar
 
 import nats.js.errors
 from nats.js import JetStreamContext
@@ -108,12 +109,7 @@ class JetStream:
 
     async def streams(self) -> List[StreamInfo]:
         """All that this account has."""
-        found: List[StreamInfo] = []
-        while True:
-            page = await _asked("STREAM.LIST", self._api.streams_info(len(found)))
-            found.extend(page)
-            if len(page) < PAGE:
-                return found
+        return await _all("STREAM.LIST", self._api.streams_info)
 
     async def consumer(self, stream: str, wanted: Consumer) -> None:
         """Make sure of a consumer, and that the server has it as it was asked for.
@@ -149,13 +145,9 @@ class JetStream:
 
     async def consumers(self, stream: str, prefix: str) -> List[ConsumerInfo]:
         """Those whose names begin with ``prefix``."""
-        found: List[ConsumerInfo] = []
-        while True:
-            call = self._api.consumers_info(stream, len(found))
-            page = await _asked(f"CONSUMER.LIST.{stream}", call)
-            found.extend(page)
-            if len(page) < PAGE:
-                return [info for info in found if info.name.startswith(prefix)]
+        listed = partial(self._api.consumers_info, stream)
+        found = await _all(f"CONSUMER.LIST.{stream}", listed)
+        return [info for info in found if info.name.startswith(prefix)]
 
     async def delete_consumer(self, stream: str, consumer: str) -> None:
         call = f"CONSUMER.DELETE.{stream}.{consumer}"
@@ -237,6 +229,16 @@ async def _asked(call: str, answer: Awaitable[T]) -> T:
             f"JetStream did not answer $JS.API.{call} in {TIMEOUT:.0f} s: it is starting, without a"
             " leader, or this NATS user may not publish on it"
         ) from None
+
+
+async def _all(call: str, page: Callable[[int], Awaitable[List[T]]]) -> List[T]:
+    """``page``: those from a number on."""
+    found: List[T] = []
+    while True:
+        more = await _asked(call, page(len(found)))
+        found.extend(more)
+        if len(more) < PAGE:
+            return found
 
 
 async def _unless_gone(answer: Awaitable[T]) -> Optional[T]:
