@@ -45,7 +45,7 @@ class DurableIntake:
     def __post_init__(self) -> None:
         self._stream = ""
         self._inbox_stream = ""
-        self._subscriptions: Tuple[Subscription, ...] = ()
+        self.subscriptions: Tuple[Subscription, ...] = ()
         self._failures = Failures()
         self._pullers = Pullers(
             self.connection, window=self.window, take=self._taken, broken=self._failures.add
@@ -55,24 +55,20 @@ class DurableIntake:
         self._refusals = Refusals(self.jetstream, self.function, self.metrics)
         self._ended: Dict[str, float] = {}
 
-    @property
-    def subscriptions(self) -> Sequence[Subscription]:
-        return self._subscriptions
-
     async def prepare(self) -> None:
         """Streams, the inbox, and what an earlier run left. Raises Unusable or NoJetStream."""
         self._stream = await self.jetstream.stream(ALERTS)
-        await self._dead_letters()
+        await self.jetstream.stream(DEAD_LETTERS)
         self._inbox_stream = await self.jetstream.stream(INBOXES)
         await self._begin(INBOX)
         now = Instant(time.time_ns())
         left = await self.jetstream.consumers(self._stream, self.function.consumer_prefix)
-        known = {s.topic for s in self._subscriptions}
+        known = {s.topic for s in self.subscriptions}
         for item in left:
             topic = item.config.filter_subject
             if topic and item.name == self.function.consumer(topic) and topic not in known:
                 old = Subscription(topic, started(item.config), now)
-                self._subscriptions += (old,)
+                self.subscriptions += (old,)
         log.info(f"alerts come from stream {self._stream}")
 
     def missing(self) -> str:
@@ -80,20 +76,20 @@ class DurableIntake:
 
     async def unusable(self) -> str:
         try:
-            await self._dead_letters()
+            await self.jetstream.stream(DEAD_LETTERS)
         except Exception as error:
             return f"dead letters cannot be stored: {str(error) or repr(error)}"
         return await self._refusals.store() or await self._refusals.look()
 
     async def apply(self, wanted: Sequence[Subscription]) -> None:
         topics = [s.topic for s in wanted]
-        ended = subscriptions.retired(self._subscriptions, topics, Instant(time.time_ns()))
-        self._subscriptions = (*wanted, *ended)
+        ended = subscriptions.retired(self.subscriptions, topics, Instant(time.time_ns()))
+        self.subscriptions = (*wanted, *ended)
         for subscription in ended:
             self._ended.setdefault(subscription.topic, time.monotonic() + FAREWELL)
         for topic in topics:
             self._ended.pop(topic, None)
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             await self._ensure(subscription.topic)
 
     async def tick(self) -> None:
@@ -150,10 +146,6 @@ class DurableIntake:
             else:
                 log.info(f"deleted consumer {name} of stream {stream}: the function is removed")
 
-    async def _dead_letters(self) -> None:
-        """Make sure of their stream. Raises Unusable or another error of NATS."""
-        await self.jetstream.stream(DEAD_LETTERS)
-
     def _taken(self, delivery: Delivery, freed: Callable[[], None]) -> None:
         if delivery.topic or PROBE not in delivery.headers:
             self.take(delivery, freed)
@@ -182,7 +174,7 @@ class DurableIntake:
 
     async def _begin(self, topic: str) -> None:
         """Raises what keeps the topic from being served."""
-        subscription = next((s for s in self._subscriptions if s.topic == topic), None)
+        subscription = next((s for s in self.subscriptions if s.topic == topic), None)
         if not topic:
             await self._begin_inbox()
         elif subscription is None:
@@ -223,7 +215,7 @@ class DurableIntake:
 
     async def _drop_puller(self, topic: str) -> None:
         self._ended.pop(topic, None)
-        self._subscriptions = tuple(s for s in self._subscriptions if s.topic != topic or s.active)
+        self.subscriptions = tuple(s for s in self.subscriptions if s.topic != topic or s.active)
         if await self._pullers.drop(topic):
             self.metrics.queued.remove(topic)
 

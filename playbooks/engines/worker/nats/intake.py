@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Protocol, Sequence
+from typing import Any, Callable, Protocol, Sequence, Tuple
 
 from playbooks.engines import log
 from playbooks.engines.worker.function import Function
@@ -24,9 +24,8 @@ class Intake(Protocol):
 
     durable: bool
 
-    @property
-    def subscriptions(self) -> Sequence[Subscription]:
-        """Those of the moment, and those that ended and still owe something."""
+    #: Those of the moment, and those that ended and still owe something.
+    subscriptions: Tuple[Subscription, ...]
 
     def missing(self) -> str:
         """What keeps alerts from coming in, or empty."""

@@ -36,16 +36,12 @@ class VolatileIntake:
     metrics: Metrics
 
     def __post_init__(self) -> None:
-        self._subscriptions: Tuple[Subscription, ...] = ()
+        self.subscriptions: Tuple[Subscription, ...] = ()
         self._listening: Dict[str, Any] = {}
         self._numbers = itertools.count(1)
         self._waiting = self._bytes = 0
         self._timers: Set[asyncio.TimerHandle] = set()
         self._stopped = False
-
-    @property
-    def subscriptions(self) -> Sequence[Subscription]:
-        return self._subscriptions
 
     def missing(self) -> str:
         return ""
@@ -54,7 +50,7 @@ class VolatileIntake:
         return ""
 
     async def apply(self, wanted: Sequence[Subscription]) -> None:
-        self._subscriptions = tuple(wanted)
+        self.subscriptions = tuple(wanted)
         topics = {s.topic for s in wanted}
         for topic in list(self._listening):
             if topic not in topics:
