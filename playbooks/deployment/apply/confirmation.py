@@ -86,11 +86,6 @@ def lost_topics(before: Iterable[str], now: Iterable[str]) -> List[str]:
     return [was_now("topics", _listed(was), _listed(wanted))] if lost else []
 
 
-def wider_rights(before: Iterable[Manifest], now: Iterable[Manifest]) -> List[str]:
-    """What the roles among these objects grant beyond what they granted."""
-    return _rights(_granted(before), _granted(now))
-
-
 def was_now(what: str, was: object, now: object) -> str:
     return f"{what}: was {was}, now {now}"
 
@@ -131,8 +126,10 @@ def _resources(rule: Mapping[str, Any]) -> List[str]:
     return [f"{r}{group}{name}" for r in resources for group in groups for name in names]
 
 
-def _rights(before: Set[Right], now: Set[Right]) -> List[str]:
-    """One line for all rights that were in the same places and are to be in the same ones."""
+def wider_rights(deployed: Iterable[Manifest], made: Iterable[Manifest]) -> List[str]:
+    """What the roles among these objects grant beyond what they granted: one line for all rights
+    that were in the same places and are to be in the same ones."""
+    before, now = _granted(deployed), _granted(made)
     verbs: Dict[Tuple[str, str], Dict[str, List[str]]] = {}
     for _, resource, verb in sorted({("", *right[1:]) for right in now - before}):
         was, wanted = (_places(rights, resource, verb) for rights in (before, now))
