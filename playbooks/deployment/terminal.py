@@ -88,7 +88,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """A table as plain text."""
-    cells = [[_cut(_cell(value)) for value in values] for values, _ in rows]
+    cells = [[_cell(value, LONGEST) for value in values] for values, _ in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells)]
     lines = [_line(columns, widths)]
     for row, (_, notes) in zip(cells, rows):
@@ -97,12 +97,9 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: object) -> str:
-    return NOTHING if value in (None, "") else plain(str(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+def _cell(value: object, longest: int = sys.maxsize) -> str:
+    text = NOTHING if value in (None, "") else plain(str(value))
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
