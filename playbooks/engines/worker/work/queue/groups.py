@@ -20,8 +20,8 @@ class Group:
     """``target``: what all its alerts are about; None for a group of one that is not joined.
 
     ``lead`` is the alert that is decided on: the most urgent, the newest of these. ``left``: the
-    deliveries that are not settled yet. ``waits``: for the window of a limit. ``settled`` is set
-    at the end.
+    deliveries that are not settled yet. ``keys``: of all of them, settled or not. ``waits``: for
+    the window of a limit. ``settled`` is set at the end.
     """
 
     def __init__(self, target: Optional[Hashable], owner: Delivery) -> None:
@@ -31,12 +31,7 @@ class Group:
         self.settled = asyncio.Event()
         self.waits = False
         self.turn: Optional[Turn] = None
-        self._keys: List[Key] = [owner.origin.key]
-
-    @property
-    def keys(self) -> List[Key]:
-        """Of all that belong to it, settled or not."""
-        return self._keys
+        self.keys: List[Key] = [owner.origin.key]
 
     @property
     def namespace(self) -> str:
@@ -50,7 +45,7 @@ class Group:
 
     def add(self, delivery: Delivery, turns: FairTurns) -> None:
         self.left[delivery] = None
-        self._keys.append(delivery.origin.key)
+        self.keys.append(delivery.origin.key)
         old, new = self.lead.alert, delivery.alert
         assert isinstance(old, Alert) and isinstance(new, Alert)
         if (new.priority, new.time) > (old.priority, old.time):
