@@ -72,7 +72,7 @@ Handle = Callable[[HttpRequest], Awaitable[Response]]
 
 
 class HttpConnection:
-    """``answering``: a whole request has come, and its answer is being made. Only then does the
+    """``answering``: a whole request has come, and its answer is not made yet. Only then does the
     connection not give way to a new one."""
 
     def __init__(
@@ -129,8 +129,9 @@ class HttpConnection:
             self._deadline = begun + self._patience
             response = await self._answered(head)
             unread = self._parser.their_state not in WHOLE
-            await self._send(response, last=unread or self._last)
+            # From now on it is up to the sender, who may read nothing of it.
             self.answering = False
+            await self._send(response, last=unread or self._last)
             if unread:
                 await self._linger()
             if unread or self._last or self._parser.our_state is not h11.DONE:

@@ -311,6 +311,28 @@ with description("Connections that send nothing, or as good as nothing") as self
 
         expect(conversation(use, handle=slow.handle)).to(contain("HTTP/1.1 200"))
 
+    with it("give way also where they do not read what they are answered"):
+
+        async def large(_):
+            return Response(200, b"x" * 1024 * 1024)
+
+        async def use(port):
+            held = []
+            for source in range(CONNECTIONS // OF_A_SOURCE):
+                address, asks = f"127.0.4.{source + 1}", GET.encode()
+                held += await self.opened(port, OF_A_SOURCE, address, asks)
+            await asyncio.sleep(0.5)
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", port, local_addr=("127.0.4.250", 0)
+            )
+            writer.write(GET.encode())
+            answer = await asyncio.wait_for(reader.read(12), 5)
+            for _, each in (*held, (reader, writer)):
+                each.close()
+            return answer
+
+        expect(conversation(use, patience=60.0, handle=large)).to(equal(b"HTTP/1.1 200"))
+
     with it("are closed after the time for a first byte, and after the time for a whole head"):
         quick = mock.patch.multiple(connection, FIRST_BYTE=0.1, HEAD=0.2)
         with quick:
