@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from typing import Callable, List, Mapping, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import click
 
@@ -22,13 +21,10 @@ from playbooks.commands.status import contained, listing, status
 from playbooks.commands.sweep import sweep
 from playbooks.commands.token import token
 from playbooks.commands.undo import undo
-from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import PlaybookError
 from playbooks.deployment import VERSION
-from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError, exit_code
 from playbooks.deployment.parameters import SHELLS, completion_script
-from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.terminal import discard_output
 from playbooks.infrastructure.kubernetes.objects import of_context
 
@@ -77,20 +73,8 @@ for _each in _COMMANDS:
     program.add_command(_each)
 
 
-def main(
-    arguments: Sequence[str],
-    connect: Callable[[str], ClusterObjects],
-    *,
-    sleep: Sleep = time.sleep,
-    client: Callable[[str], Client] = client_for,
-    environ: Mapping[str, str] = os.environ,
-) -> int:
-    """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C.
-
-    ``connect`` and ``client``: give the cluster of a context of the kubeconfig, by name, or of the
-    current one where it is empty.
-    """
-    session = Session(connect, client, sleep, environ)
+def main(arguments: Sequence[str], session: Session) -> int:
+    """The exit code: 0, 2 for what was typed wrong, 1 for a failure, 130 for Ctrl-C."""
     try:
         code = program.main(
             list(arguments), PROGRAM, complete_var=_COMPLETE, standalone_mode=False, obj=session
@@ -117,7 +101,8 @@ def _usage(error: click.UsageError) -> str:
 def run(arguments: Optional[Sequence[str]] = None) -> None:
     """What the console script calls."""
     try:
-        code = main(sys.argv[1:] if arguments is None else arguments, of_context)
+        session = Session(of_context, os.environ)
+        code = main(sys.argv[1:] if arguments is None else arguments, session)
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()

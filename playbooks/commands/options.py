@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, cast
 
@@ -17,7 +18,7 @@ from playbooks.core.instant import duration
 from playbooks.deployment.apply.waiting import Sleep
 from playbooks.deployment.errors import UsageError
 from playbooks.deployment.parameters import Kind, playbooks
-from playbooks.deployment.removal.client import Client
+from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
 from playbooks.deployment.workers.deployed_function import DeployedFunction
@@ -107,12 +108,12 @@ class Selection:
 @dataclass(frozen=True)
 class Session:
     """What the commands act through: the cluster of one ``context`` of the kubeconfig, empty for
-    the current one. ``connect`` gives it by kubectl's verbs, ``client`` by the API."""
+    the current one. ``connect`` gives it by kubectl's verbs, ``client_of`` by the API."""
 
     connect: Callable[[str], ClusterObjects]
-    client_of: Callable[[str], Client]
-    sleep: Sleep
     environ: Mapping[str, str]
+    client_of: Callable[[str], Client] = client_for
+    sleep: Sleep = time.sleep
     context: str = ""
 
     @functools.cached_property

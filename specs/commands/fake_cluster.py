@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from functools import lru_cache
 
 from playbooks.commands import __main__ as program
+from playbooks.commands.options import Session
 from playbooks.commands.token import ROTATED
 from playbooks.core.cluster.manifest import labels, reference
 from playbooks.core.cluster.objects import Executed
@@ -239,7 +241,7 @@ def a_line(number=17, body=None, *, own=True, **headers):
 
 
 def run(*arguments, cluster=None, **wired):
-    """falco-playbook in this process, without waiting. ``wired``: as main takes it."""
+    """falco-playbook in this process, without waiting. ``wired``: of the session."""
     given = cluster or a_cluster()
 
     def client(_context):
@@ -249,6 +251,8 @@ def run(*arguments, cluster=None, **wired):
         "client": client,
         "sleep": lambda seconds: None,
         "connect": lambda context: given,
+        "environ": os.environ,
         **wired,
     }
-    return run_here(lambda: program.main(arguments, **wired))
+    keys = ("connect", "environ", "client", "sleep")
+    return run_here(lambda: program.main(arguments, Session(*map(wired.get, keys))))

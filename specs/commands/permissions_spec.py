@@ -2,6 +2,7 @@ from expects import contain, equal, expect, have_len
 from mamba import description, it
 
 from playbooks.commands.__main__ import main
+from playbooks.commands.options import Session
 from playbooks.core import catalogue
 from specs.deployment.fake_objects import NoCluster
 from specs.deployment.mothers import documents_of
@@ -11,7 +12,7 @@ EMAIL = "falco@p.iam.gserviceaccount.com"
 
 
 def said(*words):
-    return run_here(lambda: main(["permissions", *words], lambda context: NoCluster()))
+    return run_here(lambda: main(["permissions", *words], Session(lambda context: NoCluster(), {})))
 
 
 def printed(*words):

@@ -5,6 +5,7 @@ from expects import be_empty, contain, end_with, equal, expect, start_with
 from mamba import description, it
 
 from playbooks.commands.__main__ import main, program
+from playbooks.commands.options import Session
 from playbooks.core.errors import NoCluster
 from specs.commands.fake_cluster import FakeCluster, a_cluster, run
 from specs.support.programs import completed_by_bash
@@ -183,6 +184,8 @@ with description("falco-playbook") as self:
             expect(completed(*words)).to(equal([found]))
 
     with it("completes in the shell what was typed"):
-        found = completed_by_bash(lambda: main((), FakeCluster), "falco-playbook", "pa")
+        found = completed_by_bash(
+            lambda: main((), Session(FakeCluster, {})), "falco-playbook", "pa"
+        )
 
         expect(found).to(equal(["pause"]))

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 import time
 from dataclasses import replace
@@ -7,6 +8,7 @@ from expects import be_above, be_empty, contain, equal, expect, have_len
 from mamba import after, before, description, it
 
 from playbooks.commands import __main__ as program
+from playbooks.commands.options import Session
 from playbooks.core.errors import NotPermitted
 from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome, TargetRef
@@ -55,7 +57,7 @@ def publish(served, pod, **changes):
 
 def run(*arguments):
     """falco-playbook, with the kubectl and the cluster there are."""
-    return run_here(lambda: program.main(arguments, of_context))
+    return run_here(lambda: program.main(arguments, Session(of_context, os.environ)))
 
 
 with description("What a worker did, on record in the cluster") as self:
