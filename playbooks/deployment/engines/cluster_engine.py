@@ -6,7 +6,6 @@ import shlex
 from abc import abstractmethod
 from typing import Any, Dict, List, Mapping
 
-from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Identity, Manifest, identity, name_of
 from playbooks.core.errors import NotFound, NotPermitted
 from playbooks.deployment.apply import preflight
@@ -185,17 +184,11 @@ class ClusterEngine(Engine):
             print_step("removed", each)
         remove_orphans_unless(warnings, cluster)
         if not removed:
-            _removed_already(function, invocation)
-
-
-def _removed_already(function: str, invocation: Invocation) -> None:
-    """Removing a playbook again is no error; of a name that nothing knows nobody can say that it
-    was removed. Raises DeploymentError."""
-    cluster, namespace = invocation.cluster, invocation.namespace
-    typed = {invocation.options.playbook, invocation.options.name}
-    if not typed & {*catalogue.names()}:
-        raise DeploymentError(nothing(cluster, namespace, function))
-    print(f"nothing of {function} was in namespace {namespace}{in_others(cluster, function)}")
+            if not self._names_playbook(invocation.options):
+                raise DeploymentError(nothing(cluster, namespace, function))
+            print(
+                f"nothing of {function} was in namespace {namespace}{in_others(cluster, function)}"
+            )
 
 
 def managed(objects: Objects, options: Options) -> List[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.settings import Setting
@@ -177,6 +178,11 @@ class Engine(ABC):
     def _deployed(self, function: str, invocation: Invocation) -> Optional[Manifest]:
         """As ``record.find`` has it."""
         return record.find(invocation.cluster, self.namespace(invocation), function)
+
+    @staticmethod
+    def _names_playbook(options: Options) -> bool:
+        """Whether a playbook has the name that was typed: it is no error to remove one again."""
+        return bool({options.playbook, options.name} & {*catalogue.names()})
 
     @staticmethod
     def _settling(

@@ -8,13 +8,14 @@ import re
 import secrets
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import Manifest, reference
 from playbooks.core.settings import DNS_NAME
 from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.applied import AppliedRights
 from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option, print_objects
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.manifests import environment, rights, worker, worker_pod
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.packaging.archive import (
@@ -24,6 +25,7 @@ from playbooks.deployment.packaging.archive import (
     zipped,
 )
 from playbooks.deployment.packaging.dependencies import requirements
+from playbooks.deployment.request.by_name import meant
 from playbooks.deployment.request.names import image_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -132,6 +134,9 @@ class Knative(Engine):
         # Nothing is released where nothing can be removed.
         tool.KUBECTL.find()
         there = self._deployed(function, invocation)
+        if there is None and not self._names_playbook(invocation.options):
+            alike = meant(invocation.options.deployed_name, catalogue.names())
+            raise DeploymentError(f"there is no function {invocation.namespace}/{function}{alike}")
         self._settling(function, there, invocation)("nothing was removed")
         tool.delete(invocation.options, _KINDS, rights.selector(function, invocation.namespace))
         print_step("removed", f"{invocation.namespace}/{function}")

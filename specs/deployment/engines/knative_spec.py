@@ -295,6 +295,15 @@ with description("-E knative") as self:
                 contain("function=falco-delete,falco/function-namespace=responders", "triggers.")
             )
 
+        with it("remove nothing where nothing knows the name, and say which one is alike"):
+            done = self.run("-x", "-E", "knative", "-p", "delte", "-n", "responders")
+
+            expect(done.code).to(equal(1))
+            expect(done.err).to(
+                contain("there is no function responders/falco-delte, did you mean delete?")
+            )
+            expect(done.out).not_to(contain("removed"))
+
         with it("say where kubectl comes from where it is not installed"):
             self.programs.remove("kubectl")
 
