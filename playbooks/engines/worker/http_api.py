@@ -22,6 +22,7 @@ from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.rate import Rate
 from playbooks.engines.worker.work.settlement import Settlement
+from playbooks.engines.worker.work.work import SHORT
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
 AT_ONCE = 64
@@ -151,7 +152,10 @@ class HttpApi:
         self._taking += 1
         try:
             trace = TraceParent.of_headers(request.headers)
-            return await self._taken_in(await request.content(), proxied, trace)
+            body = await request.content()
+            if proxied and len(body) > SHORT:
+                raise BodyRefused(413, f"without a token, an alert has at most {SHORT} bytes")
+            return await self._taken_in(body, proxied, trace)
         except BodyRefused as error:
             return Response.error(error.status, str(error))
         finally:

@@ -197,6 +197,14 @@ with description("A call through the API server's proxy, without a token") as se
         expect(set(answers)).to(equal({200, 429}))
         expect(len(receiver.dry)).to(be_below_or_equal(6))
 
+    with it("has a short alert: reading a long one keeps the worker from anything else"):
+        api, receiver = an_api()
+        body = json.dumps(a_document(output_fields={"a": [[]] * 10_000})).encode()
+
+        expect(ask(api, body=body, x_forwarded_uri=PROXY)[0]).to(equal(413))
+        expect(receiver.dry).to(equal([]))
+        expect(post(api, body=body)[0]).to(equal(200))
+
     with it("acts where it does have the token"):
         api, receiver = an_api()
         post(api, x_forwarded_uri=PROXY)
