@@ -17,12 +17,12 @@ from playbooks.engines.http import bearer
 from playbooks.engines.http.connection import HttpRequest, Response
 from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.runtime import Event, Intent, Runtime
+from playbooks.engines.worker.nats.delivery import SHORT
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.answering import Answering
 from playbooks.engines.worker.work.rate import Rate
 from playbooks.engines.worker.work.settlement import Settlement
-from playbooks.engines.worker.work.work import SHORT
 
 # Alerts that are taken in at the same time, and dry runs a second and at once.
 AT_ONCE = 64

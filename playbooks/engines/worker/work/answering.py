@@ -17,7 +17,7 @@ from playbooks.core.subjects import Priority
 from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.nats.delivery import SHORT, Delivery
 from playbooks.engines.worker.threads import Threads
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.outcomes import OutcomeWriter
@@ -86,6 +86,9 @@ class Answering:
     async def _decide(self, group: Group, place: Place) -> Decided:
         loop = asyncio.get_running_loop()
         until = loop.time() + LEARNING
+        if len(group.lead.body) > SHORT:
+            # What its turn goes by is in it.
+            await loop.run_in_executor(None, getattr, group.lead, "alert")
         while True:
             await self.outage.ended()
             turn = group.turn = self.turns.ask(group.namespace, group.priority)
@@ -116,7 +119,6 @@ class Answering:
             return Decided(lead, outcome, decided, took)
 
     def _answer(self, delivery: Delivery) -> Outcome:
-        # The alert is parsed here, in the thread: a long one would keep the loop from turning.
         arrival = Arrival(
             released_by=delivery.released_by,
             received=delivery.origin.stored,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
 from playbooks.engines import log
-from playbooks.engines.worker.nats.delivery import Delivery, plain
+from playbooks.engines.worker.nats.delivery import SHORT, Delivery, plain
 from playbooks.engines.worker.nats.pull import EXPIRES
 from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work.answering import Answering
@@ -26,9 +26,6 @@ LOOK = 30.0
 
 # Alerts that may wait along with another one for the window of a limit.
 ALONG = 1000
-
-# Bytes up to which an alert is read in the event loop, to see what it is about.
-SHORT = 16 * 1024
 
 
 @dataclass(eq=False)

@@ -7,12 +7,14 @@ import time
 from concurrent.futures import Future
 from contextlib import redirect_stderr
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from expects import be_below_or_equal, be_empty, contain, equal, expect, have_len, match
 from mamba import before, description, it
 from nats.js.api import PubAck, RawStreamMsg
 
+from playbooks.core.alert import Alert
 from playbooks.core.errors import (
     ClusterUnavailable,
     ContainerIdPending,
@@ -27,7 +29,8 @@ from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery, Origin
+from playbooks.engines.worker.nats import delivery as deliveries
+from playbooks.engines.worker.nats.delivery import SHORT, Delivery, Origin
 from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work import answering
 from playbooks.engines.worker.work.answering import Answering
@@ -296,6 +299,20 @@ with description("The work on a message") as self:
         bench = Bench()
 
         expect(bench.take(a_delivery())).to(equal([["ack"]]))
+
+    with it("reads a long alert in a thread, as it would keep the loop from turning"):
+        readers = []
+
+        def parse(body):
+            readers.append(threading.current_thread())
+            return Alert.parse(body)
+
+        reading = patch.object(deliveries, "Alert", SimpleNamespace(parse=parse))
+        with reading:
+            Bench().take(a_delivery(output="x" * 2 * SHORT))
+
+        expect(readers).to(have_len(1))
+        expect(readers).not_to(contain(threading.main_thread()))
 
     with it("puts it on record once it is final, and not at every try"):
         bench = Bench(SlackUnavailable("not now"), DONE)
