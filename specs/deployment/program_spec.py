@@ -40,7 +40,7 @@ with description("deploy_playbook") as self:
                 "kubeless function list falco-delete -n ops\n",
                 "kubectl logs deployment/falco-delete -n ops\n",
                 "kubeless function logs falco-delete -n ops\n",
-                "deploy_playbook -x -N delete -n ops\n",
+                "deploy_playbook -x -p delete -n ops\n",
             )
         )
 
@@ -58,7 +58,7 @@ with description("deploy_playbook") as self:
                     "KUBECONFIG=/a/config falco-playbook status -N delete -n default"
                     " --context staging\n",
                     f"kubectl logs deployment/falco-delete -n default {by_kubectl}\n",
-                    f"deploy_playbook -x -N delete -n default {by_kubectl}\n",
+                    f"deploy_playbook -x -p delete -n default {by_kubectl}\n",
                 )
             )
         expect(said[1]).to(contain("KUBECONFIG=/a/config falco-playbook token -N delete"))

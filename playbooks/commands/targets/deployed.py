@@ -15,6 +15,7 @@ from playbooks.deployment.engines import registry
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.crds import FUNCTIONS
+from playbooks.deployment.request.options import naming
 from playbooks.deployment.terminal import one_line
 from playbooks.deployment.workers import deployed_function
 from playbooks.deployment.workers.deployed_function import DeployedFunction
@@ -96,7 +97,5 @@ def readiness(deployment: Mapping[str, Any]) -> Tuple[int, int]:
 def selecting(function: Mapping[str, Any]) -> str:
     """The options that name it to a command: ``-p delete -n responders``."""
     metadata = function["metadata"]
-    playbook = record.playbook_of(function)
-    name = name_of(metadata["name"])
-    named = f"-p {playbook}" if name == playbook else f"-p {playbook} -N {name}"
-    return f"{named} -n {metadata['namespace']}"
+    named = naming(record.playbook_of(function), name_of(metadata["name"]))
+    return " ".join([*named, "-n", metadata["namespace"]])

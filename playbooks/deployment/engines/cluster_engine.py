@@ -22,7 +22,7 @@ from playbooks.deployment.engines.existing import Existing
 from playbooks.deployment.errors import DeploymentError, MissingRights, UsageError
 from playbooks.deployment.manifests import ledger, rbac, record
 from playbooks.deployment.removal.remove import remove
-from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options
+from playbooks.deployment.request.options import DEFAULT_RUNTIME, Options, naming
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import print_messages, print_step
 from playbooks.deployment.workers.deployed_function import in_others, nothing
@@ -212,8 +212,10 @@ def about(objects: Objects, options: Options, command: str) -> str:
 
 
 def removal_of(objects: Objects, options: Options) -> str:
-    """The command that removes it: -x finds it on either engine."""
-    words = ["-x", "-N", name_of(objects.name), "-n", objects.namespace, *options.cluster]
+    """The command that removes it: -x finds it on either engine. It has the playbook, so that doing
+    it again is no error."""
+    named = naming(record.playbook_of(objects.function), name_of(objects.name))
+    words = ["-x", *named, "-n", objects.namespace, *options.cluster]
     return f"deploy_playbook {shlex.join(words)}"
 
 

@@ -26,7 +26,7 @@ from playbooks.deployment.manifests import record, rights
 from playbooks.deployment.manifests.secret import HASH_KEY
 from playbooks.deployment.removal import contained
 from playbooks.deployment.removal.client import Client
-from playbooks.deployment.request.options import Options
+from playbooks.deployment.request.options import Options, naming
 from playbooks.deployment.request.request import Request
 from playbooks.deployment.terminal import documents, print_messages
 
@@ -132,8 +132,8 @@ class Engine(ABC):
 
     def removal(self, request: Request, options: Options, *place: str) -> str:
         """The command that removes it. ``place``: further words."""
-        words = ["-N", request.name, *as_typed(self.places, options.own), *place]
-        words += options.cluster
+        named = naming(request.playbook.name, request.name)
+        words = [*named, *as_typed(self.places, options.own), *place, *options.cluster]
         return f"deploy_playbook -x -E {self.name} {shlex.join(words)}"
 
     def seen_by(self, function: str, namespace: str) -> str:

@@ -62,6 +62,11 @@ class Options:
         return function_name(self.deployed_name)
 
 
+def naming(playbook: str, name: str) -> List[str]:
+    """The words that name what is deployed to a command: also ``-N``, where that is another."""
+    return ["-p", playbook, *(["-N", name] if name != playbook else [])]
+
+
 def only_given(own: Mapping[str, Any]) -> Dict[str, Any]:
     """Without options that are not given. A zero is."""
     return {

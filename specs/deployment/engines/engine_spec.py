@@ -194,7 +194,7 @@ with description("The engine") as self:
                     "POST http://falco-delete.ops.svc:8080/ with Authorization: Bearer TOKEN\n",
                     "falco-playbook token -N delete -n ops\n",
                     "kubeless function list falco-delete -n ops\n",
-                    "deploy_playbook -x -N delete -n ops\n",
+                    "deploy_playbook -x -p delete -n ops\n",
                 )
             )
 

@@ -124,8 +124,8 @@ with description("-E gcf") as self:
         elsewhere = ("-N", "delete-shop", "-n", "responders", "--project", "p", "--gen1")
         said = self.run(*DELETE, *elsewhere, "-e", "NAMESPACES=shop").out.splitlines()
 
-        named = "-N delete-shop"
-        rights = f"-p delete {named} -n responders --account {ACCOUNT} {' '.join(KUBECONFIG)}"
+        named = "-p delete -N delete-shop"
+        rights = f"{named} -n responders --account {ACCOUNT} {' '.join(KUBECONFIG)}"
         place = "--region europe-west1 --project p"
         expect(said).to(
             contain(

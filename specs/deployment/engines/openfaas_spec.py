@@ -79,7 +79,7 @@ with description("-E openfaas") as self:
         said = self.run(*DELETE, "--gateway", "https://gateway.example").out
 
         place = "--gateway https://gateway.example -n openfaas-fn"
-        expect(said).to(contain(f"deploy_playbook -x -E openfaas -N delete {place}\n"))
+        expect(said).to(contain(f"deploy_playbook -x -E openfaas -p delete {place}\n"))
 
     with it("bounds time, memory and scale, and closes the container"):
         function = self.deployed(*DELETE)
