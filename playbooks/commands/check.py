@@ -22,6 +22,7 @@ from playbooks.commands.options import Selection, Session, command, outputs, sel
 from playbooks.core.cluster.policies import denying
 from playbooks.core.reaction import NETWORK_POLICIES
 from playbooks.deployment.engines.kubeless import controller_namespace
+from playbooks.deployment.manifests.record import playbook_of
 from playbooks.deployment.manifests.worker_pod import STOCK_IMAGE
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import image_problems
@@ -91,9 +92,9 @@ def _findings(
         return found
 
     yield from evaluated(serving.FUNCTION, look)
-    served = there[0] if there else Served("", {})
+    served = there[0] if there else Served({})
     # The deployed one, and else the one that was typed.
-    name = served.playbook or which.playbook
+    name = playbook_of(served.function) or which.playbook
     if not name:
         return
     checked = Checked(cluster, namespace, function, by_name.load(name), served)

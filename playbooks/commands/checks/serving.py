@@ -28,7 +28,7 @@ from playbooks.deployment.manifests.network_policy import (
     ingress_namespaces,
     lets_all_in,
 )
-from playbooks.deployment.manifests.record import engine_of, environment_of, playbook_of, topics_of
+from playbooks.deployment.manifests.record import engine_of, environment_of, topics_of
 from playbooks.deployment.manifests.worker import is_worker
 from playbooks.deployment.terminal import one_line
 from playbooks.deployment.workers.deployed_function import DeployedFunction, in_others
@@ -40,10 +40,9 @@ _AGAIN = "deploy the playbook again"
 
 @dataclass(frozen=True)
 class Served:
-    """``playbook``: its name. ``function``: its object. ``environment``: plain values. ``deployed``
-    None: Kubeless serves it, another engine, or nothing does. ``image``: of its own container."""
+    """``function``: its object. ``environment``: plain values. ``deployed`` None: Kubeless serves
+    it, another engine, or nothing does. ``image``: of its own container."""
 
-    playbook: str
     function: Manifest
     topics: Tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -103,7 +102,6 @@ def look(
     deployed = find(cluster, namespace, function) if is_worker(deployment) else None
     container = container_of(deployment, function)
     served = Served(
-        playbook=playbook_of(found),
         function=found,
         topics=subscribed,
         environment=plain_values(container),
@@ -123,11 +121,7 @@ def _elsewhere(function: Manifest) -> Tuple[List[Finding], Optional[Served]]:
     who = ", ".join(f"{each['kind']} {each['name']}" for each in subjects_of(function))
     command = registry.known()[engine].seen_by(metadata["name"], metadata["namespace"])
     said = f"-E {engine} runs it, as {who or 'nobody'} here: whether it does is not looked at"
-    served = Served(
-        playbook=playbook_of(function),
-        function=function,
-        environment=environment_of(function),
-    )
+    served = Served(function, environment=environment_of(function))
     return [Finding(FUNCTION, OK if who else FAILED, said, command)], served
 
 

@@ -71,7 +71,7 @@ class HeldAccount:
 
     def found_held(self):
         """What ``falco-playbook check`` says of it, where it is held to its job."""
-        there = Served(self.playbook.name, {}, environment={"NAMESPACES": self.namespace})
+        there = Served({}, environment={"NAMESPACES": self.namespace})
         place = (self.namespace, self.function)
         (found,) = check.look(Checked(of_context(), *place, self.playbook, there))
         assert found.status == "ok", found.says
