@@ -42,6 +42,9 @@ class Contained:
             raise ValueError("expected kind, name and notes")
         return cls(uid, kind, namespace, name, dict(notes or {}))
 
+    def __str__(self) -> str:
+        return f"{self.kind} {f'{self.namespace}/' if self.namespace else ''}{self.name}"
+
     @cached_property
     def size(self) -> int:
         """Bytes in the text of a book."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import List, Optional, Sequence, Type
+from typing import Iterator, List, Optional, Sequence, Tuple, Type
 
 from playbooks.core.cluster.manifest import Manifest
 from playbooks.core.cluster.objects import ClusterObjects
@@ -14,7 +14,7 @@ from playbooks.core.containment.undo import RELEASED
 from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book
-from playbooks.core.ledger.contained import Contained
+from playbooks.core.ledger.contained import Contained, Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster
 from playbooks.deployment.errors import DeploymentError
@@ -95,16 +95,22 @@ class Containing:
         return who(self.cluster)
 
 
+def _noted(
+    book: Book, containments: Sequence[Type[Containment]]
+) -> Iterator[Tuple[Type[Containment], Contained, Notes]]:
+    for kind, known in product(containments, book.contained.values()):
+        notes = kind.of_ledgers([known.notes])
+        if known.kind in kind.KINDS and notes:
+            yield kind, known, notes
+
+
 def in_book(
     book: Book, containments: Sequence[Type[Containment]], cluster: Cluster
 ) -> List[ContainedObject]:
     """Those in the ledger that are contained now. Raises a PlaybookError where they cannot be
     read."""
     found: List[ContainedObject] = []
-    for kind, known in product(containments, book.contained.values()):
-        notes = kind.of_ledgers([known.notes])
-        if known.kind not in kind.KINDS or not notes:
-            continue
+    for kind, known, notes in _noted(book, containments):
         try:
             target = kind.read(cluster, known.kind, known.name, known.namespace)
         except NotFound:
@@ -152,6 +158,10 @@ def settle(
             raise DeploymentError(f"{said}\n{nothing}; {_LEAVE}") from error
         print_messages("warning", [said])
         return
+    noted = _noted(ledger.book, containing.containments)
+    deleted = [known for kind, known, _ in noted if kind.REMOVES]
+    said = f"once {function} is removed, no undo creates it again"
+    print_messages("warning", [f"stays deleted: {each} ({said})" for each in deleted])
     if leave:
         print_messages("warning", [f"stays contained: {each}" for each in found])
     elif found:

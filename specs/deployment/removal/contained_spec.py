@@ -9,9 +9,11 @@ from mamba import before, description, it
 
 from playbooks.core import catalogue
 from playbooks.core.cluster.manifest import LEDGER, reference
+from playbooks.core.containment.revocation import REVOKED
 from playbooks.core.errors import NotPermitted
 from playbooks.core.instant import after
 from playbooks.core.ledger.book import Book
+from playbooks.core.ledger.contained import Contained
 from playbooks.core.outcome import Status
 from playbooks.deployment.removal.client import Client, who
 from playbooks.infrastructure.kubernetes.ledger import KEY
@@ -139,6 +141,23 @@ with description("Removing a playbook that contains something") as self:
             expect((playbook.name, outcome.status)).to(equal((playbook.name, Status.ACTED)))
             expect((playbook.name, done.code)).to(equal((playbook.name, 1)))
             expect(done.err).to(contain(f"falco-{playbook.name} contains", outcome.target))
+
+    with it("names what was revoked, which is left deleted"):
+        self.deploy("revoke")
+        book, store = Book(), self.ledger(("default", "falco-revoke-ledger"))
+        for namespace, name in (("shop", "mine"), ("", "all")):
+            kind = "rolebinding" if namespace else "clusterrolebinding"
+            book.contain(Contained(name, kind, namespace, name, {REVOKED: "bm9uZQ=="}))
+        store.write(book.text(), version=store.read()[1])
+        done = self.remove("revoke")
+
+        expect(done.code).to(equal(0))
+        expect(done.err).to(
+            contain(
+                "stays deleted: rolebinding shop/mine (once falco-revoke is removed, no undo",
+                "stays deleted: clusterrolebinding all (",
+            )
+        )
 
     with it("is about all that the steps of a chain left"):
         self.deploy("chain", "-e", "STEPS=isolate,taint")
