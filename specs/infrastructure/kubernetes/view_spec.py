@@ -1,6 +1,7 @@
 """What is remembered of pods, and what is decided on it."""
 
 import json
+from unittest.mock import patch
 
 from expects import be_below, be_empty, be_false, be_none, be_true, equal, expect, have_len
 from hypothesis import HealthCheck, assume, given, settings
@@ -11,8 +12,9 @@ from playbooks import delete
 from playbooks.core.cluster.pod import Pod
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.view import decoding, shapes
+from playbooks.infrastructure.kubernetes.view import follower as kept
 from playbooks.infrastructure.kubernetes.view.decoding import PlainDecoder, TypedDecoder
-from playbooks.infrastructure.kubernetes.view.follower import LARGEST
+from playbooks.infrastructure.kubernetes.view.follower import LARGEST, PLACE
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, READ, VIEW
 from playbooks.testing import (
     OTHER_CONTAINER,
@@ -168,6 +170,18 @@ with description("What is remembered of a pod") as self:
 
         expect(len(json.dumps(pod["metadata"]["labels"]))).to_not(be_below(LARGEST))
         expect((outcome.reason, count)).to(equal(("deletion-accepted", 0)))
+
+    with it("is no more than so many bytes, however many pods somebody makes: others are read"):
+        one, two, three = (a_pod(f"web-{n}").manifest for n in range(3))
+        room = patch.object(kept, "MOST_BYTES", 5 * PLACE)
+        changed = [event("DELETED", one), event("ADDED", three)]
+        with room:
+            found = [
+                while_watching(PodsApi(), events, lambda c: c.pods.count, listed)
+                for events, listed in (([], [one, two, three]), (changed, [one, two]))
+            ]
+
+        expect(found).to(equal([2, 2]))
 
     with it("is what a number of replicas says, also where that is none"):
         for kind in DECODERS:

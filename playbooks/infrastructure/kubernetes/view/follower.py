@@ -21,6 +21,10 @@ SHORTEST, LONGEST = 240, 360
 # many labels and annotations it has.
 LARGEST = 8 * 1024
 
+# Bytes that all objects of a kind may take; the others are read. 50,000 pods are less than that,
+# unless somebody fills what each may have.
+MOST_BYTES = 128 * 1024 * 1024
+
 # Bytes that an object takes beside its text and its name: its place in a table, and what is lost
 # between allocations. Measured with 20,000 pods.
 PLACE = 500
@@ -60,10 +64,11 @@ class KeptObjects:
     def put(self, seen: Seen) -> None:
         with self._lock:
             self._forget(seen.namespace, seen.name)
-            if len(seen.text) <= LARGEST:
+            size = _size(seen.name, seen.text)
+            if len(seen.text) <= LARGEST and self.bytes + size <= MOST_BYTES:
                 self._texts.setdefault(seen.namespace, {})[seen.name] = seen.text
                 self.count += 1
-                self.bytes += _size(seen.name, seen.text)
+                self.bytes += size
         self._heard(seen)
 
     def remove(self, seen: Seen) -> None:
