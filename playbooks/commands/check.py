@@ -87,7 +87,7 @@ def _findings(
     there: List[Served] = []
 
     def look() -> List[Finding]:
-        found, served = serving.look(cluster, namespace, function, of_kubeless)
+        found, served = serving.look(cluster, function, namespace, of_kubeless)
         there.extend([served] if served else [])
         return found
 

@@ -77,7 +77,7 @@ def history(
     """
     which.check()
     namespace = session.namespace(which)
-    deployed, problem = _worker(session.cluster, namespace, which.function)
+    deployed, problem = _worker(session.cluster, which.function, namespace)
     found = None
     if deployed:
         found, problem = _from_stream(deployed, since)
@@ -85,7 +85,7 @@ def history(
         where = "" if all_namespaces else f" in namespace {namespace} (-A: in all)"
         tell("", [f"{problem}: this is from {_EVENTS}{where}"])
         place = "" if all_namespaces else namespace
-        found = _from_events(session.cluster, namespace, which.function, since, place)
+        found = _from_events(session.cluster, which.function, namespace, since, place)
     entries = _seen(session.cluster, marked(found))
     shown = [entry for entry in entries if skipped or entry["what"] != SKIPPED]
     if output == "json":
@@ -98,13 +98,13 @@ def history(
 
 
 def _worker(
-    cluster: ClusterObjects, namespace: str, function: str
+    cluster: ClusterObjects, function: str, namespace: str
 ) -> Tuple[Optional[DeployedFunction], str]:
     """What is deployed, or None and why it cannot be asked. Raises DeploymentError."""
     try:
-        return find(cluster, namespace, function), ""
+        return find(cluster, function, namespace), ""
     except PlaybookError as error:
-        if not record.find(cluster, namespace, function):
+        if not record.find(cluster, function, namespace):
             raise
         if isinstance(error, DeploymentError):
             return None, f"{namespace}/{function} has no worker, and so no stream"
@@ -123,7 +123,7 @@ def _from_stream(deployed: DeployedFunction, since: float) -> Tuple[Optional[Lis
 
 
 def _from_events(
-    cluster: ClusterObjects, namespace: str, function: str, since: float, place: str
+    cluster: ClusterObjects, function: str, namespace: str, since: float, place: str
 ) -> List[Entry]:
     """``place``: where the Events are; empty for all namespaces."""
     selector = f"{event.FUNCTION}={function},{event.HOME}={namespace}"

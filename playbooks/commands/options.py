@@ -128,7 +128,7 @@ class Session:
 
     def find(self, which: Selection) -> DeployedFunction:
         """Raises DeploymentError where no worker is deployed under this name."""
-        return find(self.cluster, self.namespace(which), which.function)
+        return find(self.cluster, which.function, self.namespace(which))
 
 
 def selects(command: F) -> F:

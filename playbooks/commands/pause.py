@@ -183,7 +183,7 @@ def _written(
     if scope.everything:
         places = ledgers.everywhere(session.cluster, "" if scope.all_namespaces else namespace)
     else:
-        places = [ledgers.of_function(session.cluster, namespace, which.function, anew=anew)]
+        places = [ledgers.of_function(session.cluster, which.function, namespace, anew=anew)]
     client, failed = session.client(), []
     by, now = who(session.cluster), SystemClock().now
     for place in places:

@@ -48,7 +48,7 @@ def look(checked: Checked) -> List[Finding]:
         return [found]
     settings, unbound = _settings(cluster, policies, namespace, account)
     texts = {**settings, ACCOUNT: user_of(namespace, account)}
-    ledger = ledgers.place(checked.environment, namespace, account)
+    ledger = ledgers.place(checked.environment, account, namespace)
     near = [place or namespace for place in places]
     tried = _Tried(cluster, account, texts, near, ledger, everywhere="" in places)
     served = [each for each in policies if _is_served(cluster, each)]

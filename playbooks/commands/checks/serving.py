@@ -78,7 +78,7 @@ class Checked:
 
 
 def look(
-    cluster: ClusterObjects, namespace: str, function: str, of_kubeless: str
+    cluster: ClusterObjects, function: str, namespace: str, of_kubeless: str
 ) -> Tuple[List[Finding], Optional[Served]]:
     """What is there of it; None where there is no such function. ``of_kubeless``: the namespace of
     its controllers. Raises PlaybookError."""
@@ -88,7 +88,7 @@ def look(
         found = cluster.find(KUBELESS_API, "Function", function, namespace)
     except DeploymentError as error:
         problem = Finding(FUNCTION, FAILED, *_parted(error))
-    elsewhere = None if found else find_pushed(cluster, namespace, function)
+    elsewhere = None if found else find_pushed(cluster, function, namespace)
     if elsewhere:
         return _elsewhere(elsewhere)
     if problem:
@@ -98,8 +98,8 @@ def look(
         said = f"there is no Function {namespace}/{function}{there}"
         return [Finding(FUNCTION, FAILED, said, "deploy it: ./deploy_playbook -p ... -t ...")], None
     deployment = cluster.find("apps/v1", "Deployment", function, namespace) or {}
-    subscribed = topics_of(cluster, namespace, function)
-    deployed = find(cluster, namespace, function) if is_worker(deployment) else None
+    subscribed = topics_of(cluster, function, namespace)
+    deployed = find(cluster, function, namespace) if is_worker(deployment) else None
     container = container_of(deployment, function)
     served = Served(
         function=found,

@@ -82,7 +82,7 @@ def described(session: Session, function: Manifest, ledger: OfLedger) -> Documen
         "ready": ready,
         "replicas": replicas,
         "image": str(container_of(deployment, name).get("image", "")),
-        "topics": None if engine else list(topics_of(session.cluster, namespace, name)),
+        "topics": None if engine else list(topics_of(session.cluster, name, namespace)),
         "settings": changed(playbook, environment_of(function), name) if playbook else {},
         "paused": None,
         "tripped": {},
@@ -214,7 +214,7 @@ def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
         "worker_error": "",
     }
     try:
-        deployed = find(cluster, function["metadata"]["namespace"], function["metadata"]["name"])
+        deployed = find(cluster, function["metadata"]["name"], function["metadata"]["namespace"])
         said: Document = dict(*in_pod.run(deployed, STATE).whole()[-1:])
         document["version"] = said.get("version")
         document["nats"] = _nats(said)

@@ -21,20 +21,20 @@ from playbooks.deployment.workers import deployed_function
 from playbooks.deployment.workers.deployed_function import DeployedFunction
 
 
-def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
+def find(cluster: ClusterObjects, function: str, namespace: str) -> DeployedFunction:
     """Raises DeploymentError where no worker of ours is deployed under this name; it says so where
     alerts are pushed to the function."""
     try:
-        return deployed_function.find(cluster, namespace, function)
+        return deployed_function.find(cluster, function, namespace)
     except DeploymentError as error:
-        said = _without_worker(cluster, namespace, function) or str(error)
+        said = _without_worker(cluster, function, namespace) or str(error)
         raise DeploymentError(said) from error
 
 
-def _without_worker(cluster: ClusterObjects, namespace: str, function: str) -> str:
+def _without_worker(cluster: ClusterObjects, function: str, namespace: str) -> str:
     """What its engine has not, or empty where it is no function to which alerts are pushed."""
     try:
-        found = find_pushed(cluster, namespace, function)
+        found = find_pushed(cluster, function, namespace)
     except PlaybookError:
         return ""
     if found is None:
@@ -45,10 +45,10 @@ def _without_worker(cluster: ClusterObjects, namespace: str, function: str) -> s
     )
 
 
-def find_pushed(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
+def find_pushed(cluster: ClusterObjects, function: str, namespace: str) -> Optional[Manifest]:
     """One to which alerts are pushed, in the form of a Function, so that what is read of these is
     read of it; None where there is no such function."""
-    found = record.find_pushed(cluster, namespace, function)
+    found = record.find_pushed(cluster, function, namespace)
     return found if found and _is_known(found) else None
 
 

@@ -33,13 +33,13 @@ _ADVICE = f"--ledger NAMESPACE/NAME names it, --ledger {NONE} goes without"
 
 
 def of_function(
-    cluster: ClusterObjects, namespace: str, function: str, *, anew: bool = False
+    cluster: ClusterObjects, function: str, namespace: str, *, anew: bool = False
 ) -> Place:
     """The one that it was given, else its own. ``anew``: also one that is gone, where the Function
     is there. Raises DeploymentError where there is none."""
     deployed = None
     with suppress(NotFound, NotPermitted):
-        deployed = record.find(cluster, namespace, function)
+        deployed = record.find(cluster, function, namespace)
     name = place_of_ours(deployed)[1] if deployed else ledger_name(function)
     found = cluster.find("v1", "ConfigMap", name, namespace)
     if found:

@@ -185,7 +185,7 @@ class ClusterEngine(Engine):
         remove_orphans_unless(warnings, cluster)
         if not removed:
             if not self._names_playbook(invocation.options):
-                raise DeploymentError(nothing(cluster, namespace, function))
+                raise DeploymentError(nothing(cluster, function, namespace))
             print(
                 f"nothing of {function} was in namespace {namespace}{in_others(cluster, function)}"
             )

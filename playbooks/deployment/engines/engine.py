@@ -177,7 +177,7 @@ class Engine(ABC):
 
     def _deployed(self, function: str, invocation: Invocation) -> Optional[Manifest]:
         """As ``record.find`` has it."""
-        return record.find(invocation.cluster, self.namespace(invocation), function)
+        return record.find(invocation.cluster, function, self.namespace(invocation))
 
     @staticmethod
     def _names_playbook(options: Options) -> bool:

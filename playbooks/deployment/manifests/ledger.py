@@ -19,7 +19,7 @@ from playbooks.deployment.request.request import Request
 SETTING = limits.LEDGER.name
 
 
-def place(environment: Mapping[str, str], namespace: str, function: str) -> Tuple[str, str]:
+def place(environment: Mapping[str, str], function: str, namespace: str) -> Tuple[str, str]:
     """Its namespace and name, by the variables of a function in this namespace. Raises
     InvalidSetting."""
     given = limits.LEDGER.check(environment.get(SETTING, "")) or ("", limits.ledger_name(function))

@@ -61,7 +61,7 @@ def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
 def ledger_of(function: Mapping[str, Any]) -> Tuple[str, str]:
     """The namespace and name of its ledger. Raises InvalidSetting."""
     metadata = function["metadata"]
-    return ledger.place(environment_of(function), metadata["namespace"], metadata["name"])
+    return ledger.place(environment_of(function), metadata["name"], metadata["namespace"])
 
 
 def given(function: Mapping[str, Any], settings: Sequence[Setting]) -> List[Given]:
@@ -74,7 +74,7 @@ def given(function: Mapping[str, Any], settings: Sequence[Setting]) -> List[Give
     return [each for each in found if each not in own]
 
 
-def topics_of(cluster: ClusterObjects, namespace: str, function: str) -> Tuple[str, ...]:
+def topics_of(cluster: ClusterObjects, function: str, namespace: str) -> Tuple[str, ...]:
     """Those that the triggers of its namespace subscribe it to, whoever made these."""
     triggers = cluster.list(TRIGGERS, namespace=namespace)
     specs = [_mapping(each.get("spec")) for each in triggers]
@@ -171,13 +171,13 @@ def triggers_of(cluster: ClusterObjects, function: str, namespace: str) -> List[
     return [trigger for trigger in found if is_trigger_of(function, trigger)]
 
 
-def find(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
+def find(cluster: ClusterObjects, function: str, namespace: str) -> Optional[Manifest]:
     """Its Function, or what is recorded of one to which alerts are pushed, in the same form."""
     found = cluster.find(KUBELESS_API, "Function", function, namespace)
-    return found or find_pushed(cluster, namespace, function)
+    return found or find_pushed(cluster, function, namespace)
 
 
-def find_pushed(cluster: ClusterObjects, namespace: str, function: str) -> Optional[Manifest]:
+def find_pushed(cluster: ClusterObjects, function: str, namespace: str) -> Optional[Manifest]:
     """The same of those to which alerts are pushed alone."""
     binding = cluster.find(rbac.API, "RoleBinding", ledger_name(function), namespace)
     return of_binding(binding) if binding else None

@@ -156,7 +156,7 @@ def _permissions(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
         return users.of_new_worker(worker.function)
     uid = found["metadata"]["uid"]
     function = Function(worker.namespace, worker.function, uid)
-    return users.of_worker(function, topics_of(cluster, worker.namespace, worker.function))
+    return users.of_worker(function, topics_of(cluster, worker.function, worker.namespace))
 
 
 def _objects(found: Sequence[User], falco_namespace: str, wanted: Installation) -> List[Manifest]:

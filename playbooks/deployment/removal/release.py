@@ -97,7 +97,7 @@ def _note(cluster: ClusterObjects, known: FunctionLedger, undone: Outcome) -> st
     """Why it is not in the stream; empty where it is, or where there is none. Raises a
     PlaybookError."""
     try:
-        deployed = find(cluster, known.place[0], known.function)
+        deployed = find(cluster, known.function, known.place[0])
     except DeploymentError:
         # Without a worker there is no stream.
         return ""

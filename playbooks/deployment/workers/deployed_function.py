@@ -50,7 +50,7 @@ class DeployedFunction:
         return plain_values(self.container)
 
     def topics(self) -> Tuple[str, ...]:
-        return topics_of(self.cluster, self.namespace, self.function)
+        return topics_of(self.cluster, self.function, self.namespace)
 
     def workers(self) -> List[str]:
         """The pods whose worker runs, ready ones first."""
@@ -83,13 +83,13 @@ class DeployedFunction:
         return [pod for pod in found if annotation(pod, REVISION) is not None]
 
 
-def find(cluster: ClusterObjects, namespace: str, function: str) -> DeployedFunction:
+def find(cluster: ClusterObjects, function: str, namespace: str) -> DeployedFunction:
     """Raises DeploymentError where no worker of ours is deployed under this name, and NotFound
     where there was one, and the function is being removed."""
     preflight.check_cluster(cluster)
     found = cluster.find(KUBELESS_API, "Function", function, namespace)
     if not found:
-        raise DeploymentError(nothing(cluster, namespace, function))
+        raise DeploymentError(nothing(cluster, function, namespace))
     made = cluster.find("apps/v1", "Deployment", function, namespace)
     if not made and annotation(found, REMOVING) is not None:
         raise NotFound(f"the workers of {namespace}/{function} are removed already")
@@ -108,7 +108,7 @@ def _runs(pod: Manifest, container: str) -> bool:
     return running and "deletionTimestamp" not in pod["metadata"]
 
 
-def nothing(cluster: ClusterObjects, namespace: str, function: str) -> str:
+def nothing(cluster: ClusterObjects, function: str, namespace: str) -> str:
     """Said where there is no Function of this name: what there is, and what was perhaps meant."""
     others = cluster.list(FUNCTIONS, namespace=namespace)
     known = sorted(other["metadata"]["name"] for other in others)
